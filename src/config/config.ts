@@ -1,0 +1,55 @@
+import type { JsonObject } from '../model/state.ts'
+
+/** Where a listener listens. Port 0 = any free port. */
+export type ListenAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+
+export type Role = 'read' | 'operate' | 'admin'
+
+export interface AdminToken {
+  readonly name: string
+  readonly role: Role
+  /** SHA-256 of the token, 32 bytes. The token itself is not kept. */
+  readonly sha256: Buffer
+}
+
+export interface ProxySettings {
+  readonly listen: readonly ListenAddress[]
+  /** CIDRs whose X-Forwarded-* and X-Request-Id are believed. */
+  readonly trustedProxies: readonly string[]
+  readonly limits: { readonly headerBytes: number; readonly urlBytes: number }
+  /** 0 = none. */
+  readonly timeouts: { readonly headerMs: number; readonly requestMs: number; readonly keepAliveMs: number }
+  /** null = off; `sample` is the share of requests that are logged, 0 to 1. */
+  readonly accessLog: { readonly sample: number } | null
+}
+
+export interface AdminSettings {
+  readonly listen: ListenAddress
+  /** Host names, beside addresses and localhost, under which the admin API may be asked. */
+  readonly hosts: readonly string[]
+  readonly tokens: readonly AdminToken[]
+  /** CIDRs that may ask /ready. */
+  readonly readyAllow: readonly string[]
+}
+
+/** A whole configuration file, checked; services as written (their specs come from `resolveService`). */
+export interface Config {
+  readonly proxy: ProxySettings
+  readonly shutdown: { readonly acceptForMs: number; readonly timeoutMs: number }
+  readonly admin: AdminSettings
+  readonly store: { readonly path: string }
+  /** Service definitions as written, environment interpolated, defaults not filled in. */
+  readonly services: Readonly<Record<string, JsonObject>>
+  /** SHA-256 (hex) over the service definitions: two files with the same services have the same hash. */
+  readonly servicesHash: string
+}
+
+/** One thing wrong, and where. */
+export interface Problem {
+  /** Dotted path from the top of what was given: `services.shop.balance`, `proxy.listen[1]`. */
+  readonly path: string
+  /** What is wrong and what would be right, in one sentence. */
+  readonly message: string
+}

@@ -1,0 +1,65 @@
+/** Percent of a service's requests per pool, two decimals, summing to 100. Pools without an entry get nothing. */
+export type Split = Readonly<Record<string, number>>
+
+/** How servers of a pool are probed. Source: SPEC §3 `health`. */
+export interface HealthSpec {
+  readonly path: string
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** Consecutive passes that bring a server up. */
+  readonly rise: number
+  /** Consecutive failures that bring a server down. */
+  readonly fall: number
+  /** Inclusive ranges of status codes that pass. */
+  readonly expect: readonly (readonly [number, number])[]
+  /** Host header of the probe; empty = the server's own address. */
+  readonly host: string
+  /** Port to probe; 0 = the server's own. */
+  readonly port: number
+  readonly headers: Readonly<Record<string, string>>
+  /** Text the response body must contain; empty = any body. */
+  readonly body: string
+}
+
+export interface ServerSpec {
+  /** Scheme, host and port, without a trailing slash: `http://10.0.0.1:9000`. */
+  readonly url: string
+  readonly weight: number
+}
+
+export interface PoolSpec {
+  readonly version: string
+  readonly servers: Readonly<Record<string, ServerSpec>>
+}
+
+export type Balance = 'leastRequest' | 'roundRobin'
+export type RetryCause = 'connect' | 'reset'
+
+/** A service as configured, every default filled in and every unit resolved. Source: SPEC §3 `services`. */
+export interface ServiceSpec {
+  /** Host names, `*.` allowed as the first label; empty = any host. Lower case. */
+  readonly hosts: readonly string[]
+  readonly paths: readonly string[]
+  readonly stripPrefix: boolean
+  readonly pools: Readonly<Record<string, PoolSpec>>
+  /** The first decision; afterwards the store remembers. */
+  readonly split: Split
+  readonly balance: Balance
+  /** null = off: servers count as up. */
+  readonly health: HealthSpec | null
+  readonly retry: {
+    /** Tries in all, the first included. */
+    readonly attempts: number
+    readonly on: readonly RetryCause[]
+    /** Methods that may be sent again after something was sent. Upper case. */
+    readonly methods: readonly string[]
+  }
+  readonly timeouts: { readonly connectMs: number; readonly responseMs: number; readonly idleMs: number }
+  readonly connections: { readonly keepAliveMs: number }
+  readonly drain: {
+    /** 0 = no deadline. */
+    readonly timeoutMs: number
+    readonly websockets: 'close' | 'keep'
+  }
+  readonly minReady: number
+}

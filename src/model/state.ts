@@ -1,0 +1,111 @@
+import type { ServiceSpec, Split } from './spec.ts'
+
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject
+export interface JsonObject {
+  readonly [key: string]: JsonValue
+}
+
+/** Set by people. */
+export type ServerState = 'ready' | 'drain' | 'maint'
+/** Found by checks. */
+export type Health = 'unknown' | 'up' | 'down' | 'ejected'
+
+/** What people have said of a server at run time; survives reloads and restarts as long as the name exists. */
+export interface ServerRuntime {
+  readonly state: ServerState
+  /** Overrides the configured weight; null = as configured. */
+  readonly weight: number | null
+  /** When what is still under way is cut (ms since the epoch); null = never. Set with `drain` and `maint`. */
+  readonly cutAt: number | null
+}
+
+/** A routing decision and the revision that made it. */
+export interface Decision {
+  readonly revision: number
+  readonly split: Split
+}
+
+/** One service as the store keeps it: what was written (`source`) and what was decided since. */
+export interface ServiceDocument {
+  readonly name: string
+  /** The last revision that changed this service. */
+  readonly revision: number
+  /** The definition as people wrote it, defaults not filled in. */
+  readonly source: JsonObject
+  /** Routing decisions, oldest first; the last one is in force. */
+  readonly decisions: readonly Decision[]
+  /** By `pool/server`; a server without an entry is ready with its configured weight. */
+  readonly servers: Readonly<Record<string, ServerRuntime>>
+  /** Pools that lost their share with a deadline: when what they still have under way is cut (ms since the epoch). */
+  readonly poolCuts: Readonly<Record<string, number>>
+}
+
+/** The configuration file as last applied: what the next one is compared with. */
+export interface AppliedConfiguration {
+  readonly hash: string
+  readonly services: Readonly<Record<string, JsonObject>>
+}
+
+/** Everything a store keeps, at one revision. */
+export interface Documents {
+  readonly revision: number
+  readonly configuration: AppliedConfiguration | null
+  readonly services: Readonly<Record<string, ServiceDocument>>
+}
+
+/** A service with its definition resolved. */
+export interface Service extends ServiceDocument {
+  readonly spec: ServiceSpec
+}
+
+/** What the control half decides upon. */
+export interface State {
+  readonly revision: number
+  readonly configuration: AppliedConfiguration | null
+  readonly services: Readonly<Record<string, Service>>
+}
+
+/** One line of a service's history. `from` and `to` tell what changed: splits, server states, weights, definitions. */
+export interface HistoryEntry {
+  readonly revision: number
+  /** ISO 8601. */
+  readonly at: string
+  readonly by: string
+  readonly reason: string | null
+  readonly action: string
+  readonly service: string
+  readonly from: JsonValue
+  readonly to: JsonValue
+  readonly forced: boolean
+}
+
+/** One revision: the documents it leaves behind (null = removed) and what it writes into the history. */
+export interface Change {
+  readonly revision: number
+  readonly at: string
+  readonly services: Readonly<Record<string, ServiceDocument | null>>
+  /** Present where this change applied a configuration file. */
+  readonly configuration?: AppliedConfiguration
+  readonly history: readonly HistoryEntry[]
+}
+
+export const EMPTY_DOCUMENTS: Documents = { revision: 0, configuration: null, services: {} }
+
+/** The documents after a change. */
+export function applyChange(documents: Documents, change: Change): Documents {
+  const services: Record<string, ServiceDocument> = { ...documents.services }
+  for (const [name, document] of Object.entries(change.services)) {
+    if (document === null) delete services[name]
+    else services[name] = document
+  }
+  return {
+    revision: change.revision,
+    configuration: change.configuration ?? documents.configuration,
+    services,
+  }
+}
+
+/** The split in force. */
+export function currentSplit(service: ServiceDocument): Split {
+  return service.decisions.at(-1)?.split ?? {}
+}
