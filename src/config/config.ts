@@ -1,6 +1,6 @@
 import type { JsonObject } from '../model/state.ts'
 
-/** Where a listener listens. Port 0 = any free port. */
+/** Where a listener listens. An empty host = every interface, port 0 = any free port. */
 export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
@@ -34,7 +34,7 @@ export interface AdminSettings {
   readonly readyAllow: readonly string[]
 }
 
-/** A whole configuration file, checked; services as written (their specs come from `resolveService`). */
+/** A whole configuration file, checked; services as written (`checkService` gives their specs). */
 export interface Config {
   readonly proxy: ProxySettings
   readonly shutdown: { readonly acceptForMs: number; readonly timeoutMs: number }
@@ -46,10 +46,4 @@ export interface Config {
   readonly servicesHash: string
 }
 
-/** One thing wrong, and where. */
-export interface Problem {
-  /** Dotted path from the top of what was given: `services.shop.balance`, `proxy.listen[1]`. */
-  readonly path: string
-  /** What is wrong and what would be right, in one sentence. */
-  readonly message: string
-}
+export type { Problem } from '../model/refusal.ts'

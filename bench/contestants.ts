@@ -1,0 +1,150 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findOnPath } from './processes.ts'
+
+/** Where a contestant is to run. All addresses are on the loopback. */
+export interface Place {
+  readonly port: number
+  readonly adminPort: number
+  readonly upstreamPort: number
+  /** An empty folder for its files. */
+  readonly folder: string
+}
+
+/** How to run a contestant. */
+export interface Launch {
+  readonly command: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Answers 200 as soon as the contestant is ready; its page unless given. */
+  readonly readyUrl?: string
+}
+
+/** A proxy that is measured; on one core, with one worker, its connections to the upstream kept. */
+export interface Contestant {
+  readonly name: string
+  /** Why it cannot run on this machine, or undefined. */
+  readonly missing: () => string | undefined
+  readonly launch: (place: Place) => Launch
+}
+
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+
+export const contestants: readonly Contestant[] = [
+  onNode('bare'),
+  cutover('cutover', { format: 'json' }),
+  cutover('cutover-nolog', 'off'),
+  onNode('fastify-http-proxy'),
+  onNode('http-proxy-3'),
+  installed('nginx', ({ port, upstreamPort, folder }) => {
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder};`)
+    const config = file(
+      folder,
+      'nginx.conf',
+      `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log stderr warn;
+      ${process.getuid?.() === 0 ? 'user root;' : ''}
+      events { worker_connections 4096; }
+      http {
+        access_log off; ${temporary.join(' ')}
+        keepalive_requests 100000000;
+        upstream bench { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 100000000; }
+        server {
+          listen 127.0.0.1:${port};
+          location / { proxy_pass http://bench; proxy_http_version 1.1; proxy_set_header Connection ""; }
+        }
+      }`,
+    )
+    return { command: ['nginx', '-p', folder, '-e', 'stderr', '-c', config] }
+  }),
+  installed('haproxy', ({ port, upstreamPort, folder }) => {
+    const config = file(
+      folder,
+      'haproxy.cfg',
+      `global
+        nbthread 1
+        maxconn 4096
+      defaults
+        mode http
+        timeout connect 5s
+        timeout client 60s
+        timeout server 60s
+        http-reuse always
+      listen bench
+        bind 127.0.0.1:${port}
+        server upstream 127.0.0.1:${upstreamPort} pool-max-conn 256
+      `.replaceAll(/^ {6}/gm, ''),
+    )
+    return { command: ['haproxy', '-db', '-f', config] }
+  }),
+  installed('caddy', ({ port, upstreamPort, folder }) => {
+    const config = file(
+      folder,
+      'Caddyfile',
+      `{
+        admin off
+        auto_https off
+      }
+      http://127.0.0.1:${port} {
+        bind 127.0.0.1
+        reverse_proxy http://127.0.0.1:${upstreamPort} {
+          transport http {
+            keepalive_idle_conns_per_host 256
+          }
+        }
+      }`,
+    )
+    return {
+      command: ['caddy', 'run', '--adapter', 'caddyfile', '--config', config],
+      env: { GOMAXPROCS: '1', HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder },
+    }
+  }),
+]
+
+function onNode(name: string): Contestant {
+  const script = fileURLToPath(new URL(`./contestants/${name}.ts`, import.meta.url))
+  return {
+    name,
+    missing: () => undefined,
+    launch: ({ port, upstreamPort }) => ({ command: [process.execPath, script, `${port}`, `${upstreamPort}`] }),
+  }
+}
+
+function installed(name: string, launch: Contestant['launch']): Contestant {
+  return { name, missing: () => (findOnPath(name) ? undefined : `${name} is not installed`), launch }
+}
+
+/** Cutover with one service, one pool, one server; the access log goes where all its output goes, to a file. */
+function cutover(name: string, accessLog: { format: 'json' } | 'off'): Contestant {
+  return {
+    name,
+    missing: () => (existsSync(main) ? undefined : 'src/main.ts is not written yet'),
+    launch: ({ port, adminPort, upstreamPort, folder }) => {
+      const service = {
+        pools: { only: { servers: { one: `http://127.0.0.1:${upstreamPort}` } } },
+        split: { only: 100 },
+        health: { path: '/healthz', interval: '1s' },
+      }
+      const config = {
+        proxy: { listen: `127.0.0.1:${port}`, workers: 0, accessLog },
+        admin: { listen: `127.0.0.1:${adminPort}` },
+        store: { path: join(folder, 'data') },
+        services: { bench: service },
+      }
+      return {
+        command: [
+          process.execPath,
+          main,
+          'run',
+          '--config',
+          file(folder, 'cutover.yaml', JSON.stringify(config, null, 2)),
+        ],
+        readyUrl: `http://127.0.0.1:${adminPort}/ready`,
+      }
+    },
+  }
+}
+
+function file(folder: string, name: string, text: string): string {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}

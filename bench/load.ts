@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { findOnPath, pinned } from './processes.ts'
+
+/** What a load generator saw. */
+export interface Load {
+  readonly requests: number
+  readonly requestsPerSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  /** Connections that failed, requests without an answer, answers other than 2xx. */
+  readonly errors: number
+}
+
+const exec = promisify(execFile)
+const client = fileURLToPath(new URL('./load-client.ts', import.meta.url))
+const millisecondsPer: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1_000, m: 60_000 }
+
+export const generator = findOnPath('wrk') ? 'wrk' : 'bench/load-client.ts'
+
+interface LoadOptions {
+  readonly url: string
+  readonly seconds: number
+  readonly connections: number
+  /** The core that the generator is kept on; undefined = any. */
+  readonly core: number | undefined
+  readonly signal: AbortSignal
+}
+
+/** Asks the URL as fast as it answers, one request at a time on each connection. */
+export async function load(options: LoadOptions): Promise<Load> {
+  const { url, seconds, connections } = options
+  if (generator === 'wrk') {
+    const command = ['wrk', '-t2', `-c${connections}`, `-d${seconds}s`, '--latency', url]
+    return parseWrk(await run(command, options))
+  }
+  return JSON.parse(await run([process.execPath, client, url, `${seconds}`, `${connections}`], options))
+}
+
+async function run(command: readonly string[], { core, signal }: LoadOptions): Promise<string> {
+  const [program, ...args] = pinned(command, core)
+  return (await exec(program as string, args, { signal })).stdout
+}
+
+/** Reads wrk's report. Its error lines are there only if there were errors. */
+function parseWrk(report: string): Load {
+  const number = (pattern: RegExp) => Number(pattern.exec(report)?.[1] ?? 0)
+  const percentile = (percent: number) => {
+    const [, value, unit = ''] = new RegExp(`^ +${percent}%\\s+([\\d.]+)(us|ms|s|m)$`, 'm').exec(report) ?? []
+    return Number(value) * (millisecondsPer[unit] ?? Number.NaN)
+  }
+  const socketErrors = /connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(report)?.slice(1) ?? []
+  return {
+    requests: number(/(\d+) requests in/),
+    requestsPerSecond: number(/Requests\/sec:\s+([\d.]+)/),
+    p50Ms: percentile(50),
+    p99Ms: percentile(99),
+    errors: socketErrors.reduce((sum, count) => sum + Number(count), number(/Non-2xx or 3xx responses: (\d+)/)),
+  }
+}

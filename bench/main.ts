@@ -1,0 +1,171 @@
+/** `npm run bench`: what a request costs through each contestant, in CPU time. README.md says how to read it. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, cpus, release, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { type Contestant, contestants, type Launch } from './contestants.ts'
+import { assertCorrect } from './correct.ts'
+import { cpuMicroseconds } from './cpu-time.ts'
+import { generator, type Load, load } from './load.ts'
+import { BenchProcess, freePort, twoCores } from './processes.ts'
+import { type Round, summarize, table } from './report.ts'
+
+interface Running {
+  readonly name: string
+  readonly url: string
+  readonly process: BenchProcess
+  readonly rounds: Round[]
+}
+
+const { rounds, seconds, connections, selected, json } = readOptions()
+const cores = twoCores()
+const [proxyCore, otherCore] = cores ?? []
+if (!cores) console.warn('Without taskset and two cores nothing can be pinned: expect the figures to scatter.')
+
+const folder = mkdtempSync(join(tmpdir(), 'cutover-bench-'))
+const processes: BenchProcess[] = []
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, async () => {
+    interrupted.abort()
+    await cleanUp()
+    process.exit(128 + constants.signals[signal])
+  })
+}
+
+try {
+  process.exitCode = (await measure()) ? 0 : 1
+} catch (error) {
+  if (!interrupted.signal.aborted) console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+} finally {
+  await cleanUp()
+}
+
+/** Measures all, prints and writes the results; false if any request went wrong. */
+async function measure(): Promise<boolean> {
+  const upstreamPort = await startUpstream()
+  const ceiling = await ask(`http://127.0.0.1:${upstreamPort}/`, seconds)
+  console.log(
+    `${generator}, ${connections} connections; the upstream alone answers ${ceiling.requestsPerSecond.toFixed(0)}/s`,
+  )
+
+  const running: Running[] = []
+  for (const contestant of selected) {
+    const missing = contestant.missing()
+    if (missing) console.log(`${contestant.name} is left out: ${missing}`)
+    else running.push(await startContestant(contestant, upstreamPort))
+  }
+
+  for (let round = 1; round <= rounds; round++) {
+    for (const contestant of running) {
+      const measured = await measureRound(contestant)
+      contestant.rounds.push(measured)
+      console.log(`round ${round}: ${contestant.name} ${measured.cpuMicroseconds.toFixed(1)} µs CPU/req`)
+    }
+  }
+
+  const results = running.map(({ name, rounds }) => summarize(name, rounds))
+  console.log(`\n${table(results)}`)
+  if (json) {
+    const machine = { cpu: cpus()[0]?.model, kernel: release(), node: process.version, pinned: cores !== undefined }
+    const settings = { rounds, seconds, connections, generator }
+    const report = { at: new Date().toISOString(), machine, settings, upstream: ceiling, results }
+    mkdirSync(dirname(json), { recursive: true })
+    writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`)
+  }
+  const clean = results.every((result) => result.rounds.every((round) => round.errors === 0))
+  if (!clean) console.error('\nSome requests failed: the figures above are not comparable.')
+  return clean
+}
+
+async function startUpstream(): Promise<number> {
+  const port = await freePort()
+  const script = fileURLToPath(new URL('./upstream.ts', import.meta.url))
+  const upstream = start('upstream', [process.execPath, script, `${port}`], otherCore)
+  await upstream.ready(`http://127.0.0.1:${port}/`)
+  await assertCorrect(port)
+  return port
+}
+
+/** Starts a contestant, has it prove that it answers correctly, and warms it up. */
+async function startContestant({ name, launch }: Contestant, upstreamPort: number): Promise<Running> {
+  const [port, adminPort] = [await freePort(), await freePort()]
+  const url = `http://127.0.0.1:${port}/`
+  mkdirSync(join(folder, name))
+  const { command, env, readyUrl = url } = launch({ port, adminPort, upstreamPort, folder: join(folder, name) })
+  const contestant = start(name, command, proxyCore, env)
+  try {
+    await contestant.ready(readyUrl)
+    await assertCorrect(port)
+  } catch (error) {
+    throw new Error(`${name} ${error instanceof Error ? error.message : error}`)
+  }
+  await ask(url, Math.min(seconds, 2))
+  return { name, url, process: contestant, rounds: [] }
+}
+
+async function measureRound(contestant: Running): Promise<Round> {
+  contestant.process.truncateOutput()
+  const before = cpuMicroseconds(contestant.process.pid)
+  const seen = await ask(contestant.url, seconds)
+  return { ...seen, cpuMicroseconds: (cpuMicroseconds(contestant.process.pid) - before) / seen.requests }
+}
+
+/** Puts the load on a URL, from the core that is not the contestant's. */
+function ask(url: string, seconds: number): Promise<Load> {
+  return load({ url, seconds, connections, core: otherCore, signal: interrupted.signal })
+}
+
+function start(name: string, command: readonly string[], core?: number, env?: Launch['env']): BenchProcess {
+  interrupted.signal.throwIfAborted()
+  const started = new BenchProcess(command, join(folder, `${name}.log`), core, env)
+  processes.push(started)
+  return started
+}
+
+async function cleanUp(): Promise<void> {
+  await Promise.all(processes.map((child) => child.stop()))
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function readOptions() {
+  try {
+    if (process.platform !== 'linux') throw new Error('needs Linux: it reads CPU time from /proc')
+    const { values } = parseArgs({
+      options: {
+        rounds: { type: 'string', default: '3' },
+        seconds: { type: 'string', default: '4' },
+        connections: { type: 'string', default: '64' },
+        only: { type: 'string' },
+        json: { type: 'string' },
+      },
+    })
+    return {
+      rounds: positive('rounds', values.rounds),
+      seconds: positive('seconds', values.seconds),
+      connections: positive('connections', values.connections),
+      selected: select(values.only),
+      json: values.json,
+    }
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : error}`)
+    process.exit(2)
+  }
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value > 0) return value
+  throw new Error(`--${name} needs a whole number above 0`)
+}
+
+function select(only: string | undefined): readonly Contestant[] {
+  if (only === undefined) return contestants
+  return only.split(',').map((name) => {
+    const found = contestants.find((contestant) => contestant.name === name)
+    if (found) return found
+    throw new Error(`--only: there is no ${name}, only ${contestants.map((contestant) => contestant.name).join(', ')}`)
+  })
+}

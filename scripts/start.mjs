@@ -1,0 +1,63 @@
+// npm start: Cutover, the example apps beside it; npm start -- --config FILE: Cutover on a configuration of your own, alone.
+import { join } from 'node:path'
+import { relaySignals, runNode, startNode } from './lib/child.mjs'
+import { main } from './lib/failure.mjs'
+import { ensureInstalled } from './lib/install.mjs'
+import { root } from './lib/paths.mjs'
+
+const cutover = join(root, 'src/main.ts')
+
+await main(async (args) => {
+  await ensureInstalled()
+  return args.length > 0 ? (await runNode([cutover, 'run', ...args])).code : runExample()
+})
+
+/** The apps are there before Cutover first asks them for their health, and until its last request is answered. */
+async function runExample() {
+  const apps = startNode([join(root, 'src/demo/main.ts')], 'pipe')
+  let proxy
+  let stopping = false
+  relaySignals((signal) => {
+    stopping ||= signal === 'SIGINT' || signal === 'SIGTERM'
+    if (!proxy?.child.kill(signal)) apps.child.kill(signal)
+  })
+
+  apps.child.stdout.pipe(process.stdout)
+  await Promise.race([apps.ended, new Promise((resolve) => apps.child.stdout.once('data', resolve))])
+  if (apps.child.exitCode !== null) return apps.child.exitCode || 1
+  if (stopping) return apps.ended
+
+  proxy = startNode([cutover, 'run', '--config', join(root, 'config/cutover.yaml')], 'pipe')
+  proxy.child.stdout.pipe(process.stdout)
+  whenReady(proxy.child.stdout, (address, admin) =>
+    console.log(`
+Try:
+  curl ${address}/
+  curl -X POST ${admin}/api/services/shop/switch
+  curl ${admin}/api/services
+`),
+  )
+
+  const appsFailed = apps.ended.then((code) => {
+    proxy.child.kill('SIGTERM')
+    return code || 1
+  })
+  const first = await Promise.race([appsFailed, proxy.ended])
+  await proxy.ended
+  apps.child.kill('SIGTERM')
+  await apps.ended
+  return first
+}
+
+/** Calls back with the proxy's and the admin's URL once Cutover has printed them. */
+function whenReady(stdout, callback) {
+  let text = ''
+  const look = (chunk) => {
+    text += chunk
+    const line = /^cutover ready: proxy (\S+), admin (\S+)$/m.exec(text)
+    if (!line) return
+    stdout.off('data', look)
+    callback(line[1], line[2])
+  }
+  stdout.on('data', look)
+}

@@ -1,0 +1,117 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { fastify } from 'fastify'
+import type { Role } from '../config/config.ts'
+import { StoreUnavailable } from '../store/store.ts'
+import type { Actor } from './auth.ts'
+import { authenticate, authorize, refuseForeign } from './auth.ts'
+import type { AdminContext } from './context.ts'
+import { documented } from './openapi.ts'
+import { ApiProblem } from './problems.ts'
+import { configRoutes } from './routes/config.ts'
+import { healthRoutes } from './routes/health.ts'
+import { metricsRoutes } from './routes/metrics.ts'
+import { previewRoutes } from './routes/preview.ts'
+import { serverRoutes } from './routes/servers.ts'
+import { serviceRoutes } from './routes/services.ts'
+import { trafficRoutes } from './routes/traffic.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    actor: Actor
+  }
+  interface FastifyContextConfig {
+    /** The least role that may ask; `none`: anyone, without a token. Otherwise reads need `read`, writes `operate`. */
+    role?: Role | 'none'
+  }
+}
+
+const MAX_BODY_BYTES = 1024 * 1024
+
+/** The admin API, not yet listening. */
+export async function buildAdmin(context: AdminContext): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    forceCloseConnections: true,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 500 },
+  })
+  // Input is read by our own schemas, which explain what is wrong; Fastify's are for the documentation.
+  app.setValidatorCompiler(() => (value) => ({ value }))
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value))
+  app.decorateRequest('actor')
+  app.addHook('onRequest', async (request) => {
+    refuseForeign(request, context.settings)
+    const needed = request.routeOptions.config.role ?? (request.method === 'GET' ? 'read' : 'operate')
+    if (needed === 'none') return
+    request.actor = authenticate(request, context.settings.tokens)
+    authorize(request.actor, needed)
+  })
+  app.setErrorHandler((error: FastifyError, _request, reply) => sendProblem(context, reply, error))
+  app.setNotFoundHandler((request, reply) => sendProblem(context, reply, notFound(request)))
+
+  await app.register(swagger, documented(context.version))
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+  app.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  await app.register(async (api) => {
+    takeJsonOnly(api)
+    serviceRoutes(api, context)
+    trafficRoutes(api, context)
+    serverRoutes(api, context)
+    configRoutes(api, context)
+    healthRoutes(api, context)
+    metricsRoutes(api, context)
+  })
+  await app.register(async (preview) => previewRoutes(preview, context))
+  await app.ready()
+  return app
+}
+
+/** Bodies are JSON or nothing; a POST without a body is as good as `{}`. */
+function takeJsonOnly(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    ['application/json', 'application/merge-patch+json'],
+    { parseAs: 'string' },
+    (_request, body, done) => {
+      if (body === '') return done(null, undefined)
+      try {
+        done(null, JSON.parse(String(body)))
+      } catch (error) {
+        done(new ApiProblem(400, 'Malformed JSON', `The body is not JSON: ${(error as Error).message}.`))
+      }
+    },
+  )
+  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') return done(null, undefined)
+    const type = request.headers['content-type'] ?? 'no content type'
+    const detail = `The body must be JSON, not ${type}: send -H 'content-type: application/json', or use curl --json.`
+    done(new ApiProblem(415, 'Unexpected content type', detail))
+  })
+}
+
+function sendProblem(context: AdminContext, reply: FastifyReply, error: FastifyError | ApiProblem): FastifyReply {
+  const problem = problemOf(error)
+  if (problem.status === 500) context.log.error({ err: error }, 'a request to the admin API failed')
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="cutover"')
+  if (problem.status === 503) reply.header('retry-after', '1')
+  return reply.code(problem.status).type('application/problem+json').send(problem.toJSON())
+}
+
+function problemOf(error: FastifyError | ApiProblem): ApiProblem {
+  if (error instanceof ApiProblem) return error
+  if (error instanceof StoreUnavailable) {
+    return new ApiProblem(503, 'The store is away', `${error.message} Nothing was changed; try again.`)
+  }
+  const status = error.statusCode ?? 500
+  if (status === 413) return new ApiProblem(413, 'Body too large', `A body may have at most ${MAX_BODY_BYTES} bytes.`)
+  if (status >= 400 && status < 500) return new ApiProblem(status, 'Bad request', error.message)
+  return new ApiProblem(500, 'Internal error', 'This should not have happened; the log says more.')
+}
+
+function notFound(request: FastifyRequest): ApiProblem {
+  const path = request.url.split('?')[0]
+  return new ApiProblem(404, 'Not found', `There is no ${request.method} ${path} here; /docs shows what there is.`)
+}

@@ -1,0 +1,71 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { isIP } from 'node:net'
+import { hostname } from 'node:os'
+import type { FastifyRequest } from 'fastify'
+import type { AdminSettings, AdminToken, Role } from '../config/config.ts'
+import { ApiProblem } from './problems.ts'
+
+const RANK: Readonly<Record<Role, number>> = { read: 0, operate: 1, admin: 2 }
+
+/** Who asks, as the history will name it. */
+export interface Actor {
+  readonly name: string
+  readonly role: Role
+}
+
+/** Without tokens only loopback listens, and whoever is on this machine may do everything. */
+const LOCAL: Actor = { name: 'local', role: 'admin' }
+
+/** Who sends a request, by its bearer token. Throws 401. */
+export function authenticate(request: FastifyRequest, tokens: readonly AdminToken[]): Actor {
+  if (tokens.length === 0) return LOCAL
+  const { authorization } = request.headers
+  if (authorization === undefined) {
+    throw new ApiProblem(401, 'Token needed', 'Send a token: -H "Authorization: Bearer TOKEN".')
+  }
+  const [, given = ''] = /^Bearer +(\S+) *$/i.exec(authorization) ?? []
+  const digest = createHash('sha256').update(given).digest()
+  // Every token is compared, and in constant time: how long it takes tells nothing.
+  let actor: Actor | null = null
+  for (const { name, role, sha256 } of tokens) {
+    if (timingSafeEqual(sha256, digest)) actor = { name, role }
+  }
+  if (actor === null || given === '') throw new ApiProblem(401, 'Wrong token', 'This token is not known here.')
+  return actor
+}
+
+/** Throws 403 unless the actor's role is at least `needed`. */
+export function authorize(actor: Actor, needed: Role): void {
+  if (RANK[actor.role] >= RANK[needed]) return
+  const detail = `The token "${actor.name}" has the role "${actor.role}"; this needs "${needed}".`
+  throw new ApiProblem(403, 'Role too low', detail)
+}
+
+/**
+ * Refuses what a browser sends for someone else's page: a foreign Origin, or a Host that is a name we do not go by (DNS
+ * rebinding). Addresses, localhost, this machine's name, single labels and `admin.hosts` are ours.
+ */
+export function refuseForeign(request: FastifyRequest, settings: AdminSettings): void {
+  const host = request.headers.host ?? ''
+  const name = hostPart(host)
+  if (!isOwnName(name, settings)) {
+    const detail = `This API does not go by the name ${JSON.stringify(name)}. Ask it by its address, or add the name to admin.hosts.`
+    throw new ApiProblem(403, 'Unexpected Host', detail)
+  }
+  const { origin } = request.headers
+  if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`) {
+    throw new ApiProblem(403, 'Foreign Origin', `A page of ${JSON.stringify(origin)} may not use this API.`)
+  }
+}
+
+function isOwnName(name: string, { listen, hosts }: AdminSettings): boolean {
+  if (isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost')) return true
+  if (/^[a-z0-9_-]+$/.test(name)) return true
+  const own = [hostname(), ...hosts, listen.kind === 'tcp' ? listen.host : '']
+  return own.some((each) => each.toLowerCase() === name)
+}
+
+function hostPart(host: string): string {
+  const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d+)?$/.exec(host) ?? []
+  return (bracketed ?? plain ?? '').toLowerCase()
+}

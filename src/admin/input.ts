@@ -1,0 +1,71 @@
+import type { FastifyRequest } from 'fastify'
+import { type StaticDecode, type TSchema, Type } from 'typebox'
+import { Problems } from '../config/problems.ts'
+import { read } from '../config/read.ts'
+import * as kind from '../config/schema/kinds.ts'
+import { ApiProblem, invalidProblem } from './problems.ts'
+
+/** Reads what came from outside as `schema` says. Throws 422 with everything that is wrong. */
+export function readInput<S extends TSchema>(schema: S, value: unknown): StaticDecode<S> {
+  const problems = new Problems()
+  const result = read(schema, value, '', problems)
+  if (problems.list.length > 0) throw invalidProblem(problems.list)
+  return result
+}
+
+/** A body that may be left out; then it is empty. */
+export function readBody<S extends TSchema>(schema: S, request: FastifyRequest): StaticDecode<S> {
+  return readInput(schema, request.body ?? {})
+}
+
+const switchWord = (description: string) =>
+  kind.decoded(
+    Type.Enum(['true', 'false', ''], { description, errorMessage: 'expected true or false', default: 'false' }),
+    (word) => word !== 'false',
+  )
+
+/** What every write understands in its query. */
+export const WriteQuery = kind.section(
+  {
+    wait: kind.duration({
+      description: 'Answer when every instance has applied the change and what it drains is at rest; 504 after this.',
+      default: 0,
+      mostMs: 3_600_000,
+    }),
+    force: switchWord('Do it even if a promise would be broken; recorded in the history.'),
+    reason: kind.text({
+      description: 'Why; recorded in the history.',
+      default: '',
+      pattern: '^[^\\x00-\\x1f]{0,500}$',
+    }),
+  },
+  {},
+)
+
+/** Narrows a server's name to a service and a pool. */
+export const ServerQuery = kind.section(
+  {
+    service: Type.Optional(kind.text({ description: 'Only servers of this service.' })),
+    pool: Type.Optional(kind.text({ description: 'Only servers of pools of this name.' })),
+  },
+  {},
+)
+
+/** Members that the body of every command may have. */
+export const commandMembers = {
+  force: kind.flag({
+    description: 'Do it even if a promise would be broken; recorded in the history.',
+    default: false,
+  }),
+  reason: kind.text({ description: 'Why; recorded in the history.', default: '', pattern: '^[^\\x00-\\x1f]{0,500}$' }),
+}
+
+/** The revision in If-Match; null where there is none. Throws 400. */
+export function readIfMatch(request: FastifyRequest): number | null {
+  const given = request.headers['if-match']
+  if (given === undefined || given.trim() === '*') return null
+  const [, digits] = /^\s*(?:W\/)?"?(\d{1,15})"?\s*$/.exec(given) ?? []
+  if (digits !== undefined) return Number(digits)
+  const detail = `If-Match must be a revision as ETag gives it, such as "42", not ${JSON.stringify(given)}.`
+  throw new ApiProblem(400, 'Malformed If-Match', detail)
+}

@@ -1,0 +1,48 @@
+import type { FastifyInstance } from 'fastify'
+import { serversOf } from '../../model/servers.ts'
+import { shareOf } from '../../model/split.ts'
+import { currentSplit } from '../../model/state.ts'
+import { Exposition } from '../../telemetry/prometheus.ts'
+import type { AdminContext } from '../context.ts'
+import { describe } from '../openapi.ts'
+
+/** What Prometheus scrapes; it speaks for this instance and all its proxy halves. */
+export function metricsRoutes(api: FastifyInstance, context: AdminContext): void {
+  const { control } = context
+  const exposition = new Exposition(async () => {
+    const report = await control.collect()
+    const { revision, services } = control.state
+    const all = Object.values(services)
+    return {
+      report,
+      revision,
+      appliedRevision: control.progress.appliedRevision(),
+      splits: all.flatMap((service) =>
+        Object.keys(service.spec.pools).map((pool) => ({
+          service: service.name,
+          pool,
+          percent: shareOf(currentSplit(service), pool) / 100,
+        })),
+      ),
+      servers: all.flatMap((service) =>
+        serversOf(service).map(({ pool, name, state, key }) => ({
+          service: service.name,
+          pool,
+          server: name,
+          state,
+          up: control.health(key).health === 'up',
+          inFlight: report.inFlight[key] ?? 0,
+        })),
+      ),
+    }
+  })
+
+  api.get(
+    '/metrics',
+    { schema: describe({ tag: 'instance', summary: 'Prometheus metrics' }) },
+    async (_request, reply) => {
+      reply.type(exposition.contentType).serializer((payload: string) => payload)
+      return exposition.text()
+    },
+  )
+}

@@ -1,0 +1,116 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import * as kind from '../../config/schema/kinds.ts'
+import type { Command } from '../../model/commands.ts'
+import type { AdminContext } from '../context.ts'
+import { commandMembers, readBody, WriteQuery } from '../input.ts'
+import { describe } from '../openapi.ts'
+import { invalidProblem } from '../problems.ts'
+import type { ServiceView } from '../views.ts'
+import type { Insistence, Written } from '../write.ts'
+import { carryOut } from '../write.ts'
+import { serviceView } from './services.ts'
+
+const SwitchBody = kind.section(
+  {
+    to: Type.Optional(
+      kind.text({ description: 'The pool that gets everything; with two pools, by default the other.' }),
+    ),
+    drain: Type.Optional(
+      kind.duration({
+        description: 'Cut what the old pool still has under way after this; otherwise it ends by itself.',
+      }),
+    ),
+    ...commandMembers,
+  },
+  {},
+)
+
+const ShiftBody = kind.section(
+  {
+    to: Type.Optional(kind.text({ description: 'The pool whose share is set; the others share the rest as before.' })),
+    percent: Type.Optional(
+      Type.Number({ description: 'Its share in percent.', errorMessage: 'expected a number from 0 to 100' }),
+    ),
+    split: Type.Optional(
+      Type.Record(Type.String({ pattern: '^' }), Type.Unknown(), {
+        description: 'Percent per pool, summing to 100.',
+        errorMessage: 'expected percentages by pool, such as {"blue": 95, "green": 5}',
+      }),
+    ),
+    ...commandMembers,
+  },
+  {},
+)
+
+const RollbackBody = kind.section(
+  {
+    revision: Type.Optional(
+      kind.count({ description: 'The decision in force at this revision; by default the one before the present.' }),
+    ),
+    ...commandMembers,
+  },
+  {},
+)
+
+interface Params {
+  service: string
+}
+
+/** Which pool gets the requests: switch, shift and rollback. */
+export function trafficRoutes(api: FastifyInstance, context: AdminContext): void {
+  const post = (
+    verb: string,
+    summary: string,
+    body: typeof SwitchBody | typeof ShiftBody | typeof RollbackBody,
+    commandOf: (service: string, request: FastifyRequest) => { command: Command; insistence: Insistence },
+  ): void => {
+    const schema = describe({ tag: 'traffic', summary, query: WriteQuery, body })
+    api.post<{ Params: Params }>(`/api/services/:service/${verb}`, { schema }, (request, reply) => {
+      const { command, insistence } = commandOf(request.params.service, request)
+      return run(request, reply, request.params.service, command, insistence)
+    })
+  }
+
+  const run = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    name: string,
+    command: Command,
+    insistence: Insistence,
+  ): Promise<Written & { service: ServiceView }> => {
+    const written = await carryOut(context, request, reply, () => ({ command }), insistence)
+    return { ...written, service: await serviceView(context, name) }
+  }
+
+  post('switch', 'Move all traffic to one pool, once it is proven healthy', SwitchBody, (service, request) => {
+    const { to, drain, ...insistence } = readBody(SwitchBody, request)
+    const command = {
+      kind: 'switch' as const,
+      service,
+      ...(to === undefined ? {} : { to }),
+      ...(drain === undefined ? {} : { drainMs: drain }),
+    }
+    return { command, insistence }
+  })
+
+  post('shift', 'Change the split by percentages', ShiftBody, (service, request) => {
+    const { to, percent, split, ...insistence } = readBody(ShiftBody, request)
+    if (split !== undefined && (to !== undefined || percent !== undefined)) {
+      throw invalidProblem([{ path: 'split', message: 'say either {to, percent} or {split}, not both' }])
+    }
+    if (split !== undefined) {
+      return { command: { kind: 'split', service, split: split as Readonly<Record<string, number>> }, insistence }
+    }
+    if (to === undefined || percent === undefined) {
+      const path = to === undefined ? 'to' : 'percent'
+      throw invalidProblem([{ path, message: 'is missing; say {"to": POOL, "percent": 5} or {"split": {…}}' }])
+    }
+    return { command: { kind: 'shift', service, to, percent }, insistence }
+  })
+
+  post('rollback', 'Return to the routing decision before this one', RollbackBody, (service, request) => {
+    const { revision, ...insistence } = readBody(RollbackBody, request)
+    return { command: { kind: 'rollback', service, ...(revision === undefined ? {} : { revision }) }, insistence }
+  })
+}

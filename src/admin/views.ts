@@ -1,0 +1,91 @@
+import type { ControlHalf } from '../control/control-half.ts'
+import type { LastProbe } from '../health/checker.ts'
+import type { Report } from '../model/messages.ts'
+import type { Server } from '../model/servers.ts'
+import { serversOf } from '../model/servers.ts'
+import type { Split } from '../model/spec.ts'
+import { shareOf } from '../model/split.ts'
+import type { Health, ServerState, Service } from '../model/state.ts'
+import { currentSplit } from '../model/state.ts'
+
+export interface ServerView {
+  readonly name: string
+  readonly service: string
+  readonly pool: string
+  readonly url: string
+  readonly weight: number
+  readonly state: ServerState
+  readonly health: Health
+  readonly drained: boolean
+  readonly inFlight: number
+  readonly lastProbe: LastProbe | null
+}
+
+export interface PoolView {
+  readonly name: string
+  readonly version: string
+  /** Percent. */
+  readonly share: number
+  readonly drained: boolean
+  readonly inFlight: number
+  /** Servers that take requests: ready, and found up. */
+  readonly up: number
+  readonly servers: readonly ServerView[]
+}
+
+export interface ServiceView {
+  readonly name: string
+  readonly revision: number
+  readonly hosts: readonly string[]
+  readonly paths: readonly string[]
+  readonly split: Split
+  readonly mode: 'serving'
+  readonly pools: readonly PoolView[]
+}
+
+/** A service as the API shows it; `report`: what the proxy halves have under way. */
+export function viewService(control: ControlHalf, service: Service, report: Report): ServiceView {
+  const split = currentSplit(service)
+  const pools = Object.entries(service.spec.pools).map(([name, { version }]): PoolView => {
+    const servers = serversOf(service, name).map((server) => viewServer(control, service, server, report))
+    const share = shareOf(split, name) / 100
+    return {
+      name,
+      version,
+      share,
+      drained: share === 0 && isAtRest(control, service, serversOf(service, name)),
+      inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
+      up: servers.filter((server) => server.state === 'ready' && server.health === 'up').length,
+      servers,
+    }
+  })
+  const { name, revision, spec } = service
+  const whole = Object.fromEntries(pools.map((pool) => [pool.name, pool.share]))
+  return { name, revision, hosts: spec.hosts, paths: spec.paths, split: whole, mode: 'serving', pools }
+}
+
+export function viewServer(control: ControlHalf, service: Service, server: Server, report: Report): ServerView {
+  const { health, last } = control.health(server.key)
+  const { name, pool, url, weight, state } = server
+  return {
+    name,
+    service: service.name,
+    pool,
+    url,
+    weight,
+    state,
+    health,
+    drained: state !== 'ready' && isAtRest(control, service, [server]),
+    inFlight: report.inFlight[server.key] ?? 0,
+    lastProbe: last,
+  }
+}
+
+/** Every proxy half has applied what was last decided for the service, and none has anything under way there. */
+function isAtRest(control: ControlHalf, service: Service, servers: readonly Server[]): boolean {
+  const { applied, busy } = control.progress.standing(
+    service.revision,
+    servers.map((server) => server.key),
+  )
+  return applied && Object.keys(busy).length === 0
+}

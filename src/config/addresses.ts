@@ -1,0 +1,85 @@
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
+import { domainToASCII } from 'node:url'
+import type { ListenAddress } from './config.ts'
+
+/** What `listen` can name; an inherited socket (`fd:3`) has no address. */
+export type ListenTarget = ListenAddress | { readonly kind: 'fd'; readonly fd: number }
+
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
+LOOPBACK.addAddress('::1', 'ipv6')
+
+/**
+ * Reads `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `:8080` (every interface: host is empty), `unix:/path` and
+ * `fd:3`; undefined for anything else.
+ */
+export function parseListen(text: string): ListenTarget | undefined {
+  if (text.startsWith('unix:')) return text.length > 5 ? { kind: 'unix', path: text.slice(5) } : undefined
+  const [, fd] = /^fd:(\d{1,4})$/.exec(text) ?? []
+  if (fd !== undefined) return { kind: 'fd', fd: Number(fd) }
+  const [, bracketed, plain = '', digits] = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? []
+  const port = Number(digits)
+  if (digits === undefined || port > 65_535) return undefined
+  if (bracketed !== undefined) return isIPv6(bracketed) ? { kind: 'tcp', host: bracketed, port } : undefined
+  const host = plain === '' ? '' : parseHost(plain)
+  return host === undefined ? undefined : { kind: 'tcp', host, port }
+}
+
+/** The spelling that parseListen reads back. */
+export function formatListen(target: ListenTarget): string {
+  if (target.kind === 'fd') return `fd:${target.fd}`
+  if (target.kind === 'unix') return `unix:${target.path}`
+  return `${isIPv6(target.host) ? `[${target.host}]` : target.host}:${target.port}`
+}
+
+/** Whether only this machine can reach a listener. */
+export function isLoopback(address: ListenTarget): boolean {
+  if (address.kind !== 'tcp' || address.host === 'localhost') return true
+  const family = isIP(address.host)
+  return family !== 0 && LOOPBACK.check(address.host, family === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** `10.0.0.0/8` as given, a plain address as its `/32` or `/128`; undefined for anything else. */
+export function parseCidr(text: string): string | undefined {
+  const [address = '', bits, ...rest] = text.split('/')
+  const width = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : undefined
+  if (width === undefined || rest.length > 0) return undefined
+  if (bits === undefined) return `${address}/${width}`
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= width ? `${address}/${Number(bits)}` : undefined
+}
+
+/**
+ * A host name or address as it stands in a Host header, lower case, international names in ASCII, without a port; IPv6
+ * in brackets. Undefined for anything else.
+ */
+export function parseHost(text: string): string | undefined {
+  const [, inner] = /^\[([^\]]+)\]$/.exec(text) ?? []
+  if (inner !== undefined) return isIPv6(inner) ? text.toLowerCase() : undefined
+  // What follows goes through the URL parser, which would cut `a/b` short and decode `%41`.
+  if (/[\s/?#@:%\\]/.test(text)) return undefined
+  const name = domainToASCII(text)
+  // `0x7f.1` comes back as 127.0.0.1: a name that no Host header would spell so.
+  if (isIPv4(name) && name !== text) return undefined
+  const label = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?'
+  return name.length <= 253 && new RegExp(`^${label}(\\.${label})*$`).test(name) ? name : undefined
+}
+
+/** Like parseHost; the first label may be `*`. */
+export function parseHostPattern(text: string): string | undefined {
+  if (!text.startsWith('*.')) return parseHost(text)
+  const name = parseHost(text.slice(2))
+  return name === undefined ? undefined : `*.${name}`
+}
+
+/** Scheme, host and port of `http://10.0.0.1:9000`, normalised; undefined when there is more to it, or less. */
+export function parseServerUrl(text: string): string | undefined {
+  if (!/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) || !URL.canParse(text)) return undefined
+  const url = new URL(text)
+  return url.port === '0' ? undefined : url.origin
+}
+
+/** A path prefix without a trailing slash (`/` itself stays); undefined when it could match no request's path. */
+export function parsePathPrefix(text: string): string | undefined {
+  if (!/^\/[\x21-\x7e]*$/.test(text) || /[?#]/.test(text)) return undefined
+  return text.replace(/\/+$/, '') || '/'
+}

@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto'
+import type { JsonObject } from '../model/state.ts'
+import { formatListen, isLoopback, type ListenTarget } from './addresses.ts'
+import { checkMeaning } from './check-service.ts'
+import type { AdminToken, Config, ListenAddress, Problem } from './config.ts'
+import { canonicalJson, mergePatch } from './merge.ts'
+import { NOT_YET_IN_FILE, refuseListenNotYet, refuseNotYet } from './not-yet.ts'
+import { findOverlaps } from './overlaps.ts'
+import { childPath, Problems } from './problems.ts'
+import { isKeyed, read } from './read.ts'
+import { FileSchema, type FileSettings } from './schema/file.ts'
+
+export type CheckedConfig =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/** Checks a whole configuration, its environment interpolated; tells all problems of all services at once. */
+export function checkConfig(raw: unknown): CheckedConfig {
+  const problems = new Problems()
+  const settings = read(FileSchema, raw, '', problems)
+  if (isKeyed(settings)) {
+    checkListeners(settings, problems)
+    checkTokens(settings, problems)
+    checkServices(settings, problems)
+    refuseNotYet(NOT_YET_IN_FILE, FileSchema, settings, '', problems)
+  }
+  return problems.list.length === 0
+    ? { ok: true, config: resolve(settings, raw as JsonObject) }
+    : { ok: false, problems: problems.list }
+}
+
+function checkListeners({ proxy, admin }: FileSettings, problems: Problems): void {
+  const taken = new Map<string, string>()
+  const take = (address: ListenTarget, at: string) => {
+    const text = formatListen(address)
+    const owner = taken.get(text)
+    if (owner !== undefined) problems.add(at, `${text} is taken by ${owner}`)
+    if (address.kind !== 'tcp' || address.port !== 0) taken.set(text, at)
+  }
+  if (!problems.has('proxy.listen')) {
+    for (const [index, { address }] of [proxy.listen].flat().entries()) {
+      take(address, Array.isArray(proxy.listen) ? childPath('proxy.listen', index) : 'proxy.listen')
+    }
+    refuseListenNotYet(proxy.listen, 'proxy.listen', problems)
+  }
+  if (problems.has('admin.listen')) return
+  take(admin.listen.address, 'admin.listen')
+  refuseListenNotYet(admin.listen, 'admin.listen', problems)
+  if (problems.has('admin.tokens') || admin.tokens.length > 0 || isLoopback(admin.listen.address)) return
+  problems.add('admin.listen', 'only loopback may listen without tokens; add admin.tokens or listen on 127.0.0.1')
+}
+
+function checkTokens({ admin }: FileSettings, problems: Problems): void {
+  if (problems.has('admin.tokens')) return
+  for (const [index, { name, token, tokenHash }] of admin.tokens.entries()) {
+    const at = childPath('admin.tokens', index)
+    if ((token === undefined) === (tokenHash === undefined)) problems.add(at, 'needs either token or tokenHash')
+    const first = admin.tokens.findIndex((other) => other.name === name)
+    if (first !== index)
+      problems.add(childPath(at, 'name'), `is the name of ${childPath('admin.tokens', first)} as well`)
+  }
+}
+
+function checkServices({ services }: FileSettings, problems: Problems): void {
+  if (!isKeyed(services)) return
+  for (const [name, service] of Object.entries(services)) checkMeaning(service, childPath('services', name), problems)
+  const located = Object.entries(services).filter(([name]) => {
+    const path = childPath('services', name)
+    return !problems.has(childPath(path, 'hosts')) && !problems.has(childPath(path, 'paths'))
+  })
+  for (const { path, message } of findOverlaps(Object.fromEntries(located))) problems.add(path, message)
+}
+
+function resolve({ proxy, shutdown, admin, store }: FileSettings, raw: JsonObject): Config {
+  // An explicit null means the default; without them, what is written can be changed by merge patches.
+  const services = mergePatch({}, raw.services ?? {}) as Config['services']
+  return {
+    proxy: {
+      listen: [proxy.listen].flat().map(listenAddress),
+      trustedProxies: proxy.trustedProxies,
+      limits: { headerBytes: proxy.limits.headerBytes, urlBytes: proxy.limits.urlBytes },
+      timeouts: {
+        headerMs: proxy.timeouts.header,
+        requestMs: proxy.timeouts.request,
+        keepAliveMs: proxy.timeouts.keepAlive,
+      },
+      accessLog: proxy.accessLog && { sample: proxy.accessLog.sample },
+    },
+    shutdown: { acceptForMs: shutdown.acceptFor, timeoutMs: shutdown.timeout },
+    admin: {
+      listen: listenAddress(admin.listen),
+      hosts: admin.hosts,
+      tokens: admin.tokens.map(hashed),
+      readyAllow: admin.readyAllow,
+    },
+    store: { path: store.path },
+    services,
+    servicesHash: sha256(canonicalJson(services)).toString('hex'),
+  }
+}
+
+function listenAddress({ address }: { readonly address: ListenTarget }): ListenAddress {
+  if (address.kind === 'fd') throw new Error('an inherited socket is refused as not available yet')
+  return address
+}
+
+function hashed({ name, role, token, tokenHash }: FileSettings['admin']['tokens'][number]): AdminToken {
+  const digest = token === undefined ? Buffer.from((tokenHash ?? '').slice(-64), 'hex') : sha256(token)
+  return { name, role, sha256: digest }
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

@@ -1,0 +1,83 @@
+import type { PoolSpec, ServiceSpec, Split } from '../model/spec.ts'
+import { shareOf, WHOLE } from '../model/split.ts'
+import type { Problem } from './config.ts'
+import { NOT_YET_IN_SERVICE, refuseNotYet } from './not-yet.ts'
+import { childPath, Problems, quote, suggestion } from './problems.ts'
+import { isKeyed, read } from './read.ts'
+import { NAME_PATTERN, NAME_RULE } from './schema/kinds.ts'
+import { ServiceSchema, type ServiceSettings } from './schema/service.ts'
+
+export type CheckedService =
+  | { readonly ok: true; readonly spec: ServiceSpec }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/**
+ * Checks a service's definition as people write it, in a file or through the admin API, and resolves it: defaults
+ * filled in, durations in ms, sizes in bytes. Tells all problems at once, with paths below `path` (`services.shop`).
+ */
+export function checkService(name: string, source: unknown, path = ''): CheckedService {
+  const problems = new Problems()
+  const settings = read(ServiceSchema, source, path, problems)
+  checkMeaning(settings, path, problems)
+  if (!new RegExp(NAME_PATTERN).test(name)) problems.add(path, `${quote(name)} cannot be a name; ${NAME_RULE}`)
+  return problems.list.length === 0 ? { ok: true, spec: resolve(settings) } : { ok: false, problems: problems.list }
+}
+
+/** What the schema cannot say. `settings` may have gaps where `problems` already tells of something. */
+export function checkMeaning(settings: ServiceSettings, path: string, problems: Problems): void {
+  if (!isKeyed(settings)) return
+  if (isKeyed(settings.pools)) checkSplit(settings.split, Object.keys(settings.pools), path, problems)
+  refuseNotYet(NOT_YET_IN_SERVICE, ServiceSchema, settings, path, problems)
+}
+
+function checkSplit(split: Split | undefined, pools: readonly string[], path: string, problems: Problems): void {
+  const at = childPath(path, 'split')
+  const [first] = pools
+  if (first === undefined && !problems.has(childPath(path, 'pools')))
+    problems.add(childPath(path, 'pools'), 'must not be empty: a service needs a pool')
+  if (problems.has(at)) return
+  if (split === undefined) {
+    if (pools.length > 1) problems.add(at, `is missing; say which pool gets the traffic, such as {${first}: 100}`)
+    return
+  }
+  for (const pool of Object.keys(split)) {
+    if (pools.includes(pool)) continue
+    problems.add(childPath(at, pool), `no such pool${suggestion(pool, pools)} (${pools.join(', ')})`)
+  }
+  const sum = Object.keys(split).reduce((hundredths, pool) => hundredths + shareOf(split, pool), 0)
+  if (sum !== WHOLE) problems.add(at, `must sum to 100, not ${sum / 100}`)
+}
+
+/** The settings of a service without problems, in the model's words. */
+export function resolve(settings: ServiceSettings): ServiceSpec {
+  const { health, retry, timeouts, connections, drain } = settings
+  const pools = Object.entries(settings.pools).map(([name, pool]): [string, PoolSpec] => [
+    name,
+    { version: pool.version ?? name, servers: pool.servers },
+  ])
+  return {
+    hosts: [...new Set(settings.hosts)],
+    paths: [...new Set(settings.paths)],
+    stripPrefix: settings.stripPrefix,
+    pools: Object.fromEntries(pools),
+    split: settings.split ?? Object.fromEntries(pools.map(([name]) => [name, 100])),
+    balance: settings.balance === 'roundRobin' ? 'roundRobin' : 'leastRequest',
+    health: health && {
+      path: health.path,
+      intervalMs: health.interval,
+      timeoutMs: health.timeout,
+      rise: health.rise,
+      fall: health.fall,
+      expect: health.expect,
+      host: health.host,
+      port: health.port,
+      headers: health.headers,
+      body: health.body,
+    },
+    retry: { attempts: retry.attempts, on: [...new Set(retry.on)], methods: [...new Set(retry.methods)] },
+    timeouts: { connectMs: timeouts.connect, responseMs: timeouts.response, idleMs: timeouts.idle },
+    connections: { keepAliveMs: connections.keepAlive },
+    drain: { timeoutMs: drain.timeout, websockets: drain.websockets },
+    minReady: settings.minReady,
+  }
+}

@@ -1,0 +1,70 @@
+import type { Problem } from './config.ts'
+import { childPath, Problems } from './problems.ts'
+import { isKeyed } from './read.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** `$$`, `${NAME}`, `${NAME:-default}`, or a `${` that begins none of these. */
+const REFERENCE = /\$\$|\$\{(?<name>[A-Za-z_]\w*)(?::-(?<fallback>(?:[^}$]|\$(?!\{))*))?\}|\$\{/g
+const DEEPEST = 64
+/** More than any honest file comes to once its aliases are written out. */
+const MOST_VALUES = 1_000_000
+
+/**
+ * Puts the environment into the strings of a parsed file, after parsing, so that no value can change its structure:
+ * `${NAME}`, `${NAME:-default}` for a variable that is unset or empty, `$$` for one `$`. The result is always text,
+ * except where a whole scalar is one reference and its path is in `asScalars`: there it is read as YAML reads a plain
+ * scalar (`2` a number, `true`, `null`). Aliases are written out, so nothing may contain itself.
+ */
+export function interpolate(
+  raw: unknown,
+  env: Environment,
+  asScalars: ReadonlySet<string> = new Set(),
+): { readonly value: unknown; readonly problems: readonly Problem[] } {
+  const problems = new Problems()
+  let count = 0
+  const visit = (value: unknown, path: string, around: readonly unknown[]): unknown => {
+    count += 1
+    if (count === MOST_VALUES) problems.add('', 'comes to too many values through its aliases')
+    if (count >= MOST_VALUES) return null
+    if (typeof value === 'string') {
+      const text = substitute(value, env, (message) => problems.add(path, message))
+      return asScalars.has(path) && isOneReference(value) ? plainScalar(text) : text
+    }
+    if (!isKeyed(value) && !Array.isArray(value)) return value
+    if (around.includes(value)) problems.add(path, 'contains itself through an alias')
+    else if (around.length === DEEPEST) problems.add(path, `is nested more than ${DEEPEST} levels deep`)
+    else {
+      const inside = [...around, value]
+      if (Array.isArray(value)) return value.map((item, index) => visit(item, childPath(path, index), inside))
+      return Object.fromEntries(
+        Object.entries(value).map(([key, item]) => [key, visit(item, childPath(path, key), inside)]),
+      )
+    }
+    return null
+  }
+  return { value: visit(raw, '', []), problems: problems.list }
+}
+
+function substitute(text: string, env: Environment, complain: (message: string) => void): string {
+  return text.replace(REFERENCE, (match, ...details) => {
+    if (match === '$$') return '$'
+    const { name, fallback }: Readonly<Record<string, string | undefined>> = details.at(-1)
+    const value = name !== undefined && Object.hasOwn(env, name) ? env[name] : undefined
+    if (name === undefined) complain(`has a \${ that is not \${NAME} or \${NAME:-default}; write $$ for a plain $`)
+    else if (value === undefined && fallback === undefined)
+      complain(`needs the environment variable ${name}, which is not set`)
+    return (fallback === undefined ? value : value || fallback) ?? match
+  })
+}
+
+function isOneReference(text: string): boolean {
+  return /^\$\{[^}]*\}$/.test(text)
+}
+
+/** A plain scalar by the core schema of YAML 1.2 §10.3.2, without the spellings nobody puts into a variable. */
+function plainScalar(text: string): string | number | boolean | null {
+  if (/^(null|~|)$/i.test(text)) return null
+  if (/^(true|false)$/i.test(text)) return text.toLowerCase() === 'true'
+  return /^[-+]?(\.\d+|\d+(\.\d*)?)(e[-+]?\d+)?$/i.test(text) ? Number(text) : text
+}

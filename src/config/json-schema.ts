@@ -1,0 +1,48 @@
+import type { JsonObject, JsonValue } from '../model/state.ts'
+import { isKeyed } from './read.ts'
+import { FileSchema } from './schema/file.ts'
+
+const ANNOTATIONS = ['description', 'default', 'errorMessage', 'writeOnly']
+const COMPOSITES = ['anyOf', 'items', 'properties', 'patternProperties']
+const INTERPOLATED = { $ref: '#/$defs/interpolated' }
+
+/**
+ * The configuration file as JSON Schema, for editors: the source of the checks, and beside it what `loadConfig` deals
+ * with before it checks, values from the environment and `x-` keys that hold anchors.
+ */
+export const jsonSchema: JsonObject = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: 'urn:cutover:configuration',
+  title: 'Cutover configuration',
+  ...interpolatable(JSON.parse(JSON.stringify(FileSchema))),
+  patternProperties: { '^x-': { description: 'A place for anchors.' } },
+  $defs: { interpolated: { description: 'From the environment.', type: 'string', pattern: '\\$\\{' } },
+}
+
+/** The schema with every value that is no list and no mapping allowed to come from the environment. */
+function interpolatable(schema: JsonObject): JsonObject {
+  const entries = Object.entries(schema)
+  if (COMPOSITES.some((keyword) => keyword in schema)) {
+    return Object.fromEntries(entries.map(([keyword, rule]) => [keyword, within(keyword, rule)]))
+  }
+  const rules = entries.filter(([keyword]) => !ANNOTATIONS.includes(keyword))
+  // Any text at all is from the environment too.
+  if (schema.type === 'string' && rules.length === 1) return schema
+  const annotations = entries.filter(([keyword]) => ANNOTATIONS.includes(keyword))
+  return { ...Object.fromEntries(annotations), anyOf: [Object.fromEntries(rules), INTERPOLATED] }
+}
+
+function within(keyword: string, rule: JsonValue): JsonValue {
+  if (keyword === 'anyOf' && Array.isArray(rule)) {
+    const branches: readonly JsonObject[] = rule
+    const isComposite = (branch: JsonObject) => COMPOSITES.some((each) => each in branch)
+    return [...branches.map((branch) => (isComposite(branch) ? interpolatable(branch) : branch)), INTERPOLATED]
+  }
+  if (!isKeyed(rule) || !COMPOSITES.includes(keyword)) return rule
+  const schemas = rule as Readonly<Record<string, JsonObject>>
+  if (keyword === 'items') return interpolatable(rule as JsonObject)
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, interpolatable(schema)]))
+}
+
+// node src/config/json-schema.ts > config/cutover.schema.json
+if (import.meta.main) process.stdout.write(`${JSON.stringify(jsonSchema, null, 2)}\n`)

@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises'
+import { LineCounter, parseDocument, type YAMLError } from 'yaml'
+import { type CheckedConfig, checkConfig } from './check-config.ts'
+import type { Problem } from './config.ts'
+import { type Environment, interpolate } from './interpolate.ts'
+import { quote } from './problems.ts'
+import { isKeyed } from './read.ts'
+
+/** How often aliases may multiply one anchor; what is multiplied that often, `interpolate` bounds. */
+const MAX_ALIAS_COUNT = 10_000
+
+/** Reads and checks a configuration file, YAML 1.2 or JSON. That it cannot be read is a problem like any other. */
+export async function loadConfig(file: string, env: Environment): Promise<CheckedConfig> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    return { ok: false, problems: [{ path: '', message: `cannot read ${file}: ${reason(error)}` }] }
+  }
+  return parseConfig(text, env, file)
+}
+
+/** Like loadConfig, for the text of a file; `file` is how messages call it. */
+export function parseConfig(text: string, env: Environment, file: string): CheckedConfig {
+  const parsed = parseYaml(text, file)
+  if (!parsed.ok) return parsed
+  // Keys with x- are places for anchors; what is used of them stands, and is checked, where it is used.
+  const raw = isKeyed(parsed.value)
+    ? Object.fromEntries(Object.entries(parsed.value).filter(([key]) => !key.startsWith('x-')))
+    : (parsed.value ?? {})
+  const { value, problems } = interpolate(raw, env)
+  const checked = checkInterpolated(value, (asScalars) => interpolate(raw, env, asScalars).value)
+  if (problems.length === 0) return checked
+  const unset = new Set(problems.map(({ path }) => path))
+  const others = checked.ok ? [] : checked.problems.filter(({ path }) => !unset.has(path))
+  return { ok: false, problems: [...problems, ...others] }
+}
+
+/** `weight: ${W}` is text where a number is wanted: what does not fit as text is tried once more as a scalar. */
+function checkInterpolated(value: unknown, again: (asScalars: ReadonlySet<string>) => unknown): CheckedConfig {
+  const asText = checkConfig(value)
+  return asText.ok ? asText : checkConfig(again(new Set(asText.problems.map(({ path }) => path))))
+}
+
+type Parsed =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+function parseYaml(text: string, file: string): Parsed {
+  try {
+    const lines = new LineCounter()
+    const document = parseDocument(text, { merge: true, prettyErrors: false, logLevel: 'error', lineCounter: lines })
+    const problems = [...document.errors, ...document.warnings].map((error): Problem => {
+      const { line, col } = lines.linePos(error.pos[0])
+      return { path: '', message: `${file}:${line}:${col}: ${explain(error, text)}` }
+    })
+    if (problems.length > 0) return { ok: false, problems }
+    return { ok: true, value: document.toJS({ maxAliasCount: MAX_ALIAS_COUNT }) }
+  } catch (error) {
+    // The parser throws for unknown and for excessive aliases, and where nesting exhausts its stack.
+    return { ok: false, problems: [{ path: '', message: `${file}: ${reason(error)}` }] }
+  }
+}
+
+function explain(error: YAMLError, text: string): string {
+  if (error.code === 'MULTIPLE_DOCS') return 'only one document may be in the file'
+  const [key = ''] = /^[^\s:]+/.exec(text.slice(error.pos[0])) ?? []
+  return error.code === 'DUPLICATE_KEY' ? `key ${quote(key)} is there twice` : error.message
+}
+
+function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return 'code' in error && error.code === 'ENOENT' ? 'there is no such file' : error.message
+}

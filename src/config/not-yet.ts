@@ -1,0 +1,81 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type TSchema, type TSchemaOptions, Type } from 'typebox'
+import { childPath, Problems } from './problems.ts'
+import { isKeyed, read } from './read.ts'
+import type { FileSettings } from './schema/file.ts'
+
+/** A key whose feature is not built, and the values that work all the same: as `read` gives them; else the default. */
+type NotYet = readonly [key: string, works?: readonly (string | number)[]]
+
+/** Keys of the file that are understood and not built yet. Whoever builds one deletes its line. */
+export const NOT_YET_IN_FILE: readonly NotYet[] = [
+  ['proxy.workers', ['auto', 0]],
+  ['proxy.limits.bodyBytes'],
+  ['proxy.limits.connections'],
+  ['proxy.limits.requestsPerConnection'],
+  ['proxy.timeouts.idleBody'],
+  ['proxy.accessLog.format'],
+  ['store.redis'],
+  ['store.prefix'],
+]
+
+/** Likewise, keys of a service. */
+export const NOT_YET_IN_SERVICE: readonly NotYet[] = [
+  ['splitBy'],
+  ['balance', ['leastRequest', 'roundRobin']],
+  ['sticky'],
+  ['passive.maxFails'],
+  ['passive.failTimeout'],
+  ['passive.maxEjected'],
+  ['panic'],
+  ['retry.statuses'],
+  ['retry.budget'],
+  ['retry.bodyBytes'],
+  ['timeouts.queue'],
+  ['connections.perServer'],
+  ['slowStart'],
+  ['routes'],
+  ['mirror'],
+  ['headers'],
+]
+
+/** Refuses by name whatever in `settings`, as read by `schema`, asks for a feature that is not built. */
+export function refuseNotYet(
+  table: readonly NotYet[],
+  schema: TSchema,
+  settings: unknown,
+  path: string,
+  problems: Problems,
+): void {
+  for (const [key, works] of table) {
+    const keys = key.split('.')
+    const value = keys.reduce<unknown>((inner, name) => (isKeyed(inner) ? inner[name] : undefined), settings)
+    const at = keys.reduce(childPath, path)
+    // Absent where something around it is switched off or broken.
+    if (value === undefined || problems.has(at)) continue
+    const leaf = keys.reduce(property, schema)
+    const fallback: unknown = (leaf as TSchemaOptions).default
+    const allowed = works ?? [read(leaf, fallback, at, new Problems())]
+    if (allowed.some((each) => isDeepStrictEqual(each, value))) continue
+    problems.add(at, `not available yet; ${works ? `use ${works.join(' or ')}` : leaveIt(fallback)}`)
+  }
+}
+
+/** Of listeners, TLS and inherited sockets are not built yet. */
+export function refuseListenNotYet(listen: FileSettings['proxy']['listen'], path: string, problems: Problems): void {
+  for (const [index, { address, tls }] of [listen].flat().entries()) {
+    const at = Array.isArray(listen) ? childPath(path, index) : path
+    if (tls !== undefined) problems.add(childPath(at, 'tls'), 'not available yet; listen without it')
+    if (address.kind === 'fd')
+      problems.add(at, 'not available yet; use an address such as 127.0.0.1:8080 or unix:/path')
+  }
+}
+
+function property(schema: TSchema, name: string): TSchema {
+  if (Type.IsObject(schema)) return schema.properties[name] ?? Type.Never()
+  return Type.IsUnion(schema) ? property(schema.anyOf.find(Type.IsObject) ?? Type.Never(), name) : Type.Never()
+}
+
+function leaveIt(fallback: unknown): string {
+  return fallback === '' || typeof fallback === 'object' ? 'leave it out' : `leave it at ${String(fallback)}`
+}

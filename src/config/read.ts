@@ -1,0 +1,120 @@
+import { type StaticDecode, type TObject, type TSchema, type TSchemaOptions, type TUnion, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { own } from '../model/names.ts'
+import { childPath, type Problems, quote, suggestion } from './problems.ts'
+
+type Keyed = Readonly<Record<string, unknown>>
+
+/**
+ * Reads `value` as `schema` says: defaults filled in (also for a null that means nothing else), units resolved. Whatever does not
+ * fit is told to `problems`, once, where it stands, and left out of the result: it is whole only if there were none.
+ * We walk the schema ourselves because a validator explains a failed union by dumping every branch.
+ */
+export function read<S extends TSchema>(schema: S, value: unknown, path: string, problems: Problems): StaticDecode<S> {
+  return visit(schema, value, path, problems) as StaticDecode<S>
+}
+
+/** Whether a value is a mapping: what YAML and JSON give for keys and values. */
+export function isKeyed(value: unknown): value is Keyed {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function visit(schema: TSchema, value: unknown, path: string, problems: Problems): unknown {
+  if (Type.IsUnion(schema) && !Type.IsCodec(schema)) return visitUnion(schema, value, path, problems)
+  if (Type.IsObject(schema) && isKeyed(value)) return visitObject(schema, value, path, problems)
+  if (Type.IsRecord(schema) && isKeyed(value)) {
+    const [pattern = '', item = Type.Unknown()] = Object.entries(schema.patternProperties)[0] ?? []
+    const complaint = `cannot be a name; ${option(schema, 'nameMessage')}`
+    return visitRecord(new RegExp(pattern), item, complaint, value, path, problems)
+  }
+  if (Type.IsArray(schema) && Array.isArray(value)) {
+    if (value.length < Number(option(schema, 'minItems') ?? 0)) problems.add(path, 'must not be empty')
+    return value.map((item, index) => visit(schema.items, item, childPath(path, index), problems))
+  }
+  return visitLeaf(schema, value, path, problems)
+}
+
+function visitObject(schema: TObject, value: Keyed, path: string, problems: Problems): Keyed {
+  const known = Object.keys(schema.properties)
+  for (const key of Object.keys(value)) {
+    if (Object.hasOwn(schema.properties, key)) continue
+    const hint = suggestion(key, known) || ` (known: ${known.join(', ')})`
+    problems.add(childPath(path, key), `unknown key ${quote(key)}${hint}`)
+  }
+  return Object.fromEntries(
+    Object.entries(schema.properties).flatMap(([key, property]): [string, unknown][] => {
+      const written = own(value, key)
+      const isAbsent = written === undefined || (written === null && !Value.Check(property, null))
+      const given = isAbsent ? option(property, 'default') : written
+      const at = childPath(path, key)
+      if (given !== undefined) return [[key, visit(property, given, at, problems)]]
+      if (!Type.IsOptional(property)) problems.add(at, `is missing; ${expectation(property)}`)
+      return []
+    }),
+  )
+}
+
+function visitRecord(
+  names: RegExp,
+  item: TSchema,
+  complaint: string,
+  value: Keyed,
+  path: string,
+  problems: Problems,
+): Keyed {
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, entry]): [string, unknown][] => {
+      const at = childPath(path, name)
+      const fits = names.test(name)
+      if (!fits) problems.add(at, complaint)
+      const result = visit(item, entry, at, problems)
+      return fits ? [[name, result]] : []
+    }),
+  )
+}
+
+function visitUnion(schema: TUnion, value: unknown, path: string, problems: Problems): unknown {
+  const fitting = schema.anyOf.find((branch) => Value.Check(branch, value))
+  const alike = fitting ?? schema.anyOf.find((branch) => isAlike(branch, value))
+  return alike ? visit(alike, value, path, problems) : visitLeaf(schema, value, path, problems)
+}
+
+function visitLeaf(schema: TSchema, value: unknown, path: string, problems: Problems): unknown {
+  if (Value.Check(schema, value)) return Type.IsCodec(schema) ? schema['~codec'].decode(value) : value
+  problems.add(path, mismatch(schema, value))
+  return undefined
+}
+
+/** Whether a value that does not fit was probably meant for this branch of a union, so that its complaints help. */
+function isAlike(branch: TSchema, value: unknown): boolean {
+  if (Type.IsArray(branch)) return Array.isArray(value)
+  return (Type.IsObject(branch) || Type.IsRecord(branch)) && isKeyed(value)
+}
+
+function mismatch(schema: TSchema, value: unknown): string {
+  const choices = choicesOf(schema)
+  if (choices.length > 0 && typeof value === 'string' && option(schema, 'errorMessage') === undefined) {
+    return `unknown value ${quote(value)}${suggestion(value, choices)} (${choices.join(', ')})`
+  }
+  // `writeOnly` is JSON Schema's word for secrets, which are not repeated into logs and answers.
+  return option(schema, 'writeOnly') === true ? expectation(schema) : `${expectation(schema)}, got ${quote(value)}`
+}
+
+/** What would be right: the schema's own sentence, which editors show as well, or one for its kind. */
+function expectation(schema: TSchema): string {
+  const own = option(schema, 'errorMessage')
+  if (typeof own === 'string') return own
+  if (Type.IsArray(schema)) return 'expected a list'
+  if (Type.IsBoolean(schema)) return 'expected true or false'
+  const choices = choicesOf(schema)
+  return choices.length > 0 ? `expected one of ${choices.join(', ')}` : 'expected keys and values'
+}
+
+function choicesOf(schema: TSchema): readonly string[] {
+  if (Type.IsEnum(schema)) return schema.enum.map(String)
+  return Type.IsUnion(schema) ? schema.anyOf.flatMap(choicesOf) : []
+}
+
+function option(schema: TSchema, name: 'default' | 'errorMessage' | 'minItems' | 'nameMessage' | 'writeOnly'): unknown {
+  return (schema as TSchemaOptions)[name]
+}

@@ -1,0 +1,211 @@
+import { type StaticDecode, Type } from 'typebox'
+import { type ListenTarget, parseCidr, parseHost, parseListen } from '../addresses.ts'
+import * as kind from './kinds.ts'
+import { ServiceSchema } from './service.ts'
+
+const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or unix:/path'
+
+const address = (description: string) => kind.parsed(parseListen, { description, errorMessage: LISTEN_MESSAGE })
+
+const ShortListen = kind.parsed(
+  (given): { address: ListenTarget; tls?: unknown } | undefined => {
+    const target = parseListen(given)
+    return target === undefined ? undefined : { address: target }
+  },
+  { errorMessage: LISTEN_MESSAGE },
+)
+
+const LongListen = kind.section(
+  { address: address('Host and port, or a path.'), tls: Type.Optional(Type.Unknown({ description: 'Certificates.' })) },
+  {},
+)
+
+const networks = (description: string, fallback: readonly string[]) =>
+  kind.list(kind.parsed(parseCidr, { errorMessage: 'expected a network such as 10.0.0.0/8 or ::1/128' }), {
+    description,
+    default: fallback,
+  })
+
+const ProxySection = kind.section(
+  {
+    listen: Type.Union(
+      [
+        ShortListen,
+        LongListen,
+        kind.list(Type.Union([ShortListen, LongListen], { errorMessage: LISTEN_MESSAGE }), { minItems: 1 }),
+      ],
+      {
+        description:
+          'Where clients connect: 127.0.0.1:8080, [::1]:8080, :8080 (every interface), unix:/path, or a list.',
+        errorMessage: LISTEN_MESSAGE,
+        default: '127.0.0.1:8080',
+      },
+    ),
+    workers: Type.Union([kind.choice(['auto'], {}), kind.count({ maximum: 1024 })], {
+      description: 'Data-plane processes: auto = one a core; 0 = serve from the control process.',
+      errorMessage: 'expected auto, or a whole number from 0 to 1024',
+      default: 'auto',
+    }),
+    trustedProxies: networks('Networks whose X-Forwarded-* and X-Request-Id are believed.', []),
+    limits: kind.section(
+      {
+        headerBytes: kind.size({ description: 'Largest head of a request; 0 = none.', default: '16kb' }),
+        urlBytes: kind.size({ description: 'Longest request target; 0 = none.', default: '8kb' }),
+        bodyBytes: kind.size({ description: 'Largest body of a request; 0 = none.', default: 0 }),
+        connections: kind.count({ description: 'Connections of clients at once; 0 = none.', default: 0 }),
+        requestsPerConnection: kind.count({ description: 'Requests on one connection; 0 = none.', default: 0 }),
+      },
+      { description: 'What a client may ask of the proxy; 0 = no limit.', default: {} },
+    ),
+    timeouts: kind.section(
+      {
+        header: kind.duration({ description: 'Until the head of a request is there; 0 = none.', default: '10s' }),
+        request: kind.duration({ description: 'Until the whole request is there; 0 = none.', default: 0 }),
+        keepAlive: kind.duration({ description: 'Between two requests on a connection; 0 = none.', default: '75s' }),
+        idleBody: kind.duration({ description: 'Between two pieces of a body; 0 = none.', default: '60s' }),
+      },
+      { description: 'How long a client may take; 0 = no deadline.', default: {} },
+    ),
+    accessLog: Type.Union(
+      [
+        kind.section(
+          {
+            format: kind.choice(['json', 'combined'], { description: 'How a line looks.', default: 'json' }),
+            sample: Type.Number({
+              description: 'Share of the requests that are logged: 1 = all, 0.1 = every tenth.',
+              errorMessage: 'expected a number from 0 to 1',
+              default: 1,
+              minimum: 0,
+              maximum: 1,
+            }),
+          },
+          {},
+        ),
+        kind.off(),
+      ],
+      {
+        description: 'A line for every request; or off.',
+        errorMessage: 'expected {format, sample}, or off',
+        default: {},
+      },
+    ),
+  },
+  { description: 'The data plane: where clients connect, and what they may do.', default: {} },
+)
+
+const ShutdownSection = kind.section(
+  {
+    acceptFor: kind.duration({ description: 'New connections are accepted this long after SIGTERM.', default: '0s' }),
+    timeout: kind.duration({
+      description: 'Requests under way may then take this long; 0 = any time.',
+      default: '30s',
+    }),
+  },
+  { description: 'How an instance ends.', default: {} },
+)
+
+const TokenSection = kind.section(
+  {
+    name: kind.text({ description: 'Whose token this is; the history names it.', pattern: '^[\\x20-\\x7e]{1,100}$' }),
+    role: kind.choice(['read', 'operate', 'admin'], {
+      description: 'read = look; operate = switch, shift, drain; admin = everything.',
+    }),
+    token: Type.Optional(
+      kind.text({
+        description: 'The token itself, at least 8 characters; better put there from the environment.',
+        pattern: '^[\\x21-\\x7e]{8,}$',
+        errorMessage: 'expected at least 8 characters, no spaces',
+        writeOnly: true,
+      }),
+    ),
+    tokenHash: Type.Optional(
+      kind.text({
+        description: 'Its SHA-256 in hex, sha256: in front or not, instead of the token.',
+        pattern: '^(sha256:)?[0-9a-fA-F]{64}$',
+        errorMessage: 'expected the SHA-256 of the token, 64 hexadecimal digits',
+        writeOnly: true,
+      }),
+    ),
+  },
+  {},
+)
+
+const AdminSection = kind.section(
+  {
+    listen: Type.Union([ShortListen, LongListen], {
+      description: 'Where the admin API listens.',
+      errorMessage: LISTEN_MESSAGE,
+      default: '127.0.0.1:9900',
+    }),
+    hosts: kind.list(kind.parsed(parseHost, { errorMessage: 'expected a host name without a port' }), {
+      description: 'Names, beside addresses and localhost, under which the admin API may be asked.',
+      default: [],
+    }),
+    tokens: kind.list(TokenSection, {
+      description: 'Who may do what; without tokens, everybody who reaches it, so only loopback may listen.',
+      default: [],
+    }),
+    readyAllow: networks('Networks that may ask /ready.', ['127.0.0.0/8', '::1/128']),
+  },
+  { description: 'The admin API.', default: {} },
+)
+
+const redisUrl = kind.text({
+  pattern: '^(rediss?://\\S+)?$',
+  errorMessage: 'expected redis:// or rediss://',
+  writeOnly: true,
+})
+
+const StoreSection = kind.section(
+  {
+    redis: Type.Union(
+      [
+        redisUrl,
+        kind.section(
+          {
+            sentinels: kind.list(kind.text({}), { description: 'Host and port of each sentinel.', minItems: 1 }),
+            name: kind.text({ description: 'How the sentinels call the primary.' }),
+          },
+          {},
+        ),
+        kind.section(
+          { cluster: kind.list(kind.text({}), { description: 'Host and port of some of its nodes.', minItems: 1 }) },
+          {},
+        ),
+      ],
+      {
+        description: 'redis:// or rediss://, {sentinels, name} or {cluster}; empty = the embedded store.',
+        errorMessage: 'expected redis:// or rediss://, {sentinels, name} or {cluster}',
+        writeOnly: true,
+        default: '',
+      },
+    ),
+    prefix: kind.text({ description: 'One fleet, one prefix.', default: 'cutover', pattern: '^[^\\s{}]{1,100}$' }),
+    path: kind.text({
+      description: 'Directory of the embedded store, and of the last known state.',
+      default: './data',
+      pattern: '^[^\\0]+$',
+    }),
+  },
+  { description: 'Where the state lives.', default: {} },
+)
+
+/** The whole configuration file, SPEC §3. */
+export const FileSchema = kind.section(
+  {
+    $schema: Type.Optional(kind.text({ description: 'For editors.' })),
+    proxy: ProxySection,
+    shutdown: ShutdownSection,
+    admin: AdminSection,
+    store: StoreSection,
+    services: kind.named(ServiceSchema, {
+      description: 'The services, by name.',
+      errorMessage: 'expected services by name, such as {shop: {pools: {…}}}',
+      default: {},
+    }),
+  },
+  { description: 'Configuration of Cutover.' },
+)
+
+/** A file as `read` gives it: defaults filled in, units resolved, named as in the file. */
+export type FileSettings = StaticDecode<typeof FileSchema>

@@ -1,0 +1,151 @@
+import { HealthChecker, type TargetHealth } from '../health/checker.ts'
+import type { Facts, Request } from '../model/commands.ts'
+import type { Report, ToControl } from '../model/messages.ts'
+import { serversOf } from '../model/servers.ts'
+import type { Health, State } from '../model/state.ts'
+import { compile } from '../model/table.ts'
+import type { Store } from '../store/store.ts'
+import type { CommandMaker, Resolve, Result } from './controller.ts'
+import { Controller } from './controller.ts'
+import type { ControlEnd } from './link.ts'
+import { Progress } from './progress.ts'
+import { Reports } from './reports.ts'
+
+const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
+
+/**
+ * The control half of an instance: decides commands, checks health, compiles tables and hands them to the proxy halves,
+ * and knows from their reports what is in force and what is under way.
+ */
+export class ControlHalf {
+  readonly controller: Controller
+  readonly progress = new Progress()
+  readonly startedAt = new Date()
+  private readonly checker: HealthChecker
+  private readonly reports = new Reports()
+  private readonly links = new Map<string, ControlEnd>()
+  private readonly onStopped = new Map<string, (cut: number) => void>()
+  private onFirstProbes: (() => void) | null = null
+  /** Targets that are checked now. */
+  private checked = new Set<string>()
+  /** Targets that count as up without being checked. */
+  private unchecked = new Set<string>()
+
+  constructor(store: Store, resolve: Resolve) {
+    this.checker = new HealthChecker({
+      onChange: (key, health) => this.sendHealth([[key, health]]),
+      onProbe: () => this.checkFirstProbes(),
+    })
+    this.controller = new Controller(store, resolve, () => this.facts())
+  }
+
+  get state(): State {
+    return this.controller.state
+  }
+
+  /** Reads the state and begins to check. Throws StoreUnusable. */
+  async start(): Promise<void> {
+    await this.controller.start()
+    this.controller.watch((state) => this.follow(state))
+  }
+
+  /**
+   * Has every proxy half stop: listeners close after `acceptForMs`, what is under way has `timeoutMs` more. Health checks
+   * go on meanwhile. Resolves with the number of requests and tunnels that were cut.
+   */
+  async stopProxies(acceptForMs: number, timeoutMs: number): Promise<number> {
+    const stopped = [...this.links].map(
+      ([name, link]) =>
+        new Promise<number>((resolve) => {
+          this.onStopped.set(name, resolve)
+          link.send({ type: 'stop', acceptForMs, timeoutMs })
+        }),
+    )
+    return (await Promise.all(stopped)).reduce((sum, cut) => sum + cut, 0)
+  }
+
+  stop(): void {
+    this.checker.stop()
+  }
+
+  /** Takes a proxy half on: it gets the table, and what is known of health. */
+  attach(name: string, link: ControlEnd): void {
+    this.links.set(name, link)
+    this.progress.add(name)
+    link.receive((message) => this.receive(name, message))
+    link.send({ type: 'table', table: compile(this.state) })
+    link.send({ type: 'health', changes: [...this.checked].map((key) => [key, this.checker.get(key).health]) })
+  }
+
+  execute(make: CommandMaker, request: Request): Promise<Result> {
+    return this.controller.execute(make, request)
+  }
+
+  health(key: string): TargetHealth {
+    return this.unchecked.has(key) ? UNCHECKED_UP : this.checker.get(key)
+  }
+
+  /** Whether a first probe of every checked target has ended. */
+  allProbed(): boolean {
+    for (const key of this.checked) if (!this.checker.get(key).probed) return false
+    return true
+  }
+
+  /** Resolves once a first probe of every checked target has ended, or after `timeoutMs`. */
+  firstProbes(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs)
+      this.onFirstProbes = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      this.checkFirstProbes()
+    })
+  }
+
+  /** What all proxy halves count, added up. */
+  collect(): Promise<Report> {
+    return this.reports.collect(this.links)
+  }
+
+  private checkFirstProbes(): void {
+    if (this.onFirstProbes === null || !this.allProbed()) return
+    this.onFirstProbes()
+    this.onFirstProbes = null
+  }
+
+  private follow(state: State): void {
+    const services = Object.values(state.services)
+    const servers = services.flatMap((service) => serversOf(service).map((server) => ({ server, spec: service.spec })))
+    const before = this.checked
+    this.unchecked = new Set(servers.filter(({ spec }) => spec.health === null).map(({ server }) => server.key))
+    const targets = servers.flatMap(({ server, spec }) =>
+      spec.health === null || server.state === 'maint' ? [] : [{ key: server.key, url: server.url, spec: spec.health }],
+    )
+    this.checked = new Set(targets.map(({ key }) => key))
+    this.checker.watch(targets)
+    const forgotten = [...before].filter((key) => !this.checked.has(key) && !this.unchecked.has(key))
+    const added = [...this.checked].filter((key) => !before.has(key))
+    if (this.links.size === 0) return
+    this.sendHealth(forgotten.map((key) => [key, 'unknown']))
+    const table = compile(state)
+    for (const link of this.links.values()) link.send({ type: 'table', table })
+    // A target that counted as up unchecked until now has to prove it from here on.
+    this.sendHealth(added.map((key) => [key, this.checker.get(key).health]))
+  }
+
+  private receive(name: string, message: ToControl): void {
+    if (message.type === 'applied' || message.type === 'idle') this.progress.take(name, message)
+    else if (message.type === 'report') this.reports.take(message.id, name, message.report)
+    else this.onStopped.get(name)?.(message.cut)
+  }
+
+  private sendHealth(changes: readonly (readonly [string, Health])[]): void {
+    if (changes.length === 0) return
+    for (const link of this.links.values()) link.send({ type: 'health', changes })
+  }
+
+  private facts(): Facts {
+    return { nowMs: Date.now(), isUp: (key) => this.health(key).health === 'up' }
+  }
+}

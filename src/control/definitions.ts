@@ -1,0 +1,134 @@
+import { checkService } from '../config/check-service.ts'
+import type { Config } from '../config/config.ts'
+import { diffPatch, mergePatch } from '../config/merge.ts'
+import { findOverlaps } from '../config/overlaps.ts'
+import type { Definition } from '../model/commands.ts'
+import { own } from '../model/names.ts'
+import type { Problem, Refusal } from '../model/refusal.ts'
+import { adaptSplit, shareOf } from '../model/split.ts'
+import type { JsonObject, JsonValue, State } from '../model/state.ts'
+import { currentSplit } from '../model/state.ts'
+import type { CommandMaker } from './controller.ts'
+
+/** The definition of a service that does not exist yet, for what is merged into it. */
+const NOTHING: JsonObject = {}
+
+/** Creates or replaces a service. */
+export function defineService(name: string, source: JsonObject): CommandMaker {
+  return (state) => define(state, name, source, own(state.services, name) === undefined ? 'create' : 'replace')
+}
+
+/** Merges a patch (RFC 7396) into a service's definition. */
+export function patchService(name: string, patch: JsonObject): CommandMaker {
+  return (state) => {
+    const service = own(state.services, name)
+    if (service === undefined) return unknownService(state, name)
+    return define(state, name, mergePatch(service.source, patch), 'patch')
+  }
+}
+
+/** Creates or replaces (`null`: removes) a pool of a service. */
+export function setPool(name: string, pool: string, definition: JsonObject | null, force: boolean): CommandMaker {
+  return (state) => {
+    const service = own(state.services, name)
+    if (service === undefined) return unknownService(state, name)
+    const pools = Object.keys(service.spec.pools)
+    if (definition !== null)
+      return define(state, name, replaced(service.source, ['pools', pool], definition), 'set pool')
+    if (!pools.includes(pool)) return { refusal: { kind: 'unknown', what: 'pool', name: pool, known: pools } }
+    const split = currentSplit(service)
+    if (shareOf(split, pool) > 0 && !force) {
+      const detail = `Pool ${pool} has ${shareOf(split, pool) / 100} % of the traffic of ${name}; switch or shift it away first.`
+      return { refusal: { kind: 'unsafe', detail } }
+    }
+    const rest = pools.filter((other) => other !== pool)
+    const [first] = rest
+    const left = adaptSplit(split, rest, first === undefined ? {} : { [first]: 100 })
+    const source = replaced(replaced(service.source, ['pools', pool], null), ['split'], left)
+    return define(state, name, source, 'delete pool')
+  }
+}
+
+/** Creates or replaces (`null`: removes) a server of a pool. */
+export function setServer(name: string, pool: string, server: string, definition: JsonValue): CommandMaker {
+  return (state) => {
+    const service = own(state.services, name)
+    if (service === undefined) return unknownService(state, name)
+    const known = own(service.spec.pools, pool)
+    if (known === undefined) {
+      return { refusal: { kind: 'unknown', what: 'pool', name: pool, known: Object.keys(service.spec.pools) } }
+    }
+    if (definition === null && own(known.servers, server) === undefined) {
+      return { refusal: { kind: 'unknown', what: 'server', name: server, known: Object.keys(known.servers) } }
+    }
+    const source = replaced(service.source, ['pools', pool, 'servers', server], definition)
+    return define(state, name, source, definition === null ? 'delete server' : 'set server')
+  }
+}
+
+/**
+ * Applies a configuration file: what differs between it and the file applied last is done to the services as they are,
+ * so that what was changed through the API since stands unless the file speaks of the same thing.
+ */
+export function applyConfiguration(config: Config): CommandMaker {
+  return (state) => {
+    const before = state.configuration?.services ?? {}
+    const services: Record<string, Definition | null> = {}
+    const problems: Problem[] = []
+    for (const [name, wanted] of Object.entries(config.services)) {
+      const applied = own(before, name) ?? NOTHING
+      const patch = diffPatch(applied, wanted)
+      if (Object.keys(patch).length === 0) continue
+      const current = own(state.services, name)?.source
+      const merged = current === undefined ? wanted : mergePatch(current, patch)
+      // Where the file and what was said since do not go together, the file has the last word.
+      const definition = resolve(name, merged) ?? resolve(name, wanted)
+      if (definition === undefined) problems.push(...problemsOf(name, wanted))
+      else services[name] = definition
+    }
+    for (const name of Object.keys(before)) if (own(config.services, name) === undefined) services[name] = null
+    if (problems.length > 0) return { refusal: { kind: 'invalid', problems } }
+    const configuration = { hash: config.servicesHash, services: config.services }
+    return { command: { kind: 'configure', configuration, services } }
+  }
+}
+
+function define(state: State, name: string, source: JsonObject, action: string): ReturnType<CommandMaker> {
+  const checked = checkService(name, source)
+  if (!checked.ok) return { refusal: { kind: 'invalid', problems: checked.problems } }
+  const others = Object.values(state.services).filter((service) => service.name !== name)
+  const all = Object.fromEntries([
+    ...others.map((service) => [service.name, service.spec] as const),
+    [name, checked.spec],
+  ])
+  const overlaps = findOverlaps(all).filter(({ path }) => path === `services.${name}`)
+  if (overlaps.length > 0) return { refusal: { kind: 'invalid', problems: overlaps } }
+  return { command: { kind: 'define', service: name, definition: { source, spec: checked.spec }, action } }
+}
+
+function resolve(name: string, source: JsonObject): Definition | undefined {
+  const checked = checkService(name, source)
+  return checked.ok ? { source, spec: checked.spec } : undefined
+}
+
+function problemsOf(name: string, source: JsonObject): readonly Problem[] {
+  const checked = checkService(name, source, `services.${name}`)
+  return checked.ok ? [] : checked.problems
+}
+
+/** A copy of a document with the value at a path replaced, or removed by null. */
+function replaced(document: JsonObject, path: readonly string[], value: JsonValue): JsonObject {
+  const [key = '', ...rest] = path
+  const entries = new Map(Object.entries(document))
+  if (rest.length > 0) {
+    const inner = entries.get(key)
+    const isObject = typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+    entries.set(key, replaced(isObject ? (inner as JsonObject) : {}, rest, value))
+  } else if (value === null) entries.delete(key)
+  else entries.set(key, value)
+  return Object.fromEntries(entries)
+}
+
+function unknownService(state: State, name: string): { refusal: Refusal } {
+  return { refusal: { kind: 'unknown', what: 'service', name, known: Object.keys(state.services) } }
+}

@@ -1,0 +1,67 @@
+import type { Report, SeriesReport, ToProxy } from '../model/messages.ts'
+
+/** How long a proxy half may take to report before the others' reports are used without it. */
+const REPORT_TIMEOUT_MS = 1_000
+
+interface Round {
+  readonly missing: Set<string>
+  readonly reports: Report[]
+  readonly finish: () => void
+}
+
+/** Asks proxy halves for their counts and adds them up. */
+export class Reports {
+  private lastId = 0
+  private readonly rounds = new Map<number, Round>()
+
+  collect(links: ReadonlyMap<string, { send(message: ToProxy): void }>): Promise<Report> {
+    const id = ++this.lastId
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer)
+        this.rounds.delete(id)
+        resolve(merge(round.reports))
+      }
+      const round: Round = { missing: new Set(links.keys()), reports: [], finish }
+      const timer = setTimeout(finish, REPORT_TIMEOUT_MS)
+      this.rounds.set(id, round)
+      if (links.size === 0) finish()
+      for (const link of links.values()) link.send({ type: 'report', id })
+    })
+  }
+
+  take(id: number, proxy: string, report: Report): void {
+    const round = this.rounds.get(id)
+    if (round === undefined || !round.missing.delete(proxy)) return
+    round.reports.push(report)
+    if (round.missing.size === 0) round.finish()
+  }
+}
+
+function merge(reports: readonly Report[]): Report {
+  const inFlight: Record<string, number> = {}
+  const series = new Map<string, SeriesReport>()
+  const retries = new Map<string, { service: string; reason: string; count: number }>()
+  let connections = 0
+  for (const report of reports) {
+    connections += report.connections
+    for (const [key, count] of Object.entries(report.inFlight)) inFlight[key] = (inFlight[key] ?? 0) + count
+    for (const each of report.series) {
+      const key = `${each.service}/${each.pool}/${each.version}`
+      const known = series.get(key)
+      series.set(key, known === undefined ? each : addSeries(known, each))
+    }
+    for (const each of report.retries) {
+      const key = `${each.service}/${each.reason}`
+      retries.set(key, { ...each, count: each.count + (retries.get(key)?.count ?? 0) })
+    }
+  }
+  return { inFlight, series: [...series.values()], retries: [...retries.values()], connections }
+}
+
+function addSeries(a: SeriesReport, b: SeriesReport): SeriesReport {
+  const codes: Record<string, number> = { ...a.codes }
+  for (const [code, count] of Object.entries(b.codes)) codes[code] = (codes[code] ?? 0) + count
+  const buckets = a.buckets.map((count, i) => count + (b.buckets[i] ?? 0))
+  return { ...a, codes, buckets, sumSeconds: a.sumSeconds + b.sumSeconds }
+}

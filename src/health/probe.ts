@@ -1,0 +1,111 @@
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import http from 'node:http'
+import https from 'node:https'
+import { urlToHttpOptions } from 'node:url'
+import type { HealthSpec } from '../model/spec.ts'
+
+export interface ProbeResult {
+  readonly ok: boolean
+  /** Status code of the answer; null when there was none. */
+  readonly status: number | null
+  /** From the start of the probe to its verdict, in milliseconds with one decimal. */
+  readonly ms: number
+  /** Why it failed, in a few stable words for operators; null when it passed. */
+  readonly error: string | null
+}
+
+const MAX_BODY_BYTES = 64 * 1024
+
+const ERROR_TEXTS: Readonly<Record<string, string>> = {
+  ABORT_ERR: 'aborted',
+  EAI_AGAIN: 'name lookup failed',
+  ECONNREFUSED: 'connection refused',
+  EHOSTUNREACH: 'host unreachable',
+  ENETUNREACH: 'network unreachable',
+  ENOTFOUND: 'host name not found',
+  EPIPE: 'connection reset',
+  EPROTO: 'TLS handshake failed',
+  ETIMEDOUT: 'timeout',
+  HPE_HEADER_OVERFLOW: 'response headers too large',
+}
+
+/**
+ * Asks a server once whether it is healthy: one GET over a connection of its own, redirects not followed. It passes when
+ * the status is expected and, where `spec.body` is set, the first 64 KiB of the body contain it. `spec.timeoutMs` covers
+ * everything from connecting to the last byte that has to be read. Never rejects: whatever goes wrong is in the result.
+ */
+export function probe(url: string, spec: HealthSpec, signal?: AbortSignal): Promise<ProbeResult> {
+  return new Promise((resolve) => {
+    const startedAt = performance.now()
+    let request: ClientRequest | undefined
+    let status: number | null = null
+    // Whoever comes first decides: destroying the request makes it emit errors of its own, which then change nothing.
+    const finish = (error: string | null): void => {
+      clearTimeout(deadline)
+      resolve({ ok: error === null, status, ms: Math.round((performance.now() - startedAt) * 10) / 10, error })
+      request?.destroy()
+    }
+    const deadline = setTimeout(finish, spec.timeoutMs, 'timeout')
+    try {
+      request = open(url, spec, signal)
+    } catch (error) {
+      return finish(describe(error))
+    }
+    request.on('error', (error) => finish(describe(error)))
+    // An answer of 101 ends in neither a response nor an error.
+    request.on('close', () => finish('connection closed'))
+    request.on('response', (response) => {
+      const code = response.statusCode ?? 0
+      status = code
+      if (!spec.expect.some(([from, to]) => from <= code && code <= to)) finish(`status ${code}`)
+      else if (spec.body === '') finish(null)
+      else search(response, spec.body, finish)
+    })
+    request.end()
+  })
+}
+
+/** Throws where the URL, path or a header is none. */
+function open(url: string, spec: HealthSpec, signal: AbortSignal | undefined): ClientRequest {
+  const { protocol, hostname, port } = urlToHttpOptions(new URL(url))
+  const headers = { 'user-agent': 'Cutover-Health', ...spec.headers, ...(spec.host === '' ? {} : { host: spec.host }) }
+  return (protocol === 'https:' ? https : http).request({
+    protocol,
+    hostname,
+    port: spec.port === 0 ? port : spec.port,
+    path: spec.path,
+    headers,
+    agent: false,
+    ...(signal === undefined ? {} : { signal }),
+  })
+}
+
+function search(response: IncomingMessage, text: string, finish: (error: string | null) => void): void {
+  const wanted = Buffer.from(text)
+  const missing = `body does not contain ${JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)}`
+  let left = MAX_BODY_BYTES
+  let tail = Buffer.alloc(0)
+  response.on('error', (error) => finish(describe(error)))
+  response.on('end', () => finish(missing))
+  response.on('data', (chunk: Buffer) => {
+    const part = chunk.subarray(0, left)
+    left -= part.length
+    const window = Buffer.concat([tail, part])
+    if (window.includes(wanted)) finish(null)
+    else if (left === 0) finish(missing)
+    // What could be the beginning of a match that the next chunk completes.
+    else tail = window.subarray(Math.max(0, window.length - wanted.length + 1))
+  })
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed'
+  const { code, syscall }: NodeJS.ErrnoException = error
+  if (code === undefined) return error.message
+  // Node gives its own "socket hang up" the same code, but only a real reset comes from a system call.
+  if (code === 'ECONNRESET') return syscall === undefined ? 'connection closed' : 'connection reset'
+  const text = ERROR_TEXTS[code]
+  if (text !== undefined) return text
+  if (code.startsWith('HPE_')) return 'malformed response'
+  return code.startsWith('ERR_SSL_') ? 'TLS handshake failed' : code
+}

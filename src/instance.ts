@@ -1,0 +1,167 @@
+import type { AddressInfo } from 'node:net'
+import type { Logger } from 'pino'
+import packageJson from '../package.json' with { type: 'json' }
+import { buildAdmin } from './admin/app.ts'
+import type { Reload } from './admin/context.ts'
+import type { CheckedConfig } from './config/check-config.ts'
+import { checkService } from './config/check-service.ts'
+import type { Config, ListenAddress } from './config/config.ts'
+import { formatProblem } from './config/problems.ts'
+import { ControlHalf } from './control/control-half.ts'
+import { applyConfiguration } from './control/definitions.ts'
+import type { ControlEnd } from './control/link.ts'
+import { localLink } from './control/link.ts'
+import type { Request } from './model/commands.ts'
+import { DataPlane } from './proxy/data-plane.ts'
+import { EmbeddedStore } from './store/embedded.ts'
+import { AccessLog } from './telemetry/access-log.ts'
+
+export interface InstanceOptions {
+  readonly config: Config
+  /** Reads the configuration again; for SIGHUP and the API. */
+  readonly load: () => Promise<CheckedConfig>
+  /** Shown where the file is spoken of. */
+  readonly file: string
+  readonly log: Logger
+}
+
+/** A running Cutover: control half, proxy half and admin API in one process. */
+export class Instance {
+  readonly proxyAddresses: string[] = []
+  adminAddress = ''
+  private config: Config
+  private readonly options: InstanceOptions
+  private readonly store: EmbeddedStore
+  private readonly control: ControlHalf
+  private readonly plane: DataPlane
+  private admin: Awaited<ReturnType<typeof buildAdmin>> | null = null
+  private stopping: Promise<void> | null = null
+
+  private readonly controlEnd: ControlEnd
+
+  private constructor(options: InstanceOptions) {
+    const { config } = options
+    this.options = options
+    this.config = config
+    this.store = new EmbeddedStore({ path: config.store.path })
+    this.control = new ControlHalf(this.store, checkService)
+    const { control, proxy } = localLink()
+    const accessLog = config.proxy.accessLog === null ? null : new AccessLog(config.proxy.accessLog.sample)
+    this.plane = new DataPlane(config.proxy, accessLog, (message) => proxy.send(message))
+    proxy.receive((message) => this.plane.receive(message))
+    this.controlEnd = control
+  }
+  /** Starts everything. Throws StoreUnusable, and what listening throws; nothing is left running then. */
+  static async start(options: InstanceOptions): Promise<Instance> {
+    const instance = new Instance(options)
+    try {
+      await instance.run()
+      return instance
+    } catch (error) {
+      await instance.control.stopProxies(0, 0)
+      await instance.end()
+      throw error
+    }
+  }
+
+  /** Reads the configuration file again and applies what has changed in it. */
+  async reload(request: Request): Promise<Reload> {
+    const { load, file, log } = this.options
+    const loaded = await load()
+    if (!loaded.ok) {
+      log.error({ problems: loaded.problems.map(formatProblem) }, `${file} was not applied, nothing has changed`)
+      return { kind: 'invalid', file, problems: loaded.problems }
+    }
+    const result = await this.control.execute(applyConfiguration(loaded.config), request)
+    const needRestart = settingsThatDiffer(this.config, loaded.config)
+    if (result.kind === 'refused')
+      log.error({ refusal: result.refusal }, `${file} was not applied, nothing has changed`)
+    else {
+      this.config = { ...this.config, services: loaded.config.services }
+      log.info({ revision: result.revision, changed: result.changed, needRestart }, `${file} was applied`)
+    }
+    return { kind: 'applied', result, needRestart }
+  }
+
+  /** Resolves once every server has been probed once, or after `timeoutMs`: until then none is known to be up. */
+  firstProbes(timeoutMs: number): Promise<void> {
+    return this.control.firstProbes(timeoutMs)
+  }
+
+  /** Lets what is under way finish, then ends. Safe to call again. */
+  stop(): Promise<void> {
+    this.stopping ??= this.stopGently()
+    return this.stopping
+  }
+
+  private async run(): Promise<void> {
+    const { config, log } = this.options
+    await this.control.start()
+    const request = { by: 'configuration', reason: null, force: true, ifMatch: null }
+    const result = await this.control.execute(applyConfiguration(config), request)
+    if (result.kind === 'refused') throw new Error(`the configuration was refused: ${JSON.stringify(result.refusal)}`)
+    for (const { name, problems } of this.control.controller.invalid) {
+      log.error(
+        { service: name, problems: problems.map(formatProblem) },
+        'a stored service cannot be used and is left out',
+      )
+    }
+    this.control.attach('proxy', this.controlEnd)
+    // No connection is taken before the table is in force.
+    await this.control.progress.wait(result.revision, [], 10_000)
+    for (const address of config.proxy.listen) {
+      this.proxyAddresses.push(urlOf(await this.plane.listen(listenOptions(address))))
+    }
+    await this.startAdmin()
+  }
+
+  private async startAdmin(): Promise<void> {
+    const { config, log } = this.options
+    const admin = await buildAdmin({
+      control: this.control,
+      store: this.store,
+      settings: config.admin,
+      version: packageJson.version,
+      log,
+      reload: (request) => this.reload(request),
+      configuration: () => withoutSecrets(this.config),
+      isStopping: () => this.stopping !== null,
+    })
+    this.admin = admin
+    await admin.listen(listenOptions(config.admin.listen))
+    this.adminAddress = urlOf(admin.server.address() as AddressInfo | string)
+  }
+
+  private async stopGently(): Promise<void> {
+    const { acceptForMs, timeoutMs } = this.config.shutdown
+    const cut = await this.control.stopProxies(acceptForMs, timeoutMs)
+    if (cut > 0) this.options.log.warn({ cut }, 'requests were still under way at shutdown.timeout and were cut')
+    await this.end()
+  }
+
+  private async end(): Promise<void> {
+    await this.admin?.close()
+    this.control.stop()
+    await this.store.close()
+  }
+}
+
+function listenOptions(address: ListenAddress): { host: string; port: number } | { path: string } {
+  return address.kind === 'tcp' ? { host: address.host, port: address.port } : { path: address.path }
+}
+
+function urlOf(address: AddressInfo | string): string {
+  if (typeof address === 'string') return `unix:${address}`
+  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+}
+
+/** Settings that only a restart brings into force. */
+function settingsThatDiffer(before: Config, after: Config): string[] {
+  const sections = ['proxy', 'shutdown', 'admin', 'store'] as const
+  return sections.filter((section) => JSON.stringify(before[section]) !== JSON.stringify(after[section]))
+}
+
+function withoutSecrets(config: Config): object {
+  const tokens = config.admin.tokens.map(({ name, role }) => ({ name, role }))
+  return { ...config, admin: { ...config.admin, tokens } }
+}

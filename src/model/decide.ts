@@ -1,0 +1,106 @@
+import type { Command, Facts, Outcome, Request } from './commands.ts'
+import { configure, define } from './definitions.ts'
+import type { Draft, Edit } from './draft.ts'
+import { unknown } from './draft.ts'
+import { own } from './names.ts'
+import { readyProblem } from './ready.ts'
+import type { Refusal } from './refusal.ts'
+import { rollback, setSplit, shift, switchTo } from './routing.ts'
+import { changeServers } from './server-state.ts'
+import { serversOf } from './servers.ts'
+import type { HistoryEntry, Service, ServiceDocument, State } from './state.ts'
+
+const REMEMBERED_DECISIONS = 50
+
+/** Decides what a command changes. Pure: the same state, command and facts give the same outcome. */
+export function decide(state: State, command: Command, request: Request, facts: Facts): Outcome {
+  const draft = draftOf(state, command, facts)
+  if ('kind' in draft) return { kind: 'refused', refusal: draft }
+  const refusal = movedRefusal(state, command, request) ?? unsafeRefusal(draft.edits, request, facts)
+  if (refusal !== null) return { kind: 'refused', refusal: refusal }
+  if (draft.edits.length === 0 && draft.configuration === undefined) return { kind: 'unchanged' }
+
+  const revision = state.revision + 1
+  const at = new Date(facts.nowMs).toISOString()
+  const services: Record<string, ServiceDocument | null> = {}
+  const history: HistoryEntry[] = []
+  for (const { service, action, before, after, from, to } of draft.edits) {
+    services[service] = after === null ? null : documentOf(after, before, revision)
+    history.push({
+      revision,
+      at,
+      by: request.by,
+      reason: request.reason,
+      action,
+      service,
+      from,
+      to,
+      forced: request.force,
+    })
+  }
+  const configuration = draft.configuration === undefined ? {} : { configuration: draft.configuration }
+  return { kind: 'change', change: { revision, at, services, history, ...configuration } }
+}
+
+function draftOf(state: State, command: Command, facts: Facts): Draft {
+  if (command.kind === 'configure') return configure(state, command.services, command.configuration)
+  if (command.kind === 'server') return changeServers(state, command, facts)
+  if (command.kind === 'define') {
+    return { edits: define(state, command.service, command.definition, command.action) }
+  }
+  const service = own(state.services, command.service)
+  if (service === undefined) return unknown('service', command.service, Object.keys(state.services))
+  switch (command.kind) {
+    case 'remove':
+      return {
+        edits: [
+          { before: service, after: null, service: service.name, action: 'delete', from: service.source, to: null },
+        ],
+      }
+    case 'switch':
+      return switchTo(service, command.to, command.drainMs, facts)
+    case 'shift':
+      return shift(service, command.to, command.percent)
+    case 'split':
+      return setSplit(service, command.split)
+    case 'rollback':
+      return rollback(service, command.revision)
+  }
+}
+
+/** The document of a service after this revision: decisions made by it are stamped with it. */
+function documentOf(after: Service, before: Service | null, revision: number): ServiceDocument {
+  const { spec: _resolvedAnew, ...document } = after
+  const decisions = after.decisions
+    .map((decision, i) => (i < (before?.decisions.length ?? 0) ? decision : { ...decision, revision }))
+    .slice(-REMEMBERED_DECISIONS)
+  return { ...document, revision, decisions }
+}
+
+function movedRefusal(state: State, command: Command, request: Request): Refusal | null {
+  if (request.ifMatch === null) return null
+  const actual = Math.max(...touched(state, command).map((service) => service.revision))
+  if (actual <= request.ifMatch && request.ifMatch <= state.revision) return null
+  return { kind: 'moved', expected: request.ifMatch, actual: Number.isFinite(actual) ? actual : state.revision }
+}
+
+/** The services a command speaks of, whether or not it changes them. */
+function touched(state: State, command: Command): Service[] {
+  const services = Object.values(state.services)
+  if (command.kind === 'configure') return services
+  if (command.kind !== 'server') return services.filter((service) => service.name === command.service)
+  return services.filter(
+    (service) =>
+      (command.service === undefined || service.name === command.service) &&
+      serversOf(service, command.pool).some((server) => server.name === command.server),
+  )
+}
+
+function unsafeRefusal(edits: readonly Edit[], request: Request, facts: Facts): Refusal | null {
+  if (request.force) return null
+  for (const { before, after } of edits) {
+    const detail = before === null || after === null ? null : readyProblem(before, after, facts)
+    if (detail !== null) return { kind: 'unsafe', detail }
+  }
+  return null
+}

@@ -1,0 +1,65 @@
+import type { Definition } from './commands.ts'
+import type { Draft, Edit } from './draft.ts'
+import { own } from './names.ts'
+import { adaptSplit, sameSplit } from './split.ts'
+import type { AppliedConfiguration, JsonObject, JsonValue, Service, State } from './state.ts'
+import { currentSplit } from './state.ts'
+
+/** A service as newly defined, what was decided for it kept. */
+export function define(state: State, name: string, definition: Definition, action: string): Edit[] {
+  const before = own(state.services, name) ?? null
+  if (before !== null && JSON.stringify(before.source) === JSON.stringify(definition.source)) return []
+  const after = before === null ? created(name, definition) : redefined(before, definition)
+  return [{ before, after, service: name, action, ...differences(before?.source ?? {}, definition.source) }]
+}
+
+function created(name: string, { source, spec }: Definition): Service {
+  return { name, revision: 0, source, spec, decisions: [{ revision: 0, split: spec.split }], servers: {}, poolCuts: {} }
+}
+
+/** The new definition with the runtime state of every name that still exists. */
+function redefined(before: Service, { source, spec }: Definition): Service {
+  const pools = Object.keys(spec.pools)
+  const split = adaptSplit(currentSplit(before), pools, spec.split)
+  const changed = !sameSplit(split, currentSplit(before))
+  const servers = Object.fromEntries(
+    Object.entries(before.servers).filter(([path]) => {
+      const [pool = '', server = ''] = path.split('/')
+      return own(own(spec.pools, pool)?.servers ?? {}, server) !== undefined
+    }),
+  )
+  const poolCuts = Object.fromEntries(Object.entries(before.poolCuts).filter(([pool]) => pools.includes(pool)))
+  const decisions = changed ? [...before.decisions, { revision: 0, split }] : before.decisions
+  return { ...before, source, spec, decisions, servers, poolCuts }
+}
+
+/** The services that a configuration file changes. */
+export function configure(
+  state: State,
+  services: Readonly<Record<string, Definition | null>>,
+  configuration: AppliedConfiguration,
+): Draft {
+  const edits: Edit[] = []
+  for (const [name, definition] of Object.entries(services)) {
+    if (definition !== null) edits.push(...define(state, name, definition, 'configure'))
+    else {
+      const before = own(state.services, name)
+      if (before === undefined) continue
+      edits.push({ before, after: null, service: name, action: 'configure', from: before.source, to: null })
+    }
+  }
+  if (state.configuration?.hash === configuration.hash && edits.length === 0) return { edits }
+  return { edits, configuration }
+}
+
+/** The top-level keys in which two definitions differ. */
+function differences(before: JsonObject, after: JsonObject): { from: JsonObject; to: JsonObject } {
+  const from: Record<string, JsonValue> = {}
+  const to: Record<string, JsonValue> = {}
+  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    if (JSON.stringify(before[key]) === JSON.stringify(after[key])) continue
+    if (before[key] !== undefined) from[key] = before[key]
+    if (after[key] !== undefined) to[key] = after[key]
+  }
+  return { from, to }
+}

@@ -1,0 +1,47 @@
+import type { Health } from './state.ts'
+import type { Table } from './table.ts'
+
+/**
+ * What the control half and the proxy half say to each other; nothing else passes between them. Plain data, so that
+ * it does not matter whether they live in one process or in several.
+ */
+export type ToProxy =
+  /** Replaces the whole routing table; answered with `applied`. */
+  | { readonly type: 'table'; readonly table: Table }
+  /** Targets whose health has changed: key and health. */
+  | { readonly type: 'health'; readonly changes: readonly (readonly [string, Health])[] }
+  /** Answered with `report` under the same id. */
+  | { readonly type: 'report'; readonly id: number }
+  /** Stop: answered with `stopped`. `acceptForMs` more of new connections, then `timeoutMs` for what is under way. */
+  | { readonly type: 'stop'; readonly acceptForMs: number; readonly timeoutMs: number }
+
+export type ToControl =
+  /** The table of this revision is in force; `busy`: requests under way at targets that take no new ones. */
+  | { readonly type: 'applied'; readonly revision: number; readonly busy: Readonly<Record<string, number>> }
+  /** The last request or tunnel at a target that takes no new ones has ended; `cut` of them at its deadline. */
+  | { readonly type: 'idle'; readonly key: string; readonly cut: number }
+  | { readonly type: 'report'; readonly id: number; readonly report: Report }
+  /** The proxy has ended; `cut` requests and tunnels were still under way. */
+  | { readonly type: 'stopped'; readonly cut: number }
+
+/** Counts since the start of this proxy half, for one service, pool and version. */
+export interface SeriesReport {
+  readonly service: string
+  readonly pool: string
+  readonly version: string
+  /** Answers by status code. */
+  readonly codes: Readonly<Record<string, number>>
+  /** Requests per bucket of `REQUEST_BUCKETS_SECONDS`, not cumulative, the last one unbounded. */
+  readonly buckets: readonly number[]
+  readonly sumSeconds: number
+}
+
+export interface Report {
+  /** Requests and tunnels under way by target key; targets without any are left out. */
+  readonly inFlight: Readonly<Record<string, number>>
+  readonly series: readonly SeriesReport[]
+  /** Repeated tries by service and cause. */
+  readonly retries: readonly { readonly service: string; readonly reason: string; readonly count: number }[]
+  /** Open client connections. */
+  readonly connections: number
+}

@@ -1,0 +1,33 @@
+import type { Facts } from './commands.ts'
+import { own } from './names.ts'
+import { isOpen, serversOf } from './servers.ts'
+import { shareOf } from './split.ts'
+import type { Service } from './state.ts'
+import { currentSplit } from './state.ts'
+
+/** How many servers of a pool can take requests now. */
+export function readyCount(service: Service, pool: string, facts: Facts): number {
+  const up = (key: string): boolean => service.spec.health === null || facts.isUp(key)
+  return serversOf(service, pool).filter((server) => isOpen(server) && up(server.key)).length
+}
+
+/**
+ * Why going from `before` to `after` would leave a pool with traffic short of `minReady` servers; null when it would
+ * not. A pool that gains traffic needs them; one that keeps its traffic may not lose them. What was short already and
+ * gets no worse is nobody's fault.
+ */
+export function readyProblem(before: Service, after: Service, facts: Facts): string | null {
+  const { minReady } = after.spec
+  for (const pool of Object.keys(after.spec.pools)) {
+    const share = shareOf(currentSplit(after), pool)
+    if (share === 0) continue
+    const ready = readyCount(after, pool, facts)
+    if (ready >= minReady) continue
+    const gains = share > shareOf(currentSplit(before), pool)
+    const had = own(before.spec.pools, pool) === undefined ? 0 : readyCount(before, pool, facts)
+    if (!gains && ready >= had) continue
+    const servers = serversOf(after, pool).length
+    return `Pool ${pool} would serve ${share / 100} % of ${after.name} with ${ready} of its ${servers} servers ready, fewer than minReady (${minReady}).`
+  }
+  return null
+}

@@ -1,0 +1,88 @@
+import type { Facts } from './commands.ts'
+import type { Draft } from './draft.ts'
+import { unknown } from './draft.ts'
+import { own } from './names.ts'
+import type { Split } from './spec.ts'
+import { allTo, percentProblem, sameSplit, shareOf, shiftTo, splitProblems } from './split.ts'
+import type { Service } from './state.ts'
+import { currentSplit } from './state.ts'
+
+/** The whole split to one pool. */
+export function switchTo(
+  service: Service,
+  wanted: string | undefined,
+  drainMs: number | undefined,
+  facts: Facts,
+): Draft {
+  const pools = Object.keys(service.spec.pools)
+  const split = currentSplit(service)
+  const active = pools.filter((pool) => shareOf(split, pool) > 0)
+  let to = wanted
+  if (to === undefined) {
+    const others = pools.filter((pool) => pool !== active[0])
+    if (pools.length !== 2 || active.length !== 1) {
+      const message = `say which pool; the other one is only clear with two pools and all traffic on one (there are ${pools.join(', ')}, the split is ${JSON.stringify(split)})`
+      return { kind: 'invalid', problems: [{ path: 'to', message }] }
+    }
+    to = others[0]
+  }
+  if (to === undefined || !pools.includes(to)) return unknown('pool', to ?? '', pools)
+  return route(service, allTo(to), 'switch', drainMs === undefined ? undefined : facts.nowMs + drainMs)
+}
+
+/** The split of an earlier decision. */
+export function rollback(service: Service, revision: number | undefined): Draft {
+  const target =
+    revision === undefined
+      ? service.decisions.at(-2)
+      : service.decisions.findLast((decision) => decision.revision <= revision)
+  if (target === undefined) {
+    const detail =
+      revision === undefined
+        ? 'There is no earlier routing decision to go back to.'
+        : `No routing decision is remembered from revision ${revision} or before; the oldest is from ${service.decisions[0]?.revision}.`
+    return { kind: 'conflict', detail }
+  }
+  const pools = Object.keys(service.spec.pools)
+  const gone = Object.keys(target.split).filter((pool) => shareOf(target.split, pool) > 0 && !pools.includes(pool))
+  if (gone.length > 0) {
+    return { kind: 'conflict', detail: `That decision used pools that no longer exist: ${gone.join(', ')}.` }
+  }
+  return route(service, target.split, 'rollback')
+}
+
+/** A new split; with `cutAt`, what the pools that lose all traffic still have under way then is cut. */
+function route(service: Service, split: Split, action: string, cutAt?: number): Draft {
+  const from = currentSplit(service)
+  if (sameSplit(from, split)) return { edits: [] }
+  const to = Object.fromEntries(Object.entries(split).filter(([pool]) => shareOf(split, pool) > 0))
+  const poolCuts: Record<string, number> = {}
+  for (const pool of Object.keys(service.spec.pools)) {
+    if (shareOf(to, pool) > 0) continue
+    const cut = shareOf(from, pool) > 0 ? cutAt : own(service.poolCuts, pool)
+    if (cut !== undefined) poolCuts[pool] = cut
+  }
+  const decisions = [...service.decisions, { revision: 0, split: to }]
+  const after = { ...service, poolCuts, decisions }
+  return { edits: [{ before: service, after, service: service.name, action, from, to }] }
+}
+
+/** One pool's share set to `percent`, the others scaled. */
+export function shift(service: Service, to: string, percent: number): Draft {
+  const pools = Object.keys(service.spec.pools)
+  if (!pools.includes(to)) return unknown('pool', to, pools)
+  const problem = percentProblem(percent)
+  if (problem !== null) return { kind: 'invalid', problems: [{ path: 'percent', message: problem }] }
+  const split = shiftTo(currentSplit(service), pools, to, percent)
+  if (split === null) {
+    const message = `say with "split" which of the other pools gets the rest: ${pools.join(', ')}`
+    return { kind: 'invalid', problems: [{ path: 'percent', message }] }
+  }
+  return route(service, split, 'shift')
+}
+
+/** A whole split as given. */
+export function setSplit(service: Service, split: Split): Draft {
+  const problems = splitProblems(split, Object.keys(service.spec.pools))
+  return problems.length > 0 ? { kind: 'invalid', problems } : route(service, split, 'shift')
+}

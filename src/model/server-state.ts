@@ -1,0 +1,73 @@
+import type { Command, Facts } from './commands.ts'
+import type { Draft, Edit } from './draft.ts'
+import { unknown } from './draft.ts'
+import { own, serverPath } from './names.ts'
+import { runtimeOf, serversOf } from './servers.ts'
+import type { JsonObject, JsonValue, ServerRuntime, Service, State } from './state.ts'
+
+/** State and weight of every server of a name, as far as service and pool narrow it. */
+export function changeServers(state: State, command: Extract<Command, { kind: 'server' }>, facts: Facts): Draft {
+  const services = Object.values(state.services)
+  if (command.service !== undefined && own(state.services, command.service) === undefined) {
+    return unknown('service', command.service, Object.keys(state.services))
+  }
+  const all = services.flatMap((service) => serversOf(service).map((server) => ({ service, server })))
+  const meant = all.filter(
+    ({ server }) =>
+      server.name === command.server &&
+      (command.service === undefined || server.service === command.service) &&
+      (command.pool === undefined || server.pool === command.pool),
+  )
+  if (meant.length === 0) return unknown('server', command.server, [...new Set(all.map(({ server }) => server.name))])
+  const edits: Edit[] = []
+  for (const service of new Set(meant.map((entry) => entry.service))) {
+    const mine = meant.filter((entry) => entry.service === service).map((entry) => entry.server)
+    const from: Record<string, JsonValue> = {}
+    const to: Record<string, JsonValue> = {}
+    const servers: Record<string, ServerRuntime> = { ...service.servers }
+    for (const server of mine) {
+      const path = serverPath(server.pool, server.name)
+      const before = runtimeOf(service, server.pool, server.name)
+      const after = nextRuntime(before, command, service, facts)
+      if (after.state === before.state && after.weight === before.weight) continue
+      servers[path] = after
+      from[path] = shown(before)
+      to[path] = shown(after)
+    }
+    if (Object.keys(to).length > 0) {
+      edits.push({
+        before: service,
+        after: { ...service, servers },
+        service: service.name,
+        action: serverAction(command),
+        from,
+        to,
+      })
+    }
+  }
+  return { edits }
+}
+
+function nextRuntime(
+  before: ServerRuntime,
+  command: Extract<Command, { kind: 'server' }>,
+  service: Service,
+  facts: Facts,
+): ServerRuntime {
+  const state = command.state ?? before.state
+  const weight = command.weight === undefined ? before.weight : command.weight
+  const { timeoutMs } = service.spec.drain
+  const deadline = timeoutMs === 0 ? null : facts.nowMs + timeoutMs
+  // From drain to maint nothing new is asked of the requests under way: their deadline stays.
+  const cutAt = state === 'ready' ? null : before.state === 'ready' ? deadline : before.cutAt
+  return { state, weight, cutAt }
+}
+
+function serverAction(command: Extract<Command, { kind: 'server' }>): string {
+  if (command.state === undefined) return 'weight'
+  return command.state === 'ready' ? 'enable' : command.state
+}
+
+function shown(runtime: ServerRuntime): JsonObject {
+  return { state: runtime.state, ...(runtime.weight === null ? {} : { weight: runtime.weight }) }
+}

@@ -1,0 +1,45 @@
+import type { BlockList, Socket } from 'node:net'
+
+/** What is known of a client's connection; worked out once, used by every request on it. */
+export class ClientConnection {
+  readonly socket: Socket
+  /** Address of the peer, IPv4 in its own notation. */
+  readonly address: string
+  readonly localPort: string
+  /** The peer is one of `trustedProxies`: what it says of the client is believed. */
+  readonly trusted: boolean
+  /** Requests under way. */
+  requests = 0
+  /** When the last request ended, or the connection began; monotonic ms. */
+  idleSince = performance.now()
+
+  constructor(socket: Socket, trustedProxies: BlockList) {
+    this.socket = socket
+    this.address = plainAddress(socket.remoteAddress)
+    this.localPort = String(socket.localPort ?? '')
+    this.trusted = isListed(trustedProxies, this.address)
+  }
+}
+
+/** The client's address behind trusted proxies: from the right, the first that is not trusted itself. */
+export function clientAddress(connection: ClientConnection, forwardedFor: string, trusted: BlockList): string {
+  if (!connection.trusted || forwardedFor === '') return connection.address
+  const hops = forwardedFor.split(',')
+  for (let i = hops.length - 1; i >= 0; i--) {
+    const hop = (hops[i] ?? '').trim()
+    if (!isListed(trusted, hop)) return ADDRESS.test(hop) ? hop : connection.address
+  }
+  return (hops[0] ?? '').trim()
+}
+
+const ADDRESS = /^[0-9A-Fa-f:.]{2,45}$/
+
+function isListed(list: BlockList, address: string): boolean {
+  if (!ADDRESS.test(address)) return false
+  return list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
+}
+
+function plainAddress(address: string | undefined): string {
+  if (address === undefined) return 'unix'
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}

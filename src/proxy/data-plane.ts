@@ -1,0 +1,228 @@
+import type { IncomingMessage, Server } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { BlockList } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Report, ToControl, ToProxy } from '../model/messages.ts'
+import type { Table } from '../model/table.ts'
+import type { AccessLog } from '../telemetry/access-log.ts'
+import { Counters } from '../telemetry/counters.ts'
+import { ClientConnection } from './client-connection.ts'
+import { Exchange, ProxyResponse } from './exchange.ts'
+import type { ListenOn } from './listen.ts'
+import { listen } from './listen.ts'
+import { Router } from './router.ts'
+import { ServiceRoute } from './service-route.ts'
+import { Targets } from './targets.ts'
+import { Tunnel } from './tunnel.ts'
+
+export interface DataPlaneSettings {
+  readonly trustedProxies: readonly string[]
+  readonly limits: { readonly headerBytes: number; readonly urlBytes: number }
+  /** Milliseconds; 0 = none. */
+  readonly timeouts: { readonly headerMs: number; readonly requestMs: number; readonly keepAliveMs: number }
+}
+
+const EMPTY_TABLE: Table = { revision: 0, services: [] }
+/** How often connections are looked at that may be closed because the proxy is stopping. */
+const STOP_TICK_MS = 100
+/** A connection without a request for this long, while the proxy is stopping, is taken to be unused. */
+const STOP_IDLE_MS = 500
+
+/** The proxy half: client connections, the table in force, and the servers behind it. It decides nothing. */
+export class DataPlane {
+  readonly settings: DataPlaneSettings
+  readonly counters = new Counters()
+  readonly accessLog: AccessLog | null
+  readonly trustedProxies: BlockList
+  /** Where answers are counted that no service gave. */
+  readonly unrouted = this.counters.seriesFor('', '', '')
+  readonly targets: Targets
+  readonly tunnels = new Set<Tunnel>()
+  router: Router
+  isStopping = false
+  private readonly tell: (message: ToControl) => void
+  private routes = new Map<string, ServiceRoute>()
+  private readonly servers: Server[] = []
+  private readonly connections = new Map<Socket, ClientConnection>()
+  private headsToFlush: Exchange[] = []
+
+  constructor(settings: DataPlaneSettings, accessLog: AccessLog | null, tell: (message: ToControl) => void) {
+    this.settings = settings
+    this.accessLog = accessLog
+    this.tell = tell
+    this.trustedProxies = blockList(settings.trustedProxies)
+    this.targets = new Targets({
+      onIdle: (target, cut) => {
+        this.targets.forgetIfGone(target)
+        this.tell({ type: 'idle', key: target.key, cut })
+      },
+    })
+    this.router = new Router(EMPTY_TABLE, () => {
+      throw new Error('unreachable')
+    })
+  }
+
+  /** Takes requests at an address. Rejects when it cannot listen there. Returns the address in use. */
+  async listen(address: ListenOn): Promise<AddressInfo | string> {
+    const server = this.createServer()
+    this.servers.push(server)
+    return listen(server, address)
+  }
+
+  receive(message: ToProxy): void {
+    switch (message.type) {
+      case 'table':
+        this.apply(message.table)
+        break
+      case 'health':
+        this.targets.setHealth(message.changes)
+        break
+      case 'report':
+        this.tell({ type: 'report', id: message.id, report: this.report() })
+        break
+      case 'stop':
+        this.stop(message.acceptForMs, message.timeoutMs)
+        break
+    }
+  }
+
+  /** Calls `exchange.flushHead` when what is being read right now has been read to its end. */
+  afterThisTurn(exchange: Exchange): void {
+    if (this.headsToFlush.push(exchange) === 1) process.nextTick(this.flushHeads)
+  }
+
+  private readonly flushHeads = (): void => {
+    const exchanges = this.headsToFlush
+    this.headsToFlush = []
+    for (const exchange of exchanges) exchange.flushHead()
+  }
+
+  private apply(table: Table): void {
+    this.targets.apply(table)
+    const routes = new Map<string, ServiceRoute>()
+    this.router = new Router(table, (service) => {
+      const route = new ServiceRoute(service, this.targets, this.counters, this.routes.get(service.name))
+      routes.set(service.name, route)
+      return route
+    })
+    this.routes = routes
+    this.tell({ type: 'applied', revision: table.revision, busy: this.targets.busy() })
+  }
+
+  private report(): Report {
+    return { inFlight: this.targets.inFlight(), ...this.counters.report(), connections: this.connections.size }
+  }
+
+  private createServer(): Server {
+    const { limits, timeouts } = this.settings
+    const server = createServer(
+      {
+        ServerResponse: ProxyResponse,
+        maxHeaderSize: limits.headerBytes,
+        headersTimeout: timeouts.headerMs,
+        requestTimeout: timeouts.requestMs,
+        keepAliveTimeout: timeouts.keepAliveMs,
+        connectionsCheckingInterval: 1_000,
+        noDelay: true,
+        requireHostHeader: false,
+        shouldUpgradeCallback: isTunnelled,
+      },
+      (request, response) => this.onRequest(request, response),
+    )
+    server.on('connection', (socket) => this.onConnection(socket))
+    server.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head))
+    server.on('connect', (_request, socket) => refuseConnect(socket))
+    return server
+  }
+
+  private onConnection(socket: Socket): void {
+    this.connections.set(socket, new ClientConnection(socket, this.trustedProxies))
+    socket.once('close', () => this.connections.delete(socket))
+  }
+
+  private onRequest(request: IncomingMessage, response: ProxyResponse): void {
+    const connection = this.connections.get(request.socket)
+    // The connection is gone already: there is nobody to answer.
+    if (connection === undefined) return
+    connection.requests++
+    try {
+      new Exchange(this, request, response, connection).start()
+    } catch {
+      // One request that cannot be handled must not end the others.
+      response.destroy()
+    }
+  }
+
+  private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const connection = this.connections.get(request.socket)
+    if (connection === undefined) return
+    socket.on('error', () => socket.destroy())
+    try {
+      new Tunnel(this, request, request.socket, head, connection).start()
+    } catch {
+      socket.destroy()
+    }
+  }
+
+  private stop(acceptForMs: number, timeoutMs: number): void {
+    if (this.isStopping) return
+    this.isStopping = true
+    setTimeout(() => this.closeListeners(timeoutMs), acceptForMs)
+  }
+
+  /**
+   * Requests under way finish, each with `Connection: close`. A connection that has been quiet for a while is closed;
+   * one that has only just answered may have its next request on the way already, and gets to send it.
+   */
+  private closeListeners(timeoutMs: number): void {
+    const since = performance.now()
+    for (const server of this.servers) server.close()
+    for (const tunnel of [...this.tunnels]) tunnel.cut()
+    const tick = setInterval(() => {
+      const now = performance.now()
+      const late = now - since >= timeoutMs
+      const cut = late ? this.underWay() : 0
+      for (const [socket, connection] of this.connections) {
+        const quietMs = now - Math.max(connection.idleSince, since)
+        if (late) socket.destroy()
+        else if (connection.requests === 0 && quietMs >= STOP_IDLE_MS) socket.end()
+      }
+      if (this.connections.size > 0 && !late) return
+      clearInterval(tick)
+      this.accessLog?.close()
+      this.tell({ type: 'stopped', cut })
+    }, STOP_TICK_MS)
+  }
+
+  private underWay(): number {
+    let count = 0
+    for (const connection of this.connections.values()) count += connection.requests
+    return count
+  }
+}
+
+/** The addresses that a list of CIDRs covers. */
+function blockList(cidrs: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const cidr of cidrs) {
+    const [address = '', bits] = cidr.split('/')
+    const family = address.includes(':') ? 'ipv6' : 'ipv4'
+    list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family)
+  }
+  return list
+}
+
+/** A request with a body, and the upgrades to other versions of HTTP, are answered as plain requests. */
+function isTunnelled(request: IncomingMessage): boolean {
+  const { upgrade, ...headers } = request.headers
+  const hasBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
+  return !hasBody && upgrade !== undefined && !/^(?:h2c?|http\/|tls)/i.test(upgrade)
+}
+
+function refuseConnect(socket: Duplex): void {
+  socket.on('error', () => socket.destroy())
+  socket.end(
+    'HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
+  )
+}

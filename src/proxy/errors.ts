@@ -1,0 +1,110 @@
+/** Why an exchange failed, in the words of RFC 9209 §2.3; the same in logs, metrics and `Proxy-Status`. */
+export type ErrorCode =
+  | 'destination_not_found'
+  | 'destination_unavailable'
+  | 'dns_error'
+  | 'connection_refused'
+  | 'connection_timeout'
+  | 'connection_terminated'
+  | 'http_response_timeout'
+  | 'http_response_incomplete'
+  | 'http_protocol_error'
+  | 'http_request_error'
+  | 'http_request_denied'
+  | 'tls_protocol_error'
+  | 'proxy_internal_error'
+  /** Not in the RFC: the client went away. */
+  | 'client_gone'
+  /** Not in the RFC: cut at the deadline of a drain. */
+  | 'drain_timeout'
+
+/** What the upstream may have seen of a request when it failed. */
+export type Sent = 'no' | 'maybe' | 'yes'
+
+/** A failed try at a server. */
+export class ProxyError extends Error {
+  override name = 'ProxyError'
+  readonly code: ErrorCode
+  readonly sent: Sent
+
+  constructor(code: ErrorCode, sent: Sent) {
+    super(code)
+    this.code = code
+    this.sent = sent
+  }
+}
+
+/** The status a client gets for a failure before any response byte. */
+export function statusOf(code: ErrorCode): number {
+  switch (code) {
+    case 'destination_not_found':
+      return 404
+    case 'destination_unavailable':
+      return 503
+    case 'http_response_timeout':
+    case 'connection_timeout':
+    case 'drain_timeout':
+      return 504
+    case 'http_request_error':
+      return 400
+    case 'proxy_internal_error':
+      return 500
+    case 'client_gone':
+      return 499
+    default:
+      return 502
+  }
+}
+
+const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
+  ECONNREFUSED: 'connection_refused',
+  ENOTFOUND: 'dns_error',
+  EAI_AGAIN: 'dns_error',
+  EHOSTUNREACH: 'connection_refused',
+  ENETUNREACH: 'connection_refused',
+  ENOENT: 'connection_refused',
+  ETIMEDOUT: 'connection_timeout',
+  UND_ERR_CONNECT_TIMEOUT: 'connection_timeout',
+}
+
+/**
+ * What an error of the upstream connection means. `started`: the request may have been written to a connection;
+ * before that nothing of it can have reached the server.
+ */
+export function classify(error: unknown, started: boolean): ProxyError {
+  if (error instanceof ProxyError) return error
+  const code = codeOf(error)
+  if (!started) {
+    if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')) {
+      return new ProxyError('tls_protocol_error', 'no')
+    }
+    if (code === 'UND_ERR_INVALID_ARG') return new ProxyError('http_request_error', 'no')
+    return new ProxyError(CONNECT_CODES[code] ?? 'connection_terminated', 'no')
+  }
+  switch (code) {
+    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'UND_ERR_BODY_TIMEOUT':
+      return new ProxyError('http_response_timeout', 'maybe')
+    case 'UND_ERR_HEADERS_OVERFLOW':
+    case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
+      return new ProxyError('http_protocol_error', 'maybe')
+    case 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH':
+      return new ProxyError('http_request_error', 'maybe')
+    default:
+      if (code.startsWith('HPE_') || isBadResponse(error)) return new ProxyError('http_protocol_error', 'maybe')
+      return new ProxyError('connection_terminated', 'maybe')
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return ''
+  if (typeof error.code !== 'string') return ''
+  // Happy eyeballs report every address; the first tells enough.
+  if (error instanceof AggregateError && error.code === '') return codeOf(error.errors[0])
+  return error.code
+}
+
+/** undici reports an unasked 101 or 100 as a socket error with one of these texts. */
+function isBadResponse(error: unknown): boolean {
+  return error instanceof Error && (error.message === 'bad upgrade' || error.message === 'bad response')
+}

@@ -1,0 +1,276 @@
+import type { IncomingMessage } from 'node:http'
+import { ServerResponse } from 'node:http'
+import type { Dispatcher } from 'undici'
+import type { ClientConnection } from './client-connection.ts'
+import type { DataPlane } from './data-plane.ts'
+import type { ErrorCode } from './errors.ts'
+import { classify, ProxyError } from './errors.ts'
+import { responseFields } from './headers.ts'
+import type { OwnAnswer } from './passage.ts'
+import { Passage } from './passage.ts'
+import { RequestBody } from './request-body.ts'
+import type { Target, UnderWay } from './target.ts'
+
+/** A response that knows its exchange, so that its events need no closure. */
+export class ProxyResponse extends ServerResponse {
+  exchange: Exchange | null = null
+}
+
+/** Bodies up to this size that arrive whole are sent in one write with the header. */
+const ONE_WRITE_BYTES = 16 * 1024
+/** undici's own timers are coarse: a timeout below this gets a timer of its own. */
+const COARSE_TIMER_MS = 1_000
+
+/** One request's life: from its header to the last byte of its response, over as many tries as it takes. */
+export class Exchange extends Passage implements Dispatcher.DispatchHandler, UnderWay {
+  private readonly response: ProxyResponse
+  private body: RequestBody | null = null
+  private controller: Dispatcher.DispatchController | null = null
+  /** Sub-second timeouts only. */
+  private timer: NodeJS.Timeout | null = null
+  private status = 0
+  private statusText = ''
+  private responseFields: string[] = []
+  private responseLength = -1
+  private responded = false
+  private headSent = false
+  private listensForDrain = false
+  private bytes = 0
+  /** The request has ended for its client, well or badly; nothing more is sent. */
+  private done = false
+
+  constructor(plane: DataPlane, request: IncomingMessage, response: ProxyResponse, connection: ClientConnection) {
+    super(plane, request, connection)
+    this.response = response
+    response.exchange = this
+  }
+
+  start(): void {
+    this.response.on('close', onResponseClose)
+    const refusal = this.admit()
+    if (refusal !== null) {
+      this.answer(refusal)
+      return
+    }
+    const target = this.takeTarget(false)
+    if (target === null) this.answer(this.failure('destination_unavailable'))
+    else this.send(target)
+  }
+
+  private send(target: Target): void {
+    const { timeouts } = this.route.table
+    this.controller = null
+    this.body = this.head.hasBody ? new RequestBody(this.request) : null
+    target.begin(this)
+    target.connections.dispatch(
+      {
+        path: this.path,
+        method: this.request.method as Dispatcher.HttpMethod,
+        headers: this.fields,
+        body: this.body,
+        reset: false,
+        headersTimeout: coarse(timeouts.responseMs),
+        bodyTimeout: coarse(timeouts.idleMs),
+      },
+      this,
+    )
+  }
+
+  // What the upstream connection says, in undici's words. An exception in here aborts this request only.
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.done) controller.abort(new ProxyError('client_gone', 'no'))
+    else this.controller = controller
+  }
+
+  onRequestSent(): void {
+    if (!this.responded) this.startTimer(this.route.table.timeouts.responseMs)
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+    statusText?: string,
+  ): void {
+    if (status < 200 || this.done) return
+    this.responded = true
+    this.startTimer(this.route.table.timeouts.idleMs)
+    this.status = status
+    this.statusText = statusText ?? ''
+    this.responseFields = responseFields(headers)
+    this.responseFields.push('via', '1.1 cutover')
+    if (headers['x-request-id'] === undefined) this.responseFields.push('x-request-id', this.requestId)
+    const length = headers['content-length']
+    this.responseLength = typeof length === 'string' ? Number(length) : -1
+    // The body mostly comes with the header: header and body then go out in one write. If it does not, the header does.
+    this.plane.afterThisTurn(this)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.done) return
+    this.bytes += chunk.length
+    if (!this.headSent && chunk.length === this.responseLength && chunk.length <= ONE_WRITE_BYTES) {
+      this.writeHead()
+      this.response.end(chunk.toString('latin1'), 'latin1')
+      this.finish('')
+      return
+    }
+    if (!this.headSent) this.writeHead()
+    if (this.response.write(chunk)) {
+      this.timer?.refresh()
+      return
+    }
+    controller.pause()
+    this.stopTimer()
+    if (!this.listensForDrain) {
+      this.listensForDrain = true
+      this.response.on('drain', onResponseDrain)
+    }
+  }
+
+  onResponseEnd(): void {
+    this.leaveTarget()
+    if (this.done) return
+    if (!this.headSent) this.writeHead()
+    this.response.end()
+    this.finish('')
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, cause: Error): void {
+    const bodyTouched = this.body?.touched ?? false
+    const started = this.controller !== null
+    this.leaveTarget()
+    if (this.done) return
+    const error = classify(cause, started)
+    if (this.responded) {
+      this.breakOff(error.code)
+      return
+    }
+    const next = this.retryTarget(error, this.head.hasBody, bodyTouched)
+    if (next === null) this.answer(this.failure(error.code))
+    else this.send(next)
+  }
+
+  // What else can happen to a request.
+
+  /** The header is sent now if nothing came that it could have been sent with. */
+  flushHead(): void {
+    if (this.headSent || this.done) return
+    try {
+      this.writeHead()
+      this.response.flushHeaders()
+    } catch (error) {
+      this.controller?.abort(error as Error)
+    }
+  }
+
+  clientDrained(): void {
+    if (this.done) return
+    this.startTimer(this.route.table.timeouts.idleMs)
+    this.controller?.resume()
+  }
+
+  /** The response has left, or its connection has closed; before the end, that means that the client left. */
+  responseClosed(): void {
+    this.connection.requests--
+    this.connection.idleSince = performance.now()
+    if (this.done) return
+    this.done = true
+    this.stop('client_gone')
+    this.record(499, this.bytes, 'client_gone')
+  }
+
+  cut(): void {
+    if (this.done) return
+    if (this.responded) this.breakOff('drain_timeout')
+    else this.answer(this.failure('drain_timeout'))
+    this.stop('drain_timeout')
+  }
+
+  /** Ends the try under way, wherever it is. A request that waits for its connection is never sent. */
+  private stop(code: ErrorCode): void {
+    if (this.controller === null || this.controller.aborted) this.leaveTarget()
+    else this.controller.abort(new ProxyError(code, 'maybe'))
+  }
+
+  private writeHead(): void {
+    this.headSent = true
+    const { response } = this
+    if (this.plane.isStopping) response.shouldKeepAlive = false
+    response.writeHead(this.status, this.statusText, this.responseFields)
+  }
+
+  private answer({ status, code, body, fields }: OwnAnswer): void {
+    const { response } = this
+    this.status = status
+    this.headSent = true
+    this.bytes = body.length
+    if (this.plane.isStopping || code === 'http_request_denied') response.shouldKeepAlive = false
+    response.writeHead(status, fields)
+    response.end(this.request.method === 'HEAD' ? '' : body)
+    this.finish(code)
+  }
+
+  /** A response that broke off breaks off to the client too, after what has come of it; it never ends cleanly. */
+  private breakOff(code: ErrorCode): void {
+    const { response } = this
+    try {
+      if (!this.headSent) {
+        this.writeHead()
+        response.flushHeaders()
+      }
+    } catch {
+      // The header cannot be written at all: breaking off says enough.
+    }
+    const { socket } = response
+    const framed = response.chunkedEncoding || this.responseLength >= 0
+    if (socket !== null && framed) socket.destroySoon()
+    else socket?.resetAndDestroy()
+    this.finish(code)
+  }
+
+  private finish(code: ErrorCode | ''): void {
+    this.done = true
+    this.record(this.status, this.bytes, code)
+  }
+
+  private leaveTarget(): void {
+    this.stopTimer()
+    this.target?.end(this)
+  }
+
+  private startTimer(timeoutMs: number): void {
+    this.stopTimer()
+    if (timeoutMs === 0 || timeoutMs >= COARSE_TIMER_MS) return
+    this.timer = setTimeout(onTimeout, timeoutMs, this)
+  }
+
+  private stopTimer(): void {
+    if (this.timer === null) return
+    clearTimeout(this.timer)
+    this.timer = null
+  }
+
+  timedOut(): void {
+    this.timer = null
+    this.controller?.abort(new ProxyError('http_response_timeout', 'maybe'))
+  }
+}
+
+function onResponseClose(this: ProxyResponse): void {
+  this.exchange?.responseClosed()
+}
+
+function onResponseDrain(this: ProxyResponse): void {
+  this.exchange?.clientDrained()
+}
+
+function onTimeout(exchange: Exchange): void {
+  exchange.timedOut()
+}
+
+/** undici's own timers serve from a second up; 0 = none. */
+function coarse(timeoutMs: number): number {
+  return timeoutMs >= COARSE_TIMER_MS ? timeoutMs : 0
+}

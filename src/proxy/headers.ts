@@ -1,0 +1,238 @@
+/** What becomes of a request header field on its way upstream. */
+type FieldKind =
+  | 'pass'
+  /** Concerns this hop only (RFC 9110 §7.6.1), or is set anew. */
+  | 'drop'
+  | 'host'
+  | 'connection'
+  | 'content-length'
+  | 'transfer-encoding'
+  | 'via'
+  | 'x-forwarded-for'
+  | 'x-forwarded-proto'
+  | 'x-forwarded-host'
+  | 'x-forwarded-port'
+  | 'x-forwarded-prefix'
+  | 'x-request-id'
+  | 'forwarded'
+
+const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
+  ['keep-alive', 'drop'],
+  ['proxy-connection', 'drop'],
+  ['te', 'drop'],
+  ['trailer', 'drop'],
+  ['upgrade', 'drop'],
+  ['expect', 'drop'],
+  ['proxy-authorization', 'drop'],
+  ['http2-settings', 'drop'],
+  ['host', 'host'],
+  ['connection', 'connection'],
+  ['content-length', 'content-length'],
+  ['transfer-encoding', 'transfer-encoding'],
+  ['via', 'via'],
+  ['x-forwarded-for', 'x-forwarded-for'],
+  ['x-forwarded-proto', 'x-forwarded-proto'],
+  ['x-forwarded-host', 'x-forwarded-host'],
+  ['x-forwarded-port', 'x-forwarded-port'],
+  ['x-forwarded-prefix', 'x-forwarded-prefix'],
+  ['x-request-id', 'x-request-id'],
+  ['forwarded', 'forwarded'],
+])
+
+/** Names as clients spell them → kind. Clients use few spellings, but could send many: bounded. */
+const spelled = new Map<string, FieldKind>()
+const MAX_SPELLINGS = 2_000
+
+function kindOf(name: string): FieldKind {
+  const known = spelled.get(name)
+  if (known !== undefined) return known
+  const kind = KINDS.get(name.toLowerCase()) ?? 'pass'
+  if (spelled.size >= MAX_SPELLINGS) spelled.clear()
+  spelled.set(name, kind)
+  return kind
+}
+
+/** Fields a Connection header may name without taking ours away. */
+const NOT_BY_CONNECTION = new Set(['host', 'content-length', 'close', 'keep-alive', 'upgrade', 'transfer-encoding'])
+
+const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/
+
+/** What a request's header section says, read in one pass, and what of it goes upstream. */
+export class RequestHead {
+  /** Name and value in turn: end-to-end fields, in the client's order and spelling. */
+  readonly fields: string[] = []
+  host = ''
+  hosts = 0
+  contentLength: string | null = null
+  contentLengths = 0
+  transferEncoding: string | null = null
+  via = ''
+  forwardedFor = ''
+  forwardedProto = ''
+  forwardedHost = ''
+  forwardedPort = ''
+  forwardedPrefix = ''
+  requestId = ''
+  private forwarded = ''
+  private named: string | null = null
+
+  /** `raw`: name and value in turn, as node:http gives them. */
+  constructor(raw: readonly string[]) {
+    for (let i = 0; i < raw.length; i += 2) {
+      const name = raw[i] as string
+      const value = raw[i + 1] as string
+      const kind = kindOf(name)
+      if (kind === 'pass') this.fields.push(name, value)
+      else if (kind !== 'drop') this.take(kind, value)
+    }
+    if (this.named !== null) this.dropNamed(this.named)
+  }
+
+  get hasBody(): boolean {
+    return this.transferEncoding !== null || (this.contentLength !== null && this.contentLength !== '0')
+  }
+
+  /**
+   * The fields for the upstream: ours added, and what the client said of itself believed only behind a trusted proxy.
+   * `prefix`: the part of the path that was stripped.
+   */
+  forUpstream(connection: Forwarding, requestId: string, protocol: string, prefix: string): string[] {
+    const { fields } = this
+    const { trusted, address, localPort } = connection
+    if (this.host !== '') fields.push('host', this.host)
+    fields.push(
+      'x-forwarded-for',
+      trusted && this.forwardedFor !== '' ? `${this.forwardedFor}, ${address}` : address,
+      'x-forwarded-proto',
+      trusted && this.forwardedProto !== '' ? this.forwardedProto : 'http',
+      'x-forwarded-host',
+      trusted && this.forwardedHost !== '' ? this.forwardedHost : this.host,
+      'x-forwarded-port',
+      trusted && this.forwardedPort !== '' ? this.forwardedPort : localPort,
+      'x-request-id',
+      requestId,
+      'via',
+      this.via === '' ? `${protocol} cutover` : `${this.via}, ${protocol} cutover`,
+    )
+    const whole = trusted ? this.forwardedPrefix + prefix : prefix
+    if (whole !== '') fields.push('x-forwarded-prefix', whole)
+    if (trusted && this.forwarded !== '') fields.push('forwarded', this.forwarded)
+    if (this.contentLength !== null) fields.push('content-length', this.contentLength)
+    return fields
+  }
+
+  /** The id that a trusted proxy gave this request; empty when there is none to be believed. */
+  trustedRequestId(trusted: boolean): string {
+    return trusted && REQUEST_ID.test(this.requestId) ? this.requestId : ''
+  }
+
+  private take(kind: Exclude<FieldKind, 'pass' | 'drop'>, value: string): void {
+    switch (kind) {
+      case 'host':
+        this.host = value
+        this.hosts++
+        break
+      case 'connection':
+        if (value !== 'keep-alive' && value !== 'close') this.named = joined(this.named ?? '', value)
+        break
+      case 'content-length':
+        this.contentLength = value
+        this.contentLengths++
+        break
+      case 'transfer-encoding':
+        this.transferEncoding = joined(this.transferEncoding ?? '', value)
+        break
+      case 'via':
+        this.via = joined(this.via, value)
+        break
+      case 'x-forwarded-for':
+        this.forwardedFor = joined(this.forwardedFor, value)
+        break
+      case 'forwarded':
+        this.forwarded = joined(this.forwarded, value)
+        break
+      case 'x-forwarded-proto':
+        this.forwardedProto = value
+        break
+      case 'x-forwarded-host':
+        this.forwardedHost = value
+        break
+      case 'x-forwarded-port':
+        this.forwardedPort = value
+        break
+      case 'x-forwarded-prefix':
+        this.forwardedPrefix = value
+        break
+      case 'x-request-id':
+        this.requestId = value
+        break
+    }
+  }
+
+  /** Fields named in Connection end here (RFC 9110 §7.6.1); the ones we set ourselves are not among `fields` yet. */
+  private dropNamed(named: string): void {
+    const names = new Set(
+      named
+        .toLowerCase()
+        .split(',')
+        .map((name) => name.trim()),
+    )
+    for (const name of NOT_BY_CONNECTION) names.delete(name)
+    if (names.size === 0) return
+    let kept = 0
+    for (let i = 0; i < this.fields.length; i += 2) {
+      const name = this.fields[i] as string
+      if (names.has(name.toLowerCase())) continue
+      this.fields[kept++] = name
+      this.fields[kept++] = this.fields[i + 1] as string
+    }
+    this.fields.length = kept
+  }
+}
+
+/** What the connection adds to a request's header. */
+export interface Forwarding {
+  readonly address: string
+  readonly localPort: string
+  readonly trusted: boolean
+}
+
+/** Lower-case names of response fields that end here. `content-length` passes: the body's length is the server's. */
+const RESPONSE_DROP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** The response fields for the client, name and value in turn. `headers`: lower-case names, as undici gives them. */
+export function responseFields(headers: Readonly<Record<string, string | string[] | undefined>>): string[] {
+  const fields: string[] = []
+  const named = headers.connection
+  const dropped = named === undefined || named === 'keep-alive' || named === 'close' ? null : namedFields(named)
+  for (const name in headers) {
+    if (RESPONSE_DROP.has(name) || dropped?.has(name)) continue
+    const value = headers[name]
+    if (typeof value === 'string') fields.push(name, value)
+    else if (value !== undefined) for (const each of value) fields.push(name, each)
+  }
+  return fields
+}
+
+function namedFields(connection: string | string[]): Set<string> {
+  const names = new Set(
+    String(connection)
+      .toLowerCase()
+      .split(',')
+      .map((name) => name.trim()),
+  )
+  names.delete('content-length')
+  return names
+}
+
+function joined(before: string, value: string): string {
+  return before === '' ? value : `${before}, ${value}`
+}

@@ -1,0 +1,114 @@
+import type { Table, TableService } from '../model/table.ts'
+import type { ServiceRoute } from './service-route.ts'
+
+/** The services reachable under one host, by path prefix. */
+class PathMap {
+  private readonly routes = new Map<string, ServiceRoute>()
+  /** The most slashes that a prefix here has; longer request paths need not be tried. */
+  private depth = 0
+
+  add(path: string, route: ServiceRoute): void {
+    this.routes.set(path, route)
+    if (path !== '/') this.depth = Math.max(this.depth, path.split('/').length - 1)
+  }
+
+  /** The route with the longest prefix of `target` that ends at a `/`, a `?` or the end. */
+  find(target: string): Match | null {
+    if (this.depth > 0) {
+      const query = target.indexOf('?')
+      let end = query === -1 ? target.length : query
+      if (end > 1 && target.charCodeAt(end - 1) === 47) end--
+      end = cutToDepth(target, end, this.depth)
+      while (end > 0) {
+        const route = this.routes.get(target.slice(0, end))
+        if (route !== undefined) return { route, prefixLength: end }
+        end = target.lastIndexOf('/', end - 1)
+      }
+    }
+    const root = this.routes.get('/')
+    return root === undefined ? null : { route: root, prefixLength: 0 }
+  }
+}
+
+/** Where the first `depth` segments of a path end. */
+function cutToDepth(target: string, end: number, depth: number): number {
+  let at = 0
+  for (let i = 0; i < depth; i++) {
+    at = target.indexOf('/', at + 1)
+    if (at === -1 || at >= end) return end
+  }
+  return at
+}
+
+/** A service and how much of the path its prefix took. */
+export interface Match {
+  readonly route: ServiceRoute
+  /** 0 for `/`. */
+  readonly prefixLength: number
+}
+
+const MAX_CACHED_HOSTS = 10_000
+
+/**
+ * Finds the service of a request: exact host before the longest wildcard before any host, and within that the longest
+ * path. The cost does not depend on how many services there are.
+ */
+export class Router {
+  private readonly exact = new Map<string, PathMap>()
+  /** By the part after `*.`. */
+  private readonly wildcard = new Map<string, PathMap>()
+  private readonly any = new PathMap()
+  /** Host as sent → the maps to ask, in order. Clients send few different ones, but could send many. */
+  private readonly cache = new Map<string, readonly PathMap[]>()
+
+  constructor(table: Table, routeOf: (service: TableService) => ServiceRoute) {
+    for (const service of table.services) {
+      const route = routeOf(service)
+      for (const map of this.mapsFor(service.hosts)) {
+        for (const path of service.paths) map.add(path, route)
+      }
+    }
+  }
+
+  /** The service for a Host header and a request target, or null. */
+  match(host: string, target: string): Match | null {
+    const maps = this.cache.get(host) ?? this.resolve(host)
+    for (let i = 0; i < maps.length; i++) {
+      const match = maps[i]?.find(target)
+      if (match) return match
+    }
+    return null
+  }
+
+  private resolve(host: string): readonly PathMap[] {
+    const name = hostName(host)
+    const maps: PathMap[] = []
+    const exact = this.exact.get(name)
+    if (exact !== undefined) maps.push(exact)
+    for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
+      const wildcard = this.wildcard.get(name.slice(dot + 1))
+      if (wildcard !== undefined) maps.push(wildcard)
+    }
+    maps.push(this.any)
+    if (this.cache.size >= MAX_CACHED_HOSTS) this.cache.clear()
+    this.cache.set(host, maps)
+    return maps
+  }
+
+  private mapsFor(hosts: readonly string[]): PathMap[] {
+    if (hosts.length === 0) return [this.any]
+    return hosts.map((host) => {
+      const [maps, name] = host.startsWith('*.') ? [this.wildcard, host.slice(2)] : [this.exact, host]
+      const map = maps.get(name) ?? new PathMap()
+      maps.set(name, map)
+      return map
+    })
+  }
+}
+
+/** The name in a Host header: lower case, without port and without the root's dot. */
+function hostName(host: string): string {
+  const colon = host.startsWith('[') ? host.indexOf(':', host.indexOf(']')) : host.indexOf(':')
+  const name = (colon === -1 ? host : host.slice(0, colon)).toLowerCase()
+  return name.endsWith('.') ? name.slice(0, -1) : name
+}

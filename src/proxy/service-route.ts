@@ -1,0 +1,106 @@
+import type { Balance } from '../model/spec.ts'
+import type { TablePool, TableService } from '../model/table.ts'
+import type { Counters, Series } from '../telemetry/counters.ts'
+import type { Member, Policy } from './balance/candidates.ts'
+import { candidates } from './balance/candidates.ts'
+import { leastRequest } from './balance/least-request.ts'
+import { roundRobin } from './balance/round-robin.ts'
+import type { Target } from './target.ts'
+import type { Targets } from './targets.ts'
+
+const POLICIES: Readonly<Record<Balance, Policy>> = { leastRequest: leastRequest(), roundRobin }
+
+/** A server chosen for a try, and what its answers are counted under. */
+export interface Choice {
+  readonly target: Target
+  readonly pool: PoolRoute
+}
+
+/** A pool of the table in force. */
+export class PoolRoute {
+  readonly name: string
+  readonly version: string
+  readonly share: number
+  readonly series: Series
+  /** Shares are dealt out like weights in smooth round robin: what this pool is owed. */
+  credit = 0
+  private readonly targets: Targets
+  private readonly members: readonly Member[]
+  private readonly policy: Policy
+  private available: readonly Member[] = []
+  private seenEpoch = -1
+
+  constructor(service: string, pool: TablePool, policy: Policy, targets: Targets, counters: Counters) {
+    this.name = pool.name
+    this.version = pool.version
+    this.share = pool.share
+    this.policy = policy
+    this.targets = targets
+    this.series = counters.seriesFor(service, pool.name, pool.version)
+    this.members = pool.servers
+      .filter((server) => server.open)
+      .map(({ key, weight }) => ({ target: targets.get(key), weight, credit: 0 }))
+  }
+
+  /** A server for a request that has already tried `tried`; null when there is none. `now`: monotonic ms. */
+  pick(tried: readonly Target[] | null, now: number): Target | null {
+    if (this.seenEpoch !== this.targets.epoch) {
+      this.seenEpoch = this.targets.epoch
+      this.available = this.members.filter(({ target }) => target.health === 'up')
+    }
+    const usable = candidates(this.available, tried, now)
+    return usable.length === 0 ? null : this.policy.pick(usable).target
+  }
+}
+
+/** A service of the table in force: its policies, and who gets the next request. */
+export class ServiceRoute {
+  readonly table: TableService
+  /** Pools with a share, the largest first. */
+  private readonly pools: readonly PoolRoute[]
+  /** Where answers are counted that no pool gave. */
+  readonly unrouted: Series
+
+  constructor(table: TableService, targets: Targets, counters: Counters, previous: ServiceRoute | undefined) {
+    this.table = table
+    this.unrouted = counters.seriesFor(table.name, '', '')
+    const policy = POLICIES[table.balance]
+    this.pools = table.pools
+      .filter((pool) => pool.share > 0)
+      .sort((a, b) => b.share - a.share)
+      .map((pool) => new PoolRoute(table.name, pool, policy, targets, counters))
+    // A new table with the old shares goes on where the old one stopped, so that shares stay exact across it.
+    for (const pool of this.pools) {
+      const before = previous?.pools.find(({ name, share }) => name === pool.name && share === pool.share)
+      if (before !== undefined && previous?.pools.length === this.pools.length) pool.credit = before.credit
+    }
+  }
+
+  /**
+   * A server for the next try; null when none can take it. The split chooses the pool; where that pool has no server
+   * left, the request goes to another pool that has a share, rather than being lost.
+   */
+  choose(tried: readonly Target[] | null, now: number): Choice | null {
+    const first = this.pools.length === 1 ? this.pools[0] : this.nextPool()
+    if (first === undefined) return null
+    const target = first.pick(tried, now)
+    if (target !== null) return { target, pool: first }
+    for (const pool of this.pools) {
+      const other = pool === first ? null : pool.pick(tried, now)
+      if (other !== null) return { target: other, pool }
+    }
+    return null
+  }
+
+  private nextPool(): PoolRoute | undefined {
+    let best: PoolRoute | undefined
+    let sum = 0
+    for (const pool of this.pools) {
+      pool.credit += pool.share
+      sum += pool.share
+      if (best === undefined || pool.credit > best.credit) best = pool
+    }
+    if (best !== undefined) best.credit -= sum
+    return best
+  }
+}

@@ -1,0 +1,102 @@
+import type { Health } from '../model/state.ts'
+import type { ConnectionSettings } from './connections.ts'
+import { Connections } from './connections.ts'
+
+/** A request or tunnel that can be ended by force. */
+export interface UnderWay {
+  /** Ends at the deadline of a drain. */
+  cut(): void
+}
+
+export interface TargetEvents {
+  /** The last request at a closed target has ended; `cut` of them at the deadline. */
+  onIdle(target: Target, cut: number): void
+}
+
+/** How long a server that has just refused a connection is passed over while others can be had. */
+const AVOID_MS = 1_000
+
+/** One server: its connections and what is under way there. Lives as long as the table names it, or it has requests. */
+export class Target {
+  readonly key: string
+  readonly name: string
+  readonly url: string
+  readonly connections: Connections
+  health: Health = 'unknown'
+  /** The table in force does not name it. */
+  isLeaving = false
+  inFlight = 0
+  /** Milliseconds on the monotonic clock; 0 = not avoided. */
+  avoidUntil = 0
+  private readonly underWay = new Set<UnderWay>()
+  private readonly events: TargetEvents
+  /** No request may come any more: not open, or in a pool without a share, or gone from the table. */
+  private closed = true
+  private cutAt: number | null = null
+  private cutTimer: NodeJS.Timeout | null = null
+  private cutCount = 0
+
+  constructor(key: string, name: string, url: string, settings: ConnectionSettings, events: TargetEvents) {
+    this.key = key
+    this.name = name
+    this.url = url
+    this.events = events
+    this.connections = new Connections(url, settings)
+  }
+
+  begin(request: UnderWay): void {
+    this.inFlight++
+    this.underWay.add(request)
+  }
+
+  end(request: UnderWay): void {
+    if (!this.underWay.delete(request)) return
+    this.inFlight--
+    if (this.inFlight === 0 && this.closed) this.becomeIdle()
+  }
+
+  refused(now: number): void {
+    this.avoidUntil = now + AVOID_MS
+  }
+
+  isClosed(): boolean {
+    return this.closed
+  }
+
+  /** New requests may come. */
+  reopen(): void {
+    this.closed = false
+    this.cutCount = 0
+    this.setCutAt(null)
+  }
+
+  /** No new request comes from here on; what is under way then is cut at `cutAt` (ms since the epoch; null = never). */
+  close(cutAt: number | null): void {
+    this.closed = true
+    this.setCutAt(cutAt)
+    if (this.inFlight === 0) this.connections.closeIdle()
+  }
+
+  private setCutAt(cutAt: number | null): void {
+    if (cutAt === this.cutAt) return
+    this.cutAt = cutAt
+    if (this.cutTimer !== null) clearTimeout(this.cutTimer)
+    this.cutTimer = cutAt === null ? null : setTimeout(() => this.cut(), Math.max(0, cutAt - Date.now()))
+    this.cutTimer?.unref()
+  }
+
+  private cut(): void {
+    this.cutTimer = null
+    for (const request of [...this.underWay]) {
+      this.cutCount++
+      request.cut()
+    }
+  }
+
+  private becomeIdle(): void {
+    const cut = this.cutCount
+    this.cutCount = 0
+    this.connections.closeIdle()
+    this.events.onIdle(this, cut)
+  }
+}

@@ -1,0 +1,101 @@
+import type { Health } from '../model/state.ts'
+import type { Table, TableServer, TableService } from '../model/table.ts'
+import type { TargetEvents } from './target.ts'
+import { Target } from './target.ts'
+
+/** All servers the data plane knows: those of the table in force, and those that still have requests under way. */
+export class Targets {
+  /** Grows whenever a server's health changes: what was derived from it is then out of date. */
+  epoch = 0
+  private readonly byKey = new Map<string, Target>()
+  /** How long a server may finish its requests after it has gone from the table, as the last table had it; 0 = no end. */
+  private readonly leaveMs = new Map<string, number>()
+  private readonly events: TargetEvents
+
+  constructor(events: TargetEvents) {
+    this.events = events
+  }
+
+  /** The target of a server that the table names. */
+  get(key: string): Target {
+    const target = this.byKey.get(key)
+    if (target === undefined) throw new Error(`no target ${key}`)
+    return target
+  }
+
+  all(): IterableIterator<Target> {
+    return this.byKey.values()
+  }
+
+  /** Makes the targets those of `table`. Servers that are no longer in it finish what they have. */
+  apply(table: Table): void {
+    const named = new Set<string>()
+    for (const service of table.services) {
+      for (const pool of service.pools) {
+        for (const server of pool.servers) {
+          named.add(server.key)
+          const target = this.ensure(service, server)
+          if (server.open && pool.share > 0) target.reopen()
+          else target.close(server.cutAt)
+        }
+      }
+    }
+    for (const [key, target] of this.byKey) {
+      if (!named.has(key)) this.leave(key, target)
+    }
+    this.epoch++
+  }
+
+  setHealth(changes: readonly (readonly [string, Health])[]): void {
+    for (const [key, health] of changes) {
+      const target = this.byKey.get(key)
+      if (target !== undefined) target.health = health
+    }
+    this.epoch++
+  }
+
+  /** Requests under way at targets that take no new ones. */
+  busy(): Record<string, number> {
+    return this.counts((target) => target.isClosed())
+  }
+
+  inFlight(): Record<string, number> {
+    return this.counts(() => true)
+  }
+
+  /** Called when a closed target has become idle: one that the table no longer names is forgotten. */
+  forgetIfGone(target: Target): void {
+    if (target.isLeaving) this.byKey.delete(target.key)
+  }
+
+  private counts(wanted: (target: Target) => boolean): Record<string, number> {
+    const counts: Record<string, number> = {}
+    for (const target of this.byKey.values()) {
+      if (target.inFlight > 0 && wanted(target)) counts[target.key] = target.inFlight
+    }
+    return counts
+  }
+
+  private ensure(service: TableService, server: TableServer): Target {
+    const settings = { connectMs: service.timeouts.connectMs, keepAliveMs: service.connections.keepAliveMs }
+    let target = this.byKey.get(server.key)
+    if (target === undefined) {
+      target = new Target(server.key, server.name, server.url, settings, this.events)
+      this.byKey.set(server.key, target)
+    } else target.connections.configure(settings)
+    target.isLeaving = false
+    if (server.unchecked) target.health = 'up'
+    this.leaveMs.set(server.key, service.drain.timeoutMs)
+    return target
+  }
+
+  private leave(key: string, target: Target): void {
+    if (target.isLeaving) return
+    target.isLeaving = true
+    target.health = 'unknown'
+    const leaveMs = this.leaveMs.get(key) ?? 0
+    this.leaveMs.delete(key)
+    target.close(leaveMs === 0 ? null : Date.now() + leaveMs)
+    if (target.inFlight === 0) this.byKey.delete(key)
+  }
+}

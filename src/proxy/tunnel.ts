@@ -1,0 +1,233 @@
+import type { IncomingMessage } from 'node:http'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import type { ClientConnection } from './client-connection.ts'
+import type { DataPlane } from './data-plane.ts'
+import type { ErrorCode } from './errors.ts'
+import { classify, ProxyError } from './errors.ts'
+import { responseFields } from './headers.ts'
+import type { OwnAnswer } from './passage.ts'
+import { Passage } from './passage.ts'
+import type { Target, UnderWay } from './target.ts'
+import { CLOSE_TO_CLIENT, CLOSE_TO_SERVER, FrameCursor } from './websocket-frames.ts'
+
+/** How long the two ends may take to hang up after they were told to. */
+const HANG_UP_MS = 1_000
+
+/**
+ * One upgrade's life: asks a server, and when that agrees, carries bytes both ways until both ends have closed. A server
+ * that does not agree is passed on as it answered.
+ */
+export class Tunnel extends Passage implements Dispatcher.DispatchHandler, UnderWay {
+  private readonly client: Socket
+  /** What the client sent behind its request, in the same breath. */
+  private readonly early: Buffer
+  private readonly protocol: string
+  private readonly toServer = new FrameCursor()
+  private readonly toClient = new FrameCursor()
+  private controller: Dispatcher.DispatchController | null = null
+  private server: Duplex | null = null
+  private status = 0
+  private responded = false
+  private hangingUp = false
+  private done = false
+
+  constructor(plane: DataPlane, request: IncomingMessage, client: Socket, early: Buffer, connection: ClientConnection) {
+    super(plane, request, connection)
+    this.client = client
+    this.early = early
+    this.protocol = request.headers.upgrade ?? ''
+  }
+
+  start(): void {
+    this.client.setTimeout(0)
+    this.client.on('close', () => this.clientClosed())
+    this.plane.tunnels.add(this)
+    const refusal = this.admit()
+    if (refusal !== null) {
+      this.answer(refusal)
+      return
+    }
+    const target = this.takeTarget(false)
+    if (target === null) this.answer(this.failure('destination_unavailable'))
+    else this.send(target)
+  }
+
+  private send(target: Target): void {
+    const { timeouts } = this.route.table
+    this.controller = null
+    target.begin(this)
+    target.connections.dispatch(
+      {
+        path: this.path,
+        method: this.request.method as Dispatcher.HttpMethod,
+        headers: this.fields,
+        upgrade: this.protocol,
+        headersTimeout: timeouts.responseMs,
+        bodyTimeout: timeouts.idleMs,
+      },
+      this,
+    )
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.done) controller.abort(new ProxyError('client_gone', 'no'))
+    else this.controller = controller
+  }
+
+  onRequestUpgrade(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+    server: Duplex,
+  ): void {
+    this.controller = null
+    this.responded = true
+    this.status = status
+    this.server = server
+    server.on('error', () => server.destroy())
+    server.on('close', () => this.serverClosed())
+    if (this.done) {
+      server.destroy()
+      return
+    }
+    const fields = [
+      ...responseFields(headers),
+      'connection',
+      'upgrade',
+      'upgrade',
+      String(headers.upgrade ?? this.protocol),
+    ]
+    this.client.write(headText(status, fields), 'latin1')
+    // Either end may close its direction and go on reading the other.
+    server.allowHalfOpen = true
+    if (this.early.length > 0) {
+      this.toServer.advance(this.early)
+      server.write(this.early)
+    }
+    this.carry(this.client, server, this.toServer)
+    this.carry(server, this.client, this.toClient)
+  }
+
+  // The server did not agree: its answer goes to the client, delimited by the end of the connection.
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status < 200 || this.done) return
+    this.responded = true
+    this.status = status
+    this.client.write(headText(status, [...responseFields(headers), 'connection', 'close']), 'latin1')
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.done || this.client.write(chunk)) return
+    controller.pause()
+    this.client.once('drain', () => controller.resume())
+  }
+
+  onResponseEnd(): void {
+    this.client.end()
+    this.finish('')
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, cause: Error): void {
+    const started = this.controller !== null
+    this.target?.end(this)
+    if (this.done) return
+    const error = classify(cause, started)
+    if (this.responded) {
+      this.client.resetAndDestroy()
+      this.finish(error.code)
+      return
+    }
+    const next = this.retryTarget(error, false, false)
+    if (next === null) this.answer(this.failure(error.code))
+    else this.send(next)
+  }
+
+  /**
+   * Ends the tunnel: a WebSocket gets close 1001 both ways, each as soon as no frame is half-way there; anything else is
+   * hung up. A request that has had no answer gets one.
+   */
+  cut(): void {
+    if (this.done || this.hangingUp) return
+    if (this.server === null) {
+      if (!this.responded) this.answer(this.failure('drain_timeout'))
+      this.client.destroySoon()
+      this.controller?.abort(new ProxyError('drain_timeout', 'maybe'))
+      return
+    }
+    this.hangingUp = true
+    const timer = setTimeout(() => {
+      this.client.destroy()
+      this.server?.destroy()
+    }, HANG_UP_MS)
+    this.client.once('close', () => clearTimeout(timer))
+    this.hangUp(this.server, this.toServer, CLOSE_TO_SERVER)
+    this.hangUp(this.client, this.toClient, CLOSE_TO_CLIENT)
+  }
+
+  private carry(from: Duplex, to: Duplex, frames: FrameCursor): void {
+    from.on('data', (chunk: Buffer) => {
+      if (to.writableEnded) return
+      frames.advance(chunk)
+      if (!to.write(chunk)) from.pause()
+      if (this.hangingUp) this.hangUp(to, frames, to === this.client ? CLOSE_TO_CLIENT : CLOSE_TO_SERVER)
+    })
+    to.on('drain', () => from.resume())
+    from.on('end', () => to.end())
+  }
+
+  private hangUp(to: Duplex, frames: FrameCursor, close: Buffer): void {
+    if (to.writableEnded) return
+    if (this.protocol.toLowerCase() !== 'websocket') to.end()
+    else if (frames.atBoundary) to.end(close)
+  }
+
+  private clientClosed(): void {
+    if (this.server !== null) this.server.destroy()
+    else {
+      if (this.controller === null) this.target?.end(this)
+      this.finish('client_gone')
+      this.controller?.abort(new ProxyError('client_gone', 'maybe'))
+    }
+    this.leaveIfClosed()
+  }
+
+  private serverClosed(): void {
+    this.client.destroySoon()
+    this.leaveIfClosed()
+  }
+
+  private leaveIfClosed(): void {
+    if (this.server !== null && !(this.server.destroyed && this.client.destroyed)) return
+    this.target?.end(this)
+    this.finish(this.hangingUp ? 'drain_timeout' : '')
+  }
+
+  private answer({ status, code, body, fields }: OwnAnswer): void {
+    this.status = status
+    this.responded = true
+    this.client.end(headText(status, [...fields, 'connection', 'close']) + body, 'latin1')
+    this.finish(code)
+  }
+
+  private finish(error: ErrorCode | ''): void {
+    if (this.done) return
+    this.done = true
+    this.plane.tunnels.delete(this)
+    this.record(error === 'client_gone' ? 499 : this.status, this.client.bytesWritten, error)
+  }
+}
+
+/** A response's header section as it goes over the wire; `fields`: name and value in turn. */
+function headText(status: number, fields: readonly string[]): string {
+  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`
+  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`
+  return `${text}\r\n`
+}

@@ -1,0 +1,54 @@
+/** A close frame from a server to a client: code 1001, "going away". Source: RFC 6455 §5.5.1. */
+export const CLOSE_TO_CLIENT = Buffer.from([0x88, 0x02, 0x03, 0xe9])
+/** The same from a client to a server: masked, as clients must, with a key of zeros. */
+export const CLOSE_TO_SERVER = Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9])
+
+/** Header bytes before the extended length. */
+const BASE_BYTES = 2
+const MASK_BYTES = 4
+
+/**
+ * Follows the frames in one direction of a WebSocket, without looking at what they carry, to know when one has just
+ * ended: only there may another frame be put in between. Source: RFC 6455 §5.2.
+ */
+export class FrameCursor {
+  private readonly header = Buffer.alloc(14)
+  private headerBytes = 0
+  private payloadLeft = 0
+
+  /** No frame has been begun and not ended. */
+  get atBoundary(): boolean {
+    return this.headerBytes === 0 && this.payloadLeft === 0
+  }
+
+  advance(chunk: Buffer): void {
+    let at = 0
+    while (at < chunk.length) {
+      if (this.payloadLeft > 0) {
+        const step = Math.min(this.payloadLeft, chunk.length - at)
+        this.payloadLeft -= step
+        at += step
+        continue
+      }
+      this.header[this.headerBytes++] = chunk[at++] as number
+      if (this.headerBytes === this.headerLength()) {
+        this.payloadLeft = this.payloadLength()
+        this.headerBytes = 0
+      }
+    }
+  }
+
+  private headerLength(): number {
+    if (this.headerBytes < BASE_BYTES) return BASE_BYTES
+    const second = this.header[1] as number
+    const length = second & 0x7f
+    return BASE_BYTES + (length === 126 ? 2 : length === 127 ? 8 : 0) + (second & 0x80 ? MASK_BYTES : 0)
+  }
+
+  private payloadLength(): number {
+    const length = (this.header[1] as number) & 0x7f
+    if (length === 126) return this.header.readUInt16BE(BASE_BYTES)
+    if (length === 127) return Number(this.header.readBigUInt64BE(BASE_BYTES))
+    return length
+  }
+}

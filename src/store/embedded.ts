@@ -1,0 +1,174 @@
+import { join, resolve } from 'node:path'
+import { applyChange, type Change, type Documents, EMPTY_DOCUMENTS, type HistoryEntry } from '../model/state.ts'
+import { makeDirectory } from './files.ts'
+import { History } from './history.ts'
+import { Journal } from './journal.ts'
+import { DirectoryLock } from './lock.ts'
+import { readSnapshot, writeSnapshot } from './snapshot.ts'
+import { type CommitOutcome, type HistoryQuery, type Store, StoreUnavailable, StoreUnusable } from './store.ts'
+
+export interface EmbeddedOptions {
+  /** Directory of the files; created when missing. */
+  readonly path: string
+  /** The log is folded into a new snapshot once it holds this many changes or bytes. */
+  readonly compactAfter?: { readonly changes: number; readonly bytes: number }
+  /** Told what somebody should know though no caller failed by it. */
+  readonly warn?: (message: string) => void
+}
+
+interface Opened {
+  readonly lock: DirectoryLock
+  readonly journal: Journal
+}
+
+type Listener = (change: Change, documents: Documents) => void
+
+/** Lets a bug in what we call surface as what it is, uncaught, without becoming the failure of a commit. */
+function surface(error: unknown): void {
+  process.nextTick(() => {
+    throw error
+  })
+}
+
+/**
+ * The state of one Cutover in the files of one directory: `state.json`, a snapshot, and `changes.log`, every change
+ * since. A change counts once its line in the log is on the disk; kill -9 at any moment leaves the state before it or
+ * after it. Commits are done one after the other: a commit must name the revision after the one it was decided on,
+ * so there are never two to be written together.
+ */
+export class EmbeddedStore implements Store {
+  readonly #path: string
+  readonly #snapshot: string
+  readonly #compactAfter: { readonly changes: number; readonly bytes: number }
+  readonly #warn: (message: string) => void
+  readonly #listeners = new Set<Listener>()
+  #opened: Opened | undefined
+  #documents = EMPTY_DOCUMENTS
+  #history = new History()
+  #queue: Promise<unknown> = Promise.resolve()
+  /** No compaction before this revision: after one that failed, the next is not due at once. */
+  #compactFrom = 0
+
+  constructor(options: EmbeddedOptions) {
+    this.#path = resolve(options.path)
+    this.#snapshot = join(this.#path, 'state.json')
+    this.#compactAfter = options.compactAfter ?? { changes: 1_000, bytes: 4 << 20 }
+    this.#warn = options.warn ?? ((message) => process.emitWarning(message, 'CutoverStore'))
+  }
+
+  async open(): Promise<Documents> {
+    try {
+      await makeDirectory(this.#path)
+      const lock = await DirectoryLock.acquire(this.#path)
+      try {
+        await this.#load(lock)
+      } catch (error) {
+        await lock.release()
+        throw error
+      }
+    } catch (error) {
+      if (error instanceof StoreUnusable) throw error
+      const problem = error instanceof Error ? error.message : String(error)
+      throw new StoreUnusable(
+        `${this.#path} cannot be used as the store's directory: ${problem}. ` +
+          'Put that right, or set store.path to a directory that Cutover may read and write',
+        { cause: error },
+      )
+    }
+    return this.#documents
+  }
+
+  documents(): Documents {
+    return this.#documents
+  }
+
+  commit(change: Change): Promise<CommitOutcome> {
+    const outcome = this.#queue.then(() => this.#commit(change))
+    this.#queue = outcome.then(
+      () => this.#compactWhenDue().catch(surface),
+      () => undefined,
+    )
+    return outcome
+  }
+
+  subscribe(listener: Listener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async history(query: HistoryQuery): Promise<readonly HistoryEntry[]> {
+    return this.#history.newest(query)
+  }
+
+  /** Waits for the commits that were asked for before, and lets the directory go. */
+  close(): Promise<void> {
+    const closed = this.#queue.then(async () => {
+      const opened = this.#opened
+      this.#opened = undefined
+      await opened?.journal.close()
+      await opened?.lock.release()
+    })
+    this.#queue = closed.catch(() => undefined)
+    return closed
+  }
+
+  async #load(lock: DirectoryLock): Promise<void> {
+    const snapshot = await readSnapshot(this.#snapshot)
+    const start = snapshot?.documents ?? EMPTY_DOCUMENTS
+    const file = join(this.#path, 'changes.log')
+    const { journal, changes, torn } = await Journal.open(file, start.revision)
+    this.#history = new History(snapshot?.history)
+    for (const change of changes) this.#history.record(change)
+    this.#documents = changes.reduce(applyChange, start)
+    this.#opened = { lock, journal }
+    if (torn > 0) this.#warn(`${file}: dropped ${torn} bytes of a last change that was never completed`)
+    // From the first day there is a snapshot, for it is what tells an older Cutover to keep its hands off a newer log.
+    if (snapshot === undefined) await this.#compact(this.#opened)
+  }
+
+  async #commit(change: Change): Promise<CommitOutcome> {
+    if (this.#opened === undefined) throw new StoreUnavailable(`the store ${this.#path} is not open`)
+    if (change.revision !== this.#documents.revision + 1) return 'stale'
+    await this.#opened.lock.check()
+    await this.#opened.journal.append(change)
+    this.#documents = applyChange(this.#documents, change)
+    this.#history.record(change)
+    this.#tell(change)
+    return 'committed'
+  }
+
+  #tell(change: Change): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(change, this.#documents)
+      } catch (error) {
+        // The change stands, and the others must hear of it.
+        surface(error)
+      }
+    }
+  }
+
+  async #compactWhenDue(): Promise<void> {
+    if (this.#opened === undefined || this.#documents.revision < this.#compactFrom) return
+    const { journal } = this.#opened
+    const { changes, bytes } = this.#compactAfter
+    if (journal.changes >= changes || journal.bytes >= bytes) await this.#compact(this.#opened)
+  }
+
+  /**
+   * Folds the log into the snapshot. The snapshot is in place before the log is emptied; a log that was not emptied
+   * holds revisions the snapshot has, and the next start passes over them.
+   */
+  async #compact({ lock, journal }: Opened): Promise<void> {
+    const documents = this.#documents
+    try {
+      await lock.check()
+      await writeSnapshot(this.#snapshot, { documents, history: this.#history.entries(documents) })
+      await journal.clear()
+    } catch (error) {
+      this.#compactFrom = documents.revision + this.#compactAfter.changes
+      const problem = error instanceof Error ? error.message : String(error)
+      this.#warn(`${this.#snapshot} could not be renewed, the log goes on growing: ${problem}`)
+    }
+  }
+}

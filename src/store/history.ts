@@ -1,0 +1,43 @@
+import type { Change, Documents, HistoryEntry } from '../model/state.ts'
+import type { HistoryQuery } from './store.ts'
+
+/** Newest entries kept of one service. */
+const MAX_ENTRIES = 1_000
+/** A removed service's history is forgotten after this many revisions without a word of it, or names would pile up. */
+const MAX_REVISIONS_REMOVED = 10_000
+
+/** What was done to whom, in memory. */
+export class History {
+  readonly #byService = new Map<string, HistoryEntry[]>()
+
+  constructor(entries: readonly HistoryEntry[] = []) {
+    this.#add(entries)
+  }
+
+  /** Takes in what `change` says of itself. */
+  record(change: Change): void {
+    this.#add(change.history)
+  }
+
+  /** Newest first. */
+  newest({ service, limit }: HistoryQuery): readonly HistoryEntry[] {
+    return (this.#byService.get(service) ?? []).toReversed().slice(0, Math.max(0, limit))
+  }
+
+  /** Everything worth keeping beside `documents`; of each service the oldest first. Forgets the rest. */
+  entries(documents: Documents): readonly HistoryEntry[] {
+    for (const [service, entries] of this.#byService) {
+      const age = documents.revision - (entries.at(-1)?.revision ?? 0)
+      if (age > MAX_REVISIONS_REMOVED && !Object.hasOwn(documents.services, service)) this.#byService.delete(service)
+    }
+    return [...this.#byService.values()].flat()
+  }
+
+  #add(entries: readonly HistoryEntry[]): void {
+    for (const entry of entries) {
+      const kept = this.#byService.get(entry.service) ?? []
+      if (kept.push(entry) > MAX_ENTRIES) kept.shift()
+      this.#byService.set(entry.service, kept)
+    }
+  }
+}

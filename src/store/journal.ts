@@ -1,0 +1,175 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Change } from '../model/state.ts'
+import { damaged } from './damage.ts'
+import { checksum, syncDirectory } from './files.ts'
+import { isChange, parseJson } from './shape.ts'
+import { StoreUnavailable } from './store.ts'
+
+const NEWLINE = 0x0a
+/** Eight digits of CRC-32 and a blank before each change. */
+const PREFIX = 9
+
+function encode(change: Change): Buffer {
+  // What the next start would refuse must not get into the file.
+  if (!isChange(change)) throw new TypeError('The change is malformed')
+  const json = JSON.stringify(change)
+  return Buffer.from(`${checksum(json)} ${json}\n`)
+}
+
+/** Whether the checksum of a line, given without its newline, is right. */
+function isIntact(line: Buffer): boolean {
+  return line.toString('latin1', 0, PREFIX) === `${checksum(line.subarray(PREFIX))} `
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/**
+ * The log of changes since the snapshot, one a line: `CRC32 {"revision":…}`.
+ *
+ * A line is written by one sequential write and its newline comes last, so a process that dies leaves a prefix: a last
+ * line without a newline was never acknowledged, and is dropped. A whole line with a wrong checksum is damage, the
+ * last one too. (A file system that lets the end of a line reach the disk before its beginning could, in a power cut,
+ * leave such a line of a change that nobody was promised. It looks the same as a lost change, so a person decides.)
+ */
+export class Journal {
+  readonly #file: string
+  readonly #handle: FileHandle
+  /** Length of what is known to be good. */
+  #bytes = 0
+  #changes = 0
+  /** Why nothing may be written any more. */
+  #broken: string | undefined
+
+  private constructor(file: string, handle: FileHandle) {
+    this.#file = file
+    this.#handle = handle
+  }
+
+  /**
+   * Opens or creates `file`, and hands out its changes after revision `after`, the snapshot's. Lines up to there are
+   * what a compaction left behind when it was interrupted. `torn`: bytes of an unfinished last line, now cut off.
+   * Throws StoreUnusable when a line is damaged or a revision is missing.
+   */
+  static async open(file: string, after: number): Promise<{ journal: Journal; changes: Change[]; torn: number }> {
+    const handle = await open(file, constants.O_RDWR | constants.O_CREAT, 0o600)
+    try {
+      await syncDirectory(dirname(file))
+      const data = await handle.readFile()
+      const journal = new Journal(file, handle)
+      const end = data.lastIndexOf(NEWLINE) + 1
+      const all = journal.#parse(data, end, after)
+      const changes = all.filter((change) => change.revision > after)
+      journal.#bytes = changes.length > 0 ? end : 0
+      journal.#changes = changes.length > 0 ? all.length : 0
+      // The last line may have been written and not yet made durable when its process was killed; now it counts.
+      if (data.length > 0) await journal.#cut()
+      return { journal, changes, torn: data.length - end }
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get changes(): number {
+    return this.#changes
+  }
+
+  /** Resolves once `change` is on the disk. Throws StoreUnavailable, and then takes it back as far as that is possible. */
+  async append(change: Change): Promise<void> {
+    if (this.#broken !== undefined) throw new StoreUnavailable(this.#broken)
+    const line = encode(change)
+    try {
+      await this.#write(line)
+    } catch (error) {
+      await this.#takeBack(error)
+      throw new StoreUnavailable(`${this.#file} cannot be written: ${messageOf(error)}. Nothing was changed`)
+    }
+    try {
+      await this.#handle.datasync()
+    } catch (error) {
+      // The kernel may have dropped what it could not write, and report success the next time it is asked (fsync(2)).
+      this.#break(error)
+      await this.#takeBack(error)
+      throw new StoreUnavailable(this.#broken)
+    }
+    this.#bytes += line.length
+    this.#changes += 1
+  }
+
+  /** Starts again with no change in it, durably. Throws what the disk says. */
+  async clear(): Promise<void> {
+    this.#bytes = 0
+    this.#changes = 0
+    try {
+      await this.#cut()
+    } catch (error) {
+      this.#break(error)
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+
+  #parse(data: Buffer, end: number, after: number): Change[] {
+    const changes: Change[] = []
+    const origin = after === 0 ? 'the configuration' : `revision ${after}, without the changes in this file`
+    const unusable = (problem: string) =>
+      damaged(`${this.#file}, line ${changes.length + 1}`, problem, [this.#file], origin)
+    for (let start = 0; start < end; ) {
+      const newline = data.indexOf(NEWLINE, start)
+      const line = data.subarray(start, newline)
+      if (!isIntact(line)) throw unusable('the checksum is wrong: the line was damaged or edited')
+      const change = parseJson(line.toString('utf8', PREFIX))
+      if (!isChange(change)) throw unusable('this is not a change')
+      const previous = changes.at(-1)?.revision
+      if (previous === undefined && change.revision > after + 1) {
+        const snapshot = after === 0 ? 'there is no state.json with those before' : `state.json ends at ${after}`
+        throw unusable(`the log begins at revision ${change.revision}, but ${snapshot}`)
+      }
+      if (previous !== undefined && change.revision !== previous + 1) {
+        throw unusable(`revision ${change.revision} follows ${previous}`)
+      }
+      changes.push(change)
+      start = newline + 1
+    }
+    // An unfinished line lacks its end; one that is right but for the last byte was finished, and damaged there.
+    if (isIntact(data.subarray(end, -1))) throw unusable('the newline at its end was damaged')
+    return changes
+  }
+
+  async #write(line: Buffer): Promise<void> {
+    for (let written = 0; written < line.length; ) {
+      const rest = line.length - written
+      written += (await this.#handle.write(line, written, rest, this.#bytes + written)).bytesWritten
+    }
+  }
+
+  async #cut(): Promise<void> {
+    await this.#handle.truncate(this.#bytes)
+    await this.#handle.sync()
+  }
+
+  async #takeBack(cause: unknown): Promise<void> {
+    try {
+      await this.#cut()
+    } catch {
+      this.#break(cause)
+    }
+  }
+
+  #break(cause: unknown): void {
+    this.#broken =
+      `${this.#file} failed (${messageOf(cause)}), and may or may not hold the change that was being written. ` +
+      'No other is accepted: see to the disk, then restart Cutover, which reads the file again'
+  }
+}

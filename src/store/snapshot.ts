@@ -1,0 +1,63 @@
+import { open, readFile, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Documents, HistoryEntry } from '../model/state.ts'
+import { damaged } from './damage.ts'
+import { checksum, syncDirectory } from './files.ts'
+import { isDocuments, isHistory, isRecord, parseJson } from './shape.ts'
+import { StoreUnusable } from './store.ts'
+
+/** The format written. Raised whenever an older Cutover would misread the directory's files. */
+const FORMAT = 1
+
+export interface Snapshot {
+  readonly documents: Documents
+  readonly history: readonly HistoryEntry[]
+}
+
+/**
+ * The snapshot in `file`: `{"format":1,"checksum":"…","documents":{…},"history":[…]}`, the checksum taken over
+ * `{"documents":…,"history":…}` as JSON without white space. Undefined when there is no file; throws StoreUnusable
+ * when there is one that cannot be trusted, an empty one included.
+ */
+export async function readSnapshot(file: string): Promise<Snapshot | undefined> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+  const log = join(dirname(file), 'changes.log')
+  const unusable = (problem: string) => damaged(file, problem, [file, log], 'the configuration')
+  if (text === '') throw unusable('the file is empty')
+  const value = parseJson(text)
+  if (!isRecord(value)) throw unusable('this is not a JSON object')
+  const { format, documents, history } = value
+  if (typeof format === 'number' && format > FORMAT) {
+    throw new StoreUnusable(
+      `${file}: written by a newer Cutover (format ${format}; this one reads up to ${FORMAT}). Nothing was changed. ` +
+        `Run that version, or restore a backup made by this one`,
+    )
+  }
+  if (format !== FORMAT) throw unusable(`the format is ${JSON.stringify(format)}, not ${FORMAT}`)
+  if (checksum(JSON.stringify({ documents, history })) !== value.checksum) {
+    throw unusable('the checksum is wrong: the file was damaged or edited')
+  }
+  if (!isDocuments(documents) || !isHistory(history)) throw unusable('these are not the documents of a store')
+  return { documents, history }
+}
+
+/** Replaces `file`, durably: at every moment there is the old snapshot or the new one. Throws what the disk says. */
+export async function writeSnapshot(file: string, { documents, history }: Snapshot): Promise<void> {
+  const body = JSON.stringify({ documents, history })
+  const temporary = `${file}.tmp`
+  const handle = await open(temporary, 'w', 0o600)
+  try {
+    await handle.writeFile(`{"format":${FORMAT},"checksum":"${checksum(body)}",${body.slice(1)}\n`)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(temporary, file)
+  await syncDirectory(dirname(file))
+}

@@ -1,0 +1,80 @@
+import pino from 'pino'
+
+/** What is known of a request when it has ended. */
+export interface AccessRecord {
+  /** Milliseconds since the epoch, when the request ended. */
+  readonly atMs: number
+  readonly client: string
+  readonly method: string
+  readonly host: string
+  /** Path and query as sent. */
+  readonly target: string
+  /** 499: the client left. */
+  readonly status: number
+  /** Body bytes sent to the client. */
+  readonly bytes: number
+  readonly durationMs: number
+  readonly service: string
+  readonly pool: string
+  readonly version: string
+  readonly server: string
+  readonly attempts: number
+  readonly requestId: string
+  /** RFC 9209 error name; empty when nothing went wrong. */
+  readonly error: string
+}
+
+/** Text that needs no escaping within a JSON string. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
+
+/**
+ * One JSON line a request, gathered over a turn of the event loop and written through pino's asynchronous destination.
+ * The line is put together by hand: a general serializer costs several times as much, on every request.
+ */
+export class AccessLog {
+  private readonly destination: ReturnType<typeof pino.destination>
+  private readonly sample: number
+  private pending = ''
+  private scheduled = false
+  private readonly write = (): void => {
+    this.scheduled = false
+    const lines = this.pending
+    this.pending = ''
+    if (lines !== '') this.destination.write(lines)
+  }
+
+  /** `sample`: the share of requests that are logged, 0 to 1. `file`: a descriptor or a path; 1 is standard output. */
+  constructor(sample: number, file: number | string = 1) {
+    this.sample = sample
+    this.destination = pino.destination({ dest: file, sync: false })
+    // A reader that went away must not take the proxy with it.
+    this.destination.on('error', () => undefined)
+  }
+
+  log(record: AccessRecord): void {
+    if (this.sample < 1 && Math.random() >= this.sample) return
+    this.pending += lineOf(record)
+    if (this.scheduled) return
+    this.scheduled = true
+    setImmediate(this.write)
+  }
+
+  /** Writes what is pending; for the end of the process. */
+  close(): void {
+    this.write()
+    try {
+      this.destination.flushSync()
+    } catch {
+      // Not yet open, or the reader has gone: there is nowhere left to write to.
+    }
+  }
+}
+
+function lineOf(record: AccessRecord): string {
+  const { service, pool, version, server, error } = record
+  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${record.client}","method":"${record.method}","host":${quoted(record.host)},"target":${quoted(record.target)},"status":${record.status},"bytes":${record.bytes},"ms":${Math.round(record.durationMs * 1000) / 1000},"service":"${service}","pool":"${pool}","version":${quoted(version)},"server":"${server}","attempts":${record.attempts},"requestId":"${record.requestId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
+}
+
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
+}

@@ -1,0 +1,161 @@
+import {
+  collectDefaultMetrics,
+  type Metric,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from 'prom-client'
+import type { Report } from '../model/messages.ts'
+import type { ServerState } from '../model/state.ts'
+import { REQUEST_BUCKETS_SECONDS } from './histogram.ts'
+
+/** What an instance exposes, at the moment of a scrape. */
+export interface Snapshot {
+  readonly report: Report
+  readonly revision: number
+  readonly appliedRevision: number
+  readonly splits: readonly { readonly service: string; readonly pool: string; readonly percent: number }[]
+  readonly servers: readonly {
+    readonly service: string
+    readonly pool: string
+    readonly server: string
+    readonly state: ServerState
+    readonly up: boolean
+    readonly inFlight: number
+  }[]
+}
+
+type Labels = Readonly<Record<string, string | number>>
+interface Sample {
+  readonly labels: Labels
+  readonly value: number
+  /** Where it is not the metric's own name: the parts of a histogram. */
+  readonly name?: string
+}
+
+/** A metric whose values are read from elsewhere when it is scraped, instead of being kept twice. */
+class ReadMetric {
+  readonly name: string
+  private readonly help: string
+  private readonly type: 'counter' | 'gauge' | 'histogram'
+  private readonly read: (snapshot: Snapshot) => readonly Sample[]
+  private readonly snapshot: () => Snapshot
+
+  constructor(
+    type: 'counter' | 'gauge' | 'histogram',
+    name: string,
+    help: string,
+    snapshot: () => Snapshot,
+    read: (snapshot: Snapshot) => readonly Sample[],
+  ) {
+    this.type = type
+    this.name = name
+    this.help = help
+    this.snapshot = snapshot
+    this.read = read
+  }
+
+  async get(): Promise<MetricObjectWithValues<MetricValue<string>>> {
+    const values = this.read(this.snapshot()).map(({ labels, value, name }) => ({
+      labels,
+      value,
+      ...(name === undefined ? {} : { metricName: name }),
+    }))
+    const { name, help, type } = this
+    return { name, help, type, values, aggregator: 'sum' } as unknown as MetricObjectWithValues<MetricValue<string>>
+  }
+
+  reset(): void {
+    // Counts belong to the proxy halves.
+  }
+}
+
+const STATES: readonly ServerState[] = ['ready', 'drain', 'maint']
+
+/** The Prometheus page of an instance. */
+export class Exposition {
+  readonly contentType: string
+  private readonly registry = new Registry()
+  private readonly take: () => Promise<Snapshot>
+  private current: Snapshot | null = null
+
+  constructor(take: () => Promise<Snapshot>) {
+    this.take = take
+    this.contentType = this.registry.contentType
+    collectDefaultMetrics({ register: this.registry, prefix: 'cutover_' })
+    this.counter('requests_total', 'Requests answered, by status code.', ({ report }) =>
+      report.series.flatMap(({ service, pool, version, codes }) =>
+        Object.entries(codes).map(([code, value]) => ({ labels: { service, pool, version, code }, value })),
+      ),
+    )
+    this.add('histogram', 'request_duration_seconds', 'From the request to the end of the response.', durations)
+    this.counter('retries_total', 'Requests sent again to another server, by what had gone wrong.', ({ report }) =>
+      report.retries.map(({ service, reason, count }) => ({ labels: { service, reason }, value: count })),
+    )
+    this.gauge('requests_in_flight', 'Requests and tunnels under way.', ({ servers }) =>
+      servers.map(({ service, pool, server, inFlight }) => ({ labels: { service, pool, server }, value: inFlight })),
+    )
+    this.gauge('server_up', 'Whether health checks have found the server up.', ({ servers }) =>
+      servers.map(({ service, pool, server, up }) => ({ labels: { service, pool, server }, value: up ? 1 : 0 })),
+    )
+    this.gauge('server_state', 'The state set by people: 1 for the one it is in.', ({ servers }) =>
+      servers.flatMap(({ service, pool, server, state }) =>
+        STATES.map((each) => ({ labels: { service, pool, server, state: each }, value: each === state ? 1 : 0 })),
+      ),
+    )
+    this.gauge('split_percent', 'Share of requests per pool.', ({ splits }) =>
+      splits.map(({ service, pool, percent }) => ({ labels: { service, pool }, value: percent })),
+    )
+    this.gauge('revision', 'Revision of the state.', ({ revision }) => [{ labels: {}, value: revision }])
+    this.gauge('applied_revision', 'Revision that the data plane has in force.', ({ appliedRevision }) => [
+      { labels: { instance: 'self' }, value: appliedRevision },
+    ])
+    this.gauge('connections', 'Open client connections.', ({ report }) => [
+      { labels: { listener: 'proxy' }, value: report.connections },
+    ])
+  }
+
+  async text(): Promise<string> {
+    this.current = await this.take()
+    return this.registry.metrics()
+  }
+
+  private counter(name: string, help: string, read: (snapshot: Snapshot) => readonly Sample[]): void {
+    this.add('counter', name, help, read)
+  }
+
+  private gauge(name: string, help: string, read: (snapshot: Snapshot) => readonly Sample[]): void {
+    this.add('gauge', name, help, read)
+  }
+
+  private add(
+    type: 'counter' | 'gauge' | 'histogram',
+    name: string,
+    help: string,
+    read: (snapshot: Snapshot) => readonly Sample[],
+  ): void {
+    const snapshot = (): Snapshot => {
+      if (this.current === null) throw new Error('scraped before a snapshot was taken')
+      return this.current
+    }
+    const metric = new ReadMetric(type, `cutover_${name}`, help, snapshot, read)
+    this.registry.registerMetric(metric as unknown as Metric)
+  }
+}
+
+/** Cumulative buckets, sum and count of every series, as Prometheus wants a histogram. */
+function durations({ report }: Snapshot): readonly Sample[] {
+  const name = 'cutover_request_duration_seconds'
+  return report.series.flatMap(({ service, pool, version, buckets, sumSeconds }) => {
+    const labels = { service, pool, version }
+    let count = 0
+    const samples: Sample[] = buckets.map((inBucket, i) => {
+      count += inBucket
+      const le = REQUEST_BUCKETS_SECONDS[i] ?? '+Inf'
+      return { name: `${name}_bucket`, labels: { le, ...labels }, value: count }
+    })
+    samples.push({ name: `${name}_sum`, labels, value: sumSeconds })
+    samples.push({ name: `${name}_count`, labels, value: count })
+    return samples
+  })
+}

@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest'
+import { NOT_YET_IN_FILE, NOT_YET_IN_SERVICE } from '../../src/config/not-yet.ts'
+import { configOf, configProblemsOf, problemsOf, SMALL, specOf } from './support.ts'
+
+/** By key: a value that asks for the feature, and one that does not, spelt otherwise than the default. */
+const IN_FILE: Readonly<Record<string, readonly [unknown, unknown]>> = {
+  'proxy.workers': [2, 0],
+  'proxy.limits.bodyBytes': ['1mb', '0kb'],
+  'proxy.limits.connections': [1, 0],
+  'proxy.limits.requestsPerConnection': [1, 0],
+  'proxy.timeouts.idleBody': ['61s', '1m'],
+  'proxy.accessLog.format': ['combined', 'json'],
+  'store.redis': [{ cluster: ['a:6379'] }, ''],
+  'store.prefix': ['mine', 'cutover'],
+}
+const IN_SERVICE: Readonly<Record<string, readonly [unknown, unknown]>> = {
+  splitBy: ['header:x-user', 'request'],
+  balance: ['hash:cookie:id', 'roundRobin'],
+  sticky: [{ cookie: 'id' }, false],
+  'passive.maxFails': [5, 3],
+  'passive.failTimeout': ['31s', '30000ms'],
+  'passive.maxEjected': ['60%', '50.00%'],
+  panic: ['50%', '0%'],
+  'retry.statuses': [[503], []],
+  'retry.budget': ['10%', '20.0%'],
+  'retry.bodyBytes': ['1mb', 65_536],
+  'timeouts.queue': ['1s', '0ms'],
+  'connections.perServer': [10, 0],
+  slowStart: ['30s', 0],
+  routes: [[{ name: 'beta', match: { header: { 'x-beta': '1' } }, to: 'blue' }], []],
+  mirror: [{ to: 'blue' }, null],
+  headers: [{ request: { set: { 'x-a': '1' } } }, { request: { remove: [] }, response: { set: {} } }],
+}
+
+test('every key that is not available yet is tried here', () => {
+  expect(Object.keys(IN_FILE)).toEqual(NOT_YET_IN_FILE.map(([key]) => key))
+  expect(Object.keys(IN_SERVICE)).toEqual(NOT_YET_IN_SERVICE.map(([key]) => key))
+})
+
+test.for(Object.entries(IN_FILE))('%s is refused by name, its default is not', ([key, [asking, harmless]]) => {
+  expect(configProblemsOf(nested(key, asking))).toEqual([expect.stringContaining(`${key}: not available yet; `)])
+  configOf(nested(key, harmless))
+})
+
+test.for(Object.entries(IN_SERVICE))('%s is refused by name, its default is not', ([key, [asking, harmless]]) => {
+  expect(problemsOf(nested(key, asking))).toEqual([expect.stringContaining(`${key}: not available yet; `)])
+  specOf({ ...SMALL, ...nested(key, harmless) })
+})
+
+test('the refusal says what works', () => {
+  expect(configProblemsOf({ proxy: { workers: 2 } })).toEqual(['proxy.workers: not available yet; use auto or 0'])
+  expect(problemsOf({ balance: 'hash:ip' })).toEqual(['balance: not available yet; use leastRequest or roundRobin'])
+  expect(problemsOf({ passive: { failTimeout: '1m' } })).toEqual([
+    'passive.failTimeout: not available yet; leave it at 30s',
+  ])
+  expect(problemsOf({ mirror: { to: 'blue' } })).toEqual(['mirror: not available yet; leave it out'])
+})
+
+test.for<[unknown, string]>([
+  ['fd:3', 'proxy.listen: not available yet; use an address such as 127.0.0.1:8080 or unix:/path'],
+  [[':80', 'fd:3'], 'proxy.listen[1]: not available yet; use an address such as 127.0.0.1:8080 or unix:/path'],
+  [{ address: ':443', tls: { cert: 'x' } }, 'proxy.listen.tls: not available yet; listen without it'],
+])('listening on %j is refused', ([listen, problem]) => {
+  expect(configProblemsOf({ proxy: { listen } })).toEqual([problem])
+})
+
+function nested(key: string, value: unknown): object {
+  return key.split('.').reduceRight<unknown>((inner, name) => ({ [name]: inner }), value) as object
+}

@@ -1,0 +1,92 @@
+import { EventEmitter, once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type net from 'node:net'
+import type { HealthCheckerOptions } from '../../src/health/checker.ts'
+import { HealthChecker } from '../../src/health/checker.ts'
+import type { HealthSpec } from '../../src/model/spec.ts'
+import type { Handler, Listening, Upstream } from '../support/upstream.ts'
+import { startRawUpstream, startUpstream } from '../support/upstream.ts'
+
+/** A spec that passes on 200-299 of /check, where upstreams record their requests, with a deadline no test should meet. */
+export function healthSpec(overrides: Partial<HealthSpec> = {}): HealthSpec {
+  return {
+    path: '/check',
+    intervalMs: 10,
+    timeoutMs: 5000,
+    rise: 1,
+    fall: 3,
+    expect: [[200, 299]],
+    host: '',
+    port: 0,
+    headers: {},
+    body: '',
+    ...overrides,
+  }
+}
+
+const ending: (() => unknown)[] = []
+
+/** Ends whatever was started here. */
+export async function endAll(): Promise<void> {
+  await Promise.all(ending.splice(0).map((end) => end()))
+}
+
+export async function upstream(handler?: Handler): Promise<Upstream> {
+  const server = await startUpstream(handler)
+  ending.push(() => server.close())
+  return server
+}
+
+export async function raw(onSocket: (socket: net.Socket) => void): Promise<Listening> {
+  const server = await startRawUpstream(onSocket)
+  ending.push(() => server.close())
+  return server
+}
+
+/** Answers with these statuses in turn, the last one for ever. */
+export function statuses(...list: number[]): Promise<Upstream> {
+  return upstream((_request, response) => {
+    response.writeHead((list.length > 1 ? list.shift() : list[0]) ?? 200).end()
+  })
+}
+
+/** Leaves every request unanswered, for the test to answer. */
+export async function silent(): Promise<{ server: Upstream; held: ServerResponse[] }> {
+  const held: ServerResponse[] = []
+  return { server: await upstream((_request, response) => held.push(response)), held }
+}
+
+export function checker(options: Partial<HealthCheckerOptions> = {}) {
+  const events = new EventEmitter()
+  const changes: string[] = []
+  let counted = 0
+  const checks = new HealthChecker({
+    ...options,
+    // Asked for the time once for every probe that counts.
+    now() {
+      counted++
+      events.emit('event')
+      return 0
+    },
+    onChange(key, health, last) {
+      changes.push(`${key} ${health}`)
+      options.onChange?.(key, health, last)
+      events.emit('event')
+    },
+  })
+  ending.push(() => checks.stop())
+  return {
+    checks,
+    changes,
+    async changed(count: number): Promise<void> {
+      while (changes.length < count) await once(events, 'event')
+    },
+    async counted(count: number): Promise<void> {
+      while (counted < count) await once(events, 'event')
+    },
+  }
+}
+
+export function target(key: string, server: Upstream, overrides: Partial<HealthSpec> = {}) {
+  return { key, url: server.url, spec: healthSpec(overrides) }
+}

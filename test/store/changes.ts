@@ -1,0 +1,59 @@
+import {
+  applyChange,
+  type Change,
+  type Documents,
+  EMPTY_DOCUMENTS,
+  type ServiceDocument,
+} from '../../src/model/state.ts'
+
+/** Names a careless record would take for something inherited, and ones that look like an array's index. */
+export const NAMES = ['shop', 'constructor', 'toString', 'hasOwnProperty', '10', 'ünï ☕'] as const
+
+export function serviceDocument(name: string, revision: number, note = ''): ServiceDocument {
+  return {
+    name,
+    revision,
+    source: { hosts: [`${revision}.example.com`], note },
+    decisions: [{ revision, split: { blue: 95.25, green: 4.75 } }],
+    servers: { 'blue/blue1': { state: 'drain', weight: null, cutAt: revision * 1_000 } },
+    poolCuts: { green: revision },
+  }
+}
+
+/** A change that depends on its arguments only, so that another process can tell what it must have been. */
+export function changeFor(
+  revision: number,
+  name: string = NAMES[revision % NAMES.length] ?? 'shop',
+  note = '',
+): Change {
+  const removed = revision % 7 === 0
+  return {
+    revision,
+    at: new Date(revision).toISOString(),
+    services: { [name]: removed ? null : serviceDocument(name, revision, note) },
+    ...(revision % 5 === 0 ? { configuration: { hash: `hash ${revision}`, services: { shop: { revision } } } } : {}),
+    history: [
+      {
+        revision,
+        at: new Date(revision).toISOString(),
+        by: 'tester',
+        reason: revision % 2 === 0 ? null : 'because',
+        action: removed ? 'remove' : 'switch',
+        service: name,
+        from: { blue: 100 },
+        to: { green: 100 },
+        forced: false,
+      },
+    ],
+  }
+}
+
+/** The changes of revisions 1 to `last`. */
+export function changesTo(last: number): Change[] {
+  return Array.from({ length: last }, (_, index) => changeFor(index + 1))
+}
+
+/** The documents after the changes of revisions 1 to `last`. */
+export function documentsAt(last: number): Documents {
+  return changesTo(last).reduce(applyChange, EMPTY_DOCUMENTS)
+}

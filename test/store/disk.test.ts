@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { StoreUnavailable } from '../../src/store/store.ts'
+import { changeFor, changesTo, documentsAt } from './changes.ts'
+import { attempt, directoryWith, openStore, temporaryDirectory } from './directory.ts'
+
+/** Runs full-disk.ts with files limited to 64 blocks (32 or 64 KiB, as the shell counts), where writing more fails. */
+async function onFullDisk(path: string, compactAfter: number) {
+  const script = fileURLToPath(new URL('full-disk.ts', import.meta.url))
+  const command = ['-c', 'ulimit -f 64; exec "$0" "$@"', process.execPath, script, path, String(compactAfter)]
+  return JSON.parse((await promisify(execFile)('/bin/sh', command)).stdout)
+}
+
+test('a change that finds no room changes nothing, and a smaller one is taken after it', async () => {
+  const path = await temporaryDirectory()
+  const { failure, small, documents } = await onFullDisk(path, 1_000)
+  expect(failure).toMatchObject({ name: 'StoreUnavailable', message: expect.stringContaining('EFBIG') })
+  expect(failure.message).toContain(join(path, 'changes.log'))
+  expect(failure.revision).toBeGreaterThan(5)
+  expect(failure.told).toBe(failure.revision)
+  expect(small).toBe('committed')
+  const { store, warnings } = await openStore(path)
+  expect(store.documents()).toEqual(documents)
+  expect(warnings).toEqual([])
+  await store.close()
+})
+
+test('a snapshot that finds no room costs no change: the log goes on, and the next one is tried later', async () => {
+  const path = await temporaryDirectory()
+  const { failure, small, warnings, documents } = await onFullDisk(path, 2)
+  expect(failure?.revision ?? 30).toBeGreaterThan(12)
+  expect(small).toBe('committed')
+  expect(warnings[0]).toMatch(/state\.json could not be renewed, the log goes on growing: EFBIG/)
+  expect(warnings.length).toBeLessThan(documents.revision / 2)
+  const { store } = await openStore(path, 1)
+  expect(store.documents()).toEqual(documents)
+  await store.close()
+})
+
+test.runIf(process.platform === 'linux')('a log that cannot be made durable takes no more changes', async () => {
+  const path = await directoryWith(changesTo(2), 2)
+  // Takes every write, and refuses fsync.
+  await rm(join(path, 'changes.log'))
+  await symlink('/dev/null', join(path, 'changes.log'))
+  const { store } = await openStore(path)
+  const told: number[] = []
+  store.subscribe((change) => told.push(change.revision))
+  for (let tries = 0; tries < 2; tries++) {
+    const failure = await store.commit(changeFor(3)).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(StoreUnavailable)
+    expect(String(failure)).toMatch(/changes\.log failed \(EINVAL.* restart Cutover/)
+  }
+  expect(store.documents()).toEqual(documentsAt(2))
+  expect(told).toEqual([])
+  await store.close()
+})
+
+test('a path that cannot be a directory is refused with advice, and leaves no lock behind', async () => {
+  const path = await temporaryDirectory()
+  await writeFile(join(path, 'file'), '')
+  expect(await attempt(join(path, 'file'))).toMatch(/cannot be used as the store's directory: E.*set store\.path/)
+  await mkdir(join(path, 'changes.log'))
+  expect(await attempt(path)).toContain('EISDIR')
+  expect(await readdir(path)).toEqual(['changes.log', 'file'])
+})

@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+/** What a test may set; everything else is as in a newcomer's configuration, on free ports and in a new folder. */
+export interface CutoverOptions {
+  /** The `services` section. */
+  readonly services: object
+  readonly proxy?: object
+  readonly admin?: object
+  readonly shutdown?: object
+  /** The folder of state to start on; otherwise a new one that goes with the instance. */
+  readonly dataPath?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** A real Cutover process. */
+export class Cutover {
+  readonly process: ChildProcess
+  /** `http://127.0.0.1:PORT` of the proxy and of the admin API. */
+  proxy = ''
+  admin = ''
+  readonly configFile: string
+  readonly dataPath: string
+  /** All it has printed. */
+  stdout = ''
+  stderr = ''
+  readonly exited: Promise<Exit>
+  private readonly folder: string
+
+  private constructor(folder: string, dataPath: string, env: Readonly<Record<string, string>>) {
+    this.folder = folder
+    this.dataPath = dataPath
+    this.configFile = join(folder, 'cutover.json')
+    this.process = spawn(process.execPath, [MAIN, 'run', '--config', this.configFile], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
+    this.exited = once(this.process, 'exit').then(([code, signal]) => ({ code, signal }) as Exit)
+    this.process.stdout?.on('data', (chunk: Buffer) => {
+      this.stdout += chunk.toString()
+    })
+    this.process.stderr?.on('data', (chunk: Buffer) => {
+      this.stderr += chunk.toString()
+    })
+  }
+
+  /** Starts an instance and waits until it is ready. Rejects with what it printed when it ends before that. */
+  static async start(options: CutoverOptions): Promise<Cutover> {
+    const folder = await mkdtemp(join(tmpdir(), 'cutover-test-'))
+    const dataPath = options.dataPath ?? join(folder, 'data')
+    await writeFile(join(folder, 'cutover.json'), JSON.stringify(configOf(options, dataPath)))
+    const cutover = new Cutover(folder, dataPath, options.env ?? {})
+    await cutover.ready()
+    return cutover
+  }
+
+  /** Writes another configuration over the one it was started with; it is read at the next reload. */
+  async configure(options: CutoverOptions): Promise<void> {
+    await writeFile(this.configFile, JSON.stringify(configOf(options, this.dataPath)))
+  }
+
+  /** Calls the admin API. `body`: sent as JSON. */
+  async api(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    const response = await fetch(`${this.admin}${path}`, {
+      method,
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const isJson = (response.headers.get('content-type') ?? '').includes('json')
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
+  }
+
+  /** Lines of the access log so far. */
+  accessLog(): Record<string, unknown>[] {
+    const lines = this.stdout.split('\n').filter((line) => line.startsWith('{'))
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+
+  /** Resolves once standard output matches. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.stdout)
+      if (match !== null) return match
+      await once(this.process.stdout as NodeJS.ReadableStream, 'data')
+    }
+  }
+
+  /** Ends it by a signal (SIGTERM unless told otherwise), and removes its folder. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Exit> {
+    this.process.kill(signal)
+    const exit = await this.exited
+    await rm(this.folder, { recursive: true, force: true })
+    return exit
+  }
+
+  private async ready(): Promise<void> {
+    const died = this.exited.then(({ code }) => {
+      throw new Error(`cutover ended with code ${code} before it was ready:\n${this.stderr}${this.stdout}`)
+    })
+    const line = this.printed(/^cutover ready: proxy (\S+).*, admin (\S+)$/m)
+    const [, proxy = '', admin = ''] = await Promise.race([line, died])
+    died.catch(() => undefined)
+    this.proxy = proxy
+    this.admin = admin
+  }
+}
+
+/** What the admin API answered. The body is whatever the test expects it to be. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks for what it expects, and fails when it is not there.
+  readonly body: any
+}
+
+function configOf({ services, proxy, admin, shutdown }: CutoverOptions, dataPath: string): object {
+  return {
+    proxy: { listen: '127.0.0.1:0', ...proxy },
+    admin: { listen: '127.0.0.1:0', ...admin },
+    store: { path: dataPath },
+    ...(shutdown === undefined ? {} : { shutdown }),
+    services,
+  }
+}
