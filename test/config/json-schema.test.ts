@@ -1,10 +1,14 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to the environment look like that.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import Schema from 'typebox/schema'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { checkService } from '../../src/config/check-service.ts'
 import { jsonSchema } from '../../src/config/json-schema.ts'
 import { isKeyed } from '../../src/config/read.ts'
+import { ServiceSchema } from '../../src/config/schema/service.ts'
 
 const validator = Schema.Compile(jsonSchema)
 
@@ -42,6 +46,35 @@ test.for([
   shop({ pools: { blue: { servers: { a: 'a:1' } } } }),
 ])('it refuses %j', (config) => {
   expect(validator.Check(config)).toBe(false)
+})
+
+test('what passes the checks passes in an editor', () => {
+  const values = [
+    0,
+    1,
+    50,
+    'off',
+    false,
+    true,
+    '5s',
+    '20%',
+    '64kb',
+    '',
+    '/x',
+    'a.example',
+    [],
+    ['GET'],
+    ['a.example'],
+    {},
+    { blue: 100 },
+  ]
+  const service = fc.dictionary(fc.constantFrom(...Object.keys(ServiceSchema.properties)), fc.constantFrom(...values))
+  fc.assert(
+    fc.property(service, (changes) => {
+      fc.pre(checkService('shop', shop(changes).services.shop).ok)
+      expect(validator.Errors(shop(changes))[1]).toEqual([])
+    }),
+  )
 })
 
 test('every key says what it is', () => {

@@ -229,7 +229,6 @@ test.for([null, undefined, [], 'x', 5])('%j is no service', (source) => {
 })
 
 test('whatever is given, it is told or accepted, never thrown', () => {
-  const json = fc.jsonValue()
   const key = fc.constantFrom(
     'hosts',
     'paths',
@@ -242,5 +241,10 @@ test('whatever is given, it is told or accepted, never thrown', () => {
     'routes',
     'drain',
   )
-  fc.assert(fc.property(fc.dictionary(key, json), (source) => checkService('shop', { ...SMALL, ...source })))
+  fc.assert(
+    fc.property(fc.dictionary(key, fc.jsonValue()), (source) => {
+      const checked = checkService('shop', { ...SMALL, ...source })
+      expect(checked.ok || checked.problems.length > 0).toBe(true)
+    }),
+  )
 })

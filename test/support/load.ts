@@ -1,0 +1,232 @@
+import type { Socket } from 'node:net'
+import { connect } from 'node:net'
+
+export interface LoadOptions {
+  /** `http://HOST:PORT` to send to. */
+  readonly url: string
+  readonly clients: number
+  /** Every body that is a right answer: the names of the servers. */
+  readonly names: readonly string[]
+}
+
+/** What has come of the requests so far. */
+export interface LoadFigures {
+  readonly sent: number
+  readonly completed: number
+  readonly failed: number
+  /** Failed requests by what went wrong. */
+  readonly failures: Readonly<Record<string, number>>
+  /** Completed requests by the server that answered. */
+  readonly answers: Readonly<Record<string, number>>
+  /** Milliseconds from sending to the last byte of the answer. */
+  readonly slowestMs: number
+}
+
+/** How long `stop` waits for answers; a request without one by then has failed. */
+const ANSWER_MS = 30_000
+const HEAD_END = Buffer.from('\r\n\r\n')
+
+/**
+ * Keep-alive clients that each send their next request as soon as the last one is answered, and check every answer to
+ * its last byte. Every other client sends POST with a body, which no proxy may quietly repeat. A client opens a new
+ * connection when an answer says `Connection: close`; one that ends in any other way is a failure, and is counted.
+ */
+export class Load {
+  readonly names: ReadonlySet<string>
+  readonly host: string
+  readonly port: number
+  readonly path: string
+  sent = 0
+  completed = 0
+  slowestMs = 0
+  readonly failures = new Map<string, number>()
+  readonly answers = new Map<string, number>()
+  /** Set to false to have clients end instead of connecting again, as they do behind a load balancer that knows. */
+  reconnects = true
+  private readonly clients: Set<Client>
+  private stopping: Promise<void> | null = null
+  private allDone: () => void = () => undefined
+  private readonly waiting = new Map<number, (() => void)[]>()
+
+  constructor({ url, clients, names }: LoadOptions) {
+    const { hostname, port, pathname } = new URL(url)
+    this.host = hostname
+    this.port = Number(port)
+    this.path = pathname
+    this.names = new Set(names)
+    this.clients = new Set(Array.from({ length: clients }, (_, i) => new Client(this, i)))
+  }
+
+  get isStopping(): boolean {
+    return this.stopping !== null
+  }
+
+  /** Clients that have not ended. */
+  get open(): number {
+    return this.clients.size
+  }
+
+  figures(): LoadFigures {
+    const failures = Object.fromEntries(this.failures)
+    const failed = [...this.failures.values()].reduce((a, b) => a + b, 0)
+    const { sent, completed, slowestMs } = this
+    return { sent, completed, failed, failures, answers: Object.fromEntries(this.answers), slowestMs }
+  }
+
+  /** Resolves when this many more requests have been completed. */
+  more(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      const at = this.completed + count
+      this.waiting.set(at, [...(this.waiting.get(at) ?? []), resolve])
+    })
+  }
+
+  /** Sends nothing new; resolves when what was under way has been answered and every connection is closed. */
+  async stop(): Promise<LoadFigures> {
+    this.stopping ??= new Promise((resolve) => {
+      this.allDone = resolve
+    })
+    if (this.clients.size === 0) this.allDone()
+    const late = setTimeout(() => {
+      for (const client of this.clients) client.giveUp()
+    }, ANSWER_MS)
+    await this.stopping
+    clearTimeout(late)
+    return this.figures()
+  }
+
+  count(answer: string, ms: number): void {
+    this.completed++
+    this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1)
+    if (ms > this.slowestMs) this.slowestMs = ms
+    if (this.waiting.size === 0) return
+    for (const resolve of this.waiting.get(this.completed) ?? []) resolve()
+    this.waiting.delete(this.completed)
+  }
+
+  fail(cause: string): void {
+    this.failures.set(cause, (this.failures.get(cause) ?? 0) + 1)
+  }
+
+  ended(client: Client): void {
+    this.clients.delete(client)
+    if (this.clients.size === 0) this.allDone()
+  }
+}
+
+class Client {
+  private readonly load: Load
+  private readonly request: Buffer
+  private socket: Socket
+  /** What has come of an answer so far. */
+  private partial: Buffer | null = null
+  private sentAt = 0
+  private done = false
+
+  constructor(load: Load, index: number) {
+    this.load = load
+    this.request = requestOf(load, index)
+    this.socket = this.open()
+  }
+
+  giveUp(): void {
+    this.load.fail('no answer')
+    this.end()
+  }
+
+  private end(): void {
+    this.done = true
+    this.socket.destroy()
+    this.load.ended(this)
+  }
+
+  private open(): Socket {
+    this.partial = null
+    let connected = false
+    let code = ''
+    const socket = connect({ host: this.load.host, port: this.load.port, noDelay: true })
+    socket.on('connect', () => {
+      connected = true
+      this.send()
+    })
+    socket.on('data', (chunk: Buffer) => this.receive(chunk))
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      code = error.code ?? error.message
+    })
+    socket.on('close', () => {
+      if (socket === this.socket && !this.done) this.lost(connected, code)
+    })
+    return socket
+  }
+
+  private send(): void {
+    this.load.sent++
+    this.sentAt = performance.now()
+    this.socket.write(this.request)
+  }
+
+  private receive(chunk: Buffer): void {
+    const bytes = this.partial === null ? chunk : Buffer.concat([this.partial, chunk])
+    const headEnd = bytes.indexOf(HEAD_END)
+    if (headEnd === -1) {
+      this.partial = bytes
+      return
+    }
+    const head = bytes.toString('latin1', 0, headEnd).toLowerCase()
+    const length = lengthIn(head)
+    const end = headEnd + HEAD_END.length + length
+    if (!head.startsWith('http/1.1 ') || Number.isNaN(length)) this.drop('malformed')
+    else if (bytes.length > end) this.drop('more than its Content-Length')
+    else if (bytes.length < end) this.partial = bytes
+    else this.answered(head, bytes.toString('latin1', headEnd + HEAD_END.length, end))
+  }
+
+  private answered(head: string, body: string): void {
+    this.partial = null
+    const status = head.slice(9, 12)
+    if (status !== '200') this.load.fail(`status ${status}`)
+    else if (!this.load.names.has(body)) this.load.fail('wrong body')
+    else this.load.count(body, performance.now() - this.sentAt)
+    const closes = head.includes('\r\nconnection: close')
+    if (this.load.isStopping || (closes && !this.load.reconnects)) this.end()
+    else if (closes) this.reopen()
+    else this.send()
+  }
+
+  /** The connection has closed, and no answer had said that it would. */
+  private lost(connected: boolean, code: string): void {
+    if (!connected) {
+      this.load.sent++
+      this.drop(`not connected (${code})`)
+    } else if (this.partial !== null) this.drop('truncated')
+    else this.drop(code === '' ? 'closed without an answer' : `reset (${code})`)
+  }
+
+  private drop(cause: string): void {
+    this.load.fail(cause)
+    if (this.load.isStopping || !this.load.reconnects) this.end()
+    else this.reopen()
+  }
+
+  private reopen(): void {
+    const before = this.socket
+    this.socket = this.open()
+    before.destroy()
+  }
+}
+
+function requestOf({ path, host, port }: Load, index: number): Buffer {
+  const target = `${path}?client=${index}`
+  if (index % 2 === 0) return Buffer.from(`GET ${target} HTTP/1.1\r\nHost: ${host}:${port}\r\n\r\n`)
+  const body = `order of client ${index}`
+  return Buffer.from(
+    `POST ${target} HTTP/1.1\r\nHost: ${host}:${port}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
+}
+
+/** The Content-Length in a head in lower case; NaN where there is none. */
+function lengthIn(head: string): number {
+  const name = '\r\ncontent-length: '
+  const at = head.indexOf(name)
+  return at === -1 ? Number.NaN : Number.parseInt(head.slice(at + name.length, at + name.length + 10), 10)
+}
