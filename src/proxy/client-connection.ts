@@ -1,5 +1,10 @@
 import type { BlockList, Socket } from 'node:net'
 
+/** A request that wants to know when its client has gone. */
+export interface RequestUnderWay {
+  clientLeft(): void
+}
+
 /** What is known of a client's connection; worked out once, used by every request on it. */
 export class ClientConnection {
   readonly socket: Socket
@@ -8,8 +13,8 @@ export class ClientConnection {
   readonly localPort: string
   /** The peer is one of `trustedProxies`: what it says of the client is believed. */
   readonly trusted: boolean
-  /** Requests under way. */
-  requests = 0
+  /** Requests under way: one, unless the client pipelines. */
+  private readonly requests: RequestUnderWay[] = []
   /** When the last request ended, or the connection began; monotonic ms. */
   idleSince = performance.now()
 
@@ -18,6 +23,25 @@ export class ClientConnection {
     this.address = plainAddress(socket.remoteAddress)
     this.localPort = String(socket.localPort ?? '')
     this.trusted = isListed(trustedProxies, this.address)
+  }
+
+  get underWay(): number {
+    return this.requests.length
+  }
+
+  begin(request: RequestUnderWay): void {
+    this.requests.push(request)
+  }
+
+  end(request: RequestUnderWay): void {
+    const at = this.requests.indexOf(request)
+    if (at !== -1) this.requests.splice(at, 1)
+    this.idleSince = performance.now()
+  }
+
+  /** The connection has closed: whoever has not been answered by now has left. */
+  closed(): void {
+    for (const request of [...this.requests]) request.clientLeft()
   }
 }
 

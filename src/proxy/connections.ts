@@ -11,6 +11,11 @@ export interface ConnectionSettings {
 const MAX_RESPONSE_HEADER_BYTES = 64 * 1024
 /** A connection is given up this long before the server said it would close it. */
 const KEEP_ALIVE_MARGIN_MS = 1_000
+/**
+ * When a server does not say how long it keeps an idle connection, one that has been idle for longer may be closed by it
+ * in the very moment it is used. That costs a request which can be sent again nothing, and any other its answer.
+ */
+const SURELY_ALIVE_MS = 500
 
 const connector = buildConnector({ allowH2: false, timeout: 0 })
 
@@ -19,15 +24,21 @@ export class Connections {
   private readonly url: string
   private settings: ConnectionSettings
   private pool: Pool | null = null
+  /** For what cannot be sent again: its connections are not used unless they are sure to be alive. */
+  private surePool: Pool | null = null
 
   constructor(url: string, settings: ConnectionSettings) {
     this.url = url
     this.settings = settings
   }
 
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    this.pool ??= this.createPool()
-    this.pool.dispatch(options, handler)
+  /** `sure`: the request must not meet a connection that the server is just closing. */
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler, sure: boolean): void {
+    const { keepAliveMs } = this.settings
+    if (sure) this.surePool ??= this.createPool(Math.min(keepAliveMs, SURELY_ALIVE_MS))
+    else this.pool ??= this.createPool(keepAliveMs)
+    const pool = sure ? this.surePool : this.pool
+    pool?.dispatch(options, handler)
   }
 
   /** New settings hold for new connections; requests on the old ones finish there. */
@@ -40,19 +51,20 @@ export class Connections {
 
   /** Closes idle connections now and busy ones as their requests end. */
   closeIdle(): void {
-    const pool = this.pool
-    if (pool === null) return
+    const pools = [this.pool, this.surePool]
     this.pool = null
+    this.surePool = null
     // What fails while closing has been told to its request; there is nobody else to tell.
-    pool.close().catch(() => undefined)
+    for (const pool of pools) pool?.close().catch(() => undefined)
   }
 
-  private createPool(): Pool {
+  /** `unhintedMs`: how long a connection is kept whose server does not say how long it keeps it. */
+  private createPool(unhintedMs: number): Pool {
     const { connectMs, keepAliveMs } = this.settings
     return new Pool(this.url, {
       connections: null,
       pipelining: 1,
-      keepAliveTimeout: keepAliveMs,
+      keepAliveTimeout: unhintedMs,
       keepAliveMaxTimeout: keepAliveMs,
       keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
       headersTimeout: 0,

@@ -87,9 +87,9 @@ export class DataPlane {
     }
   }
 
-  /** Calls `exchange.flushHead` when what is being read right now has been read to its end. */
+  /** Calls `exchange.flushHead` when everything has been read that is there to be read in this turn of the event loop. */
   afterThisTurn(exchange: Exchange): void {
-    if (this.headsToFlush.push(exchange) === 1) process.nextTick(this.flushHeads)
+    if (this.headsToFlush.push(exchange) === 1) setImmediate(this.flushHeads)
   }
 
   private readonly flushHeads = (): void => {
@@ -137,15 +137,18 @@ export class DataPlane {
   }
 
   private onConnection(socket: Socket): void {
-    this.connections.set(socket, new ClientConnection(socket, this.trustedProxies))
-    socket.once('close', () => this.connections.delete(socket))
+    const connection = new ClientConnection(socket, this.trustedProxies)
+    this.connections.set(socket, connection)
+    socket.once('close', () => {
+      this.connections.delete(socket)
+      connection.closed()
+    })
   }
 
   private onRequest(request: IncomingMessage, response: ProxyResponse): void {
     const connection = this.connections.get(request.socket)
     // The connection is gone already: there is nobody to answer.
     if (connection === undefined) return
-    connection.requests++
     try {
       new Exchange(this, request, response, connection).start()
     } catch {
@@ -186,7 +189,7 @@ export class DataPlane {
       for (const [socket, connection] of this.connections) {
         const quietMs = now - Math.max(connection.idleSince, since)
         if (late) socket.destroy()
-        else if (connection.requests === 0 && quietMs >= STOP_IDLE_MS) socket.end()
+        else if (connection.underWay === 0 && quietMs >= STOP_IDLE_MS) socket.end()
       }
       if (this.connections.size > 0 && !late) return
       clearInterval(tick)
@@ -197,7 +200,7 @@ export class DataPlane {
 
   private underWay(): number {
     let count = 0
-    for (const connection of this.connections.values()) count += connection.requests
+    for (const connection of this.connections.values()) count += connection.underWay
     return count
   }
 }

@@ -46,7 +46,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   }
 
   start(): void {
-    this.response.on('close', onResponseClose)
+    this.connection.begin(this)
     const refusal = this.admit()
     if (refusal !== null) {
       this.answer(refusal)
@@ -171,13 +171,11 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.controller?.resume()
   }
 
-  /** The response has left, or its connection has closed; before the end, that means that the client left. */
-  responseClosed(): void {
-    this.connection.requests--
-    this.connection.idleSince = performance.now()
+  clientLeft(): void {
     if (this.done) return
     this.done = true
     this.stop('client_gone')
+    this.connection.end(this)
     this.record(499, this.bytes, 'client_gone')
   }
 
@@ -232,6 +230,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
 
   private finish(code: ErrorCode | ''): void {
     this.done = true
+    this.connection.end(this)
     this.record(this.status, this.bytes, code)
   }
 
@@ -256,10 +255,6 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.timer = null
     this.controller?.abort(new ProxyError('http_response_timeout', 'maybe'))
   }
-}
-
-function onResponseClose(this: ProxyResponse): void {
-  this.exchange?.responseClosed()
 }
 
 function onResponseDrain(this: ProxyResponse): void {

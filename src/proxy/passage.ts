@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { ClientConnection } from './client-connection.ts'
 import { clientAddress } from './client-connection.ts'
@@ -7,6 +6,7 @@ import type { ErrorCode, ProxyError } from './errors.ts'
 import { statusOf } from './errors.ts'
 import { guard } from './guard.ts'
 import { RequestHead } from './headers.ts'
+import { newRequestId } from './request-id.ts'
 import { mayRetry } from './retry.ts'
 import type { PoolRoute, ServiceRoute } from './service-route.ts'
 import type { Target } from './target.ts'
@@ -41,7 +41,7 @@ export abstract class Passage {
     this.request = request
     this.connection = connection
     this.head = new RequestHead(request.rawHeaders)
-    this.requestId = this.head.trustedRequestId(connection.trusted) || randomUUID()
+    this.requestId = this.head.trustedRequestId(connection.trusted) || newRequestId()
   }
 
   /** The service that was found; only after `admit`. */

@@ -58,7 +58,7 @@ export class RawConnection {
 
   constructor(socket: net.Socket) {
     this.socket = socket.setNoDelay()
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       this.chunks.push(chunk)
       this.size += chunk.length
       socket.emit('progress')
