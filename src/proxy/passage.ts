@@ -27,6 +27,7 @@ export abstract class Passage {
   protected readonly connection: ClientConnection
   protected readonly head: RequestHead
   protected readonly requestId: string
+  slot = -1
   protected path = ''
   protected fields: string[] = []
   protected target: Target | null = null
@@ -74,6 +75,14 @@ export abstract class Passage {
     this.pool = choice.pool
     this.target = choice.target
     return choice.target
+  }
+
+  /** Whether this try may be followed by another one even if the server may have seen it. */
+  protected mayRepeat(hasBody: boolean): boolean {
+    const { attempts, on, methods } = this.route.table.retry
+    return (
+      !hasBody && this.attempts < attempts && on.includes('reset') && methods.includes(this.request.method as string)
+    )
   }
 
   /** The server for another try after a failed one; null when there shall be none. */
