@@ -9,6 +9,9 @@ import { isKeyed } from './read.ts'
 /** How often aliases may multiply one anchor; what is multiplied that often, `interpolate` bounds. */
 const MAX_ALIAS_COUNT = 10_000
 
+/** What is wrong with the syntax of a file: the first few tell, the others mostly follow from them. */
+const MAX_SYNTAX_PROBLEMS = 3
+
 /** Reads and checks a configuration file, YAML 1.2 or JSON. That it cannot be read is a problem like any other. */
 export async function loadConfig(file: string, env: Environment): Promise<CheckedConfig> {
   let text: string
@@ -50,7 +53,8 @@ function parseYaml(text: string, file: string): Parsed {
   try {
     const lines = new LineCounter()
     const document = parseDocument(text, { merge: true, prettyErrors: false, logLevel: 'error', lineCounter: lines })
-    const problems = [...document.errors, ...document.warnings].map((error): Problem => {
+    const wrong = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_PROBLEMS)
+    const problems = wrong.map((error): Problem => {
       const { line, col } = lines.linePos(error.pos[0])
       return { path: '', message: `${file}:${line}:${col}: ${explain(error, text)}` }
     })
