@@ -3,11 +3,11 @@ import { configure, define } from './definitions.ts'
 import type { Draft, Edit } from './draft.ts'
 import { unknown } from './draft.ts'
 import { own } from './names.ts'
-import { readyProblem } from './ready.ts'
+import { brokenPromise } from './ready.ts'
 import type { Refusal } from './refusal.ts'
 import { rollback, setSplit, shift, switchTo } from './routing.ts'
 import { changeServers } from './server-state.ts'
-import { serversOf } from './servers.ts'
+import { findServers } from './servers.ts'
 import type { HistoryEntry, Service, ServiceDocument, State } from './state.ts'
 
 const REMEMBERED_DECISIONS = 50
@@ -22,22 +22,16 @@ export function decide(state: State, command: Command, request: Request, facts: 
 
   const revision = state.revision + 1
   const at = new Date(facts.nowMs).toISOString()
-  const services: Record<string, ServiceDocument | null> = {}
-  const history: HistoryEntry[] = []
-  for (const { service, action, before, after, from, to } of draft.edits) {
-    services[service] = after === null ? null : documentOf(after, before, revision)
-    history.push({
-      revision,
-      at,
-      by: request.by,
-      reason: request.reason,
-      action,
+  const services = Object.fromEntries(
+    draft.edits.map(({ service, before, after }) => [
       service,
-      from,
-      to,
-      forced: request.force,
-    })
-  }
+      after === null ? null : documentOf(after, before, revision),
+    ]),
+  )
+  const history = draft.edits.map(({ action, service, from, to }): HistoryEntry => {
+    const { by, reason, force } = request
+    return { revision, at, by, reason, action, service, from, to, forced: force }
+  })
   const configuration = draft.configuration === undefined ? {} : { configuration: draft.configuration }
   return { kind: 'change', change: { revision, at, services, history, ...configuration } }
 }
@@ -79,9 +73,11 @@ function documentOf(after: Service, before: Service | null, revision: number): S
 
 function movedRefusal(state: State, command: Command, request: Request): Refusal | null {
   if (request.ifMatch === null) return null
-  const actual = Math.max(...touched(state, command).map((service) => service.revision))
+  const revisions = touched(state, command).map((service) => service.revision)
+  // What does not exist has no revision of its own: it may have been there when the caller looked.
+  const actual = revisions.length === 0 ? state.revision : Math.max(...revisions)
   if (actual <= request.ifMatch && request.ifMatch <= state.revision) return null
-  return { kind: 'moved', expected: request.ifMatch, actual: Number.isFinite(actual) ? actual : state.revision }
+  return { kind: 'moved', expected: request.ifMatch, actual }
 }
 
 /** The services a command speaks of, whether or not it changes them. */
@@ -89,17 +85,13 @@ function touched(state: State, command: Command): Service[] {
   const services = Object.values(state.services)
   if (command.kind === 'configure') return services
   if (command.kind !== 'server') return services.filter((service) => service.name === command.service)
-  return services.filter(
-    (service) =>
-      (command.service === undefined || service.name === command.service) &&
-      serversOf(service, command.pool).some((server) => server.name === command.server),
-  )
+  return [...new Set(findServers(state, command).map(({ service }) => service))]
 }
 
 function unsafeRefusal(edits: readonly Edit[], request: Request, facts: Facts): Refusal | null {
   if (request.force) return null
   for (const { before, after } of edits) {
-    const detail = before === null || after === null ? null : readyProblem(before, after, facts)
+    const detail = before === null || after === null ? null : brokenPromise(before, after, facts)
     if (detail !== null) return { kind: 'unsafe', detail }
   }
   return null

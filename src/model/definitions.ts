@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Definition } from './commands.ts'
 import type { Draft, Edit } from './draft.ts'
 import { own } from './names.ts'
@@ -8,7 +9,7 @@ import { currentSplit } from './state.ts'
 /** A service as newly defined, what was decided for it kept. */
 export function define(state: State, name: string, definition: Definition, action: string): Edit[] {
   const before = own(state.services, name) ?? null
-  if (before !== null && JSON.stringify(before.source) === JSON.stringify(definition.source)) return []
+  if (before !== null && isDeepStrictEqual(before.source, definition.source)) return []
   const after = before === null ? created(name, definition) : redefined(before, definition)
   return [{ before, after, service: name, action, ...differences(before?.source ?? {}, definition.source) }]
 }
@@ -54,12 +55,13 @@ export function configure(
 
 /** The top-level keys in which two definitions differ. */
 function differences(before: JsonObject, after: JsonObject): { from: JsonObject; to: JsonObject } {
-  const from: Record<string, JsonValue> = {}
-  const to: Record<string, JsonValue> = {}
+  const from: [string, JsonValue][] = []
+  const to: [string, JsonValue][] = []
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    if (JSON.stringify(before[key]) === JSON.stringify(after[key])) continue
-    if (before[key] !== undefined) from[key] = before[key]
-    if (after[key] !== undefined) to[key] = after[key]
+    const [was, is] = [own(before, key), own(after, key)]
+    if (isDeepStrictEqual(was, is)) continue
+    if (was !== undefined) from.push([key, was])
+    if (is !== undefined) to.push([key, is])
   }
-  return { from, to }
+  return { from: Object.fromEntries(from), to: Object.fromEntries(to) }
 }

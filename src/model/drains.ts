@@ -1,6 +1,6 @@
 import type { Command } from './commands.ts'
 import { own } from './names.ts'
-import { serversOf } from './servers.ts'
+import { findServers, isOpen, serversOf } from './servers.ts'
 import { shareOf } from './split.ts'
 import type { Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
@@ -31,6 +31,15 @@ export function drainsOf(command: Command, before: State, after: State): Drain[]
   }
 }
 
+/** Whether something that was sent to rest has been called back: one of its servers takes new requests. */
+export function isReopened(drain: Drain, state: State): boolean {
+  return Object.values(state.services).some((service) =>
+    serversOf(service).some(
+      (server) => drain.keys.includes(server.key) && isOpen(server) && shareOf(currentSplit(service), server.pool) > 0,
+    ),
+  )
+}
+
 /** The pools that have lost all their share; where nothing changed, those that have none. */
 function poolDrains(before: Service | undefined, after: Service | undefined): Drain[] {
   if (before === undefined || after === undefined) return []
@@ -43,16 +52,7 @@ function poolDrains(before: Service | undefined, after: Service | undefined): Dr
 
 function serverDrains(command: Extract<Command, { kind: 'server' }>, after: State): Drain[] {
   if (command.state === undefined || command.state === 'ready') return []
-  const keys = Object.values(after.services)
-    .flatMap((service) => serversOf(service))
-    .filter(
-      (server) =>
-        server.name === command.server &&
-        (command.service === undefined || server.service === command.service) &&
-        (command.pool === undefined || server.pool === command.pool),
-    )
-    .map((server) => server.key)
-  return [{ name: command.server, keys }]
+  return [{ name: command.server, keys: findServers(after, command).map(({ server }) => server.key) }]
 }
 
 /** The servers that are no longer there. */

@@ -11,12 +11,27 @@ export function readyCount(service: Service, pool: string, facts: Facts): number
   return serversOf(service, pool).filter((server) => isOpen(server) && up(server.key)).length
 }
 
+/** What going from `before` to `after` would break; null when nothing. `force` overrides it. */
+export function brokenPromise(before: Service, after: Service, facts: Facts): string | null {
+  return removalProblem(before, after) ?? readyProblem(before, after, facts)
+}
+
+/** A pool does not vanish with the traffic it has. */
+function removalProblem(before: Service, after: Service): string | null {
+  const split = currentSplit(before)
+  const lost = Object.keys(before.spec.pools).find(
+    (pool) => shareOf(split, pool) > 0 && own(after.spec.pools, pool) === undefined,
+  )
+  if (lost === undefined) return null
+  return `Pool ${lost} has ${shareOf(split, lost) / 100} % of the traffic of ${before.name}; switch or shift it away first.`
+}
+
 /**
  * Why going from `before` to `after` would leave a pool with traffic short of `minReady` servers; null when it would
  * not. A pool that gains traffic needs them; one that keeps its traffic may not lose them. What was short already and
  * gets no worse is nobody's fault.
  */
-export function readyProblem(before: Service, after: Service, facts: Facts): string | null {
+function readyProblem(before: Service, after: Service, facts: Facts): string | null {
   const { minReady } = after.spec
   for (const pool of Object.keys(after.spec.pools)) {
     const share = shareOf(currentSplit(after), pool)

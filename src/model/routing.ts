@@ -56,14 +56,13 @@ function route(service: Service, split: Split, action: string, cutAt?: number): 
   const from = currentSplit(service)
   if (sameSplit(from, split)) return { edits: [] }
   const to = Object.fromEntries(Object.entries(split).filter(([pool]) => shareOf(split, pool) > 0))
-  const poolCuts: Record<string, number> = {}
-  for (const pool of Object.keys(service.spec.pools)) {
-    if (shareOf(to, pool) > 0) continue
+  const cuts = Object.keys(service.spec.pools).flatMap((pool): [string, number][] => {
+    if (shareOf(to, pool) > 0) return []
     const cut = shareOf(from, pool) > 0 ? cutAt : own(service.poolCuts, pool)
-    if (cut !== undefined) poolCuts[pool] = cut
-  }
+    return cut === undefined ? [] : [[pool, cut]]
+  })
   const decisions = [...service.decisions, { revision: 0, split: to }]
-  const after = { ...service, poolCuts, decisions }
+  const after = { ...service, poolCuts: Object.fromEntries(cuts), decisions }
   return { edits: [{ before: service, after, service: service.name, action, from, to }] }
 }
 
@@ -75,7 +74,11 @@ export function shift(service: Service, to: string, percent: number): Draft {
   if (problem !== null) return { kind: 'invalid', problems: [{ path: 'percent', message: problem }] }
   const split = shiftTo(currentSplit(service), pools, to, percent)
   if (split === null) {
-    const message = `say with "split" which of the other pools gets the rest: ${pools.join(', ')}`
+    const others = pools.filter((pool) => pool !== to)
+    const message =
+      others.length === 0
+        ? `must be 100: there is no other pool to get the rest`
+        : `say with "split" which of the other pools gets the rest: ${others.join(', ')}`
     return { kind: 'invalid', problems: [{ path: 'percent', message }] }
   }
   return route(service, split, 'shift')

@@ -1,24 +1,14 @@
 import type { Command, Facts } from './commands.ts'
 import type { Draft, Edit } from './draft.ts'
-import { unknown } from './draft.ts'
-import { own, serverPath } from './names.ts'
-import { runtimeOf, serversOf } from './servers.ts'
+import { serverPath } from './names.ts'
+import { findServers, runtimeOf, unknownName } from './servers.ts'
 import type { JsonObject, JsonValue, ServerRuntime, Service, State } from './state.ts'
 
 /** State and weight of every server of a name, as far as service and pool narrow it. */
 export function changeServers(state: State, command: Extract<Command, { kind: 'server' }>, facts: Facts): Draft {
-  const services = Object.values(state.services)
-  if (command.service !== undefined && own(state.services, command.service) === undefined) {
-    return unknown('service', command.service, Object.keys(state.services))
-  }
-  const all = services.flatMap((service) => serversOf(service).map((server) => ({ service, server })))
-  const meant = all.filter(
-    ({ server }) =>
-      server.name === command.server &&
-      (command.service === undefined || server.service === command.service) &&
-      (command.pool === undefined || server.pool === command.pool),
-  )
-  if (meant.length === 0) return unknown('server', command.server, [...new Set(all.map(({ server }) => server.name))])
+  const refusal = unknownName(state, command)
+  if (refusal !== null) return refusal
+  const meant = findServers(state, command)
   const edits: Edit[] = []
   for (const service of new Set(meant.map((entry) => entry.service))) {
     const mine = meant.filter((entry) => entry.service === service).map((entry) => entry.server)

@@ -1,5 +1,7 @@
+import { unknown } from './draft.ts'
 import { own, serverPath, targetKey } from './names.ts'
-import type { ServerRuntime, Service } from './state.ts'
+import type { Refusal } from './refusal.ts'
+import type { ServerRuntime, Service, State } from './state.ts'
 
 /** One server as it stands: its definition and what people have said of it since. */
 export interface Server {
@@ -40,6 +42,31 @@ export function serversOf(service: Service, onlyPool?: string): Server[] {
     }
   }
   return servers
+}
+
+/** Narrows servers by name; what is left out does not. */
+export interface ServerFilter {
+  readonly service?: string
+  readonly pool?: string
+  readonly server?: string
+}
+
+/** The servers that a filter leaves, with their services. */
+export function findServers(state: State, filter: ServerFilter): { service: Service; server: Server }[] {
+  return Object.values(state.services)
+    .filter((service) => filter.service === undefined || service.name === filter.service)
+    .flatMap((service) => serversOf(service, filter.pool).map((server) => ({ service, server })))
+    .filter(({ server }) => filter.server === undefined || server.name === filter.server)
+}
+
+/** The first name of a filter that stands for nothing, among those the names before it leave; null when all do. */
+export function unknownName(state: State, { service, pool, server }: ServerFilter): Refusal | null {
+  const services = Object.values(state.services).filter(({ name }) => service === undefined || name === service)
+  if (service !== undefined && services.length === 0) return unknown('service', service, Object.keys(state.services))
+  const pools = new Set(services.flatMap(({ spec }) => Object.keys(spec.pools)))
+  if (pool !== undefined && !pools.has(pool)) return unknown('pool', pool, [...pools])
+  const names = new Set(services.flatMap((each) => serversOf(each, pool)).map(({ name }) => name))
+  return server === undefined || names.has(server) ? null : unknown('server', server, [...names])
 }
 
 /** Whether a server takes new requests as far as people are concerned; its health is another matter. */

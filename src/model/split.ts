@@ -61,12 +61,8 @@ export function shiftTo(split: Split, pools: readonly string[], to: string, perc
   if (rest > 0 && sum === 0 && others.length !== 1) return null
   const weights = sum === 0 ? [1] : before
   const shares = apportion(rest, weights)
-  const result: Record<string, number> = {}
-  for (const pool of pools) {
-    const share = pool === to ? WHOLE - rest : (shares[others.indexOf(pool)] ?? 0)
-    if (share > 0) result[pool] = share / 100
-  }
-  return result
+  const all = pools.map((pool) => [pool, pool === to ? WHOLE - rest : (shares[others.indexOf(pool)] ?? 0)] as const)
+  return Object.fromEntries(all.filter(([, share]) => share > 0).map(([pool, share]) => [pool, share / 100]))
 }
 
 /** The split without pools that no longer exist, scaled back to 100; `fallback` when nothing is left of it. */

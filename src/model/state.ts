@@ -93,15 +93,15 @@ export const EMPTY_DOCUMENTS: Documents = { revision: 0, configuration: null, se
 
 /** The documents after a change. */
 export function applyChange(documents: Documents, change: Change): Documents {
-  const services: Record<string, ServiceDocument> = { ...documents.services }
+  const services = new Map(Object.entries(documents.services))
   for (const [name, document] of Object.entries(change.services)) {
-    if (document === null) delete services[name]
-    else services[name] = document
+    if (document === null) services.delete(name)
+    else services.set(name, document)
   }
   return {
     revision: change.revision,
     configuration: change.configuration ?? documents.configuration,
-    services,
+    services: Object.fromEntries(services),
   }
 }
 

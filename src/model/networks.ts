@@ -1,0 +1,19 @@
+import { BlockList, isIP } from 'node:net'
+
+/** The addresses that CIDRs such as `10.0.0.0/8` cover; a plain address covers itself. */
+export function networks(cidrs: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const cidr of cidrs) {
+    const [address = '', bits] = cidr.split('/')
+    const [family, width] = isIP(address) === 6 ? (['ipv6', 128] as const) : (['ipv4', 32] as const)
+    list.addSubnet(address, bits === undefined ? width : Number(bits), family)
+  }
+  return list
+}
+
+/** Whether `list` covers an address, IPv4 written as IPv6 (`::ffff:10.0.0.1`) too; false for what is no address. */
+export function covers(list: BlockList, address: string): boolean {
+  const [plain = ''] = address.split('%')
+  const family = isIP(plain)
+  return family !== 0 && list.check(plain, family === 6 ? 'ipv6' : 'ipv4')
+}
