@@ -1,8 +1,11 @@
 import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { buildAdmin } from './admin/app.ts'
 import type { Reload } from './admin/context.ts'
+import { withoutSecrets } from './admin/secrets.ts'
 import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config, ListenAddress } from './config/config.ts'
@@ -13,6 +16,7 @@ import type { ControlEnd } from './control/link.ts'
 import { localLink } from './control/link.ts'
 import type { Request } from './model/commands.ts'
 import { DataPlane } from './proxy/data-plane.ts'
+import { listen } from './proxy/listen.ts'
 import { EmbeddedStore } from './store/embedded.ts'
 import { AccessLog } from './telemetry/access-log.ts'
 
@@ -25,6 +29,11 @@ export interface InstanceOptions {
   readonly log: Logger
 }
 
+/** The configuration does not go together with what the store holds; the message has a line for every problem. */
+export class UnusableConfiguration extends Error {
+  override name = 'UnusableConfiguration'
+}
+
 /** A running Cutover: control half, proxy half and admin API in one process. */
 export class Instance {
   readonly proxyAddresses: string[] = []
@@ -34,10 +43,9 @@ export class Instance {
   private readonly store: EmbeddedStore
   private readonly control: ControlHalf
   private readonly plane: DataPlane
+  private readonly controlEnd: ControlEnd
   private admin: Awaited<ReturnType<typeof buildAdmin>> | null = null
   private stopping: Promise<void> | null = null
-
-  private readonly controlEnd: ControlEnd
 
   private constructor(options: InstanceOptions) {
     const { config } = options
@@ -51,7 +59,8 @@ export class Instance {
     proxy.receive((message) => this.plane.receive(message))
     this.controlEnd = control
   }
-  /** Starts everything. Throws StoreUnusable, and what listening throws; nothing is left running then. */
+
+  /** Starts everything. Throws StoreUnusable, UnusableConfiguration, and what listening throws; nothing is left running then. */
   static async start(options: InstanceOptions): Promise<Instance> {
     const instance = new Instance(options)
     try {
@@ -77,7 +86,8 @@ export class Instance {
     if (result.kind === 'refused')
       log.error({ refusal: result.refusal }, `${file} was not applied, nothing has changed`)
     else {
-      this.config = { ...this.config, services: loaded.config.services }
+      const { services, servicesHash } = loaded.config
+      this.config = { ...this.config, services, servicesHash }
       log.info({ revision: result.revision, changed: result.changed, needRestart }, `${file} was applied`)
     }
     return { kind: 'applied', result, needRestart }
@@ -97,9 +107,7 @@ export class Instance {
   private async run(): Promise<void> {
     const { config, log } = this.options
     await this.control.start()
-    const request = { by: 'configuration', reason: null, force: true, ifMatch: null }
-    const result = await this.control.execute(applyConfiguration(config), request)
-    if (result.kind === 'refused') throw new Error(`the configuration was refused: ${JSON.stringify(result.refusal)}`)
+    const revision = await this.configure(config)
     for (const { name, problems } of this.control.controller.invalid) {
       log.error(
         { service: name, problems: problems.map(formatProblem) },
@@ -108,11 +116,27 @@ export class Instance {
     }
     this.control.attach('proxy', this.controlEnd)
     // No connection is taken before the table is in force.
-    await this.control.progress.wait(result.revision, [], 10_000)
+    await this.control.progress.wait(revision, [], 10_000)
     for (const address of config.proxy.listen) {
       this.proxyAddresses.push(urlOf(await this.plane.listen(listenOptions(address))))
     }
     await this.startAdmin()
+  }
+
+  /** Applies the configuration to the state of the store; returns the revision. Throws UnusableConfiguration. */
+  private async configure(config: Config): Promise<number> {
+    const request = { by: 'configuration', reason: null, force: false, ifMatch: null }
+    let result = await this.control.execute(applyConfiguration(config), request)
+    if (result.kind === 'refused' && result.refusal.kind === 'unsafe') {
+      // Whoever starts with this file wants it; there is nothing to go on with instead.
+      this.options.log.warn(`${this.options.file} is applied all the same: ${result.refusal.detail}`)
+      result = await this.control.execute(applyConfiguration(config), { ...request, force: true })
+    }
+    if (result.kind === 'done') return result.revision
+    const { refusal } = result
+    throw new UnusableConfiguration(
+      refusal.kind === 'invalid' ? refusal.problems.map(formatProblem).join('\n') : JSON.stringify(refusal),
+    )
   }
 
   private async startAdmin(): Promise<void> {
@@ -124,11 +148,13 @@ export class Instance {
       version: packageJson.version,
       log,
       reload: (request) => this.reload(request),
-      configuration: () => withoutSecrets(this.config),
+      configuration: () => shown(this.config),
       isStopping: () => this.stopping !== null,
     })
     this.admin = admin
-    await admin.listen(listenOptions(config.admin.listen))
+    const address = listenOptions(config.admin.listen)
+    if ('path' in address) await clearAway(address.path)
+    await admin.listen(address)
     this.adminAddress = urlOf(admin.server.address() as AddressInfo | string)
   }
 
@@ -146,6 +172,13 @@ export class Instance {
   }
 }
 
+/** Removes a socket file that a killed process has left behind. Throws when somebody listens there. */
+async function clearAway(path: string): Promise<void> {
+  const server = createServer()
+  await listen(server, { path })
+  await new Promise((resolve) => server.close(resolve))
+}
+
 function listenOptions(address: ListenAddress): { host: string; port: number } | { path: string } {
   return address.kind === 'tcp' ? { host: address.host, port: address.port } : { path: address.path }
 }
@@ -155,13 +188,17 @@ function urlOf(address: AddressInfo | string): string {
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
-/** Settings that only a restart brings into force. */
+/** Settings that only a restart brings into force, such as `proxy.listen`. */
 function settingsThatDiffer(before: Config, after: Config): string[] {
-  const sections = ['proxy', 'shutdown', 'admin', 'store'] as const
-  return sections.filter((section) => JSON.stringify(before[section]) !== JSON.stringify(after[section]))
+  return (['proxy', 'shutdown', 'admin', 'store'] as const).flatMap((section) => {
+    const is = Object.entries(after[section])
+    const was = new Map(Object.entries(before[section]))
+    return is.filter(([key, value]) => !isDeepStrictEqual(was.get(key), value)).map(([key]) => `${section}.${key}`)
+  })
 }
 
-function withoutSecrets(config: Config): object {
+/** The configuration without secrets. */
+function shown(config: Config): object {
   const tokens = config.admin.tokens.map(({ name, role }) => ({ name, role }))
-  return { ...config, admin: { ...config.admin, tokens } }
+  return { ...config, admin: { ...config.admin, tokens }, services: withoutSecrets(config.services) }
 }

@@ -4,7 +4,7 @@ import { destination, pino } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { loadConfig } from './config/load.ts'
 import { formatProblem } from './config/problems.ts'
-import { Instance } from './instance.ts'
+import { Instance, UnusableConfiguration } from './instance.ts'
 
 /** Done, failed at run time, unusable configuration or arguments. */
 const EXIT = { done: 0, failed: 1, unusable: 2 }
@@ -69,7 +69,9 @@ async function run(file: string): Promise<void> {
     instance = await Instance.start({ config: loaded.config, load, file, log })
   } catch (error) {
     console.error(explain(error))
-    process.exitCode = EXIT.failed
+    const unusable = error instanceof UnusableConfiguration
+    if (unusable) console.error(`${file} cannot be used; nothing was started`)
+    process.exitCode = unusable ? EXIT.unusable : EXIT.failed
     return
   }
   handleSignals(instance, log)

@@ -28,10 +28,13 @@ declare module 'fastify' {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024
+const READS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
 /** The admin API, not yet listening. */
 export async function buildAdmin(context: AdminContext): Promise<FastifyInstance> {
   const app = fastify({
+    // A URL that cannot be read is refused before there is a route, and with it an error handler.
+    frameworkErrors: (error, _request, reply) => void sendProblem(context, reply, error),
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: true,
@@ -44,7 +47,7 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   app.decorateRequest('actor')
   app.addHook('onRequest', async (request) => {
     refuseForeign(request, context.settings)
-    const needed = request.routeOptions.config.role ?? (request.method === 'GET' ? 'read' : 'operate')
+    const needed = request.routeOptions.config.role ?? (READS.has(request.method) ? 'read' : 'operate')
     if (needed === 'none') return
     request.actor = authenticate(request, context.settings.tokens)
     authorize(request.actor, needed)
@@ -53,8 +56,7 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   app.setNotFoundHandler((request, reply) => sendProblem(context, reply, notFound(request)))
 
   await app.register(swagger, documented(context.version))
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
-  app.get('/api/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  await app.register(documentation)
   await app.register(async (api) => {
     takeJsonOnly(api)
     serviceRoutes(api, context)
@@ -67,6 +69,15 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   await app.register(async (preview) => previewRoutes(preview, context))
   await app.ready()
   return app
+}
+
+/** What there is, and a page to try it: no secrets, and a browser has no token to send before the page is there. */
+async function documentation(docs: FastifyInstance): Promise<void> {
+  docs.addHook('onRoute', (route) => {
+    route.config = { ...route.config, role: 'none' }
+  })
+  await docs.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+  docs.get('/api/openapi.json', { schema: { hide: true } }, () => docs.swagger())
 }
 
 /** Bodies are JSON or nothing; a POST without a body is as good as `{}`. */
@@ -86,29 +97,34 @@ function takeJsonOnly(app: FastifyInstance): void {
   )
   app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') return done(null, undefined)
-    const type = request.headers['content-type'] ?? 'no content type'
-    const detail = `The body must be JSON, not ${type}: send -H 'content-type: application/json', or use curl --json.`
-    done(new ApiProblem(415, 'Unexpected content type', detail))
+    done(notJson(request))
   })
 }
 
 function sendProblem(context: AdminContext, reply: FastifyReply, error: FastifyError | ApiProblem): FastifyReply {
-  const problem = problemOf(error)
+  const problem = problemOf(reply.request, error)
   if (problem.status === 500) context.log.error({ err: error }, 'a request to the admin API failed')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="cutover"')
   if (problem.status === 503) reply.header('retry-after', '1')
   return reply.code(problem.status).type('application/problem+json').send(problem.toJSON())
 }
 
-function problemOf(error: FastifyError | ApiProblem): ApiProblem {
+function problemOf(request: FastifyRequest, error: FastifyError | ApiProblem): ApiProblem {
   if (error instanceof ApiProblem) return error
   if (error instanceof StoreUnavailable) {
     return new ApiProblem(503, 'The store is away', `${error.message} Nothing was changed; try again.`)
   }
   const status = error.statusCode ?? 500
   if (status === 413) return new ApiProblem(413, 'Body too large', `A body may have at most ${MAX_BODY_BYTES} bytes.`)
+  if (status === 415) return notJson(request)
   if (status >= 400 && status < 500) return new ApiProblem(status, 'Bad request', error.message)
   return new ApiProblem(500, 'Internal error', 'This should not have happened; the log says more.')
+}
+
+function notJson({ headers }: FastifyRequest): ApiProblem {
+  const type = headers['content-type'] ?? 'without a content type'
+  const detail = `The body must be JSON, not ${type}: send -H 'content-type: application/json', or use curl --json.`
+  return new ApiProblem(415, 'Unexpected content type', detail)
 }
 
 function notFound(request: FastifyRequest): ApiProblem {

@@ -43,12 +43,13 @@ export function authorize(actor: Actor, needed: Role): void {
 
 /**
  * Refuses what a browser sends for someone else's page: a foreign Origin, or a Host that is a name we do not go by (DNS
- * rebinding). Addresses, localhost, this machine's name, single labels and `admin.hosts` are ours.
+ * rebinding). Addresses, localhost, this machine's name, single labels and `admin.hosts` are ours. A probe that speaks
+ * HTTP/1.0 without a Host is no browser.
  */
 export function refuseForeign(request: FastifyRequest, settings: AdminSettings): void {
-  const host = request.headers.host ?? ''
+  const { host = '' } = request.headers
   const name = hostPart(host)
-  if (!isOwnName(name, settings)) {
+  if (request.headers.host !== undefined && !isOwnName(name, settings)) {
     const detail = `This API does not go by the name ${JSON.stringify(name)}. Ask it by its address, or add the name to admin.hosts.`
     throw new ApiProblem(403, 'Unexpected Host', detail)
   }

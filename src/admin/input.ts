@@ -60,11 +60,17 @@ export const commandMembers = {
   reason: kind.text({ description: 'Why; recorded in the history.', default: '', pattern: '^[^\\x00-\\x1f]{0,500}$' }),
 }
 
+/** The body of a command that has nothing more to say. */
+export const CommandBody = kind.section(commandMembers, {})
+
+/** What a write to servers understands in its query. */
+export const ServerWriteQuery = kind.section({ ...ServerQuery.properties, ...WriteQuery.properties }, {})
+
 /** The revision in If-Match; null where there is none. Throws 400. */
 export function readIfMatch(request: FastifyRequest): number | null {
   const given = request.headers['if-match']
   if (given === undefined || given.trim() === '*') return null
-  const [, digits] = /^\s*(?:W\/)?"?(\d{1,15})"?\s*$/.exec(given) ?? []
+  const [, , digits] = /^\s*(?:W\/)?("?)(\d{1,15})\1\s*$/.exec(given) ?? []
   if (digits !== undefined) return Number(digits)
   const detail = `If-Match must be a revision as ETag gives it, such as "42", not ${JSON.stringify(given)}.`
   throw new ApiProblem(400, 'Malformed If-Match', detail)

@@ -1,4 +1,4 @@
-import { suggestion } from '../config/problems.ts'
+import { formatProblem, suggestion } from '../config/problems.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
 
 /** An answer of RFC 9457, `application/problem+json`: what went wrong, and what to do instead. */
@@ -25,7 +25,7 @@ export class ApiProblem extends Error {
 
 /** Values that make no sense: all of them, with their paths. */
 export function invalidProblem(problems: readonly Problem[]): ApiProblem {
-  const detail = problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+  const detail = problems.map(formatProblem).join('; ')
   return new ApiProblem(422, 'Invalid value', detail, { problems })
 }
 

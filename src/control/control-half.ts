@@ -1,5 +1,7 @@
 import { HealthChecker, type TargetHealth } from '../health/checker.ts'
 import type { Facts, Request } from '../model/commands.ts'
+import type { Drain } from '../model/drains.ts'
+import { isReopened } from '../model/drains.ts'
 import type { Report, ToControl } from '../model/messages.ts'
 import { serversOf } from '../model/servers.ts'
 import type { Health, State } from '../model/state.ts'
@@ -8,8 +10,17 @@ import type { Store } from '../store/store.ts'
 import type { CommandMaker, Resolve, Result } from './controller.ts'
 import { Controller } from './controller.ts'
 import type { ControlEnd } from './link.ts'
+import type { Standing } from './progress.ts'
 import { Progress } from './progress.ts'
 import { Reports } from './reports.ts'
+
+/** How things stand with a change that was waited for. */
+export interface Settled extends Standing {
+  /** What was to come to rest, and takes requests again. */
+  readonly reopened: readonly string[]
+  /** Requests that were cut meanwhile where it was to come to rest. */
+  readonly cut: number
+}
 
 const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
 
@@ -79,6 +90,23 @@ export class ControlHalf {
 
   execute(make: CommandMaker, request: Request): Promise<Result> {
     return this.controller.execute(make, request)
+  }
+
+  /**
+   * Resolves once `revision` is in force everywhere and everything in `drains` is at rest, or after `timeoutMs` with how
+   * things stand then. A later change of the same servers counts: `reopened` are those that take requests again.
+   */
+  async settled(revision: number, drains: readonly Drain[], timeoutMs: number): Promise<Settled> {
+    const deadline = performance.now() + timeoutMs
+    const keys = drains.flatMap((drain) => drain.keys)
+    let cut = 0
+    for (let awaited = revision; ; awaited = this.state.revision) {
+      const standing = await this.progress.wait(awaited, keys, deadline - performance.now())
+      cut += standing.cut
+      const reopened = drains.filter((drain) => isReopened(drain, this.state)).map(({ name }) => name)
+      const isCurrent = keys.length === 0 || awaited >= this.state.revision
+      if (isCurrent || reopened.length > 0 || performance.now() >= deadline) return { ...standing, reopened, cut }
+    }
   }
 
   health(key: string): TargetHealth {

@@ -2,6 +2,7 @@ import type { Command, Facts, Request } from '../model/commands.ts'
 import { decide } from '../model/decide.ts'
 import type { Drain } from '../model/drains.ts'
 import { drainsOf } from '../model/drains.ts'
+import { own } from '../model/names.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
 import type { ServiceSpec } from '../model/spec.ts'
 import type { Documents, JsonObject, Service, State } from '../model/state.ts'
@@ -83,19 +84,20 @@ export class Controller {
 
   /** Services that have not changed keep the specification they have. */
   private take(documents: Documents): void {
-    const services: Record<string, Service> = {}
+    const services: [string, Service][] = []
     const invalid: InvalidService[] = []
     for (const [name, document] of Object.entries(documents.services)) {
-      const known = Object.hasOwn(this.state.services, name) ? this.state.services[name] : undefined
+      const known = own(this.state.services, name)
       if (known?.revision === document.revision) {
-        services[name] = known
+        services.push([name, known])
         continue
       }
       const resolved = this.resolve(name, document.source)
-      if (resolved.ok) services[name] = { ...document, spec: resolved.spec }
+      if (resolved.ok) services.push([name, { ...document, spec: resolved.spec }])
       else invalid.push({ name, problems: resolved.problems })
     }
-    this.state = { revision: documents.revision, configuration: documents.configuration, services }
+    const { revision, configuration } = documents
+    this.state = { revision, configuration, services: Object.fromEntries(services) }
     this.invalid = invalid
     for (const listener of this.listeners) listener(this.state)
   }

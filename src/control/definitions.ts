@@ -5,7 +5,7 @@ import { findOverlaps } from '../config/overlaps.ts'
 import type { Definition } from '../model/commands.ts'
 import { own } from '../model/names.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
-import { adaptSplit, shareOf } from '../model/split.ts'
+import { adaptSplit, allTo } from '../model/split.ts'
 import type { JsonObject, JsonValue, State } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
 import type { CommandMaker } from './controller.ts'
@@ -28,7 +28,7 @@ export function patchService(name: string, patch: JsonObject): CommandMaker {
 }
 
 /** Creates or replaces (`null`: removes) a pool of a service. */
-export function setPool(name: string, pool: string, definition: JsonObject | null, force: boolean): CommandMaker {
+export function setPool(name: string, pool: string, definition: JsonObject | null): CommandMaker {
   return (state) => {
     const service = own(state.services, name)
     if (service === undefined) return unknownService(state, name)
@@ -36,14 +36,9 @@ export function setPool(name: string, pool: string, definition: JsonObject | nul
     if (definition !== null)
       return define(state, name, replaced(service.source, ['pools', pool], definition), 'set pool')
     if (!pools.includes(pool)) return { refusal: { kind: 'unknown', what: 'pool', name: pool, known: pools } }
-    const split = currentSplit(service)
-    if (shareOf(split, pool) > 0 && !force) {
-      const detail = `Pool ${pool} has ${shareOf(split, pool) / 100} % of the traffic of ${name}; switch or shift it away first.`
-      return { refusal: { kind: 'unsafe', detail } }
-    }
     const rest = pools.filter((other) => other !== pool)
     const [first] = rest
-    const left = adaptSplit(split, rest, first === undefined ? {} : { [first]: 100 })
+    const left = first === undefined ? null : adaptSplit(currentSplit(service), rest, allTo(first))
     const source = replaced(replaced(service.source, ['pools', pool], null), ['split'], left)
     return define(state, name, source, 'delete pool')
   }
@@ -73,7 +68,7 @@ export function setServer(name: string, pool: string, server: string, definition
 export function applyConfiguration(config: Config): CommandMaker {
   return (state) => {
     const before = state.configuration?.services ?? {}
-    const services: Record<string, Definition | null> = {}
+    const services = new Map<string, Definition | null>()
     const problems: Problem[] = []
     for (const [name, wanted] of Object.entries(config.services)) {
       const applied = own(before, name) ?? NOTHING
@@ -84,26 +79,35 @@ export function applyConfiguration(config: Config): CommandMaker {
       // Where the file and what was said since do not go together, the file has the last word.
       const definition = resolve(name, merged) ?? resolve(name, wanted)
       if (definition === undefined) problems.push(...problemsOf(name, wanted))
-      else services[name] = definition
+      else services.set(name, definition)
     }
-    for (const name of Object.keys(before)) if (own(config.services, name) === undefined) services[name] = null
+    for (const name of Object.keys(before)) if (own(config.services, name) === undefined) services.set(name, null)
+    problems.push(...overlaps(state, services))
     if (problems.length > 0) return { refusal: { kind: 'invalid', problems } }
     const configuration = { hash: config.servicesHash, services: config.services }
-    return { command: { kind: 'configure', configuration, services } }
+    return { command: { kind: 'configure', configuration, services: Object.fromEntries(services) } }
   }
 }
 
 function define(state: State, name: string, source: JsonObject, action: string): ReturnType<CommandMaker> {
   const checked = checkService(name, source)
   if (!checked.ok) return { refusal: { kind: 'invalid', problems: checked.problems } }
-  const others = Object.values(state.services).filter((service) => service.name !== name)
-  const all = Object.fromEntries([
-    ...others.map((service) => [service.name, service.spec] as const),
-    [name, checked.spec],
-  ])
-  const overlaps = findOverlaps(all).filter(({ path }) => path === `services.${name}`)
-  if (overlaps.length > 0) return { refusal: { kind: 'invalid', problems: overlaps } }
-  return { command: { kind: 'define', service: name, definition: { source, spec: checked.spec }, action } }
+  const definition = { source, spec: checked.spec }
+  const problems = overlaps(state, new Map([[name, definition]]))
+  if (problems.length > 0) return { refusal: { kind: 'invalid', problems } }
+  return { command: { kind: 'define', service: name, definition, action } }
+}
+
+/** Where services as changed would answer to what another answers to. */
+function overlaps(state: State, changed: ReadonlyMap<string, Definition | null>): Problem[] {
+  const all = new Map(Object.values(state.services).map(({ name, spec }) => [name, spec]))
+  for (const [name, definition] of changed) {
+    if (definition === null) all.delete(name)
+    else all.set(name, definition.spec)
+  }
+  return findOverlaps(Object.fromEntries(all))
+    .filter(({ service }) => changed.has(service))
+    .map(({ path, message }) => ({ path, message }))
 }
 
 function resolve(name: string, source: JsonObject): Definition | undefined {

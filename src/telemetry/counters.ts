@@ -57,6 +57,7 @@ export class Counters {
 
   report(): { series: SeriesReport[]; retries: { service: string; reason: string; count: number }[] } {
     const series = [...this.series.values()].map((entry) => entry.report())
-    return { series: series.filter(({ codes }) => Object.keys(codes).length > 0), retries: [...this.retries.values()] }
+    const retries = [...this.retries.values()].map((entry) => ({ ...entry }))
+    return { series: series.filter(({ codes }) => Object.keys(codes).length > 0), retries }
   }
 }

@@ -22,6 +22,8 @@ export interface Snapshot {
     readonly state: ServerState
     readonly up: boolean
     readonly inFlight: number
+    /** How long the last probe took; null where there was none. */
+    readonly probeMs: number | null
   }[]
 }
 
@@ -101,6 +103,11 @@ export class Exposition {
     this.gauge('server_state', 'The state set by people: 1 for the one it is in.', ({ servers }) =>
       servers.flatMap(({ service, pool, server, state }) =>
         STATES.map((each) => ({ labels: { service, pool, server, state: each }, value: each === state ? 1 : 0 })),
+      ),
+    )
+    this.gauge('probe_duration_seconds', 'How long the last health check of the server took.', ({ servers }) =>
+      servers.flatMap(({ service, pool, server, probeMs }) =>
+        probeMs === null ? [] : [{ labels: { service, pool, server }, value: probeMs / 1_000 }],
       ),
     )
     this.gauge('split_percent', 'Share of requests per pool.', ({ splits }) =>

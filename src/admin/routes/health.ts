@@ -1,5 +1,5 @@
-import { BlockList } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import { covers, networks } from '../../model/networks.ts'
 import { serversOf } from '../../model/servers.ts'
 import { shareOf } from '../../model/split.ts'
 import type { Service } from '../../model/state.ts'
@@ -13,15 +13,29 @@ type Part = { readonly status: 'ok' | 'degraded' | 'failing'; readonly detail: s
 /** Whether this instance lives, is well, and wants traffic. */
 export function healthRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control, settings } = context
-  const mayAskReady = allowList(settings.readyAllow)
+  const readyAllow = networks(settings.readyAllow)
 
-  api.get('/healthz', { schema: describe({ tag: 'instance', summary: 'Liveness' }), config: { role: 'none' } }, () => ({
-    status: 'ok',
-  }))
+  api.get(
+    '/healthz',
+    {
+      schema: describe({ tag: 'instance', summary: 'Liveness', answer: 'Live', open: true }),
+      config: { role: 'none' },
+    },
+    () => ({
+      status: 'ok',
+    }),
+  )
 
   api.get(
     '/health',
-    { schema: describe({ tag: 'instance', summary: 'Overall health, with its parts' }) },
+    {
+      schema: describe({
+        tag: 'instance',
+        summary: 'Overall health, with its parts',
+        answer: 'Health',
+        failing: 'Health',
+      }),
+    },
     (_request, reply) => {
       const parts: Record<string, Part> = {
         store: { status: 'ok', detail: null },
@@ -39,9 +53,20 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
 
   api.get(
     '/ready',
-    { schema: describe({ tag: 'instance', summary: 'Readiness, for load balancers' }), config: { role: 'none' } },
+    {
+      schema: describe({
+        tag: 'instance',
+        summary: 'Readiness, for load balancers',
+        answer: 'Ready',
+        failing: 'Ready',
+        open: true,
+      }),
+      config: { role: 'none' },
+    },
     (request, reply) => {
-      if (!mayAskReady(request.ip)) {
+      // Whoever reaches a socket in the file system is on this machine, and has no address.
+      const address: string | undefined = request.socket.remoteAddress
+      if (address !== undefined && !covers(readyAllow, address)) {
         throw new ApiProblem(403, 'Not allowed', 'Only addresses in admin.readyAllow may ask this.')
       }
       const reason = notReady(context)
@@ -86,17 +111,4 @@ function serving({ control }: AdminContext, service: Service): Part {
   }
   if (short.length === 0) return { status: 'ok', detail: null }
   return { status: down === pools ? 'failing' : 'degraded', detail: short.join('; ') }
-}
-
-function allowList(cidrs: readonly string[]): (address: string) => boolean {
-  const list = new BlockList()
-  for (const cidr of cidrs) {
-    const [address = '', bits] = cidr.split('/')
-    const family = address.includes(':') ? 'ipv6' : 'ipv4'
-    list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family)
-  }
-  return (given) => {
-    const address = given.startsWith('::ffff:') ? given.slice(7) : given
-    return list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
-  }
 }

@@ -1,8 +1,11 @@
+import type { Readable } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
+import type { SwaggerTransform } from '@fastify/swagger'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { own } from '../../model/names.ts'
 import { serversOf } from '../../model/servers.ts'
 import type { AdminContext } from '../context.ts'
+import { describe } from '../openapi.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
 
 declare module 'fastify' {
@@ -19,6 +22,17 @@ interface Params {
 /** Fields that concern one hop, or that the libraries below cannot forward. */
 const NOT_FORWARDED = ['expect', 'keep-alive', 'te', 'trailer', 'proxy-authorization', 'proxy-connection', 'upgrade']
 
+/** In the document the preview is one path, whatever the method. */
+const documentedPreview: SwaggerTransform = ({ url }) => {
+  const schema = describe({ tag: 'traffic', summary: 'Reach a pool that gets no traffic, to test it before a switch' })
+  return { schema: { ...schema, hide: !url.endsWith('*') }, url: url.replace('*', ':path') }
+}
+
+/** Where a redirect of the server leads: on within the preview, if it names no host. */
+function withinPreview(location: string, { service, pool }: Params): string {
+  return /^\/(?!\/)/.test(location) ? `/preview/${service}/${pool}${location}` : location
+}
+
 /**
  * Reaches a pool that gets no traffic, to test it before a switch. What it answers is foreign to this API: it runs in a
  * sandbox of its own in a browser, and the token that opened it stays here.
@@ -26,6 +40,10 @@ const NOT_FORWARDED = ['expect', 'keep-alive', 'te', 'trailer', 'proxy-authoriza
 export function previewRoutes(app: FastifyInstance, context: AdminContext): void {
   let turn = 0
   app.decorateRequest('previewUrl', '')
+  app.addHook('onRoute', (route) => {
+    // Bodies are passed on as they come; how large they may be is the server's business.
+    route.bodyLimit = Number.MAX_SAFE_INTEGER
+  })
 
   const pick = (request: FastifyRequest): string => {
     const { service: name, pool } = request.params as Params
@@ -49,6 +67,11 @@ export function previewRoutes(app: FastifyInstance, context: AdminContext): void
     rewritePrefix: '/',
     upstream: '',
     disableRequestLogging: true,
+    // The library does not verify certificates unless told to.
+    undici: { connect: { rejectUnauthorized: true } },
+    config: { swaggerTransform: documentedPreview },
+    // The library would put the pattern of the path in front, not the path.
+    internalRewriteLocationHeader: false,
     preHandler: (request, _reply, done) => {
       request.previewUrl = pick(request)
       done()
@@ -63,9 +86,19 @@ export function previewRoutes(app: FastifyInstance, context: AdminContext): void
         if (context.settings.tokens.length > 0) delete kept.authorization
         return kept
       },
-      rewriteHeaders: (headers) => {
-        const { connection: _connection, 'keep-alive': _keepAlive, ...rest } = headers
-        return { ...rest, 'content-security-policy': 'sandbox allow-scripts allow-forms' }
+      rewriteHeaders: (headers, request) => {
+        const { connection, 'keep-alive': _keepAlive, location, ...rest } = headers
+        for (const name of String(connection ?? '').split(',')) delete rest[name.trim().toLowerCase()]
+        const there = location === undefined ? {} : { location: withinPreview(location, request?.params as Params) }
+        return { ...rest, ...there, 'content-security-policy': 'sandbox allow-scripts allow-forms' }
+      },
+      onResponse: (_request, reply, response) => {
+        const { stream } = response as unknown as { stream: Readable }
+        if (reply.statusCode !== 304) return void reply.send(stream)
+        // A 304 may say how long the body would be, which the library's client then waits for in vain.
+        stream.on('error', () => undefined).destroy()
+        reply.removeHeader('content-length')
+        reply.send()
       },
       onError: (reply, { error }) => {
         const status = /timeout/i.test(`${error.name} ${error.message}`) ? 504 : 502

@@ -2,18 +2,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
 import type { Command } from '../../model/commands.ts'
-import type { Server } from '../../model/servers.ts'
-import { serversOf } from '../../model/servers.ts'
-import type { ServerState, Service } from '../../model/state.ts'
+import type { Report } from '../../model/messages.ts'
+import type { ServerFilter } from '../../model/servers.ts'
+import { findServers, unknownName } from '../../model/servers.ts'
+import type { ServerState } from '../../model/state.ts'
 import type { AdminContext } from '../context.ts'
-import { commandMembers, readBody, readInput, ServerQuery, WriteQuery } from '../input.ts'
+import { CommandBody, commandMembers, readBody, readInput, ServerQuery, ServerWriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
-import { invalidProblem, unknownProblem } from '../problems.ts'
+import { invalidProblem, refusalProblem } from '../problems.ts'
 import type { ServerView } from '../views.ts'
 import { viewServer, viewService } from '../views.ts'
 import { carryOut, type Insistence } from '../write.ts'
-
-const StateBody = kind.section(commandMembers, {})
 
 const PatchBody = kind.section(
   {
@@ -33,46 +32,31 @@ const PatchBody = kind.section(
 interface Params {
   server: string
 }
-type Narrowed = { service?: string; pool?: string }
 
 /** Servers by name: their state, their health, and taking them out and in. */
 export function serverRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control } = context
 
-  const list = (wanted: Narrowed & { server?: string }): { service: Service; server: Server }[] =>
-    Object.values(control.state.services)
-      .flatMap((service) => serversOf(service).map((server) => ({ service, server })))
-      .filter(
-        ({ server }) =>
-          (wanted.server === undefined || server.name === wanted.server) &&
-          (wanted.service === undefined || server.service === wanted.service) &&
-          (wanted.pool === undefined || server.pool === wanted.pool),
-      )
+  const show = (filter: ServerFilter, report: Report): ServerView[] =>
+    findServers(control.state, filter).map(({ service, server }) => viewServer(control, service, server, report))
 
-  const views = async (wanted: Narrowed & { server?: string }): Promise<ServerView[]> => {
+  const list = async (filter: ServerFilter, reply: FastifyReply): Promise<object> => {
     const report = await control.collect()
-    return list(wanted).map(({ service, server }) => viewServer(control, service, server, report))
+    const refusal = unknownName(control.state, filter)
+    if (refusal !== null) throw refusalProblem(refusal)
+    const { revision } = control.state
+    reply.header('etag', `"${revision}"`)
+    return { revision, servers: show(filter, report) }
   }
 
-  const read = (summary: string) => describe({ tag: 'servers', summary, query: ServerQuery })
+  const read = (summary: string) => describe({ tag: 'servers', summary, query: ServerQuery, answer: 'Servers' })
 
-  api.get('/api/servers', { schema: read('All servers') }, async (request, reply) => {
-    const servers = await views(narrowed(request))
-    reply.header('etag', `"${control.state.revision}"`)
-    return { revision: control.state.revision, servers }
-  })
+  api.get('/api/servers', { schema: read('All servers') }, (request, reply) =>
+    list(readInput(ServerQuery, request.query), reply),
+  )
 
-  api.get<{ Params: Params }>(
-    '/api/servers/:server',
-    { schema: read('Every server of a name') },
-    async (request, reply) => {
-      const { server } = request.params
-      const servers = await views({ ...narrowed(request), server })
-      if (servers.length === 0)
-        throw unknownProblem('server', server, [...new Set(list({}).map((each) => each.server.name))])
-      reply.header('etag', `"${control.state.revision}"`)
-      return { revision: control.state.revision, servers }
-    },
+  api.get<{ Params: Params }>('/api/servers/:server', { schema: read('Every server of a name') }, (request, reply) =>
+    list({ ...readInput(ServerQuery, request.query), server: request.params.server }, reply),
   )
 
   const change = async (
@@ -81,34 +65,39 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     changes: { state?: ServerState; weight?: number | null },
     insistence: Insistence,
   ): Promise<object> => {
-    const wanted = { ...narrowed(request), server: request.params.server }
-    const command: Command = { kind: 'server', ...wanted, ...changes }
-    const written = await carryOut(context, request, reply, () => ({ command }), insistence)
+    const { service, pool, ...query } = readInput(ServerWriteQuery, request.query)
+    const filter = {
+      server: request.params.server,
+      ...(service === undefined ? {} : { service }),
+      ...(pool === undefined ? {} : { pool }),
+    }
+    const command: Command = { kind: 'server', ...filter, ...changes }
+    const written = await carryOut(context, request, reply, () => ({ command }), { ...insistence, query })
     const report = await control.collect()
-    const touched = list(wanted)
-    const services = [...new Set(touched.map(({ service }) => service))]
-    const [only] = services
+    const [only, ...others] = new Set(findServers(control.state, filter).map((each) => each.service))
     return {
       ...written,
-      servers: touched.map(({ service, server }) => viewServer(control, service, server, report)),
-      ...(services.length === 1 && only !== undefined ? { service: viewService(control, only, report) } : {}),
+      servers: show(filter, report),
+      ...(only !== undefined && others.length === 0 ? { service: viewService(control, only, report) } : {}),
     }
   }
+
+  const write = (summary: string, body: typeof CommandBody | typeof PatchBody) =>
+    describe({ tag: 'servers', summary, body, query: ServerWriteQuery, answer: 'ServersWritten' })
 
   const verbs: readonly [string, ServerState, string][] = [
     ['disable', 'drain', 'Take a server out: no new requests, those under way finish'],
     ['drain', 'drain', 'The same as disable'],
     ['enable', 'ready', 'Take a server in again'],
   ]
-  const written = { ...WriteQuery, properties: { ...ServerQuery.properties, ...WriteQuery.properties } }
   for (const [verb, state, summary] of verbs) {
-    const schema = describe({ tag: 'servers', summary, body: StateBody, query: written })
+    const schema = write(summary, CommandBody)
     api.post<{ Params: Params }>(`/api/servers/:server/${verb}`, { schema }, (request, reply) =>
-      change(request, reply, { state }, readBody(StateBody, request)),
+      change(request, reply, { state }, readBody(CommandBody, request)),
     )
   }
 
-  const schema = describe({ tag: 'servers', summary: 'Change weight and state', body: PatchBody, query: written })
+  const schema = write('Change weight and state', PatchBody)
   api.patch<{ Params: Params }>('/api/servers/:server', { schema }, (request, reply) => {
     const { weight, state, maxConnections, ...insistence } = readBody(PatchBody, request)
     if (maxConnections !== undefined) {
@@ -120,14 +109,4 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     const changes = { ...(state === undefined ? {} : { state }), ...(weight === undefined ? {} : { weight }) }
     return change(request, reply, changes, insistence)
   })
-}
-
-function narrowed(request: FastifyRequest): Narrowed {
-  const { service, pool } = request.query as Record<string, unknown>
-  const { wait: _wait, force: _force, reason: _reason, ...rest } = request.query as Record<string, unknown>
-  readInput(ServerQuery, rest)
-  return {
-    ...(typeof service === 'string' ? { service } : {}),
-    ...(typeof pool === 'string' ? { pool } : {}),
-  }
 }

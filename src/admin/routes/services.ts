@@ -5,14 +5,16 @@ import { PoolSchema, ServerSchema, ServiceSchema } from '../../config/schema/ser
 import type { CommandMaker } from '../../control/controller.ts'
 import { defineService, patchService, setPool, setServer } from '../../control/definitions.ts'
 import { own } from '../../model/names.ts'
-import type { JsonObject, JsonValue, Service } from '../../model/state.ts'
+import type { HistoryEntry, JsonObject, JsonValue, Service } from '../../model/state.ts'
 import type { AdminContext } from '../context.ts'
-import { readInput, WriteQuery } from '../input.ts'
+import { CommandBody, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
+import { withoutSecrets } from '../secrets.ts'
 import type { ServiceView } from '../views.ts'
 import { viewService } from '../views.ts'
-import { carryOut, requestOf, type Written } from '../write.ts'
+import type { Insistence, Written } from '../write.ts'
+import { carryOut } from '../write.ts'
 
 interface ServiceParams {
   service: string
@@ -32,50 +34,51 @@ const HistoryQuery = kind.section(
 /** Services, their pools and their servers: what there is, and what defines them. */
 export function serviceRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control } = context
-  const read = (summary: string, query?: TSchema) =>
-    describe({ tag: 'services', summary, ...(query === undefined ? {} : { query }) })
-  const define = (summary: string, body?: TSchema) => ({
-    schema: describe({ tag: 'services', summary, query: WriteQuery, ...(body === undefined ? {} : { body }) }),
+  const define = (summary: string, body: TSchema) => ({
+    schema: describe({ tag: 'services', summary, query: WriteQuery, body, answer: 'Written' }),
     config: { role: 'admin' as const },
   })
 
-  api.get('/api/services', { schema: read('All services') }, async (_request, reply) => {
+  const all = describe({ tag: 'services', summary: 'All services', answer: 'Services' })
+  api.get('/api/services', { schema: all }, async (_request, reply) => {
     const report = await control.collect()
     const { revision, services } = control.state
     reply.header('etag', `"${revision}"`)
     return { revision, services: Object.values(services).map((service) => viewService(control, service, report)) }
   })
 
-  api.get<{ Params: ServiceParams }>(
-    '/api/services/:service',
-    { schema: read('One service') },
-    async (request, reply) => {
-      const view = await serviceView(context, request.params.service)
-      reply.header('etag', `"${view.revision}"`)
-      return view
-    },
-  )
+  const one = describe({ tag: 'services', summary: 'One service', answer: 'Service' })
+  api.get<{ Params: ServiceParams }>('/api/services/:service', { schema: one }, async (request, reply) => {
+    const view = await serviceView(context, request.params.service)
+    reply.header('etag', `"${view.revision}"`)
+    return view
+  })
 
-  api.get<{ Params: ServiceParams }>(
-    '/api/services/:service/history',
-    { schema: read('Who changed what, when and why; newest first', HistoryQuery) },
-    async (request) => {
-      const { limit } = readInput(HistoryQuery, request.query)
-      const { service } = request.params
-      const history = await context.store.history({ service, limit: Number(limit) })
-      // A service that was removed has a history still.
-      if (history.length === 0) requireService(context, service)
-      return { revision: control.state.revision, history }
-    },
-  )
+  const told = describe({
+    tag: 'services',
+    summary: 'Who changed what, when and why; newest first',
+    query: HistoryQuery,
+    answer: 'History',
+  })
+  api.get<{ Params: ServiceParams }>('/api/services/:service/history', { schema: told }, async (request, reply) => {
+    const { limit } = readInput(HistoryQuery, request.query)
+    const { service } = request.params
+    const history = await context.store.history({ service, limit: Number(limit) })
+    // A service that was removed has a history still.
+    if (history.length === 0) requireService(context, service)
+    const { revision } = control.state
+    reply.header('etag', `"${revision}"`)
+    return { revision, history: history.map(withoutSecretsInEntry) }
+  })
 
   const write = async (
     request: Parameters<typeof carryOut>[1],
     reply: FastifyReply,
     name: string,
     make: CommandMaker,
+    insistence: Insistence = {},
   ): Promise<Written & { service: ServiceView | null }> => {
-    const written = await carryOut(context, request, reply, make)
+    const written = await carryOut(context, request, reply, make, insistence)
     return { ...written, service: await serviceViewOrNull(context, name) }
   }
 
@@ -95,10 +98,15 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
       return write(request, reply, service, patchService(service, jsonObject(request.body)))
     },
   )
-  api.delete<{ Params: ServiceParams }>('/api/services/:service', define('Remove a service'), (request, reply) => {
-    const { service } = request.params
-    return write(request, reply, service, () => ({ command: { kind: 'remove', service } }))
-  })
+  api.delete<{ Params: ServiceParams }>(
+    '/api/services/:service',
+    define('Remove a service', CommandBody),
+    (request, reply) => {
+      const { service } = request.params
+      const command = { kind: 'remove' as const, service }
+      return write(request, reply, service, () => ({ command }), readBody(CommandBody, request))
+    },
+  )
   api.put<{ Params: PoolParams }>(
     '/api/services/:service/pools/:pool',
     define('Create or replace a pool', PoolSchema),
@@ -106,15 +114,15 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
       const { service, pool } = request.params
       const definition = jsonObject(request.body)
       readInput(PoolSchema, definition)
-      return write(request, reply, service, setPool(service, pool, definition, false))
+      return write(request, reply, service, setPool(service, pool, definition))
     },
   )
   api.delete<{ Params: PoolParams }>(
     '/api/services/:service/pools/:pool',
-    define('Drain and remove a pool'),
+    define('Drain and remove a pool', CommandBody),
     (request, reply) => {
       const { service, pool } = request.params
-      return write(request, reply, service, setPool(service, pool, null, requestOf(request).force))
+      return write(request, reply, service, setPool(service, pool, null), readBody(CommandBody, request))
     },
   )
   api.put<{ Params: ServerParams }>(
@@ -128,10 +136,10 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
   )
   api.delete<{ Params: ServerParams }>(
     '/api/services/:service/pools/:pool/servers/:server',
-    define('Drain and remove a server'),
+    define('Drain and remove a server', CommandBody),
     (request, reply) => {
       const { service, pool, server } = request.params
-      return write(request, reply, service, setServer(service, pool, server, null))
+      return write(request, reply, service, setServer(service, pool, server, null), readBody(CommandBody, request))
     },
   )
 }
@@ -154,6 +162,10 @@ function requireService(context: AdminContext, name: string): Service {
   const service = own(services, name)
   if (service === undefined) throw unknownProblem('service', name, Object.keys(services))
   return service
+}
+
+function withoutSecretsInEntry(entry: HistoryEntry): HistoryEntry {
+  return { ...entry, from: withoutSecrets(entry.from), to: withoutSecrets(entry.to) }
 }
 
 function jsonObject(body: unknown): JsonObject {

@@ -65,7 +65,7 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
     body: typeof SwitchBody | typeof ShiftBody | typeof RollbackBody,
     commandOf: (service: string, request: FastifyRequest) => { command: Command; insistence: Insistence },
   ): void => {
-    const schema = describe({ tag: 'traffic', summary, query: WriteQuery, body })
+    const schema = describe({ tag: 'traffic', summary, query: WriteQuery, body, answer: 'Written' })
     api.post<{ Params: Params }>(`/api/services/:service/${verb}`, { schema }, (request, reply) => {
       const { command, insistence } = commandOf(request.params.service, request)
       return run(request, reply, request.params.service, command, insistence)

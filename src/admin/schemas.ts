@@ -1,0 +1,112 @@
+/** A JSON Schema (2020-12), as OpenAPI 3.1 takes it. */
+type Schema = Readonly<Record<string, unknown>>
+
+const text = { type: 'string' }
+const flag = { type: 'boolean' }
+const count = { type: 'integer', minimum: 0 }
+const instant = { type: 'string', format: 'date-time' }
+const names = { type: 'array', items: text }
+const percents = { type: 'object', additionalProperties: { type: 'number', minimum: 0, maximum: 100 } }
+const anything = { description: 'A split, server states and weights, or the parts of a definition that differ.' }
+const revision = { ...count, description: 'Of the whole state; the ETag says it too.' }
+
+const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
+const listOf = (name: string): Schema => ({ type: 'array', items: ref(name) })
+
+/** An object whose members are always there, save the `optional` ones. */
+function object(properties: Readonly<Record<string, Schema>>, optional: Readonly<Record<string, Schema>> = {}): Schema {
+  return { type: 'object', required: Object.keys(properties), properties: { ...properties, ...optional } }
+}
+
+const health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail: { type: ['string', 'null'] } })
+const written = {
+  revision,
+  changed: { ...flag, description: 'false: nothing was left to change, no revision was made.' },
+}
+const drained = {
+  drained: { ...names, description: 'What was to come to rest by this, and has.' },
+  cut: { ...count, description: 'Requests that were cut at the deadline meanwhile.' },
+}
+
+/** What the API answers, by name; SPEC §4. */
+export const answers = {
+  Probe: object({
+    at: instant,
+    ok: flag,
+    status: { type: ['integer', 'null'] },
+    ms: { type: 'number' },
+    error: { type: ['string', 'null'] },
+  }),
+  Server: object({
+    name: text,
+    service: text,
+    pool: text,
+    url: text,
+    weight: { ...count, description: 'As configured, or as overridden at run time.' },
+    state: { enum: ['ready', 'drain', 'maint'], description: 'Set by people.' },
+    health: { enum: ['unknown', 'up', 'down', 'ejected'], description: 'Found by checks.' },
+    drained: { ...flag, description: 'Taken out, and nothing is under way there any more.' },
+    inFlight: { ...count, description: 'Requests and tunnels under way.' },
+    lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
+  }),
+  Pool: object({
+    name: text,
+    version: text,
+    share: { type: 'number', description: 'Percent of the requests.' },
+    drained: { ...flag, description: 'Has no share, and nothing is under way there any more.' },
+    inFlight: count,
+    up: { ...count, description: 'Servers that take requests.' },
+    servers: listOf('Server'),
+  }),
+  Service: object({
+    name: text,
+    revision: { ...count, description: 'The last one that changed this service.' },
+    hosts: names,
+    paths: names,
+    split: { ...percents, description: 'Percent of the requests by pool.' },
+    mode: { enum: ['serving', 'paused', 'stopped'] },
+    pools: listOf('Pool'),
+  }),
+  Services: object({ revision, services: listOf('Service') }),
+  Servers: object({ revision, servers: listOf('Server') }),
+  Written: object({ ...written, service: { anyOf: [ref('Service'), { type: 'null' }] } }, drained),
+  ServersWritten: object({ ...written, servers: listOf('Server') }, { service: ref('Service'), ...drained }),
+  HistoryEntry: object({
+    revision: count,
+    at: instant,
+    by: { ...text, description: 'Name of the token; local where there are no tokens.' },
+    reason: { type: ['string', 'null'] },
+    action: text,
+    service: text,
+    from: anything,
+    to: anything,
+    forced: flag,
+  }),
+  History: object({ revision, history: { ...listOf('HistoryEntry'), description: 'Newest first.' } }),
+  Configuration: { ...object({ revision, services: { type: 'object' } }), additionalProperties: true },
+  Reloaded: object(
+    { ...written, needRestart: { ...names, description: 'Settings that differ and that only a restart applies.' } },
+    drained,
+  ),
+  Health: object({
+    status: { enum: ['ok', 'degraded', 'failing'] },
+    revision,
+    version: text,
+    parts: { type: 'object', additionalProperties: health },
+  }),
+  Ready: object({ ready: flag, reason: { type: ['string', 'null'] } }),
+  Live: object({ status: { const: 'ok' } }),
+  Problem: object(
+    { type: text, title: text, status: { type: 'integer' }, detail: text },
+    {
+      problems: {
+        type: 'array',
+        items: object({ path: text, message: text }),
+        description: '422: everything that is wrong, and where.',
+      },
+      known: { ...names, description: '404: the names there are.' },
+    },
+  ),
+} satisfies Readonly<Record<string, Schema>>
+
+export type AnswerName = keyof typeof answers

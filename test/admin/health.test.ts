@@ -1,0 +1,173 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { EmbeddedStore } from '../../src/store/embedded.ts'
+import { Cutover, type CutoverOptions } from '../support/cutover.ts'
+import { problem, send, until, useShop } from './support.ts'
+
+const shop = useShop()
+
+async function start(options: Partial<CutoverOptions>): Promise<Cutover> {
+  const cutover = await Cutover.start({ services: { shop: shop.definition() }, ...options })
+  onTestFinished(async () => {
+    if (cutover.process.exitCode === null) await cutover.stop('SIGKILL')
+  })
+  return cutover
+}
+
+test('GET /healthz says that the process lives', async () => {
+  expect((await shop.api('GET', '/healthz')).body).toEqual({ status: 'ok' })
+})
+
+describe('GET /health', () => {
+  const OK = { status: 'ok', detail: null }
+  const health = async () => {
+    const { status, body } = await shop.api('GET', '/health')
+    return { code: status, ...body }
+  }
+
+  test('is ok in all its parts', async () => {
+    expect(await health()).toEqual({
+      code: 200,
+      status: 'ok',
+      revision: await shop.revision(),
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      parts: { store: OK, configuration: OK, dataPlane: OK, 'service shop': OK },
+    })
+  })
+
+  test('is degraded while a server of a pool with traffic is missing, failing when the last one is', async () => {
+    shop.server('blue1').health = 503
+    await until(async () => (await health()).status === 'degraded')
+    const degraded = await health()
+    expect(degraded).toMatchObject({ code: 200, parts: { store: OK } })
+    const detail = 'blue: 1 of 2 servers take requests'
+    expect(degraded.parts['service shop']).toEqual({ status: 'degraded', detail })
+
+    shop.server('blue2').health = 503
+    await until(async () => (await health()).status === 'failing')
+    const failing = await health()
+    expect([failing.code, failing.parts['service shop']]).toEqual([
+      503,
+      { status: 'failing', detail: 'blue: 0 of 2 servers take requests' },
+    ])
+
+    await shop.done('POST', '/api/services/shop/switch')
+    expect((await health()).status).toBe('ok')
+  })
+
+  test('a pool without traffic does not matter; one that was taken out does', async () => {
+    for (const name of ['green1', 'green2'] as const) shop.server(name).health = 503
+    await until(async () => (await shop.view()).pools[1].up === 0)
+    expect((await health()).status).toBe('ok')
+    await shop.done('POST', '/api/servers/blue1/disable')
+    expect((await health()).status).toBe('degraded')
+  })
+
+  test('of several services, one that fails is enough', async () => {
+    const pools = { one: { servers: { a: 'http://127.0.0.1:1' } } }
+    await shop.done('PUT', '/api/services/dead', { paths: ['/dead'], pools })
+    const { code, parts } = await health()
+    expect([code, parts['service dead'].status, parts['service shop'].status]).toEqual([503, 'failing', 'ok'])
+  })
+
+  test('S5: a stored service that cannot be used is left out and named; the others serve', async () => {
+    const dataPath = await mkdtemp(join(tmpdir(), 'cutover-invalid-'))
+    onTestFinished(() => rm(dataPath, { recursive: true }))
+    const store = new EmbeddedStore({ path: dataPath })
+    await store.open()
+    const document = { name: 'odd', revision: 1, source: { pols: {} }, decisions: [], servers: {}, poolCuts: {} }
+    await store.commit({ revision: 1, at: new Date().toISOString(), services: { odd: document }, history: [] })
+    await store.close()
+
+    const cutover = await start({ dataPath })
+    const { status, body } = await cutover.api('GET', '/health')
+    expect([status, body.status]).toEqual([200, 'degraded'])
+    expect(body.parts.configuration).toEqual({
+      status: 'degraded',
+      detail: 'left out, since their definitions cannot be used: odd',
+    })
+    expect(cutover.stderr).toContain('a stored service cannot be used and is left out')
+    expect(cutover.stderr).toContain('did you mean \\"pools\\"?')
+    expect((await (await fetch(cutover.proxy)).text()).startsWith('blue')).toBe(true)
+    expect((await cutover.api('PUT', '/api/services/odd', shop.definition({ paths: ['/odd'] }))).status).toBe(200)
+    expect((await cutover.api('GET', '/health')).body.parts.configuration).toEqual(OK)
+  })
+})
+
+describe('GET /ready', () => {
+  test('says yes once the first checks are in', async () => {
+    const { status, body } = await shop.api('GET', '/ready')
+    expect([status, body]).toEqual([200, { ready: true, reason: null }])
+  })
+
+  test('says no before that, and why', async () => {
+    // Takes the connection and never answers: the first check is not in until its timeout.
+    const silent = net.createServer().listen(0, '127.0.0.1')
+    const sockets = new Set<net.Socket>()
+    silent.on('connection', (socket) => sockets.add(socket))
+    await once(silent, 'listening')
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy()
+      silent.close()
+    })
+    const { port } = silent.address() as net.AddressInfo
+    const pools = { one: { servers: { a: `http://127.0.0.1:${port}` } } }
+    await shop.done('PUT', '/api/services/slow', { paths: ['/slow'], pools, health: { timeout: '1h' } })
+    const { status, body } = await shop.api('GET', '/ready')
+    expect([status, body]).toEqual([503, { ready: false, reason: 'the first health checks are not in yet' }])
+    await shop.done('DELETE', '/api/services/slow')
+    expect((await shop.api('GET', '/ready')).status).toBe(200)
+  })
+
+  test('is only for admin.readyAllow', async () => {
+    const cutover = await start({ admin: { readyAllow: ['10.0.0.0/8', '::1'] } })
+    const { detail } = problem(await cutover.api('GET', '/ready'), 403, 'Not allowed')
+    expect(detail).toContain('admin.readyAllow')
+    expect((await cutover.api('GET', '/healthz')).status).toBe(200)
+  })
+
+  test('says no from the first moment of a shutdown, while new connections are still taken for acceptFor', async () => {
+    const cutover = await start({ shutdown: { acceptFor: '400ms', timeout: '5s' } })
+    expect((await cutover.api('GET', '/ready')).status).toBe(200)
+    const held = fetch(`${cutover.proxy}/hold`).then((response) => response.text())
+    await until(() => shop.server('blue1').requests.length + shop.server('blue2').requests.length === 1)
+    const signalled = performance.now()
+    cutover.process.kill('SIGTERM')
+    await until(async () => (await cutover.api('GET', '/ready')).status === 503)
+    const { body } = await cutover.api('GET', '/ready')
+    expect([body, performance.now() - signalled < 400]).toEqual([{ ready: false, reason: 'stopping' }, true])
+    const response = await send(cutover.proxy, { path: '/' })
+    expect([response.status, response.body]).toEqual([200, expect.stringMatching(/^blue/)])
+    // Now the listener closes; the admin API answers until the last request has.
+    await until(async () => (await send(cutover.proxy, { path: '/' }).catch(() => null)) === null)
+    expect(performance.now() - signalled).toBeGreaterThanOrEqual(400)
+    expect((await cutover.api('GET', '/ready')).status).toBe(503)
+    shop.held.release()
+    expect(await held).toMatch(/^blue/)
+    expect((await cutover.exited).code).toBe(0)
+  })
+
+  test('over a socket in the file system, everybody who reaches it may ask', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'cutover-socket-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const path = join(folder, 'admin.sock')
+    const options = { admin: { listen: `unix:${path}` } }
+    const ask = async () => {
+      const socket = net.connect(path)
+      socket.end('GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+      const chunks = await socket.toArray()
+      return Buffer.concat(chunks).toString()
+    }
+    const cutover = await start(options)
+    expect(cutover.admin).toBe(`unix:${path}`)
+    expect(await ask()).toContain('{"ready":true,"reason":null}')
+    // What a killed process leaves behind does not keep the next one from starting.
+    await cutover.stop('SIGKILL')
+    await start(options)
+    expect(await ask()).toContain('{"ready":true,"reason":null}')
+  })
+})

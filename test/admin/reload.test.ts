@@ -1,0 +1,227 @@
+import { writeFile } from 'node:fs/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { CutoverOptions } from '../support/cutover.ts'
+import { problem, Shop, until } from './support.ts'
+
+const shop = new Shop()
+beforeAll(() => shop.start({}))
+afterAll(() => shop.stop())
+
+/** Writes a file with `shop` as given, and whatever else, and has it applied. */
+async function reload(changes: object, more: Partial<CutoverOptions> = {}, path = '/api/config/reload') {
+  await shop.cutover.configure({ services: { shop: shop.definition(changes) }, ...more })
+  return shop.api('POST', path)
+}
+
+beforeEach(async () => {
+  expect((await reload({})).body).toMatchObject({ changed: true, needRestart: [] })
+  await shop.allUp()
+})
+afterEach(async () => {
+  await shop.cutover.configure({ services: {} })
+  await shop.done('POST', '/api/config/reload?force')
+  await shop.reset()
+  await until(async () => (await shop.done('GET', '/api/services')).services.length === 0)
+})
+
+const { api, done } = { api: shop.api.bind(shop), done: shop.done.bind(shop) }
+
+describe('POST /api/config/reload', () => {
+  test('takes the structure from the file and keeps what was decided since', async () => {
+    await done('POST', '/api/services/shop/shift', { to: 'green', percent: 25 })
+    await done('PATCH', '/api/servers/blue1', { state: 'drain', weight: 3 })
+    await done('PATCH', '/api/servers/blue2', { weight: 4 })
+    const definition = shop.definition({ split: { green: 100 }, minReady: 0, paths: ['/', '/more'] })
+    const blue = { blue1: 'http://127.0.0.1:1', blue3: shop.server('green1').url }
+    const pools = { ...definition.pools, blue: { version: '2', servers: blue }, red: { servers: {} } }
+    const { status, headers, body } = await reload({ ...definition, pools })
+    expect([status, body]).toEqual([
+      200,
+      { revision: expect.any(Number), changed: true, drained: expect.any(Array), cut: 0, needRestart: [] },
+    ])
+    expect(headers.get('etag')).toBe(`"${body.revision}"`)
+    const view = await shop.view()
+    expect(view).toMatchObject({
+      split: { blue: 75, green: 25, red: 0 },
+      paths: ['/', '/more'],
+      revision: body.revision,
+    })
+    expect(view.pools[0]).toMatchObject({
+      version: '2',
+      servers: [
+        { name: 'blue1', url: 'http://127.0.0.1:1', state: 'drain', weight: 3 },
+        { name: 'blue3', state: 'ready', weight: 1 },
+      ],
+    })
+    expect(await shop.lastEntry()).toMatchObject({ action: 'configure', by: 'local', forced: false })
+  })
+
+  test('of a file that has not changed, or only its order, changes nothing', async () => {
+    const revision = await shop.revision()
+    expect((await api('POST', '/api/config/reload')).body).toMatchObject({ revision, changed: false, needRestart: [] })
+    const { health, split, pools } = shop.definition()
+    await shop.cutover.configure({ services: { shop: { health, split, pools } } })
+    expect((await api('POST', '/api/config/reload')).body).toMatchObject({ revision, changed: false })
+    expect(await shop.revision()).toBe(revision)
+  })
+
+  test('of a file that has changed in one thing leaves alone what was changed through the API', async () => {
+    const { url } = shop.server('green1')
+    await done('PUT', '/api/services/shop/pools/blue/servers/added', url)
+    await done('PATCH', '/api/services/shop', { timeouts: { response: '7s' } })
+    await done('PUT', '/api/services/extra', shop.definition({ paths: ['/extra'] }))
+    await reload({ minReady: 2 })
+    const names = (await shop.view()).pools[0].servers.map((server: { name: string }) => server.name)
+    expect(names).toEqual(['blue1', 'blue2', 'added'])
+    expect(await shop.lastEntry()).toMatchObject({ from: {}, to: { minReady: 2 } })
+    expect((await shop.view('extra')).name).toBe('extra')
+
+    // Where the file changes the same thing, it wins.
+    await reload({ minReady: 2, timeouts: { response: '9s' } })
+    expect(await shop.lastEntry()).toMatchObject({
+      from: { timeouts: { response: '7s' } },
+      to: { timeouts: { response: '9s' } },
+    })
+  })
+
+  test('does not bring back what was removed through the API until the file speaks of it', async () => {
+    await done('DELETE', '/api/services/shop/pools/blue/servers/blue2')
+    await reload({ minReady: 0 })
+    expect((await shop.view()).pools[0].servers).toHaveLength(1)
+    await done('DELETE', '/api/services/shop')
+    expect((await api('POST', '/api/config/reload')).body.changed).toBe(false)
+    expect((await api('GET', '/api/services/shop')).status).toBe(404)
+    await reload({ minReady: 1 })
+    expect((await shop.view()).pools[0].servers).toHaveLength(2)
+  })
+
+  test('removes what the file no longer has; its requests finish', async () => {
+    const held = shop.ask('/hold')
+    await until(() => shop.server('blue1').requests.length + shop.server('blue2').requests.length === 1)
+    await shop.cutover.configure({ services: {} })
+    const waited = done('POST', '/api/config/reload?wait=20s')
+    await until(async () => (await shop.ask()) === '404')
+    shop.held.release()
+    expect(await held).toMatch(/^blue/)
+    expect((await waited).drained).toEqual(['blue1', 'blue2', 'green1', 'green2'])
+    expect(await shop.lastEntry()).toMatchObject({ action: 'configure', to: null })
+  })
+
+  test('a file that cannot be used is refused with everything that is wrong, and changes nothing', async () => {
+    const revision = await shop.revision()
+    const answer = await reload({ balence: 'x', split: { blue: 50 } }, { proxy: { listen: 'nowhere' } })
+    const { problems, detail } = problem(answer, 422, 'Invalid configuration')
+    expect(problems).toMatchObject([
+      { path: 'proxy.listen' },
+      { path: 'services.shop.balence', message: 'unknown key "balence"; did you mean "balance"?' },
+      { path: 'services.shop.split', message: 'must sum to 100, not 50' },
+    ])
+    expect(detail).toContain(`${shop.cutover.configFile} was not applied: `)
+    await writeFile(shop.cutover.configFile, '{ "services": ')
+    problem(await api('POST', '/api/config/reload'), 422, 'Invalid configuration')
+    expect(await shop.revision()).toBe(revision)
+    await shop.answeredBy('blue1', 'blue2')
+    expect((await done('GET', '/api/config')).services.shop.split).toEqual({ blue: 100 })
+  })
+
+  test('that would take a pool away with its traffic is refused whole, unless forced', async () => {
+    const revision = await shop.revision()
+    const { green } = shop.definition().pools
+    const services = { shop: shop.definition({ pools: { green }, split: { green: 100 } }) }
+    const more = { extra: shop.definition({ paths: ['/extra'] }) }
+    await shop.cutover.configure({ services: { ...services, ...more } })
+    const { detail } = problem(await api('POST', '/api/config/reload'), 409, 'Would break a promise')
+    expect(detail).toContain('Pool blue has 100 % of the traffic of shop; switch or shift it away first.')
+    expect(await shop.revision()).toBe(revision)
+    expect((await api('GET', '/api/services/extra')).status).toBe(404)
+
+    const forced = await api('POST', '/api/config/reload', { force: true, reason: 'blue is history' })
+    expect(forced.body).toMatchObject({ changed: true, revision: revision + 1 })
+    expect(await shop.lastEntry()).toMatchObject({ forced: true, reason: 'blue is history', action: 'configure' })
+    expect((await shop.view()).split).toEqual({ green: 100 })
+    expect((await shop.view('extra')).revision).toBe(revision + 1)
+  })
+
+  test('that would leave too few servers ready is refused, unless forced', async () => {
+    const definition = shop.definition()
+    const pools = { ...definition.pools, blue: { servers: { blue1: 'http://127.0.0.1:1' } } }
+    problem(await reload({ pools }), 409, 'Would break a promise')
+    await shop.answeredBy('blue1', 'blue2')
+    expect((await api('POST', '/api/config/reload?force')).status).toBe(200)
+  })
+
+  test('that would answer to what a service of the API answers to is refused', async () => {
+    await done('PUT', '/api/services/extra', shop.definition({ paths: ['/extra'] }))
+    const { problems } = problem(await reload({ paths: ['/extra'] }), 422, 'Invalid value')
+    expect(problems).toEqual([
+      {
+        path: 'services.shop',
+        message: 'answers to any host, path /extra, as services.extra does; give each its own hosts or paths',
+      },
+    ])
+  })
+
+  test('names the settings that need a restart', async () => {
+    const { body } = await reload(
+      { minReady: 0 },
+      {
+        proxy: { timeouts: { header: '5s' }, trustedProxies: ['10.0.0.0/8'] },
+        shutdown: { timeout: '1s' },
+        admin: { hosts: ['x.test'] },
+      },
+    )
+    expect(body).toMatchObject({
+      changed: true,
+      needRestart: ['proxy.trustedProxies', 'proxy.timeouts', 'shutdown.timeoutMs', 'admin.hosts'],
+    })
+  })
+
+  test('waits for what it drains, like any write', async () => {
+    const { status, body } = await reload({ minReady: 0 }, {}, '/api/config/reload?wait=10s')
+    expect([status, body.changed]).toEqual([200, true])
+    problem(await api('POST', '/api/config/reload?wate=1s'), 422, 'Invalid value')
+    problem(await api('POST', '/api/config/reload', { forse: true }), 422, 'Invalid value')
+  })
+})
+
+test('GET /api/config is the file in force, with its revision', async () => {
+  await reload({ health: { interval: '20ms', headers: { 'x-api-key': 's3cret', 'x-probe': 'me' } } })
+  const { headers, body } = await api('GET', '/api/config')
+  const definition = shop.definition({
+    health: { interval: '20ms', headers: { 'x-api-key': '(hidden)', 'x-probe': 'me' } },
+  })
+  expect(body).toMatchObject({ revision: await shop.revision(), services: { shop: definition } })
+  expect(body.store.path).toBe(shop.cutover.dataPath)
+  expect(headers.get('etag')).toBe(`"${body.revision}"`)
+})
+
+describe('SIGHUP', () => {
+  const signal = async (said: RegExp) => {
+    const { length } = shop.cutover.stderr
+    shop.cutover.process.kill('SIGHUP')
+    await until(() => said.test(shop.cutover.stderr.slice(length)))
+    return shop.cutover.stderr.slice(length)
+  }
+
+  test('reads the file again', async () => {
+    await shop.cutover.configure({ services: { shop: shop.definition({ paths: ['/sighup'] }) } })
+    await signal(/was applied/)
+    expect((await shop.view()).paths).toEqual(['/sighup'])
+    expect(await shop.lastEntry()).toMatchObject({ by: 'SIGHUP', action: 'configure' })
+  })
+
+  test('T19: with a bad file changes nothing, and says why', async () => {
+    const revision = await shop.revision()
+    await shop.cutover.configure({ services: { shop: shop.definition({ balence: 'x' }) } })
+    expect(await signal(/was not applied/)).toContain('services.shop.balence: unknown key')
+    expect(await shop.revision()).toBe(revision)
+  })
+
+  test('with a file that breaks a promise changes nothing, and says why', async () => {
+    const revision = await shop.revision()
+    const { green } = shop.definition().pools
+    await shop.cutover.configure({ services: { shop: shop.definition({ pools: { green }, split: { green: 100 } }) } })
+    expect(await signal(/was not applied/)).toContain('Pool blue has 100 % of the traffic')
+    expect(await shop.revision()).toBe(revision)
+  })
+})
