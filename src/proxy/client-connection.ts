@@ -1,5 +1,8 @@
 import type { BlockList, Socket } from 'node:net'
 
+/** What stands for the address of a client that has none. */
+const UNIX = 'unix'
+
 /** A request that wants to know when its client has gone. */
 export interface RequestUnderWay {
   clientLeft(): void
@@ -15,6 +18,8 @@ export class ClientConnection {
   readonly trusted: boolean
   /** Requests under way: one, unless the client pipelines. */
   private readonly requests: RequestUnderWay[] = []
+  /** It carries a tunnel, which ends by itself. */
+  tunnelled = false
   /** When the last request ended, or the connection began; monotonic ms. */
   idleSince = performance.now()
 
@@ -37,6 +42,15 @@ export class ClientConnection {
     const at = this.requests.indexOf(request)
     if (at !== -1) this.requests.splice(at, 1)
     this.idleSince = performance.now()
+  }
+
+  /**
+   * Ends the connection in the middle of a response. `framed`: the client knows from what it has got that there is more
+   * to come; if not, only a reset tells it from the end. A Unix socket cannot be reset.
+   */
+  breakOff(framed: boolean): void {
+    if (framed || this.address === UNIX) this.socket.destroySoon()
+    else this.socket.resetAndDestroy()
   }
 
   /** The connection has closed: whoever has not been answered by now has left. */
@@ -64,6 +78,6 @@ function isListed(list: BlockList, address: string): boolean {
 }
 
 function plainAddress(address: string | undefined): string {
-  if (address === undefined) return 'unix'
+  if (address === undefined) return UNIX
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }

@@ -63,9 +63,10 @@ export class Connections {
     const { connectMs, keepAliveMs } = this.settings
     return new Pool(this.url, {
       connections: null,
-      pipelining: 1,
-      keepAliveTimeout: unhintedMs,
-      keepAliveMaxTimeout: keepAliveMs,
+      // 0 makes undici close a connection after its request.
+      pipelining: keepAliveMs === 0 ? 0 : 1,
+      keepAliveTimeout: Math.max(1, unhintedMs),
+      keepAliveMaxTimeout: Math.max(1, keepAliveMs),
       keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MS,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -83,9 +84,15 @@ function connectWithin(timeoutMs: number): buildConnector.connector {
     // The declared type hides that the connector returns the socket.
     const socket = connector(options, (...result) => {
       clearTimeout(timer)
+      result[1]?.on('error', renameReset)
       callback(...result)
     }) as unknown as import('node:net').Socket
     if (timeoutMs === 0) return
     timer = setTimeout(() => socket.destroy(new ProxyError('connection_timeout', 'no')), timeoutMs)
   }
+}
+
+/** undici takes a reset for the proper end of a body that is delimited by the end of the connection; it must not. */
+function renameReset(error: NodeJS.ErrnoException): void {
+  if (error.code === 'ECONNRESET') error.code = 'UPSTREAM_RESET'
 }

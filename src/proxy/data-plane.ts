@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { BlockList } from 'node:net'
+import { BlockList, Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Report, ToControl, ToProxy } from '../model/messages.ts'
 import type { Table } from '../model/table.ts'
@@ -24,6 +24,7 @@ export interface DataPlaneSettings {
 }
 
 const EMPTY_TABLE: Table = { revision: 0, services: [] }
+const NO_LIMIT = 2 ** 31 - 1
 /** How often connections are looked at that may be closed because the proxy is stopping. */
 const STOP_TICK_MS = 100
 /** A connection without a request for this long, while the proxy is stopping, is taken to be unused. */
@@ -87,6 +88,11 @@ export class DataPlane {
     }
   }
 
+  /** The service of this name as the table in force has it. */
+  routeOf(service: string): ServiceRoute | undefined {
+    return this.routes.get(service)
+  }
+
   /** Calls `exchange.flushHead` when everything has been read that is there to be read in this turn of the event loop. */
   afterThisTurn(exchange: Exchange): void {
     if (this.headsToFlush.push(exchange) === 1) setImmediate(this.flushHeads)
@@ -119,8 +125,9 @@ export class DataPlane {
     const server = createServer(
       {
         ServerResponse: ProxyResponse,
-        maxHeaderSize: limits.headerBytes,
-        headersTimeout: timeouts.headerMs,
+        maxHeaderSize: limits.headerBytes === 0 ? NO_LIMIT : limits.headerBytes,
+        // node:http insists that a header may not take longer than its whole request.
+        headersTimeout: timeouts.requestMs === 0 ? timeouts.headerMs : Math.min(timeouts.headerMs, timeouts.requestMs),
         requestTimeout: timeouts.requestMs,
         keepAliveTimeout: timeouts.keepAliveMs,
         connectionsCheckingInterval: 1_000,
@@ -180,16 +187,17 @@ export class DataPlane {
    */
   private closeListeners(timeoutMs: number): void {
     const since = performance.now()
-    for (const server of this.servers) server.close()
-    for (const tunnel of [...this.tunnels]) tunnel.cut()
+    // As a plain TCP server: an HTTP server would also close what is idle now, with the next request on its way already.
+    for (const server of this.servers) TcpServer.prototype.close.call(server)
     const tick = setInterval(() => {
+      for (const tunnel of [...this.tunnels]) tunnel.shutDown()
       const now = performance.now()
       const late = now - since >= timeoutMs
       const cut = late ? this.underWay() : 0
       for (const [socket, connection] of this.connections) {
         const quietMs = now - Math.max(connection.idleSince, since)
         if (late) socket.destroy()
-        else if (connection.underWay === 0 && quietMs >= STOP_IDLE_MS) socket.end()
+        else if (connection.underWay === 0 && !connection.tunnelled && quietMs >= STOP_IDLE_MS) socket.destroySoon()
       }
       if (this.connections.size > 0 && !late) return
       clearInterval(tick)

@@ -91,7 +91,7 @@ export function classify(error: unknown, started: boolean): ProxyError {
     case 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH':
       return new ProxyError('http_request_error', 'maybe')
     default:
-      if (code.startsWith('HPE_') || isBadResponse(error)) return new ProxyError('http_protocol_error', 'maybe')
+      if (isBadResponse(error)) return new ProxyError('http_protocol_error', 'maybe')
       return new ProxyError('connection_terminated', 'maybe')
   }
 }
@@ -104,7 +104,12 @@ function codeOf(error: unknown): string {
   return error.code
 }
 
-/** undici reports an unasked 101 or 100 as a socket error with one of these texts. */
+/**
+ * undici's parser errors mostly have no code; the end of the connection in the middle of a message is among them. An
+ * unasked 101 or 100 is a socket error with one of these texts.
+ */
 function isBadResponse(error: unknown): boolean {
-  return error instanceof Error && (error.message === 'bad upgrade' || error.message === 'bad response')
+  if (!(error instanceof Error)) return false
+  if (error.name === 'HTTPParserError') return !error.message.includes('Invalid EOF state')
+  return error.message === 'bad upgrade' || error.message === 'bad response'
 }

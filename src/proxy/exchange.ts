@@ -5,7 +5,7 @@ import type { ClientConnection } from './client-connection.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { ErrorCode } from './errors.ts'
 import { classify, ProxyError } from './errors.ts'
-import { responseFields } from './headers.ts'
+import { hasUnknownCoding, responseFields } from './headers.ts'
 import type { OwnAnswer } from './passage.ts'
 import { Passage } from './passage.ts'
 import { RequestBody } from './request-body.ts'
@@ -73,6 +73,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
         bodyTimeout: coarse(timeouts.idleMs),
       },
       this,
+      !this.mayRepeat(this.head.hasBody),
     )
   }
 
@@ -88,12 +89,16 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   }
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
     headers: Record<string, string | string[] | undefined>,
     statusText?: string,
   ): void {
     if (status < 200 || this.done) return
+    if (hasUnknownCoding(headers)) {
+      controller.abort(new ProxyError('http_protocol_error', 'maybe'))
+      return
+    }
     this.responded = true
     this.startTimer(this.route.table.timeouts.idleMs)
     this.status = status
@@ -179,11 +184,12 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.record(499, this.bytes, 'client_gone')
   }
 
-  cut(): void {
-    if (this.done) return
+  cut(): boolean {
+    if (this.done) return false
     if (this.responded) this.breakOff('drain_timeout')
     else this.answer(this.failure('drain_timeout'))
     this.stop('drain_timeout')
+    return true
   }
 
   /** Ends the try under way, wherever it is. A request that waits for its connection is never sent. */
@@ -196,7 +202,12 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.headSent = true
     const { response } = this
     if (this.plane.isStopping) response.shouldKeepAlive = false
-    response.writeHead(this.status, this.statusText, this.responseFields)
+    try {
+      response.writeHead(this.status, this.statusText, this.responseFields)
+    } catch {
+      // A reason phrase of other bytes than latin1 allows goes: nobody needs it. Anything else throws again.
+      response.writeHead(this.status, '', this.responseFields)
+    }
   }
 
   private answer({ status, code, body, fields }: OwnAnswer): void {
@@ -221,10 +232,10 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     } catch {
       // The header cannot be written at all: breaking off says enough.
     }
-    const { socket } = response
     const framed = response.chunkedEncoding || this.responseLength >= 0
-    if (socket !== null && framed) socket.destroySoon()
-    else socket?.resetAndDestroy()
+    if (response.socket !== null) this.connection.breakOff(framed)
+    // Behind a pipelined request that is still under way: its turn comes, and with it what was written so far.
+    else response.once('socket', () => process.nextTick(() => this.connection.breakOff(framed)))
     this.finish(code)
   }
 

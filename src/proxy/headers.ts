@@ -222,6 +222,12 @@ export function responseFields(headers: Readonly<Record<string, string | string[
   return fields
 }
 
+/** Whether a response's body is coded in a way that is not undone here, and so must not be passed on as if it were not. */
+export function hasUnknownCoding(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
+  const coding = headers['transfer-encoding']
+  return coding !== undefined && coding !== 'chunked' && String(coding).toLowerCase() !== 'chunked'
+}
+
 function namedFields(connection: string | string[]): Set<string> {
   const names = new Set(
     String(connection)

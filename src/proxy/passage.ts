@@ -94,6 +94,8 @@ export abstract class Passage {
     if (!mayRetry(error, { method, attempts: this.attempts, hasBody, bodyTouched }, retry)) return null
     this.tried ??= []
     this.tried.push(target)
+    // The table may have changed since the last try, and what it says now is what holds.
+    this.matched = this.plane.routeOf(name) ?? this.matched
     const next = this.takeTarget(error.sent !== 'no')
     if (next !== null) this.plane.counters.retried(name, error.code)
     return next

@@ -19,7 +19,7 @@ class PathMap {
       let end = query === -1 ? target.length : query
       if (end > 1 && target.charCodeAt(end - 1) === 47) end--
       end = cutToDepth(target, end, this.depth)
-      while (end > 0) {
+      while (end > 1) {
         const route = this.routes.get(target.slice(0, end))
         if (route !== undefined) return { route, prefixLength: end }
         end = target.lastIndexOf('/', end - 1)

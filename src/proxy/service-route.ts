@@ -30,23 +30,35 @@ export class PoolRoute {
   private available: readonly Member[] = []
   private seenEpoch = -1
 
-  constructor(service: string, pool: TablePool, policy: Policy, targets: Targets, counters: Counters) {
+  /** `previous`: the same pool in the table before; its servers go on where they stood in turn. */
+  constructor(
+    service: string,
+    pool: TablePool,
+    policy: Policy,
+    targets: Targets,
+    counters: Counters,
+    previous: PoolRoute | undefined,
+  ) {
     this.name = pool.name
     this.version = pool.version
     this.share = pool.share
     this.policy = policy
     this.targets = targets
     this.series = counters.seriesFor(service, pool.name, pool.version)
+    const credits = new Map(previous?.members.map(({ target, credit }) => [target, credit]))
     this.members = pool.servers
       .filter((server) => server.open)
-      .map(({ key, weight }) => ({ target: targets.get(key), weight, credit: 0 }))
+      .map(({ key, weight }) => {
+        const target = targets.get(key)
+        return { target, weight, credit: credits.get(target) ?? 0 }
+      })
   }
 
   /** A server for a request that has already tried `tried`; null when there is none. `now`: monotonic ms. */
   pick(tried: readonly Target[] | null, now: number): Target | null {
     if (this.seenEpoch !== this.targets.epoch) {
       this.seenEpoch = this.targets.epoch
-      this.available = this.members.filter(({ target }) => target.health === 'up')
+      this.available = this.members.filter(({ target }) => target.health === 'up' && !target.isClosed())
     }
     const usable = candidates(this.available, tried, now)
     return usable.length === 0 ? null : this.policy.pick(usable).target
@@ -68,7 +80,10 @@ export class ServiceRoute {
     this.pools = table.pools
       .filter((pool) => pool.share > 0)
       .sort((a, b) => b.share - a.share)
-      .map((pool) => new PoolRoute(table.name, pool, policy, targets, counters))
+      .map((pool) => {
+        const before = previous?.pools.find(({ name }) => name === pool.name)
+        return new PoolRoute(table.name, pool, policy, targets, counters, before)
+      })
     // A new table with the old shares goes on where the old one stopped, so that shares stay exact across it.
     for (const pool of this.pools) {
       const before = previous?.pools.find(({ name, share }) => name === pool.name && share === pool.share)

@@ -6,8 +6,8 @@ import { Connections } from './connections.ts'
 export interface UnderWay {
   /** Where the target keeps it; -1 = not there. */
   slot: number
-  /** Ends at the deadline of a drain. */
-  cut(): void
+  /** Ends at the deadline of a drain. Returns false when it may go on all the same. */
+  cut(): boolean
 }
 
 export interface TargetEvents {
@@ -101,8 +101,9 @@ export class Target {
   private cut(): void {
     this.cutTimer = null
     for (const request of [...this.underWay]) {
+      // Counted first: the last one may be gone, and the target idle, before its cut returns.
       this.cutCount++
-      request.cut()
+      if (!request.cut()) this.cutCount--
     }
   }
 

@@ -7,7 +7,7 @@ import type { ClientConnection } from './client-connection.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { ErrorCode } from './errors.ts'
 import { classify, ProxyError } from './errors.ts'
-import { responseFields } from './headers.ts'
+import { hasUnknownCoding, responseFields } from './headers.ts'
 import type { OwnAnswer } from './passage.ts'
 import { Passage } from './passage.ts'
 import type { Target, UnderWay } from './target.ts'
@@ -15,6 +15,8 @@ import { CLOSE_TO_CLIENT, CLOSE_TO_SERVER, FrameCursor } from './websocket-frame
 
 /** How long the two ends may take to hang up after they were told to. */
 const HANG_UP_MS = 1_000
+/** How long what is on its way to one end may take to arrive there once the other end has gone. */
+const LINGER_MS = 30_000
 
 /**
  * One upgrade's life: asks a server, and when that agrees, carries bytes both ways until both ends have closed. A server
@@ -28,10 +30,11 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   private readonly toServer = new FrameCursor()
   private readonly toClient = new FrameCursor()
   private controller: Dispatcher.DispatchController | null = null
-  private server: Duplex | null = null
+  private server: Socket | null = null
   private status = 0
   private responded = false
   private hangingUp = false
+  private endTimer: NodeJS.Timeout | null = null
   private done = false
 
   constructor(plane: DataPlane, request: IncomingMessage, client: Socket, early: Buffer, connection: ClientConnection) {
@@ -45,6 +48,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     this.client.setTimeout(0)
     this.client.on('close', () => this.clientClosed())
     this.plane.tunnels.add(this)
+    this.connection.tunnelled = true
     const refusal = this.admit()
     if (refusal !== null) {
       this.answer(refusal)
@@ -69,6 +73,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
         bodyTimeout: timeouts.idleMs,
       },
       this,
+      !this.mayRepeat(false),
     )
   }
 
@@ -86,7 +91,8 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     this.controller = null
     this.responded = true
     this.status = status
-    this.server = server
+    // Declared as less than what it is.
+    this.server = server as Socket
     server.on('error', () => server.destroy())
     server.on('close', () => this.serverClosed())
     if (this.done) {
@@ -114,11 +120,15 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   // The server did not agree: its answer goes to the client, delimited by the end of the connection.
 
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
     if (status < 200 || this.done) return
+    if (hasUnknownCoding(headers)) {
+      controller.abort(new ProxyError('http_protocol_error', 'maybe'))
+      return
+    }
     this.responded = true
     this.status = status
     this.client.write(headText(status, [...responseFields(headers), 'connection', 'close']), 'latin1')
@@ -131,7 +141,9 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   }
 
   onResponseEnd(): void {
-    this.client.end()
+    this.target?.end(this)
+    this.client.end().resume()
+    this.endWithin(LINGER_MS)
     this.finish('')
   }
 
@@ -141,7 +153,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     if (this.done) return
     const error = classify(cause, started)
     if (this.responded) {
-      this.client.resetAndDestroy()
+      this.connection.breakOff(false)
       this.finish(error.code)
       return
     }
@@ -150,11 +162,18 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     else this.send(next)
   }
 
+  cut(): boolean {
+    const mayStay = this.server !== null && this.route.table.drain.websockets === 'keep' && this.isWebSocket
+    if (this.done || this.hangingUp || mayStay) return false
+    this.shutDown()
+    return true
+  }
+
   /**
    * Ends the tunnel: a WebSocket gets close 1001 both ways, each as soon as no frame is half-way there; anything else is
    * hung up. A request that has had no answer gets one.
    */
-  cut(): void {
+  shutDown(): void {
     if (this.done || this.hangingUp) return
     if (this.server === null) {
       if (!this.responded) this.answer(this.failure('drain_timeout'))
@@ -163,20 +182,20 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
       return
     }
     this.hangingUp = true
-    const timer = setTimeout(() => {
-      this.client.destroy()
-      this.server?.destroy()
-    }, HANG_UP_MS)
-    this.client.once('close', () => clearTimeout(timer))
+    this.endWithin(HANG_UP_MS)
     this.hangUp(this.server, this.toServer, CLOSE_TO_SERVER)
     this.hangUp(this.client, this.toClient, CLOSE_TO_CLIENT)
   }
 
+  private get isWebSocket(): boolean {
+    return this.protocol.toLowerCase() === 'websocket'
+  }
+
   private carry(from: Duplex, to: Duplex, frames: FrameCursor): void {
     from.on('data', (chunk: Buffer) => {
-      if (to.writableEnded) return
-      frames.advance(chunk)
-      if (!to.write(chunk)) from.pause()
+      if (to.writableEnded || to.destroyed) return
+      const length = frames.advance(chunk, this.hangingUp)
+      if (!to.write(chunk.subarray(0, length))) from.pause()
       if (this.hangingUp) this.hangUp(to, frames, to === this.client ? CLOSE_TO_CLIENT : CLOSE_TO_SERVER)
     })
     to.on('drain', () => from.resume())
@@ -185,12 +204,15 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
 
   private hangUp(to: Duplex, frames: FrameCursor, close: Buffer): void {
     if (to.writableEnded) return
-    if (this.protocol.toLowerCase() !== 'websocket') to.end()
-    else if (frames.atBoundary) to.end(close)
+    if (this.isWebSocket && !frames.atBoundary) return
+    to.end(this.isWebSocket ? close : '')
+    // What still comes from the other end goes nowhere, and waits for nothing.
+    const from = to === this.client ? this.server : this.client
+    from?.resume()
   }
 
   private clientClosed(): void {
-    if (this.server !== null) this.server.destroy()
+    if (this.server !== null) this.seeOff(this.server)
     else {
       if (this.controller === null) this.target?.end(this)
       this.finish('client_gone')
@@ -200,12 +222,31 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   }
 
   private serverClosed(): void {
-    this.client.destroySoon()
+    this.seeOff(this.client)
     this.leaveIfClosed()
+  }
+
+  /** Ends one end after the other one has gone: what is on its way there still arrives, if it does so in time. */
+  private seeOff(socket: Socket): void {
+    if (socket.destroyed) return
+    if (this.hangingUp) socket.end().resume()
+    else {
+      socket.destroySoon()
+      this.endWithin(LINGER_MS)
+    }
+  }
+
+  private endWithin(timeoutMs: number): void {
+    if (this.endTimer !== null) clearTimeout(this.endTimer)
+    this.endTimer = setTimeout(() => {
+      this.client.destroy()
+      this.server?.destroy()
+    }, timeoutMs)
   }
 
   private leaveIfClosed(): void {
     if (this.server !== null && !(this.server.destroyed && this.client.destroyed)) return
+    if (this.endTimer !== null) clearTimeout(this.endTimer)
     this.target?.end(this)
     this.finish(this.hangingUp ? 'drain_timeout' : '')
   }
@@ -213,7 +254,8 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   private answer({ status, code, body, fields }: OwnAnswer): void {
     this.status = status
     this.responded = true
-    this.client.end(headText(status, [...fields, 'connection', 'close']) + body, 'latin1')
+    this.client.end(headText(status, [...fields, 'connection', 'close']) + body, 'latin1').resume()
+    this.endWithin(LINGER_MS)
     this.finish(code)
   }
 
@@ -221,6 +263,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     if (this.done) return
     this.done = true
     this.plane.tunnels.delete(this)
+    this.connection.tunnelled = false
     this.record(error === 'client_gone' ? 499 : this.status, this.client.bytesWritten, error)
   }
 }

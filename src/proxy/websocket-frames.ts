@@ -21,9 +21,10 @@ export class FrameCursor {
     return this.headerBytes === 0 && this.payloadLeft === 0
   }
 
-  advance(chunk: Buffer): void {
+  /** Takes note of the next bytes; `toBoundary`: only up to the end of the frame under way. Returns how many it took. */
+  advance(chunk: Buffer, toBoundary = false): number {
     let at = 0
-    while (at < chunk.length) {
+    while (at < chunk.length && !(toBoundary && this.atBoundary)) {
       if (this.payloadLeft > 0) {
         const step = Math.min(this.payloadLeft, chunk.length - at)
         this.payloadLeft -= step
@@ -36,6 +37,7 @@ export class FrameCursor {
         this.headerBytes = 0
       }
     }
+    return at
   }
 
   private headerLength(): number {

@@ -12,6 +12,7 @@ const WAYS: Readonly<Record<string, (connection: RawConnection) => void>> = {
   resets: ({ socket }) => void socket.resetAndDestroy(),
   closes: ({ socket }) => void socket.destroy(),
   'half-closes': ({ socket }) => void socket.end(),
+  'ends within the head': ({ socket }) => void socket.end('HTTP/1.1 200 OK\r\ncontent-le'),
   'resets within the head': ({ socket }) =>
     void socket.write('HTTP/1.1 200 OK\r\ncontent-le', () => socket.resetAndDestroy()),
 }
@@ -104,11 +105,11 @@ test('a PUT whose body was used up is not sent again without it', async () => {
 test('a kept connection that dies under a GET: the only server is asked again, on another one', async () => {
   const client = await connect(cutover)
   const texts: string[] = []
-  for (let i = 0; i < 4; i++) texts.push((await client.ask([`GET /single${i} HTTP/1.1`, 'host: single.test'])).text)
-  expect(texts).toEqual(['ok', 'ok', 'ok', 'ok'])
+  for (let i = 0; i < 2; i++) texts.push((await client.ask([`GET /single${i} HTTP/1.1`, 'host: single.test'])).text)
+  expect(texts).toEqual(['ok', 'ok'])
   expect(await logged(cutover, '/single1')).toMatchObject({ status: 200, attempts: 2 })
   const labels = 'service="single",reason="connection_terminated"'
-  expect(await metric(cutover, 'cutover_retries_total', labels)).toBe(once.requests.length - 4)
+  expect(await metric(cutover, 'cutover_retries_total', labels)).toBe(1)
 })
 
 test.each([

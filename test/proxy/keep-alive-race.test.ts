@@ -10,12 +10,10 @@ const SERIES = 20
 const REQUESTS = 7
 
 let cutover: Cutover
-let connections = 0
 
 /** Answers every request and closes its connection when that has been idle for a second. */
 function closing(hint: string) {
   return rawUpstream(async (connection, socket) => {
-    connections++
     for (;;) {
       const idle = setTimeout(() => socket.end(), KEEP_ALIVE_MS)
       const request = await connection.request().catch(() => null)

@@ -7,6 +7,10 @@ export interface LoadOptions {
   readonly clients: number
   /** Every body that is a right answer: the names of the servers. */
   readonly names: readonly string[]
+  /** Send so many in all and end; otherwise go on until stopped. */
+  readonly requests?: number
+  /** The Host header, if not the address. */
+  readonly hostHeader?: string
 }
 
 /** What has come of the requests so far. */
@@ -36,6 +40,8 @@ export class Load {
   readonly host: string
   readonly port: number
   readonly path: string
+  readonly hostHeader: string
+  readonly limit: number
   sent = 0
   completed = 0
   slowestMs = 0
@@ -44,21 +50,27 @@ export class Load {
   /** Set to false to have clients end instead of connecting again, as they do behind a load balancer that knows. */
   reconnects = true
   private readonly clients: Set<Client>
-  private stopping: Promise<void> | null = null
+  private stopping = false
   private allDone: () => void = () => undefined
+  /** Resolves with how it went once every client has ended. */
+  readonly done = new Promise<void>((resolve) => {
+    this.allDone = resolve
+  }).then(() => this.figures())
   private readonly waiting = new Map<number, (() => void)[]>()
 
-  constructor({ url, clients, names }: LoadOptions) {
-    const { hostname, port, pathname } = new URL(url)
+  constructor({ url, clients, names, requests = Number.POSITIVE_INFINITY, hostHeader }: LoadOptions) {
+    const { hostname, host, port, pathname } = new URL(url)
     this.host = hostname
     this.port = Number(port)
     this.path = pathname
+    this.hostHeader = hostHeader ?? host
+    this.limit = requests
     this.names = new Set(names)
     this.clients = new Set(Array.from({ length: clients }, (_, i) => new Client(this, i)))
   }
 
   get isStopping(): boolean {
-    return this.stopping !== null
+    return this.stopping
   }
 
   /** Clients that have not ended. */
@@ -83,14 +95,11 @@ export class Load {
 
   /** Sends nothing new; resolves when what was under way has been answered and every connection is closed. */
   async stop(): Promise<LoadFigures> {
-    this.stopping ??= new Promise((resolve) => {
-      this.allDone = resolve
-    })
-    if (this.clients.size === 0) this.allDone()
+    this.stopping = true
     const late = setTimeout(() => {
       for (const client of this.clients) client.giveUp()
     }, ANSWER_MS)
-    await this.stopping
+    await this.done
     clearTimeout(late)
     return this.figures()
   }
@@ -160,6 +169,10 @@ class Client {
   }
 
   private send(): void {
+    if (this.load.sent === this.load.limit) {
+      this.end()
+      return
+    }
     this.load.sent++
     this.sentAt = performance.now()
     this.socket.write(this.request)
@@ -215,13 +228,10 @@ class Client {
   }
 }
 
-function requestOf({ path, host, port }: Load, index: number): Buffer {
-  const target = `${path}?client=${index}`
-  if (index % 2 === 0) return Buffer.from(`GET ${target} HTTP/1.1\r\nHost: ${host}:${port}\r\n\r\n`)
+function requestOf({ path, hostHeader }: Load, index: number): Buffer {
+  const rest = `${path}?client=${index} HTTP/1.1\r\nHost: ${hostHeader}\r\n`
   const body = `order of client ${index}`
-  return Buffer.from(
-    `POST ${target} HTTP/1.1\r\nHost: ${host}:${port}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-  )
+  return Buffer.from(index % 2 === 0 ? `GET ${rest}\r\n` : `POST ${rest}Content-Length: ${body.length}\r\n\r\n${body}`)
 }
 
 /** The Content-Length in a head in lower case; NaN where there is none. */

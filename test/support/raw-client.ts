@@ -72,7 +72,9 @@ export class RawConnection {
   /** Connects to `http://HOST:PORT`, or to a port of this machine. */
   static async connect(to: string | number): Promise<RawConnection> {
     const { hostname, port } = new URL(typeof to === 'number' ? `http://127.0.0.1:${to}` : to)
-    const connection = new RawConnection(net.connect({ host: hostname, port: Number(port), allowHalfOpen: true }))
+    const connection = new RawConnection(
+      net.connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port), allowHalfOpen: true }),
+    )
     await once(connection.socket, 'connect')
     return connection
   }

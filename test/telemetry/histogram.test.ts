@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest'
+import { Counters } from '../../src/telemetry/counters.ts'
+import { Histogram, REQUEST_BUCKETS_SECONDS } from '../../src/telemetry/histogram.ts'
+
+describe('a histogram', () => {
+  test('has bounds that grow, and a bucket more', () => {
+    expect([...REQUEST_BUCKETS_SECONDS].sort((a, b) => a - b)).toEqual(REQUEST_BUCKETS_SECONDS)
+    expect(new Histogram().buckets).toHaveLength(REQUEST_BUCKETS_SECONDS.length + 1)
+  })
+
+  test('puts a duration into the first bucket whose bound is not below it, as Prometheus’ `le` says', () => {
+    for (const [i, bound] of REQUEST_BUCKETS_SECONDS.entries()) {
+      const histogram = new Histogram()
+      histogram.observe(bound)
+      expect(histogram.buckets.findIndex((count) => count > 0)).toBe(i)
+      histogram.observe(bound * 1.000001)
+      expect(histogram.buckets[i + 1]).toBe(1)
+    }
+  })
+
+  test('takes what is out of all bounds, and adds up', () => {
+    const histogram = new Histogram()
+    for (const seconds of [0, 1e-9, 31, 1e6]) histogram.observe(seconds)
+    expect([histogram.buckets[0], histogram.buckets.at(-1)]).toEqual([2, 2])
+    expect(histogram.buckets.reduce((a, b) => a + b)).toBe(4)
+    expect(histogram.sumSeconds).toBeCloseTo(1_000_031, 6)
+  })
+})
+
+describe('counters', () => {
+  test('count by service, pool, version and code', () => {
+    const counters = new Counters()
+    const blue = counters.seriesFor('shop', 'blue', '1')
+    blue.observe(200, 0.002)
+    blue.observe(200, 0.2)
+    blue.observe(502, 40)
+    counters.seriesFor('shop', 'blue', '2').observe(200, 0.002)
+    const { series } = counters.report()
+    expect(series).toHaveLength(2)
+    expect(series[0]).toMatchObject({ service: 'shop', pool: 'blue', version: '1', codes: { 200: 2, 502: 1 } })
+    expect(series[0]?.buckets.reduce((a, b) => a + b)).toBe(3)
+    expect(series[0]?.sumSeconds).toBeCloseTo(40.202)
+    expect(series[1]).toMatchObject({ version: '2', codes: { 200: 1 } })
+  })
+
+  test('are the same ones for the same names, so that totals never go back', () => {
+    const counters = new Counters()
+    counters.seriesFor('shop', 'blue', '1').observe(200, 0.1)
+    expect(counters.seriesFor('shop', 'blue', '1')).toBe(counters.seriesFor('shop', 'blue', '1'))
+    counters.seriesFor('shop', 'blue', '1').observe(200, 0.1)
+    expect(counters.report().series[0]?.codes).toEqual({ 200: 2 })
+  })
+
+  test('a series without an answer is not reported', () => {
+    const counters = new Counters()
+    counters.seriesFor('', '', '')
+    expect(counters.report().series).toEqual([])
+  })
+
+  test.each([0, -1, 1_000, 70_000, Number.NaN])('a status that is none counts as 0 (%d)', (status) => {
+    const counters = new Counters()
+    counters.seriesFor('a', 'b', 'c').observe(status, 1)
+    expect(counters.report().series[0]?.codes).toEqual({ 0: 1 })
+  })
+
+  test('retries count by service and reason', () => {
+    const counters = new Counters()
+    counters.retried('shop', 'connection_refused')
+    counters.retried('shop', 'connection_refused')
+    counters.retried('shop', 'connection_terminated')
+    counters.retried('other', 'connection_refused')
+    expect(counters.report().retries).toEqual([
+      { service: 'shop', reason: 'connection_refused', count: 2 },
+      { service: 'shop', reason: 'connection_terminated', count: 1 },
+      { service: 'other', reason: 'connection_refused', count: 1 },
+    ])
+  })
+
+  test('a report is a copy: what is counted later does not change it', () => {
+    const counters = new Counters()
+    const series = counters.seriesFor('a', 'b', 'c')
+    series.observe(200, 1)
+    counters.retried('a', 'x')
+    const before = counters.report()
+    const copy = structuredClone(before)
+    series.observe(200, 1)
+    counters.retried('a', 'x')
+    expect(before).toEqual(copy)
+  })
+})
