@@ -47,6 +47,10 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   app.decorateRequest('actor')
   app.addHook('onRequest', async (request) => {
     refuseForeign(request, context.settings)
+    if (request.headers['idempotency-key'] !== undefined) {
+      // Taken and not kept, it would promise that a repeated switch does not switch back.
+      throw new ApiProblem(400, 'Not available yet', 'Idempotency-Key is not available yet; use If-Match instead.')
+    }
     const needed = request.routeOptions.config.role ?? (READS.has(request.method) ? 'read' : 'operate')
     if (needed === 'none') return
     request.actor = authenticate(request, context.settings.tokens)

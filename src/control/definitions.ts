@@ -5,8 +5,8 @@ import { findOverlaps } from '../config/overlaps.ts'
 import type { Definition } from '../model/commands.ts'
 import { own } from '../model/names.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
-import { adaptSplit, allTo } from '../model/split.ts'
-import type { JsonObject, JsonValue, State } from '../model/state.ts'
+import { adaptSplit, allTo, sameSplit } from '../model/split.ts'
+import type { JsonObject, JsonValue, Service, State } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
 import type { CommandMaker } from './controller.ts'
 
@@ -23,7 +23,8 @@ export function patchService(name: string, patch: JsonObject): CommandMaker {
   return (state) => {
     const service = own(state.services, name)
     if (service === undefined) return unknownService(state, name)
-    return define(state, name, mergePatch(service.source, patch), 'patch')
+    const made = define(state, name, mergePatch(service.source, patch), 'patch')
+    return own(patch, 'split') === undefined ? made : (splitRefusal(service, made) ?? made)
   }
 }
 
@@ -96,6 +97,15 @@ function define(state: State, name: string, source: JsonObject, action: string):
   const problems = overlaps(state, new Map([[name, definition]]))
   if (problems.length > 0) return { refusal: { kind: 'invalid', problems } }
   return { command: { kind: 'define', service: name, definition, action } }
+}
+
+/** A patch that speaks of the split means what it says; but the split in force is changed by a shift. */
+function splitRefusal(service: Service, made: ReturnType<CommandMaker>): ReturnType<CommandMaker> | null {
+  if ('refusal' in made || made.command.kind !== 'define') return null
+  const { pools, split } = made.command.definition.spec
+  if (sameSplit(adaptSplit(currentSplit(service), Object.keys(pools), split), split)) return null
+  const message = `is only the first decision of a service; change it with POST /api/services/${service.name}/shift`
+  return { refusal: { kind: 'invalid', problems: [{ path: 'split', message }] } }
 }
 
 /** Where services as changed would answer to what another answers to. */

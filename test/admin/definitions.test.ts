@@ -239,6 +239,13 @@ describe('a service', () => {
     await shop.answeredBy('green1', 'green2')
   })
 
+  test('a patch of the split in force is refused, and says what changes it', async () => {
+    const patch = { split: { blue: 95, green: 5 } }
+    const { detail } = problem(await shop.api('PATCH', '/api/services/shop', patch), 422, 'Invalid value')
+    expect(detail).toContain('POST /api/services/shop/shift')
+    expect((await shop.view()).split).toEqual({ blue: 100, green: 0 })
+  })
+
   test('everything that is wrong is said at once, with the nearest names and what is not there yet', async () => {
     const revision = await shop.revision()
     const definition = {

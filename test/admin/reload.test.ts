@@ -172,7 +172,7 @@ describe('POST /api/config/reload', () => {
     )
     expect(body).toMatchObject({
       changed: true,
-      needRestart: ['proxy.trustedProxies', 'proxy.timeouts', 'shutdown.timeoutMs', 'admin.hosts'],
+      needRestart: ['proxy.trustedProxies', 'proxy.timeouts', 'shutdown.timeout', 'admin.hosts'],
     })
   })
 
