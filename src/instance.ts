@@ -193,7 +193,9 @@ function settingsThatDiffer(before: Config, after: Config): string[] {
   return (['proxy', 'shutdown', 'admin', 'store'] as const).flatMap((section) => {
     const is = Object.entries(after[section])
     const was = new Map(Object.entries(before[section]))
-    return is.filter(([key, value]) => !isDeepStrictEqual(was.get(key), value)).map(([key]) => `${section}.${key}`)
+    const differing = is.filter(([key, value]) => !isDeepStrictEqual(was.get(key), value)).map(([key]) => key)
+    // As the file calls them: with units in their values, not in their names.
+    return differing.map((key) => `${section}.${key.replace(/Ms$/, '')}`)
   })
 }
 

@@ -4,7 +4,7 @@ import { destination, pino } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { loadConfig } from './config/load.ts'
 import { formatProblem } from './config/problems.ts'
-import { Instance, UnusableConfiguration } from './instance.ts'
+import type { Instance } from './instance.ts'
 
 /** Done, failed at run time, unusable configuration or arguments. */
 const EXIT = { done: 0, failed: 1, unusable: 2 }
@@ -22,7 +22,7 @@ const program = new Command('cutover')
 program
   .command('run')
   .description('run the proxy and its admin API')
-  .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)', process.env.CUTOVER_CONFIG)
+  .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)', process.env.CUTOVER_CONFIG || undefined)
   .action(({ config }: { config: string }) => run(config))
 
 program
@@ -62,6 +62,8 @@ async function run(file: string): Promise<void> {
     process.exitCode = EXIT.unusable
     return
   }
+  // Only here: the other commands need none of it, and are quick without it.
+  const { Instance, UnusableConfiguration } = await import('./instance.ts')
   // A bug in one request must not end all the others; what it was is in the log.
   process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))
   let instance: Instance

@@ -47,7 +47,7 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   app.decorateRequest('actor')
   app.addHook('onRequest', async (request) => {
     refuseForeign(request, context.settings)
-    if (request.headers['idempotency-key'] !== undefined) {
+    if (request.headers['idempotency-key'] !== undefined && request.url.startsWith('/api/')) {
       // Taken and not kept, it would promise that a repeated switch does not switch back.
       throw new ApiProblem(400, 'Not available yet', 'Idempotency-Key is not available yet; use If-Match instead.')
     }

@@ -44,7 +44,10 @@ export const answers = {
     url: text,
     weight: { ...count, description: 'As configured, or as overridden at run time.' },
     state: { enum: ['ready', 'drain', 'maint'], description: 'Set by people.' },
-    health: { enum: ['unknown', 'up', 'down', 'ejected'], description: 'Found by checks.' },
+    health: {
+      enum: ['unknown', 'up', 'down', 'ejected'],
+      description: 'Found by checks; ejected: up, but requests have failed there.',
+    },
     drained: { ...flag, description: 'Taken out, and nothing is under way there any more.' },
     inFlight: { ...count, description: 'Requests and tunnels under way.' },
     lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },

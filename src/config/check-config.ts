@@ -78,11 +78,12 @@ function resolve({ proxy, shutdown, admin, store }: FileSettings, raw: JsonObjec
     proxy: {
       listen: [proxy.listen].flat().map(listenAddress),
       trustedProxies: proxy.trustedProxies,
-      limits: { headerBytes: proxy.limits.headerBytes, urlBytes: proxy.limits.urlBytes },
+      limits: proxy.limits,
       timeouts: {
         headerMs: proxy.timeouts.header,
         requestMs: proxy.timeouts.request,
         keepAliveMs: proxy.timeouts.keepAlive,
+        idleBodyMs: proxy.timeouts.idleBody,
       },
       accessLog: proxy.accessLog && { sample: proxy.accessLog.sample },
     },

@@ -50,7 +50,7 @@ function checkSplit(split: Split | undefined, pools: readonly string[], path: st
 
 /** The settings of a service without problems, in the model's words. */
 export function resolve(settings: ServiceSettings): ServiceSpec {
-  const { health, retry, timeouts, connections, drain } = settings
+  const { health, passive, retry, timeouts, connections, drain } = settings
   const pools = Object.entries(settings.pools).map(([name, pool]): [string, PoolSpec] => [
     name,
     { version: pool.version ?? name, servers: pool.servers },
@@ -74,7 +74,16 @@ export function resolve(settings: ServiceSettings): ServiceSpec {
       headers: health.headers,
       body: health.body,
     },
-    retry: { attempts: retry.attempts, on: [...new Set(retry.on)], methods: [...new Set(retry.methods)] },
+    passive: { maxFails: passive.maxFails, failTimeoutMs: passive.failTimeout, maxEjected: passive.maxEjected },
+    panic: settings.panic,
+    retry: {
+      attempts: retry.attempts,
+      on: [...new Set(retry.on)],
+      statuses: [...new Set(retry.statuses)],
+      methods: [...new Set(retry.methods)],
+      budget: retry.budget / 100,
+      bodyBytes: retry.bodyBytes,
+    },
     timeouts: { connectMs: timeouts.connect, responseMs: timeouts.response, idleMs: timeouts.idle },
     connections: { keepAliveMs: connections.keepAlive },
     drain: { timeoutMs: drain.timeout, websockets: drain.websockets },

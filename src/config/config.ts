@@ -18,9 +18,21 @@ export interface ProxySettings {
   readonly listen: readonly ListenAddress[]
   /** CIDRs whose X-Forwarded-* and X-Request-Id are believed. */
   readonly trustedProxies: readonly string[]
-  readonly limits: { readonly headerBytes: number; readonly urlBytes: number }
   /** 0 = none. */
-  readonly timeouts: { readonly headerMs: number; readonly requestMs: number; readonly keepAliveMs: number }
+  readonly limits: {
+    readonly headerBytes: number
+    readonly urlBytes: number
+    readonly bodyBytes: number
+    readonly connections: number
+    readonly requestsPerConnection: number
+  }
+  /** 0 = none. */
+  readonly timeouts: {
+    readonly headerMs: number
+    readonly requestMs: number
+    readonly keepAliveMs: number
+    readonly idleBodyMs: number
+  }
   /** null = off; `sample` is the share of requests that are logged, 0 to 1. */
   readonly accessLog: { readonly sample: number } | null
 }

@@ -1,10 +1,13 @@
-import { HealthChecker, type TargetHealth } from '../health/checker.ts'
+import { HealthChecker, type LastProbe } from '../health/checker.ts'
+import { Outliers, type WatchedPool } from '../health/outlier.ts'
 import type { Facts, Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
 import type { Report, ToControl } from '../model/messages.ts'
-import { serversOf } from '../model/servers.ts'
+import { isOpen, serversOf } from '../model/servers.ts'
+import { shareOf } from '../model/split.ts'
 import type { Health, State } from '../model/state.ts'
+import { currentSplit } from '../model/state.ts'
 import { compile } from '../model/table.ts'
 import type { Store } from '../store/store.ts'
 import type { CommandMaker, Resolve, Result } from './controller.ts'
@@ -22,17 +25,27 @@ export interface Settled extends Standing {
   readonly cut: number
 }
 
-const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
+/** How a server does, by its checks and by what requests have met there. */
+export interface ServerHealth {
+  readonly health: Health
+  /** Whether any probe has ended yet. */
+  readonly probed: boolean
+  readonly last: LastProbe | null
+}
+
+const UNCHECKED_UP: ServerHealth = { health: 'up', probed: true, last: null }
 
 /**
- * The control half of an instance: decides commands, checks health, compiles tables and hands them to the proxy halves,
- * and knows from their reports what is in force and what is under way.
+ * The control half of an instance: decides commands, checks health, ejects servers that fail requests, compiles tables
+ * and hands them to the proxy halves, and knows from their reports what is in force and what is under way.
  */
 export class ControlHalf {
   readonly controller: Controller
   readonly progress = new Progress()
   readonly startedAt = new Date()
   private readonly checker: HealthChecker
+  private readonly outliers = new Outliers()
+  private outlierTimer: NodeJS.Timeout | undefined
   private readonly reports = new Reports()
   private readonly links = new Map<string, ControlEnd>()
   private readonly onStopped = new Map<string, (cut: number) => void>()
@@ -44,7 +57,7 @@ export class ControlHalf {
 
   constructor(store: Store, resolve: Resolve) {
     this.checker = new HealthChecker({
-      onChange: (key, health) => this.sendHealth([[key, health]]),
+      onChange: (key) => this.changed([...this.outliers.watch(this.pools(this.state), performance.now()), key]),
       onProbe: () => this.checkFirstProbes(),
     })
     this.controller = new Controller(store, resolve, () => this.facts())
@@ -76,6 +89,7 @@ export class ControlHalf {
   }
 
   stop(): void {
+    clearTimeout(this.outlierTimer)
     this.checker.stop()
   }
 
@@ -83,9 +97,10 @@ export class ControlHalf {
   attach(name: string, link: ControlEnd): void {
     this.links.set(name, link)
     this.progress.add(name)
+    this.outliers.attach(name)
     link.receive((message) => this.receive(name, message))
     link.send({ type: 'table', table: compile(this.state) })
-    link.send({ type: 'health', changes: [...this.checked].map((key) => [key, this.checker.get(key).health]) })
+    this.sendHealthTo(name, link, [...this.checked, ...this.unchecked])
   }
 
   execute(make: CommandMaker, request: Request): Promise<Result> {
@@ -109,8 +124,9 @@ export class ControlHalf {
     }
   }
 
-  health(key: string): TargetHealth {
-    return this.unchecked.has(key) ? UNCHECKED_UP : this.checker.get(key)
+  health(key: string): ServerHealth {
+    const found = this.found(key)
+    return this.outliers.isEjected(key) ? { ...found, health: 'ejected' } : found
   }
 
   /** Whether a first probe of every checked target has ended. */
@@ -154,23 +170,78 @@ export class ControlHalf {
     this.checker.watch(targets)
     const forgotten = [...before].filter((key) => !this.checked.has(key) && !this.unchecked.has(key))
     const added = [...this.checked].filter((key) => !before.has(key))
-    if (this.links.size === 0) return
-    this.sendHealth(forgotten.map((key) => [key, 'unknown']))
+    const pools = this.pools(state)
+    const changed = this.outliers.watch(pools, performance.now())
+    const watched = new Set(pools.flatMap(({ keys }) => keys))
+    const isBack = (key: string): boolean => watched.has(key) && !this.outliers.isEjected(key)
+    // Who is let in because another one leaves takes requests before that one stops to.
+    this.sendHealth([...forgotten, ...changed.filter(isBack)])
     const table = compile(state)
     for (const link of this.links.values()) link.send({ type: 'table', table })
     // A target that counted as up unchecked until now has to prove it from here on.
-    this.sendHealth(added.map((key) => [key, this.checker.get(key).health]))
+    this.changed([...added, ...changed.filter((key) => !isBack(key))])
+  }
+
+  /** Every pool with the servers that take requests unless they are ejected. */
+  private pools(state: State): WatchedPool[] {
+    return Object.values(state.services).flatMap((service) =>
+      Object.keys(service.spec.pools).map((pool): WatchedPool => {
+        const takesRequests = shareOf(currentSplit(service), pool) > 0
+        const servers = takesRequests ? serversOf(service, pool) : []
+        const usable = servers.filter((server) => isOpen(server) && this.found(server.key).health === 'up')
+        return { spec: service.spec.passive, keys: usable.map(({ key }) => key) }
+      }),
+    )
+  }
+
+  /** What checks have found. */
+  private found(key: string): ServerHealth {
+    return this.unchecked.has(key) ? UNCHECKED_UP : this.checker.get(key)
   }
 
   private receive(name: string, message: ToControl): void {
-    if (message.type === 'applied' || message.type === 'idle') this.progress.take(name, message)
-    else if (message.type === 'report') this.reports.take(message.id, name, message.report)
-    else this.onStopped.get(name)?.(message.cut)
+    switch (message.type) {
+      case 'applied':
+      case 'idle':
+        this.progress.take(name, message)
+        break
+      case 'failures':
+        this.outliers.recovered(message.recovered)
+        this.changed(this.outliers.failed(name, message.counts, performance.now()))
+        break
+      case 'trial':
+        this.changed(this.outliers.tried(message.key, message.ok, performance.now()))
+        break
+      case 'report':
+        this.reports.take(message.id, name, message.report)
+        break
+      case 'stopped':
+        this.onStopped.get(name)?.(message.cut)
+        break
+    }
   }
 
-  private sendHealth(changes: readonly (readonly [string, Health])[]): void {
-    if (changes.length === 0) return
-    for (const link of this.links.values()) link.send({ type: 'health', changes })
+  /** Tells the proxy halves what has changed, and gives out trials when they are due. */
+  private changed(keys: readonly string[]): void {
+    this.sendHealth(keys)
+    clearTimeout(this.outlierTimer)
+    const nextAt = this.outliers.nextAt()
+    if (nextAt === null) return
+    const advance = (): void => this.changed(this.outliers.advance(performance.now()))
+    this.outlierTimer = setTimeout(advance, Math.max(0, nextAt - performance.now())).unref()
+  }
+
+  private sendHealth(keys: readonly string[]): void {
+    for (const [name, link] of this.links) this.sendHealthTo(name, link, keys)
+  }
+
+  private sendHealthTo(name: string, link: ControlEnd, keys: readonly string[]): void {
+    if (keys.length === 0) return
+    const changes = keys.map((key) => {
+      const standing = this.outliers.standing(key, name)
+      return [key, standing === 'in' ? this.found(key).health : standing] as const
+    })
+    link.send({ type: 'health', changes })
   }
 
   private facts(): Facts {

@@ -48,7 +48,7 @@ export interface Request {
 export interface Facts {
   /** Milliseconds since the epoch. */
   readonly nowMs: number
-  /** Whether checks have found this target up. */
+  /** Whether checks have found this target up, and it is not ejected. */
   isUp(key: string): boolean
 }
 

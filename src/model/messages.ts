@@ -8,8 +8,8 @@ import type { Table } from './table.ts'
 export type ToProxy =
   /** Replaces the whole routing table; answered with `applied`. */
   | { readonly type: 'table'; readonly table: Table }
-  /** Targets whose health has changed: key and health. */
-  | { readonly type: 'health'; readonly changes: readonly (readonly [string, Health])[] }
+  /** Targets whose health has changed: key and health. `trial`: ejected, but for the next request. */
+  | { readonly type: 'health'; readonly changes: readonly (readonly [string, Health | 'trial'])[] }
   /** Answered with `report` under the same id. */
   | { readonly type: 'report'; readonly id: number }
   /** Stop: answered with `stopped`. `acceptForMs` more of new connections, then `timeoutMs` for what is under way. */
@@ -20,6 +20,17 @@ export type ToControl =
   | { readonly type: 'applied'; readonly revision: number; readonly busy: Readonly<Record<string, number>> }
   /** The last request or tunnel at a target that takes no new ones has ended; `cut` of them at its deadline. */
   | { readonly type: 'idle'; readonly key: string; readonly cut: number }
+  /**
+   * What requests met since it was last said: targets that have served one, which ends the failures in a row there, and
+   * failures by key since then. Trials are not among them.
+   */
+  | {
+      readonly type: 'failures'
+      readonly recovered: readonly string[]
+      readonly counts: readonly (readonly [string, number])[]
+    }
+  /** What the one request met that `trial` had let through. */
+  | { readonly type: 'trial'; readonly key: string; readonly ok: boolean }
   | { readonly type: 'report'; readonly id: number; readonly report: Report }
   /** The proxy has ended; `cut` requests and tunnels were still under way. */
   | { readonly type: 'stopped'; readonly cut: number }

@@ -21,6 +21,16 @@ export interface HealthSpec {
   readonly body: string
 }
 
+/** Ejection of servers by what requests meet there. Source: SPEC §3 `passive`. */
+export interface PassiveSpec {
+  /** Failures in a row, within `failTimeoutMs`, that eject a server; 0 = off. */
+  readonly maxFails: number
+  /** How long a failure counts, an ejection lasts, and the trial after it may take. At least 1. */
+  readonly failTimeoutMs: number
+  /** Percent of a pool's servers that may be ejected at a time. */
+  readonly maxEjected: number
+}
+
 export interface ServerSpec {
   /** Scheme, host and port, without a trailing slash: `http://10.0.0.1:9000`. */
   readonly url: string
@@ -33,7 +43,7 @@ export interface PoolSpec {
 }
 
 export type Balance = 'leastRequest' | 'roundRobin'
-export type RetryCause = 'connect' | 'reset'
+export type RetryCause = 'connect' | 'reset' | 'timeout' | 'invalid'
 
 /** A service as configured, every default filled in and every unit resolved. Source: SPEC §3 `services`. */
 export interface ServiceSpec {
@@ -47,12 +57,21 @@ export interface ServiceSpec {
   readonly balance: Balance
   /** null = off: servers count as up. */
   readonly health: HealthSpec | null
+  readonly passive: PassiveSpec
+  /** Percent: with a smaller share of a pool's servers up, those that are not get requests as well. 0 = off. */
+  readonly panic: number
   readonly retry: {
     /** Tries in all, the first included. */
     readonly attempts: number
     readonly on: readonly RetryCause[]
+    /** Answers that are tried again elsewhere. */
+    readonly statuses: readonly number[]
     /** Methods that may be sent again after something was sent. Upper case. */
     readonly methods: readonly string[]
+    /** Retries of what was sent, per request; 0 to 1. */
+    readonly budget: number
+    /** Bodies up to this are kept for a retry. */
+    readonly bodyBytes: number
   }
   readonly timeouts: { readonly connectMs: number; readonly responseMs: number; readonly idleMs: number }
   readonly connections: { readonly keepAliveMs: number }

@@ -7,7 +7,7 @@ export interface JsonObject {
 
 /** Set by people. */
 export type ServerState = 'ready' | 'drain' | 'maint'
-/** Found by checks. */
+/** Found by checks; `ejected`: up by those, but requests have failed there. */
 export type Health = 'unknown' | 'up' | 'down' | 'ejected'
 
 /** What people have said of a server at run time; survives reloads and restarts as long as the name exists. */

@@ -33,6 +33,7 @@ export interface TableService {
   readonly paths: readonly string[]
   readonly stripPrefix: boolean
   readonly balance: Balance
+  readonly panic: ServiceSpec['panic']
   readonly retry: ServiceSpec['retry']
   readonly timeouts: ServiceSpec['timeouts']
   readonly connections: ServiceSpec['connections']
@@ -52,7 +53,7 @@ export function compile(state: State): Table {
 }
 
 function compileService(service: Service): TableService {
-  const { hosts, paths, stripPrefix, balance, retry, timeouts, connections, drain } = service.spec
+  const { hosts, paths, stripPrefix, balance, panic, retry, timeouts, connections, drain } = service.spec
   const split = currentSplit(service)
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): TablePool => {
     const share = shareOf(split, name)
@@ -70,7 +71,7 @@ function compileService(service: Service): TableService {
     )
     return { name, version, share, servers }
   })
-  return { name: service.name, hosts, paths, stripPrefix, balance, retry, timeouts, connections, drain, pools }
+  return { name: service.name, hosts, paths, stripPrefix, balance, panic, retry, timeouts, connections, drain, pools }
 }
 
 function earliest(a: number | null, b: number | null): number | null {

@@ -1,4 +1,6 @@
 import type { BlockList, Socket } from 'node:net'
+import type { Refusal } from './guard.ts'
+import { refusalText } from './parser-errors.ts'
 
 /** What stands for the address of a client that has none. */
 const UNIX = 'unix'
@@ -6,7 +8,12 @@ const UNIX = 'unix'
 /** A request that wants to know when its client has gone. */
 export interface RequestUnderWay {
   clientLeft(): void
+  /** What the client sends behind the header makes no sense, or is not taken. */
+  refuseBody(refusal: Refusal): void
 }
+
+/** How long a client that was refused may take to read why, while what it still sends is dropped. */
+const LINGER_MS = 1_000
 
 /** What is known of a client's connection; worked out once, used by every request on it. */
 export class ClientConnection {
@@ -20,6 +27,9 @@ export class ClientConnection {
   private readonly requests: RequestUnderWay[] = []
   /** It carries a tunnel, which ends by itself. */
   tunnelled = false
+  /** No further request is taken from it: it closes with the answer to the last one. */
+  refused = false
+  private served = 0
   /** When the last request ended, or the connection began; monotonic ms. */
   idleSince = performance.now()
 
@@ -32,6 +42,11 @@ export class ClientConnection {
 
   get underWay(): number {
     return this.requests.length
+  }
+
+  /** Counts a request; returns how many there have been. */
+  countRequest(): number {
+    return ++this.served
   }
 
   begin(request: RequestUnderWay): void {
@@ -51,6 +66,17 @@ export class ClientConnection {
   breakOff(framed: boolean): void {
     if (framed || this.address === UNIX) this.socket.destroySoon()
     else this.socket.resetAndDestroy()
+  }
+
+  /** Answers what the parser could not make sense of, and closes; more of it is dropped. */
+  refuse(refusal: Refusal): void {
+    if (this.refused) return
+    this.refused = true
+    const last = this.requests.at(-1)
+    if (last !== undefined) last.refuseBody(refusal)
+    else this.socket.end(refusalText(refusal))
+    // Closed with bytes unread, a connection is reset, and the answer lost on its way.
+    setTimeout(() => this.socket.destroy(), LINGER_MS).unref()
   }
 
   /** The connection has closed: whoever has not been answered by now has left. */

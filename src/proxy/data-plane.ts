@@ -11,24 +11,41 @@ import { ClientConnection } from './client-connection.ts'
 import { Exchange, ProxyResponse } from './exchange.ts'
 import type { ListenOn } from './listen.ts'
 import { listen } from './listen.ts'
+import type { ParserError } from './parser-errors.ts'
+import { isHangUp, refusalOf, refusalText } from './parser-errors.ts'
+import type { BodyLimits } from './request-body.ts'
 import { Router } from './router.ts'
 import { ServiceRoute } from './service-route.ts'
 import { Targets } from './targets.ts'
 import { Tunnel } from './tunnel.ts'
+import { Verdicts } from './verdicts.ts'
 
+/** 0 = none. */
 export interface DataPlaneSettings {
   readonly trustedProxies: readonly string[]
-  readonly limits: { readonly headerBytes: number; readonly urlBytes: number }
-  /** Milliseconds; 0 = none. */
-  readonly timeouts: { readonly headerMs: number; readonly requestMs: number; readonly keepAliveMs: number }
+  readonly limits: {
+    readonly headerBytes: number
+    readonly urlBytes: number
+    readonly bodyBytes: number
+    readonly connections: number
+    readonly requestsPerConnection: number
+  }
+  readonly timeouts: {
+    readonly headerMs: number
+    readonly requestMs: number
+    readonly keepAliveMs: number
+    readonly idleBodyMs: number
+  }
 }
 
 const EMPTY_TABLE: Table = { revision: 0, services: [] }
 const NO_LIMIT = 2 ** 31 - 1
 /** How often connections are looked at that may be closed because the proxy is stopping. */
 const STOP_TICK_MS = 100
+/** How long connections are still taken that come in without a pause. */
+const BACKLOG_MS = 1_000
 /** A connection without a request for this long, while the proxy is stopping, is taken to be unused. */
-const STOP_IDLE_MS = 500
+const STOP_IDLE_MS = 1_000
 
 /** The proxy half: client connections, the table in force, and the servers behind it. It decides nothing. */
 export class DataPlane {
@@ -40,8 +57,12 @@ export class DataPlane {
   readonly unrouted = this.counters.seriesFor('', '', '')
   readonly targets: Targets
   readonly tunnels = new Set<Tunnel>()
+  readonly verdicts: Verdicts
+  readonly bodyLimits: BodyLimits
   router: Router
   isStopping = false
+  /** Connections so far. */
+  private accepted = 0
   private readonly tell: (message: ToControl) => void
   private routes = new Map<string, ServiceRoute>()
   private readonly servers: Server[] = []
@@ -52,6 +73,8 @@ export class DataPlane {
     this.settings = settings
     this.accessLog = accessLog
     this.tell = tell
+    this.verdicts = new Verdicts(tell)
+    this.bodyLimits = { bytes: settings.limits.bodyBytes, idleMs: settings.timeouts.idleBodyMs }
     this.trustedProxies = blockList(settings.trustedProxies)
     this.targets = new Targets({
       onIdle: (target, cut) => {
@@ -125,7 +148,9 @@ export class DataPlane {
     const server = createServer(
       {
         ServerResponse: ProxyResponse,
-        maxHeaderSize: limits.headerBytes === 0 ? NO_LIMIT : limits.headerBytes,
+        // The guard holds header and target to their limits, and tells them apart; the parser only bounds both together.
+        maxHeaderSize:
+          limits.headerBytes === 0 || limits.urlBytes === 0 ? NO_LIMIT : limits.headerBytes + limits.urlBytes,
         // node:http insists that a header may not take longer than its whole request.
         headersTimeout: timeouts.requestMs === 0 ? timeouts.headerMs : Math.min(timeouts.headerMs, timeouts.requestMs),
         requestTimeout: timeouts.requestMs,
@@ -137,13 +162,23 @@ export class DataPlane {
       },
       (request, response) => this.onRequest(request, response),
     )
+    // Past its limit node:http would drop fields without a word.
+    server.maxHeadersCount = 0
     server.on('connection', (socket) => this.onConnection(socket))
+    server.on('checkExpectation', (request, response: ProxyResponse) => this.onRequest(request, response))
+    server.on('clientError', (error, socket) => this.onClientError(error, socket))
     server.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head))
     server.on('connect', (_request, socket) => refuseConnect(socket))
     return server
   }
 
   private onConnection(socket: Socket): void {
+    this.accepted++
+    const { connections } = this.settings.limits
+    if (connections > 0 && this.connections.size >= connections) {
+      socket.destroy()
+      return
+    }
     const connection = new ClientConnection(socket, this.trustedProxies)
     this.connections.set(socket, connection)
     socket.once('close', () => {
@@ -154,14 +189,22 @@ export class DataPlane {
 
   private onRequest(request: IncomingMessage, response: ProxyResponse): void {
     const connection = this.connections.get(request.socket)
-    // The connection is gone already: there is nobody to answer.
-    if (connection === undefined) return
+    // The connection is gone already, or is about to close: there is nobody to answer.
+    if (connection === undefined || connection.refused) return
+    connection.refused = connection.countRequest() === this.settings.limits.requestsPerConnection
     try {
-      new Exchange(this, request, response, connection).start()
+      new Exchange(this, request, response, connection).start(connection.refused)
     } catch {
       // One request that cannot be handled must not end the others.
       response.destroy()
     }
+  }
+
+  /** What the parser refused; the connection is of no further use. */
+  private onClientError(error: ParserError, socket: Duplex): void {
+    const connection = this.connections.get(socket as Socket)
+    if (connection === undefined || !socket.writable || isHangUp(error)) socket.destroy()
+    else connection.refuse(refusalOf(error))
   }
 
   private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -178,7 +221,19 @@ export class DataPlane {
   private stop(acceptForMs: number, timeoutMs: number): void {
     if (this.isStopping) return
     this.isStopping = true
-    setTimeout(() => this.closeListeners(timeoutMs), acceptForMs)
+    setTimeout(() => this.emptyBacklog(performance.now(), () => this.closeListeners(timeoutMs)), acceptForMs)
+  }
+
+  /**
+   * Calls `then` once no more connections are coming in: those that the system has already taken for us, and their
+   * requests, would be reset with the listener. Node takes one a turn of the event loop.
+   */
+  private emptyBacklog(since: number, then: () => void): void {
+    const before = this.accepted
+    setImmediate(() => {
+      if (this.accepted === before || performance.now() - since > BACKLOG_MS) then()
+      else this.emptyBacklog(since, then)
+    })
   }
 
   /**
@@ -189,7 +244,7 @@ export class DataPlane {
     const since = performance.now()
     // As a plain TCP server: an HTTP server would also close what is idle now, with the next request on its way already.
     for (const server of this.servers) TcpServer.prototype.close.call(server)
-    const tick = setInterval(() => {
+    const look = () => {
       for (const tunnel of [...this.tunnels]) tunnel.shutDown()
       const now = performance.now()
       const late = now - since >= timeoutMs
@@ -203,7 +258,9 @@ export class DataPlane {
       clearInterval(tick)
       this.accessLog?.close()
       this.tell({ type: 'stopped', cut })
-    }, STOP_TICK_MS)
+    }
+    // Behind the reading of what has arrived: after a pause of this process, requests may be waiting to be read.
+    const tick = setInterval(() => setImmediate(look), STOP_TICK_MS)
   }
 
   private underWay(): number {
@@ -233,7 +290,5 @@ function isTunnelled(request: IncomingMessage): boolean {
 
 function refuseConnect(socket: Duplex): void {
   socket.on('error', () => socket.destroy())
-  socket.end(
-    'HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
-  )
+  socket.end(refusalText({ status: 405, text: 'CONNECT is not allowed.' }))
 }

@@ -56,6 +56,23 @@ export function statusOf(code: ErrorCode): number {
   }
 }
 
+/** Whether the server answers for a failure, and not the client, a drain or we ourselves. */
+export function isServersFault(code: ErrorCode): boolean {
+  switch (code) {
+    case 'dns_error':
+    case 'connection_refused':
+    case 'connection_timeout':
+    case 'connection_terminated':
+    case 'http_response_timeout':
+    case 'http_response_incomplete':
+    case 'http_protocol_error':
+    case 'tls_protocol_error':
+      return true
+    default:
+      return false
+  }
+}
+
 const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   ECONNREFUSED: 'connection_refused',
   ENOTFOUND: 'dns_error',

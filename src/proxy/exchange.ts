@@ -5,10 +5,13 @@ import type { ClientConnection } from './client-connection.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { ErrorCode } from './errors.ts'
 import { classify, ProxyError } from './errors.ts'
+import type { Refusal } from './guard.ts'
+import { BODY_TOO_LARGE } from './guard.ts'
 import { hasUnknownCoding, responseFields } from './headers.ts'
 import type { OwnAnswer } from './passage.ts'
-import { Passage } from './passage.ts'
-import { RequestBody } from './request-body.ts'
+import { ownAnswer, Passage } from './passage.ts'
+import type { BodyOwner } from './request-body.ts'
+import { KeptBody, RequestBody } from './request-body.ts'
 import type { Target, UnderWay } from './target.ts'
 
 /** A response that knows its exchange, so that its events need no closure. */
@@ -22,9 +25,12 @@ const ONE_WRITE_BYTES = 16 * 1024
 const COARSE_TIMER_MS = 1_000
 
 /** One request's life: from its header to the last byte of its response, over as many tries as it takes. */
-export class Exchange extends Passage implements Dispatcher.DispatchHandler, UnderWay {
+export class Exchange extends Passage implements Dispatcher.DispatchHandler, UnderWay, BodyOwner {
   private readonly response: ProxyResponse
   private body: RequestBody | null = null
+  private kept: KeptBody | null = null
+  /** This try was given up for another one. */
+  private superseded = false
   private controller: Dispatcher.DispatchController | null = null
   /** Sub-second timeouts only. */
   private timer: NodeJS.Timeout | null = null
@@ -36,6 +42,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   private headSent = false
   private listensForDrain = false
   private bytes = 0
+  private isLast = false
   /** The request has ended for its client, well or badly; nothing more is sent. */
   private done = false
 
@@ -45,7 +52,9 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     response.exchange = this
   }
 
-  start(): void {
+  /** `isLast`: the connection closes with the answer to this request. */
+  start(isLast: boolean): void {
+    this.isLast = isLast
     this.connection.begin(this)
     const refusal = this.admit()
     if (refusal !== null) {
@@ -60,7 +69,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   private send(target: Target): void {
     const { timeouts } = this.route.table
     this.controller = null
-    this.body = this.head.hasBody ? new RequestBody(this.request) : null
+    this.body = this.head.hasBody ? this.takeBody() : null
     target.begin(this)
     target.connections.dispatch(
       {
@@ -73,8 +82,23 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
         bodyTimeout: coarse(timeouts.idleMs),
       },
       this,
-      !this.mayRepeat(this.head.hasBody),
+      !this.mayRepeat(!this.head.hasBody || this.bodyWillBeKept()),
     )
+  }
+
+  private takeBody(): RequestBody {
+    this.kept ??= new KeptBody(this.isRepeatable ? this.route.table.retry.bodyBytes : 0)
+    return new RequestBody(this.request, this.kept, this.plane.bodyLimits, this)
+  }
+
+  private bodyWillBeKept(): boolean {
+    const { contentLength } = this.head
+    return contentLength !== null && Number(contentLength) <= this.route.table.retry.bodyBytes
+  }
+
+  /** Whether the request can be sent once more as it came. */
+  private get isWhole(): boolean {
+    return this.kept === null || this.kept.chunks !== null
   }
 
   // What the upstream connection says, in undici's words. An exception in here aborts this request only.
@@ -99,6 +123,8 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
       controller.abort(new ProxyError('http_protocol_error', 'maybe'))
       return
     }
+    if (status >= 500 || this.onTrial) this.judge(status < 500)
+    if (status >= 400 && this.triesAgain(status, controller)) return
     this.responded = true
     this.startTimer(this.route.table.timeouts.idleMs)
     this.status = status
@@ -110,6 +136,19 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.responseLength = typeof length === 'string' ? Number(length) : -1
     // The body mostly comes with the header: header and body then go out in one write. If it does not, the header does.
     this.plane.afterThisTurn(this)
+  }
+
+  /** Gives up this answer for another try, where the policy and the state of things allow one. */
+  private triesAgain(status: number, controller: Dispatcher.DispatchController): boolean {
+    const answered = this.target as Target
+    const next = this.retryTargetFor(status, this.isWhole)
+    if (next === null) return false
+    this.stopTimer()
+    answered.end(this)
+    this.superseded = true
+    controller.abort(new ProxyError('http_response_incomplete', 'yes'))
+    this.send(next)
+    return true
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -128,6 +167,8 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     }
     controller.pause()
     this.stopTimer()
+    const { idleMs } = this.plane.bodyLimits
+    if (idleMs > 0) this.timer = setTimeout(onClientStalled, idleMs, this)
     if (!this.listensForDrain) {
       this.listensForDrain = true
       this.response.on('drain', onResponseDrain)
@@ -136,6 +177,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
 
   onResponseEnd(): void {
     this.leaveTarget()
+    this.judge(true)
     if (this.done) return
     if (!this.headSent) this.writeHead()
     this.response.end()
@@ -143,16 +185,20 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, cause: Error): void {
-    const bodyTouched = this.body?.touched ?? false
+    if (this.superseded) {
+      this.superseded = false
+      return
+    }
     const started = this.controller !== null
     this.leaveTarget()
-    if (this.done) return
-    const error = classify(cause, started)
+    const error = this.done ? null : classify(cause, started)
+    this.judgeFailure(error?.code ?? null)
+    if (error === null) return
     if (this.responded) {
       this.breakOff(error.code)
       return
     }
-    const next = this.retryTarget(error, this.head.hasBody, bodyTouched)
+    const next = this.retryTarget(error, this.isWhole)
     if (next === null) this.answer(this.failure(error.code))
     else this.send(next)
   }
@@ -168,6 +214,36 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     } catch (error) {
       this.controller?.abort(error as Error)
     }
+  }
+
+  bodyStalled(): void {
+    this.refuseBody({ status: 408, text: 'The body took too long.' })
+  }
+
+  bodyTooLarge(): void {
+    this.refuseBody(BODY_TOO_LARGE)
+  }
+
+  bodyReleased(): void {
+    // What the client still sends is read and dropped, or its connection could not be used again.
+    if (this.done) this.request.resume()
+  }
+
+  /** The rest of the body is not taken: the client is told why, if it has not been answered yet, and hung up on. */
+  refuseBody({ status, text }: Refusal): void {
+    if (this.done) return
+    if (this.responded) this.breakOff('http_request_denied')
+    else this.answer(ownAnswer(status, text, 'http_request_denied', this.requestId))
+    this.stop('http_request_denied')
+  }
+
+  /** The client takes nothing of the response any more. */
+  clientStalled(): void {
+    this.timer = null
+    if (this.done) return
+    this.breakOff('client_gone')
+    this.stop('client_gone')
+    this.connection.socket.destroy()
   }
 
   clientDrained(): void {
@@ -201,7 +277,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   private writeHead(): void {
     this.headSent = true
     const { response } = this
-    if (this.plane.isStopping) response.shouldKeepAlive = false
+    if (this.plane.isStopping || this.isLast) response.shouldKeepAlive = false
     try {
       response.writeHead(this.status, this.statusText, this.responseFields)
     } catch {
@@ -215,7 +291,11 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.status = status
     this.headSent = true
     this.bytes = body.length
-    if (this.plane.isStopping || code === 'http_request_denied') response.shouldKeepAlive = false
+    if (code === 'http_request_denied') {
+      this.isLast = true
+      this.connection.refused = true
+    }
+    if (this.plane.isStopping || this.isLast) response.shouldKeepAlive = false
     response.writeHead(status, fields)
     response.end(this.request.method === 'HEAD' ? '' : body)
     this.finish(code)
@@ -241,6 +321,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
 
   private finish(code: ErrorCode | ''): void {
     this.done = true
+    if (this.body?.destroyed) this.request.resume()
     this.connection.end(this)
     this.record(this.status, this.bytes, code)
   }
@@ -270,6 +351,10 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
 
 function onResponseDrain(this: ProxyResponse): void {
   this.exchange?.clientDrained()
+}
+
+function onClientStalled(exchange: Exchange): void {
+  exchange.clientStalled()
 }
 
 function onTimeout(exchange: Exchange): void {

@@ -7,19 +7,78 @@ export interface Refusal {
   readonly text: string
 }
 
-const HOST = /^[A-Za-z0-9._~!$&'()*+,;=%-]*(?::\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](?::\d{1,5})?$/
+/** 0 = none. */
+export interface RequestLimits {
+  readonly headerBytes: number
+  readonly urlBytes: number
+  readonly bodyBytes: number
+}
+
+const HOST = /^[A-Za-z0-9._~!$&'()*+;=%-]+(?::\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](?::\d{1,5})?$/
+/** More fields than this no honest client sends. */
+const MAX_FIELDS = 500
+/** A request that has come through here this often goes round in a circle. */
+const MAX_PASSAGES = 5
 
 /** Refuses what could be read in two ways, or is not for a gateway; null = go on. Source: RFC 9112 §3, §6. */
-export function guard(request: IncomingMessage, head: RequestHead, urlBytes: number): Refusal | null {
-  const target = request.url ?? ''
-  const method = request.method ?? ''
+export function guard(
+  request: IncomingMessage,
+  target: string,
+  head: RequestHead,
+  limits: RequestLimits,
+): Refusal | null {
+  return (
+    guardTarget(request, target, limits) ??
+    guardFields(request, head, limits) ??
+    (head.hasBody || head.contentLengths > 0 ? guardBody(request, head, limits) : null)
+  )
+}
+
+/**
+ * The request target in origin-form. One in absolute-form loses its scheme and authority, if the authority is the one in
+ * Host; anything else is left as it is, for `guard` to refuse. Source: RFC 9112 §3.2.
+ */
+export function originForm(url: string, head: RequestHead): string {
+  if (url.charCodeAt(0) === 47) return url
+  const [, authority = '', rest = ''] = /^https?:\/\/([^/?#]*)(.*)$/is.exec(url) ?? []
+  if (authority === '' || authority.toLowerCase() !== head.host.toLowerCase()) return url
+  return rest.startsWith('/') ? rest : `/${rest}`
+}
+
+function guardTarget(
+  { method = '', httpVersion }: IncomingMessage,
+  target: string,
+  limits: RequestLimits,
+): Refusal | null {
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return { status: 505, text: 'Only HTTP/1.1 and HTTP/1.0.' }
+  if (method === 'TRACE') return { status: 405, text: 'TRACE is not allowed.' }
+  if (target.length > limits.urlBytes && limits.urlBytes > 0) {
+    return { status: 414, text: 'The request target is too long.' }
+  }
+  if (target.charCodeAt(0) !== 47) {
+    return { status: 400, text: 'The request target must begin with a slash, or name the host that Host names.' }
+  }
+  if (target.includes('#')) return { status: 400, text: 'The request target has a fragment.' }
+  return null
+}
+
+function guardFields(request: IncomingMessage, head: RequestHead, limits: RequestLimits): Refusal | null {
   if (head.hosts > 1) return { status: 400, text: 'More than one Host.' }
   if (head.hosts === 0 && request.httpVersionMinor > 0) return { status: 400, text: 'Host is missing.' }
-  if (head.host !== '' && !HOST.test(head.host)) return { status: 400, text: 'Host is malformed.' }
-  if (method === 'TRACE') return { status: 405, text: 'TRACE is not allowed.' }
-  if (target.length > urlBytes && urlBytes > 0) return { status: 414, text: 'The request target is too long.' }
-  if (target.charCodeAt(0) !== 47) return { status: 400, text: 'The request target must begin with a slash.' }
-  if (target.includes('#')) return { status: 400, text: 'The request target has a fragment.' }
+  if (head.hosts === 1 && !HOST.test(head.host)) return { status: 400, text: 'Host is malformed.' }
+  if (head.ambiguous) return { status: 400, text: 'A field name could be taken for another.' }
+  if (head.size > limits.headerBytes && limits.headerBytes > 0) return TOO_LARGE
+  if (request.rawHeaders.length > 2 * MAX_FIELDS) return TOO_LARGE
+  if (head.expect !== '' && head.expect.toLowerCase() !== '100-continue') {
+    return { status: 417, text: 'Only 100-continue can be expected.' }
+  }
+  if (head.via !== '' && passages(head.via) >= MAX_PASSAGES) {
+    return { status: 508, text: 'The request goes round in a circle.' }
+  }
+  return null
+}
+
+function guardBody(request: IncomingMessage, head: RequestHead, limits: RequestLimits): Refusal | null {
   if (head.transferEncoding !== null) {
     if (request.httpVersionMinor === 0) return { status: 400, text: 'Transfer-Encoding needs HTTP/1.1.' }
     if (head.transferEncoding.toLowerCase() !== 'chunked') {
@@ -28,5 +87,13 @@ export function guard(request: IncomingMessage, head: RequestHead, urlBytes: num
     if (head.contentLengths > 0) return { status: 400, text: 'Both Transfer-Encoding and Content-Length.' }
   }
   if (head.contentLengths > 1) return { status: 400, text: 'More than one Content-Length.' }
+  if (limits.bodyBytes > 0 && Number(head.contentLength ?? 0) > limits.bodyBytes) return BODY_TOO_LARGE
   return null
+}
+
+const TOO_LARGE: Refusal = { status: 431, text: 'The header is too large.' }
+export const BODY_TOO_LARGE: Refusal = { status: 413, text: 'The body is too large.' }
+
+function passages(via: string): number {
+  return via.split(',').filter((hop) => hop.trim().endsWith(' cutover')).length
 }

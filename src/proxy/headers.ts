@@ -15,6 +15,9 @@ type FieldKind =
   | 'x-forwarded-prefix'
   | 'x-request-id'
   | 'forwarded'
+  | 'expect'
+  /** Careless servers read it as one of the fields that frame a message. */
+  | 'ambiguous'
 
 const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
   ['keep-alive', 'drop'],
@@ -22,7 +25,9 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
   ['te', 'drop'],
   ['trailer', 'drop'],
   ['upgrade', 'drop'],
-  ['expect', 'drop'],
+  ['expect', 'expect'],
+  ['transfer_encoding', 'ambiguous'],
+  ['content_length', 'ambiguous'],
   ['proxy-authorization', 'drop'],
   ['http2-settings', 'drop'],
   ['host', 'host'],
@@ -57,6 +62,9 @@ const NOT_BY_CONNECTION = new Set(['host', 'content-length', 'close', 'keep-aliv
 
 const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/
 
+/** A colon, a space and the end of the line. */
+const FIELD_OVERHEAD = 4
+
 /** What a request's header section says, read in one pass, and what of it goes upstream. */
 export class RequestHead {
   /** Name and value in turn: end-to-end fields, in the client's order and spelling. */
@@ -73,6 +81,11 @@ export class RequestHead {
   forwardedPort = ''
   forwardedPrefix = ''
   requestId = ''
+  expect = ''
+  /** A field is there that a careless server could take for a framing one. */
+  ambiguous = false
+  /** Bytes of the header section, as good as. */
+  size = 0
   private forwarded = ''
   private named: string | null = null
 
@@ -82,6 +95,7 @@ export class RequestHead {
       const name = raw[i] as string
       const value = raw[i + 1] as string
       const kind = kindOf(name)
+      this.size += name.length + value.length + FIELD_OVERHEAD
       if (kind === 'pass') this.fields.push(name, value)
       else if (kind !== 'drop') this.take(kind, value)
     }
@@ -165,6 +179,12 @@ export class RequestHead {
         break
       case 'x-request-id':
         this.requestId = value
+        break
+      case 'expect':
+        this.expect = joined(this.expect, value)
+        break
+      case 'ambiguous':
+        this.ambiguous = true
         break
     }
   }

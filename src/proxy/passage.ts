@@ -3,11 +3,12 @@ import type { ClientConnection } from './client-connection.ts'
 import { clientAddress } from './client-connection.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { ErrorCode, ProxyError } from './errors.ts'
-import { statusOf } from './errors.ts'
-import { guard } from './guard.ts'
+import { isServersFault, statusOf } from './errors.ts'
+import { guard, originForm } from './guard.ts'
 import { RequestHead } from './headers.ts'
 import { newRequestId } from './request-id.ts'
-import { mayRetry } from './retry.ts'
+import type { Attempt } from './retry.ts'
+import { mayBeRepeated, mayRetry, mayRetryStatus } from './retry.ts'
 import type { PoolRoute, ServiceRoute } from './service-route.ts'
 import type { Target } from './target.ts'
 
@@ -36,6 +37,10 @@ export abstract class Passage {
   private matched: ServiceRoute | null = null
   private pool: PoolRoute | null = null
   private tried: Target[] | null = null
+  /** This try is the one that an ejected server gets, and has not said yet how it does. */
+  protected onTrial = false
+  /** The server of this try has been blamed for it. */
+  private blamed = false
 
   constructor(plane: DataPlane, request: IncomingMessage, connection: ClientConnection) {
     this.plane = plane
@@ -54,9 +59,9 @@ export abstract class Passage {
   /** Checks the request, finds its service and writes what goes upstream; returns what to answer instead, or null. */
   protected admit(): OwnAnswer | null {
     const { request, head, plane, requestId } = this
-    const refusal = guard(request, head, plane.settings.limits.urlBytes)
+    const url = originForm(request.url as string, head)
+    const refusal = guard(request, url, head, plane.settings.limits)
     if (refusal !== null) return ownAnswer(refusal.status, refusal.text, 'http_request_denied', requestId)
-    const url = request.url as string
     const match = plane.router.match(head.host, url)
     if (match === null) return failure('destination_not_found', requestId)
     this.matched = match.route
@@ -69,35 +74,83 @@ export abstract class Passage {
   /** Takes a server for the next try. `again`: one that was tried before will do when there is no other. */
   protected takeTarget(again: boolean): Target | null {
     const now = performance.now()
-    const choice = this.route.choose(this.tried, now) ?? (again ? this.route.choose(null, now) : null)
+    const { route } = this
+    const before = this.pool ?? undefined
+    const choice = route.choose(this.tried, now, before) ?? (again ? route.choose(null, now, before) : null)
     if (choice === null) return null
-    this.attempts++
+    if (this.attempts++ === 0) route.budget.earn()
     this.pool = choice.pool
     this.target = choice.target
+    this.blamed = false
+    this.onTrial = choice.target.health === 'trial'
+    if (this.onTrial) this.plane.targets.beginTrial(choice.target)
     return choice.target
   }
 
+  /** What this try says of its server. An answer may begin well and break off: that counts as a failure all the same. */
+  protected judge(ok: boolean): void {
+    const target = this.target as Target
+    if (this.onTrial) {
+      this.onTrial = false
+      this.blamed = !ok
+      this.plane.verdicts.tried(target, ok)
+    } else if (this.blamed) return
+    else if (!ok) {
+      this.blamed = true
+      this.plane.verdicts.failed(target)
+    } else if (target.failuresInRow > 0) this.plane.verdicts.served(target)
+  }
+
+  /** The same for a try that has failed; null = it was ended, and says nothing. */
+  protected judgeFailure(code: ErrorCode | null): void {
+    if (code !== null && isServersFault(code)) this.judge(false)
+    else if (this.onTrial) {
+      this.onTrial = false
+      this.plane.targets.returnTrial(this.target as Target)
+    }
+  }
+
   /** Whether this try may be followed by another one even if the server may have seen it. */
-  protected mayRepeat(hasBody: boolean): boolean {
-    const { attempts, on, methods } = this.route.table.retry
-    return (
-      !hasBody && this.attempts < attempts && on.includes('reset') && methods.includes(this.request.method as string)
-    )
+  protected mayRepeat(isWhole: boolean): boolean {
+    const { retry } = this.route.table
+    return isWhole && this.attempts < retry.attempts && retry.on.includes('reset') && this.isRepeatable
+  }
+
+  /** Whether the method allows that something of the request is sent twice. */
+  protected get isRepeatable(): boolean {
+    return mayBeRepeated(this.request.method as string, this.route.table.retry)
   }
 
   /** The server for another try after a failed one; null when there shall be none. */
-  protected retryTarget(error: ProxyError, hasBody: boolean, bodyTouched: boolean): Target | null {
+  protected retryTarget(error: ProxyError, isWhole: boolean): Target | null {
     const target = this.target as Target
     if (error.code === 'connection_refused' || error.code === 'connection_timeout') target.refused(performance.now())
-    const method = this.request.method as string
-    const { name, retry } = this.route.table
-    if (!mayRetry(error, { method, attempts: this.attempts, hasBody, bodyTouched }, retry)) return null
+    if (!mayRetry(error, this.attempt(isWhole), this.route.table.retry)) return null
+    const wasSent = error.sent !== 'no'
+    // Sent again to the server that broke off, it may well be served; one that cannot be reached is not asked twice.
+    return this.nextTarget(error.code, wasSent, wasSent)
+  }
+
+  /** The server that gets the request instead of this answer; null when the answer stands. */
+  protected retryTargetFor(status: number, isWhole: boolean): Target | null {
+    if (!mayRetryStatus(status, this.attempt(isWhole), this.route.table.retry)) return null
+    return this.nextTarget(`status_${status}`, false, true)
+  }
+
+  private attempt(isWhole: boolean): Attempt {
+    return { method: this.request.method as string, attempts: this.attempts, isWhole }
+  }
+
+  /** `again`: the same server will do where there is no other. `paid`: the retry is one of those that are budgeted. */
+  private nextTarget(reason: string, again: boolean, paid: boolean): Target | null {
     this.tried ??= []
-    this.tried.push(target)
+    this.tried.push(this.target as Target)
     // The table may have changed since the last try, and what it says now is what holds.
+    const { name } = this.route.table
     this.matched = this.plane.routeOf(name) ?? this.matched
-    const next = this.takeTarget(error.sent !== 'no')
-    if (next !== null) this.plane.counters.retried(name, error.code)
+    if (paid && !this.route.budget.spend()) return null
+    const next = this.takeTarget(again)
+    if (next !== null) this.plane.counters.retried(name, reason)
     return next
   }
 
@@ -145,7 +198,8 @@ function failure(code: ErrorCode, requestId: string): OwnAnswer {
   return ownAnswer(statusOf(code), TEXTS[code] ?? 'The server did not answer properly.', code, requestId)
 }
 
-function ownAnswer(status: number, text: string, code: ErrorCode, requestId: string): OwnAnswer {
+/** An answer of our own, by status and text. */
+export function ownAnswer(status: number, text: string, code: ErrorCode, requestId: string): OwnAnswer {
   const body = `${status} ${text}\n`
   const fields = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(body.length)]
   fields.push('x-request-id', requestId, 'proxy-status', `cutover; error=${code}`)

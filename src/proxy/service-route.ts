@@ -5,6 +5,7 @@ import type { Member, Policy } from './balance/candidates.ts'
 import { candidates } from './balance/candidates.ts'
 import { leastRequest } from './balance/least-request.ts'
 import { roundRobin } from './balance/round-robin.ts'
+import { RetryBudget } from './retry-budget.ts'
 import type { Target } from './target.ts'
 import type { Targets } from './targets.ts'
 
@@ -27,12 +28,17 @@ export class PoolRoute {
   private readonly targets: Targets
   private readonly members: readonly Member[]
   private readonly policy: Policy
+  private readonly panic: number
   private available: readonly Member[] = []
+  /** Where requests go, rather than nowhere, when none of them is up. */
+  private lastResort: readonly Member[] = []
+  /** An ejected server that shall get one request. */
+  private onTrial: Target | null = null
   private seenEpoch = -1
 
   /** `previous`: the same pool in the table before; its servers go on where they stood in turn. */
   constructor(
-    service: string,
+    { name: service, panic }: TableService,
     pool: TablePool,
     policy: Policy,
     targets: Targets,
@@ -43,6 +49,7 @@ export class PoolRoute {
     this.version = pool.version
     this.share = pool.share
     this.policy = policy
+    this.panic = panic
     this.targets = targets
     this.series = counters.seriesFor(service, pool.name, pool.version)
     const credits = new Map(previous?.members.map(({ target, credit }) => [target, credit]))
@@ -56,12 +63,31 @@ export class PoolRoute {
 
   /** A server for a request that has already tried `tried`; null when there is none. `now`: monotonic ms. */
   pick(tried: readonly Target[] | null, now: number): Target | null {
-    if (this.seenEpoch !== this.targets.epoch) {
-      this.seenEpoch = this.targets.epoch
-      this.available = this.members.filter(({ target }) => target.health === 'up' && !target.isClosed())
-    }
-    const usable = candidates(this.available, tried, now)
+    if (this.seenEpoch !== this.targets.epoch) this.follow()
+    if (this.onTrial !== null && tried === null) return this.onTrial
+    return this.pickFrom(this.available, tried, now)
+  }
+
+  /** A server that is not up, for a request that no pool has another one for; null unless in panic. */
+  pickLastResort(tried: readonly Target[] | null, now: number): Target | null {
+    return this.pickFrom(this.lastResort, tried, now)
+  }
+
+  private pickFrom(members: readonly Member[], tried: readonly Target[] | null, now: number): Target | null {
+    const usable = candidates(members, tried, now)
     return usable.length === 0 ? null : this.policy.pick(usable).target
+  }
+
+  /** Works out what follows from the health of the servers. */
+  private follow(): void {
+    this.seenEpoch = this.targets.epoch
+    const open = this.members.filter(({ target }) => !target.isClosed())
+    const up = open.filter(({ target }) => target.health === 'up')
+    const known = open.filter(({ target }) => target.health !== 'unknown')
+    const inPanic = up.length * 100 < this.panic * known.length
+    this.available = inPanic && up.length > 0 ? known : up
+    this.lastResort = inPanic && up.length === 0 ? known : []
+    this.onTrial = open.find(({ target }) => target.health === 'trial')?.target ?? null
   }
 }
 
@@ -72,17 +98,20 @@ export class ServiceRoute {
   private readonly pools: readonly PoolRoute[]
   /** Where answers are counted that no pool gave. */
   readonly unrouted: Series
+  readonly budget: RetryBudget
 
   constructor(table: TableService, targets: Targets, counters: Counters, previous: ServiceRoute | undefined) {
     this.table = table
     this.unrouted = counters.seriesFor(table.name, '', '')
+    this.budget = previous?.budget ?? new RetryBudget()
+    this.budget.share = table.retry.budget
     const policy = POLICIES[table.balance]
     this.pools = table.pools
       .filter((pool) => pool.share > 0)
       .sort((a, b) => b.share - a.share)
       .map((pool) => {
         const before = previous?.pools.find(({ name }) => name === pool.name)
-        return new PoolRoute(table.name, pool, policy, targets, counters, before)
+        return new PoolRoute(table, pool, policy, targets, counters, before)
       })
     // A new table with the old shares goes on where the old one stopped, so that shares stay exact across it.
     for (const pool of this.pools) {
@@ -93,10 +122,11 @@ export class ServiceRoute {
 
   /**
    * A server for the next try; null when none can take it. The split chooses the pool; where that pool has no server
-   * left, the request goes to another pool that has a share, rather than being lost.
+   * left, the request goes to another pool that has a share, rather than being lost; and only where there is none
+   * either, to servers that are not up, if `panic` has it so. `before`: the pool of the try before, which a retry keeps.
    */
-  choose(tried: readonly Target[] | null, now: number): Choice | null {
-    const first = this.pools.length === 1 ? this.pools[0] : this.nextPool()
+  choose(tried: readonly Target[] | null, now: number, before?: PoolRoute): Choice | null {
+    const first = this.pools.length === 1 ? this.pools[0] : (this.samePool(before) ?? this.nextPool())
     if (first === undefined) return null
     const target = first.pick(tried, now)
     if (target !== null) return { target, pool: first }
@@ -104,7 +134,15 @@ export class ServiceRoute {
       const other = pool === first ? null : pool.pick(tried, now)
       if (other !== null) return { target: other, pool }
     }
+    for (const pool of [first, ...this.pools]) {
+      const last = pool.pickLastResort(tried, now)
+      if (last !== null) return { target: last, pool }
+    }
     return null
+  }
+
+  private samePool(before: PoolRoute | undefined): PoolRoute | undefined {
+    return before === undefined ? undefined : this.pools.find(({ name }) => name === before.name)
   }
 
   private nextPool(): PoolRoute | undefined {

@@ -24,7 +24,10 @@ export class Target {
   readonly name: string
   readonly url: string
   readonly connections: Connections
-  health: Health = 'unknown'
+  /** `trial`: ejected, but for the next request. */
+  health: Health | 'trial' = 'unknown'
+  /** Requests that have failed here since one was served. */
+  failuresInRow = 0
   /** The table in force does not name it. */
   isLeaving = false
   inFlight = 0

@@ -1,4 +1,3 @@
-import type { Health } from '../model/state.ts'
 import type { Table, TableServer, TableService } from '../model/table.ts'
 import type { TargetEvents } from './target.ts'
 import { Target } from './target.ts'
@@ -46,11 +45,24 @@ export class Targets {
     this.epoch++
   }
 
-  setHealth(changes: readonly (readonly [string, Health])[]): void {
+  setHealth(changes: readonly (readonly [string, Target['health']])[]): void {
     for (const [key, health] of changes) {
       const target = this.byKey.get(key)
       if (target !== undefined) target.health = health
     }
+    this.epoch++
+  }
+
+  /** The one request that an ejected server shall get has been found: no other goes there. */
+  beginTrial(target: Target): void {
+    target.health = 'ejected'
+    this.epoch++
+  }
+
+  /** That request has said nothing of the server: the next one shall. */
+  returnTrial(target: Target): void {
+    if (target.health !== 'ejected') return
+    target.health = 'trial'
     this.epoch++
   }
 
@@ -84,7 +96,8 @@ export class Targets {
       this.byKey.set(server.key, target)
     } else target.connections.configure(settings)
     target.isLeaving = false
-    if (server.unchecked) target.health = 'up'
+    // Ejected is what it is until the control half says otherwise.
+    if (server.unchecked && target.health !== 'ejected' && target.health !== 'trial') target.health = 'up'
     this.leaveMs.set(server.key, service.drain.timeoutMs)
     return target
   }

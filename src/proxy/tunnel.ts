@@ -73,7 +73,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
         bodyTimeout: timeouts.idleMs,
       },
       this,
-      !this.mayRepeat(false),
+      !this.mayRepeat(true),
     )
   }
 
@@ -91,6 +91,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     this.controller = null
     this.responded = true
     this.status = status
+    this.judge(true)
     // Declared as less than what it is.
     this.server = server as Socket
     server.on('error', () => server.destroy())
@@ -131,6 +132,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     }
     this.responded = true
     this.status = status
+    if (status >= 500 || this.onTrial) this.judge(status < 500)
     this.client.write(headText(status, [...responseFields(headers), 'connection', 'close']), 'latin1')
   }
 
@@ -142,6 +144,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
 
   onResponseEnd(): void {
     this.target?.end(this)
+    this.judge(true)
     this.client.end().resume()
     this.endWithin(LINGER_MS)
     this.finish('')
@@ -150,14 +153,15 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   onResponseError(_controller: Dispatcher.DispatchController | null, cause: Error): void {
     const started = this.controller !== null
     this.target?.end(this)
-    if (this.done) return
-    const error = classify(cause, started)
+    const error = this.done ? null : classify(cause, started)
+    this.judgeFailure(error?.code ?? null)
+    if (error === null) return
     if (this.responded) {
       this.connection.breakOff(false)
       this.finish(error.code)
       return
     }
-    const next = this.retryTarget(error, false, false)
+    const next = this.retryTarget(error, true)
     if (next === null) this.answer(this.failure(error.code))
     else this.send(next)
   }

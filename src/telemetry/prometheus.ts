@@ -21,6 +21,7 @@ export interface Snapshot {
     readonly server: string
     readonly state: ServerState
     readonly up: boolean
+    readonly ejected: boolean
     readonly inFlight: number
     /** How long the last probe took; null where there was none. */
     readonly probeMs: number | null
@@ -97,8 +98,14 @@ export class Exposition {
     this.gauge('requests_in_flight', 'Requests and tunnels under way.', ({ servers }) =>
       servers.map(({ service, pool, server, inFlight }) => ({ labels: { service, pool, server }, value: inFlight })),
     )
-    this.gauge('server_up', 'Whether health checks have found the server up.', ({ servers }) =>
+    this.gauge('server_up', 'Whether health checks have found the server up, and it is not ejected.', ({ servers }) =>
       servers.map(({ service, pool, server, up }) => ({ labels: { service, pool, server }, value: up ? 1 : 0 })),
+    )
+    this.gauge('server_ejected', 'Whether the server gets no requests because too many failed there.', ({ servers }) =>
+      servers.map(({ service, pool, server, ejected }) => ({
+        labels: { service, pool, server },
+        value: ejected ? 1 : 0,
+      })),
     )
     this.gauge('server_state', 'The state set by people: 1 for the one it is in.', ({ servers }) =>
       servers.flatMap(({ service, pool, server, state }) =>

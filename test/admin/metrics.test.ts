@@ -90,6 +90,7 @@ test('has the names and labels of the specification', async () => {
     request_duration_seconds: ['le', 'pool', 'service', 'version'],
     requests_in_flight: ['pool', 'server', 'service'],
     server_up: ['pool', 'server', 'service'],
+    server_ejected: ['pool', 'server', 'service'],
     server_state: ['pool', 'server', 'service', 'state'],
     probe_duration_seconds: ['pool', 'server', 'service'],
     split_percent: ['pool', 'service'],

@@ -132,6 +132,7 @@ test('fields that concern one hop do no harm and go no further', async () => {
     expect(seen.connection).not.toContain('x-gone')
   }
   expect(answer.headers.get('keep-alive')).not.toBe('timeout=1')
+  expect(answer.headers.get('x-hop')).toBe(null)
 })
 
 test('what comes from there is foreign here: it runs in a sandbox', async () => {

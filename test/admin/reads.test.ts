@@ -132,6 +132,13 @@ describe('shapes', () => {
     ])
   })
 
+  test('a server that was taken out is up, and is none of those that take requests', async () => {
+    await shop.done('POST', '/api/servers/blue1/disable?wait=10s')
+    const [blue, green] = (await shop.view()).pools
+    expect(blue).toMatchObject({ up: 1, servers: [{ state: 'drain', health: 'up', drained: true }, {}] })
+    expect([green.up, green.servers[0].drained]).toEqual([2, false])
+  })
+
   test('what is under way is counted, and a share with decimals is exact', async () => {
     await shop.done('POST', '/api/services/shop/shift', { split: { blue: 99.99, green: 0.01 } })
     const asked = shop.ask('/hold')

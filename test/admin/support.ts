@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { type Answer, Cutover, type CutoverOptions } from '../support/cutover.ts'
 import { type Handler, startUpstream, type Upstream } from '../support/upstream.ts'
 
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 25_000
 /** Probes often enough for a test to wait for. */
 export const HEALTH = { interval: '20ms' }
 

@@ -5,10 +5,6 @@ import { configOf, configProblemsOf, problemsOf, SMALL, specOf } from './support
 /** By key: a value that asks for the feature, and one that does not, spelt otherwise than the default. */
 const IN_FILE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   'proxy.workers': [2, 0],
-  'proxy.limits.bodyBytes': ['1mb', '0kb'],
-  'proxy.limits.connections': [1, 0],
-  'proxy.limits.requestsPerConnection': [1, 0],
-  'proxy.timeouts.idleBody': ['61s', '1m'],
   'proxy.accessLog.format': ['combined', 'json'],
   'store.redis': [{ cluster: ['a:6379'] }, ''],
   'store.prefix': ['mine', 'cutover'],
@@ -17,13 +13,6 @@ const IN_SERVICE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   splitBy: ['header:x-user', 'request'],
   balance: ['hash:cookie:id', 'roundRobin'],
   sticky: [{ cookie: 'id' }, false],
-  'passive.maxFails': [5, 3],
-  'passive.failTimeout': ['31s', '30000ms'],
-  'passive.maxEjected': ['60%', '50.00%'],
-  panic: ['50%', '0%'],
-  'retry.statuses': [[503], []],
-  'retry.budget': ['10%', '20.0%'],
-  'retry.bodyBytes': ['1mb', 65_536],
   'timeouts.queue': ['1s', '0ms'],
   'connections.perServer': [10, 0],
   slowStart: ['30s', 0],
@@ -50,8 +39,8 @@ test.for(Object.entries(IN_SERVICE))('%s is refused by name, its default is not'
 test('the refusal says what works', () => {
   expect(configProblemsOf({ proxy: { workers: 2 } })).toEqual(['proxy.workers: not available yet; use auto or 0'])
   expect(problemsOf({ balance: 'hash:ip' })).toEqual(['balance: not available yet; use leastRequest or roundRobin'])
-  expect(problemsOf({ passive: { failTimeout: '1m' } })).toEqual([
-    'passive.failTimeout: not available yet; leave it at 30s',
+  expect(problemsOf({ connections: { perServer: 10 } })).toEqual([
+    'connections.perServer: not available yet; leave it at 0',
   ])
   expect(problemsOf({ mirror: { to: 'blue' } })).toEqual(['mirror: not available yet; leave it out'])
 })

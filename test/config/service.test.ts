@@ -25,10 +25,15 @@ test('the smallest service gets every default', () => {
       headers: {},
       body: '',
     },
+    passive: { maxFails: 3, failTimeoutMs: 30_000, maxEjected: 50 },
+    panic: 0,
     retry: {
       attempts: 2,
       on: ['connect', 'reset'],
+      statuses: [],
       methods: ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'],
+      budget: 0.2,
+      bodyBytes: 65_536,
     },
     timeouts: { connectMs: 2000, responseMs: 60_000, idleMs: 60_000 },
     connections: { keepAliveMs: 4000 },
@@ -46,6 +51,8 @@ test('what is written is resolved', () => {
     split: { blue: 33.33, green: 66.67 },
     balance: 'roundRobin',
     health: { interval: '250ms', expect: '200,300-399', headers: { 'x-probe': '1' } },
+    passive: { maxFails: 0, failTimeout: '250ms', maxEjected: '33.33%' },
+    panic: '50%',
     retry: { on: [], methods: ['get', 'POST'] },
     drain: { timeout: 0, websockets: 'keep' },
   })
@@ -56,6 +63,8 @@ test('what is written is resolved', () => {
     pools: { blue: { version: '1.10', servers: { a: { url: 'http://a:1', weight: 0 } } }, green: { servers: {} } },
     split: { blue: 33.33, green: 66.67 },
     balance: 'roundRobin',
+    passive: { maxFails: 0, failTimeoutMs: 250, maxEjected: 33.33 },
+    panic: 50,
     retry: { on: [], methods: ['GET', 'POST'] },
     drain: { timeoutMs: 0, websockets: 'keep' },
   })
@@ -85,7 +94,10 @@ describe('one problem, said once and where it is', () => {
       'balance: unknown value "leastrequest"; did you mean "leastRequest"? (leastRequest, roundRobin)',
     ],
     [{ balance: 5 }, 'balance: expected one of leastRequest, roundRobin, got 5'],
-    [{ retry: { on: ['connect', 'timeout'] } }, 'retry.on[1]: unknown value "timeout" (connect, reset)'],
+    [
+      { retry: { on: ['connect', 'timeouts'] } },
+      'retry.on[1]: unknown value "timeouts"; did you mean "timeout"? (connect, reset, timeout, invalid)',
+    ],
     [
       { retry: { methods: 'all' } },
       'retry.methods: expected idempotent, or a list of methods such as [GET, HEAD], got "all"',

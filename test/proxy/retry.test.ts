@@ -1,17 +1,20 @@
 import { describe, expect, test } from 'vitest'
 import type { ErrorCode, Sent } from '../../src/proxy/errors.ts'
 import { classify, ProxyError, statusOf } from '../../src/proxy/errors.ts'
-import { type Attempt, mayRetry } from '../../src/proxy/retry.ts'
+import { type Attempt, mayRetry, mayRetryStatus } from '../../src/proxy/retry.ts'
 
 type Policy = Parameters<typeof mayRetry>[2]
 
 const POLICY: Policy = {
   attempts: 2,
   on: ['connect', 'reset'],
+  statuses: [],
   methods: ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'],
+  budget: 0.2,
+  bodyBytes: 65_536,
 }
-const GET: Attempt = { method: 'GET', attempts: 1, hasBody: false, bodyTouched: false }
-const POST: Attempt = { ...GET, method: 'POST', hasBody: true }
+const GET: Attempt = { method: 'GET', attempts: 1, isWhole: true }
+const POST: Attempt = { ...GET, method: 'POST' }
 
 describe('a failed request is sent again', () => {
   test.each<[string, boolean, ErrorCode, Sent, Attempt, Partial<Policy>]>([
@@ -21,7 +24,7 @@ describe('a failed request is sent again', () => {
     ['POST, no connection in time', true, 'connection_timeout', 'no', POST, {}],
     ['POST, broken while connecting', true, 'connection_terminated', 'no', POST, {}],
     ['POST, no such name', true, 'dns_error', 'no', POST, {}],
-    ['POST, refused, body begun', false, 'connection_refused', 'no', { ...POST, bodyTouched: true }, {}],
+    ['POST, refused, body used up', false, 'connection_refused', 'no', { ...POST, isWhole: false }, {}],
     ['GET, refused, no attempt left', false, 'connection_refused', 'no', { ...GET, attempts: 2 }, {}],
     ['GET, refused, third of three', false, 'connection_refused', 'no', { ...GET, attempts: 3 }, { attempts: 3 }],
     ['GET, refused, second of three', true, 'connection_refused', 'no', { ...GET, attempts: 2 }, { attempts: 3 }],
@@ -30,28 +33,48 @@ describe('a failed request is sent again', () => {
     ['GET, bad certificate', false, 'tls_protocol_error', 'no', GET, {}],
     ['GET, cannot be sent at all', false, 'http_request_error', 'no', GET, {}],
     ['GET, the client has left', false, 'client_gone', 'no', GET, {}],
-    // It may have been executed: methods that may be repeated, without a body.
+    // It may have been executed: methods that may be repeated, whole.
     ['GET, reset', true, 'connection_terminated', 'maybe', GET, {}],
     ['HEAD, reset', true, 'connection_terminated', 'maybe', { ...GET, method: 'HEAD' }, {}],
     ['DELETE, reset', true, 'connection_terminated', 'maybe', { ...GET, method: 'DELETE' }, {}],
-    ['PUT without a body, reset', true, 'connection_terminated', 'maybe', { ...GET, method: 'PUT' }, {}],
-    ['PUT, reset', false, 'connection_terminated', 'maybe', { ...POST, method: 'PUT', bodyTouched: true }, {}],
-    ['PUT, reset, body not begun', false, 'connection_terminated', 'maybe', { ...POST, method: 'PUT' }, {}],
+    ['PUT, reset, body kept', true, 'connection_terminated', 'maybe', { ...GET, method: 'PUT' }, {}],
+    [
+      'PUT, reset, body used up',
+      false,
+      'connection_terminated',
+      'maybe',
+      { ...GET, method: 'PUT', isWhole: false },
+      {},
+    ],
     ['POST, reset', false, 'connection_terminated', 'maybe', POST, {}],
-    ['POST without a body, reset', false, 'connection_terminated', 'maybe', { ...POST, hasBody: false }, {}],
     ['PATCH, reset', false, 'connection_terminated', 'maybe', { ...GET, method: 'PATCH' }, {}],
     ['get is not GET', false, 'connection_terminated', 'maybe', { ...GET, method: 'get' }, {}],
     ['an unknown method, reset', false, 'connection_terminated', 'maybe', { ...GET, method: 'BREW' }, {}],
-    ['POST where allowed', true, 'connection_terminated', 'maybe', { ...POST, hasBody: false }, { methods: ['POST'] }],
+    ['POST where allowed', true, 'connection_terminated', 'maybe', POST, { methods: ['POST'] }],
     ['GET where not', false, 'connection_terminated', 'maybe', GET, { methods: ['POST'] }],
     ['GET, reset, only connects', false, 'connection_terminated', 'maybe', GET, { on: ['connect'] }],
     ['GET, reset, no attempt left', false, 'connection_terminated', 'maybe', { ...GET, attempts: 2 }, {}],
     ['GET, certainly executed', true, 'connection_terminated', 'yes', GET, {}],
     ['GET, too slow', false, 'http_response_timeout', 'maybe', GET, {}],
     ['GET, nonsense', false, 'http_protocol_error', 'maybe', GET, {}],
+    ['GET, too slow, where named', true, 'http_response_timeout', 'maybe', GET, { on: ['timeout'] }],
+    ['POST, too slow, where named', false, 'http_response_timeout', 'maybe', POST, { on: ['timeout'] }],
+    ['GET, nonsense, where named', true, 'http_protocol_error', 'maybe', GET, { on: ['invalid'] }],
     ['GET, drained', false, 'drain_timeout', 'maybe', GET, {}],
   ])('%s: %s', (_what, expected, code, sent, attempt, policy) => {
     expect(mayRetry(new ProxyError(code, sent), attempt, { ...POLICY, ...policy })).toBe(expected)
+  })
+})
+
+describe('an answer is given up for another try', () => {
+  test.each<[string, boolean, number, Attempt, Partial<Policy>]>([
+    ['a status that is named', true, 503, GET, {}],
+    ['one that is not', false, 500, GET, {}],
+    ['the last attempt', false, 503, { ...GET, attempts: 2 }, {}],
+    ['a method that may not be repeated', false, 503, POST, {}],
+    ['a body that is used up', false, 503, { ...GET, method: 'PUT', isWhole: false }, {}],
+  ])('%s: %s', (_what, expected, status, attempt, policy) => {
+    expect(mayRetryStatus(status, attempt, { ...POLICY, statuses: [502, 503], ...policy })).toBe(expected)
   })
 })
 

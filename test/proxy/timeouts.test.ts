@@ -44,6 +44,7 @@ beforeAll(async () => {
     short: { servers: [server], timeouts: { response: '300ms', idle: '300ms' } },
     long: { servers: [server], timeouts: { response: '1s', idle: '1s' } },
     none: { servers: [server], timeouts: { response: 0, idle: 0 } },
+    steady: { servers: [server], timeouts: { response: '900ms', idle: '900ms' } },
     two: { servers: [server, server], timeouts: { response: '300ms' } },
     full: { servers: [full], timeouts: { connect: '300ms' } },
     elsewhere: { servers: [full, server], timeouts: { connect: '300ms' } },
@@ -90,7 +91,7 @@ describe('timeouts.response', () => {
   })
 
   test('a head in time is fine', async () => {
-    const [response] = await timed(['GET /head/150 HTTP/1.1', 'host: short.test'])
+    const [response] = await timed(['GET /head/150 HTTP/1.1', 'host: steady.test'])
     expect([response.status, response.text]).toEqual([200, '0123456789'])
   })
 
@@ -126,9 +127,9 @@ describe('timeouts.idle', () => {
   })
 
   test.concurrent('a body that trickles is none of its business', async () => {
-    const [response, ms] = await timed(['GET /trickle/100 HTTP/1.1', 'host: short.test'])
+    const [response, ms] = await timed(['GET /trickle/150 HTTP/1.1', 'host: steady.test'])
     expect([response.text, response.ending]).toEqual(['..........', 'framed'])
-    expect(ms).toBeGreaterThan(900)
+    expect(ms).toBeGreaterThan(1_400)
   })
 
   test.concurrent('0 is none', async () => {

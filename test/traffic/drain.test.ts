@@ -179,10 +179,13 @@ test('T5 a client that sends without pause goes elsewhere on the same connection
 test('T6 idle connections to a drained server are closed, and those that were busy as they become idle', async () => {
   const sockets = new Set<Socket>()
   const { handler, held, release } = holding()
-  const { cutover, first } = await twoServers((request, response, recorded) => {
+  const noticing: Handler = (request, response, recorded) => {
     sockets.add(request.socket)
     handler(request, response, recorded)
-  })
+  }
+  const { cutover, first } = await twoServers(noticing, { connections: { keepAlive: '1h' } })
+  // Nor does the server close them by itself.
+  first.server.keepAliveTimeout = 0
   await under(4, cutover, first)
   expect(sockets.size).toBe(4)
   for (const response of held.splice(0, 3)) response.end('blue1')
@@ -202,8 +205,9 @@ test('T6 a pool that loses its share keeps no connection either', async () => {
     sockets.add(request.socket)
     response.end('blue1')
   })
-  const green = await upstream('green1')
-  const cutover = await define('shop', { pools: { blue: pool(blue), green: pool(green) }, split: { blue: 100 } })
+  blue.server.keepAliveTimeout = 0
+  const pools = { blue: pool(blue), green: pool(await upstream('green1')) }
+  const cutover = await define('shop', { pools, split: { blue: 100 }, connections: { keepAlive: '1h' } })
   await spread(cutover, ['blue1'], 50)
   expect([...sockets].some((socket) => !socket.destroyed)).toBe(true)
   await cutover.api('POST', '/api/services/shop/switch?wait=10s')

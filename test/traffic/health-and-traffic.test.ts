@@ -50,7 +50,8 @@ test('T7 all servers of the active pool down: 503 at once, with Retry-After, and
 test('T7 all servers gone before a check has noticed: 502 at once, and back as soon as one listens again', async () => {
   const blue1 = await upstream('blue1')
   const blue2 = await upstream('blue2')
-  const cutover = await define('shop', { pools: { blue: pool(blue1, blue2) }, health: { interval: '1h' } })
+  const pools = { blue: pool(blue1, blue2) }
+  const cutover = await define('shop', { pools, health: { interval: '1h' }, passive: { maxFails: 0 } })
   await Promise.all([blue1.close(), blue2.close()])
   const times: number[] = []
   for (let i = 0; i < 20; i++) {

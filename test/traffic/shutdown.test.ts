@@ -59,6 +59,35 @@ test('T19 SIGTERM without an announcement: clients on connections that they have
   expect(await cutover.exited).toEqual({ code: 0, signal: null })
 })
 
+test('T19 connections that the system has taken for it when the signal comes are served', async () => {
+  const cutover = await start({ services: shop(await upstream('blue1')) })
+  // While it stands still, connections are made and requests sent all the same.
+  cutover.process.kill('SIGSTOP')
+  const clients = await Promise.all(Array.from({ length: 100 }, () => raw(cutover)))
+  const answers = clients.map((client) => client.ask(['GET / HTTP/1.1', 'Host: x']))
+  cutover.process.kill('SIGTERM')
+  cutover.process.kill('SIGCONT')
+  for (const { status, text } of await Promise.all(answers)) expect([status, text]).toEqual([200, 'blue1'])
+  expect(await cutover.exited).toEqual({ code: 0, signal: null })
+})
+
+test('T19 the next request on an idle connection is served, even when it has to wait to be read', async () => {
+  const cutover = await start({ services: shop(await upstream('blue1')) })
+  const client = await raw(cutover)
+  expect((await client.ask(['GET / HTTP/1.1', 'Host: x'])).status).toBe(200)
+  const startedAt = performance.now()
+  cutover.process.kill('SIGTERM')
+  await until(() => performance.now() - startedAt > 300)
+  cutover.process.kill('SIGSTOP')
+  const asking = client.ask(['GET / HTTP/1.1', 'Host: x'])
+  // When it goes on, the connection has been quiet for so long that it would be closed.
+  await until(() => performance.now() - startedAt > 1_500)
+  cutover.process.kill('SIGCONT')
+  const { status, fields } = await asking
+  expect([status, fields]).toEqual([200, expect.arrayContaining([['Connection', 'close']])])
+  expect(await cutover.exited).toEqual({ code: 0, signal: null })
+})
+
 test('T19 what is under way at SIGTERM is finished: a slow answer, a slow upload', async () => {
   const { handler, release } = holding()
   const uploads: string[] = []

@@ -28,9 +28,7 @@ export function atEnd(end: () => unknown): void {
 
 export async function start(options: CutoverOptions): Promise<Cutover> {
   const cutover = await Cutover.start(options)
-  ending.push(async () => {
-    if (cutover.process.exitCode === null) await cutover.stop('SIGKILL')
-  })
+  ending.push(() => cutover.stop('SIGKILL'))
   return cutover
 }
 

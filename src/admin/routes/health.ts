@@ -107,7 +107,10 @@ function serving({ control }: AdminContext, service: Service): Part {
     const servers = serversOf(service, pool)
     const up = servers.filter(({ state, key }) => state === 'ready' && control.health(key).health === 'up').length
     if (up === 0) down++
-    if (up < servers.length) short.push(`${pool}: ${up} of ${servers.length} servers take requests`)
+    if (up === servers.length) continue
+    const ejected = servers.filter(({ key }) => control.health(key).health === 'ejected').map(({ name }) => name)
+    const which = ejected.length === 0 ? '' : ` (ejected: ${ejected.join(', ')})`
+    short.push(`${pool}: ${up} of ${servers.length} servers take requests${which}`)
   }
   if (short.length === 0) return { status: 'ok', detail: null }
   return { status: down === pools ? 'failing' : 'degraded', detail: short.join('; ') }

@@ -31,6 +31,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext): void
           server: name,
           state,
           up: control.health(key).health === 'up',
+          ejected: control.health(key).health === 'ejected',
           probeMs: control.health(key).last?.ms ?? null,
           inFlight: report.inFlight[key] ?? 0,
         })),

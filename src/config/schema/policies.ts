@@ -80,13 +80,19 @@ export const HealthSchema = Type.Union([Health, kind.off()], {
 
 export const PassiveSchema = kind.section(
   {
-    maxFails: kind.count({ description: 'Failures within failTimeout that eject a server; 0 = off.', default: 3 }),
+    maxFails: kind.count({
+      description: 'Requests failing in a row, within failTimeout, that eject a server; 0 = off.',
+      default: 3,
+    }),
     failTimeout: kind.duration({
-      description: 'The time failures are counted over, and an ejection lasts.',
+      description: 'The time failures are counted over, and an ejection lasts; then one request tries the server.',
       default: '30s',
       leastMs: 1,
     }),
-    maxEjected: kind.percent({ description: 'At most this share of a pool is ejected.', default: '50%' }),
+    maxEjected: kind.percent({
+      description: 'At most this share of a pool is ejected, and never its last server.',
+      default: '50%',
+    }),
   },
   {
     description: 'Ejects servers by what requests meet: connect errors, timeouts, resets, statuses 500-599.',
@@ -104,13 +110,13 @@ const Methods = kind.list(
 export const RetrySchema = kind.section(
   {
     attempts: kind.count({ description: 'Tries in all, the first included; 1 = no retries.', default: 2, minimum: 1 }),
-    on: kind.list(kind.choice(['connect', 'reset'], {}), {
+    on: kind.list(kind.choice(['connect', 'reset', 'timeout', 'invalid'], {}), {
       description:
-        'connect = no connection came about; reset = it broke before the first byte of the answer (then only for methods).',
+        'connect = no connection came about; before the first byte of the answer, and only for methods: reset = the connection broke, timeout = timeouts.response has passed, invalid = the answer was no HTTP.',
       default: ['connect', 'reset'],
     }),
     statuses: kind.list(kind.count({ minimum: 400, maximum: 599 }), {
-      description: 'Answers to try again elsewhere.',
+      description: 'Statuses to try again elsewhere, only for methods.',
       default: [],
     }),
     methods: Type.Union([kind.decoded(Type.Literal('idempotent'), () => IDEMPOTENT), Methods], {
@@ -118,8 +124,14 @@ export const RetrySchema = kind.section(
       errorMessage: 'expected idempotent, or a list of methods such as [GET, HEAD]',
       default: 'idempotent',
     }),
-    budget: kind.percent({ description: 'Retries are at most this share of the requests.', default: '20%' }),
-    bodyBytes: kind.size({ description: 'Bodies up to this are kept for a retry.', default: '64kb' }),
+    budget: kind.percent({
+      description: 'Retries of what was sent are at most this share of the requests.',
+      default: '20%',
+    }),
+    bodyBytes: kind.size({
+      description: 'Bodies up to this are kept for a retry, only for methods; 0 = none.',
+      default: '64kb',
+    }),
   },
   { description: 'When a request is tried on another server.', default: {} },
 )

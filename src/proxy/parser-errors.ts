@@ -1,0 +1,47 @@
+import { STATUS_CODES } from 'node:http'
+import type { Refusal } from './guard.ts'
+
+/** What node:http tells of bytes it could not make sense of. */
+export interface ParserError extends Error {
+  readonly code?: string
+  readonly rawPacket?: Buffer
+  /** Bytes of the packet up to where it went wrong. */
+  readonly bytesParsed?: number
+}
+
+/** Whether the client has left in the middle of a message, rather than sent a wrong one. */
+export function isHangUp({ code }: ParserError): boolean {
+  return code === 'HPE_INVALID_EOF_STATE' || code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+const LINE_END = 10
+const METHOD = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64} /
+
+/** What the client is told of an error of the parser. */
+export function refusalOf({ code = '', rawPacket, bytesParsed }: ParserError): Refusal {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      // Without a line end in it, it was still the request line that grew.
+      return rawPacket?.subarray(0, bytesParsed).includes(LINE_END) === false
+        ? { status: 414, text: 'The request target is too long.' }
+        : { status: 431, text: 'The header is too large.' }
+    case 'HPE_INVALID_METHOD':
+      return rawPacket !== undefined && METHOD.test(rawPacket.toString('latin1', 0, 80))
+        ? { status: 501, text: 'This method is not known.' }
+        : { status: 400, text: 'This is not HTTP.' }
+    case 'HPE_INVALID_VERSION':
+    case 'HPE_PAUSED_H2_UPGRADE':
+      return { status: 505, text: 'Only HTTP/1.1 and HTTP/1.0.' }
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { status: 408, text: 'The request took too long.' }
+    default:
+      return { status: 400, text: 'The request is malformed.' }
+  }
+}
+
+/** A whole response as it goes over the wire; the connection ends with it. */
+export function refusalText({ status, text }: Refusal): string {
+  const body = `${status} ${text}\n`
+  const allow = status === 405 ? 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n' : ''
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\n${allow}Connection: close\r\n\r\n${body}`
+}

@@ -1,0 +1,218 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { checkService } from '../../src/config/check-service.ts'
+import { ControlHalf } from '../../src/control/control-half.ts'
+import type { Result } from '../../src/control/controller.ts'
+import { defineService } from '../../src/control/definitions.ts'
+import { localLink, type ProxyEnd } from '../../src/control/link.ts'
+import type { Command } from '../../src/model/commands.ts'
+import type { Report, ToProxy } from '../../src/model/messages.ts'
+import { EmbeddedStore } from '../../src/store/embedded.ts'
+
+const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
+const EMPTY: Report = { inFlight: {}, series: [], retries: [], connections: 0 }
+
+let folder = ''
+let store: EmbeddedStore
+let control: ControlHalf
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cutover-control-'))
+  store = new EmbeddedStore({ path: folder })
+  control = new ControlHalf(store, checkService)
+  await control.start()
+  const pool = (name: string) => ({
+    servers: { [`${name}1`]: 'http://127.0.0.1:1', [`${name}2`]: 'http://127.0.0.1:2' },
+  })
+  const source = { pools: { blue: pool('blue'), green: pool('green') }, split: { blue: 100 }, health: 'off' }
+  await control.execute(defineService('shop', source), request)
+})
+afterEach(async () => {
+  control.stop()
+  await store.close()
+  await rm(folder, { recursive: true })
+})
+
+const request = { by: 'test', reason: null, force: false, ifMatch: null }
+const command = (made: Command) => control.execute(() => ({ command: made }), request)
+const setState = (state: 'drain' | 'ready') => command({ kind: 'server', server: 'blue1', state })
+
+function done(result: Result): Extract<Result, { kind: 'done' }> {
+  if (result.kind !== 'done') throw new Error(JSON.stringify(result))
+  return result
+}
+
+/** A proxy half that answers when and what the test says. */
+class HandDriven {
+  readonly received: ToProxy[] = []
+  private readonly end: ProxyEnd
+  private wake: () => void = () => undefined
+
+  constructor(name: string) {
+    const { control: controlEnd, proxy } = localLink()
+    this.end = proxy
+    proxy.receive((message) => {
+      this.received.push(message)
+      this.wake()
+    })
+    control.attach(name, controlEnd)
+  }
+
+  /** Says that the table of a revision is in force, once it has come. */
+  async apply(revision: number, busy: Readonly<Record<string, number>> = {}): Promise<void> {
+    await this.has((message) => message.type === 'table' && message.table.revision === revision)
+    this.end.send({ type: 'applied', revision, busy })
+  }
+
+  idle(cut = 0): void {
+    this.end.send({ type: 'idle', key: KEY, cut })
+  }
+
+  async report(report: Partial<Report>): Promise<void> {
+    const message = await this.has(({ type }) => type === 'report')
+    if (message.type === 'report') this.end.send({ type: 'report', id: message.id, report: { ...EMPTY, ...report } })
+  }
+
+  private async has(isWanted: (message: ToProxy) => boolean): Promise<ToProxy> {
+    for (;;) {
+      const message = this.received.find(isWanted)
+      if (message !== undefined) return message
+      await new Promise<void>((resolve) => {
+        this.wake = resolve
+      })
+    }
+  }
+}
+
+describe('a change is settled', () => {
+  test('when every proxy half has it in force; those that have not are named', async () => {
+    const [a, b] = [new HandDriven('a'), new HandDriven('b')]
+    const { revision, drains } = done(await setState('drain'))
+    await a.apply(revision)
+    const late = await control.settled(revision, drains, 20)
+    expect(late).toMatchObject({ applied: false, lagging: ['b'], busy: {}, cut: 0, reopened: [] })
+    expect(control.progress.appliedRevision()).toBe(-1)
+    const settled = control.settled(revision, drains, 10_000)
+    await b.apply(revision)
+    expect(await settled).toMatchObject({ applied: true, lagging: [], busy: {} })
+    expect(control.progress.appliedRevision()).toBe(revision)
+  })
+
+  test('when the last request anywhere has ended; what was cut is added up', async () => {
+    const [a, b] = [new HandDriven('a'), new HandDriven('b')]
+    const { revision, drains } = done(await setState('drain'))
+    await a.apply(revision, { [KEY]: 2, 'other/x/y=http://h': 5 })
+    await b.apply(revision, { [KEY]: 3 })
+    expect(await control.settled(revision, drains, 20)).toMatchObject({ applied: true, busy: { [KEY]: 5 } })
+    const settled = control.settled(revision, drains, 10_000)
+    a.idle(2)
+    b.idle(1)
+    expect(await settled).toMatchObject({ applied: true, busy: {}, cut: 3 })
+  })
+
+  test('without a proxy half that has gone', async () => {
+    const [a, b] = [new HandDriven('a'), new HandDriven('b')]
+    const { revision, drains } = done(await setState('drain'))
+    await a.apply(revision)
+    await b.apply(revision, { [KEY]: 1 })
+    const settled = control.settled(revision, drains, 10_000)
+    control.progress.remove('b')
+    expect(await settled).toMatchObject({ applied: true, busy: {} })
+  })
+
+  test('not by a server that takes requests again', async () => {
+    const a = new HandDriven('a')
+    const { revision, drains } = done(await setState('drain'))
+    await a.apply(revision, { [KEY]: 1 })
+    const settled = control.settled(revision, drains, 10_000)
+    const back = done(await setState('ready'))
+    await a.apply(back.revision)
+    expect(await settled).toMatchObject({ reopened: ['blue1'] })
+  })
+
+  test('not by a table between two drains: the second one has to be at rest as well', async () => {
+    const a = new HandDriven('a')
+    const { revision, drains } = done(await setState('drain'))
+    await a.apply(revision, { [KEY]: 1 })
+    let isSettled = false
+    const settled = control.settled(revision, drains, 10_000).then((each) => {
+      isSettled = true
+      return each
+    })
+    const back = done(await setState('ready'))
+    const again = done(await setState('drain'))
+    // The half is behind: it has the server open, so that it counts nothing as left to drain.
+    await a.apply(back.revision)
+    await a.apply(again.revision, { [KEY]: 1 })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(isSettled).toBe(false)
+    a.idle(1)
+    expect(await settled).toMatchObject({ reopened: [], busy: {}, cut: 1 })
+  })
+})
+
+describe('reports', () => {
+  const series = (pool: string, count: number) => ({
+    service: 'shop',
+    pool,
+    version: '1',
+    codes: { '200': count, '502': 1 },
+    buckets: [count, 0, 1],
+    sumSeconds: count / 10,
+  })
+
+  test('of all proxy halves are added up', async () => {
+    const [a, b] = [new HandDriven('a'), new HandDriven('b')]
+    const collected = control.collect()
+    await a.report({
+      inFlight: { x: 1, y: 2 },
+      series: [series('blue', 3)],
+      retries: [{ service: 'shop', reason: 'connect', count: 1 }],
+      connections: 4,
+    })
+    await b.report({
+      inFlight: { y: 5 },
+      series: [series('blue', 4), series('green', 1)],
+      retries: [
+        { service: 'shop', reason: 'connect', count: 2 },
+        { service: 'shop', reason: 'reset', count: 1 },
+      ],
+      connections: 6,
+    })
+    expect(await collected).toEqual({
+      inFlight: { x: 1, y: 7 },
+      series: [
+        { ...series('blue', 7), codes: { '200': 7, '502': 2 }, buckets: [7, 0, 2], sumSeconds: 0.7 },
+        series('green', 1),
+      ],
+      retries: [
+        { service: 'shop', reason: 'connect', count: 3 },
+        { service: 'shop', reason: 'reset', count: 1 },
+      ],
+      connections: 10,
+    })
+  })
+
+  test('do without a half that does not answer', async () => {
+    const a = new HandDriven('a')
+    new HandDriven('silent')
+    const collected = control.collect()
+    await a.report({ connections: 4 })
+    expect((await collected).connections).toBe(4)
+  })
+
+  test('of nobody are empty', async () => {
+    expect(await control.collect()).toEqual(EMPTY)
+  })
+})
+
+test('a proxy half that comes later gets the table, and what is known of health', async () => {
+  const a = new HandDriven('late')
+  await a.apply(1)
+  expect(a.received).toMatchObject([
+    { type: 'table', table: { revision: 1, services: [{ name: 'shop' }] } },
+    { type: 'health' },
+  ])
+})

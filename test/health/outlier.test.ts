@@ -1,0 +1,293 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { Outliers } from '../../src/health/outlier.ts'
+import type { PassiveSpec } from '../../src/model/spec.ts'
+
+const SPEC: PassiveSpec = { maxFails: 3, failTimeoutMs: 30_000, maxEjected: 50 }
+
+let outliers: Outliers
+let servers: string[]
+let spec: PassiveSpec
+
+/** The pool has these servers, by this spec, from `nowMs` on. */
+function watch(count: number, nowMs = 0, changes: Partial<PassiveSpec> = {}): readonly string[] {
+  servers = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'].slice(0, count)
+  spec = { ...spec, ...changes }
+  return outliers.watch([{ spec, keys: servers }], nowMs)
+}
+
+function fail(key: string, times: number, nowMs: number, half = 'w1'): readonly string[] {
+  return outliers.failed(half, [[key, times]], nowMs)
+}
+
+const ejected = (): string => servers.filter((key) => outliers.isEjected(key)).join('')
+
+beforeEach(() => {
+  outliers = new Outliers()
+  outliers.attach('w1')
+  outliers.attach('w2')
+  spec = SPEC
+})
+
+describe('ejection', () => {
+  test('takes maxFails failures, whoever reports them', () => {
+    watch(2)
+    expect(fail('a', 1, 0, 'w1')).toEqual([])
+    expect(fail('a', 1, 10, 'w2')).toEqual([])
+    expect(outliers.nextAt()).toBeNull()
+    expect(fail('a', 1, 20, 'w1')).toEqual(['a'])
+    expect([outliers.standing('a', 'w1'), outliers.standing('b', 'w1')]).toEqual(['ejected', 'in'])
+    expect(outliers.nextAt()).toBe(30_020)
+  })
+
+  test('takes one report of as many', () => {
+    watch(2)
+    expect(fail('a', 100, 0)).toEqual(['a'])
+  })
+
+  test('forgets failures as they leave the window', () => {
+    watch(2)
+    fail('a', 2, 0)
+    fail('a', 1, 30_000)
+    expect(ejected()).toBe('')
+    fail('a', 1, 59_999)
+    expect(ejected()).toBe('')
+    fail('a', 1, 59_999)
+    expect(ejected()).toBe('a')
+  })
+
+  test('takes them in a row: a request that is served starts the count anew, for every half', () => {
+    watch(3)
+    fail('a', 2, 0, 'w1')
+    fail('b', 2, 0, 'w1')
+    outliers.recovered(['a', 'z'])
+    expect(fail('a', 2, 10, 'w2')).toEqual([])
+    expect(fail('b', 1, 10, 'w2')).toEqual(['b'])
+    outliers.recovered(['b'])
+    expect(ejected()).toBe('b')
+  })
+
+  test('is off with maxFails 0', () => {
+    watch(2, 0, { maxFails: 0 })
+    expect(fail('a', 1000, 0)).toEqual([])
+    expect(outliers.nextAt()).toBeNull()
+  })
+
+  test('knows nothing of keys it was not told of', () => {
+    watch(2)
+    expect(fail('z', 3, 0)).toEqual([])
+    expect(outliers.tried('z', true, 0)).toEqual([])
+    expect(outliers.standing('z', 'w1')).toBe('in')
+  })
+})
+
+describe('trial', () => {
+  beforeEach(() => {
+    watch(4)
+    fail('a', 3, 0, 'w2')
+  })
+
+  test('is due after failTimeout, and goes to one half only: the one that met the failures', () => {
+    expect(outliers.advance(29_999)).toEqual([])
+    expect(outliers.standing('a', 'w2')).toBe('ejected')
+    expect(outliers.advance(30_000)).toEqual(['a'])
+    expect([outliers.standing('a', 'w1'), outliers.standing('a', 'w2')]).toEqual(['ejected', 'trial'])
+    expect(outliers.isEjected('a')).toBe(true)
+  })
+
+  test('brings the server back with nothing held against it', () => {
+    outliers.advance(30_000)
+    expect(outliers.tried('a', true, 30_100)).toEqual(['a'])
+    expect(outliers.standing('a', 'w2')).toBe('in')
+    expect(outliers.nextAt()).toBeNull()
+    fail('a', 2, 30_200)
+    expect(ejected()).toBe('')
+  })
+
+  test('ejects for failTimeout again, however often it fails', () => {
+    for (const at of [30_000, 60_100, 90_200]) {
+      expect(outliers.advance(at)).toEqual(['a'])
+      expect(outliers.standing('a', 'w2')).toBe('trial')
+      expect(outliers.tried('a', false, at + 100)).toEqual(['a'])
+      expect(outliers.standing('a', 'w2')).toBe('ejected')
+      expect(outliers.nextAt()).toBe(at + 30_100)
+    }
+  })
+
+  test('has one outcome', () => {
+    expect(outliers.tried('a', true, 1000)).toEqual([])
+    outliers.advance(30_000)
+    outliers.tried('a', false, 30_100)
+    expect(outliers.tried('a', true, 30_200)).toEqual([])
+    expect(ejected()).toBe('a')
+  })
+
+  test('is not decided by requests that were under way at the ejection', () => {
+    expect(fail('a', 9, 100)).toEqual([])
+    outliers.advance(30_000)
+    expect(fail('a', 9, 30_100)).toEqual([])
+    expect(outliers.standing('a', 'w2')).toBe('trial')
+    outliers.tried('a', true, 30_200)
+    expect(ejected()).toBe('')
+  })
+
+  test('goes to the next half where it has no outcome in time', () => {
+    outliers.advance(30_000)
+    expect(outliers.nextAt()).toBe(60_000)
+    expect(outliers.advance(60_000)).toEqual(['a'])
+    expect([outliers.standing('a', 'w1'), outliers.standing('a', 'w2')]).toEqual(['trial', 'ejected'])
+    expect(outliers.advance(90_000)).toEqual(['a'])
+    expect(outliers.standing('a', 'w2')).toBe('trial')
+  })
+
+  test('goes to another half when the one that has it is gone', () => {
+    outliers.advance(30_000)
+    expect(outliers.detach('w1')).toEqual([])
+    outliers.attach('w1')
+    expect(outliers.detach('w2')).toEqual(['a'])
+    outliers.attach('w2')
+    expect([outliers.standing('a', 'w1'), outliers.standing('a', 'w2')]).toEqual(['trial', 'ejected'])
+  })
+
+  test('goes to another half when the one that met the failures is gone by then', () => {
+    expect(outliers.detach('w2')).toEqual([])
+    outliers.advance(30_000)
+    expect(outliers.standing('a', 'w1')).toBe('trial')
+  })
+})
+
+describe('never more than maxEjected', () => {
+  test.each([
+    [1, 50, 0],
+    [2, 50, 1],
+    [3, 50, 1],
+    [4, 50, 2],
+    [5, 10, 0],
+    [10, 10, 1],
+    [10, 70, 7],
+    [3, 33.33, 0],
+    [3, 33.34, 1],
+    [1, 100, 0],
+    [3, 100, 2],
+    [3, 0, 0],
+    [0, 50, 0],
+  ])('of %i servers at %d %%: %i', (count, maxEjected, most) => {
+    watch(count, 0, { maxEjected })
+    outliers.failed(
+      'w1',
+      servers.map((key) => [key, 3]),
+      0,
+    )
+    expect(ejected()).toHaveLength(most)
+  })
+
+  test('counts those on trial', () => {
+    watch(2)
+    fail('a', 3, 0)
+    outliers.advance(30_000)
+    expect(fail('b', 3, 30_000)).toEqual([])
+    expect(ejected()).toBe('a')
+  })
+
+  test('counts for each pool by itself', () => {
+    outliers.watch(
+      [
+        { spec, keys: ['a', 'b'] },
+        { spec: { ...spec, maxFails: 1 }, keys: ['c', 'd'] },
+      ],
+      0,
+    )
+    servers = ['a', 'b', 'c', 'd']
+    fail('a', 3, 0)
+    fail('c', 1, 0)
+    expect(ejected()).toBe('ac')
+  })
+
+  test('who has failed while there was no room goes when there is, if the failures still count', () => {
+    watch(2)
+    fail('a', 3, 0)
+    fail('b', 3, 10_000)
+    outliers.advance(30_000)
+    expect(outliers.tried('a', true, 39_999)).toEqual(['a', 'b'])
+    expect(ejected()).toBe('b')
+
+    fail('a', 3, 40_000)
+    outliers.advance(69_999)
+    expect(outliers.tried('b', true, 70_000)).toEqual(['b'])
+    expect(ejected()).toBe('')
+  })
+
+  test('when another server is drained or goes down, who was ejected first is let in', () => {
+    watch(4)
+    fail('b', 3, 0)
+    fail('a', 3, 10)
+    expect(ejected()).toBe('ab')
+    expect(watch(3, 20)).toEqual(['b'])
+    expect(ejected()).toBe('a')
+    fail('b', 2, 30)
+    watch(4, 40)
+    expect(ejected()).toBe('a')
+    fail('b', 1, 50)
+    expect(ejected()).toBe('ab')
+  })
+
+  test('a failed trial ejects anew: others are let in before', () => {
+    watch(4)
+    fail('a', 3, 0)
+    fail('b', 3, 10)
+    outliers.advance(30_000)
+    outliers.tried('a', false, 30_005)
+    outliers.advance(30_010)
+    expect(watch(3, 30_020)).toEqual(['b'])
+  })
+})
+
+describe('a new table', () => {
+  test('changes nothing for who stays', () => {
+    watch(4)
+    fail('a', 3, 0)
+    fail('b', 2, 0)
+    expect(watch(4, 10)).toEqual([])
+    expect(watch(6, 20)).toEqual([])
+    expect(ejected()).toBe('a')
+    expect(outliers.nextAt()).toBe(30_000)
+    fail('b', 1, 30)
+    expect(ejected()).toBe('ab')
+    outliers.advance(30_000)
+    expect(watch(5, 30_010)).toEqual([])
+    expect(outliers.standing('a', 'w1')).toBe('trial')
+  })
+
+  test('forgets who is gone, drained, down or without traffic', () => {
+    watch(4)
+    fail('d', 3, 0)
+    fail('c', 2, 0)
+    expect(watch(2, 10)).toEqual(['d'])
+    expect(outliers.nextAt()).toBeNull()
+    expect(watch(4, 20)).toEqual([])
+    expect(ejected()).toBe('')
+    fail('c', 1, 30)
+    expect(ejected()).toBe('')
+  })
+
+  test('with another spec applies it at once', () => {
+    watch(4)
+    fail('a', 3, 0)
+    fail('b', 2, 0)
+    expect(watch(4, 10, { failTimeoutMs: 60_000 })).toEqual([])
+    expect(outliers.nextAt()).toBe(60_000)
+    expect(watch(4, 20, { maxFails: 2 })).toEqual(['b'])
+    expect(watch(4, 30, { maxEjected: 25 })).toEqual(['a'])
+    expect(watch(4, 40, { failTimeoutMs: 20 })).toEqual(['b'])
+    expect(outliers.standing('b', 'w1')).toBe('trial')
+    expect(watch(4, 50, { maxFails: 0 })).toEqual(['b'])
+    expect(ejected()).toBe('')
+  })
+
+  test('with a shorter window does not count what is outside', () => {
+    watch(2)
+    fail('a', 2, 0)
+    watch(2, 10, { failTimeoutMs: 5 })
+    fail('a', 1, 10)
+    expect(ejected()).toBe('')
+  })
+})
