@@ -118,7 +118,7 @@ export class Instance {
     // No connection is taken before the table is in force.
     await this.control.progress.wait(revision, [], 10_000)
     for (const address of config.proxy.listen) {
-      this.proxyAddresses.push(urlOf(await this.plane.listen(listenOptions(address))))
+      this.proxyAddresses.push(urlOf(await this.plane.listen(listenOptions(address), address.proxyProtocol === true)))
     }
     await this.startAdmin()
   }

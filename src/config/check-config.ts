@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { JsonObject } from '../model/state.ts'
 import { formatListen, isLoopback, type ListenTarget } from './addresses.ts'
 import { checkMeaning } from './check-service.ts'
-import type { AdminToken, Config, ListenAddress, Problem } from './config.ts'
+import type { AdminToken, Config, ListenAddress, Problem, ProxyListener } from './config.ts'
 import { canonicalJson, mergePatch } from './merge.ts'
 import { NOT_YET_IN_FILE, refuseListenNotYet, refuseNotYet } from './not-yet.ts'
 import { findOverlaps } from './overlaps.ts'
@@ -42,12 +42,20 @@ function checkListeners({ proxy, admin }: FileSettings, problems: Problems): voi
       take(address, Array.isArray(proxy.listen) ? childPath('proxy.listen', index) : 'proxy.listen')
     }
     refuseListenNotYet(proxy.listen, 'proxy.listen', problems)
+    checkProxyProtocol(proxy, problems)
   }
   if (problems.has('admin.listen')) return
   take(admin.listen.address, 'admin.listen')
   refuseListenNotYet(admin.listen, 'admin.listen', problems)
   if (problems.has('admin.tokens') || admin.tokens.length > 0 || isLoopback(admin.listen.address)) return
   problems.add('admin.listen', 'only loopback may listen without tokens; add admin.tokens or listen on 127.0.0.1')
+}
+
+/** Who may say who its clients are has to be said; at a socket path, whoever may open it may. */
+function checkProxyProtocol({ listen, trustedProxies }: FileSettings['proxy'], problems: Problems): void {
+  const asks = [listen].flat().some(({ address, proxyProtocol }) => proxyProtocol === true && address.kind !== 'unix')
+  if (!asks || problems.has('proxy.trustedProxies') || trustedProxies.length > 0) return
+  problems.add('proxy.trustedProxies', 'is empty; with proxyProtocol, name the networks that may say who the client is')
 }
 
 function checkTokens({ admin }: FileSettings, problems: Problems): void {
@@ -76,7 +84,7 @@ function resolve({ proxy, shutdown, admin, store }: FileSettings, raw: JsonObjec
   const services = mergePatch({}, raw.services ?? {}) as Config['services']
   return {
     proxy: {
-      listen: [proxy.listen].flat().map(listenAddress),
+      listen: [proxy.listen].flat().map(proxyListener),
       trustedProxies: proxy.trustedProxies,
       limits: proxy.limits,
       timeouts: {
@@ -98,6 +106,10 @@ function resolve({ proxy, shutdown, admin, store }: FileSettings, raw: JsonObjec
     services,
     servicesHash: sha256(canonicalJson(services)).toString('hex'),
   }
+}
+
+function proxyListener(listen: { readonly address: ListenTarget; readonly proxyProtocol?: boolean }): ProxyListener {
+  return listen.proxyProtocol === true ? { ...listenAddress(listen), proxyProtocol: true } : listenAddress(listen)
 }
 
 function listenAddress({ address }: { readonly address: ListenTarget }): ListenAddress {

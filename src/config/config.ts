@@ -5,6 +5,9 @@ export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
 
+/** A listener for clients; `proxyProtocol`: every connection opens with a PROXY header, version 1 or 2. */
+export type ProxyListener = ListenAddress & { readonly proxyProtocol?: true }
+
 export type Role = 'read' | 'operate' | 'admin'
 
 export interface AdminToken {
@@ -15,7 +18,7 @@ export interface AdminToken {
 }
 
 export interface ProxySettings {
-  readonly listen: readonly ListenAddress[]
+  readonly listen: readonly ProxyListener[]
   /** CIDRs whose X-Forwarded-* and X-Request-Id are believed. */
   readonly trustedProxies: readonly string[]
   /** 0 = none. */

@@ -1,6 +1,10 @@
 import type { BlockList, Socket } from 'node:net'
+import { covers } from '../model/networks.ts'
 import type { Refusal } from './guard.ts'
+
 import { refusalText } from './parser-errors.ts'
+import type { ProxyHeader } from './proxy-protocol/header.ts'
+import { plainAddress } from './proxy-protocol/header.ts'
 
 /** What stands for the address of a client that has none. */
 const UNIX = 'unix'
@@ -33,11 +37,12 @@ export class ClientConnection {
   /** When the last request ended, or the connection began; monotonic ms. */
   idleSince = performance.now()
 
-  constructor(socket: Socket, trustedProxies: BlockList) {
+  /** `header`: what a PROXY header said of the connection; null = none. */
+  constructor(socket: Socket, header: ProxyHeader | null, trustedProxies: BlockList) {
     this.socket = socket
-    this.address = plainAddress(socket.remoteAddress)
-    this.localPort = String(socket.localPort ?? '')
-    this.trusted = isListed(trustedProxies, this.address)
+    this.address = header?.source?.address ?? plainAddress(socket.remoteAddress ?? UNIX)
+    this.localPort = String(header?.destination?.port ?? socket.localPort ?? '')
+    this.trusted = covers(trustedProxies, this.address)
   }
 
   get underWay(): number {
@@ -64,7 +69,7 @@ export class ClientConnection {
    * to come; if not, only a reset tells it from the end. A Unix socket cannot be reset.
    */
   breakOff(framed: boolean): void {
-    if (framed || this.address === UNIX) this.socket.destroySoon()
+    if (framed || this.socket.localAddress === undefined) this.socket.destroySoon()
     else this.socket.resetAndDestroy()
   }
 
@@ -91,19 +96,9 @@ export function clientAddress(connection: ClientConnection, forwardedFor: string
   const hops = forwardedFor.split(',')
   for (let i = hops.length - 1; i >= 0; i--) {
     const hop = (hops[i] ?? '').trim()
-    if (!isListed(trusted, hop)) return ADDRESS.test(hop) ? hop : connection.address
+    if (!covers(trusted, hop)) return ADDRESS.test(hop) ? hop : connection.address
   }
   return (hops[0] ?? '').trim()
 }
 
 const ADDRESS = /^[0-9A-Fa-f:.]{2,45}$/
-
-function isListed(list: BlockList, address: string): boolean {
-  if (!ADDRESS.test(address)) return false
-  return list.check(address, address.includes(':') ? 'ipv6' : 'ipv4')
-}
-
-function plainAddress(address: string | undefined): string {
-  if (address === undefined) return UNIX
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
-}

@@ -1,9 +1,10 @@
 import type { IncomingMessage, Server } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { BlockList, Server as TcpServer } from 'node:net'
+import { type BlockList, Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Report, ToControl, ToProxy } from '../model/messages.ts'
+import { covers, networks } from '../model/networks.ts'
 import type { Table } from '../model/table.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import { Counters } from '../telemetry/counters.ts'
@@ -13,6 +14,8 @@ import type { ListenOn } from './listen.ts'
 import { listen } from './listen.ts'
 import type { ParserError } from './parser-errors.ts'
 import { isHangUp, refusalOf, refusalText } from './parser-errors.ts'
+import type { ProxyHeader } from './proxy-protocol/header.ts'
+import { ProxyProtocolServer } from './proxy-protocol/server.ts'
 import type { BodyLimits } from './request-body.ts'
 import { Router } from './router.ts'
 import { ServiceRoute } from './service-route.ts'
@@ -65,7 +68,7 @@ export class DataPlane {
   private accepted = 0
   private readonly tell: (message: ToControl) => void
   private routes = new Map<string, ServiceRoute>()
-  private readonly servers: Server[] = []
+  private readonly servers: TcpServer[] = []
   private readonly connections = new Map<Socket, ClientConnection>()
   private headsToFlush: Exchange[] = []
 
@@ -75,7 +78,7 @@ export class DataPlane {
     this.tell = tell
     this.verdicts = new Verdicts(tell)
     this.bodyLimits = { bytes: settings.limits.bodyBytes, idleMs: settings.timeouts.idleBodyMs }
-    this.trustedProxies = blockList(settings.trustedProxies)
+    this.trustedProxies = networks(settings.trustedProxies)
     this.targets = new Targets({
       onIdle: (target, cut) => {
         this.targets.forgetIfGone(target)
@@ -87,11 +90,24 @@ export class DataPlane {
     })
   }
 
-  /** Takes requests at an address. Rejects when it cannot listen there. Returns the address in use. */
-  async listen(address: ListenOn): Promise<AddressInfo | string> {
-    const server = this.createServer()
+  /**
+   * Takes requests at an address. `proxyProtocol`: connections open with a PROXY header, and only trusted proxies may
+   * connect. Rejects when it cannot listen there. Returns the address in use.
+   */
+  async listen(address: ListenOn, proxyProtocol = false): Promise<AddressInfo | string> {
+    const http = this.createServer()
+    const server = proxyProtocol ? this.behindProxyHeader(http) : http
+    if (!proxyProtocol) http.on('connection', (socket) => this.onConnection(socket, null))
     this.servers.push(server)
     return listen(server, address)
+  }
+
+  private behindProxyHeader(http: Server): TcpServer {
+    return new ProxyProtocolServer(http, {
+      timeoutMs: this.settings.timeouts.headerMs,
+      isTrusted: (peer) => peer === 'unix' || covers(this.trustedProxies, peer),
+      onAccepted: (socket, header) => this.onConnection(socket, header),
+    })
   }
 
   receive(message: ToProxy): void {
@@ -164,7 +180,6 @@ export class DataPlane {
     )
     // Past its limit node:http would drop fields without a word.
     server.maxHeadersCount = 0
-    server.on('connection', (socket) => this.onConnection(socket))
     server.on('checkExpectation', (request, response: ProxyResponse) => this.onRequest(request, response))
     server.on('clientError', (error, socket) => this.onClientError(error, socket))
     server.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head))
@@ -172,14 +187,14 @@ export class DataPlane {
     return server
   }
 
-  private onConnection(socket: Socket): void {
+  private onConnection(socket: Socket, header: ProxyHeader | null): void {
     this.accepted++
     const { connections } = this.settings.limits
     if (connections > 0 && this.connections.size >= connections) {
       socket.destroy()
       return
     }
-    const connection = new ClientConnection(socket, this.trustedProxies)
+    const connection = new ClientConnection(socket, header, this.trustedProxies)
     this.connections.set(socket, connection)
     socket.once('close', () => {
       this.connections.delete(socket)
@@ -268,17 +283,6 @@ export class DataPlane {
     for (const connection of this.connections.values()) count += connection.underWay
     return count
   }
-}
-
-/** The addresses that a list of CIDRs covers. */
-function blockList(cidrs: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const cidr of cidrs) {
-    const [address = '', bits] = cidr.split('/')
-    const family = address.includes(':') ? 'ipv6' : 'ipv4'
-    list.addSubnet(address, bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits), family)
-  }
-  return list
 }
 
 /** A request with a body, and the upgrades to other versions of HTTP, are answered as plain requests. */

@@ -8,7 +8,7 @@ const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, 
 const address = (description: string) => kind.parsed(parseListen, { description, errorMessage: LISTEN_MESSAGE })
 
 const ShortListen = kind.parsed(
-  (given): { address: ListenTarget; tls?: unknown } | undefined => {
+  (given): { address: ListenTarget; tls?: unknown; proxyProtocol?: boolean } | undefined => {
     const target = parseListen(given)
     return target === undefined ? undefined : { address: target }
   },
@@ -16,7 +16,15 @@ const ShortListen = kind.parsed(
 )
 
 const LongListen = kind.section(
-  { address: address('Host and port, or a path.'), tls: Type.Optional(Type.Unknown({ description: 'Certificates.' })) },
+  {
+    address: address('Host and port, or a path.'),
+    tls: Type.Optional(Type.Unknown({ description: 'Certificates.' })),
+    proxyProtocol: Type.Optional(
+      kind.flag({
+        description: 'Every connection opens with a PROXY header (version 1 or 2); only trustedProxies may connect.',
+      }),
+    ),
+  },
   {},
 )
 
