@@ -146,14 +146,14 @@ export function expectNoneFailed(figures: LoadFigures): void {
 }
 
 /**
- * Nine of ten within `ms`, and all within a second: on a busy machine one or another is late, whereas anything that waits
- * for something else makes all of them late, and by much more.
+ * Most within `ms`, and none much later: on a busy machine one or another is late, whereas anything that waits for
+ * something else makes all of them late.
  */
 export function expectFast(times: readonly number[], ms: number): void {
   const sorted = times.toSorted((a, b) => a - b)
   expect(sorted.length).toBeGreaterThanOrEqual(10)
-  expect(sorted[Math.floor(sorted.length * 0.9) - 1]).toBeLessThan(ms)
-  expect(sorted.at(-1)).toBeLessThan(1_000)
+  expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThan(ms)
+  expect(sorted.at(-1)).toBeLessThan(2_000)
 }
 
 /** A connection to the proxy, byte for byte. */
