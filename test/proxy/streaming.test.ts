@@ -36,6 +36,12 @@ async function took(promise: Promise<unknown>): Promise<number> {
   return performance.now() - since
 }
 
+/** Of several pieces most come at once, however busy the machine; a proxy that holds any back holds them all. */
+function expectPrompt(latencies: readonly number[]): void {
+  const median = [...latencies].sort((a, b) => a - b)[latencies.length >> 1]
+  expect(median).toBeLessThan(100)
+}
+
 describe('W10 what the server says is passed on at once', () => {
   test('events reach the client in less than 100 ms each, over a stream that does not end', async () => {
     const client = await connect(cutover)
@@ -44,13 +50,14 @@ describe('W10 what the server says is passed on at once', () => {
     await upstream.request()
     upstream.send('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n')
     expect((await client.head()).field('content-type')).toBe('text/event-stream')
+    const latencies: number[] = []
     for (let i = 0; i < 10; i++) {
       const event = `data: ${i}\n\n`
       const chunk = `${event.length.toString(16)}\r\n${event}\r\n`
       upstream.send(chunk)
-      const ms = await took(client.bytes(chunk.length).then((bytes) => expect(bytes.toString()).toBe(chunk)))
-      expect(ms).toBeLessThan(100)
+      latencies.push(await took(client.bytes(chunk.length).then((bytes) => expect(bytes.toString()).toBe(chunk))))
     }
+    expectPrompt(latencies)
     expect(await metric(cutover, 'cutover_requests_in_flight')).toBe(1)
     client.destroy()
     expect(await took(upstream.closed())).toBeLessThan(1_000)
@@ -59,15 +66,18 @@ describe('W10 what the server says is passed on at once', () => {
   test.each(['content-length: 4', 'transfer-encoding: chunked', 'x-none: delimited by the end'])(
     'the head comes before a body that comes later (%s)',
     async (framing) => {
-      const client = await connect(cutover)
-      client.send('GET /late HTTP/1.1\r\nhost: app.test\r\n\r\n')
-      const upstream = await accepted()
-      await upstream.request()
-      upstream.send(`HTTP/1.1 200 OK\r\n${framing}\r\n\r\n`)
-      const ms = await took(client.head().then(({ status }) => expect(status).toBe(200)))
-      expect(ms).toBeLessThan(100)
-      client.destroy()
-      await upstream.closed()
+      const latencies: number[] = []
+      for (let i = 0; i < 5; i++) {
+        const client = await connect(cutover)
+        client.send('GET /late HTTP/1.1\r\nhost: app.test\r\n\r\n')
+        const upstream = await accepted()
+        await upstream.request()
+        upstream.send(`HTTP/1.1 200 OK\r\n${framing}\r\n\r\n`)
+        latencies.push(await took(client.head().then(({ status }) => expect(status).toBe(200))))
+        client.destroy()
+        await upstream.closed()
+      }
+      expectPrompt(latencies)
     },
   )
 
@@ -76,12 +86,14 @@ describe('W10 what the server says is passed on at once', () => {
     client.send('GET /pieces HTTP/1.1\r\nhost: app.test\r\n\r\n')
     const upstream = await accepted()
     await upstream.request()
-    upstream.send('HTTP/1.1 200 OK\r\ncontent-length: 30\r\n\r\n')
+    upstream.send('HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n')
     await client.head()
-    for (let i = 0; i < 3; i++) {
+    const latencies: number[] = []
+    for (let i = 0; i < 5; i++) {
       upstream.send('0123456789')
-      expect(await took(client.bytes(10))).toBeLessThan(100)
+      latencies.push(await took(client.bytes(10)))
     }
+    expectPrompt(latencies)
   })
 })
 
@@ -95,18 +107,20 @@ describe('what the client says is passed on at once', () => {
     expect((await upstream.bytes(7)).toString()).toBe('4\r\nping')
     upstream.send('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
     await client.head()
-    for (let i = 0; i < 3; i++) {
+    const latencies: number[] = []
+    for (let i = 0; i < 5; i++) {
       client.send('4\r\nping\r\n')
       // The end of a chunk comes with the next one; a reader does not need it for its data.
-      expect(await took(upstream.bytes(9))).toBeLessThan(100)
+      latencies.push(await took(upstream.bytes(9)))
       upstream.send('4\r\npong\r\n')
-      expect(await took(client.bytes(9))).toBeLessThan(100)
+      latencies.push(await took(client.bytes(9)))
     }
+    expectPrompt(latencies)
     client.send('0\r\n\r\n')
     expect((await upstream.bytes(7)).toString()).toBe('\r\n0\r\n\r\n')
     upstream.send('0\r\n\r\n')
     expect((await client.bytes(5)).toString()).toBe('0\r\n\r\n')
-    expect(await logged(cutover, '/both')).toMatchObject({ status: 200, bytes: 12 })
+    expect(await logged(cutover, '/both')).toMatchObject({ status: 200, bytes: 20 })
   })
 })
 

@@ -169,7 +169,7 @@ class Client {
   }
 
   private send(): void {
-    if (this.load.sent === this.load.limit) {
+    if (this.load.sent >= this.load.limit) {
       this.end()
       return
     }
@@ -217,7 +217,7 @@ class Client {
 
   private drop(cause: string): void {
     this.load.fail(cause)
-    if (this.load.isStopping || !this.load.reconnects) this.end()
+    if (this.load.isStopping || !this.load.reconnects || this.load.sent >= this.load.limit) this.end()
     else this.reopen()
   }
 
