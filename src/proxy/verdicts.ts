@@ -1,5 +1,5 @@
 import type { ToControl } from '../model/messages.ts'
-import type { Target } from './target.ts'
+import type { Target } from './upstream/target.ts'
 
 /** How long failures are gathered before they are told: a server that fails one request mostly fails many at once. */
 const GATHER_MS = 20

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { candidates, type Member, type Policy } from '../../src/proxy/balance/candidates.ts'
-import { leastRequest } from '../../src/proxy/balance/least-request.ts'
-import { roundRobin } from '../../src/proxy/balance/round-robin.ts'
-import { Target } from '../../src/proxy/target.ts'
+import { candidates, type Member, type Policy } from '../../src/proxy/routing/balance/candidates.ts'
+import { leastRequest } from '../../src/proxy/routing/balance/least-request.ts'
+import { roundRobin } from '../../src/proxy/routing/balance/round-robin.ts'
+import { Target } from '../../src/proxy/upstream/target.ts'
 
 /** Members named a, b, … of these weights. */
 function members(...weights: number[]): Member[] {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { hasUnknownCoding, RequestHead, responseFields } from '../../src/proxy/headers.ts'
+import { RequestHead } from '../../src/proxy/client/request-head.ts'
+import { hasUnknownCoding, responseFields } from '../../src/proxy/upstream/response-head.ts'
 
 const UNTRUSTED = { address: '203.0.113.7', localPort: '8080', trusted: false }
 const TRUSTED = { ...UNTRUSTED, trusted: true }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ErrorCode, Sent } from '../../src/proxy/errors.ts'
 import { classify, ProxyError, statusOf } from '../../src/proxy/errors.ts'
-import { type Attempt, mayRetry, mayRetryStatus } from '../../src/proxy/retry.ts'
+import { type Attempt, mayRetry, mayRetryStatus } from '../../src/proxy/routing/retry.ts'
 
 type Policy = Parameters<typeof mayRetry>[2]
 

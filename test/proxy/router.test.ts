@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Table, TableService } from '../../src/model/table.ts'
-import { Router } from '../../src/proxy/router.ts'
-import { ServiceRoute } from '../../src/proxy/service-route.ts'
-import { Targets } from '../../src/proxy/targets.ts'
+import { Router } from '../../src/proxy/routing/router.ts'
+import { ServiceRoute } from '../../src/proxy/routing/service-route.ts'
+import { Targets } from '../../src/proxy/upstream/targets.ts'
 import { Counters } from '../../src/telemetry/counters.ts'
 
 function service(name: string, hosts: readonly string[], paths: readonly string[]): TableService {

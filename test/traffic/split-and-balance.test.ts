@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import type { Member } from '../../src/proxy/balance/candidates.ts'
-import { roundRobin } from '../../src/proxy/balance/round-robin.ts'
-import { Target } from '../../src/proxy/target.ts'
+import type { Member } from '../../src/proxy/routing/balance/candidates.ts'
+import { roundRobin } from '../../src/proxy/routing/balance/round-robin.ts'
+import { Target } from '../../src/proxy/upstream/target.ts'
 import type { Cutover } from '../support/cutover.ts'
 import { ask, blueGreen, define, health, pool, serverView, spread, upstream } from './support.ts'
 

@@ -1,4 +1,4 @@
-import type { Table, TableServer, TableService } from '../model/table.ts'
+import type { Table, TableServer, TableService } from '../../model/table.ts'
 import type { TargetEvents } from './target.ts'
 import { Target } from './target.ts'
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { RequestHead } from './headers.ts'
+import type { RequestHead } from './request-head.ts'
 
 /** A request that is not forwarded, and what its client is told. */
 export interface Refusal {

@@ -1,5 +1,5 @@
-import type { RetryCause, ServiceSpec } from '../model/spec.ts'
-import type { ErrorCode, ProxyError } from './errors.ts'
+import type { RetryCause, ServiceSpec } from '../../model/spec.ts'
+import type { ErrorCode, ProxyError } from '../errors.ts'
 
 /** What is known of a request when a try at a server has failed. */
 export interface Attempt {

@@ -1,10 +1,9 @@
 import type { BlockList, Socket } from 'node:net'
-import { covers } from '../model/networks.ts'
+import { covers } from '../../model/networks.ts'
+import type { ProxyHeader } from '../proxy-protocol/header.ts'
+import { plainAddress } from '../proxy-protocol/header.ts'
 import type { Refusal } from './guard.ts'
-
 import { refusalText } from './parser-errors.ts'
-import type { ProxyHeader } from './proxy-protocol/header.ts'
-import { plainAddress } from './proxy-protocol/header.ts'
 
 /** What stands for the address of a client that has none. */
 const UNIX = 'unix'

@@ -1,4 +1,4 @@
-import type { Table, TableService } from '../model/table.ts'
+import type { Table, TableService } from '../../model/table.ts'
 import type { ServiceRoute } from './service-route.ts'
 
 /** The services reachable under one host, by path prefix. */

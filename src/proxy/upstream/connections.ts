@@ -1,5 +1,5 @@
 import { buildConnector, type Dispatcher, Pool } from 'undici'
-import { ProxyError } from './errors.ts'
+import { ProxyError } from '../errors.ts'
 
 export interface ConnectionSettings {
   readonly connectMs: number

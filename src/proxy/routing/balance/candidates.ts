@@ -1,4 +1,4 @@
-import type { Target } from '../target.ts'
+import type { Target } from '../../upstream/target.ts'
 
 /** A server of a pool, as a balancing policy sees it. */
 export interface Member {

@@ -1,4 +1,4 @@
-import type { Health } from '../model/state.ts'
+import type { Health } from '../../model/state.ts'
 import type { ConnectionSettings } from './connections.ts'
 import { Connections } from './connections.ts'
 
