@@ -37,21 +37,26 @@ export const answers = {
     ms: { type: 'number' },
     error: { type: ['string', 'null'] },
   }),
-  Server: object({
-    name: text,
-    service: text,
-    pool: text,
-    url: text,
-    weight: { ...count, description: 'As configured, or as overridden at run time.' },
-    state: { enum: ['ready', 'drain', 'maint'], description: 'Set by people.' },
-    health: {
-      enum: ['unknown', 'up', 'down', 'ejected'],
-      description: 'Found by checks; ejected: up, but requests have failed there.',
+  Server: object(
+    {
+      name: text,
+      service: text,
+      pool: text,
+      url: text,
+      weight: { ...count, description: 'As configured, or as overridden at run time.' },
+      state: { enum: ['ready', 'drain', 'maint'], description: 'Set by people.' },
+      health: {
+        enum: ['unknown', 'up', 'down', 'ejected'],
+        description: 'Found by checks; ejected: up, but requests have failed there.',
+      },
+      drained: { ...flag, description: 'Taken out, and nothing is under way there any more.' },
+      inFlight: { ...count, description: 'Requests and tunnels under way.' },
+      lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
     },
-    drained: { ...flag, description: 'Taken out, and nothing is under way there any more.' },
-    inFlight: { ...count, description: 'Requests and tunnels under way.' },
-    lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
-  }),
+    {
+      maxConnections: { ...count, description: 'Requests under way there at most, per instance; absent = unbounded.' },
+    },
+  ),
   Pool: object({
     name: text,
     version: text,

@@ -14,6 +14,8 @@ export interface ServerView {
   readonly pool: string
   readonly url: string
   readonly weight: number
+  /** Absent = unbounded. */
+  readonly maxConnections?: number
   readonly state: ServerState
   readonly health: Health
   readonly drained: boolean
@@ -66,13 +68,14 @@ export function viewService(control: ControlHalf, service: Service, report: Repo
 
 export function viewServer(control: ControlHalf, service: Service, server: Server, report: Report): ServerView {
   const { health, last } = control.health(server.key)
-  const { name, pool, url, weight, state } = server
+  const { name, pool, url, weight, maxConnections, state } = server
   return {
     name,
     service: service.name,
     pool,
     url,
     weight,
+    ...(maxConnections === 0 ? {} : { maxConnections }),
     state,
     health,
     drained: state !== 'ready' && isAtRest(control, service, [server]),

@@ -93,6 +93,7 @@ function resolve({ proxy, shutdown, admin, store }: FileSettings, raw: JsonObjec
         keepAliveMs: proxy.timeouts.keepAlive,
         idleBodyMs: proxy.timeouts.idleBody,
       },
+      forwarding: proxy.forwarding,
       accessLog: proxy.accessLog && { sample: proxy.accessLog.sample },
     },
     shutdown: { acceptForMs: shutdown.acceptFor, timeoutMs: shutdown.timeout },

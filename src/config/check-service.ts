@@ -84,8 +84,13 @@ export function resolve(settings: ServiceSettings): ServiceSpec {
       budget: retry.budget / 100,
       bodyBytes: retry.bodyBytes,
     },
-    timeouts: { connectMs: timeouts.connect, responseMs: timeouts.response, idleMs: timeouts.idle },
-    connections: { keepAliveMs: connections.keepAlive },
+    timeouts: {
+      connectMs: timeouts.connect,
+      responseMs: timeouts.response,
+      idleMs: timeouts.idle,
+      queueMs: timeouts.queue,
+    },
+    connections: { perServer: connections.perServer, keepAliveMs: connections.keepAlive },
     drain: { timeoutMs: drain.timeout, websockets: drain.websockets },
     minReady: settings.minReady,
   }

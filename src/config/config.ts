@@ -36,6 +36,8 @@ export interface ProxySettings {
     readonly keepAliveMs: number
     readonly idleBodyMs: number
   }
+  /** `forwarded`: whether requests carry Forwarded; `traceSample`: share of new traces marked as sampled, 0 to 1. */
+  readonly forwarding: { readonly forwarded: boolean; readonly traceSample: number }
   /** null = off; `sample` is the share of requests that are logged, 0 to 1. */
   readonly accessLog: { readonly sample: number } | null
 }

@@ -20,8 +20,6 @@ export const NOT_YET_IN_SERVICE: readonly NotYet[] = [
   ['splitBy'],
   ['balance', ['leastRequest', 'roundRobin']],
   ['sticky'],
-  ['timeouts.queue'],
-  ['connections.perServer'],
   ['slowStart'],
   ['routes'],
   ['mirror'],

@@ -40,12 +40,14 @@ export class Reports {
 
 function merge(reports: readonly Report[]): Report {
   const inFlight: Record<string, number> = {}
+  const queued: Record<string, number> = {}
   const series = new Map<string, SeriesReport>()
   const retries = new Map<string, { service: string; reason: string; count: number }>()
   let connections = 0
   for (const report of reports) {
     connections += report.connections
-    for (const [key, count] of Object.entries(report.inFlight)) inFlight[key] = (inFlight[key] ?? 0) + count
+    add(inFlight, report.inFlight)
+    add(queued, report.queued)
     for (const each of report.series) {
       const key = `${each.service}/${each.pool}/${each.version}`
       const known = series.get(key)
@@ -56,12 +58,16 @@ function merge(reports: readonly Report[]): Report {
       retries.set(key, { ...each, count: each.count + (retries.get(key)?.count ?? 0) })
     }
   }
-  return { inFlight, series: [...series.values()], retries: [...retries.values()], connections }
+  return { inFlight, queued, series: [...series.values()], retries: [...retries.values()], connections }
+}
+
+function add(sums: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [key, count] of Object.entries(counts)) sums[key] = (sums[key] ?? 0) + count
 }
 
 function addSeries(a: SeriesReport, b: SeriesReport): SeriesReport {
   const codes: Record<string, number> = { ...a.codes }
-  for (const [code, count] of Object.entries(b.codes)) codes[code] = (codes[code] ?? 0) + count
+  add(codes, b.codes)
   const buckets = a.buckets.map((count, i) => count + (b.buckets[i] ?? 0))
   return { ...a, codes, buckets, sumSeconds: a.sumSeconds + b.sumSeconds }
 }

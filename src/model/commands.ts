@@ -16,7 +16,7 @@ export type Command =
   | { readonly kind: 'split'; readonly service: string; readonly split: Split }
   /** Back to the decision in force at `revision`; without it, to the one before this. */
   | { readonly kind: 'rollback'; readonly service: string; readonly revision?: number }
-  /** Every server of that name, narrowed by service and pool. `weight: null` = as configured. */
+  /** Every server of that name, narrowed by service and pool. `weight` and `maxConnections`: null = as configured. */
   | {
       readonly kind: 'server'
       readonly server: string
@@ -24,6 +24,7 @@ export type Command =
       readonly pool?: string
       readonly state?: ServerState
       readonly weight?: number | null
+      readonly maxConnections?: number | null
     }
   /** Creates or replaces a service; `action` names what was asked for in the history. */
   | { readonly kind: 'define'; readonly service: string; readonly definition: Definition; readonly action: string }

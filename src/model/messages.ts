@@ -53,6 +53,8 @@ export interface Report {
   readonly series: readonly SeriesReport[]
   /** Repeated tries by service and cause. */
   readonly retries: readonly { readonly service: string; readonly reason: string; readonly count: number }[]
+  /** Requests waiting for a server by service; services without any are left out. */
+  readonly queued: Readonly<Record<string, number>>
   /** Open client connections. */
   readonly connections: number
 }

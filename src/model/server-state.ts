@@ -4,7 +4,7 @@ import { serverPath } from './names.ts'
 import { findServers, runtimeOf, unknownName } from './servers.ts'
 import type { JsonObject, JsonValue, ServerRuntime, Service, State } from './state.ts'
 
-/** State and weight of every server of a name, as far as service and pool narrow it. */
+/** State, weight and limit of every server of a name, as far as service and pool narrow it. */
 export function changeServers(state: State, command: Extract<Command, { kind: 'server' }>, facts: Facts): Draft {
   const refusal = unknownName(state, command)
   if (refusal !== null) return refusal
@@ -19,7 +19,7 @@ export function changeServers(state: State, command: Extract<Command, { kind: 's
       const path = serverPath(server.pool, server.name)
       const before = runtimeOf(service, server.pool, server.name)
       const after = nextRuntime(before, command, service, facts)
-      if (after.state === before.state && after.weight === before.weight) continue
+      if (isSame(before, after)) continue
       servers[path] = after
       from[path] = shown(before)
       to[path] = shown(after)
@@ -46,18 +46,28 @@ function nextRuntime(
 ): ServerRuntime {
   const state = command.state ?? before.state
   const weight = command.weight === undefined ? before.weight : command.weight
+  const limit = command.maxConnections === undefined ? (before.maxConnections ?? null) : command.maxConnections
   const { timeoutMs } = service.spec.drain
   const deadline = timeoutMs === 0 ? null : facts.nowMs + timeoutMs
   // From drain to maint nothing new is asked of the requests under way: their deadline stays.
   const cutAt = state === 'ready' ? null : before.state === 'ready' ? deadline : before.cutAt
-  return { state, weight, cutAt }
+  return { state, weight, ...(limit === null ? {} : { maxConnections: limit }), cutAt }
+}
+
+function isSame(a: ServerRuntime, b: ServerRuntime): boolean {
+  return a.state === b.state && a.weight === b.weight && a.maxConnections === b.maxConnections
 }
 
 function serverAction(command: Extract<Command, { kind: 'server' }>): string {
-  if (command.state === undefined) return 'weight'
+  if (command.state === undefined) return command.weight === undefined ? 'maxConnections' : 'weight'
   return command.state === 'ready' ? 'enable' : command.state
 }
 
 function shown(runtime: ServerRuntime): JsonObject {
-  return { state: runtime.state, ...(runtime.weight === null ? {} : { weight: runtime.weight }) }
+  const { state, weight, maxConnections } = runtime
+  return {
+    state,
+    ...(weight === null ? {} : { weight }),
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+  }
 }

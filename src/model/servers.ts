@@ -12,6 +12,8 @@ export interface Server {
   /** `service/pool/server=url`. */
   readonly key: string
   readonly weight: number
+  /** Requests and tunnels under way there at most, in one instance; 0 = unbounded. */
+  readonly maxConnections: number
   readonly state: ServerRuntime['state']
   readonly cutAt: number | null
 }
@@ -36,6 +38,7 @@ export function serversOf(service: Service, onlyPool?: string): Server[] {
         url: spec.url,
         key: targetKey(service.name, pool, name, spec.url),
         weight: runtime.weight ?? spec.weight,
+        maxConnections: runtime.maxConnections ?? service.spec.connections.perServer,
         state: runtime.state,
         cutAt: runtime.cutAt,
       })

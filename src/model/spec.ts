@@ -73,8 +73,18 @@ export interface ServiceSpec {
     /** Bodies up to this are kept for a retry. */
     readonly bodyBytes: number
   }
-  readonly timeouts: { readonly connectMs: number; readonly responseMs: number; readonly idleMs: number }
-  readonly connections: { readonly keepAliveMs: number }
+  readonly timeouts: {
+    readonly connectMs: number
+    readonly responseMs: number
+    readonly idleMs: number
+    /** How long a request waits for a server whose limit is reached; 0 = not at all. */
+    readonly queueMs: number
+  }
+  readonly connections: {
+    /** Requests and tunnels under way at one server; 0 = unbounded. */
+    readonly perServer: number
+    readonly keepAliveMs: number
+  }
   readonly drain: {
     /** 0 = no deadline. */
     readonly timeoutMs: number

@@ -15,6 +15,8 @@ export interface ServerRuntime {
   readonly state: ServerState
   /** Overrides the configured weight; null = as configured. */
   readonly weight: number | null
+  /** Overrides the service's `connections.perServer`; absent = as configured. */
+  readonly maxConnections?: number
   /** When what is still under way is cut (ms since the epoch); null = never. Set with `drain` and `maint`. */
   readonly cutAt: number | null
 }

@@ -11,6 +11,8 @@ export interface TableServer {
   readonly name: string
   readonly url: string
   readonly weight: number
+  /** Requests and tunnels under way at most; 0 = unbounded. */
+  readonly maxConnections: number
   /** Takes new requests, as far as people are concerned. */
   readonly open: boolean
   /** Counts as up without being checked. */
@@ -64,6 +66,7 @@ function compileService(service: Service): TableService {
         name: server.name,
         url: server.url,
         weight: server.weight,
+        maxConnections: server.maxConnections,
         open: isOpen(server),
         unchecked: service.spec.health === null,
         cutAt: earliest(server.cutAt, poolCut),

@@ -9,12 +9,14 @@ import type { Table } from '../model/table.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import { Counters } from '../telemetry/counters.ts'
 import { ClientConnection } from './client/client-connection.ts'
+import { ClientResponse } from './client/client-response.ts'
 import type { ListenOn } from './client/listen.ts'
 import { listen } from './client/listen.ts'
 import type { ParserError } from './client/parser-errors.ts'
 import { isHangUp, refusalOf, refusalText } from './client/parser-errors.ts'
 import type { BodyLimits } from './client/request-body.ts'
-import { Exchange, ProxyResponse } from './exchange.ts'
+import type { ForwardingPolicy } from './client/request-head.ts'
+import { Exchange } from './exchange.ts'
 import type { ProxyHeader } from './proxy-protocol/header.ts'
 import { ProxyProtocolServer } from './proxy-protocol/server.ts'
 import { Router } from './routing/router.ts'
@@ -26,6 +28,7 @@ import { Verdicts } from './verdicts.ts'
 /** 0 = none. */
 export interface DataPlaneSettings {
   readonly trustedProxies: readonly string[]
+  readonly forwarding: ForwardingPolicy
   readonly limits: {
     readonly headerBytes: number
     readonly urlBytes: number
@@ -117,6 +120,7 @@ export class DataPlane {
         break
       case 'health':
         this.targets.setHealth(message.changes)
+        for (const route of this.routes.values()) route.pump()
         break
       case 'report':
         this.tell({ type: 'report', id: message.id, report: this.report() })
@@ -151,19 +155,24 @@ export class DataPlane {
       routes.set(service.name, route)
       return route
     })
+    const before = this.routes
     this.routes = routes
+    // Who waits for a pool that has lost its share is sent elsewhere; limits may have been raised.
+    for (const route of before.values()) route.pump()
     this.tell({ type: 'applied', revision: table.revision, busy: this.targets.busy() })
   }
 
   private report(): Report {
-    return { inFlight: this.targets.inFlight(), ...this.counters.report(), connections: this.connections.size }
+    const queued: Record<string, number> = {}
+    for (const [service, route] of this.routes) if (route.queued > 0) queued[service] = route.queued
+    return { inFlight: this.targets.inFlight(), queued, ...this.counters.report(), connections: this.connections.size }
   }
 
   private createServer(): Server {
     const { limits, timeouts } = this.settings
     const server = createServer(
       {
-        ServerResponse: ProxyResponse,
+        ServerResponse: ClientResponse,
         // The guard holds header and target to their limits, and tells them apart; the parser only bounds both together.
         maxHeaderSize:
           limits.headerBytes === 0 || limits.urlBytes === 0 ? NO_LIMIT : limits.headerBytes + limits.urlBytes,
@@ -180,7 +189,9 @@ export class DataPlane {
     )
     // Past its limit node:http would drop fields without a word.
     server.maxHeadersCount = 0
-    server.on('checkExpectation', (request, response: ProxyResponse) => this.onRequest(request, response))
+    for (const event of ['checkContinue', 'checkExpectation'] as const) {
+      server.on(event, (request, response: ClientResponse) => this.onRequest(request, response))
+    }
     server.on('clientError', (error, socket) => this.onClientError(error, socket))
     server.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head))
     server.on('connect', (_request, socket) => refuseConnect(socket))
@@ -202,7 +213,7 @@ export class DataPlane {
     })
   }
 
-  private onRequest(request: IncomingMessage, response: ProxyResponse): void {
+  private onRequest(request: IncomingMessage, response: ClientResponse): void {
     const connection = this.connections.get(request.socket)
     // The connection is gone already, or is about to close: there is nobody to answer.
     if (connection === undefined || connection.refused) return

@@ -2,6 +2,7 @@
 export type ErrorCode =
   | 'destination_not_found'
   | 'destination_unavailable'
+  | 'connection_limit_reached'
   | 'dns_error'
   | 'connection_refused'
   | 'connection_timeout'
@@ -40,6 +41,7 @@ export function statusOf(code: ErrorCode): number {
     case 'destination_not_found':
       return 404
     case 'destination_unavailable':
+    case 'connection_limit_reached':
       return 503
     case 'http_response_timeout':
     case 'connection_timeout':

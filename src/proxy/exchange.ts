@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { ClientConnection } from './client/client-connection.ts'
+import type { ClientResponse } from './client/client-response.ts'
 import type { Refusal } from './client/guard.ts'
 import { BODY_TOO_LARGE } from './client/guard.ts'
 import type { BodyOwner } from './client/request-body.ts'
@@ -11,22 +11,16 @@ import type { ErrorCode } from './errors.ts'
 import { classify, ProxyError } from './errors.ts'
 import type { OwnAnswer } from './passage.ts'
 import { ownAnswer, Passage } from './passage.ts'
+import { trailersIn } from './trailers.ts'
 import { hasUnknownCoding, responseFields } from './upstream/response-head.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 
-/** A response that knows its exchange, so that its events need no closure. */
-export class ProxyResponse extends ServerResponse {
-  exchange: Exchange | null = null
-}
-
-/** Bodies up to this size that arrive whole are sent in one write with the header. */
-const ONE_WRITE_BYTES = 16 * 1024
 /** undici's own timers are coarse: a timeout below this gets a timer of its own. */
 const COARSE_TIMER_MS = 1_000
 
 /** One request's life: from its header to the last byte of its response, over as many tries as it takes. */
 export class Exchange extends Passage implements Dispatcher.DispatchHandler, UnderWay, BodyOwner {
-  private readonly response: ProxyResponse
+  private readonly response: ClientResponse
   private body: RequestBody | null = null
   private kept: KeptBody | null = null
   /** This try was given up for another one. */
@@ -34,19 +28,13 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   private controller: Dispatcher.DispatchController | null = null
   /** Sub-second timeouts only. */
   private timer: NodeJS.Timeout | null = null
-  private status = 0
-  private statusText = ''
-  private responseFields: string[] = []
-  private responseLength = -1
   private responded = false
-  private headSent = false
   private listensForDrain = false
-  private bytes = 0
   private isLast = false
   /** The request has ended for its client, well or badly; nothing more is sent. */
   private done = false
 
-  constructor(plane: DataPlane, request: IncomingMessage, response: ProxyResponse, connection: ClientConnection) {
+  constructor(plane: DataPlane, request: IncomingMessage, response: ClientResponse, connection: ClientConnection) {
     super(plane, request, connection)
     this.response = response
     response.exchange = this
@@ -56,34 +44,37 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   start(isLast: boolean): void {
     this.isLast = isLast
     this.connection.begin(this)
+    this.response.awaitsContinue = this.head.expect !== '' && this.head.hasBody && this.request.httpVersionMinor > 0
     const refusal = this.admit()
-    if (refusal !== null) {
-      this.answer(refusal)
-      return
-    }
-    const target = this.takeTarget(false)
-    if (target === null) this.answer(this.failure('destination_unavailable'))
-    else this.send(target)
+    if (refusal !== null) this.answer(refusal)
+    else this.seekServer()
   }
 
-  private send(target: Target): void {
+  protected override send(target: Target): void {
     const { timeouts } = this.route.table
     this.controller = null
     this.body = this.head.hasBody ? this.takeBody() : null
     target.begin(this)
-    target.connections.dispatch(
-      {
-        path: this.path,
-        method: this.request.method as Dispatcher.HttpMethod,
-        headers: this.fields,
-        body: this.body,
-        reset: false,
-        headersTimeout: coarse(timeouts.responseMs),
-        bodyTimeout: coarse(timeouts.idleMs),
-      },
-      this,
-      !this.mayRepeat(!this.head.hasBody || this.bodyWillBeKept()),
-    )
+    const options: Dispatcher.DispatchOptions = {
+      path: this.path,
+      method: this.request.method as Dispatcher.HttpMethod,
+      headers: this.fields,
+      body: this.body,
+      reset: false,
+      headersTimeout: coarse(timeouts.responseMs),
+      bodyTimeout: coarse(timeouts.idleMs),
+    }
+    if (this.body !== null && this.isOutOfTheOrdinary) {
+      const headers = [...this.fields, ...this.head.extraFields()]
+      target.connections.dispatchAlone({ ...options, headers }, this.body, this)
+      return
+    }
+    target.connections.dispatch(options, this, !this.mayRepeat(!this.head.hasBody || this.bodyWillBeKept()))
+  }
+
+  /** Its body is held back until the server asks for it, or will be followed by trailers. */
+  private get isOutOfTheOrdinary(): boolean {
+    return this.response.awaitsContinue || (this.head.trailer !== '' && this.head.transferEncoding !== null)
   }
 
   private takeBody(): RequestBody {
@@ -104,8 +95,12 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   // What the upstream connection says, in undici's words. An exception in here aborts this request only.
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.done) controller.abort(new ProxyError('client_gone', 'no'))
-    else this.controller = controller
+    if (this.done) {
+      controller.abort(new ProxyError('client_gone', 'no'))
+      return
+    }
+    this.controller = controller
+    this.connectedAt = performance.now()
   }
 
   onRequestSent(): void {
@@ -118,7 +113,11 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     headers: Record<string, string | string[] | undefined>,
     statusText?: string,
   ): void {
-    if (status < 200 || this.done) return
+    if (this.done) return
+    if (status < 200) {
+      this.onInterim(controller, status, headers)
+      return
+    }
     if (hasUnknownCoding(headers)) {
       controller.abort(new ProxyError('http_protocol_error', 'maybe'))
       return
@@ -126,61 +125,86 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     if (status >= 500 || this.onTrial) this.judge(status < 500)
     if (status >= 400 && this.triesAgain(status, controller)) return
     this.responded = true
+    this.answeredAt = performance.now()
     this.startTimer(this.route.table.timeouts.idleMs)
-    this.status = status
-    this.statusText = statusText ?? ''
-    this.responseFields = responseFields(headers)
-    this.responseFields.push('via', '1.1 cutover')
-    if (headers['x-request-id'] === undefined) this.responseFields.push('x-request-id', this.requestId)
+    const fields = responseFields(headers)
+    fields.push('via', '1.1 cutover')
+    if (headers['x-request-id'] === undefined) fields.push('x-request-id', this.requestId)
+    const { trailer } = headers
+    if (
+      typeof trailer === 'string' &&
+      headers['transfer-encoding'] !== undefined &&
+      this.response.takesTrailers(status)
+    ) {
+      fields.push('trailer', trailer)
+    }
     const length = headers['content-length']
-    this.responseLength = typeof length === 'string' ? Number(length) : -1
+    this.response.begin(status, statusText ?? '', fields, typeof length === 'string' ? Number(length) : -1)
     // The body mostly comes with the header: header and body then go out in one write. If it does not, the header does.
     this.plane.afterThisTurn(this)
+  }
+
+  /** What comes before the answer is the client's too, save a 100 that it did not ask for (RFC 9110 §15.2). */
+  private onInterim(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status === 100) this.response.letBodyCome()
+    else if (!this.response.interim(status, responseFields(headers))) {
+      controller.abort(new ProxyError('http_protocol_error', 'maybe'))
+    }
   }
 
   /** Gives up this answer for another try, where the policy and the state of things allow one. */
   private triesAgain(status: number, controller: Dispatcher.DispatchController): boolean {
     const answered = this.target as Target
-    const next = this.retryTargetFor(status, this.isWhole)
-    if (next === null) return false
+    const next = this.serverInsteadOf(status, this.isWhole)
+    if (next === null || next.target === null) return false
     this.stopTimer()
     answered.end(this)
     this.superseded = true
     controller.abort(new ProxyError('http_response_incomplete', 'yes'))
-    this.send(next)
+    this.take(next.pool, next.target)
     return true
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.done) return
-    this.bytes += chunk.length
-    if (!this.headSent && chunk.length === this.responseLength && chunk.length <= ONE_WRITE_BYTES) {
-      this.writeHead()
-      this.response.end(chunk.toString('latin1'), 'latin1')
-      this.finish('')
-      return
+    switch (this.response.relay(chunk, this.closes)) {
+      case 'more':
+        this.timer?.refresh()
+        break
+      case 'ended':
+        this.finish('')
+        break
+      case 'full':
+        this.waitForClient(controller)
+        break
     }
-    if (!this.headSent) this.writeHead()
-    if (this.response.write(chunk)) {
-      this.timer?.refresh()
-      return
-    }
+  }
+
+  private waitForClient(controller: Dispatcher.DispatchController): void {
     controller.pause()
     this.stopTimer()
     const { idleMs } = this.plane.bodyLimits
     if (idleMs > 0) this.timer = setTimeout(onClientStalled, idleMs, this)
-    if (!this.listensForDrain) {
-      this.listensForDrain = true
-      this.response.on('drain', onResponseDrain)
-    }
+    if (this.listensForDrain) return
+    this.listensForDrain = true
+    this.response.on('drain', onResponseDrain)
   }
 
-  onResponseEnd(): void {
+  onResponseEnd(
+    _controller: Dispatcher.DispatchController,
+    trailers: Record<string, string | string[] | undefined>,
+  ): void {
     this.leaveTarget()
     this.judge(true)
     if (this.done) return
-    if (!this.headSent) this.writeHead()
-    this.response.end()
+    this.response.complete(
+      this.response.takesTrailers(this.response.statusCode) ? trailersIn(trailers) : [],
+      this.closes,
+    )
     this.finish('')
   }
 
@@ -198,19 +222,16 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
       this.breakOff(error.code)
       return
     }
-    const next = this.retryTarget(error, this.isWhole)
-    if (next === null) this.answer(this.failure(error.code))
-    else this.send(next)
+    if (!this.tryAgain(error, this.isWhole)) this.answer(this.failure(error.code))
   }
 
   // What else can happen to a request.
 
   /** The header is sent now if nothing came that it could have been sent with. */
   flushHead(): void {
-    if (this.headSent || this.done) return
+    if (this.response.headSent || this.done) return
     try {
-      this.writeHead()
-      this.response.flushHeaders()
+      this.response.sendHead(this.closes)
     } catch (error) {
       this.controller?.abort(error as Error)
     }
@@ -257,7 +278,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.done = true
     this.stop('client_gone')
     this.connection.end(this)
-    this.record(499, this.bytes, 'client_gone')
+    this.record(499, this.response.bytes, 'client_gone')
   }
 
   cut(): boolean {
@@ -270,52 +291,31 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
 
   /** Ends the try under way, wherever it is. A request that waits for its connection is never sent. */
   private stop(code: ErrorCode): void {
+    this.leaveQueue()
     if (this.controller === null || this.controller.aborted) this.leaveTarget()
     else this.controller.abort(new ProxyError(code, 'maybe'))
   }
 
-  private writeHead(): void {
-    this.headSent = true
-    const { response } = this
-    if (this.plane.isStopping || this.isLast) response.shouldKeepAlive = false
-    try {
-      response.writeHead(this.status, this.statusText, this.responseFields)
-    } catch {
-      // A reason phrase of other bytes than latin1 allows goes: nobody needs it. Anything else throws again.
-      response.writeHead(this.status, '', this.responseFields)
-    }
+  /** The connection ends with this answer. */
+  private get closes(): boolean {
+    return this.plane.isStopping || this.isLast
   }
 
-  private answer({ status, code, body, fields }: OwnAnswer): void {
-    const { response } = this
-    this.status = status
-    this.headSent = true
-    this.bytes = body.length
+  protected override answer({ status, code, body, fields }: OwnAnswer): void {
     if (code === 'http_request_denied') {
       this.isLast = true
       this.connection.refused = true
     }
-    if (this.plane.isStopping || this.isLast) response.shouldKeepAlive = false
-    response.writeHead(status, fields)
-    response.end(this.request.method === 'HEAD' ? '' : body)
+    this.response.answer(status, fields, body, this.closes)
     this.finish(code)
   }
 
-  /** A response that broke off breaks off to the client too, after what has come of it; it never ends cleanly. */
+  protected override hangUp(): void {
+    this.response.destroy()
+  }
+
   private breakOff(code: ErrorCode): void {
-    const { response } = this
-    try {
-      if (!this.headSent) {
-        this.writeHead()
-        response.flushHeaders()
-      }
-    } catch {
-      // The header cannot be written at all: breaking off says enough.
-    }
-    const framed = response.chunkedEncoding || this.responseLength >= 0
-    if (response.socket !== null) this.connection.breakOff(framed)
-    // Behind a pipelined request that is still under way: its turn comes, and with it what was written so far.
-    else response.once('socket', () => process.nextTick(() => this.connection.breakOff(framed)))
+    this.response.breakOff(this.connection, this.closes)
     this.finish(code)
   }
 
@@ -323,7 +323,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.done = true
     if (this.body?.destroyed) this.request.resume()
     this.connection.end(this)
-    this.record(this.status, this.bytes, code)
+    this.record(this.response.statusCode, this.response.bytes, code)
   }
 
   private leaveTarget(): void {
@@ -349,7 +349,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   }
 }
 
-function onResponseDrain(this: ProxyResponse): void {
+function onResponseDrain(this: ClientResponse): void {
   this.exchange?.clientDrained()
 }
 

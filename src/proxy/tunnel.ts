@@ -50,16 +50,11 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     this.plane.tunnels.add(this)
     this.connection.tunnelled = true
     const refusal = this.admit()
-    if (refusal !== null) {
-      this.answer(refusal)
-      return
-    }
-    const target = this.takeTarget(false)
-    if (target === null) this.answer(this.failure('destination_unavailable'))
-    else this.send(target)
+    if (refusal !== null) this.answer(refusal)
+    else this.seekServer()
   }
 
-  private send(target: Target): void {
+  protected override send(target: Target): void {
     const { timeouts } = this.route.table
     this.controller = null
     target.begin(this)
@@ -79,7 +74,10 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.done) controller.abort(new ProxyError('client_gone', 'no'))
-    else this.controller = controller
+    else {
+      this.controller = controller
+      this.connectedAt = performance.now()
+    }
   }
 
   onRequestUpgrade(
@@ -91,6 +89,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     this.controller = null
     this.responded = true
     this.status = status
+    this.answeredAt = performance.now()
     this.judge(true)
     // Declared as less than what it is.
     this.server = server as Socket
@@ -132,6 +131,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     }
     this.responded = true
     this.status = status
+    this.answeredAt = performance.now()
     if (status >= 500 || this.onTrial) this.judge(status < 500)
     this.client.write(headText(status, [...responseFields(headers), 'connection', 'close']), 'latin1')
   }
@@ -161,9 +161,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
       this.finish(error.code)
       return
     }
-    const next = this.retryTarget(error, true)
-    if (next === null) this.answer(this.failure(error.code))
-    else this.send(next)
+    if (!this.tryAgain(error, true)) this.answer(this.failure(error.code))
   }
 
   cut(): boolean {
@@ -180,6 +178,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   shutDown(): void {
     if (this.done || this.hangingUp) return
     if (this.server === null) {
+      this.leaveQueue()
       if (!this.responded) this.answer(this.failure('drain_timeout'))
       this.client.destroySoon()
       this.controller?.abort(new ProxyError('drain_timeout', 'maybe'))
@@ -187,12 +186,16 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     }
     this.hangingUp = true
     this.endWithin(HANG_UP_MS)
-    this.hangUp(this.server, this.toServer, CLOSE_TO_SERVER)
-    this.hangUp(this.client, this.toClient, CLOSE_TO_CLIENT)
+    this.seeOut(this.server, this.toServer, CLOSE_TO_SERVER)
+    this.seeOut(this.client, this.toClient, CLOSE_TO_CLIENT)
   }
 
   private get isWebSocket(): boolean {
     return this.protocol.toLowerCase() === 'websocket'
+  }
+
+  protected override hangUp(): void {
+    this.client.destroy()
   }
 
   private carry(from: Duplex, to: Duplex, frames: FrameCursor): void {
@@ -200,13 +203,13 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
       if (to.writableEnded || to.destroyed) return
       const length = frames.advance(chunk, this.hangingUp)
       if (!to.write(chunk.subarray(0, length))) from.pause()
-      if (this.hangingUp) this.hangUp(to, frames, to === this.client ? CLOSE_TO_CLIENT : CLOSE_TO_SERVER)
+      if (this.hangingUp) this.seeOut(to, frames, to === this.client ? CLOSE_TO_CLIENT : CLOSE_TO_SERVER)
     })
     to.on('drain', () => from.resume())
     from.on('end', () => to.end())
   }
 
-  private hangUp(to: Duplex, frames: FrameCursor, close: Buffer): void {
+  private seeOut(to: Duplex, frames: FrameCursor, close: Buffer): void {
     if (to.writableEnded) return
     if (this.isWebSocket && !frames.atBoundary) return
     to.end(this.isWebSocket ? close : '')
@@ -216,6 +219,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   }
 
   private clientClosed(): void {
+    this.leaveQueue()
     if (this.server !== null) this.seeOff(this.server)
     else {
       if (this.controller === null) this.target?.end(this)
@@ -255,7 +259,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     this.finish(this.hangingUp ? 'drain_timeout' : '')
   }
 
-  private answer({ status, code, body, fields }: OwnAnswer): void {
+  protected override answer({ status, code, body, fields }: OwnAnswer): void {
     this.status = status
     this.responded = true
     this.client.end(headText(status, [...fields, 'connection', 'close']) + body, 'latin1').resume()

@@ -13,13 +13,21 @@ export interface AccessRecord {
   readonly status: number
   /** Body bytes sent to the client. */
   readonly bytes: number
+  /** From the header of the request to the last byte of the answer. */
   readonly durationMs: number
+  /** Of that, waiting for a server below its limit. */
+  readonly queueMs: number
+  /** Until the last try had a connection; 0 or nearly where one was open. null = it never had one. */
+  readonly connectMs: number | null
+  /** Until the header of the answer was there; null = none came. */
+  readonly firstByteMs: number | null
   readonly service: string
   readonly pool: string
   readonly version: string
   readonly server: string
   readonly attempts: number
   readonly requestId: string
+  readonly traceId: string
   /** RFC 9209 error name; empty when nothing went wrong. */
   readonly error: string
 }
@@ -77,7 +85,16 @@ export class AccessLog {
 
 function lineOf(record: AccessRecord): string {
   const { service, pool, version, server, error } = record
-  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${record.client}","method":"${record.method}","host":${quoted(record.host)},"target":${quoted(record.target)},"status":${record.status},"bytes":${record.bytes},"ms":${Math.round(record.durationMs * 1000) / 1000},"service":"${service}","pool":"${pool}","version":${quoted(version)},"server":"${server}","attempts":${record.attempts},"requestId":"${record.requestId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
+  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${record.client}","method":"${record.method}","host":${quoted(record.host)},"target":${quoted(record.target)},"status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":${quoted(version)},"server":"${server}","attempts":${record.attempts},"requestId":"${record.requestId}","traceId":"${record.traceId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
+}
+
+/** To the microsecond. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000
+}
+
+function roundedOrNull(ms: number | null): number | null {
+  return ms === null ? null : rounded(ms)
 }
 
 function quoted(text: string): string {

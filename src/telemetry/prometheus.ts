@@ -14,6 +14,7 @@ export interface Snapshot {
   readonly report: Report
   readonly revision: number
   readonly appliedRevision: number
+  readonly services: readonly string[]
   readonly splits: readonly { readonly service: string; readonly pool: string; readonly percent: number }[]
   readonly servers: readonly {
     readonly service: string
@@ -97,6 +98,9 @@ export class Exposition {
     )
     this.gauge('requests_in_flight', 'Requests and tunnels under way.', ({ servers }) =>
       servers.map(({ service, pool, server, inFlight }) => ({ labels: { service, pool, server }, value: inFlight })),
+    )
+    this.gauge('queued_requests', 'Requests waiting for a server that has reached its limit.', ({ report, services }) =>
+      services.map((service) => ({ labels: { service }, value: report.queued[service] ?? 0 })),
     )
     this.gauge('server_up', 'Whether health checks have found the server up, and it is not ejected.', ({ servers }) =>
       servers.map(({ service, pool, server, up }) => ({ labels: { service, pool, server }, value: up ? 1 : 0 })),

@@ -353,7 +353,7 @@ describe('PATCH of a server', () => {
     [{ weight: 1001 }, ['weight']],
     [{ weight: '2', state: 'off', foo: 1 }, ['foo', 'weight', 'state']],
     [{ state: 'drian' }, ['state']],
-    [{ maxConnections: 5 }, ['maxConnections']],
+    [{ maxConnections: -1 }, ['maxConnections']],
   ])('%j is refused', async (body, paths) => {
     const revision = await shop.revision()
     const { problems } = problem(await patch(body), 422, 'Invalid value')

@@ -13,8 +13,6 @@ const IN_SERVICE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   splitBy: ['header:x-user', 'request'],
   balance: ['hash:cookie:id', 'roundRobin'],
   sticky: [{ cookie: 'id' }, false],
-  'timeouts.queue': ['1s', '0ms'],
-  'connections.perServer': [10, 0],
   slowStart: ['30s', 0],
   routes: [[{ name: 'beta', match: { header: { 'x-beta': '1' } }, to: 'blue' }], []],
   mirror: [{ to: 'blue' }, null],
@@ -39,9 +37,6 @@ test.for(Object.entries(IN_SERVICE))('%s is refused by name, its default is not'
 test('the refusal says what works', () => {
   expect(configProblemsOf({ proxy: { workers: 2 } })).toEqual(['proxy.workers: not available yet; use auto or 0'])
   expect(problemsOf({ balance: 'hash:ip' })).toEqual(['balance: not available yet; use leastRequest or roundRobin'])
-  expect(problemsOf({ connections: { perServer: 10 } })).toEqual([
-    'connections.perServer: not available yet; leave it at 0',
-  ])
   expect(problemsOf({ mirror: { to: 'blue' } })).toEqual(['mirror: not available yet; leave it out'])
 })
 

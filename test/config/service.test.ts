@@ -35,8 +35,8 @@ test('the smallest service gets every default', () => {
       budget: 0.2,
       bodyBytes: 65_536,
     },
-    timeouts: { connectMs: 2000, responseMs: 60_000, idleMs: 60_000 },
-    connections: { keepAliveMs: 4000 },
+    timeouts: { connectMs: 2000, responseMs: 60_000, idleMs: 60_000, queueMs: 0 },
+    connections: { perServer: 0, keepAliveMs: 4000 },
     drain: { timeoutMs: 30_000, websockets: 'close' },
     minReady: 1,
   })

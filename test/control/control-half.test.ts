@@ -12,7 +12,7 @@ import type { Report, ToProxy } from '../../src/model/messages.ts'
 import { EmbeddedStore } from '../../src/store/embedded.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
-const EMPTY: Report = { inFlight: {}, series: [], retries: [], connections: 0 }
+const EMPTY: Report = { inFlight: {}, queued: {}, series: [], retries: [], connections: 0 }
 
 let folder = ''
 let store: EmbeddedStore
@@ -168,12 +168,14 @@ describe('reports', () => {
     const collected = control.collect()
     await a.report({
       inFlight: { x: 1, y: 2 },
+      queued: { shop: 2 },
       series: [series('blue', 3)],
       retries: [{ service: 'shop', reason: 'connect', count: 1 }],
       connections: 4,
     })
     await b.report({
       inFlight: { y: 5 },
+      queued: { shop: 1 },
       series: [series('blue', 4), series('green', 1)],
       retries: [
         { service: 'shop', reason: 'connect', count: 2 },
@@ -183,6 +185,7 @@ describe('reports', () => {
     })
     expect(await collected).toEqual({
       inFlight: { x: 1, y: 7 },
+      queued: { shop: 3 },
       series: [
         { ...series('blue', 7), codes: { '200': 7, '502': 2 }, buckets: [7, 0, 2], sumSeconds: 0.7 },
         series('green', 1),

@@ -31,7 +31,7 @@ test('has every service, pool and server, shares in hundredths, and the policies
     panic: 50,
     timeouts: { responseMs: 5_000 },
     drain: { timeoutMs: 7_000, websockets: 'keep' },
-    connections: { keepAliveMs: 1_000 },
+    connections: { perServer: 0, keepAliveMs: 1_000 },
     retry: { attempts: 3 },
   })
   const blue1 = {
@@ -39,6 +39,7 @@ test('has every service, pool and server, shares in hundredths, and the policies
     name: 'blue1',
     url: 'http://10.0.0.1:9000',
     weight: 3,
+    maxConnections: 0,
     open: true,
     unchecked: false,
     cutAt: null,

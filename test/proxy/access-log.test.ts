@@ -34,7 +34,7 @@ describe('the access log', () => {
       'body',
     )
     const line = await logged(cutover, '/orders?id=1')
-    const { time, ms, ...rest } = line
+    const { time, ms, queueMs, connectMs, firstByteMs, traceId, ...rest } = line
     expect(rest).toEqual({
       level: 30,
       msg: 'request',
@@ -55,6 +55,11 @@ describe('the access log', () => {
     expect(time).toBeLessThanOrEqual(Date.now())
     expect(ms).toBeGreaterThan(0)
     expect(ms).toBeLessThan(5_000)
+    expect(queueMs).toBe(0)
+    expect(connectMs).toBeGreaterThan(0)
+    expect(firstByteMs).toBeGreaterThan(connectMs as number)
+    expect(firstByteMs).toBeLessThanOrEqual(ms as number)
+    expect(traceId).toMatch(/^[0-9a-f]{32}$/)
   })
 
   test.each([

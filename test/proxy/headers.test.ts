@@ -4,9 +4,10 @@ import { hasUnknownCoding, responseFields } from '../../src/proxy/upstream/respo
 
 const UNTRUSTED = { address: '203.0.113.7', localPort: '8080', trusted: false }
 const TRUSTED = { ...UNTRUSTED, trusted: true }
+const POLICY = { forwarded: false, traceSample: 1 }
 
 function upstream(raw: readonly string[], connection = UNTRUSTED, prefix = ''): [string, string][] {
-  return pairs(new RequestHead(raw).forUpstream(connection, 'id-1', '1.1', prefix))
+  return pairs(new RequestHead(raw).forUpstream(connection, 'id-1', '1.1', prefix, POLICY))
 }
 
 function pairs(flat: readonly string[]): [string, string][] {
@@ -25,6 +26,7 @@ describe('a request’s head', () => {
       ['x-forwarded-port', '8080'],
       ['x-request-id', 'id-1'],
       ['via', '1.1 cutover'],
+      ['traceparent', expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)],
       ['content-length', '3'],
     ])
   })

@@ -15,8 +15,8 @@ function service(name: string, hosts: readonly string[], paths: readonly string[
     balance: 'leastRequest',
     panic: 0,
     retry: { attempts: 2, on: ['connect', 'reset'], statuses: [], methods: ['GET'], budget: 0.2, bodyBytes: 0 },
-    timeouts: { connectMs: 2_000, responseMs: 60_000, idleMs: 60_000 },
-    connections: { keepAliveMs: 4_000 },
+    timeouts: { connectMs: 2_000, responseMs: 60_000, idleMs: 60_000, queueMs: 0 },
+    connections: { perServer: 0, keepAliveMs: 4_000 },
     drain: { timeoutMs: 30_000, websockets: 'close' },
     pools: [],
   }

@@ -124,30 +124,6 @@ describe('what the client says is passed on at once', () => {
   })
 })
 
-describe('Expect: 100-continue', () => {
-  test('the client is told to go on, the body arrives, the server is not asked to', async () => {
-    const client = await connect(cutover)
-    client.send('POST /expect HTTP/1.1\r\nhost: app.test\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n')
-    expect((await client.head()).startLine).toBe('HTTP/1.1 100 Continue')
-    client.send('body')
-    const upstream = await accepted()
-    const request = await upstream.request()
-    expect([request.text, request.field('expect')]).toEqual(['body', undefined])
-    upstream.send('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
-    expect((await client.response()).text).toBe('ok')
-  })
-
-  test('a client that does not wait is served as well', async () => {
-    const client = await connect(cutover)
-    client.send('POST /expect HTTP/1.1\r\nhost: app.test\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\nbody')
-    const upstream = await accepted()
-    expect((await upstream.request()).text).toBe('body')
-    upstream.send('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
-    expect((await client.head()).status).toBe(100)
-    expect((await client.response()).text).toBe('ok')
-  })
-})
-
 describe('an answer before the request has ended', () => {
   test.each([
     ['keeps its connection', (_upstream: RawConnection) => undefined],

@@ -17,6 +17,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext): void
       report,
       revision,
       appliedRevision: control.progress.appliedRevision(),
+      services: all.map(({ name }) => name),
       splits: all.flatMap((service) =>
         Object.keys(service.spec.pools).map((pool) => ({
           service: service.name,

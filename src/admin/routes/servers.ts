@@ -23,7 +23,12 @@ const PatchBody = kind.section(
       }),
     ),
     state: Type.Optional(kind.choice(['ready', 'drain', 'maint'], { description: 'ready, drain or maint.' })),
-    maxConnections: Type.Optional(Type.Unknown({ description: 'Not available yet.' })),
+    maxConnections: Type.Optional(
+      Type.Union([kind.count({ maximum: 1_000_000 }), Type.Null()], {
+        description: 'Overrides connections.perServer of the service; 0 = unbounded, null = as configured.',
+        errorMessage: 'expected a whole number from 0 to 1000000, or null for the configured limit',
+      }),
+    ),
     ...commandMembers,
   },
   {},
@@ -62,7 +67,7 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
   const change = async (
     request: FastifyRequest<{ Params: Params }>,
     reply: FastifyReply,
-    changes: { state?: ServerState; weight?: number | null },
+    changes: { state?: ServerState; weight?: number | null; maxConnections?: number | null },
     insistence: Insistence,
   ): Promise<object> => {
     const { service, pool, ...query } = readInput(ServerWriteQuery, request.query)
@@ -97,16 +102,18 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     )
   }
 
-  const schema = write('Change weight and state', PatchBody)
+  const schema = write('Change weight, state and limit', PatchBody)
   api.patch<{ Params: Params }>('/api/servers/:server', { schema }, (request, reply) => {
     const { weight, state, maxConnections, ...insistence } = readBody(PatchBody, request)
-    if (maxConnections !== undefined) {
-      throw invalidProblem([{ path: 'maxConnections', message: 'not available yet' }])
+    if (weight === undefined && state === undefined && maxConnections === undefined) {
+      const message = 'nothing to change; send {"weight": 2}, {"state": "maint"} or {"maxConnections": 100}'
+      throw invalidProblem([{ path: '', message }])
     }
-    if (weight === undefined && state === undefined) {
-      throw invalidProblem([{ path: '', message: 'nothing to change; send {"weight": 2} or {"state": "maint"}' }])
+    const changes = {
+      ...(state === undefined ? {} : { state }),
+      ...(weight === undefined ? {} : { weight }),
+      ...(maxConnections === undefined ? {} : { maxConnections }),
     }
-    const changes = { ...(state === undefined ? {} : { state }), ...(weight === undefined ? {} : { weight }) }
     return change(request, reply, changes, insistence)
   })
 }

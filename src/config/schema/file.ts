@@ -74,6 +74,22 @@ const ProxySection = kind.section(
       },
       { description: 'How long a client may take; 0 = no deadline.', default: {} },
     ),
+    forwarding: kind.section(
+      {
+        forwarded: kind.flag({
+          description: 'Send Forwarded (RFC 7239) too; it is always gone on with where a trusted proxy sent one.',
+          default: false,
+        }),
+        traceSample: Type.Number({
+          description: 'Share of the traces beginning here whose traceparent is marked as sampled: 1 = all, 0 = none.',
+          errorMessage: 'expected a number from 0 to 1',
+          default: 1,
+          minimum: 0,
+          maximum: 1,
+        }),
+      },
+      { description: 'What servers are told of a request, beside X-Forwarded-*.', default: {} },
+    ),
     accessLog: Type.Union(
       [
         kind.section(

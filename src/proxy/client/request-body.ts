@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import { trailersOf } from '../trailers.ts'
 
 /** Who is told when a body cannot be taken to its end. */
 export interface BodyOwner {
@@ -57,6 +58,11 @@ export class RequestBody extends Readable {
     this.kept = kept
     this.limits = limits
     this.owner = owner
+  }
+
+  /** What followed the body, once it has ended. */
+  get trailers(): readonly [string, string][] {
+    return trailersOf(this.source.rawTrailers)
   }
 
   override _read(): void {

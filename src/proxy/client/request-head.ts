@@ -1,3 +1,5 @@
+import { continuedTrace, isTraceparent, newTrace } from './trace-context.ts'
+
 /** What becomes of a request header field on its way upstream. */
 type FieldKind =
   | 'pass'
@@ -16,6 +18,9 @@ type FieldKind =
   | 'x-request-id'
   | 'forwarded'
   | 'expect'
+  | 'trailer'
+  | 'traceparent'
+  | 'tracestate'
   /** Careless servers read it as one of the fields that frame a message. */
   | 'ambiguous'
 
@@ -23,7 +28,9 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
   ['keep-alive', 'drop'],
   ['proxy-connection', 'drop'],
   ['te', 'drop'],
-  ['trailer', 'drop'],
+  ['trailer', 'trailer'],
+  ['traceparent', 'traceparent'],
+  ['tracestate', 'tracestate'],
   ['upgrade', 'drop'],
   ['expect', 'expect'],
   ['transfer_encoding', 'ambiguous'],
@@ -82,11 +89,15 @@ export class RequestHead {
   forwardedPrefix = ''
   requestId = ''
   expect = ''
+  /** Names of fields that will follow the body. */
+  trailer = ''
+  traceparent = ''
   /** A field is there that a careless server could take for a framing one. */
   ambiguous = false
   /** Bytes of the header section, as good as. */
   size = 0
   private forwarded = ''
+  private tracestate = ''
   private named: string | null = null
 
   /** `raw`: name and value in turn, as node:http gives them. */
@@ -110,9 +121,16 @@ export class RequestHead {
    * The fields for the upstream: ours added, and what the client said of itself believed only behind a trusted proxy.
    * `prefix`: the part of the path that was stripped.
    */
-  forUpstream(connection: Forwarding, requestId: string, protocol: string, prefix: string): string[] {
+  forUpstream(
+    connection: Forwarding,
+    requestId: string,
+    protocol: string,
+    prefix: string,
+    policy: ForwardingPolicy,
+  ): string[] {
     const { fields } = this
     const { trusted, address, localPort } = connection
+    this.follow(trusted, policy)
     if (this.host !== '') fields.push('host', this.host)
     fields.push(
       'x-forwarded-for',
@@ -127,12 +145,45 @@ export class RequestHead {
       requestId,
       'via',
       this.via === '' ? `${protocol} cutover` : `${this.via}, ${protocol} cutover`,
+      'traceparent',
+      this.traceparent,
     )
+    if (this.tracestate !== '') fields.push('tracestate', this.tracestate)
     const whole = trusted ? this.forwardedPrefix + prefix : prefix
     if (whole !== '') fields.push('x-forwarded-prefix', whole)
-    if (trusted && this.forwarded !== '') fields.push('forwarded', this.forwarded)
+    const forwarded = trusted ? this.forwarded : ''
+    if (forwarded !== '' || policy.forwarded)
+      fields.push('forwarded', joined(forwarded, this.forwardedElement(address)))
     if (this.contentLength !== null) fields.push('content-length', this.contentLength)
     return fields
+  }
+
+  /** What else goes upstream where the header is to be sent before the body, or the body ends with trailers. */
+  extraFields(): string[] {
+    const fields: string[] = []
+    if (this.expect !== '') fields.push('expect', '100-continue')
+    if (this.transferEncoding === null) return fields
+    if (this.trailer !== '') fields.push('trailer', this.trailer)
+    fields.push('transfer-encoding', 'chunked')
+    return fields
+  }
+
+  /** Goes on with the trace that a trusted proxy tells of, or begins one. */
+  private follow(trusted: boolean, { traceSample }: ForwardingPolicy): void {
+    if (trusted && this.traceparent !== '' && isTraceparent(this.traceparent)) {
+      this.traceparent = continuedTrace(this.traceparent)
+      return
+    }
+    // What stands in there belongs to the trace that it came with.
+    this.tracestate = ''
+    this.traceparent = newTrace(traceSample === 1 || Math.random() < traceSample)
+  }
+
+  /** This hop, as RFC 7239 §4 has it. */
+  private forwardedElement(address: string): string {
+    const node = address.includes(':') ? `"[${address}]"` : address.includes('.') ? address : 'unknown'
+    const host = this.host === '' ? '' : `;host="${this.host}"`
+    return `for=${node}${host};proto=http`
   }
 
   /** The id that a trusted proxy gave this request; empty when there is none to be believed. */
@@ -183,6 +234,16 @@ export class RequestHead {
       case 'expect':
         this.expect = joined(this.expect, value)
         break
+      case 'trailer':
+        this.trailer = joined(this.trailer, value)
+        break
+      case 'traceparent':
+        // Two of them are none.
+        this.traceparent = this.traceparent === '' ? value : 'ambiguous'
+        break
+      case 'tracestate':
+        this.tracestate = joined(this.tracestate, value)
+        break
       case 'ambiguous':
         this.ambiguous = true
         break
@@ -208,6 +269,14 @@ export class RequestHead {
     }
     this.fields.length = kept
   }
+}
+
+/** What every request tells its server beside what X-Forwarded-* say. */
+export interface ForwardingPolicy {
+  /** `Forwarded`, even where no trusted proxy has begun one. */
+  readonly forwarded: boolean
+  /** Share of the traces beginning here that are marked as sampled, 0 to 1. */
+  readonly traceSample: number
 }
 
 /** What the connection adds to a request's header. */

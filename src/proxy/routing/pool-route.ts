@@ -4,6 +4,7 @@ import type { Target } from '../upstream/target.ts'
 import type { Targets } from '../upstream/targets.ts'
 import type { Member, Policy } from './balance/candidates.ts'
 import { candidates } from './balance/candidates.ts'
+import { Queue } from './queue.ts'
 
 /** A pool of the table in force. */
 export class PoolRoute {
@@ -11,6 +12,8 @@ export class PoolRoute {
   readonly version: string
   readonly share: number
   readonly series: Series
+  /** Requests that wait for one of its servers. */
+  readonly queue: Queue
   /** Shares are dealt out like weights in smooth round robin: what this pool is owed. */
   credit = 0
   private readonly targets: Targets
@@ -40,11 +43,13 @@ export class PoolRoute {
     this.panic = panic
     this.targets = targets
     this.series = counters.seriesFor(service, pool.name, pool.version)
+    this.queue = previous?.queue ?? new Queue()
     const credits = new Map(previous?.members.map(({ target, credit }) => [target, credit]))
     this.members = pool.servers
       .filter((server) => server.open)
       .map(({ key, weight }) => {
         const target = targets.get(key)
+        target.queue = this.queue
         return { target, weight, credit: credits.get(target) ?? 0 }
       })
   }
@@ -59,6 +64,12 @@ export class PoolRoute {
   /** A server that is not up, for a request that no pool has another one for; null unless in panic. */
   pickLastResort(tried: readonly Target[] | null, now: number): Target | null {
     return this.pickFrom(this.lastResort, tried, now)
+  }
+
+  /** Whether a server would do for this request but for its limit. */
+  hasFull(tried: readonly Target[] | null): boolean {
+    if (this.seenEpoch !== this.targets.epoch) this.follow()
+    return this.available.some(({ target }) => target.isFull() && tried?.includes(target) !== true)
   }
 
   private pickFrom(members: readonly Member[], tried: readonly Target[] | null, now: number): Target | null {

@@ -13,7 +13,8 @@ const POLICIES: Readonly<Record<Balance, Policy>> = { leastRequest: leastRequest
 
 /** A server chosen for a try, and what its answers are counted under. */
 export interface Choice {
-  readonly target: Target
+  /** null = those of the pool that could take it have reached their limits: it has to wait. */
+  readonly target: Target | null
   readonly pool: PoolRoute
 }
 
@@ -49,22 +50,36 @@ export class ServiceRoute {
   /**
    * A server for the next try; null when none can take it. The split chooses the pool; where that pool has no server
    * left, the request goes to another pool that has a share, rather than being lost; and only where there is none
-   * either, to servers that are not up, if `panic` has it so. `before`: the pool of the try before, which a retry keeps.
+   * either, to servers that are not up, if `panic` has it so. A pool whose servers have reached their limits keeps its
+   * requests. `before`: the pool of the try before, which a retry keeps.
    */
   choose(tried: readonly Target[] | null, now: number, before?: PoolRoute): Choice | null {
     const first = this.pools.length === 1 ? this.pools[0] : (this.samePool(before) ?? this.nextPool())
     if (first === undefined) return null
     const target = first.pick(tried, now)
-    if (target !== null) return { target, pool: first }
+    if (target !== null || first.hasFull(tried)) return { target, pool: first }
     for (const pool of this.pools) {
       const other = pool === first ? null : pool.pick(tried, now)
       if (other !== null) return { target: other, pool }
     }
+    for (const pool of this.pools) if (pool.hasFull(tried)) return { target: null, pool }
     for (const pool of [first, ...this.pools]) {
       const last = pool.pickLastResort(tried, now)
       if (last !== null) return { target: last, pool }
     }
     return null
+  }
+
+  /** Requests that wait for a server. */
+  get queued(): number {
+    let sum = 0
+    for (const pool of this.pools) sum += pool.queue.length
+    return sum
+  }
+
+  /** Something has changed that requests may have waited for. */
+  pump(): void {
+    for (const pool of this.pools) pool.queue.pump()
   }
 
   private samePool(before: PoolRoute | undefined): PoolRoute | undefined {

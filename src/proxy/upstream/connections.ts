@@ -1,5 +1,9 @@
+import type { Socket } from 'node:net'
 import { buildConnector, type Dispatcher, Pool } from 'undici'
+import type { RequestBody } from '../client/request-body.ts'
 import { ProxyError } from '../errors.ts'
+import { OneShot } from './one-shot.ts'
+import { withoutContinue } from './unasked-continue.ts'
 
 export interface ConnectionSettings {
   readonly connectMs: number
@@ -39,6 +43,16 @@ export class Connections {
     else this.pool ??= this.createPool(keepAliveMs)
     const pool = sure ? this.surePool : this.pool
     pool?.dispatch(options, handler)
+  }
+
+  /** On a connection of its own, the header before the body, and trailers behind it. */
+  dispatchAlone(options: Dispatcher.DispatchOptions, body: RequestBody, handler: Dispatcher.DispatchHandler): void {
+    const { protocol, hostname, host, port } = new URL(this.url)
+    const to = { protocol, hostname, host, port, localAddress: null }
+    const connect = connectWithin(this.settings.connectMs)
+    new OneShot(options, body, handler, MAX_RESPONSE_HEADER_BYTES).start((callback) => {
+      connect(to, (...[error, socket]) => callback(error, (socket ?? null) as Socket | null))
+    })
   }
 
   /** New settings hold for new connections; requests on the old ones finish there. */
@@ -84,9 +98,14 @@ function connectWithin(timeoutMs: number): buildConnector.connector {
     // The declared type hides that the connector returns the socket.
     const socket = connector(options, (...result) => {
       clearTimeout(timer)
-      result[1]?.on('error', renameReset)
+      const [, connected] = result
+      // Absent when it failed, whatever the declared type says.
+      if (connected) {
+        connected.on('error', renameReset)
+        withoutContinue(connected)
+      }
       callback(...result)
-    }) as unknown as import('node:net').Socket
+    }) as unknown as Socket
     if (timeoutMs === 0) return
     timer = setTimeout(() => socket.destroy(new ProxyError('connection_timeout', 'no')), timeoutMs)
   }

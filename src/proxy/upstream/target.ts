@@ -1,4 +1,5 @@
 import type { Health } from '../../model/state.ts'
+import type { Queue } from '../routing/queue.ts'
 import type { ConnectionSettings } from './connections.ts'
 import { Connections } from './connections.ts'
 
@@ -31,6 +32,10 @@ export class Target {
   /** The table in force does not name it. */
   isLeaving = false
   inFlight = 0
+  /** Requests and tunnels under way at most; 0 = unbounded. */
+  maxConnections = 0
+  /** Those that wait for a server of its pool. */
+  queue: Queue | null = null
   /** Milliseconds on the monotonic clock; 0 = not avoided. */
   avoidUntil = 0
   /**
@@ -69,6 +74,11 @@ export class Target {
     request.slot = -1
     this.inFlight--
     if (this.inFlight === 0 && this.closed) this.becomeIdle()
+    this.queue?.pump()
+  }
+
+  isFull(): boolean {
+    return this.maxConnections > 0 && this.inFlight >= this.maxConnections
   }
 
   refused(now: number): void {

@@ -96,6 +96,7 @@ export class Targets {
       this.byKey.set(server.key, target)
     } else target.connections.configure(settings)
     target.isLeaving = false
+    target.maxConnections = server.maxConnections
     // Ejected is what it is until the control half says otherwise.
     if (server.unchecked && target.health !== 'ejected' && target.health !== 'trial') target.health = 'up'
     this.leaveMs.set(server.key, service.drain.timeoutMs)

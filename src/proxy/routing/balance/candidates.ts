@@ -14,8 +14,8 @@ export interface Policy {
 }
 
 /**
- * The members that may get a request: open, up, of positive weight, and not tried before by this request. Servers that
- * have just refused a connection are left out as long as there is another.
+ * The members that may get a request: open, up, of positive weight, below their limit, and not tried before by this
+ * request. Servers that have just refused a connection are left out as long as there is another.
  */
 export function candidates(
   members: readonly Member[],
@@ -25,9 +25,10 @@ export function candidates(
   let usable = members
   if (tried !== null) usable = usable.filter((member) => !tried.includes(member.target))
   for (const member of usable) {
-    if (member.target.avoidUntil <= now) continue
-    const willing = usable.filter(({ target }) => target.avoidUntil <= now)
-    return willing.length > 0 ? willing : usable
+    if (member.target.avoidUntil <= now && !member.target.isFull()) continue
+    const free = usable.filter(({ target }) => !target.isFull())
+    const willing = free.filter(({ target }) => target.avoidUntil <= now)
+    return willing.length > 0 ? willing : free
   }
   return usable
 }

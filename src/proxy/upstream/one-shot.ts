@@ -1,0 +1,192 @@
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { request as httpRequest } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Dispatcher } from 'undici'
+import type { RequestBody } from '../client/request-body.ts'
+import { ProxyError } from '../errors.ts'
+
+type Fields = Record<string, string | string[]>
+
+/** Opens a connection to a server. */
+export type Connect = (callback: (error: Error | null, socket: Socket | null) => void) => void
+
+/**
+ * A request on a connection of its own, through node:http, told to its handler in undici's words: for what undici does
+ * not do. Its header goes out before its body, so that the server can say whether it wants that (RFC 9110 §10.1.1), and
+ * trailers follow the body.
+ */
+export class OneShot implements Dispatcher.DispatchController {
+  aborted = false
+  paused = false
+  reason: Error | null = null
+  rawHeaders: null = null
+  rawTrailers: null = null
+  private readonly options: Dispatcher.DispatchOptions
+  private readonly body: RequestBody
+  private readonly handler: Dispatcher.DispatchHandler
+  private readonly maxHeaderBytes: number
+  private request: ClientRequest | null = null
+  private response: IncomingMessage | null = null
+  private timer: NodeJS.Timeout | null = null
+  private ended = false
+
+  constructor(
+    options: Dispatcher.DispatchOptions,
+    body: RequestBody,
+    handler: Dispatcher.DispatchHandler,
+    maxHeaderBytes: number,
+  ) {
+    this.options = options
+    this.body = body
+    this.handler = handler
+    this.maxHeaderBytes = maxHeaderBytes
+  }
+
+  start(connect: Connect): void {
+    // What breaks after the request has ended has nobody to be told to; and a body may break before it is read.
+    this.body.on('error', (error) => this.abort(error))
+    connect((error, socket) => {
+      if (socket === null) this.fail(error ?? new ProxyError('connection_terminated', 'no'))
+      else this.send(socket)
+    })
+  }
+
+  pause(): void {
+    this.paused = true
+    this.response?.pause()
+    this.stopTimer()
+  }
+
+  resume(): void {
+    this.paused = false
+    this.startTimer(this.options.bodyTimeout)
+    this.response?.resume()
+  }
+
+  abort(reason: Error): void {
+    if (this.ended) return
+    this.aborted = true
+    this.reason = reason
+    this.fail(reason)
+  }
+
+  private send(socket: Socket): void {
+    socket.on('error', (error) => this.fail(error))
+    const { method, path, headers, headersTimeout } = this.options
+    this.tell(() => this.handler.onRequestStart?.(this, null))
+    if (this.ended) {
+      socket.destroy()
+      return
+    }
+    try {
+      this.request = httpRequest({
+        method,
+        path,
+        headers: headers as string[],
+        maxHeaderSize: this.maxHeaderBytes,
+        createConnection: () => socket,
+      })
+    } catch {
+      // A path or field that node:http does not write; nothing was sent.
+      socket.destroy()
+      this.fail(new ProxyError('http_request_error', 'no'))
+      return
+    }
+    this.request.on('information', ({ statusCode, rawHeaders }) => {
+      this.timer?.refresh()
+      this.tell(() => this.handler.onResponseStart?.(this, statusCode, fieldsOf(rawHeaders)))
+    })
+    this.request.on('upgrade', (_response, upgraded) => {
+      upgraded.destroy()
+      this.fail(new ProxyError('http_protocol_error', 'maybe'))
+    })
+    this.request.on('response', (response) => this.receive(response))
+    this.request.on('error', (error) => this.fail(error))
+    this.startTimer(headersTimeout)
+    this.sendBody(this.request)
+  }
+
+  private sendBody(request: ClientRequest): void {
+    request.flushHeaders()
+    this.body.on('data', (chunk: Buffer) => {
+      if (this.response === null) this.timer?.refresh()
+      if (request.write(chunk)) return
+      this.body.pause()
+      request.once('drain', () => this.body.resume())
+    })
+    this.body.on('end', () => {
+      try {
+        const { trailers } = this.body
+        if (trailers.length > 0) request.addTrailers(trailers)
+      } catch {
+        // Trailers that cannot be written go: nobody may rely on them (RFC 9110 §6.5.1).
+      }
+      request.end()
+      this.tell(() => this.handler.onRequestSent?.())
+    })
+  }
+
+  private receive(response: IncomingMessage): void {
+    this.response = response
+    const { bodyTimeout } = this.options
+    this.startTimer(bodyTimeout)
+    response.on('error', (error) => this.fail(error))
+    response.on('data', (chunk: Buffer) => {
+      this.timer?.refresh()
+      this.tell(() => this.handler.onResponseData?.(this, chunk))
+    })
+    response.on('end', () => {
+      if (!response.complete) this.fail(new ProxyError('http_response_incomplete', 'yes'))
+      else if (this.end()) this.handler.onResponseEnd?.(this, fieldsOf(response.rawTrailers))
+    })
+    const { statusCode = 0, statusMessage, rawHeaders } = response
+    this.tell(() => this.handler.onResponseStart?.(this, statusCode, fieldsOf(rawHeaders), statusMessage))
+  }
+
+  /** What the handler cannot cope with aborts this request, and nothing else. */
+  private tell(say: () => void): void {
+    if (this.ended) return
+    try {
+      say()
+    } catch (error) {
+      this.abort(error as Error)
+    }
+  }
+
+  private fail(error: Error): void {
+    if (this.end()) this.handler.onResponseError?.(this, error)
+  }
+
+  /** Lets go of connection and body; returns false when that was done before. */
+  private end(): boolean {
+    if (this.ended) return false
+    this.ended = true
+    this.stopTimer()
+    this.body.destroy()
+    this.request?.destroy()
+    return true
+  }
+
+  private startTimer(timeoutMs: number | null | undefined): void {
+    this.stopTimer()
+    if (!timeoutMs) return
+    this.timer = setTimeout(() => this.abort(new ProxyError('http_response_timeout', 'maybe')), timeoutMs)
+  }
+
+  private stopTimer(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+  }
+}
+
+/** Lower-case names with their values, as undici gives them. `raw`: name and value in turn. */
+function fieldsOf(raw: readonly string[]): Fields {
+  const fields: Fields = Object.create(null)
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = (raw[i] as string).toLowerCase()
+    const value = raw[i + 1] as string
+    const before = fields[name]
+    fields[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]
+  }
+  return fields
+}

@@ -1,0 +1,83 @@
+import { subscribe } from 'node:diagnostics_channel'
+import { Socket } from 'node:net'
+
+/** A connection to a server whose next bytes may begin with a `100 Continue`. */
+const AWAITS_HEAD = Symbol('awaits head')
+/** The beginning of an interim response, whose end has not come yet. */
+const HELD = Symbol('held')
+
+interface Watched extends Socket {
+  [AWAITS_HEAD]?: boolean
+  [HELD]?: Buffer | null
+}
+
+const INTERIM = Buffer.from('HTTP/1.1 1')
+const CONTINUE = 100
+const SWITCHING_PROTOCOLS = 101
+/** Length of `HTTP/1.1 100`. */
+const THROUGH_STATUS = 12
+/** Longer heads are for the parser to refuse. */
+const MAX_HELD_BYTES = 64 * 1024
+
+// A request is about to be written: what the connection says next is its answer.
+subscribe('undici:client:sendHeaders', (message) => {
+  const { socket } = message as { socket: Watched }
+  if (socket[AWAITS_HEAD] !== undefined) socket[AWAITS_HEAD] = true
+})
+
+/**
+ * Takes `100 Continue` out of what a server answers. Some send it unasked, as they may (RFC 9110 §15.2.1); undici, which
+ * never asks for it, takes it for the end of the connection.
+ */
+export function withoutContinue(socket: Socket): void {
+  const watched = socket as Watched
+  watched[AWAITS_HEAD] = false
+  watched[HELD] = null
+  watched.read = read
+}
+
+function read(this: Watched, size?: number): Buffer | null {
+  const chunk: Buffer | null = Socket.prototype.read.call(this, size)
+  return this[AWAITS_HEAD] === true && chunk !== null ? head(this, chunk) : chunk
+}
+
+/** What the parser gets of bytes that stand where an answer begins; null = nothing yet. */
+function head(socket: Watched, chunk: Buffer): Buffer | null {
+  const held = socket[HELD] ?? null
+  if (held === null && chunk.length >= THROUGH_STATUS && chunk[INTERIM.length - 1] !== INTERIM.at(-1)) {
+    socket[AWAITS_HEAD] = false
+    return chunk
+  }
+  const bytes = held === null ? chunk : Buffer.concat([held, chunk])
+  socket[HELD] = null
+  const passed: Buffer[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const status = interimStatus(bytes, at)
+    if (status === null || status === SWITCHING_PROTOCOLS) {
+      socket[AWAITS_HEAD] = false
+      passed.push(bytes.subarray(at))
+      break
+    }
+    const end = bytes.indexOf('\r\n\r\n', at)
+    if (end === -1) {
+      if (bytes.length - at < MAX_HELD_BYTES) socket[HELD] = Buffer.from(bytes.subarray(at))
+      else {
+        socket[AWAITS_HEAD] = false
+        passed.push(bytes.subarray(at))
+      }
+      break
+    }
+    if (status !== CONTINUE) passed.push(bytes.subarray(at, end + 4))
+    at = end + 4
+  }
+  return passed.length === 0 ? null : passed.length === 1 ? (passed[0] as Buffer) : Buffer.concat(passed)
+}
+
+/** The status of an interim response (0 while it cannot be told) that begins at `at`; null when it is none. */
+function interimStatus(bytes: Buffer, at: number): number | null {
+  const shared = Math.min(INTERIM.length, bytes.length - at)
+  if (bytes.compare(INTERIM, 0, shared, at, at + shared) !== 0) return null
+  if (bytes.length - at < THROUGH_STATUS) return 0
+  return Number(bytes.toString('latin1', at + INTERIM.length - 1, at + THROUGH_STATUS))
+}
