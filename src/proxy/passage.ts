@@ -7,22 +7,15 @@ import { newRequestId } from './client/request-id.ts'
 import { traceIdOf } from './client/trace-context.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { ErrorCode, ProxyError } from './errors.ts'
-import { isServersFault, statusOf } from './errors.ts'
+import { isServersFault } from './errors.ts'
+import type { OwnAnswer } from './own-answer.ts'
+import { failure, ownAnswer } from './own-answer.ts'
 import type { PoolRoute } from './routing/pool-route.ts'
 import type { Queue, Waiting } from './routing/queue.ts'
 import type { Attempt } from './routing/retry.ts'
 import { mayBeRepeated, mayRetry, mayRetryStatus } from './routing/retry.ts'
 import type { Choice, ServiceRoute } from './routing/service-route.ts'
 import type { Target } from './upstream/target.ts'
-
-/** An answer of our own: short, plain, and without anything from inside. */
-export interface OwnAnswer {
-  readonly status: number
-  readonly code: ErrorCode
-  readonly body: string
-  /** Name and value in turn. */
-  readonly fields: string[]
-}
 
 /**
  * What a request and an upgrade have in common: admission, a service, tries at its servers, the wait for one of them,
@@ -291,31 +284,6 @@ export abstract class Passage implements Waiting {
 
 function onQueueTimeout(passage: Passage): void {
   passage.waitedTooLong()
-}
-
-const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
-  destination_not_found: 'No service for this host and path.',
-  destination_unavailable: 'No server is available.',
-  connection_limit_reached: 'All servers are busy.',
-  http_response_timeout: 'The server took too long.',
-  connection_timeout: 'The server could not be reached in time.',
-  connection_refused: 'The server could not be reached.',
-  drain_timeout: 'The server was taken out of service before it answered.',
-  http_request_error: 'The request cannot be forwarded.',
-}
-
-function failure(code: ErrorCode, requestId: string): OwnAnswer {
-  return ownAnswer(statusOf(code), TEXTS[code] ?? 'The server did not answer properly.', code, requestId)
-}
-
-/** An answer of our own, by status and text. */
-export function ownAnswer(status: number, text: string, code: ErrorCode, requestId: string): OwnAnswer {
-  const body = `${status} ${text}\n`
-  const fields = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(body.length)]
-  fields.push('x-request-id', requestId, 'proxy-status', `cutover; error=${code}`)
-  if (status === 503) fields.push('retry-after', '1')
-  if (status === 405) fields.push('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
-  return { status, code, body, fields }
 }
 
 /** The target with its first `length` characters gone, still beginning with a slash. */

@@ -1,0 +1,64 @@
+/** What becomes of a request header field on its way upstream. */
+export type FieldKind =
+  | 'pass'
+  /** Concerns this hop only (RFC 9110 §7.6.1), or is set anew. */
+  | 'drop'
+  | 'host'
+  | 'connection'
+  | 'content-length'
+  | 'transfer-encoding'
+  | 'via'
+  | 'x-forwarded-for'
+  | 'x-forwarded-proto'
+  | 'x-forwarded-host'
+  | 'x-forwarded-port'
+  | 'x-forwarded-prefix'
+  | 'x-request-id'
+  | 'forwarded'
+  | 'expect'
+  | 'trailer'
+  | 'traceparent'
+  | 'tracestate'
+  /** Careless servers read it as one of the fields that frame a message. */
+  | 'ambiguous'
+
+const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
+  ['keep-alive', 'drop'],
+  ['proxy-connection', 'drop'],
+  ['te', 'drop'],
+  ['trailer', 'trailer'],
+  ['traceparent', 'traceparent'],
+  ['tracestate', 'tracestate'],
+  ['upgrade', 'drop'],
+  ['expect', 'expect'],
+  ['transfer_encoding', 'ambiguous'],
+  ['content_length', 'ambiguous'],
+  ['proxy-authorization', 'drop'],
+  ['http2-settings', 'drop'],
+  ['host', 'host'],
+  ['connection', 'connection'],
+  ['content-length', 'content-length'],
+  ['transfer-encoding', 'transfer-encoding'],
+  ['via', 'via'],
+  ['x-forwarded-for', 'x-forwarded-for'],
+  ['x-forwarded-proto', 'x-forwarded-proto'],
+  ['x-forwarded-host', 'x-forwarded-host'],
+  ['x-forwarded-port', 'x-forwarded-port'],
+  ['x-forwarded-prefix', 'x-forwarded-prefix'],
+  ['x-request-id', 'x-request-id'],
+  ['forwarded', 'forwarded'],
+])
+
+/** Names as clients spell them → kind. Clients use few spellings, but could send many: bounded. */
+const spelled = new Map<string, FieldKind>()
+const MAX_SPELLINGS = 2_000
+
+/** What becomes of a field, by its name in any spelling. */
+export function kindOf(name: string): FieldKind {
+  const known = spelled.get(name)
+  if (known !== undefined) return known
+  const kind = KINDS.get(name.toLowerCase()) ?? 'pass'
+  if (spelled.size >= MAX_SPELLINGS) spelled.clear()
+  spelled.set(name, kind)
+  return kind
+}
