@@ -3,12 +3,13 @@ import { Outliers, type WatchedPool } from '../health/outlier.ts'
 import type { Facts, Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
-import type { Report, ToControl } from '../model/messages.ts'
+import type { Report, ToControl, ToProxy, Vitals } from '../model/messages.ts'
 import { isOpen, serversOf } from '../model/servers.ts'
 import { shareOf } from '../model/split.ts'
-import type { Health, State } from '../model/state.ts'
+import type { Health, Service, State } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
-import { compile } from '../model/table.ts'
+import type { TableService } from '../model/table.ts'
+import { compileService, tableChange, wholeTable } from '../model/table.ts'
 import type { Store } from '../store/store.ts'
 import type { CommandMaker, Resolve, Result } from './controller.ts'
 import { Controller } from './controller.ts'
@@ -24,6 +25,9 @@ export interface Settled extends Standing {
   /** Requests that were cut meanwhile where it was to come to rest. */
   readonly cut: number
 }
+
+/** Health by target, as a proxy half has it. */
+export type KnownHealth = readonly (readonly [string, Health | 'trial'])[]
 
 /** How a server does, by its checks and by what requests have met there. */
 export interface ServerHealth {
@@ -47,9 +51,15 @@ export class ControlHalf {
   private readonly outliers = new Outliers()
   private outlierTimer: NodeJS.Timeout | undefined
   private readonly reports = new Reports()
+  private readonly vitals = new Map<string, Vitals>()
   private readonly links = new Map<string, ControlEnd>()
   private readonly onStopped = new Map<string, (cut: number) => void>()
+  private expected: readonly string[] = []
   private onFirstProbes: (() => void) | null = null
+  /** What the proxy halves have the table of, or are about to. */
+  private followed: State
+  /** Compiled services, as long as they stay the same. */
+  private readonly tables = new WeakMap<Service, TableService>()
   /** Targets that are checked now. */
   private checked = new Set<string>()
   /** Targets that count as up without being checked. */
@@ -61,6 +71,7 @@ export class ControlHalf {
       onProbe: () => this.checkFirstProbes(),
     })
     this.controller = new Controller(store, resolve, () => this.facts())
+    this.followed = this.controller.state
   }
 
   get state(): State {
@@ -82,7 +93,7 @@ export class ControlHalf {
       ([name, link]) =>
         new Promise<number>((resolve) => {
           this.onStopped.set(name, resolve)
-          link.send({ type: 'stop', acceptForMs, timeoutMs })
+          link.send({ type: 'stop', acceptForMs, timeoutMs, tunnels: 'atOnce' })
         }),
     )
     return (await Promise.all(stopped)).reduce((sum, cut) => sum + cut, 0)
@@ -93,14 +104,50 @@ export class ControlHalf {
     this.checker.stop()
   }
 
-  /** Takes a proxy half on: it gets the table, and what is known of health. */
-  attach(name: string, link: ControlEnd): void {
+  /**
+   * Takes a proxy half on: it gets the table, and what is known of health. `known`: what it knows itself, from a control
+   * half before this one.
+   */
+  attach(name: string, link: ControlEnd, known: KnownHealth = []): void {
     this.links.set(name, link)
     this.progress.add(name)
     this.outliers.attach(name)
+    this.adopt(name, known)
     link.receive((message) => this.receive(name, message))
-    link.send({ type: 'table', table: compile(this.state) })
+    link.send({ type: 'table', change: wholeTable(this.state, this.compiled) })
     this.sendHealthTo(name, link, [...this.checked, ...this.unchecked])
+  }
+
+  /** The wire to a proxy half is gone, and mostly the half with it. */
+  detach(name: string, link: ControlEnd): void {
+    // It may have been taken on again by another wire.
+    if (this.links.get(name) !== link) return
+    this.links.delete(name)
+    this.progress.remove(name)
+    this.reports.lost(name)
+    this.onStopped.get(name)?.(0)
+    this.changed(this.outliers.detach(name))
+  }
+
+  /** Sets who lives of the proxy halves: those that are missed hold up what is waited for, and the others are forgotten. */
+  expect(names: readonly string[]): void {
+    for (const name of this.expected) {
+      if (names.includes(name)) continue
+      this.reports.retire(name)
+      this.vitals.delete(name)
+    }
+    this.expected = names
+    this.progress.expect(names)
+  }
+
+  /** What a proxy half reported last. */
+  reportOf(name: string): Report | undefined {
+    return this.reports.lastOf(name)
+  }
+
+  /** What the process of a proxy half said last that it costs. */
+  vitalsOf(name: string): Vitals | undefined {
+    return this.vitals.get(name)
   }
 
   execute(make: CommandMaker, request: Request): Promise<Result> {
@@ -158,6 +205,17 @@ export class ControlHalf {
     this.onFirstProbes = null
   }
 
+  /** Goes on with what a proxy half knows: until the first checks are in, nobody knows better. */
+  private adopt(name: string, known: KnownHealth): void {
+    for (const [key, health] of known) this.checker.adopt(key, health === 'down' ? 'down' : 'up')
+    const now = performance.now()
+    this.outliers.watch(this.pools(this.state), now)
+    const ejected = known.filter(([, health]) => health === 'ejected' || health === 'trial').map(([key]) => key)
+    this.outliers.adopt(ejected, name, now)
+    this.changed([])
+    this.checkFirstProbes()
+  }
+
   private follow(state: State): void {
     const services = Object.values(state.services)
     const servers = services.flatMap((service) => serversOf(service).map((server) => ({ server, spec: service.spec })))
@@ -176,8 +234,9 @@ export class ControlHalf {
     const isBack = (key: string): boolean => watched.has(key) && !this.outliers.isEjected(key)
     // Who is let in because another one leaves takes requests before that one stops to.
     this.sendHealth([...forgotten, ...changed.filter(isBack)])
-    const table = compile(state)
-    for (const link of this.links.values()) link.send({ type: 'table', table })
+    const message: ToProxy = { type: 'table', change: tableChange(this.followed, state, this.compiled) }
+    this.followed = state
+    for (const link of this.links.values()) link.send(message)
     // A target that counted as up unchecked until now has to prove it from here on.
     this.changed([...added, ...changed.filter((key) => !isBack(key))])
   }
@@ -215,6 +274,9 @@ export class ControlHalf {
       case 'report':
         this.reports.take(message.id, name, message.report)
         break
+      case 'vitals':
+        this.vitals.set(name, message.vitals)
+        break
       case 'stopped':
         this.onStopped.get(name)?.(message.cut)
         break
@@ -242,6 +304,14 @@ export class ControlHalf {
       return [key, standing === 'in' ? this.found(key).health : standing] as const
     })
     link.send({ type: 'health', changes })
+  }
+
+  private readonly compiled = (service: Service): TableService => {
+    const known = this.tables.get(service)
+    if (known !== undefined) return known
+    const table = compileService(service)
+    this.tables.set(service, table)
+    return table
   }
 
   private facts(): Facts {

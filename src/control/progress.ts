@@ -27,12 +27,20 @@ interface Waiter {
 export class Progress {
   private readonly proxies = new Map<string, ProxyStanding>()
   private readonly waiters = new Set<Waiter>()
+  /** Proxy halves that live, as far as is known, whether they have been heard of yet or not. */
+  private expected: ReadonlySet<string> = new Set()
+
+  /** Sets who lives: what is not heard of them counts as not applied. */
+  expect(proxies: Iterable<string>): void {
+    this.expected = new Set(proxies)
+    this.checkAll()
+  }
 
   add(proxy: string): void {
     this.proxies.set(proxy, { appliedRevision: -1, busy: new Map() })
   }
 
-  /** A proxy half that is gone has nothing under way, and is waited for no longer. */
+  /** A proxy half that is gone has nothing under way, and is waited for no longer, unless it is still expected. */
   remove(proxy: string): void {
     this.proxies.delete(proxy)
     this.checkAll()
@@ -53,11 +61,22 @@ export class Progress {
 
   /** The lowest revision that every proxy half has applied. */
   appliedRevision(): number {
+    if (this.missing().length > 0 || this.proxies.size === 0) return -1
     return Math.min(...[...this.proxies.values()].map((proxy) => proxy.appliedRevision))
   }
 
+  /** What a proxy half has applied; -1 = nothing yet. */
+  appliedBy(proxy: string): number {
+    return this.proxies.get(proxy)?.appliedRevision ?? -1
+  }
+
+  private missing(): string[] {
+    return [...this.expected].filter((name) => !this.proxies.has(name))
+  }
+
   standing(revision: number, keys: readonly string[]): Standing {
-    const lagging = [...this.proxies].filter(([, proxy]) => proxy.appliedRevision < revision).map(([name]) => name)
+    const behind = [...this.proxies].filter(([, proxy]) => proxy.appliedRevision < revision).map(([name]) => name)
+    const lagging = [...behind, ...this.missing()]
     const busy: Record<string, number> = {}
     for (const { busy: counts } of this.proxies.values()) {
       for (const key of keys) {

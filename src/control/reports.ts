@@ -9,9 +9,14 @@ interface Round {
   readonly finish: () => void
 }
 
-/** Asks proxy halves for their counts and adds them up. */
+/**
+ * Asks proxy halves for their counts and adds them up. What one that is gone has counted stays in the totals, as it said
+ * last; what it had under way does not.
+ */
 export class Reports {
   private lastId = 0
+  private readonly last = new Map<string, Report>()
+  private retired: Report | null = null
   private readonly rounds = new Map<number, Round>()
 
   collect(links: ReadonlyMap<string, { send(message: ToProxy): void }>): Promise<Report> {
@@ -20,7 +25,7 @@ export class Reports {
       const finish = (): void => {
         clearTimeout(timer)
         this.rounds.delete(id)
-        resolve(merge(round.reports))
+        resolve(merge(this.retired === null ? round.reports : [...round.reports, this.retired]))
       }
       const round: Round = { missing: new Set(links.keys()), reports: [], finish }
       const timer = setTimeout(finish, REPORT_TIMEOUT_MS)
@@ -30,7 +35,29 @@ export class Reports {
     })
   }
 
+  /** What a proxy half said last. */
+  lastOf(proxy: string): Report | undefined {
+    return this.last.get(proxy)
+  }
+
+  /** A proxy half cannot be asked any more. */
+  lost(proxy: string): void {
+    for (const round of this.rounds.values())
+      if (round.missing.delete(proxy) && round.missing.size === 0) round.finish()
+  }
+
+  /** A proxy half has ended. */
+  retire(proxy: string): void {
+    const last = this.last.get(proxy)
+    this.last.delete(proxy)
+    if (last === undefined) return
+    const totals: Report = { ...last, inFlight: {}, queued: {}, connections: 0 }
+    this.retired = this.retired === null ? totals : merge([this.retired, totals])
+  }
+
+  /** `id` 0: unasked. */
   take(id: number, proxy: string, report: Report): void {
+    this.last.set(proxy, report)
     const round = this.rounds.get(id)
     if (round === undefined || !round.missing.delete(proxy)) return
     round.reports.push(report)

@@ -65,6 +65,11 @@ export class HealthChecker {
     for (const [key, check] of before) if (!checks.has(key)) check.stop()
   }
 
+  /** What somebody else has found out about a target, where nothing has been found out here yet. */
+  adopt(key: string, health: 'up' | 'down'): void {
+    this.#checks.get(key)?.adopt(health)
+  }
+
   /** What is known of a target; `unknown` for one that is not checked. */
   get(key: string): TargetHealth {
     return this.#checks.get(key)?.known ?? UNCHECKED
@@ -101,6 +106,10 @@ class Check {
     this.stop()
     this.#run = new AbortController()
     void this.#probe(target, this.#run.signal, true)
+  }
+
+  adopt(health: 'up' | 'down'): void {
+    if (this.known.health === 'unknown') this.known = { ...this.known, health, probed: true }
   }
 
   stop(): void {

@@ -105,6 +105,16 @@ export class Outliers {
     this.#halves.add(half)
   }
 
+  /** A proxy half that was there before us has these ejected: they stay so for another `failTimeoutMs`. */
+  adopt(keys: readonly string[], half: string, nowMs: number): void {
+    for (const key of keys) {
+      const pool = this.#pools.get(key)
+      if (pool === undefined || this.#ejections.has(key)) continue
+      const already = pool.keys.filter((each) => this.#ejections.has(each)).length
+      if (already < mostEjected(pool)) this.#ejections.set(key, { onTrial: false, since: nowMs, half })
+    }
+  }
+
   /** A proxy half is gone; its trials go to another. */
   detach(half: string): readonly string[] {
     const held = [...this.#ejections].filter(([key]) => this.standing(key, half) === 'trial')

@@ -1,19 +1,27 @@
 import type { Health } from './state.ts'
-import type { Table } from './table.ts'
+import type { TableChange } from './table.ts'
 
 /**
  * What the control half and the proxy half say to each other; nothing else passes between them. Plain data, so that
  * it does not matter whether they live in one process or in several.
  */
 export type ToProxy =
-  /** Replaces the whole routing table; answered with `applied`. */
-  | { readonly type: 'table'; readonly table: Table }
+  /** Changes the routing table, or replaces it; answered with `applied`. */
+  | { readonly type: 'table'; readonly change: TableChange }
   /** Targets whose health has changed: key and health. `trial`: ejected, but for the next request. */
   | { readonly type: 'health'; readonly changes: readonly (readonly [string, Health | 'trial'])[] }
   /** Answered with `report` under the same id. */
   | { readonly type: 'report'; readonly id: number }
-  /** Stop: answered with `stopped`. `acceptForMs` more of new connections, then `timeoutMs` for what is under way. */
-  | { readonly type: 'stop'; readonly acceptForMs: number; readonly timeoutMs: number }
+  /**
+   * Stop: answered with `stopped`. `acceptForMs` more of new connections, then `timeoutMs` for what is under way.
+   * `tunnels`: hang up at once, or when that time is over.
+   */
+  | {
+      readonly type: 'stop'
+      readonly acceptForMs: number
+      readonly timeoutMs: number
+      readonly tunnels: 'atOnce' | 'atDeadline'
+    }
 
 export type ToControl =
   /** The table of this revision is in force; `busy`: requests under way at targets that take no new ones. */
@@ -31,9 +39,21 @@ export type ToControl =
     }
   /** What the one request met that `trial` had let through. */
   | { readonly type: 'trial'; readonly key: string; readonly ok: boolean }
+  /** `id` 0: unasked, so that what a process has counted is known when it dies. */
   | { readonly type: 'report'; readonly id: number; readonly report: Report }
+  | { readonly type: 'vitals'; readonly vitals: Vitals }
   /** The proxy has ended; `cut` requests and tunnels were still under way. */
   | { readonly type: 'stopped'; readonly cut: number }
+
+/** What a process costs; see GET /api/instances. */
+export interface Vitals {
+  readonly pid: number
+  /** Of one core, since the last time it was looked at. */
+  readonly cpuPercent: number
+  readonly memoryBytes: number
+  /** By how much timers are late, 99th percentile since the last look. */
+  readonly eventLoopDelayMs: number
+}
 
 /** Counts since the start of this proxy half, for one service, pool and version. */
 export interface SeriesReport {

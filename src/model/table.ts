@@ -43,10 +43,18 @@ export interface TableService {
   readonly pools: readonly TablePool[]
 }
 
-/** Everything the data plane needs to route, as plain data: it crosses process borders as one message. */
+/** Everything the data plane needs to route, as plain data. */
 export interface Table {
   readonly revision: number
   readonly services: readonly TableService[]
+}
+
+/** What makes the table of one revision out of that of another: it crosses process borders as one message. */
+export interface TableChange extends Table {
+  /** The revision it starts from; null = from nothing: `services` are all there are. */
+  readonly base: number | null
+  /** Names of services that are no more. */
+  readonly removed: readonly string[]
 }
 
 /** The routing table of a state. */
@@ -54,7 +62,26 @@ export function compile(state: State): Table {
   return { revision: state.revision, services: Object.values(state.services).map(compileService) }
 }
 
-function compileService(service: Service): TableService {
+/** The whole table, for whoever has none. */
+export function wholeTable(state: State, compiled = compileService): TableChange {
+  const services = Object.values(state.services).map((service) => compiled(service))
+  return { base: null, revision: state.revision, services, removed: [] }
+}
+
+/** From the table of `before` to that of `after`: the services that are not the very same. */
+export function tableChange(before: State, after: State, compiled = compileService): TableChange {
+  const changed = Object.values(after.services).filter((service) => own(before.services, service.name) !== service)
+  const removed = Object.keys(before.services).filter((name) => own(after.services, name) === undefined)
+  return {
+    base: before.revision,
+    revision: after.revision,
+    services: changed.map((service) => compiled(service)),
+    removed,
+  }
+}
+
+/** A service of the table. */
+export function compileService(service: Service): TableService {
   const { hosts, paths, stripPrefix, balance, panic, retry, timeouts, connections, drain } = service.spec
   const split = currentSplit(service)
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): TablePool => {

@@ -5,7 +5,7 @@ import { type BlockList, Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Report, ToControl, ToProxy } from '../model/messages.ts'
 import { covers, networks } from '../model/networks.ts'
-import type { Table } from '../model/table.ts'
+import type { TableChange } from '../model/table.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import { Counters } from '../telemetry/counters.ts'
 import { ClientConnection } from './client/client-connection.ts'
@@ -21,7 +21,10 @@ import type { ProxyHeader } from './proxy-protocol/header.ts'
 import { ProxyProtocolServer } from './proxy-protocol/server.ts'
 import { Router } from './routing/router.ts'
 import { ServiceRoute } from './routing/service-route.ts'
+import type { Share } from './share.ts'
+import { shareOf, WHOLE_SHARE } from './share.ts'
 import { Tunnel } from './tunnel.ts'
+import type { TargetEvents } from './upstream/target.ts'
 import { Targets } from './upstream/targets.ts'
 import { Verdicts } from './verdicts.ts'
 
@@ -44,7 +47,14 @@ export interface DataPlaneSettings {
   }
 }
 
-const EMPTY_TABLE: Table = { revision: 0, services: [] }
+/** Where connections are taken. */
+export interface Listener {
+  /** In use. */
+  readonly address: AddressInfo | string
+  /** Takes no more connections there; those that are open go on. */
+  close(): void
+}
+
 const NO_LIMIT = 2 ** 31 - 1
 /** How often connections are looked at that may be closed because the proxy is stopping. */
 const STOP_TICK_MS = 100
@@ -52,6 +62,10 @@ const STOP_TICK_MS = 100
 const BACKLOG_MS = 1_000
 /** A connection without a request for this long, while the proxy is stopping, is taken to be unused. */
 const STOP_IDLE_MS = 1_000
+/** One that has not had a request yet was opened for one: a busy client may take its time. */
+const STOP_FRESH_MS = 3_000
+/** Tunnels that may stay until the deadline of a stop are told this long before it. */
+const TUNNELS_LEAVE_MS = 1_000
 
 /** The proxy half: client connections, the table in force, and the servers behind it. It decides nothing. */
 export class DataPlane {
@@ -70,39 +84,57 @@ export class DataPlane {
   /** Connections so far. */
   private accepted = 0
   private readonly tell: (message: ToControl) => void
+  /** Of the table in force. */
+  private revision = -1
   private routes = new Map<string, ServiceRoute>()
-  private readonly servers: TcpServer[] = []
+  private readonly servers = new Set<TcpServer>()
+  /** 0 = unbounded. */
+  private readonly mostConnections: number
   private readonly connections = new Map<Socket, ClientConnection>()
   private headsToFlush: Exchange[] = []
 
-  constructor(settings: DataPlaneSettings, accessLog: AccessLog | null, tell: (message: ToControl) => void) {
+  /** `share`: this data plane is one of several, which divide what is limited among them. */
+  constructor(
+    settings: DataPlaneSettings,
+    accessLog: AccessLog | null,
+    tell: (message: ToControl) => void,
+    share: Share = WHOLE_SHARE,
+  ) {
     this.settings = settings
+    this.mostConnections = shareOf(settings.limits.connections, share)
     this.accessLog = accessLog
     this.tell = tell
     this.verdicts = new Verdicts(tell)
     this.bodyLimits = { bytes: settings.limits.bodyBytes, idleMs: settings.timeouts.idleBodyMs }
     this.trustedProxies = networks(settings.trustedProxies)
-    this.targets = new Targets({
+    const events: TargetEvents = {
       onIdle: (target, cut) => {
         this.targets.forgetIfGone(target)
         this.tell({ type: 'idle', key: target.key, cut })
       },
-    })
-    this.router = new Router(EMPTY_TABLE, () => {
-      throw new Error('unreachable')
-    })
+    }
+    this.targets = new Targets(events, share)
+    this.router = new Router([])
   }
 
   /**
    * Takes requests at an address. `proxyProtocol`: connections open with a PROXY header, and only trusted proxies may
-   * connect. Rejects when it cannot listen there. Returns the address in use.
+   * connect. Rejects when it cannot listen there.
    */
-  async listen(address: ListenOn, proxyProtocol = false): Promise<AddressInfo | string> {
+  async listen(address: ListenOn, proxyProtocol = false): Promise<Listener> {
     const http = this.createServer()
     const server = proxyProtocol ? this.behindProxyHeader(http) : http
     if (!proxyProtocol) http.on('connection', (socket) => this.onConnection(socket, null))
-    this.servers.push(server)
-    return listen(server, address)
+    this.servers.add(server)
+    const inUse = await listen(server, address)
+    return {
+      address: inUse,
+      close: () => {
+        this.servers.delete(server)
+        // As a plain TCP server: an HTTP server would also close idle connections.
+        TcpServer.prototype.close.call(server)
+      },
+    }
   }
 
   private behindProxyHeader(http: Server): TcpServer {
@@ -116,7 +148,7 @@ export class DataPlane {
   receive(message: ToProxy): void {
     switch (message.type) {
       case 'table':
-        this.apply(message.table)
+        this.apply(message.change)
         break
       case 'health':
         this.targets.setHealth(message.changes)
@@ -126,7 +158,7 @@ export class DataPlane {
         this.tell({ type: 'report', id: message.id, report: this.report() })
         break
       case 'stop':
-        this.stop(message.acceptForMs, message.timeoutMs)
+        this.stop(message)
         break
     }
   }
@@ -147,22 +179,28 @@ export class DataPlane {
     for (const exchange of exchanges) exchange.flushHead()
   }
 
-  private apply(table: Table): void {
-    this.targets.apply(table)
-    const routes = new Map<string, ServiceRoute>()
-    this.router = new Router(table, (service) => {
-      const route = new ServiceRoute(service, this.targets, this.counters, this.routes.get(service.name))
-      routes.set(service.name, route)
-      return route
-    })
+  /** Puts a table in force, in one step. Throws when it does not follow on the one that is. */
+  private apply({ base, revision, services, removed }: TableChange): void {
+    if (base !== null && base !== this.revision) throw new Error(`a table for revision ${base}, not ${this.revision}`)
     const before = this.routes
+    const names = new Set(services.map(({ name }) => name))
+    const gone = base === null ? [...before.keys()].filter((name) => !names.has(name)) : removed
+    this.targets.apply(services, gone)
+    const routes = new Map(before)
+    for (const name of gone) routes.delete(name)
+    for (const service of services) {
+      routes.set(service.name, new ServiceRoute(service, this.targets, this.counters, before.get(service.name)))
+    }
+    this.router = new Router(routes.values())
     this.routes = routes
+    this.revision = revision
     // Who waits for a pool that has lost its share is sent elsewhere; limits may have been raised.
     for (const route of before.values()) route.pump()
-    this.tell({ type: 'applied', revision: table.revision, busy: this.targets.busy() })
+    this.tell({ type: 'applied', revision, busy: this.targets.busy() })
   }
 
-  private report(): Report {
+  /** What it counts, and has under way. */
+  report(): Report {
     const queued: Record<string, number> = {}
     for (const [service, route] of this.routes) if (route.queued > 0) queued[service] = route.queued
     return { inFlight: this.targets.inFlight(), queued, ...this.counters.report(), connections: this.connections.size }
@@ -200,8 +238,7 @@ export class DataPlane {
 
   private onConnection(socket: Socket, header: ProxyHeader | null): void {
     this.accepted++
-    const { connections } = this.settings.limits
-    if (connections > 0 && this.connections.size >= connections) {
+    if (this.mostConnections > 0 && this.connections.size >= this.mostConnections) {
       socket.destroy()
       return
     }
@@ -244,10 +281,11 @@ export class DataPlane {
     }
   }
 
-  private stop(acceptForMs: number, timeoutMs: number): void {
+  private stop({ acceptForMs, timeoutMs, tunnels }: Extract<ToProxy, { type: 'stop' }>): void {
     if (this.isStopping) return
     this.isStopping = true
-    setTimeout(() => this.emptyBacklog(performance.now(), () => this.closeListeners(timeoutMs)), acceptForMs)
+    const close = (): void => this.closeListeners(timeoutMs, tunnels)
+    setTimeout(() => this.emptyBacklog(performance.now(), close), acceptForMs)
   }
 
   /**
@@ -266,19 +304,22 @@ export class DataPlane {
    * Requests under way finish, each with `Connection: close`. A connection that has been quiet for a while is closed;
    * one that has only just answered may have its next request on the way already, and gets to send it.
    */
-  private closeListeners(timeoutMs: number): void {
+  private closeListeners(timeoutMs: number, tunnels: 'atOnce' | 'atDeadline'): void {
     const since = performance.now()
     // As a plain TCP server: an HTTP server would also close what is idle now, with the next request on its way already.
     for (const server of this.servers) TcpServer.prototype.close.call(server)
     const look = () => {
-      for (const tunnel of [...this.tunnels]) tunnel.shutDown()
       const now = performance.now()
       const late = now - since >= timeoutMs
+      // A moment before the deadline, so that both ends can say goodbye.
+      const hangsUp = tunnels === 'atOnce' || now - since >= timeoutMs - TUNNELS_LEAVE_MS
+      if (hangsUp) for (const tunnel of [...this.tunnels]) tunnel.shutDown()
       const cut = late ? this.underWay() : 0
       for (const [socket, connection] of this.connections) {
         const quietMs = now - Math.max(connection.idleSince, since)
         if (late) socket.destroy()
-        else if (connection.underWay === 0 && !connection.tunnelled && quietMs >= STOP_IDLE_MS) socket.destroySoon()
+        else if (connection.underWay > 0 || connection.tunnelled) continue
+        else if (quietMs >= (connection.served === 0 ? STOP_FRESH_MS : STOP_IDLE_MS)) socket.destroySoon()
       }
       if (this.connections.size > 0 && !late) return
       clearInterval(tick)

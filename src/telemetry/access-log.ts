@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs'
 import pino from 'pino'
 
 /** What is known of a request when it has ended. */
@@ -39,6 +40,8 @@ const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
 const GATHER_MS = 50
 /** So much text is written at once, without waiting. */
 const GATHER_CHARS = 32 * 1024
+/** What several processes write to one pipe stays apart up to this (PIPE_BUF, pipe(7)). */
+const PIPE_CHARS = 4_096
 
 /**
  * One JSON line a request, gathered for a moment and written through pino's asynchronous destination. The line is put
@@ -57,19 +60,27 @@ export class AccessLog {
     if (lines !== '') this.destination.write(lines)
   }
 
-  /** `sample`: the share of requests that are logged, 0 to 1. `file`: a descriptor or a path; 1 is standard output. */
-  constructor(sample: number, file: number | string = 1) {
+  private readonly gatherChars: number
+
+  /**
+   * `sample`: the share of requests that are logged, 0 to 1. `file`: a descriptor or a path; 1 is standard output.
+   * `shared`: other processes write there as well.
+   */
+  constructor(sample: number, file: number | string = 1, shared = false) {
     this.sample = sample
-    this.destination = pino.destination({ dest: file, sync: false })
+    const inPieces = shared && typeof file === 'number' && !isFile(file)
+    this.gatherChars = inPieces ? PIPE_CHARS : GATHER_CHARS
+    this.destination = pino.destination({ dest: file, sync: false, ...(inPieces ? { maxWrite: PIPE_CHARS } : {}) })
     // A reader that went away must not take the proxy with it.
     this.destination.on('error', () => undefined)
   }
 
   log(record: AccessRecord): void {
     if (this.sample < 1 && Math.random() >= this.sample) return
-    this.pending += lineOf(record)
-    if (this.pending.length >= GATHER_CHARS) this.write()
-    else this.timer ??= setTimeout(this.write, GATHER_MS)
+    const line = lineOf(record)
+    if (this.pending.length + line.length > this.gatherChars) this.write()
+    this.pending += line
+    this.timer ??= setTimeout(this.write, GATHER_MS)
   }
 
   /** Writes what is pending; for the end of the process. */
@@ -86,6 +97,14 @@ export class AccessLog {
 function lineOf(record: AccessRecord): string {
   const { service, pool, version, server, error } = record
   return `{"level":30,"time":${record.atMs},"msg":"request","client":"${record.client}","method":"${record.method}","host":${quoted(record.host)},"target":${quoted(record.target)},"status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":${quoted(version)},"server":"${server}","attempts":${record.attempts},"requestId":"${record.requestId}","traceId":"${record.traceId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
+}
+
+function isFile(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isFile()
+  } catch {
+    return false
+  }
 }
 
 /** To the microsecond. */

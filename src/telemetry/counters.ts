@@ -9,8 +9,9 @@ export class Series {
   readonly service: string
   readonly pool: string
   readonly version: string
-  private readonly codes = new Float64Array(CODES)
-  private readonly durations = new Histogram()
+  // Most services of many are asked rarely, if ever: there is nothing here until they are.
+  private codes: Float64Array | null = null
+  private durations: Histogram | null = null
 
   constructor(service: string, pool: string, version: string) {
     this.service = service
@@ -20,16 +21,20 @@ export class Series {
 
   observe(status: number, seconds: number): void {
     const code = status > 0 && status < CODES ? status : 0
+    this.codes ??= new Float64Array(CODES)
+    this.durations ??= new Histogram()
     this.codes[code] = (this.codes[code] as number) + 1
     this.durations.observe(seconds)
   }
 
-  report(): SeriesReport {
+  /** null = nothing was counted. */
+  report(): SeriesReport | null {
+    const { service, pool, version, durations } = this
+    if (this.codes === null || durations === null) return null
     const codes: Record<string, number> = {}
     this.codes.forEach((count, code) => {
       if (count > 0) codes[code] = count
     })
-    const { service, pool, version, durations } = this
     return { service, pool, version, codes, buckets: [...durations.buckets], sumSeconds: durations.sumSeconds }
   }
 }
@@ -56,8 +61,8 @@ export class Counters {
   }
 
   report(): { series: SeriesReport[]; retries: { service: string; reason: string; count: number }[] } {
-    const series = [...this.series.values()].map((entry) => entry.report())
+    const series = [...this.series.values()].flatMap((entry) => entry.report() ?? [])
     const retries = [...this.retries.values()].map((entry) => ({ ...entry }))
-    return { series: series.filter(({ codes }) => Object.keys(codes).length > 0), retries }
+    return { series, retries }
   }
 }

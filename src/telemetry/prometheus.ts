@@ -5,7 +5,7 @@ import {
   type MetricValue,
   Registry,
 } from 'prom-client'
-import type { Report } from '../model/messages.ts'
+import type { Report, Vitals } from '../model/messages.ts'
 import type { ServerState } from '../model/state.ts'
 import { REQUEST_BUCKETS_SECONDS } from './histogram.ts'
 
@@ -15,6 +15,8 @@ export interface Snapshot {
   readonly revision: number
   readonly appliedRevision: number
   readonly services: readonly string[]
+  readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
+  readonly workerRestarts: number
   readonly splits: readonly { readonly service: string; readonly pool: string; readonly percent: number }[]
   readonly servers: readonly {
     readonly service: string
@@ -128,6 +130,18 @@ export class Exposition {
     this.gauge('applied_revision', 'Revision that the data plane has in force.', ({ appliedRevision }) => [
       { labels: { instance: 'self' }, value: appliedRevision },
     ])
+    this.counter('worker_restarts_total', 'Workers that have ended unexpectedly.', ({ workerRestarts }) => [
+      { labels: {}, value: workerRestarts },
+    ])
+    this.gauge('worker_cpu_percent', 'CPU of each process, of one core.', (snapshot) =>
+      eachProcess(snapshot, ({ cpuPercent }) => cpuPercent),
+    )
+    this.gauge('worker_memory_bytes', 'Resident memory of each process.', (snapshot) =>
+      eachProcess(snapshot, ({ memoryBytes }) => memoryBytes),
+    )
+    this.gauge('worker_event_loop_delay_seconds', 'How late timers of each process are, 99th percentile.', (snapshot) =>
+      eachProcess(snapshot, ({ eventLoopDelayMs }) => eventLoopDelayMs / 1_000),
+    )
     this.gauge('connections', 'Open client connections.', ({ report }) => [
       { labels: { listener: 'proxy' }, value: report.connections },
     ])
@@ -159,6 +173,10 @@ export class Exposition {
     const metric = new ReadMetric(type, `cutover_${name}`, help, snapshot, read)
     this.registry.registerMetric(metric as unknown as Metric)
   }
+}
+
+function eachProcess({ processes }: Snapshot, value: (vitals: Vitals) => number): readonly Sample[] {
+  return processes.map((each) => ({ labels: { role: each.role, pid: each.pid }, value: value(each) }))
 }
 
 /** Cumulative buckets, sum and count of every series, as Prometheus wants a histogram. */

@@ -62,7 +62,7 @@ class HandDriven {
 
   /** Says that the table of a revision is in force, once it has come. */
   async apply(revision: number, busy: Readonly<Record<string, number>> = {}): Promise<void> {
-    await this.has((message) => message.type === 'table' && message.table.revision === revision)
+    await this.has((message) => message.type === 'table' && message.change.revision === revision)
     this.end.send({ type: 'applied', revision, busy })
   }
 
@@ -215,7 +215,7 @@ test('a proxy half that comes later gets the table, and what is known of health'
   const a = new HandDriven('late')
   await a.apply(1)
   expect(a.received).toMatchObject([
-    { type: 'table', table: { revision: 1, services: [{ name: 'shop' }] } },
+    { type: 'table', change: { revision: 1, services: [{ name: 'shop' }] } },
     { type: 'health' },
   ])
 })

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Table, TableService } from '../../src/model/table.ts'
+import type { TableService } from '../../src/model/table.ts'
 import { Router } from '../../src/proxy/routing/router.ts'
 import { ServiceRoute } from '../../src/proxy/routing/service-route.ts'
+import { WHOLE_SHARE } from '../../src/proxy/share.ts'
 import { Targets } from '../../src/proxy/upstream/targets.ts'
 import { Counters } from '../../src/telemetry/counters.ts'
 
@@ -23,10 +24,9 @@ function service(name: string, hosts: readonly string[], paths: readonly string[
 }
 
 function router(...services: TableService[]): Router {
-  const table: Table = { revision: 1, services }
-  const targets = new Targets({ onIdle: () => undefined })
+  const targets = new Targets({ onIdle: () => undefined }, WHOLE_SHARE)
   const counters = new Counters()
-  return new Router(table, (each) => new ServiceRoute(each, targets, counters, undefined))
+  return new Router(services.map((each) => new ServiceRoute(each, targets, counters, undefined)))
 }
 
 /** Name of the service and length of the prefix; null when nothing matches. */

@@ -32,7 +32,7 @@ export class ClientConnection {
   tunnelled = false
   /** No further request is taken from it: it closes with the answer to the last one. */
   refused = false
-  private served = 0
+  served = 0
   /** When the last request ended, or the connection began; monotonic ms. */
   idleSince = performance.now()
 

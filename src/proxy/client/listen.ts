@@ -2,8 +2,13 @@ import { unlink } from 'node:fs/promises'
 import type { AddressInfo, Server } from 'node:net'
 import { connect } from 'node:net'
 
-/** A TCP address (port 0 = any free one) or the path of a socket. */
-export type ListenOn = { readonly host: string; readonly port: number } | { readonly path: string }
+/** A TCP address (port 0 = any free one), the path of a socket, or one that was handed to us: its descriptor, or a handle. */
+export type ListenOn = ListenOptions | { readonly handle: object }
+
+export type ListenOptions =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string }
+  | { readonly fd: number }
 
 const BACKLOG = 4_096
 
@@ -22,10 +27,12 @@ export async function listen(server: Server, address: ListenOn): Promise<Address
 function attempt(server: Server, address: ListenOn): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ ...address, backlog: BACKLOG }, () => {
+    const listening = (): void => {
       server.off('error', reject)
       resolve()
-    })
+    }
+    if ('handle' in address) server.listen(address.handle, BACKLOG, listening)
+    else server.listen({ ...address, backlog: BACKLOG }, listening)
   })
 }
 

@@ -44,13 +44,13 @@ export class PoolRoute {
     this.targets = targets
     this.series = counters.seriesFor(service, pool.name, pool.version)
     this.queue = previous?.queue ?? new Queue()
-    const credits = new Map(previous?.members.map(({ target, credit }) => [target, credit]))
+    const credits = previous && new Map(previous.members.map(({ target, credit }) => [target, credit]))
     this.members = pool.servers
       .filter((server) => server.open)
       .map(({ key, weight }) => {
         const target = targets.get(key)
         target.queue = this.queue
-        return { target, weight, credit: credits.get(target) ?? 0 }
+        return { target, weight, credit: credits?.get(target) ?? 0 }
       })
   }
 

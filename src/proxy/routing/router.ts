@@ -1,4 +1,3 @@
-import type { Table, TableService } from '../../model/table.ts'
 import type { ServiceRoute } from './service-route.ts'
 
 /** The services reachable under one host, by path prefix. */
@@ -61,11 +60,11 @@ export class Router {
   /** Host as sent → the maps to ask, in order. Clients send few different ones, but could send many. */
   private readonly cache = new Map<string, readonly PathMap[]>()
 
-  constructor(table: Table, routeOf: (service: TableService) => ServiceRoute) {
-    for (const service of table.services) {
-      const route = routeOf(service)
-      for (const map of this.mapsFor(service.hosts)) {
-        for (const path of service.paths) map.add(path, route)
+  constructor(routes: Iterable<ServiceRoute>) {
+    for (const route of routes) {
+      const { hosts, paths } = route.table
+      for (const map of this.mapsFor(hosts)) {
+        for (const path of paths) map.add(path, route)
       }
     }
   }

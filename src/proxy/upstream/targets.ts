@@ -1,4 +1,7 @@
-import type { Table, TableServer, TableService } from '../../model/table.ts'
+import type { TableServer, TableService } from '../../model/table.ts'
+import type { Share } from '../share.ts'
+import { shareOf } from '../share.ts'
+import type { ConnectionSettings } from './connections.ts'
 import type { TargetEvents } from './target.ts'
 import { Target } from './target.ts'
 
@@ -7,12 +10,16 @@ export class Targets {
   /** Grows whenever a server's health changes: what was derived from it is then out of date. */
   epoch = 0
   private readonly byKey = new Map<string, Target>()
+  /** The keys of each service in the table. */
+  private readonly keysOf = new Map<string, ReadonlySet<string>>()
   /** How long a server may finish its requests after it has gone from the table, as the last table had it; 0 = no end. */
   private readonly leaveMs = new Map<string, number>()
   private readonly events: TargetEvents
+  private readonly share: Share
 
-  constructor(events: TargetEvents) {
+  constructor(events: TargetEvents, share: Share) {
     this.events = events
+    this.share = share
   }
 
   /** The target of a server that the table names. */
@@ -26,23 +33,39 @@ export class Targets {
     return this.byKey.values()
   }
 
-  /** Makes the targets those of `table`. Servers that are no longer in it finish what they have. */
-  apply(table: Table): void {
-    const named = new Set<string>()
-    for (const service of table.services) {
+  /** Makes the targets of these services those they name. Servers that are not named any more finish what they have. */
+  apply(services: readonly TableService[], removed: readonly string[]): void {
+    for (const service of services) {
+      const settings = { connectMs: service.timeouts.connectMs, keepAliveMs: service.connections.keepAliveMs }
+      const named = new Set<string>()
       for (const pool of service.pools) {
         for (const server of pool.servers) {
           named.add(server.key)
-          const target = this.ensure(service, server)
+          const target = this.ensure(service, server, settings)
           if (server.open && pool.share > 0) target.reopen()
           else target.close(server.cutAt)
         }
       }
+      this.leaveAllBut(service.name, named)
+      this.keysOf.set(service.name, named)
     }
-    for (const [key, target] of this.byKey) {
-      if (!named.has(key)) this.leave(key, target)
+    for (const name of removed) {
+      this.leaveAllBut(name, new Set())
+      this.keysOf.delete(name)
     }
     this.epoch++
+  }
+
+  private leaveAllBut(service: string, named: ReadonlySet<string>): void {
+    for (const key of this.keysOf.get(service) ?? []) {
+      const target = this.byKey.get(key)
+      if (target !== undefined && !named.has(key)) this.leave(key, target)
+    }
+  }
+
+  /** What is known of the health of those that anything is known of. */
+  health(): [string, Target['health']][] {
+    return [...this.byKey.values()].filter(({ health }) => health !== 'unknown').map(({ key, health }) => [key, health])
   }
 
   setHealth(changes: readonly (readonly [string, Target['health']])[]): void {
@@ -88,15 +111,14 @@ export class Targets {
     return counts
   }
 
-  private ensure(service: TableService, server: TableServer): Target {
-    const settings = { connectMs: service.timeouts.connectMs, keepAliveMs: service.connections.keepAliveMs }
+  private ensure(service: TableService, server: TableServer, settings: ConnectionSettings): Target {
     let target = this.byKey.get(server.key)
     if (target === undefined) {
       target = new Target(server.key, server.name, server.url, settings, this.events)
       this.byKey.set(server.key, target)
     } else target.connections.configure(settings)
     target.isLeaving = false
-    target.maxConnections = server.maxConnections
+    target.maxConnections = shareOf(server.maxConnections, this.share)
     // Ejected is what it is until the control half says otherwise.
     if (server.unchecked && target.health !== 'ejected' && target.health !== 'trial') target.health = 'up'
     this.leaveMs.set(server.key, service.drain.timeoutMs)
