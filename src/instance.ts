@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
@@ -8,17 +7,16 @@ import type { Reload } from './admin/context.ts'
 import { withoutSecrets } from './admin/secrets.ts'
 import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
-import type { Config, ListenAddress } from './config/config.ts'
+import type { Config } from './config/config.ts'
 import { formatProblem } from './config/problems.ts'
 import { ControlHalf } from './control/control-half.ts'
 import { applyConfiguration } from './control/definitions.ts'
-import type { ControlEnd } from './control/link.ts'
-import { localLink } from './control/link.ts'
+import type { Identity, Proxies } from './control/proxies.ts'
 import type { Request } from './model/commands.ts'
+import { urlOf } from './process/listen-options.ts'
+import type { ListenOptions } from './proxy/client/listen.ts'
 import { listen } from './proxy/client/listen.ts'
-import { DataPlane } from './proxy/data-plane.ts'
 import { EmbeddedStore } from './store/embedded.ts'
-import { AccessLog } from './telemetry/access-log.ts'
 
 export interface InstanceOptions {
   readonly config: Config
@@ -27,6 +25,13 @@ export interface InstanceOptions {
   /** Shown where the file is spoken of. */
   readonly file: string
   readonly log: Logger
+  readonly identity: Identity
+  readonly proxies: Proxies
+  readonly adminListen: ListenOptions
+  /** The store's state holds as it is: the file was applied by a process before this one. */
+  readonly resumed: boolean
+  /** Called with the configuration whenever it was read again and applied. */
+  readonly onConfigured?: (config: Config) => void
 }
 
 /** The configuration does not go together with what the store holds; the message has a line for every problem. */
@@ -34,16 +39,13 @@ export class UnusableConfiguration extends Error {
   override name = 'UnusableConfiguration'
 }
 
-/** A running Cutover: control half, proxy half and admin API in one process. */
+/** The side of an instance that decides: control half, store and admin API, over its proxy halves wherever they are. */
 export class Instance {
-  readonly proxyAddresses: string[] = []
   adminAddress = ''
   private config: Config
   private readonly options: InstanceOptions
   private readonly store: EmbeddedStore
   private readonly control: ControlHalf
-  private readonly plane: DataPlane
-  private readonly controlEnd: ControlEnd
   private admin: Awaited<ReturnType<typeof buildAdmin>> | null = null
   private stopping: Promise<void> | null = null
 
@@ -53,11 +55,6 @@ export class Instance {
     this.config = config
     this.store = new EmbeddedStore({ path: config.store.path })
     this.control = new ControlHalf(this.store, checkService)
-    const { control, proxy } = localLink()
-    const accessLog = config.proxy.accessLog === null ? null : new AccessLog(config.proxy.accessLog.sample)
-    this.plane = new DataPlane(config.proxy, accessLog, (message) => proxy.send(message))
-    proxy.receive((message) => this.plane.receive(message))
-    this.controlEnd = control
   }
 
   /** Starts everything. Throws StoreUnusable, UnusableConfiguration, and what listening throws; nothing is left running then. */
@@ -88,6 +85,7 @@ export class Instance {
     else {
       const { services, servicesHash } = loaded.config
       this.config = { ...this.config, services, servicesHash }
+      this.options.onConfigured?.(this.config)
       log.info({ revision: result.revision, changed: result.changed, needRestart }, `${file} was applied`)
     }
     return { kind: 'applied', result, needRestart }
@@ -105,21 +103,16 @@ export class Instance {
   }
 
   private async run(): Promise<void> {
-    const { config, log } = this.options
+    const { config, log, resumed, proxies } = this.options
     await this.control.start()
-    const revision = await this.configure(config)
+    const revision = resumed ? this.control.state.revision : await this.configure(config)
     for (const { name, problems } of this.control.controller.invalid) {
       log.error(
         { service: name, problems: problems.map(formatProblem) },
         'a stored service cannot be used and is left out',
       )
     }
-    this.control.attach('proxy', this.controlEnd)
-    // No connection is taken before the table is in force.
-    await this.control.progress.wait(revision, [], 10_000)
-    for (const address of config.proxy.listen) {
-      this.proxyAddresses.push(urlOf(await this.plane.listen(listenOptions(address), address.proxyProtocol === true)))
-    }
+    await proxies.start(this.control, revision)
     await this.startAdmin()
   }
 
@@ -140,22 +133,26 @@ export class Instance {
   }
 
   private async startAdmin(): Promise<void> {
-    const { config, log } = this.options
+    const { config, log, identity, proxies, adminListen } = this.options
     const admin = await buildAdmin({
       control: this.control,
       store: this.store,
       settings: config.admin,
       version: packageJson.version,
+      identity,
+      proxies,
+      address: () => this.adminAddress,
       log,
       reload: (request) => this.reload(request),
       configuration: () => shown(this.config),
       isStopping: () => this.stopping !== null,
     })
     this.admin = admin
-    const address = listenOptions(config.admin.listen)
-    if ('path' in address) await clearAway(address.path)
-    await admin.listen(address)
-    this.adminAddress = urlOf(admin.server.address() as AddressInfo | string)
+    if ('path' in adminListen) await clearAway(adminListen.path)
+    // Of a descriptor the rest says nothing; Fastify must not look for a host.
+    await admin.listen('fd' in adminListen ? { ...adminListen, host: '127.0.0.1', port: 0 } : adminListen)
+    const address = admin.server.address()
+    this.adminAddress = address === null ? '' : urlOf(address)
   }
 
   private async stopGently(): Promise<void> {
@@ -167,6 +164,7 @@ export class Instance {
 
   private async end(): Promise<void> {
     await this.admin?.close()
+    this.options.proxies.close()
     this.control.stop()
     await this.store.close()
   }
@@ -177,15 +175,6 @@ async function clearAway(path: string): Promise<void> {
   const server = createServer()
   await listen(server, { path })
   await new Promise((resolve) => server.close(resolve))
-}
-
-function listenOptions(address: ListenAddress): { host: string; port: number } | { path: string } {
-  return address.kind === 'tcp' ? { host: address.host, port: address.port } : { path: address.path }
-}
-
-function urlOf(address: AddressInfo | string): string {
-  if (typeof address === 'string') return `unix:${address}`
-  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
 /** Settings that only a restart brings into force, such as `proxy.listen`. */

@@ -1,17 +1,13 @@
+import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
-import type { Logger } from 'pino'
 import { destination, pino } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { loadConfig } from './config/load.ts'
 import { formatProblem } from './config/problems.ts'
-import type { Instance } from './instance.ts'
+import { handleSignals } from './process/signals.ts'
 
 /** Done, failed at run time, unusable configuration or arguments. */
 const EXIT = { done: 0, failed: 1, unusable: 2 }
-/** Ctrl-C reaches this process from the terminal, and once more from npm: signals this close together are one. */
-const SAME_SIGNAL_MS = 250
-/** How long the line that says `ready` waits for the first health checks. */
-const FIRST_PROBES_MS = 5_000
 
 const program = new Command('cutover')
   .description('A reverse proxy that switches, shifts and drains traffic without losing a request.')
@@ -62,51 +58,25 @@ async function run(file: string): Promise<void> {
     process.exitCode = EXIT.unusable
     return
   }
-  // Only here: the other commands need none of it, and are quick without it.
-  const { Instance, UnusableConfiguration } = await import('./instance.ts')
   // A bug in one request must not end all the others; what it was is in the log.
   process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))
-  let instance: Instance
+  const { workers } = loaded.config.proxy
+  const count = workers === 'auto' ? availableParallelism() : workers
+  // Only here: the other commands need none of it, and are quick without it.
   try {
-    instance = await Instance.start({ config: loaded.config, load, file, log })
+    const run =
+      count === 0
+        ? (await import('./process/run-alone.ts')).runAlone
+        : (await import('./process/run-supervised.ts')).runSupervised
+    const running = await run({ config: loaded.config, load, file, log, workers: count })
+    handleSignals(running, log)
+    console.log(`cutover ready: proxy ${running.proxyAddresses.join(' ')}, admin ${running.adminAddress}`)
   } catch (error) {
+    const { exitCode = EXIT.failed } = error as { exitCode?: number }
     console.error(explain(error))
-    const unusable = error instanceof UnusableConfiguration
-    if (unusable) console.error(`${file} cannot be used; nothing was started`)
-    process.exitCode = unusable ? EXIT.unusable : EXIT.failed
-    return
+    if (exitCode === EXIT.unusable) console.error(`${file} cannot be used; nothing was started`)
+    process.exitCode = exitCode
   }
-  handleSignals(instance, log)
-  await instance.firstProbes(FIRST_PROBES_MS)
-  console.log(`cutover ready: proxy ${instance.proxyAddresses.join(' ')}, admin ${instance.adminAddress}`)
-}
-
-function handleSignals(instance: Instance, log: Logger): void {
-  let firstAt: number | null = null
-  const stop = (signal: NodeJS.Signals): void => {
-    const now = performance.now()
-    if (firstAt !== null && now - firstAt < SAME_SIGNAL_MS) return
-    if (firstAt !== null) {
-      log.warn({ signal }, 'second signal: ending at once')
-      process.exit(EXIT.failed)
-    }
-    firstAt = now
-    log.info({ signal }, 'stopping: requests under way may finish; a second signal ends at once')
-    instance.stop().then(
-      () => process.exit(EXIT.done),
-      (error: unknown) => {
-        log.error({ err: error }, 'stopping failed')
-        process.exit(EXIT.failed)
-      },
-    )
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-  process.on('SIGHUP', () => {
-    const request = { by: 'SIGHUP', reason: null, force: false, ifMatch: null }
-    instance.reload(request).catch((error: unknown) => log.error({ err: error }, 'reading the configuration failed'))
-  })
-  process.on('SIGUSR2', () => log.warn('replacing workers is not available yet'))
 }
 
 function explain(error: unknown): string {

@@ -11,6 +11,7 @@ import { documented } from './openapi.ts'
 import { ApiProblem } from './problems.ts'
 import { configRoutes } from './routes/config.ts'
 import { healthRoutes } from './routes/health.ts'
+import { instanceRoutes } from './routes/instances.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { previewRoutes } from './routes/preview.ts'
 import { serverRoutes } from './routes/servers.ts'
@@ -68,6 +69,7 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
     serverRoutes(api, context)
     configRoutes(api, context)
     healthRoutes(api, context)
+    instanceRoutes(api, context)
     metricsRoutes(api, context)
   })
   await app.register(async (preview) => previewRoutes(preview, context))

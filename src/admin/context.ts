@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { AdminSettings, Problem } from '../config/config.ts'
 import type { ControlHalf } from '../control/control-half.ts'
 import type { Result } from '../control/controller.ts'
+import type { Identity, Proxies } from '../control/proxies.ts'
 import type { Request } from '../model/commands.ts'
 import type { Store } from '../store/store.ts'
 
@@ -16,6 +17,10 @@ export interface AdminContext {
   readonly store: Store
   readonly settings: AdminSettings
   readonly version: string
+  readonly identity: Identity
+  readonly proxies: Proxies
+  /** Where the admin API is reached. */
+  address(): string
   readonly log: Logger
   /** Reads the configuration file again and applies it. */
   reload(request: Request): Promise<Reload>

@@ -79,6 +79,40 @@ export const answers = {
   Servers: object({ revision, servers: listOf('Server') }),
   Written: object({ ...written, service: { anyOf: [ref('Service'), { type: 'null' }] } }, drained),
   ServersWritten: object({ ...written, servers: listOf('Server') }, { service: ref('Service'), ...drained }),
+  Instances: object({
+    revision,
+    instances: {
+      type: 'array',
+      items: object({
+        id: text,
+        name: text,
+        self: { ...flag, description: 'The one that answers.' },
+        live: flag,
+        address: { ...text, description: 'Of its admin API.' },
+        version: text,
+        appliedRevision: { type: 'integer', description: 'In force in all its workers; -1 = none yet.' },
+        startedAt: instant,
+        lastSeen: instant,
+        processes: {
+          type: 'array',
+          items: object({
+            role: { enum: ['supervisor', 'control', 'worker'] },
+            pid: count,
+            appliedRevision: { type: 'integer' },
+            inFlight: { ...count, description: 'Requests and tunnels under way.' },
+            connections: { ...count, description: 'Open connections of clients.' },
+            cpuPercent: { type: 'number', description: 'Of one core.' },
+            memoryBytes: count,
+            eventLoopDelayMs: {
+              type: 'number',
+              description: 'How late timers are, 99th percentile of the last second.',
+            },
+          }),
+        },
+      }),
+    },
+  }),
+  WorkersRestarted: object({ restarting: { ...flag, description: 'It goes on; ?wait= answers when it is done.' } }),
   HistoryEntry: object({
     revision: count,
     at: instant,

@@ -85,6 +85,7 @@ function resolve({ proxy, shutdown, admin, store }: FileSettings, raw: JsonObjec
   return {
     proxy: {
       listen: [proxy.listen].flat().map(proxyListener),
+      workers: proxy.workers,
       trustedProxies: proxy.trustedProxies,
       limits: proxy.limits,
       timeouts: {
@@ -114,7 +115,6 @@ function proxyListener(listen: { readonly address: ListenTarget; readonly proxyP
 }
 
 function listenAddress({ address }: { readonly address: ListenTarget }): ListenAddress {
-  if (address.kind === 'fd') throw new Error('an inherited socket is refused as not available yet')
   return address
 }
 

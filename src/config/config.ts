@@ -1,9 +1,13 @@
 import type { JsonObject } from '../model/state.ts'
 
-/** Where a listener listens. An empty host = every interface, port 0 = any free port. */
+/**
+ * Where a listener listens. An empty host = every interface, port 0 = any free port; `fd`: a socket that whoever started
+ * this process has opened.
+ */
 export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'fd'; readonly fd: number }
 
 /** A listener for clients; `proxyProtocol`: every connection opens with a PROXY header, version 1 or 2. */
 export type ProxyListener = ListenAddress & { readonly proxyProtocol?: true }
@@ -19,6 +23,8 @@ export interface AdminToken {
 
 export interface ProxySettings {
   readonly listen: readonly ProxyListener[]
+  /** Data-plane processes; `auto` = one a core, 0 = none: the control process serves. */
+  readonly workers: number | 'auto'
   /** CIDRs whose X-Forwarded-* and X-Request-Id are believed. */
   readonly trustedProxies: readonly string[]
   /** 0 = none. */

@@ -8,12 +8,7 @@ import type { FileSettings } from './schema/file.ts'
 type NotYet = readonly [key: string, works?: readonly (string | number)[]]
 
 /** Keys of the file that are understood and not built yet. Whoever builds one deletes its line. */
-export const NOT_YET_IN_FILE: readonly NotYet[] = [
-  ['proxy.workers', ['auto', 0]],
-  ['proxy.accessLog.format'],
-  ['store.redis'],
-  ['store.prefix'],
-]
+export const NOT_YET_IN_FILE: readonly NotYet[] = [['proxy.accessLog.format'], ['store.redis'], ['store.prefix']]
 
 /** Likewise, keys of a service. */
 export const NOT_YET_IN_SERVICE: readonly NotYet[] = [
@@ -48,13 +43,11 @@ export function refuseNotYet(
   }
 }
 
-/** Of listeners, TLS and inherited sockets are not built yet. */
+/** Of listeners, TLS is not built yet. */
 export function refuseListenNotYet(listen: FileSettings['proxy']['listen'], path: string, problems: Problems): void {
-  for (const [index, { address, tls }] of [listen].flat().entries()) {
+  for (const [index, { tls }] of [listen].flat().entries()) {
     const at = Array.isArray(listen) ? childPath(path, index) : path
     if (tls !== undefined) problems.add(childPath(at, 'tls'), 'not available yet; listen without it')
-    if (address.kind === 'fd')
-      problems.add(at, 'not available yet; use an address such as 127.0.0.1:8080 or unix:/path')
   }
 }
 

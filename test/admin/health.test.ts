@@ -38,7 +38,7 @@ describe('GET /health', () => {
       status: 'ok',
       revision: await shop.revision(),
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
-      parts: { store: OK, configuration: OK, dataPlane: OK, 'service shop': OK },
+      parts: { store: OK, configuration: OK, dataPlane: OK, processes: OK, 'service shop': OK },
     })
   })
 

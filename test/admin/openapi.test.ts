@@ -56,6 +56,8 @@ POST /api/servers/{server}/disable
 POST /api/servers/{server}/drain
 POST /api/servers/{server}/enable
 GET /api/config
+GET /api/instances
+POST /api/workers/restart
 POST /api/config/reload
 GET /healthz
 GET /health

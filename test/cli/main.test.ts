@@ -53,7 +53,7 @@ describe('cutover check', () => {
       'bad.yaml',
       `
 prxy: {}
-proxy: { listen: nowhere, workers: 4 }
+proxy: { listen: nowhere, workers: four }
 admin: { listen: "0.0.0.0:9900" }
 shutdown: { timeout: 5 }
 services:

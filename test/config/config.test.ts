@@ -6,6 +6,7 @@ test('an empty file is a proxy without services, on the defaults', () => {
   expect(configOf({})).toEqual({
     proxy: {
       listen: [{ kind: 'tcp', host: '127.0.0.1', port: 8080 }],
+      workers: 'auto',
       trustedProxies: [],
       limits: { headerBytes: 16_384, urlBytes: 8192, bodyBytes: 0, connections: 0, requestsPerConnection: 0 },
       timeouts: { headerMs: 10_000, requestMs: 0, keepAliveMs: 75_000, idleBodyMs: 60_000 },

@@ -4,7 +4,6 @@ import { configOf, configProblemsOf, problemsOf, SMALL, specOf } from './support
 
 /** By key: a value that asks for the feature, and one that does not, spelt otherwise than the default. */
 const IN_FILE: Readonly<Record<string, readonly [unknown, unknown]>> = {
-  'proxy.workers': [2, 0],
   'proxy.accessLog.format': ['combined', 'json'],
   'store.redis': [{ cluster: ['a:6379'] }, ''],
   'store.prefix': ['mine', 'cutover'],
@@ -35,14 +34,11 @@ test.for(Object.entries(IN_SERVICE))('%s is refused by name, its default is not'
 })
 
 test('the refusal says what works', () => {
-  expect(configProblemsOf({ proxy: { workers: 2 } })).toEqual(['proxy.workers: not available yet; use auto or 0'])
   expect(problemsOf({ balance: 'hash:ip' })).toEqual(['balance: not available yet; use leastRequest or roundRobin'])
   expect(problemsOf({ mirror: { to: 'blue' } })).toEqual(['mirror: not available yet; leave it out'])
 })
 
 test.for<[unknown, string]>([
-  ['fd:3', 'proxy.listen: not available yet; use an address such as 127.0.0.1:8080 or unix:/path'],
-  [[':80', 'fd:3'], 'proxy.listen[1]: not available yet; use an address such as 127.0.0.1:8080 or unix:/path'],
   [{ address: ':443', tls: { cert: 'x' } }, 'proxy.listen.tls: not available yet; listen without it'],
 ])('listening on %j is refused', ([listen, problem]) => {
   expect(configProblemsOf({ proxy: { listen } })).toEqual([problem])

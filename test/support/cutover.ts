@@ -127,7 +127,8 @@ export interface Answer {
 
 function configOf({ services, proxy, admin, shutdown }: CutoverOptions, dataPath: string): object {
   return {
-    proxy: { listen: '127.0.0.1:0', ...proxy },
+    // Most of what is tested does not depend on how many processes there are; those tests that do say so.
+    proxy: { listen: '127.0.0.1:0', workers: 0, ...proxy },
     admin: { listen: '127.0.0.1:0', ...admin },
     store: { path: dataPath },
     ...(shutdown === undefined ? {} : { shutdown }),

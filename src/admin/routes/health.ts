@@ -41,6 +41,7 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
         store: { status: 'ok', detail: null },
         configuration: definitions(context),
         dataPlane: dataPlane(context),
+        processes: processes(context),
       }
       for (const service of Object.values(control.state.services))
         parts[`service ${service.name}`] = serving(context, service)
@@ -88,6 +89,10 @@ function definitions({ control }: AdminContext): Part {
   const names = control.controller.invalid.map(({ name }) => name)
   if (names.length === 0) return { status: 'ok', detail: null }
   return { status: 'degraded', detail: `left out, since their definitions cannot be used: ${names.join(', ')}` }
+}
+
+function processes({ proxies: { trouble } }: AdminContext): Part {
+  return trouble === null ? { status: 'ok', detail: null } : { status: 'degraded', detail: trouble }
 }
 
 function dataPlane({ control }: AdminContext): Part {

@@ -8,7 +8,7 @@ import { describe } from '../openapi.ts'
 
 /** What Prometheus scrapes; it speaks for this instance and all its proxy halves. */
 export function metricsRoutes(api: FastifyInstance, context: AdminContext): void {
-  const { control } = context
+  const { control, proxies } = context
   const exposition = new Exposition(async () => {
     const report = await control.collect()
     const { revision, services } = control.state
@@ -18,6 +18,8 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext): void
       revision,
       appliedRevision: control.progress.appliedRevision(),
       services: all.map(({ name }) => name),
+      processes: proxies.processes(control),
+      workerRestarts: proxies.restarts,
       splits: all.flatMap((service) =>
         Object.keys(service.spec.pools).map((pool) => ({
           service: service.name,

@@ -1,0 +1,80 @@
+/** Entry of the control process: decides, checks health, and answers the admin API; no request passes through it. */
+import { flushCompileCache } from 'node:module'
+import { destination, pino } from 'pino'
+import { loadConfig } from '../config/load.ts'
+import { Instance, UnusableConfiguration } from '../instance.ts'
+import type { Vitals } from '../model/messages.ts'
+import type { ControlInit, FromChild, Roster, ToChild } from './ipc.ts'
+import { RemoteProxies } from './remote-proxies.ts'
+
+/** How long `ready` waits for the first health checks. */
+const FIRST_PROBES_MS = 5_000
+
+const log = pino({ name: 'cutover', base: { pid: process.pid, role: 'control' } }, destination({ dest: 2, sync: true }))
+// The supervisor says what a signal to the whole group means.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined)
+process.on('disconnect', () => process.exit(1))
+process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))
+process.once('message', (message: ToChild) => {
+  if (message.type === 'control') void run(message)
+})
+
+async function run(init: ControlInit): Promise<void> {
+  const { config, file, identity } = init
+  const proxies = new RemoteProxies(init, log, () => say({ type: 'replaceWorkers' }))
+  let instance: Instance
+  try {
+    instance = await Instance.start({
+      config,
+      file,
+      log,
+      identity,
+      proxies,
+      load: () => loadConfig(file, process.env),
+      adminListen: { fd: init.adminFd },
+      resumed: init.resumed,
+      onConfigured: (configured) => say({ type: 'configured', config: configured }),
+    })
+  } catch (error) {
+    const unusable = error instanceof UnusableConfiguration
+    const message = error instanceof Error ? error.message : String(error)
+    say({ type: 'failed', message, exitCode: unusable ? 2 : 1 })
+    process.exit(1)
+  }
+  process.on('message', (message: ToChild) => obey(instance, proxies, message))
+  await instance.firstProbes(FIRST_PROBES_MS)
+  say({ type: 'ready' })
+  flushCompileCache()
+}
+
+function obey(instance: Instance, proxies: RemoteProxies, message: ToChild): void {
+  switch (message.type) {
+    case 'stop':
+      instance.stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ err: error }, 'stopping failed')
+          process.exit(1)
+        },
+      )
+      break
+    case 'reload':
+      instance
+        .reload({ by: 'SIGHUP', reason: null, force: false, ifMatch: null })
+        .catch((error: unknown) => log.error({ err: error }, 'reading the configuration failed'))
+      break
+    case 'roster':
+      proxies.follow(message.roster satisfies Roster)
+      break
+    case 'vitals':
+      proxies.supervisor = message.vitals satisfies Vitals
+      break
+    case 'replaced':
+      proxies.replaced(message.trouble)
+      break
+  }
+}
+
+function say(message: FromChild): void {
+  process.send?.(message)
+}

@@ -1,0 +1,21 @@
+import type { AddressInfo } from 'node:net'
+import type { ListenAddress } from '../config/config.ts'
+import type { ListenOptions } from '../proxy/client/listen.ts'
+
+/** An address of the configuration as `listen` takes it. */
+export function listenOptions(address: ListenAddress): ListenOptions {
+  switch (address.kind) {
+    case 'tcp':
+      return { host: address.host, port: address.port }
+    case 'unix':
+      return { path: address.path }
+    case 'fd':
+      return { fd: address.fd }
+  }
+}
+
+/** An address in use as people are told it. */
+export function urlOf(address: AddressInfo | string): string {
+  if (typeof address === 'string') return `unix:${address}`
+  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+}

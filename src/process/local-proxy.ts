@@ -1,0 +1,53 @@
+import type { AddressInfo } from 'node:net'
+import type { ProxySettings } from '../config/config.ts'
+import type { ControlHalf } from '../control/control-half.ts'
+import { localLink } from '../control/link.ts'
+import type { ProcessView, Proxies } from '../control/proxies.ts'
+import { sum } from '../control/proxies.ts'
+import { DataPlane } from '../proxy/data-plane.ts'
+import { AccessLog } from '../telemetry/access-log.ts'
+import { VitalsMeter } from '../telemetry/vitals.ts'
+import { listenOptions, urlOf } from './listen-options.ts'
+import { assertInherited } from './sockets.ts'
+
+const NAME = 'proxy'
+
+/** The one proxy half of `workers: 0`, in the control process. */
+export class LocalProxy implements Proxies {
+  readonly addresses: string[] = []
+  readonly trouble = null
+  readonly restarts = 0
+  private readonly settings: ProxySettings
+  private readonly plane: DataPlane
+  private readonly link = localLink()
+  private readonly vitals = new VitalsMeter()
+
+  constructor(settings: ProxySettings) {
+    this.settings = settings
+    const { control: _, proxy } = this.link
+    const accessLog = settings.accessLog === null ? null : new AccessLog(settings.accessLog.sample)
+    this.plane = new DataPlane(settings, accessLog, (message) => proxy.send(message))
+    proxy.receive((message) => this.plane.receive(message))
+  }
+
+  async start(control: ControlHalf, revision: number): Promise<void> {
+    control.attach(NAME, this.link.control)
+    // No connection is taken before the table is in force.
+    await control.progress.wait(revision, [], 10_000)
+    for (const address of this.settings.listen) {
+      if (address.kind === 'fd') assertInherited(address.fd)
+      const listener = await this.plane.listen(listenOptions(address), address.proxyProtocol === true)
+      this.addresses.push(address.kind === 'fd' ? `fd:${address.fd}` : urlOf(listener.address as AddressInfo | string))
+    }
+  }
+
+  close(): void {
+    // Ends with what it has under way.
+  }
+
+  processes(control: ControlHalf): readonly ProcessView[] {
+    const { inFlight, connections } = this.plane.report()
+    const appliedRevision = control.progress.appliedBy(NAME)
+    return [{ role: 'control', ...this.vitals.read(), appliedRevision, inFlight: sum(inFlight), connections }]
+  }
+}

@@ -1,0 +1,83 @@
+import type { Logger } from 'pino'
+import type { ControlHalf } from '../control/control-half.ts'
+import type { ProcessView, Proxies } from '../control/proxies.ts'
+import { sum } from '../control/proxies.ts'
+import type { Vitals } from '../model/messages.ts'
+import { VitalsMeter } from '../telemetry/vitals.ts'
+import type { ControlInit, Roster } from './ipc.ts'
+import { WorkerLinks } from './worker-links.ts'
+
+/** The proxy halves in worker processes, as the control process has them: through wires, and what the supervisor says. */
+export class RemoteProxies implements Proxies {
+  supervisor: Vitals | null = null
+  private roster: Roster
+  private readonly log: Logger
+  private readonly path: string
+  private readonly askToReplace: () => void
+  private control: ControlHalf | null = null
+  private links: WorkerLinks | null = null
+  private readonly vitals = new VitalsMeter()
+  private readonly waiting: ((trouble: string | null) => void)[] = []
+
+  constructor({ wire, roster }: ControlInit, log: Logger, askToReplace: () => void) {
+    this.path = wire
+    this.roster = roster
+    this.log = log
+    this.askToReplace = askToReplace
+  }
+
+  async start(control: ControlHalf): Promise<void> {
+    this.control = control
+    this.follow(this.roster)
+    this.links = new WorkerLinks(control, this.log)
+    await this.links.open(this.path)
+  }
+
+  close(): void {
+    this.links?.close()
+  }
+
+  /** Takes what the supervisor says of the workers. */
+  follow(roster: Roster): void {
+    this.roster = roster
+    this.control?.expect(roster.workers.map(({ name }) => name))
+  }
+
+  get trouble(): string | null {
+    return this.roster.trouble
+  }
+
+  get restarts(): number {
+    return this.roster.restarts
+  }
+
+  replace(): Promise<string | null> {
+    return new Promise((resolve) => {
+      this.waiting.push(resolve)
+      this.askToReplace()
+    })
+  }
+
+  replaced(trouble: string | null): void {
+    for (const resolve of this.waiting.splice(0)) resolve(trouble)
+  }
+
+  processes(control: ControlHalf): readonly ProcessView[] {
+    const nothing = { appliedRevision: control.state.revision, inFlight: 0, connections: 0 }
+    const supervisor: ProcessView[] =
+      this.supervisor === null ? [] : [{ role: 'supervisor', ...this.supervisor, ...nothing }]
+    const workers = this.roster.workers.map(({ name, pid }): ProcessView => {
+      const report = control.reportOf(name)
+      const vitals = control.vitalsOf(name) ?? { cpuPercent: 0, memoryBytes: 0, eventLoopDelayMs: 0 }
+      return {
+        role: 'worker',
+        ...vitals,
+        pid,
+        appliedRevision: control.progress.appliedBy(name),
+        inFlight: sum(report?.inFlight),
+        connections: report?.connections ?? 0,
+      }
+    })
+    return [...supervisor, { role: 'control', ...this.vitals.read(), ...nothing }, ...workers]
+  }
+}

@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { Instance, UnusableConfiguration } from '../instance.ts'
+import { listenOptions } from './listen-options.ts'
+import { LocalProxy } from './local-proxy.ts'
+import type { Running, RunOptions } from './running.ts'
+import { StartFailed } from './start-failed.ts'
+
+/** How long `ready` waits for the first health checks. */
+const FIRST_PROBES_MS = 5_000
+
+/** Everything in this process. Throws StartFailed, StoreUnusable, and what listening throws. */
+export async function runAlone({ config, load, file, log }: RunOptions): Promise<Running> {
+  const proxies = new LocalProxy(config.proxy)
+  const identity = { id: randomUUID(), name: hostname(), startedAt: new Date().toISOString() }
+  const adminListen = listenOptions(config.admin.listen)
+  const instance = await Instance.start({
+    config,
+    load,
+    file,
+    log,
+    identity,
+    proxies,
+    adminListen,
+    resumed: false,
+  }).catch((error: unknown) => {
+    if (error instanceof UnusableConfiguration) throw new StartFailed(error.message, 2)
+    throw error
+  })
+  await instance.firstProbes(FIRST_PROBES_MS)
+  return {
+    proxyAddresses: proxies.addresses,
+    adminAddress: instance.adminAddress,
+    stop: () => instance.stop(),
+    reload: () => {
+      const request = { by: 'SIGHUP', reason: null, force: false, ifMatch: null }
+      instance.reload(request).catch((error: unknown) => log.error({ err: error }, 'reading the configuration failed'))
+    },
+    replaceWorkers: () => log.warn('there are no workers to replace: proxy.workers is 0'),
+  }
+}

@@ -1,0 +1,22 @@
+import type { Logger } from 'pino'
+import type { CheckedConfig } from '../config/check-config.ts'
+import type { Config } from '../config/config.ts'
+
+export interface RunOptions {
+  readonly config: Config
+  /** Reads the configuration again. */
+  readonly load: () => Promise<CheckedConfig>
+  readonly file: string
+  readonly log: Logger
+  readonly workers: number
+}
+
+/** A Cutover that runs, in one process or several. */
+export interface Running {
+  readonly proxyAddresses: readonly string[]
+  readonly adminAddress: string
+  /** Lets what is under way finish, then ends. Safe to call again. */
+  stop(): Promise<unknown>
+  reload(): void
+  replaceWorkers(): void
+}

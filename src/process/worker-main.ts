@@ -1,0 +1,121 @@
+/** Entry of a worker process: the data plane of one slot. It holds connections and forwards requests, and decides nothing. */
+import { flushCompileCache } from 'node:module'
+import { destination, pino } from 'pino'
+import type { ToControl, ToProxy } from '../model/messages.ts'
+import type { Listener } from '../proxy/data-plane.ts'
+import { DataPlane } from '../proxy/data-plane.ts'
+import { AccessLog } from '../telemetry/access-log.ts'
+import { VitalsMeter } from '../telemetry/vitals.ts'
+import { ControlWire } from './control-wire.ts'
+import type { FromChild, ToChild, WorkerInit } from './ipc.ts'
+
+/** How often what was counted is told unasked: so much of it is lost when this process dies. */
+const REPORT_MS = 1_000
+
+const log = pino({ name: 'cutover', base: { pid: process.pid, role: 'worker' } }, destination({ dest: 2, sync: true }))
+// The supervisor says what a signal to the whole group means.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined)
+process.on('disconnect', () => process.exit(1))
+// A bug in one request must not end all the others; what it was is in the log.
+process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))
+process.once('message', (message: ToChild) => {
+  if (message.type === 'worker') new Worker(message)
+})
+
+class Worker {
+  private readonly init: WorkerInit
+  private readonly plane: DataPlane
+  private readonly wire: ControlWire
+  private readonly vitals = new VitalsMeter()
+  /** By slot without a worker: what takes connections there in its place. */
+  private readonly adopted = new Map<number, Listener[]>()
+  private hasTable = false
+
+  constructor(init: WorkerInit) {
+    this.init = init
+    const { proxy, name } = init
+    const accessLog = proxy.accessLog === null ? null : new AccessLog(proxy.accessLog.sample, 1, true)
+    const share = { index: init.slot, of: init.workers }
+    this.plane = new DataPlane(proxy, accessLog, (message) => this.tell(message), share)
+    this.wire = new ControlWire({
+      path: init.wire,
+      name,
+      health: () => this.plane.targets.health(),
+      receive: (message) => this.receive(message),
+    })
+    process.on('message', (message: ToChild, handle: unknown) => this.obey(message, handle))
+    setInterval(() => this.report(), REPORT_MS).unref()
+  }
+
+  private receive(message: ToProxy): void {
+    this.plane.receive(message)
+    if (message.type !== 'table' || this.hasTable) return
+    // No connection is taken before a table is in force.
+    this.hasTable = true
+    this.serve().then(
+      () => {
+        say({ type: 'ready' })
+        flushCompileCache()
+      },
+      (error: Error) => {
+        say({ type: 'failed', message: `cannot listen: ${error.message}`, exitCode: 1 })
+        process.exit(1)
+      },
+    )
+  }
+
+  private obey(message: ToChild, handle: unknown): void {
+    switch (message.type) {
+      case 'adopt':
+        this.adopt(message.slot, message.listener, handle as object).catch((error: unknown) =>
+          log.error({ err: error }, 'taking over a socket failed'),
+        )
+        break
+      case 'release':
+        for (const listener of this.adopted.get(message.slot) ?? []) listener.close()
+        this.adopted.delete(message.slot)
+        break
+      case 'stop':
+        this.plane.receive({ ...message, acceptForMs: 0, tunnels: 'atDeadline' })
+        break
+      case 'stopAll':
+        this.plane.receive({ ...message, type: 'stop', tunnels: 'atOnce' })
+        break
+    }
+  }
+
+  /** Takes connections from the sockets of its own slot. */
+  private async serve(): Promise<void> {
+    for (const { fd, proxyProtocol } of this.init.listeners) await this.plane.listen({ fd }, proxyProtocol)
+  }
+
+  private async adopt(slot: number, listener: number, handle: object): Promise<void> {
+    const listeners = this.adopted.get(slot) ?? []
+    this.adopted.set(slot, listeners)
+    const { proxyProtocol = false } = this.init.listeners[listener] ?? {}
+    const taken = await this.plane.listen({ handle }, proxyProtocol)
+    // Released while it was being taken over.
+    if (this.adopted.get(slot) === listeners) listeners.push(taken)
+    else taken.close()
+  }
+
+  private report(): void {
+    this.wire.send({ type: 'vitals', vitals: this.vitals.read() })
+    this.wire.send({ type: 'report', id: 0, report: this.plane.report() })
+  }
+
+  private tell(message: ToControl): void {
+    if (message.type !== 'stopped') {
+      this.wire.send(message)
+      return
+    }
+    this.report()
+    this.wire.send(message)
+    say({ type: 'stopped', cut: message.cut })
+    void this.wire.close().then(() => process.exit(0))
+  }
+}
+
+function say(message: FromChild): void {
+  process.send?.(message)
+}

@@ -1,0 +1,177 @@
+import type { ServerResponse } from 'node:http'
+import { afterEach, expect, test } from 'vitest'
+import { Load } from '../support/load.ts'
+import { RawConnection } from '../support/raw-client.ts'
+import { endAll, endWithAll, isAlive, pids, pool, processes, start, until, upstream } from './support.ts'
+
+afterEach(endAll)
+
+test('a worker that is killed takes its own connections with it, and no others; another one is there within a second', async () => {
+  const servers = [await upstream('blue1'), await upstream('blue2')]
+  const cutover = await start({ service: { pools: { blue: pool(...servers) }, health: 'off' } })
+  const load = new Load({ url: `${cutover.proxy}/`, clients: 40, names: ['blue1', 'blue2'] })
+  await load.more(1_000)
+  const [victim] = (await processes(cutover, 'worker')).filter(({ connections }) => connections > 0)
+  if (victim === undefined) throw new Error('no worker has connections')
+  const { pid, connections } = victim
+  process.kill(pid, 'SIGKILL')
+  await until(() => !isAlive(pid))
+  const tookMs = await until(async () => {
+    const now = await pids(cutover, 'worker')
+    return now.length === 2 && !now.includes(pid)
+  })
+  expect(tookMs).toBeLessThan(2_000)
+  await load.more(500)
+  const { failed } = await load.stop()
+  expect(failed).toBeGreaterThan(0)
+  // Each of its connections had one request under way at the most.
+  expect(failed).toBeLessThanOrEqual(connections)
+  const { body } = await cutover.api('GET', '/metrics')
+  expect(body).toMatch(/^cutover_worker_restarts_total 1$/m)
+})
+
+test('connections that come while a worker is missing are served at once by the others', async () => {
+  const cutover = await start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
+  const [victim] = await pids(cutover, 'worker')
+  process.kill(victim as number, 'SIGKILL')
+  const answers = Array.from({ length: 40 }, async () => {
+    const client = await RawConnection.connect(cutover.proxy)
+    endWithAll(() => client.destroy())
+    return (await client.ask(['GET / HTTP/1.1', 'host: a'])).status
+  })
+  // A connection that the killed one had taken and not served is gone with it; there is none here yet.
+  expect(new Set(await Promise.all(answers))).toEqual(new Set([200]))
+})
+
+test('a drain that waits for a worker that dies goes on without it, and its totals stay', async () => {
+  const held: ServerResponse[] = []
+  const blue = await upstream('blue1', (request, response) => {
+    if (request.url === '/held') held.push(response)
+    else response.end('blue1')
+  })
+  const green = await upstream('green1')
+  const service = { pools: { blue: pool(blue), green: pool(green) }, split: { blue: 100 }, health: 'off' }
+  const cutover = await start({ service })
+  const load = new Load({ url: `${cutover.proxy}/`, clients: 20, names: ['blue1'], requests: 1_000 })
+  await load.done
+  // What it has counted by now will have been told by the time it dies: the second after.
+  const client = await RawConnection.connect(cutover.proxy)
+  endWithAll(() => client.destroy())
+  client.send('GET /held HTTP/1.1\r\nhost: a\r\n\r\n')
+  await until(() => held.length === 1)
+  const waited = cutover.api('POST', '/api/services/shop/switch?wait=20s', { to: 'green' })
+  await until(async () => (await cutover.api('GET', '/api/services/shop')).body.split.green === 100)
+  const [holder] = (await processes(cutover, 'worker')).filter(({ inFlight }) => inFlight > 0)
+  process.kill(holder?.pid as number, 'SIGKILL')
+  expect((await waited).body).toMatchObject({ drained: ['blue'] })
+  const { body } = await cutover.api('GET', '/metrics')
+  const counted = [...(body as string).matchAll(/^cutover_requests_total\{.*pool="blue".*code="200".*\} (\d+)$/gm)]
+  expect(counted.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(1_000)
+})
+
+test('a control process that is killed is missed by no request; the next one knows all that it knew', async () => {
+  const [blue1, blue2] = [await upstream('blue1'), await upstream('blue2')]
+  blue2.health = 503
+  // Checks so rare that what the next one knows of health can only come from the workers.
+  const health = { interval: '200ms', fall: 1 }
+  const service = { pools: { blue: pool(blue1, blue2), green: pool(blue1) }, split: { blue: 100 }, health }
+  const cutover = await start({ service })
+  await until(async () => (await cutover.api('GET', '/api/servers/blue2')).body.servers[0].health === 'down')
+  await cutover.api('POST', '/api/services/shop/switch', { to: 'green', reason: 'one' })
+  await cutover.api('POST', '/api/services/shop/switch', { to: 'blue', reason: 'two' })
+  const { body: before } = await cutover.api('GET', '/api/services/shop')
+  const { body: history } = await cutover.api('GET', '/api/services/shop/history')
+  const load = new Load({ url: `${cutover.proxy}/`, clients: 40, names: ['blue1'] })
+  await load.more(500)
+  const [control] = await pids(cutover, 'control')
+  process.kill(control as number, 'SIGKILL')
+  const since = performance.now()
+  await until(() => !isAlive(control as number))
+  // It is asked before the next one is there: its admin port is held, and the question waits. A connection to the old one
+  // may still be tried first.
+  const ask = () => cutover.api('GET', '/api/services/shop')
+  const { status, body: after } = await ask().catch(ask)
+  expect(performance.now() - since).toBeLessThan(3_000)
+  expect(status).toBe(200)
+  const shown = ({ revision, split }: { revision: number; split: object }) => ({ revision, split })
+  expect(shown(after)).toEqual(shown(before))
+  expect((await cutover.api('GET', '/api/services/shop/history')).body).toEqual(history)
+  await until(async () => (await cutover.api('GET', '/ready')).status === 200)
+  expect((await cutover.api('GET', '/api/servers/blue2')).body.servers[0].health).toBe('down')
+  expect(
+    (await cutover.api('GET', '/api/servers/blue1')).body.servers.map((each: { health: string }) => each.health),
+  ).toEqual(['up', 'up'])
+  await load.more(500)
+  const figures = await load.stop()
+  expect([figures.failed, Object.keys(figures.answers)]).toEqual([0, ['blue1']])
+  expect((await cutover.api('POST', '/api/services/shop/switch?wait=10s', { to: 'green' })).body.drained).toEqual([
+    'blue',
+  ])
+})
+
+test('a configuration that was read again before is not taken back by the next control process', async () => {
+  const blue = await upstream('blue1')
+  const service = { pools: { blue: pool(blue) }, health: 'off' }
+  const cutover = await start({ service })
+  await cutover.configure({ services: { shop: { ...service, hosts: ['new.test'] } } })
+  cutover.process.kill('SIGHUP')
+  await until(async () => (await cutover.api('GET', '/api/services/shop')).body.hosts[0] === 'new.test')
+  const [control] = await pids(cutover, 'control')
+  process.kill(control as number, 'SIGKILL')
+  await until(() => !isAlive(control as number))
+  await until(async () => (await cutover.api('GET', '/ready')).status === 200)
+  expect((await cutover.api('GET', '/api/services/shop')).body.hosts).toEqual(['new.test'])
+})
+
+test('a worker that dies at each start is started ever more rarely, and /health says so', async () => {
+  const cutover = await start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
+  const [victim, other] = await pids(cutover, 'worker')
+  const started = new Set<number>()
+  process.kill(victim as number, 'SIGKILL')
+  const endAt = performance.now() + 5_000
+  while (performance.now() < endAt) {
+    for (const pid of await pids(cutover, 'worker')) {
+      if (pid === other || pid === victim || started.has(pid)) continue
+      started.add(pid)
+      process.kill(pid, 'SIGKILL')
+    }
+  }
+  // Without a pause there would be a dozen; with 0.1, 0.2, 0.4, 0.8, 1.6 s between them there are not.
+  expect(started.size).toBeGreaterThan(1)
+  expect(started.size).toBeLessThan(8)
+  await until(async () => /in a row/.test((await cutover.api('GET', '/health')).body.parts.processes.detail ?? ''))
+  expect((await cutover.api('GET', '/health')).body.status).toBe('degraded')
+  const client = await RawConnection.connect(cutover.proxy)
+  endWithAll(() => client.destroy())
+  expect((await client.ask(['GET / HTTP/1.1', 'host: a'])).status).toBe(200)
+  await until(async () => (await cutover.api('GET', '/health')).body.status === 'ok', 15_000)
+})
+
+test('a supervisor that is killed takes its children with it, and the port is free', async () => {
+  const cutover = await start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
+  const children = [...(await pids(cutover, 'worker')), ...(await pids(cutover, 'control'))]
+  expect(children.length).toBe(3)
+  cutover.process.kill('SIGKILL')
+  await cutover.exited
+  await until(() => children.every((pid) => !isAlive(pid)))
+  await expect(RawConnection.connect(cutover.proxy)).rejects.toThrow(/ECONNREFUSED/)
+})
+
+test('a socket is taken over as often as its worker dies', async () => {
+  const cutover = await start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
+  const statuses = new Set<number>()
+  for (let death = 1; death <= 4; death++) {
+    const [victim] = await pids(cutover, 'worker')
+    process.kill(victim as number, 'SIGKILL')
+    await until(() => !isAlive(victim as number))
+    for (let i = 0; i < 30; i++) {
+      const client = await RawConnection.connect(cutover.proxy)
+      const answer = client.ask(['GET / HTTP/1.1', 'host: a', 'connection: close'])
+      // A connection that the system gave to the socket while nobody had taken it over yet waits there for a moment.
+      statuses.add((await answer).status)
+      client.destroy()
+    }
+    await until(async () => (await pids(cutover, 'worker')).length === 2)
+  }
+  expect(statuses).toEqual(new Set([200]))
+}, 60_000)
