@@ -26,15 +26,19 @@ interface LoadOptions {
   /** The core that the generator is kept on; undefined = any. */
   readonly core: number | undefined
   readonly signal: AbortSignal
+  /** A connection a request; only wrk can do that. */
+  readonly closes?: boolean
 }
 
 /** Asks the URL as fast as it answers, one request at a time on each connection. */
 export async function load(options: LoadOptions): Promise<Load> {
-  const { url, seconds, connections } = options
+  const { url, seconds, connections, closes = false } = options
   if (generator === 'wrk') {
-    const command = ['wrk', '-t2', `-c${connections}`, `-d${seconds}s`, '--latency', url]
+    const header = closes ? ['-H', 'Connection: close'] : []
+    const command = ['wrk', '-t2', `-c${connections}`, `-d${seconds}s`, '--latency', ...header, url]
     return parseWrk(await run(command, options))
   }
+  if (closes) throw new Error('a connection a request needs wrk')
   return JSON.parse(await run([process.execPath, client, url, `${seconds}`, `${connections}`], options))
 }
 

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import type { Proof } from './proof.ts'
 import { prove } from './proof.ts'
 
-const USAGE = `Usage: npm run prove -- [--clients N] [--switches N] [--json]
+const USAGE = `Usage: npm run prove -- [--clients N] [--switches N] [--workers N] [--kill-worker] [--json]
 
 Starts Cutover and two pools of two servers, keeps N clients sending at full speed, and switches between the pools.
 The moment Cutover answers that the old pool is drained, its servers are stopped. No request may fail, and none may
@@ -11,6 +11,8 @@ reach a server that was said to be drained. Exit code: 0 all promises kept, 1 on
 
   --clients N   keep-alive clients, half of them sending POST (default 200)
   --switches N  how often to switch (default 50)
+  --workers N   worker processes; 0 = one process does all (default 2)
+  --kill-worker kill one of them (SIGKILL) in the middle: only requests on its connections may fail
   --json        print the figures as JSON
   --help        this text`
 
@@ -22,10 +24,17 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   const options = readOptions()
   if (typeof options === 'number') return options
-  const { clients, switches, json } = options
+  const { clients, switches, workers, killWorker, json } = options
   if (!json) console.log(`${switches} switches under the load of ${clients} clients:`)
   try {
-    const proof = await prove({ clients, switches, onSwitch: progress(json), signal: interrupted.signal })
+    const proof = await prove({
+      clients,
+      switches,
+      workers,
+      killWorker,
+      onSwitch: progress(json),
+      signal: interrupted.signal,
+    })
     if (json) console.log(JSON.stringify(proof, null, 2))
     else print(proof)
     return proof.broken.length === 0 ? EXIT.kept : EXIT.broken
@@ -35,12 +44,14 @@ async function main(): Promise<number> {
   }
 }
 
-function readOptions(): { clients: number; switches: number; json: boolean } | number {
+function readOptions() {
   try {
     const { values } = parseArgs({
       options: {
         clients: { type: 'string', default: '200' },
         switches: { type: 'string', default: '50' },
+        workers: { type: 'string', default: '2' },
+        'kill-worker': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -52,6 +63,8 @@ function readOptions(): { clients: number; switches: number; json: boolean } | n
     return {
       clients: wholeNumber('clients', values.clients),
       switches: wholeNumber('switches', values.switches),
+      workers: values.workers === '0' ? 0 : wholeNumber('workers', values.workers),
+      killWorker: values['kill-worker'],
       json: values.json,
     }
   } catch (error) {
@@ -76,6 +89,9 @@ function print(proof: Proof): void {
   const lines: [string, string][] = [
     ['requests sent', count(proof.requestsSent)],
     ['requests failed', count(proof.requestsFailed)],
+    ...(proof.connectionsLost > 0
+      ? [['connections of the killed worker', count(proof.connectionsLost)] as [string, string]]
+      : []),
     ['requests seen by a drained server', count(proof.requestsSeenByDrained)],
     ['slowest switch until drained', `${proof.slowestSwitchMs.toFixed(0)} ms`],
     ['median switch until drained', `${proof.medianSwitchMs.toFixed(0)} ms`],

@@ -7,6 +7,10 @@ import { monotonicMs, POOLS, UpstreamProcess } from './upstream-process.ts'
 export interface ProofOptions {
   readonly clients: number
   readonly switches: number
+  /** Worker processes; 0 = one process does all. */
+  readonly workers: number
+  /** Kill one of them (SIGKILL) in the middle of the load. */
+  readonly killWorker?: boolean
   /** Called after each switch. */
   readonly onSwitch?: (ms: number) => void
   /** Ends the proof early. */
@@ -16,11 +20,14 @@ export interface ProofOptions {
 export interface Proof {
   readonly clients: number
   readonly switches: number
+  readonly workers: number
   readonly seconds: number
   readonly requestsSent: number
   readonly requestsFailed: number
   /** Failed requests by what went wrong. */
   readonly failures: Readonly<Record<string, number>>
+  /** Connections that a killed worker had: so many requests may fail, one on each. */
+  readonly connectionsLost: number
   /** Completed requests by the server that answered. */
   readonly answers: Readonly<Record<string, number>>
   readonly requestsPerSecond: number
@@ -50,7 +57,8 @@ export async function prove(options: ProofOptions): Promise<Proof> {
     const pools = Object.fromEntries(
       await Promise.all(POOLS.map(async (pool) => [pool, await upstreams.listen(pool)] as const)),
     )
-    cutover = await Cutover.start({ services: { shop: service(pools) }, proxy: { accessLog: 'off' } })
+    const proxy = { accessLog: 'off', workers: options.workers }
+    cutover = await Cutover.start({ services: { shop: service(pools) }, proxy })
     const names = Object.values(pools).flatMap(Object.keys)
     load = new Load({ url: `${cutover.proxy}/`, clients: options.clients, names })
     return await run(cutover, upstreams, load, options)
@@ -64,11 +72,12 @@ async function run(
   cutover: Cutover,
   upstreams: UpstreamProcess,
   load: Load,
-  { clients, switches, onSwitch, signal }: ProofOptions,
+  { clients, switches, workers, killWorker = false, onSwitch, signal }: ProofOptions,
 ): Promise<Proof> {
   const broken: string[] = []
   const switchMs: number[] = []
   let seen = 0
+  let connectionsLost = 0
   let [active, other]: PoolName[] = [...POOLS]
   const startedAt = performance.now()
   for (let i = 0; i < switches; i++) {
@@ -78,6 +87,7 @@ async function run(
     await up(cutover, other)
     // Between two switches every client has had its turn, or another in its place.
     await load.more(clients)
+    if (killWorker && i === Math.floor(switches / 2)) connectionsLost = await killBusiestWorker(cutover)
     const askedAt = performance.now()
     const answer = await cutover.api('POST', `/api/services/shop/switch?wait=${WAIT}`, { to: other })
     const drainedAt = monotonicMs()
@@ -95,7 +105,8 @@ async function run(
   const seconds = (performance.now() - startedAt) / 1000
   const { sent, completed, failed, failures, answers, slowestMs } = await load.stop()
   if (sent !== completed + failed) broken.push(`of ${sent} requests only ${completed + failed} are accounted for`)
-  if (failed > 0) broken.push(`${failed} requests failed: ${JSON.stringify(failures)}`)
+  if (failed > connectionsLost) broken.push(`${failed} requests failed: ${JSON.stringify(failures)}`)
+  if (killWorker && connectionsLost === 0) broken.push('no worker with a connection was there to be killed')
   if (seen > 0) broken.push(`drained servers saw ${seen} requests`)
   switchMs.sort((a, b) => a - b)
   return {
@@ -105,6 +116,8 @@ async function run(
     requestsSent: sent,
     requestsFailed: failed,
     failures,
+    connectionsLost,
+    workers,
     answers,
     requestsPerSecond: completed / seconds,
     slowestRequestMs: slowestMs,
@@ -113,6 +126,16 @@ async function run(
     requestsSeenByDrained: seen,
     broken,
   }
+}
+
+/** Returns how many connections went with it. */
+async function killBusiestWorker(cutover: Cutover): Promise<number> {
+  const { body } = await cutover.api('GET', '/api/instances')
+  const processes: { role: string; pid: number; connections: number }[] = body.instances[0].processes
+  const [busiest] = processes.filter(({ role }) => role === 'worker').sort((a, b) => b.connections - a.connections)
+  if (busiest === undefined) return 0
+  process.kill(busiest.pid, 'SIGKILL')
+  return busiest.connections
 }
 
 function service(pools: Readonly<Record<string, Readonly<Record<string, number>>>>): object {
