@@ -8,6 +8,9 @@ const ENTRIES = { control: './control-main.ts', worker: './worker-main.ts' }
 /** The first descriptor behind standard input, output, error and the channel to the supervisor. */
 export const FIRST_HANDED_FD = 4
 
+/** How much longer than it was given a child may take to end before it is killed. */
+export const GRACE_MS = 5_000
+
 /** A process of this instance, as its supervisor has it. */
 export class Child {
   readonly name: string
@@ -60,4 +63,11 @@ export class Child {
   kill(): void {
     this.process.kill('SIGKILL')
   }
+}
+
+/** Kills a child that has not ended after so long; null = waits for ever. */
+export async function endsWithin(child: Child, mostMs: number | null): Promise<void> {
+  const timer = mostMs === null ? undefined : setTimeout(() => child.kill(), mostMs)
+  await child.exited
+  clearTimeout(timer)
 }

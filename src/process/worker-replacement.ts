@@ -5,7 +5,7 @@ export interface Replacing {
   /** Starts a worker beside the one there is; resolves when it takes connections, or with how it ended instead. */
   start(slot: Slot): Promise<string | null>
   /** Has the worker before it finish; resolves when it has ended. */
-  retire(worker: Child, slot: Slot): Promise<void>
+  retire(worker: Child): Promise<void>
 }
 
 /** Puts a fresh worker in every slot, one by one: start, wait until it serves, and only then let the old one finish. */
@@ -35,7 +35,7 @@ export class WorkerReplacement {
       const end = await this.replacing.start(slot)
       if (end !== null)
         return `worker ${slot.index + 1} was not replaced: the new one ended (${end}); the old ones go on`
-      await this.replacing.retire(before, slot)
+      await this.replacing.retire(before)
     }
     return null
   }

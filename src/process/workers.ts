@@ -1,0 +1,149 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config/config.ts'
+import { Adoptions } from './adoptions.ts'
+import { Child, endsWithin, FIRST_HANDED_FD, GRACE_MS } from './child.ts'
+import type { Roster } from './ipc.ts'
+import { Slot } from './slot.ts'
+import type { Handle, HeldSocket } from './sockets.ts'
+import { WorkerReplacement } from './worker-replacement.ts'
+
+export interface WorkersOptions {
+  readonly count: number
+  readonly config: Config
+  readonly sockets: readonly HeldSocket[]
+  /** Of the socket file where they find the control process. */
+  readonly wire: string
+  /** Of ours, for compiled code. */
+  readonly cache: string
+  readonly log: Logger
+  /** Somebody has come or gone. */
+  readonly onChange: (roster: Roster) => void
+  /** A worker has ended unexpectedly, or could not begin. */
+  readonly onTrouble: (message: string) => void
+}
+
+/** The worker processes: one a slot, started again when it dies, replaced when that is asked for. */
+export class Workers {
+  private readonly options: WorkersOptions
+  private readonly slots: readonly Slot[]
+  /** Those that have been replaced, and finish what they have. */
+  private readonly leaving = new Set<Child>()
+  private readonly adoptions: Adoptions
+  private readonly replacement: WorkerReplacement
+  private restarts = 0
+  private generation = 0
+  /** At first nobody is at a socket before its own worker, and no connection either; in the end nobody shall be. */
+  private adopts = false
+  private isEnding = false
+
+  constructor(options: WorkersOptions) {
+    this.options = options
+    this.slots = Array.from({ length: options.count }, (_, index) => new Slot(index))
+    this.adoptions = new Adoptions(this.slots, options.sockets)
+    this.replacement = new WorkerReplacement(this.slots, {
+      start: (slot) => this.start(slot),
+      retire: (worker) => this.retire(worker),
+    })
+  }
+
+  startAll(): void {
+    for (const slot of this.slots) void this.start(slot)
+  }
+
+  /** Whether every slot has a worker that takes connections. */
+  get areReady(): boolean {
+    return this.slots.every(({ current }) => current !== null)
+  }
+
+  /** From now on, a socket whose worker is gone is another one's meanwhile. */
+  coverForEachOther(): void {
+    this.adopts = true
+    this.adoptions.settle()
+  }
+
+  /** Replaces all, one by one; resolves with what went wrong, or null. */
+  replace(): Promise<string | null> {
+    return this.replacement.run()
+  }
+
+  /** Starts no more of them. Returns all there are. */
+  end(): readonly Child[] {
+    this.isEnding = true
+    return [...this.slots.flatMap(({ current, coming }) => [current ?? [], coming ?? []].flat()), ...this.leaving]
+  }
+
+  roster(): Roster {
+    const living = [...this.slots.flatMap(({ current }) => current ?? []), ...this.leaving]
+    const troubled = this.slots.filter(({ current, lastEnd }) => current === null && lastEnd !== '')
+    const trouble = troubled.map(
+      ({ index, lastEnd, backOff }) =>
+        `worker ${index + 1} has ended (${lastEnd})${backOff.deaths > 1 ? `, ${backOff.deaths} times in a row` : ''}`,
+    )
+    return {
+      workers: living.map(({ name, pid }) => ({ name, pid })),
+      restarts: this.restarts,
+      trouble: trouble.length === 0 ? null : trouble.join('; '),
+    }
+  }
+
+  /** Starts a worker for a slot; resolves when it takes connections, or with how it ended instead. */
+  private start(slot: Slot): Promise<string | null> {
+    const { config, sockets, wire, cache, onTrouble } = this.options
+    const fds = sockets.map(({ handles }) => (handles[slot.index] ?? (handles[0] as Handle)).fd)
+    const listeners = fds.map((_, i) => ({
+      fd: FIRST_HANDED_FD + i,
+      proxyProtocol: config.proxy.listen[i]?.proxyProtocol === true,
+    }))
+    const name = `worker-${slot.index + 1}.${++this.generation}`
+    return new Promise((resolve) => {
+      const worker = new Child('worker', name, fds, cache, (message) => {
+        if (message.type === 'failed') onTrouble(message.message)
+        if (message.type !== 'ready') return
+        if (slot.current !== null) this.leaving.add(slot.current)
+        slot.current = worker
+        slot.coming = null
+        slot.lastEnd = ''
+        this.changed()
+        resolve(null)
+      })
+      slot.coming = worker
+      const { proxy } = config
+      worker.send({ type: 'worker', name, slot: slot.index, workers: this.slots.length, proxy, listeners, wire })
+      void worker.exited.then((how) => {
+        resolve(how)
+        this.ended(slot, worker, how)
+      })
+    })
+  }
+
+  private ended(slot: Slot, worker: Child, how: string): void {
+    const wasLeaving = this.leaving.delete(worker)
+    if (slot.current === worker) slot.current = null
+    if (slot.coming === worker) slot.coming = null
+    if (this.isEnding || wasLeaving) {
+      this.changed()
+      return
+    }
+    this.restarts++
+    slot.lastEnd = how
+    const delayMs = slot.backOff.died(performance.now() - worker.startedAt)
+    this.options.log.error({ worker: worker.name, pid: worker.pid, how, delayMs }, 'a worker has ended')
+    this.options.onTrouble(`a worker ended (${how})`)
+    this.changed()
+    setTimeout(() => {
+      if (!this.isEnding && slot.current === null && slot.coming === null) void this.start(slot)
+    }, delayMs)
+  }
+
+  /** Has a worker that has been replaced finish and end. */
+  private async retire(worker: Child): Promise<void> {
+    const { timeoutMs } = this.options.config.shutdown
+    worker.send({ type: 'stop', timeoutMs })
+    await endsWithin(worker, timeoutMs === 0 ? null : timeoutMs + GRACE_MS)
+  }
+
+  private changed(): void {
+    this.options.onChange(this.roster())
+    if (this.adopts && !this.isEnding) this.adoptions.settle()
+  }
+}
