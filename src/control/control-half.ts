@@ -163,7 +163,7 @@ export class ControlHalf {
     const keys = drains.flatMap((drain) => drain.keys)
     let cut = 0
     for (let awaited = revision; ; awaited = this.state.revision) {
-      const standing = await this.progress.wait(awaited, keys, deadline - performance.now())
+      const standing = await this.progress.wait(awaited, keys, Math.max(0, deadline - performance.now()))
       cut += standing.cut
       const reopened = drains.filter((drain) => isReopened(drain, this.state)).map(({ name }) => name)
       const isCurrent = keys.length === 0 || awaited >= this.state.revision

@@ -13,7 +13,7 @@ import { ClientResponse } from './client/client-response.ts'
 import type { ListenOn } from './client/listen.ts'
 import { listen } from './client/listen.ts'
 import type { ParserError } from './client/parser-errors.ts'
-import { isHangUp, refusalOf, refusalText } from './client/parser-errors.ts'
+import { isBehindClose, isHangUp, refusalOf, refusalText } from './client/parser-errors.ts'
 import type { BodyLimits } from './client/request-body.ts'
 import type { ForwardingPolicy } from './client/request-head.ts'
 import { Exchange } from './exchange.ts'
@@ -232,7 +232,10 @@ export class DataPlane {
     }
     server.on('clientError', (error, socket) => this.onClientError(error, socket))
     server.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head))
-    server.on('connect', (_request, socket) => refuseConnect(socket))
+    server.on('connect', (request, socket) => {
+      socket.on('error', () => socket.destroy())
+      this.connections.get(request.socket)?.afterAnswers(() => refuseConnect(socket))
+    })
     return server
   }
 
@@ -254,9 +257,11 @@ export class DataPlane {
     const connection = this.connections.get(request.socket)
     // The connection is gone already, or is about to close: there is nobody to answer.
     if (connection === undefined || connection.refused) return
-    connection.refused = connection.countRequest() === this.settings.limits.requestsPerConnection
+    // node:http loses its place in what follows a request whose upgrade is not followed: nothing more is taken.
+    const last = connection.countRequest() === this.settings.limits.requestsPerConnection || asksForUpgrade(request)
+    connection.refused = last
     try {
-      new Exchange(this, request, response, connection).start(connection.refused)
+      new Exchange(this, request, response, connection).start(last)
     } catch {
       // One request that cannot be handled must not end the others.
       response.destroy()
@@ -267,6 +272,7 @@ export class DataPlane {
   private onClientError(error: ParserError, socket: Duplex): void {
     const connection = this.connections.get(socket as Socket)
     if (connection === undefined || !socket.writable || isHangUp(error)) socket.destroy()
+    else if (isBehindClose(error)) connection.endInTurn()
     else connection.refuse(refusalOf(error))
   }
 
@@ -274,11 +280,15 @@ export class DataPlane {
     const connection = this.connections.get(request.socket)
     if (connection === undefined) return
     socket.on('error', () => socket.destroy())
-    try {
-      new Tunnel(this, request, request.socket, head, connection).start()
-    } catch {
-      socket.destroy()
-    }
+    connection.tunnelled = true
+    // Answers to requests before it come first.
+    connection.afterAnswers(() => {
+      try {
+        new Tunnel(this, request, request.socket, head, connection).start()
+      } catch {
+        socket.destroy()
+      }
+    })
   }
 
   private stop({ acceptForMs, timeoutMs, tunnels }: Extract<ToProxy, { type: 'stop' }>): void {
@@ -344,7 +354,10 @@ function isTunnelled(request: IncomingMessage): boolean {
   return !hasBody && upgrade !== undefined && !/^(?:h2c?|http\/|tls)/i.test(upgrade)
 }
 
+function asksForUpgrade({ headers: { upgrade, connection } }: IncomingMessage): boolean {
+  return upgrade !== undefined && connection !== undefined && /\bupgrade\b/i.test(connection)
+}
+
 function refuseConnect(socket: Duplex): void {
-  socket.on('error', () => socket.destroy())
   socket.end(refusalText({ status: 405, text: 'CONNECT is not allowed.' }))
 }

@@ -44,7 +44,8 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   /** `isLast`: the connection closes with the answer to this request. */
   start(isLast: boolean): void {
     this.isLast = isLast
-    this.connection.begin(this)
+    this.connection.begin(this, this.response)
+    if (this.head.closes) this.isLast = true
     this.response.awaitsContinue = this.head.expect !== '' && this.head.hasBody && this.request.httpVersionMinor > 0
     const refusal = this.admit()
     if (refusal !== null) this.answer(refusal)
@@ -128,6 +129,8 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.responded = true
     this.answeredAt = performance.now()
     this.startTimer(this.route.table.timeouts.idleMs)
+    // Of a message that has no body (RFC 9110 §8.6).
+    if (status === 204) delete headers['content-length']
     const fields = responseFields(headers)
     fields.push('via', '1.1 cutover')
     if (headers['x-request-id'] === undefined) fields.push('x-request-id', this.requestId)
@@ -238,6 +241,10 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     }
   }
 
+  get isComplete(): boolean {
+    return this.request.complete
+  }
+
   bodyStalled(): void {
     this.refuseBody({ status: 408, text: 'The body took too long.' })
   }
@@ -313,6 +320,11 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
 
   protected override hangUp(): void {
     this.response.destroy()
+  }
+
+  /** The connection ends with this answer, and more of the request may be on its way. */
+  closeGently(): void {
+    if (this.head.hasBody) this.connection.closeGently()
   }
 
   private breakOff(code: ErrorCode): void {

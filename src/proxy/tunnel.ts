@@ -262,7 +262,8 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   protected override answer({ status, code, body, fields }: OwnAnswer): void {
     this.status = status
     this.responded = true
-    this.client.end(headText(status, [...fields, 'connection', 'close']) + body, 'latin1').resume()
+    const text = this.request.method === 'HEAD' ? '' : body
+    this.client.end(headText(status, [...fields, 'connection', 'close']) + text, 'latin1').resume()
     this.endWithin(LINGER_MS)
     this.finish(code)
   }

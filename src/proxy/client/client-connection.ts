@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { BlockList, Socket } from 'node:net'
 import { covers } from '../../model/networks.ts'
 import type { ProxyHeader } from '../proxy-protocol/header.ts'
@@ -10,6 +11,8 @@ const UNIX = 'unix'
 
 /** A request that wants to know when its client has gone. */
 export interface RequestUnderWay {
+  /** All of it has come: what is wrong on the connection now is behind it. */
+  readonly isComplete: boolean
   clientLeft(): void
   /** What the client sends behind the header makes no sense, or is not taken. */
   refuseBody(refusal: Refusal): void
@@ -28,6 +31,8 @@ export class ClientConnection {
   readonly trusted: boolean
   /** Requests under way: one, unless the client pipelines. */
   private readonly requests: RequestUnderWay[] = []
+  /** The answer to the latest request: what is said out of turn has to wait for it. */
+  private latest: ServerResponse | null = null
   /** It carries a tunnel, which ends by itself. */
   tunnelled = false
   /** No further request is taken from it: it closes with the answer to the last one. */
@@ -53,8 +58,9 @@ export class ClientConnection {
     return ++this.served
   }
 
-  begin(request: RequestUnderWay): void {
+  begin(request: RequestUnderWay, response: ServerResponse): void {
     this.requests.push(request)
+    this.latest = response
   }
 
   end(request: RequestUnderWay): void {
@@ -72,14 +78,47 @@ export class ClientConnection {
     else this.socket.resetAndDestroy()
   }
 
-  /** Answers what the parser could not make sense of, and closes; more of it is dropped. */
+  /** Calls `then` when every request so far has its whole answer. */
+  afterAnswers(then: () => void): void {
+    if (this.latest === null || this.latest.writableFinished) then()
+    else this.latest.once('finish', then)
+  }
+
+  /** Answers what the parser could not make sense of, in its turn, and closes; more of it is dropped. */
   refuse(refusal: Refusal): void {
     if (this.refused) return
     this.refused = true
     const last = this.requests.at(-1)
-    if (last !== undefined) last.refuseBody(refusal)
-    else this.socket.end(refusalText(refusal))
-    // Closed with bytes unread, a connection is reset, and the answer lost on its way.
+    if (last !== undefined && !last.isComplete) {
+      last.refuseBody(refusal)
+      this.linger()
+    } else this.afterAnswers(() => this.endWith(refusalText(refusal)))
+  }
+
+  /** Takes no more from it; ends it when what has come is answered. */
+  endInTurn(): void {
+    if (this.refused) return
+    this.refused = true
+    this.afterAnswers(() => this.endWith(''))
+  }
+
+  /**
+   * The connection ends with the answer that is being sent, though the client may still be sending: closed with bytes
+   * unread it would be reset, and the answer lost on its way.
+   */
+  closeGently(): void {
+    this.refused = true
+    this.socket.destroySoon = () => this.endWith('')
+  }
+
+  private endWith(text: string): void {
+    this.socket.end(text)
+    this.linger()
+  }
+
+  /** What still comes is dropped for a while. */
+  private linger(): void {
+    this.socket.resume()
     setTimeout(() => this.socket.destroy(), LINGER_MS).unref()
   }
 

@@ -39,7 +39,7 @@ export class ClientResponse extends ServerResponse {
   interim(status: number, fields: string[]): boolean {
     if (this.req.httpVersionMinor === 0) return true
     if (this.interims++ >= MAX_INTERIM) return false
-    this.writeInformation(status, fields)
+    this.inTurn(() => this.writeInformation(status, fields))
     return true
   }
 
@@ -47,13 +47,23 @@ export class ClientResponse extends ServerResponse {
   letBodyCome(): void {
     if (!this.awaitsContinue) return
     this.awaitsContinue = false
-    this.writeContinue()
+    this.inTurn(() => this.writeContinue())
+  }
+
+  /** Behind pipelined requests that are still under way: when their answers are out, if it means anything then. */
+  private inTurn(say: () => void): void {
+    if (this.socket !== null) say()
+    else
+      this.once('socket', () => {
+        if (!this.headSent) say()
+      })
   }
 
   /** `closes`: the connection ends with this answer. Throws when the header cannot be written. */
   sendHead(closes: boolean): void {
     this.writeHeader(closes)
-    this.flushHeaders()
+    // Not flushHeaders(), which writes UTF-8. Without a body the header waits for the end, which is there as well.
+    this.write('', 'latin1')
   }
 
   /**
@@ -115,6 +125,8 @@ export class ClientResponse extends ServerResponse {
 
   /** Nobody knows whether a body that was held back, and is not wanted any more, comes all the same. */
   private mayClose(closes: boolean): void {
-    if (closes || (this.awaitsContinue && !this.req.complete)) this.shouldKeepAlive = false
+    if (!closes && (!this.awaitsContinue || this.req.complete)) return
+    this.shouldKeepAlive = false
+    if (!this.req.complete) this.exchange?.closeGently()
   }
 }

@@ -14,6 +14,11 @@ export function isHangUp({ code }: ParserError): boolean {
   return code === 'HPE_INVALID_EOF_STATE' || code === 'ECONNRESET' || code === 'EPIPE'
 }
 
+/** Whether more has come behind the request that was to be the last one; it is not read. */
+export function isBehindClose({ code }: ParserError): boolean {
+  return code === 'HPE_CLOSED_CONNECTION'
+}
+
 const LINE_END = 10
 const METHOD = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64} /
 

@@ -26,6 +26,8 @@ export class RequestHead {
   forwardedPort = ''
   forwardedPrefix = ''
   requestId = ''
+  /** The connection ends with the answer. */
+  closes = false
   expect = ''
   /** Names of fields that will follow the body. */
   trailer = ''
@@ -136,7 +138,8 @@ export class RequestHead {
         this.hosts++
         break
       case 'connection':
-        if (value !== 'keep-alive' && value !== 'close') this.named = joined(this.named ?? '', value)
+        if (value === 'close') this.closes = true
+        else if (value !== 'keep-alive') this.named = joined(this.named ?? '', value)
         break
       case 'content-length':
         this.contentLength = value

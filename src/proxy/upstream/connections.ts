@@ -2,8 +2,8 @@ import type { Socket } from 'node:net'
 import { buildConnector, type Dispatcher, Pool } from 'undici'
 import type { RequestBody } from '../client/request-body.ts'
 import { ProxyError } from '../errors.ts'
+import { filterAnswers } from './answer-filter.ts'
 import { OneShot } from './one-shot.ts'
-import { withoutContinue } from './unasked-continue.ts'
 
 export interface ConnectionSettings {
   readonly connectMs: number
@@ -102,7 +102,7 @@ function connectWithin(timeoutMs: number): buildConnector.connector {
       // Absent when it failed, whatever the declared type says.
       if (connected) {
         connected.on('error', renameReset)
-        withoutContinue(connected)
+        filterAnswers(connected)
       }
       callback(...result)
     }) as unknown as Socket

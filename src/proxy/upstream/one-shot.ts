@@ -107,7 +107,8 @@ export class OneShot implements Dispatcher.DispatchController {
   }
 
   private sendBody(request: ClientRequest): void {
-    request.flushHeaders()
+    // Not flushHeaders(), which writes UTF-8.
+    request.write('', 'latin1')
     this.body.on('data', (chunk: Buffer) => {
       if (this.response === null) this.timer?.refresh()
       if (request.write(chunk)) return
@@ -128,6 +129,10 @@ export class OneShot implements Dispatcher.DispatchController {
 
   private receive(response: IncomingMessage): void {
     this.response = response
+    if (response.httpVersionMajor !== 1) {
+      this.abort(new ProxyError('http_protocol_error', 'maybe'))
+      return
+    }
     const { bodyTimeout } = this.options
     this.startTimer(bodyTimeout)
     response.on('error', (error) => this.fail(error))

@@ -1,7 +1,8 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { Socket } from 'node:net'
+import { ProxyError } from '../errors.ts'
 
-/** A connection to a server whose next bytes may begin with a `100 Continue`. */
+/** A connection to a server whose next bytes are those an answer begins with. */
 const AWAITS_HEAD = Symbol('awaits head')
 /** The beginning of an interim response, whose end has not come yet. */
 const HELD = Symbol('held')
@@ -14,8 +15,9 @@ interface Watched extends Socket {
 const INTERIM = Buffer.from('HTTP/1.1 1')
 const CONTINUE = 100
 const SWITCHING_PROTOCOLS = 101
-/** Length of `HTTP/1.1 100`. */
-const THROUGH_STATUS = 12
+/** Length of `HTTP/1.1 100 `. */
+const THROUGH_STATUS = 13
+const [SPACE, CR, ZERO, ONE, DOT] = [32, 13, 48, 49, 46]
 /** Longer heads are for the parser to refuse. */
 const MAX_HELD_BYTES = 64 * 1024
 
@@ -26,10 +28,11 @@ subscribe('undici:client:sendHeaders', (message) => {
 })
 
 /**
- * Takes `100 Continue` out of what a server answers. Some send it unasked, as they may (RFC 9110 §15.2.1); undici, which
- * never asks for it, takes it for the end of the connection.
+ * Reads the beginning of every answer before undici does. `100 Continue` is taken out: some send it unasked, as they may
+ * (RFC 9110 §15.2.1), and undici, which never asks for it, takes it for the end of the connection. What is of another
+ * version than HTTP/1.0 or 1.1 breaks the connection: undici would read it as if it were.
  */
-export function withoutContinue(socket: Socket): void {
+export function filterAnswers(socket: Socket): void {
   const watched = socket as Watched
   watched[AWAITS_HEAD] = false
   watched[HELD] = null
@@ -44,9 +47,11 @@ function read(this: Watched, size?: number): Buffer | null {
 /** What the parser gets of bytes that stand where an answer begins; null = nothing yet. */
 function head(socket: Watched, chunk: Buffer): Buffer | null {
   const held = socket[HELD] ?? null
-  if (held === null && chunk.length >= THROUGH_STATUS && chunk[INTERIM.length - 1] !== INTERIM.at(-1)) {
+  if (held === null && chunk.length >= THROUGH_STATUS && chunk[INTERIM.length - 1] !== ONE) {
     socket[AWAITS_HEAD] = false
-    return chunk
+    if (isSpoken(chunk)) return chunk
+    socket.destroy(new ProxyError('http_protocol_error', 'maybe'))
+    return null
   }
   const bytes = held === null ? chunk : Buffer.concat([held, chunk])
   socket[HELD] = null
@@ -79,5 +84,14 @@ function interimStatus(bytes: Buffer, at: number): number | null {
   const shared = Math.min(INTERIM.length, bytes.length - at)
   if (bytes.compare(INTERIM, 0, shared, at, at + shared) !== 0) return null
   if (bytes.length - at < THROUGH_STATUS) return 0
-  return Number(bytes.toString('latin1', at + INTERIM.length - 1, at + THROUGH_STATUS))
+  const next = bytes[at + THROUGH_STATUS - 1]
+  // A longer number is none.
+  if (next !== SPACE && next !== CR) return null
+  return Number(bytes.toString('latin1', at + INTERIM.length - 1, at + THROUGH_STATUS - 1))
+}
+
+/** Whether it is of HTTP/1.0 or 1.1, or is no HTTP at all, which the parser tells. */
+function isSpoken(head: Buffer): boolean {
+  if (head.toString('latin1', 0, 5) !== 'HTTP/') return true
+  return head[5] === ONE && head[6] === DOT && (head[7] === ONE || head[7] === ZERO)
 }
