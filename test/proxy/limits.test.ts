@@ -31,6 +31,7 @@ describe('limits of a client', () => {
     expect((await client.response()).status).toBe(413)
     expect(await client.rest()).toBe('')
     expect(server.requests).toEqual([])
+    client.destroy()
   })
 
   test('a chunked body is 413 once it has become too long, and is broken off upstream', async () => {
@@ -40,6 +41,7 @@ describe('limits of a client', () => {
     client.send('1\r\nx\r\n')
     expect((await client.response()).status).toBe(413)
     await client.closed()
+    client.destroy()
   })
 
   test('a body that stops coming is 408', async () => {
@@ -50,6 +52,7 @@ describe('limits of a client', () => {
     expect(performance.now() - since).toBeGreaterThan(280)
     expect(performance.now() - since).toBeLessThan(2_000)
     await client.closed()
+    client.destroy()
   })
 
   test('past the number of requests the connection is closed, and says so', async () => {
