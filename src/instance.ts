@@ -28,6 +28,8 @@ export interface InstanceOptions {
   readonly identity: Identity
   readonly proxies: Proxies
   readonly adminListen: ListenOptions
+  /** How long to wait for a process of an instance before this one that still has the store, ms. */
+  readonly patienceMs: number
   /** The store's state holds as it is: the file was applied by a process before this one. */
   readonly resumed: boolean
   /** Called with the configuration whenever it was read again and applied. */
@@ -53,7 +55,7 @@ export class Instance {
     const { config } = options
     this.options = options
     this.config = config
-    this.store = new EmbeddedStore({ path: config.store.path })
+    this.store = new EmbeddedStore({ path: config.store.path, patienceMs: options.patienceMs })
     this.control = new ControlHalf(this.store, checkService)
   }
 

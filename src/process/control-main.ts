@@ -7,6 +7,8 @@ import type { Vitals } from '../model/messages.ts'
 import type { ControlInit, FromChild, Roster, ToChild } from './ipc.ts'
 import { RemoteProxies } from './remote-proxies.ts'
 
+/** The children of a supervisor that was killed end a moment after it. */
+const PATIENCE_MS = 2_000
 /** How long `ready` waits for the first health checks. */
 const FIRST_PROBES_MS = 5_000
 
@@ -33,6 +35,7 @@ async function run(init: ControlInit): Promise<void> {
       load: () => loadConfig(file, process.env),
       adminListen: { fd: init.adminFd },
       resumed: init.resumed,
+      patienceMs: PATIENCE_MS,
       onConfigured: (configured) => say({ type: 'configured', config: configured }),
     })
   } catch (error) {

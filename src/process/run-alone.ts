@@ -23,6 +23,7 @@ export async function runAlone({ config, load, file, log }: RunOptions): Promise
     proxies,
     adminListen,
     resumed: false,
+    patienceMs: 0,
   }).catch((error: unknown) => {
     if (error instanceof UnusableConfiguration) throw new StartFailed(error.message, 2)
     throw error

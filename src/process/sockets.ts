@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { fstatSync, unlinkSync } from 'node:fs'
 import * as net from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import type { ListenAddress } from '../config/config.ts'
 import { listen } from '../proxy/client/listen.ts'
 
@@ -31,6 +32,9 @@ interface HandleFactory {
 const { _createServerHandle: createHandle } = net as unknown as HandleFactory
 /** Of libuv: SO_REUSEPORT. */
 const UV_TCP_REUSEPORT = 2
+/** The children of a supervisor that was killed end a moment after it, and have its sockets until then. */
+const PATIENCE_MS = 2_000
+const RETRY_MS = 50
 /** In the place of port and family: a socket file. */
 const FILE = -1
 
@@ -115,9 +119,19 @@ function nameOf(handle: Handle): net.AddressInfo {
 
 /** Rejects as listening there would. A socket file that a killed process left behind is removed. */
 async function assertFree(address: { path: string } | { host: string; port: number }): Promise<void> {
-  const server = net.createServer()
-  await listen(server, address)
-  await new Promise((resolve) => server.close(resolve))
+  const until = performance.now() + PATIENCE_MS
+  for (;;) {
+    const server = net.createServer()
+    try {
+      await listen(server, address)
+      await new Promise((resolve) => server.close(resolve))
+      return
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'EADDRINUSE' || performance.now() > until) throw error
+      await setTimeout(RETRY_MS)
+    }
+  }
 }
 
 function closing(handles: readonly Handle[]): () => void {

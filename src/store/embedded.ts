@@ -1,20 +1,32 @@
 import { join, resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { applyChange, type Change, type Documents, EMPTY_DOCUMENTS, type HistoryEntry } from '../model/state.ts'
 import { makeDirectory } from './files.ts'
 import { History } from './history.ts'
 import { Journal } from './journal.ts'
 import { DirectoryLock } from './lock.ts'
 import { readSnapshot, writeSnapshot } from './snapshot.ts'
-import { type CommitOutcome, type HistoryQuery, type Store, StoreUnavailable, StoreUnusable } from './store.ts'
+import {
+  type CommitOutcome,
+  type HistoryQuery,
+  type Store,
+  StoreInUse,
+  StoreUnavailable,
+  StoreUnusable,
+} from './store.ts'
 
 export interface EmbeddedOptions {
   /** Directory of the files; created when missing. */
   readonly path: string
+  /** How long to wait for whoever has the directory and may be about to end, ms; 0 unless given. */
+  readonly patienceMs?: number
   /** The log is folded into a new snapshot once it holds this many changes or bytes. */
   readonly compactAfter?: { readonly changes: number; readonly bytes: number }
   /** Told what somebody should know though no caller failed by it. */
   readonly warn?: (message: string) => void
 }
+
+const LOCK_RETRY_MS = 50
 
 interface Opened {
   readonly lock: DirectoryLock
@@ -39,6 +51,7 @@ function surface(error: unknown): void {
 export class EmbeddedStore implements Store {
   readonly #path: string
   readonly #snapshot: string
+  readonly #patienceMs: number
   readonly #compactAfter: { readonly changes: number; readonly bytes: number }
   readonly #warn: (message: string) => void
   readonly #listeners = new Set<Listener>()
@@ -52,6 +65,7 @@ export class EmbeddedStore implements Store {
   constructor(options: EmbeddedOptions) {
     this.#path = resolve(options.path)
     this.#snapshot = join(this.#path, 'state.json')
+    this.#patienceMs = options.patienceMs ?? 0
     this.#compactAfter = options.compactAfter ?? { changes: 1_000, bytes: 4 << 20 }
     this.#warn = options.warn ?? ((message) => process.emitWarning(message, 'CutoverStore'))
   }
@@ -59,7 +73,7 @@ export class EmbeddedStore implements Store {
   async open(): Promise<Documents> {
     try {
       await makeDirectory(this.#path)
-      const lock = await DirectoryLock.acquire(this.#path)
+      const lock = await this.#acquire(performance.now() + this.#patienceMs)
       try {
         await this.#load(lock)
       } catch (error) {
@@ -76,6 +90,18 @@ export class EmbeddedStore implements Store {
       )
     }
     return this.#documents
+  }
+
+  /** `until`: monotonic ms. */
+  async #acquire(until: number): Promise<DirectoryLock> {
+    for (;;) {
+      try {
+        return await DirectoryLock.acquire(this.#path)
+      } catch (error) {
+        if (!(error instanceof StoreInUse) || performance.now() > until) throw error
+        await setTimeout(LOCK_RETRY_MS)
+      }
+    }
   }
 
   documents(): Documents {

@@ -1,6 +1,6 @@
 import { access, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { StoreUnavailable, StoreUnusable } from './store.ts'
+import { StoreInUse, StoreUnavailable } from './store.ts'
 
 /** `lock-PID-STARTED-BOOT` where /proc tells when a process started, else `lock-PID`. */
 const LOCK = /^lock-(\d+)(?:-(\d+)-(\w+))?$/
@@ -49,7 +49,7 @@ export class DirectoryLock {
     this.#file = file
   }
 
-  /** Throws StoreUnusable when another store has the directory. */
+  /** Throws StoreInUse when another store has the directory. */
   static async acquire(directory: string): Promise<DirectoryLock> {
     const since = await started(process.pid)
     const own = `lock-${process.pid}${since}`
@@ -90,10 +90,10 @@ export class DirectoryLock {
   }
 }
 
-function inUse(directory: string, name: string): StoreUnusable {
+function inUse(directory: string, name: string): StoreInUse {
   const pid = Number(LOCK.exec(name)?.[1])
   const holder = pid === process.pid ? `another store of this process (pid ${pid})` : `process ${pid}`
-  return new StoreUnusable(
+  return new StoreInUse(
     `${directory} is in use by ${holder}. Stop that one first, or give this one another store.path. ` +
       `If that process is no Cutover: rm ${join(directory, name)}`,
   )

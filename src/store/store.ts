@@ -13,6 +13,11 @@ export class StoreUnusable extends Error {
   override name = 'StoreUnusable'
 }
 
+/** Somebody else has the store. */
+export class StoreInUse extends StoreUnusable {
+  override name = 'StoreInUse'
+}
+
 export interface HistoryQuery {
   readonly service: string
   /** At most this many entries. */

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
+import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { endAll, endWithAll, isAlive, pids, pool, processes, start, until, upstream } from './support.ts'
@@ -175,3 +176,18 @@ test('a socket is taken over as often as its worker dies', async () => {
   }
   expect(statuses).toEqual(new Set([200]))
 }, 60_000)
+
+test('killed and started again at once, on the same port and store: it starts', async () => {
+  const service = { pools: { blue: pool(await upstream('blue1')) }, health: 'off' }
+  const first = await start({ service })
+  await first.api('PATCH', '/api/servers/blue1', { weight: 7 })
+  first.process.kill('SIGKILL')
+  const again = await Cutover.start({
+    services: { shop: service },
+    dataPath: first.dataPath,
+    proxy: { workers: 2, listen: new URL(first.proxy).host },
+    admin: { listen: new URL(first.admin).host },
+  })
+  endWithAll(() => again.stop('SIGKILL'))
+  expect((await again.api('GET', '/api/servers/blue1')).body.servers[0].weight).toBe(7)
+})

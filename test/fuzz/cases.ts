@@ -1,0 +1,96 @@
+import fc from 'fast-check'
+import { avoidKnownBugs } from './known-bugs.ts'
+import { cut, idOf, type PlannedConversation, type PlannedExchange } from './plan.ts'
+import { planRequest, type RequestSketch, requests } from './requests.ts'
+import { planResponse, type ResponseSketch, responses } from './responses.ts'
+
+export interface ConversationSketch {
+  readonly exchanges: readonly { readonly request: RequestSketch; readonly response: ResponseSketch }[]
+  readonly pipelined: boolean
+  readonly cuts: readonly number[]
+}
+
+/** Client connections that are open at the same time. */
+export type CaseSketch = readonly ConversationSketch[]
+
+const conversations: fc.Arbitrary<ConversationSketch> = fc.record({
+  exchanges: fc.array(fc.record({ request: requests, response: responses }), {
+    minLength: 1,
+    maxLength: 4,
+    size: 'max',
+  }),
+  pipelined: fc.boolean(),
+  cuts: fc.array(fc.nat(500_000), { maxLength: 5 }),
+})
+
+export const cases: fc.Arbitrary<CaseSketch> = fc.array(conversations, { minLength: 1, maxLength: 3, size: 'max' })
+
+let count = 0
+
+/** What a case comes to at a host, with ids that were never used before. */
+export function planCase(sketch: CaseSketch, host: string): PlannedConversation[] {
+  return sketch.map(avoidKnownBugs).map((conversation) => {
+    const exchanges = conversation.exchanges.map(({ request, response }): PlannedExchange => {
+      const id = idOf(count++)
+      const planned = planRequest(request, id, host)
+      return {
+        id,
+        request: planned,
+        response: planResponse(response, id, planned, host),
+        faults: [request, response].flatMap(faultsOf),
+      }
+    })
+    if (!conversation.pipelined) return { exchanges, pipelined: null }
+    const all = exchanges.flatMap(({ request }) => request.pieces)
+    const places = all.length > exchanges.length ? boundaries(all) : []
+    return { exchanges, pipelined: cut(Buffer.concat(all), [...places, ...conversation.cuts]) }
+  })
+}
+
+/** A request and a response with nothing special about them. */
+export function planPlain(host: string): PlannedConversation {
+  const id = idOf(count++)
+  const text = (lines: readonly string[]) => Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)
+  const body = Buffer.from(`the answer to ${id}`)
+  const exchange: PlannedExchange = {
+    id,
+    request: {
+      method: 'GET',
+      version: '1.1',
+      pieces: [text([`GET /${id} HTTP/1.1`, `Host: ${host}`, `x-asked: ${id}`])],
+      fate: 'forwarded',
+      leaves: null,
+      upgrades: false,
+      closes: false,
+      target: `/${id}`,
+      fields: [['x-asked', id]],
+      body: Buffer.alloc(0),
+    },
+    response: {
+      fate: 'whole',
+      pieces: [text(['HTTP/1.1 200 OK', `Content-Length: ${body.length}`, `x-answer-to: ${id}`]), body],
+      ending: 'keep',
+      early: false,
+      status: 200,
+      fields: [['x-answer-to', id]],
+      body,
+      trailers: [],
+      interim: [],
+    },
+    faults: [],
+  }
+  return { exchanges: [exchange], pipelined: null }
+}
+
+function faultsOf({ fault, damage }: RequestSketch | ResponseSketch): string[] {
+  return fault !== null ? [fault.name] : damage !== null ? ['a byte'] : []
+}
+
+/** Where the pieces begin. */
+function boundaries(pieces: readonly Buffer[]): number[] {
+  let at = 0
+  return pieces.map((piece) => {
+    at += piece.length
+    return at
+  })
+}

@@ -1,0 +1,110 @@
+import type { Pipe } from './pipe.ts'
+import type { PlannedConversation, PlannedRequest } from './plan.ts'
+import { type Message, readResponse, show, statusOf, valuesOf } from './wire.ts'
+
+/** What the client has got for a request. */
+export interface Answer {
+  readonly interim: readonly Message[]
+  readonly message: Message
+  /** It has come to its end, as far as the client can tell. */
+  readonly isWhole: boolean
+}
+
+/** All that a client has seen on one connection. */
+export interface Transcript {
+  readonly answers: readonly Answer[]
+  /** What came behind the last answer, or of one that did not come. */
+  readonly rest: Buffer
+  readonly ending: 'fin' | 'reset'
+  /** The proxy has hung up, rather than the client. */
+  readonly hungUp: boolean
+}
+
+/** A client that sends what is planned, reads what it gets, and ends when all is said. */
+export class Conversation {
+  readonly plan: PlannedConversation
+  readonly answers: Answer[] = []
+  private readonly pipe: Pipe
+  transcript: Transcript | null = null
+  private writing: Promise<void> = Promise.resolve()
+
+  constructor(plan: PlannedConversation, pipe: Pipe) {
+    this.plan = plan
+    this.pipe = pipe
+  }
+
+  async run(): Promise<void> {
+    const { pipe, plan } = this
+    if (plan.pipelined !== null) this.send(plan.pipelined)
+    let goesOn = true
+    for (const { request } of plan.exchanges) {
+      if (plan.pipelined === null) this.send(request.pieces)
+      goesOn = request.leaves === null ? await this.read(request) : await this.leave(request.leaves)
+      if (!goesOn) break
+    }
+    if (goesOn) pipe.leave('fin')
+    const hungUp = !goesOn && !plan.exchanges.some(({ request }) => request.leaves !== null)
+    while (pipe.ended === null) await pipe.progress()
+    await this.writing
+    pipe.socket.destroy()
+    this.transcript = { answers: this.answers, rest: pipe.received, ending: pipe.ended, hungUp }
+  }
+
+  /** What was to be said and what was, as one can read it, and type it again. */
+  describe(): string {
+    const { answers, pipe, plan } = this
+    const lines = plan.exchanges.flatMap(({ id, request, response, faults }, i) => {
+      const answer = answers[i]
+      const got =
+        answer === undefined ? 'nothing' : `${answer.isWhole ? '' : 'broken off: '}${show(answer.message.startLine)}`
+      return [
+        `  ${id}: ${faults.join('; ') || 'nothing wrong'}`,
+        `    ${request.fate}: ${show(Buffer.concat(request.pieces), 1_500)}`,
+        `    ${response.fate}${response.early ? ', early' : ''}, then ${response.ending}: ${show(Buffer.concat(response.pieces), 1_500)}`,
+        `    the client got ${got}`,
+      ]
+    })
+    const how = plan.pipelined === null ? 'in turn' : 'in one go'
+    const rest = `  then the client has ${show(pipe.received)}, ended: ${pipe.ended}`
+    return [`A connection, requests sent ${how}`, ...lines, rest].join('\n')
+  }
+
+  destroy(): void {
+    this.pipe.socket.destroy()
+  }
+
+  private send(pieces: readonly Buffer[]): void {
+    this.writing = this.writing.then(() => this.pipe.write(pieces))
+  }
+
+  /** Leaves when all is sent. */
+  private async leave(how: 'fin' | 'reset'): Promise<false> {
+    await this.writing
+    this.pipe.leave(how)
+    return false
+  }
+
+  /** Reads the answer to a request; whether another one may follow. */
+  private async read({ method }: PlannedRequest): Promise<boolean> {
+    const { pipe } = this
+    const interim: Message[] = []
+    for (;;) {
+      const message = readResponse(pipe.received, method, pipe.ended !== null)
+      if (message !== null && message.length !== null && statusOf(message) < 200) {
+        pipe.take(message.length)
+        interim.push(message)
+      } else if (message !== null && (message.length !== null || pipe.ended !== null)) {
+        const isWhole = message.length !== null && !(message.framing === 'close' && pipe.ended === 'reset')
+        pipe.take(message.length ?? pipe.received.length)
+        this.answers.push({ interim, message, isWhole })
+        return isWhole && pipe.ended === null && !isLast(message)
+      } else if (pipe.ended !== null) return false
+      else await pipe.progress()
+    }
+  }
+}
+
+/** Whether the connection is to close behind this response. */
+export function isLast(message: Message): boolean {
+  return valuesOf(message.fields, 'connection').some((value) => /\bclose\b/i.test(value)) || message.framing === 'close'
+}

@@ -1,0 +1,84 @@
+import { inspect } from 'node:util'
+import type { Arena } from './arena.ts'
+import { type CaseSketch, planCase, planPlain } from './cases.ts'
+import { Conversation } from './client.ts'
+import { judge, Violation } from './judge.ts'
+import { Pipe } from './pipe.ts'
+import type { PlannedConversation } from './plan.ts'
+import type { FuzzServer } from './server.ts'
+import { Nonsense } from './wire.ts'
+
+/** Much longer than anything takes on a busy machine. */
+const HANG_MS = 10_000
+/** Once something has failed, smaller cases of it are looked for, which must not take for ever. */
+const HANG_AGAIN_MS = 2_000
+/** For so long, smaller cases that fail are looked for. */
+const SMALLER_MS = 30_000
+
+/** A host at the proxy with a server behind it, where one case is played after the other. */
+export class Lane {
+  readonly server: FuzzServer
+  private readonly host: string
+  private readonly arena: Arena
+  private hangMs = HANG_MS
+  private failedAt: number | null = null
+
+  constructor(arena: Arena, server: FuzzServer, host: string) {
+    this.arena = arena
+    this.server = server
+    this.host = host
+  }
+
+  /**
+   * Plays a case, then a plain request on as many connections at once, and judges all of it. Rejects with what is wrong
+   * and all that was said.
+   */
+  async play(sketch: CaseSketch): Promise<void> {
+    if (this.failedAt !== null && performance.now() - this.failedAt > SMALLER_MS) return
+    await this.arena.revive()
+    const played: Conversation[] = []
+    try {
+      await this.converse(planCase(sketch, this.host), played)
+      await this.converse(
+        sketch.map(() => planPlain(this.host)),
+        played,
+      )
+    } catch (error) {
+      this.failedAt ??= performance.now()
+      const why = error instanceof Violation || error instanceof Nonsense ? error.message : inspect(error)
+      throw new Error([why, ...played.map((each) => each.describe()), this.server.describe()].join('\n'))
+    } finally {
+      for (const conversation of played) conversation.destroy()
+      this.server.forget(played.flatMap(({ plan }) => plan.exchanges.map(({ id }) => id)))
+    }
+  }
+
+  private async converse(planned: readonly PlannedConversation[], played: Conversation[]): Promise<void> {
+    const { server, arena } = this
+    server.expect(planned.flatMap(({ exchanges }) => exchanges))
+    const port = Number(new URL(arena.cutover.proxy).port)
+    const pipes = await Promise.all(planned.map(() => Pipe.open(port)))
+    const conversations = pipes.map((pipe, i) => new Conversation(planned[i] as PlannedConversation, pipe))
+    played.push(...conversations)
+    await this.inTime(Promise.all(conversations.map((each) => each.run())))
+    if (arena.hasCrashed) throw new Violation(`the proxy has crashed:\n${arena.cutover.stderr.slice(-2_000)}`)
+    for (const { plan, transcript } of conversations) if (transcript !== null) judge(plan, transcript, server)
+    const [violation] = server.violations.splice(0)
+    if (violation !== undefined) throw new Violation(violation)
+  }
+
+  private async inTime(work: Promise<unknown>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Violation('it hangs')), this.hangMs)
+    })
+    try {
+      await Promise.race([work, late])
+    } catch (error) {
+      this.hangMs = HANG_AGAIN_MS
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import type { Field } from './wire.ts'
+
+/** What is to become of a request. */
+export type RequestFate =
+  /** The server gets it. */
+  | 'forwarded'
+  /** The client is told why not and hung up on; the server sees nothing of it. */
+  | 'refused'
+  /** The same, but it is the body that is wrong: the server may have seen the beginning. */
+  | 'refused late'
+  /** The RFC allows to refuse it as well as to forward it. */
+  | 'forwarded or refused'
+  /** The client goes away in the middle of it. */
+  | 'abandoned'
+
+/** What the client is to get of a server's response. */
+export type ResponseFate =
+  | 'whole'
+  /** 502. */
+  | 'bad'
+  /** 502, or broken off when it went wrong after its head: never a clean end. */
+  | 'broken'
+  /** The RFC allows any of them; but a clean end means that it is right. */
+  | 'whole or bad'
+
+export interface PlannedRequest {
+  readonly method: string
+  readonly version: '1.0' | '1.1'
+  /** As it is sent. */
+  readonly pieces: readonly Buffer[]
+  readonly fate: RequestFate
+  /** How the client leaves in the middle of it. */
+  readonly leaves: 'fin' | 'reset' | null
+  /** It asks for another protocol, which the server does not speak. */
+  readonly upgrades: boolean
+  /** Whether the client's connection ends with the answer. */
+  readonly closes: boolean | 'maybe'
+  // What the server is to see.
+  readonly target: string
+  readonly fields: readonly Field[]
+  readonly body: Buffer
+}
+
+export interface PlannedResponse {
+  readonly fate: ResponseFate
+  /** As it is sent, 1xx responses included. */
+  readonly pieces: readonly Buffer[]
+  /** What becomes of the server's connection then. */
+  readonly ending: 'keep' | 'fin' | 'reset'
+  /** It is sent as soon as the request's head is there. */
+  readonly early: boolean
+  // What the client is to see.
+  readonly status: number
+  readonly fields: readonly Field[]
+  readonly body: Buffer
+  readonly trailers: readonly Field[]
+  /** Statuses of the 1xx before it. */
+  readonly interim: readonly number[]
+}
+
+export interface PlannedExchange {
+  /** Stands in the request's target and in a field, and in a field of the response: nothing else in the world has it. */
+  readonly id: string
+  readonly request: PlannedRequest
+  readonly response: PlannedResponse
+  /** Names of what is wrong with it, for the report. */
+  readonly faults: readonly string[]
+}
+
+/** What happens on one client connection. */
+export interface PlannedConversation {
+  readonly exchanges: readonly PlannedExchange[]
+  /** All requests as they are sent in one go; null = each one when the one before has been answered. */
+  readonly pipelined: readonly Buffer[] | null
+}
+
+/** A request field that the id of the exchange stands in, and a response field. */
+export const REQUEST_ID_FIELD = 'x-asked'
+export const RESPONSE_ID_FIELD = 'x-answer-to'
+
+export const ID_LENGTH = 8
+
+/** Of the `count`th exchange ever. Always as long, so that the bytes of a case are always cut at the same places. */
+export function idOf(count: number): string {
+  return `q${count.toString(36).padStart(ID_LENGTH - 1, '0')}`
+}
+
+/** Cuts bytes into pieces at these places. */
+export function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
+  const at = places.map((place) => place % (bytes.length + 1)).sort((a, b) => a - b)
+  const pieces = [0, ...at].map((from, i) => bytes.subarray(from, at[i] ?? bytes.length))
+  return pieces.filter((piece) => piece.length > 0)
+}
