@@ -53,11 +53,13 @@ test.each([
   const draws = [0]
   const { checks } = checker({ random: () => draws.shift() ?? random })
   checks.watch([target('a', server, { intervalMs: 300 })])
-  await server.arrived(3)
-  const [, second = 0, third = 0] = starts
+  await server.arrived(8)
+  // The first one comes at an interval of its own. Of the others the median: a busy machine is late now and then.
+  const intervals = starts.slice(2, 8).map((at, i) => at - (starts[i + 1] ?? 0))
+  const median = intervals.sort((a, b) => a - b)[2] ?? 0
   // The server's clock starts a connect later than the checker's: some milliseconds either way.
-  expect(third - second).toBeGreaterThan(dueMs - 20)
-  expect(third - second).toBeLessThan(dueMs + 90)
+  expect(median).toBeGreaterThan(dueMs - 20)
+  expect(median).toBeLessThan(dueMs + 90)
 })
 
 test('not at all after stop, which aborts what is under way', async () => {
