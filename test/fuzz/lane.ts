@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import fc from 'fast-check'
 import type { Arena } from './arena.ts'
 import { type CaseSketch, planCase, planPlain } from './cases.ts'
 import { Conversation } from './client.ts'
@@ -34,7 +35,7 @@ export class Lane {
    * and all that was said.
    */
   async play(sketch: CaseSketch): Promise<void> {
-    if (this.failedAt !== null && performance.now() - this.failedAt > SMALLER_MS) return
+    if (this.failedAt !== null && performance.now() - this.failedAt > SMALLER_MS) throw new fc.PreconditionFailure(true)
     await this.arena.revive()
     const played: Conversation[] = []
     try {
