@@ -271,6 +271,8 @@ export class DataPlane {
   /** What the parser refused; the connection is of no further use. */
   private onClientError(error: ParserError, socket: Duplex): void {
     const connection = this.connections.get(socket as Socket)
+    // Of one that ends anyway, what comes behind its last request says nothing, nor that nothing comes any more.
+    if (connection?.refused) return
     if (connection === undefined || !socket.writable || isHangUp(error)) socket.destroy()
     else if (isBehindClose(error)) connection.endInTurn()
     else connection.refuse(refusalOf(error))
@@ -281,8 +283,11 @@ export class DataPlane {
     if (connection === undefined) return
     socket.on('error', () => socket.destroy())
     connection.tunnelled = true
-    // Answers to requests before it come first.
+    // Answers to requests before it come first; node:http has let go of the socket, and sees to none of them.
+    const drained = (): void => connection.drained()
+    socket.on('drain', drained)
     connection.afterAnswers(() => {
+      socket.off('drain', drained)
       try {
         new Tunnel(this, request, request.socket, head, connection).start()
       } catch {

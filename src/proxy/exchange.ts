@@ -322,9 +322,9 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.response.destroy()
   }
 
-  /** The connection ends with this answer, and more of the request may be on its way. */
+  /** The connection ends with this answer. */
   closeGently(): void {
-    if (this.head.hasBody) this.connection.closeGently()
+    this.connection.closeGently()
   }
 
   private breakOff(code: ErrorCode): void {

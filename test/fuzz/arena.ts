@@ -42,7 +42,7 @@ export class Arena {
 }
 
 function hostOf(lane: number): string {
-  return `lane${lane}.test`
+  return `lane${String(lane).padStart(2, '0')}.test`
 }
 
 /** Nothing is tried twice and nobody blamed, so that what is to be expected is simple; nothing ends by a timeout. */

@@ -61,8 +61,12 @@ export class Lane {
     const pipes = await Promise.all(planned.map(() => Pipe.open(port)))
     const conversations = pipes.map((pipe, i) => new Conversation(planned[i] as PlannedConversation, pipe))
     played.push(...conversations)
+    const { cutover } = arena
+    const logged = cutover.stderr.length
     await this.inTime(Promise.all(conversations.map((each) => each.run())))
-    if (arena.hasCrashed) throw new Violation(`the proxy has crashed:\n${arena.cutover.stderr.slice(-2_000)}`)
+    // It may have been the case of another lane: it is the one that fails when it is played by itself.
+    if (arena.hasCrashed) throw new Violation(`the proxy has crashed:\n${cutover.stderr.slice(-2_000)}`)
+    if (cutover.stderr.length > logged) throw new Violation(`the proxy had an error:\n${cutover.stderr.slice(logged)}`)
     for (const { plan, transcript } of conversations) if (transcript !== null) judge(plan, transcript, server)
     const [violation] = server.violations.splice(0)
     if (violation !== undefined) throw new Violation(violation)

@@ -10,7 +10,7 @@ const { FUZZ_RUNS = '300', FUZZ_SEED, FUZZ_PATH } = process.env
 const RUNS = Number(FUZZ_RUNS)
 const SEED = FUZZ_SEED === undefined ? Date.now() % 2 ** 31 : Number(FUZZ_SEED)
 /** Cases that are played at the same time. */
-const LANES = FUZZ_PATH === undefined ? 8 : 1
+const LANES = FUZZ_PATH === undefined ? 16 : 1
 /** Some twenty times what it takes on a quiet machine, and then what it takes to make what fails smaller. */
 const TIMEOUT_MS = RUNS * 200 + 90_000
 

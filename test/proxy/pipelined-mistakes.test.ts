@@ -143,3 +143,16 @@ test('Connection: close of HTTP/1.0 holds, whatever Proxy-Connection says', asyn
   expect((await client.response()).text).toBe('ok')
   expect(await client.closed()).toBe('fin')
 })
+
+test('a large answer goes on to a slow reader that has asked for an upgrade behind it', async () => {
+  const client = await connect(cutover)
+  client.socket.pause()
+  client.send(`${GET('/large')}GET /up-next HTTP/1.1\r\nhost: app.test\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n`)
+  const length = 8_000_000
+  ;(await at('/large')).send(`HTTP/1.1 200 OK\r\ncontent-length: ${length}\r\n\r\n`).send(Buffer.alloc(length))
+  client.socket.resume()
+  expect((await client.response()).body.length).toBe(length)
+  ;(await at('/up-next')).send('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhello')
+  expect((await client.head()).status).toBe(101)
+  expect((await client.bytes(5)).toString()).toBe('hello')
+})

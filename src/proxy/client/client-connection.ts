@@ -14,6 +14,8 @@ export interface RequestUnderWay {
   /** All of it has come: what is wrong on the connection now is behind it. */
   readonly isComplete: boolean
   clientLeft(): void
+  /** The client takes more of the answer. */
+  clientDrained(): void
   /** What the client sends behind the header makes no sense, or is not taken. */
   refuseBody(refusal: Refusal): void
 }
@@ -78,6 +80,11 @@ export class ClientConnection {
     else this.socket.resetAndDestroy()
   }
 
+  /** The client takes more: for when node:http has stopped to look. */
+  drained(): void {
+    for (const request of this.requests) request.clientDrained()
+  }
+
   /** Calls `then` when every request so far has its whole answer. */
   afterAnswers(then: () => void): void {
     if (this.latest === null || this.latest.writableFinished) then()
@@ -103,8 +110,8 @@ export class ClientConnection {
   }
 
   /**
-   * The connection ends with the answer that is being sent, though the client may still be sending: closed with bytes
-   * unread it would be reset, and the answer lost on its way.
+   * The connection ends with the answer that is being sent, though the client may have sent more, or be sending: closed
+   * with bytes unread it would be reset, and the answer lost on its way.
    */
   closeGently(): void {
     this.refused = true
@@ -119,7 +126,8 @@ export class ClientConnection {
   /** What still comes is dropped for a while. */
   private linger(): void {
     this.socket.resume()
-    setTimeout(() => this.socket.destroy(), LINGER_MS).unref()
+    const timer = setTimeout(() => this.socket.destroy(), LINGER_MS).unref()
+    this.socket.once('close', () => clearTimeout(timer))
   }
 
   /** The connection has closed: whoever has not been answered by now has left. */

@@ -127,6 +127,6 @@ export class ClientResponse extends ServerResponse {
   private mayClose(closes: boolean): void {
     if (!closes && (!this.awaitsContinue || this.req.complete)) return
     this.shouldKeepAlive = false
-    if (!this.req.complete) this.exchange?.closeGently()
+    this.exchange?.closeGently()
   }
 }

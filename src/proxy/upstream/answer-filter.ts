@@ -12,6 +12,8 @@ interface Watched extends Socket {
   [HELD]?: Buffer | null
 }
 
+/** Up to the last digit of the version. */
+const VERSION = 'HTTP/1.1'
 const INTERIM = Buffer.from('HTTP/1.1 1')
 const CONTINUE = 100
 const SWITCHING_PROTOCOLS = 101
@@ -60,8 +62,14 @@ function head(socket: Watched, chunk: Buffer): Buffer | null {
   while (at < bytes.length) {
     const status = interimStatus(bytes, at)
     if (status === null || status === SWITCHING_PROTOCOLS) {
+      const rest = bytes.subarray(at)
+      if (rest.length < VERSION.length && VERSION.startsWith(rest.toString('latin1'))) {
+        socket[HELD] = Buffer.from(rest)
+        break
+      }
       socket[AWAITS_HEAD] = false
-      passed.push(bytes.subarray(at))
+      if (isSpoken(rest)) passed.push(rest)
+      else socket.destroy(new ProxyError('http_protocol_error', 'maybe'))
       break
     }
     const end = bytes.indexOf('\r\n\r\n', at)

@@ -71,7 +71,9 @@ export class OneShot implements Dispatcher.DispatchController {
   }
 
   private send(socket: Socket): void {
-    socket.on('error', (error) => this.fail(error))
+    socket.on('error', (error) => {
+      if (this.response?.complete !== true) this.fail(error)
+    })
     const { method, path, headers, headersTimeout } = this.options
     this.tell(() => this.handler.onRequestStart?.(this, null))
     if (this.ended) {
@@ -101,7 +103,10 @@ export class OneShot implements Dispatcher.DispatchController {
       this.fail(new ProxyError('http_protocol_error', 'maybe'))
     })
     this.request.on('response', (response) => this.receive(response))
-    this.request.on('error', (error) => this.fail(error))
+    this.request.on('error', (error) => {
+      // What comes behind a whole answer is nobody's; its end is on the way.
+      if (this.response?.complete !== true) this.fail(error)
+    })
     this.startTimer(headersTimeout)
     this.sendBody(this.request)
   }
