@@ -78,31 +78,8 @@ function isUnfollowedUpgrade(request: RequestSketch): boolean {
   return hop.includes('Upgrade: websocket') && (framing !== 'none' || isWrong(request))
 }
 
-function isAnnouncing({ hop }: RequestSketch): boolean {
-  return hop.includes('Trailer: x-sum')
-}
-
-function inOneGo(request: RequestSketch): RequestSketch {
-  return {
-    ...request,
-    cuts: [],
-    bytewise: false,
-    body: { ...request.body, length: Math.min(request.body.length, 1_000) },
-  }
-}
-
-function inAscii(field: FieldSketch): FieldSketch {
-  return { ...field, value: field.value.replace(/[\x80-\xff]/g, 'x') }
-}
-
 /** Without trailers that mean something to a parser. */
 function withoutTrailers(body: BodySketch): BodySketch {
   const trailers = body.chunks.trailers.filter(([name]) => name.startsWith('Zz') || name === 'Host')
   return { ...body, chunks: { ...body.chunks, trailers } }
-}
-
-/** Without its fault, if its name ends like one of these. */
-function withoutFault(response: ResponseSketch, ...ends: readonly string[]): ResponseSketch {
-  const { fault } = response
-  return fault !== null && ends.some((end) => fault.name.endsWith(end)) ? { ...response, fault: null } : response
 }
