@@ -1,7 +1,6 @@
 import type { BodySketch } from './bodies.ts'
 import type { ConversationSketch } from './cases.ts'
 import type { Answer } from './client.ts'
-import type { FieldSketch } from './fields.ts'
 import type { PlannedExchange } from './plan.ts'
 import type { RequestSketch } from './requests.ts'
 import type { ResponseSketch } from './responses.ts'
