@@ -153,7 +153,8 @@ function targetOf({ form, before, after }: TargetSketch, id: string): string {
 
 function closes(version: string, { persistence, hop }: RequestSketch): PlannedRequest['closes'] {
   if (persistence === 'close') return true
-  if (version === '1.1') return false
+  // Where an upgrade is not followed, nobody knows what the client takes the bytes behind it for.
+  if (version === '1.1') return hop.some((line) => line.startsWith('Upgrade: ')) ? 'maybe' : false
   return persistence === 'keep-alive' || hop.length > 0 ? 'maybe' : true
 }
 

@@ -114,7 +114,8 @@ export function planResponse(
     fate: isOdd && fate === 'whole' ? 'whole or bad' : fate,
     pieces: cut(bytesOf(interim + text), fault?.inOneGo ? [] : sketch.cuts),
     ending: fault?.ending ?? (closes ? 'fin' : 'keep'),
-    early: sketch.early && fault === undefined,
+    // One that closes with a request unread resets, and its own answer may be lost with that.
+    early: sketch.early && fault === undefined && !closes,
     status,
     fields: [...sketch.fields.map(fieldOf), ...saidLength, [RESPONSE_ID_FIELD, id] satisfies Field],
     body: bytesOf(fault?.body?.(id, sketch.fault?.at ?? 0) ?? body),

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { connect, endAll, startCutover, upstream } from './support.ts'
+import { connect, endAll, metric, startCutover, until, upstream } from './support.ts'
 
 afterAll(endAll)
 
@@ -62,9 +62,12 @@ describe('limits of a client', () => {
     await ask()
     expect((await ask()).field('connection')).toBe('close')
     await client.closed()
+    client.destroy()
   })
 
   test('past the number of connections the next one is closed, and another gets in once one has left', async () => {
+    // Those of the tests before have gone.
+    await until(async () => (await metric(cutover, 'cutover_connections')) === 0, 5_000)
     const clients = await Promise.all([1, 2, 3].map(() => connect(cutover)))
     for (const client of clients) expect((await client.ask(['GET / HTTP/1.1', HOST])).text).toBe('taken')
     const fourth = await connect(cutover)

@@ -76,8 +76,11 @@ export class ClientConnection {
    * to come; if not, only a reset tells it from the end. A Unix socket cannot be reset.
    */
   breakOff(framed: boolean): void {
-    if (framed || this.socket.localAddress === undefined) this.socket.destroySoon()
-    else this.socket.resetAndDestroy()
+    if (framed || this.socket.localAddress === undefined) {
+      // Gently: answers before this one may still be on their way.
+      this.refused = true
+      this.endWith('')
+    } else this.socket.resetAndDestroy()
   }
 
   /** The client takes more: for when node:http has stopped to look. */
