@@ -16,6 +16,8 @@ import { trailersIn } from './trailers.ts'
 import { hasUnknownCoding, responseFields } from './upstream/response-head.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 
+/** A status up to this one, save 100, is no interim response to a request that asked for none. */
+const SWITCHING_PROTOCOLS = 101
 /** undici's own timers are coarse: a timeout below this gets a timer of its own. */
 const COARSE_TIMER_MS = 1_000
 
@@ -155,7 +157,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     headers: Record<string, string | string[] | undefined>,
   ): void {
     if (status === 100) this.response.letBodyCome()
-    else if (!this.response.interim(status, responseFields(headers))) {
+    else if (status <= SWITCHING_PROTOCOLS || !this.response.interim(status, responseFields(headers))) {
       controller.abort(new ProxyError('http_protocol_error', 'maybe'))
     }
   }

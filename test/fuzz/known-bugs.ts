@@ -12,20 +12,23 @@ type Change<T> = (sketch: T, conversation: ConversationSketch) => T
  * be deleted with it). A conversation that would run into it is changed so that it does not.
  */
 const AVOID: readonly Change<ConversationSketch>[] = [
-  // KNOWN BUG 1: a malformed body behind a head with an Upgrade that is not followed hangs.
+  // No bug, but node:http's: it loses its place behind an upgrade that is not followed, so the connection ends there.
   requests((request) => (isUnfollowedUpgrade(request) ? { ...request, hop: [] } : request)),
-  // KNOWN BUG 3: bytes behind a request with Connection: close have that request refused.
+  // A client that ends its side has left, as for nginx: what it asked for last may go unanswered. In one go it ends its side
+  // at once.
   inTurnIf(({ exchanges }) => exchanges.slice(0, -1).some(({ request }) => mayClose(request))),
+  inTurnIf(({ exchanges }) => exchanges.some(({ request }) => isWrong(request))),
+  // An answer that is there before the mistake in its request may stand, or be broken off.
+  exchanges(({ request, response }) => ({
+    request,
+    response: isWrong(request) ? { ...response, early: false } : response,
+  })),
   // KNOWN BUG 4 is at the end of this file.
   // KNOWN BUG 7: Connection: close or a framing field in a trailer has the next message on the connection refused.
   requests((request) => ({ ...request, body: withoutTrailers(request.body) })),
   responses((response) => ({ ...response, body: withoutTrailers(response.body) })),
   // KNOWN BUG 15: an answer to HTTP/1.0 that breaks off takes what is on its way of the answers before it along.
   inTurnIf(({ exchanges }) => exchanges.some(({ request }) => request.version === '1.0')),
-  // KNOWN BUG 16: 101, or a status below it, for a request whose turn has not come is an uncaught exception.
-  responses((response, { pipelined }) =>
-    pipelined ? withoutFault(response, 'upgrade', 'upgrade to nothing', '0 "', '99 "') : response,
-  ),
 ]
 
 export function avoidKnownBugs(conversation: ConversationSketch): ConversationSketch {
@@ -58,6 +61,10 @@ function responses(change: Change<ResponseSketch>): Change<ConversationSketch> {
 
 function inTurnIf(applies: (conversation: ConversationSketch) => boolean): Change<ConversationSketch> {
   return (conversation) => (applies(conversation) ? { ...conversation, pipelined: false } : conversation)
+}
+
+function isWrong({ fault, damage }: RequestSketch): boolean {
+  return fault !== null || damage !== null
 }
 
 function mayClose({ version, persistence }: RequestSketch): boolean {
