@@ -6,6 +6,11 @@ import type { RequestSketch } from './requests.ts'
 import type { ResponseSketch } from './responses.ts'
 
 type Change<T> = (sketch: T, conversation: ConversationSketch) => T
+type ResponseChange = (
+  sketch: ResponseSketch,
+  conversation: ConversationSketch,
+  request: RequestSketch,
+) => ResponseSketch
 
 /**
  * What conversations are kept from: what may end either way, and what the proxy is known to get wrong (one entry a bug, to
@@ -19,10 +24,7 @@ const AVOID: readonly Change<ConversationSketch>[] = [
   inTurnIf(({ exchanges }) => exchanges.slice(0, -1).some(({ request }) => mayClose(request))),
   inTurnIf(({ exchanges }) => exchanges.some(({ request }) => isWrong(request))),
   // An answer that is there before the mistake in its request may stand, or be broken off.
-  exchanges(({ request, response }) => ({
-    request,
-    response: isWrong(request) ? { ...response, early: false } : response,
-  })),
+  responses((response, _conversation, request) => (isWrong(request) ? { ...response, early: false } : response)),
   // KNOWN BUG 4 is at the end of this file.
   // KNOWN BUG 7: Connection: close or a framing field in a trailer has the next message on the connection refused.
   requests((request) => ({ ...request, body: withoutTrailers(request.body) })),
@@ -52,10 +54,13 @@ function requests(change: Change<RequestSketch>): Change<ConversationSketch> {
   })
 }
 
-function responses(change: Change<ResponseSketch>): Change<ConversationSketch> {
+function responses(change: ResponseChange): Change<ConversationSketch> {
   return (conversation) => ({
     ...conversation,
-    exchanges: conversation.exchanges.map((each) => ({ ...each, response: change(each.response, conversation) })),
+    exchanges: conversation.exchanges.map(({ request, response }) => ({
+      request,
+      response: change(response, conversation, request),
+    })),
   })
 }
 
