@@ -133,6 +133,8 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     this.status = status
     this.answeredAt = performance.now()
     if (status >= 500 || this.onTrial) this.judge(status < 500)
+    // Of a message that has no body (RFC 9110 §8.6).
+    if (status === 204) delete headers['content-length']
     this.client.write(headText(status, [...responseFields(headers), 'connection', 'close']), 'latin1')
   }
 

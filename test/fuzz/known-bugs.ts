@@ -78,8 +78,8 @@ function mayClose({ version, persistence }: RequestSketch): boolean {
 
 function isUnfollowedUpgrade(request: RequestSketch): boolean {
   const { hop, framing } = request
-  const isWrong = request.fault !== null || request.damage !== null
-  return isWrong && (hop.includes('Upgrade: h2c') || (hop.includes('Upgrade: websocket') && framing !== 'none'))
+  if (hop.includes('Upgrade: h2c')) return true
+  return hop.includes('Upgrade: websocket') && (framing !== 'none' || isWrong(request))
 }
 
 /** Without trailers that mean something to a parser. */
