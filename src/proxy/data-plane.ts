@@ -282,10 +282,12 @@ export class DataPlane {
     const connection = this.connections.get(request.socket)
     if (connection === undefined) return
     socket.on('error', () => socket.destroy())
-    connection.tunnelled = true
     // Answers to requests before it come first; node:http has let go of the socket, and sees to none of them.
     const drained = (): void => connection.drained()
     socket.on('drain', drained)
+    // Nothing more is taken from one that ends with the answer to the request before.
+    if (connection.refused) return
+    connection.tunnelled = true
     connection.afterAnswers(() => {
       socket.off('drain', drained)
       try {

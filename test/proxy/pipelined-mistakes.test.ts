@@ -156,3 +156,14 @@ test('a large answer goes on to a slow reader that has asked for an upgrade behi
   expect((await client.head()).status).toBe(101)
   expect((await client.bytes(5)).toString()).toBe('hello')
 })
+
+test('an upgrade behind a request that was refused is not taken', async () => {
+  const client = await connect(cutover)
+  const upgrade = 'connection: upgrade\r\nupgrade: websocket\r\n\r\n'
+  client.send(
+    `GET /two HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\nGET /behind-refused HTTP/1.1\r\nhost: app.test\r\n${upgrade}`,
+  )
+  expect((await client.response()).status).toBe(400)
+  expect(await client.closed()).toBe('fin')
+  expect(arrived.map(({ target }) => target)).not.toContain('/behind-refused')
+})
