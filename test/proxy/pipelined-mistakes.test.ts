@@ -165,5 +165,9 @@ test('an upgrade behind a request that was refused is not taken', async () => {
   )
   expect((await client.response()).status).toBe(400)
   expect(await client.closed()).toBe('fin')
+  // Had it been taken, it would have arrived before what is asked for after it.
+  const other = await connect(cutover)
+  other.send(GET('/after-refused'))
+  await at('/after-refused')
   expect(arrived.map(({ target }) => target)).not.toContain('/behind-refused')
 })
