@@ -56,7 +56,7 @@ export class Instance {
     this.options = options
     this.config = config
     this.store = new EmbeddedStore({ path: config.store.path, patienceMs: options.patienceMs })
-    this.control = new ControlHalf(this.store, checkService)
+    this.control = new ControlHalf({ store: this.store, resolve: checkService })
   }
 
   /** Starts everything. Throws StoreUnusable, UnusableConfiguration, and what listening throws; nothing is left running then. */

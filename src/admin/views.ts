@@ -84,11 +84,9 @@ export function viewServer(control: ControlHalf, service: Service, server: Serve
   }
 }
 
-/** Every proxy half has applied what was last decided for the service, and none has anything under way there. */
 function isAtRest(control: ControlHalf, service: Service, servers: readonly Server[]): boolean {
-  const { applied, busy } = control.progress.standing(
-    service.revision,
+  return control.isAtRest(
+    service,
     servers.map((server) => server.key),
   )
-  return applied && Object.keys(busy).length === 0
 }

@@ -4,26 +4,42 @@ import type { Facts, Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
 import type { Report, ToControl, ToProxy, Vitals } from '../model/messages.ts'
+import type { Override } from '../model/overrides.ts'
 import { isOpen, serversOf } from '../model/servers.ts'
 import { shareOf } from '../model/split.ts'
-import type { Health, Service, State } from '../model/state.ts'
+import type { Health, Service, State, StateName } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
 import type { TableService } from '../model/table.ts'
 import { compileService, tableChange, wholeTable } from '../model/table.ts'
 import type { Store } from '../store/store.ts'
 import type { CommandMaker, Resolve, Result } from './controller.ts'
 import { Controller } from './controller.ts'
+import type { Goal, Waited } from './convergence.ts'
+import { Convergence } from './convergence.ts'
+import type { Member } from './fleet.ts'
+import { Generations } from './generations.ts'
+import { Lineage } from './lineage.ts'
 import type { ControlEnd } from './link.ts'
-import type { Standing } from './progress.ts'
 import { Progress } from './progress.ts'
 import { Reports } from './reports.ts'
 
 /** How things stand with a change that was waited for. */
-export interface Settled extends Standing {
+export interface Settled extends Waited {
   /** What was to come to rest, and takes requests again. */
   readonly reopened: readonly string[]
-  /** Requests that were cut meanwhile where it was to come to rest. */
-  readonly cut: number
+  /** The store has lost the change since: it is not in force any more. */
+  readonly lost: boolean
+}
+
+export interface ControlHalfOptions {
+  readonly store: Store
+  readonly resolve: Resolve
+  /** Of this instance. */
+  readonly name?: string
+  /** The other instances that share the store. */
+  readonly others?: () => readonly Member[]
+  /** This instance has come further. */
+  readonly onProgress?: () => void
 }
 
 /** Health by target, as a proxy half has it. */
@@ -45,7 +61,8 @@ const UNCHECKED_UP: ServerHealth = { health: 'up', probed: true, last: null }
  */
 export class ControlHalf {
   readonly controller: Controller
-  readonly progress = new Progress()
+  readonly progress: Progress
+  readonly convergence: Convergence
   readonly startedAt = new Date()
   private readonly checker: HealthChecker
   private readonly outliers = new Outliers()
@@ -56,6 +73,8 @@ export class ControlHalf {
   private readonly onStopped = new Map<string, (cut: number) => void>()
   private expected: readonly string[] = []
   private onFirstProbes: (() => void) | null = null
+  private readonly generations = new Generations()
+  private readonly lineage = new Lineage()
   /** What the proxy halves have the table of, or are about to. */
   private followed: State
   /** Compiled services, as long as they stay the same. */
@@ -65,11 +84,17 @@ export class ControlHalf {
   /** Targets that count as up without being checked. */
   private unchecked = new Set<string>()
 
-  constructor(store: Store, resolve: Resolve) {
+  constructor({ store, resolve, name = 'this instance', others = () => [], onProgress }: ControlHalfOptions) {
     this.checker = new HealthChecker({
       onChange: (key) => this.changed([...this.outliers.watch(this.pools(this.state), performance.now()), key]),
       onProbe: () => this.checkFirstProbes(),
     })
+    this.progress = new Progress(() => {
+      this.generations.applied(this.progress.applied())
+      this.convergence.check()
+      onProgress?.()
+    })
+    this.convergence = new Convergence({ progress: this.progress, lineage: this.lineage, others, ownName: name })
     this.controller = new Controller(store, resolve, () => this.facts())
     this.followed = this.controller.state
   }
@@ -78,9 +103,9 @@ export class ControlHalf {
     return this.controller.state
   }
 
-  /** Reads the state and begins to check. Throws StoreUnusable. */
-  async start(): Promise<void> {
-    await this.controller.start()
+  /** Reads the state and begins to check. `overrides`: of the process before this one. Throws StoreUnusable. */
+  async start(overrides: readonly Override[] = []): Promise<void> {
+    await this.controller.start(overrides)
     this.controller.watch((state) => this.follow(state))
   }
 
@@ -114,7 +139,7 @@ export class ControlHalf {
     this.outliers.attach(name)
     this.adopt(name, known)
     link.receive((message) => this.receive(name, message))
-    link.send({ type: 'table', change: wholeTable(this.state, this.compiled) })
+    link.send({ type: 'table', change: wholeTable(this.state, this.generations.current, this.compiled) })
     this.sendHealthTo(name, link, [...this.checked, ...this.unchecked])
   }
 
@@ -154,20 +179,54 @@ export class ControlHalf {
     return this.controller.execute(make, request)
   }
 
+  /** What all proxy halves have in force; null = nothing yet. */
+  applied(): StateName | null {
+    return this.generations.stateOf(this.progress.applied())
+  }
+
+  /** The revision that a proxy half has in force; -1 = none yet. */
+  appliedBy(proxy: string): number {
+    return this.generations.stateOf(this.progress.appliedBy(proxy))?.revision ?? -1
+  }
+
+  /** Whether what is decided is in force in every proxy half of this instance. */
+  get isInForce(): boolean {
+    return this.progress.applied() >= this.generations.current
+  }
+
+  /** How long it took until what was decided last was in force here, ms; while it is not, how long it is due. */
+  get lagMs(): number {
+    return this.generations.lagMs
+  }
+
+  /** Whether the fleet has in force what was last decided for a service, and nothing under way at these of its targets. */
+  isAtRest(service: Service, keys: readonly string[]): boolean {
+    const generation = this.generations.of(service)
+    const state = { revision: service.revision, head: '' }
+    const { applied, busyAt } = this.convergence.standing({ generation, state }, keys)
+    return applied && busyAt.length === 0
+  }
+
   /**
    * Resolves once `revision` is in force everywhere and everything in `drains` is at rest, or after `timeoutMs` with how
    * things stand then. A later change of the same servers counts: `reopened` are those that take requests again.
+   * `here`: in this instance alone.
    */
-  async settled(revision: number, drains: readonly Drain[], timeoutMs: number): Promise<Settled> {
+  async settled(revision: number, drains: readonly Drain[], timeoutMs: number, here = false): Promise<Settled> {
     const deadline = performance.now() + timeoutMs
     const keys = drains.flatMap((drain) => drain.keys)
+    const wanted = this.lineage.nameOf(revision)
     let cut = 0
-    for (let awaited = revision; ; awaited = this.state.revision) {
-      const standing = await this.progress.wait(awaited, keys, Math.max(0, deadline - performance.now()))
-      cut += standing.cut
+    for (;;) {
+      const { generation, state } = this.goal()
+      const goal = keys.length === 0 && wanted !== null ? { generation, state: wanted } : { generation, state }
+      const waited = await this.convergence.wait(goal, keys, Math.max(0, deadline - performance.now()), here)
+      cut += waited.cut
       const reopened = drains.filter((drain) => isReopened(drain, this.state)).map(({ name }) => name)
-      const isCurrent = keys.length === 0 || awaited >= this.state.revision
-      if (isCurrent || reopened.length > 0 || performance.now() >= deadline) return { ...standing, reopened, cut }
+      const lost = wanted !== null && !this.lineage.has(wanted)
+      const isCurrent = keys.length === 0 || this.generations.current === generation
+      if (isCurrent || lost || reopened.length > 0 || performance.now() >= deadline)
+        return { ...waited, reopened, cut, lost }
     }
   }
 
@@ -234,7 +293,12 @@ export class ControlHalf {
     const isBack = (key: string): boolean => watched.has(key) && !this.outliers.isEjected(key)
     // Who is let in because another one leaves takes requests before that one stops to.
     this.sendHealth([...forgotten, ...changed.filter(isBack)])
-    const message: ToProxy = { type: 'table', change: tableChange(this.followed, state, this.compiled) }
+    const generation = this.generations.begin(state)
+    this.lineage.add(state)
+    const message: ToProxy = {
+      type: 'table',
+      change: tableChange(this.followed, state, generation, this.compiled),
+    }
     this.followed = state
     for (const link of this.links.values()) link.send(message)
     // A target that counted as up unchecked until now has to prove it from here on.
@@ -312,6 +376,11 @@ export class ControlHalf {
     const table = compileService(service)
     this.tables.set(service, table)
     return table
+  }
+
+  private goal(): Goal {
+    const { revision, head } = this.state
+    return { generation: this.generations.current, state: { revision, head } }
   }
 
   private facts(): Facts {

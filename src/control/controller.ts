@@ -3,9 +3,12 @@ import { decide } from '../model/decide.ts'
 import type { Drain } from '../model/drains.ts'
 import { drainsOf } from '../model/drains.ts'
 import { own } from '../model/names.ts'
+import type { LocalCommand, Override } from '../model/overrides.ts'
+import { overridden } from '../model/overrides.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
 import type { ServiceSpec } from '../model/spec.ts'
-import type { Documents, JsonObject, Service, State } from '../model/state.ts'
+import type { Documents, JsonObject, Service, ServiceDocument, State } from '../model/state.ts'
+import { EMPTY_DOCUMENTS } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
 
 /** How a definition becomes a specification; its face in `config`. */
@@ -17,15 +20,17 @@ export type Resolve = (
 /** Makes a command from the state it will be decided on; made anew when another change came in between. */
 export type CommandMaker = (state: State) => { readonly command: Command } | { readonly refusal: Refusal }
 
-export type Result =
-  | {
-      readonly kind: 'done'
-      readonly changed: boolean
-      readonly revision: number
-      /** What shall come to rest by it. */
-      readonly drains: readonly Drain[]
-    }
-  | { readonly kind: 'refused'; readonly refusal: Refusal }
+export interface Done {
+  readonly kind: 'done'
+  readonly changed: boolean
+  readonly revision: number
+  /** What shall come to rest by it. */
+  readonly drains: readonly Drain[]
+  /** No replica of the store has it yet: it is lost if the primary is lost now. */
+  readonly unreplicated: boolean
+}
+
+export type Result = Done | { readonly kind: 'refused'; readonly refusal: Refusal }
 
 /** A definition in the store that this version cannot make sense of; its service is left out. */
 export interface InvalidService {
@@ -35,18 +40,24 @@ export interface InvalidService {
 
 /** Someone else's changes came first this often in a row: something is wrong with the store. */
 const MAX_TRIES = 100
+const EMPTY_STATE: State = { ...EMPTY_DOCUMENTS, services: {} }
 
 /**
  * Decides commands over the state and has the store commit them. The state changes in one way only: by what comes back
- * through the store's feed.
+ * through the store's feed. While the store is away, this instance alone may be overridden.
  */
 export class Controller {
-  state: State = { revision: 0, configuration: null, services: {} }
+  /** What is in force here: the store's state, but for overrides. */
+  state: State = EMPTY_STATE
   invalid: readonly InvalidService[] = []
+  overrides: readonly Override[] = []
+  private stored: State = EMPTY_STATE
   private readonly store: Store
   private readonly resolve: Resolve
   private readonly facts: () => Facts
   private readonly listeners = new Set<(state: State) => void>()
+  /** The document that a service was resolved from. */
+  private readonly sources = new WeakMap<Service, ServiceDocument>()
 
   constructor(store: Store, resolve: Resolve, facts: () => Facts) {
     this.store = store
@@ -54,10 +65,11 @@ export class Controller {
     this.facts = facts
   }
 
-  /** Reads the state. Throws StoreUnusable. */
-  async start(): Promise<void> {
+  /** Reads the state. `overrides`: of the control process before this one. Throws StoreUnusable. */
+  async start(overrides: readonly Override[] = []): Promise<void> {
     this.take(await this.store.open())
-    this.store.subscribe((_change, documents) => this.take(documents))
+    if (!this.store.status().up) this.override(overrides)
+    this.store.subscribe((documents) => this.take(documents))
   }
 
   /** Calls `listener` with the state now and after every change. */
@@ -66,20 +78,44 @@ export class Controller {
     listener(this.state)
   }
 
-  /** Carries out a command, or says why not. Throws StoreUnavailable; nothing was changed then. */
+  /** Carries out a command, or says why not. Throws StoreUnavailable. */
   async execute(make: CommandMaker, request: Request): Promise<Result> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const before = this.state
+      const before = this.stored
       const made = make(before)
       if ('refusal' in made) return { kind: 'refused', refusal: made.refusal }
-      const outcome = decide(before, made.command, request, this.facts())
+      const { command } = made
+      const outcome = decide(before, command, request, this.facts())
       if (outcome.kind === 'refused') return outcome
-      const changed = outcome.kind === 'change'
-      if (changed && (await this.store.commit(outcome.change)) === 'stale') continue
-      const revision = changed ? outcome.change.revision : before.revision
-      return { kind: 'done', changed, revision, drains: drainsOf(made.command, before, this.state) }
+      if (outcome.kind === 'repeated') return done(true, outcome.revision, drainsOf(command, before, before))
+      if (outcome.kind === 'unchanged') return done(false, before.revision, drainsOf(command, before, before))
+      const committed = await this.store.commit(outcome.change)
+      if (committed === 'stale') continue
+      const drains = drainsOf(command, before, this.stored)
+      return { ...done(true, outcome.change.revision, drains), unreplicated: committed === 'unreplicated' }
     }
     throw new Error(`no revision could be won in ${MAX_TRIES} tries`)
+  }
+
+  /** Carries out a command on this instance alone; no revision is made. */
+  executeHere(command: LocalCommand, request: Request): Result {
+    const before = this.state
+    const facts = this.facts()
+    const outcome = decide(before, command, request, facts)
+    if (outcome.kind === 'refused') return outcome
+    const { by, reason } = request
+    if (outcome.kind === 'change') this.override([...this.overrides, { atMs: facts.nowMs, by, reason, command }])
+    return done(outcome.kind === 'change', before.revision, drainsOf(command, before, this.state))
+  }
+
+  /** Ends all overrides: what the store says is in force here, too. */
+  lift(): void {
+    if (this.overrides.length > 0) this.override([])
+  }
+
+  private override(overrides: readonly Override[]): void {
+    this.overrides = overrides
+    this.enforce()
   }
 
   /** Services that have not changed keep the specification they have. */
@@ -87,18 +123,29 @@ export class Controller {
     const services: [string, Service][] = []
     const invalid: InvalidService[] = []
     for (const [name, document] of Object.entries(documents.services)) {
-      const known = own(this.state.services, name)
-      if (known?.revision === document.revision) {
+      const known = own(this.stored.services, name)
+      if (known !== undefined && this.sources.get(known) === document) {
         services.push([name, known])
         continue
       }
       const resolved = this.resolve(name, document.source)
-      if (resolved.ok) services.push([name, { ...document, spec: resolved.spec }])
-      else invalid.push({ name, problems: resolved.problems })
+      if (resolved.ok) {
+        const service = { ...document, spec: resolved.spec }
+        this.sources.set(service, document)
+        services.push([name, service])
+      } else invalid.push({ name, problems: resolved.problems })
     }
-    const { revision, configuration } = documents
-    this.state = { revision, configuration, services: Object.fromEntries(services) }
+    this.stored = { ...documents, services: Object.fromEntries(services) }
     this.invalid = invalid
+    this.enforce()
+  }
+
+  private enforce(): void {
+    this.state = overridden(this.stored, this.overrides)
     for (const listener of this.listeners) listener(this.state)
   }
+}
+
+function done(changed: boolean, revision: number, drains: readonly Drain[]): Done {
+  return { kind: 'done', changed, revision, drains, unreplicated: false }
 }

@@ -1,115 +1,95 @@
 import type { ToControl } from '../model/messages.ts'
 
-/** How far the data plane has come with a revision and with what it sends to rest. */
-export interface Standing {
-  /** Every proxy half has the table of this revision in force. */
-  readonly applied: boolean
-  /** Those that have not. */
-  readonly lagging: readonly string[]
-  /** Requests under way by target key, for the targets asked about. */
-  readonly busy: Readonly<Record<string, number>>
-}
-
-interface ProxyStanding {
-  appliedRevision: number
+interface ProxyProgress {
+  appliedGeneration: number
   /** Requests under way at targets that take no new ones. */
   busy: Map<string, number>
 }
 
-interface Waiter {
-  readonly revision: number
-  readonly keys: readonly string[]
-  cut: number
-  readonly check: () => void
-}
+/** Targets whose cut requests are remembered. */
+const MOST_CUT = 1_000
 
-/** Keeps account of what every proxy half has applied and what it still has under way; lets one wait for either. */
+/** Keeps account of which table every proxy half of this instance has in force, and of what it still has under way. */
 export class Progress {
-  private readonly proxies = new Map<string, ProxyStanding>()
-  private readonly waiters = new Set<Waiter>()
+  private readonly proxies = new Map<string, ProxyProgress>()
   /** Proxy halves that live, as far as is known, whether they have been heard of yet or not. */
   private expected: ReadonlySet<string> = new Set()
+  private readonly cutByKey = new Map<string, number>()
+  private readonly onChange: () => void
+
+  /** `onChange`: called whenever somebody has come further. */
+  constructor(onChange: () => void) {
+    this.onChange = onChange
+  }
 
   /** Sets who lives: what is not heard of them counts as not applied. */
   expect(proxies: Iterable<string>): void {
     this.expected = new Set(proxies)
-    this.checkAll()
+    this.onChange()
   }
 
   add(proxy: string): void {
-    this.proxies.set(proxy, { appliedRevision: -1, busy: new Map() })
+    this.proxies.set(proxy, { appliedGeneration: -1, busy: new Map() })
+    this.onChange()
   }
 
   /** A proxy half that is gone has nothing under way, and is waited for no longer, unless it is still expected. */
   remove(proxy: string): void {
     this.proxies.delete(proxy)
-    this.checkAll()
+    this.onChange()
   }
 
-  take(proxy: string, message: Extract<ToControl, { type: 'applied' | 'idle' }>): void {
-    const standing = this.proxies.get(proxy)
-    if (standing === undefined) return
+  take(name: string, message: Extract<ToControl, { type: 'applied' | 'idle' }>): void {
+    const proxy = this.proxies.get(name)
+    if (proxy === undefined) return
     if (message.type === 'applied') {
-      standing.appliedRevision = message.revision
-      standing.busy = new Map(Object.entries(message.busy))
+      proxy.appliedGeneration = message.generation
+      proxy.busy = new Map(Object.entries(message.busy))
     } else {
-      standing.busy.delete(message.key)
-      for (const waiter of this.waiters) if (waiter.keys.includes(message.key)) waiter.cut += message.cut
+      proxy.busy.delete(message.key)
+      if (message.cut > 0) this.count(message.key, message.cut)
     }
-    this.checkAll()
+    this.onChange()
   }
 
-  /** The lowest revision that every proxy half has applied. */
-  appliedRevision(): number {
+  /** The last generation of the table that every proxy half has in force; -1 = none. */
+  applied(): number {
     if (this.missing().length > 0 || this.proxies.size === 0) return -1
-    return Math.min(...[...this.proxies.values()].map((proxy) => proxy.appliedRevision))
+    return Math.min(...[...this.proxies.values()].map(({ appliedGeneration }) => appliedGeneration))
   }
 
-  /** What a proxy half has applied; -1 = nothing yet. */
+  /** The generation that a proxy half has in force; -1 = none yet. */
   appliedBy(proxy: string): number {
-    return this.proxies.get(proxy)?.appliedRevision ?? -1
+    return this.proxies.get(proxy)?.appliedGeneration ?? -1
+  }
+
+  /** The proxy halves that do not have `generation` in force. */
+  lagging(generation: number): readonly string[] {
+    const behind = [...this.proxies].filter(([, { appliedGeneration }]) => appliedGeneration < generation)
+    return [...behind.map(([name]) => name), ...this.missing()]
+  }
+
+  /** Requests under way by target key, at targets that take no new ones, over all proxy halves. */
+  busy(): Readonly<Record<string, number>> {
+    const sums: Record<string, number> = {}
+    for (const { busy } of this.proxies.values()) for (const [key, count] of busy) sums[key] = (sums[key] ?? 0) + count
+    return sums
+  }
+
+  /** How many requests were cut at their deadline so far, by target key; of the last targets where there were any. */
+  cut(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.cutByKey)
   }
 
   private missing(): string[] {
     return [...this.expected].filter((name) => !this.proxies.has(name))
   }
 
-  standing(revision: number, keys: readonly string[]): Standing {
-    const behind = [...this.proxies].filter(([, proxy]) => proxy.appliedRevision < revision).map(([name]) => name)
-    const lagging = [...behind, ...this.missing()]
-    const busy: Record<string, number> = {}
-    for (const { busy: counts } of this.proxies.values()) {
-      for (const key of keys) {
-        const count = counts.get(key)
-        if (count !== undefined) busy[key] = (busy[key] ?? 0) + count
-      }
-    }
-    return { applied: lagging.length === 0, lagging, busy }
-  }
-
-  /**
-   * Resolves once every proxy half has applied `revision` and none has anything under way at `keys`, or after
-   * `timeoutMs` with how things stand then. `cut`: requests cut at those targets meanwhile.
-   */
-  wait(revision: number, keys: readonly string[], timeoutMs: number): Promise<Standing & { cut: number }> {
-    return new Promise((resolve) => {
-      const end = (standing: Standing): void => {
-        clearTimeout(timer)
-        this.waiters.delete(waiter)
-        resolve({ ...standing, cut: waiter.cut })
-      }
-      const check = (): void => {
-        const standing = this.standing(revision, keys)
-        if (standing.applied && Object.keys(standing.busy).length === 0) end(standing)
-      }
-      const waiter: Waiter = { revision, keys, cut: 0, check }
-      const timer = setTimeout(() => end(this.standing(revision, keys)), timeoutMs)
-      this.waiters.add(waiter)
-      check()
-    })
-  }
-
-  private checkAll(): void {
-    for (const waiter of [...this.waiters]) waiter.check()
+  private count(key: string, cut: number): void {
+    const sum = (this.cutByKey.get(key) ?? 0) + cut
+    this.cutByKey.delete(key)
+    this.cutByKey.set(key, sum)
+    const [oldest] = this.cutByKey.keys()
+    if (this.cutByKey.size > MOST_CUT && oldest !== undefined) this.cutByKey.delete(oldest)
   }
 }

@@ -1,4 +1,4 @@
-import type { Vitals } from '../model/messages.ts'
+import type { ProcessView } from '../model/fleet.ts'
 import type { ControlHalf } from './control-half.ts'
 
 /** Who an instance is; it stays so while its supervisor lives. */
@@ -7,14 +7,6 @@ export interface Identity {
   readonly name: string
   /** ISO 8601. */
   readonly startedAt: string
-}
-
-/** A process of an instance; SPEC §4. */
-export interface ProcessView extends Vitals {
-  readonly role: 'control' | 'worker' | 'supervisor'
-  readonly appliedRevision: number
-  readonly inFlight: number
-  readonly connections: number
 }
 
 /** The proxy halves of an instance: in this process, or in workers. */

@@ -43,6 +43,8 @@ export interface Request {
   readonly force: boolean
   /** The revision that the caller has seen; null = whatever it is now. */
   readonly ifMatch: number | null
+  /** An Idempotency-Key, and what is asked for under it. */
+  readonly idempotency?: { readonly key: string; readonly fingerprint: string }
 }
 
 /** What a decision needs to know beside the state. */
@@ -56,4 +58,6 @@ export interface Facts {
 export type Outcome =
   | { readonly kind: 'change'; readonly change: Change }
   | { readonly kind: 'unchanged' }
+  /** The same was asked for before under the same Idempotency-Key, and has made this revision. */
+  | { readonly kind: 'repeated'; readonly revision: number }
   | { readonly kind: 'refused'; readonly refusal: Refusal }

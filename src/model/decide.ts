@@ -2,6 +2,7 @@ import type { Command, Facts, Outcome, Request } from './commands.ts'
 import { configure, define } from './definitions.ts'
 import type { Draft, Edit } from './draft.ts'
 import { unknown } from './draft.ts'
+import { earlierWrite, keyedBy, keyRefusal } from './keyed.ts'
 import { own } from './names.ts'
 import { brokenPromise } from './ready.ts'
 import type { Refusal } from './refusal.ts'
@@ -14,6 +15,11 @@ const REMEMBERED_DECISIONS = 50
 
 /** Decides what a command changes. Pure: the same state, command and facts give the same outcome. */
 export function decide(state: State, command: Command, request: Request, facts: Facts): Outcome {
+  const earlier = earlierWrite(state, request, facts)
+  if (earlier !== null) {
+    const refusal = keyRefusal(earlier, request)
+    return refusal === null ? { kind: 'repeated', revision: earlier.revision } : { kind: 'refused', refusal }
+  }
   const draft = draftOf(state, command, facts)
   if ('kind' in draft) return { kind: 'refused', refusal: draft }
   const refusal = movedRefusal(state, command, request) ?? unsafeRefusal(draft.edits, request, facts)
@@ -33,7 +39,9 @@ export function decide(state: State, command: Command, request: Request, facts: 
     return { revision, at, by, reason, action, service, from, to, forced: force }
   })
   const configuration = draft.configuration === undefined ? {} : { configuration: draft.configuration }
-  return { kind: 'change', change: { revision, at, services, history, ...configuration } }
+  const keyed = keyedBy(state, request, facts)
+  const change = { revision, at, services, history, ...configuration, ...(keyed === undefined ? {} : { keyed }) }
+  return { kind: 'change', change }
 }
 
 function draftOf(state: State, command: Command, facts: Facts): Draft {

@@ -43,7 +43,7 @@ export function isReopened(drain: Drain, state: State): boolean {
 /** The pools that have lost all their share; where nothing changed, those that have none. */
 function poolDrains(before: Service | undefined, after: Service | undefined): Drain[] {
   if (before === undefined || after === undefined) return []
-  const unchanged = before.revision === after.revision
+  const unchanged = before === after
   return Object.keys(after.spec.pools)
     .filter((pool) => shareOf(currentSplit(after), pool) === 0)
     .filter((pool) => unchanged || shareOf(currentSplit(before), pool) > 0)

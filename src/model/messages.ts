@@ -24,8 +24,8 @@ export type ToProxy =
     }
 
 export type ToControl =
-  /** The table of this revision is in force; `busy`: requests under way at targets that take no new ones. */
-  | { readonly type: 'applied'; readonly revision: number; readonly busy: Readonly<Record<string, number>> }
+  /** The table of this generation is in force; `busy`: requests under way at targets that take no new ones. */
+  | { readonly type: 'applied'; readonly generation: number; readonly busy: Readonly<Record<string, number>> }
   /** The last request or tunnel at a target that takes no new ones has ended; `cut` of them at its deadline. */
   | { readonly type: 'idle'; readonly key: string; readonly cut: number }
   /**

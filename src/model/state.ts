@@ -46,13 +46,36 @@ export interface ServiceDocument {
 export interface AppliedConfiguration {
   readonly hash: string
   readonly services: Readonly<Record<string, JsonObject>>
+  /** The file's `configVersion`, where it has one. */
+  readonly version?: number
+  /** Hashes of files applied before this one, oldest first. */
+  readonly earlier?: readonly string[]
+}
+
+/** A write that came with an Idempotency-Key and has made a revision. */
+export interface KeyedWrite {
+  readonly revision: number
+  /** What was asked for: under one key, only the same may be asked again. */
+  readonly fingerprint: string
+  /** Milliseconds since the epoch. */
+  readonly atMs: number
 }
 
 /** Everything a store keeps, at one revision. */
-export interface Documents {
-  readonly revision: number
+export interface Documents extends StateName {
   readonly configuration: AppliedConfiguration | null
   readonly services: Readonly<Record<string, ServiceDocument>>
+  /** By key; those of the last day. Absent = none. */
+  readonly keyed?: Readonly<Record<string, KeyedWrite>>
+}
+
+/**
+ * Which state it is. Two states with the same revision are the same if their heads are, too: a store that loses changes
+ * in a fail-over gives their revisions out anew.
+ */
+export interface StateName {
+  readonly revision: number
+  readonly head: string
 }
 
 /** A service with its definition resolved. */
@@ -61,9 +84,7 @@ export interface Service extends ServiceDocument {
 }
 
 /** What the control half decides upon. */
-export interface State {
-  readonly revision: number
-  readonly configuration: AppliedConfiguration | null
+export interface State extends Omit<Documents, 'services'> {
   readonly services: Readonly<Record<string, Service>>
 }
 
@@ -88,23 +109,39 @@ export interface Change {
   readonly services: Readonly<Record<string, ServiceDocument | null>>
   /** Present where this change applied a configuration file. */
   readonly configuration?: AppliedConfiguration
+  /** Writes with an Idempotency-Key: the one that made this change, and null for those that are over a day old. */
+  readonly keyed?: Readonly<Record<string, KeyedWrite | null>>
   readonly history: readonly HistoryEntry[]
 }
 
-export const EMPTY_DOCUMENTS: Documents = { revision: 0, configuration: null, services: {} }
+export const EMPTY_DOCUMENTS: Documents = { revision: 0, head: '0', configuration: null, services: {} }
 
-/** The documents after a change. */
-export function applyChange(documents: Documents, change: Change): Documents {
-  const services = new Map(Object.entries(documents.services))
-  for (const [name, document] of Object.entries(change.services)) {
-    if (document === null) services.delete(name)
-    else services.set(name, document)
-  }
+/** The documents after a change. `head`: what their state is called; by default its revision says it all. */
+export function applyChange(documents: Documents, change: Change, head = String(change.revision)): Documents {
+  const { revision, configuration = documents.configuration, keyed } = change
+  const services = changed(documents.services, change.services)
   return {
-    revision: change.revision,
-    configuration: change.configuration ?? documents.configuration,
-    services: Object.fromEntries(services),
+    revision,
+    head,
+    configuration,
+    services,
+    ...(keyed === undefined && documents.keyed === undefined
+      ? {}
+      : { keyed: changed(documents.keyed ?? {}, keyed ?? {}) }),
   }
+}
+
+/** A record with some entries replaced, and those removed that are null. */
+function changed<T>(
+  record: Readonly<Record<string, T>>,
+  changes: Readonly<Record<string, T | null>>,
+): Readonly<Record<string, T>> {
+  const entries = new Map(Object.entries(record))
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) entries.delete(name)
+    else entries.set(name, value)
+  }
+  return Object.fromEntries(entries)
 }
 
 /** The split in force. */

@@ -45,36 +45,38 @@ export interface TableService {
 
 /** Everything the data plane needs to route, as plain data. */
 export interface Table {
-  readonly revision: number
+  /**
+   * Which table this is of those that a control half has handed out, counted from 1. Not the revision of the state: that
+   * may stay the same, or go back when a store has lost changes, while the table is another one.
+   */
+  readonly generation: number
   readonly services: readonly TableService[]
 }
 
-/** What makes the table of one revision out of that of another: it crosses process borders as one message. */
+/** What makes one table out of another: it crosses process borders as one message. */
 export interface TableChange extends Table {
-  /** The revision it starts from; null = from nothing: `services` are all there are. */
+  /** The generation it starts from; null = from nothing: `services` are all there are. */
   readonly base: number | null
   /** Names of services that are no more. */
   readonly removed: readonly string[]
 }
 
-/** The routing table of a state. */
-export function compile(state: State): Table {
-  return { revision: state.revision, services: Object.values(state.services).map(compileService) }
-}
-
-/** The whole table, for whoever has none. */
-export function wholeTable(state: State, compiled = compileService): TableChange {
+/** The whole routing table of a state, for whoever has none. */
+export function wholeTable(state: State, generation: number, compiled = compileService): TableChange {
   const services = Object.values(state.services).map((service) => compiled(service))
-  return { base: null, revision: state.revision, services, removed: [] }
+  return { base: null, generation, services, removed: [] }
 }
 
-/** From the table of `before` to that of `after`: the services that are not the very same. */
-export function tableChange(before: State, after: State, compiled = compileService): TableChange {
+/**
+ * From the table of `before`, which is of the generation before, to that of `after`: the services that are not the very
+ * same.
+ */
+export function tableChange(before: State, after: State, generation: number, compiled = compileService): TableChange {
   const changed = Object.values(after.services).filter((service) => own(before.services, service.name) !== service)
   const removed = Object.keys(before.services).filter((name) => own(after.services, name) === undefined)
   return {
-    base: before.revision,
-    revision: after.revision,
+    base: generation - 1,
+    generation,
     services: changed.map((service) => compiled(service)),
     removed,
   }

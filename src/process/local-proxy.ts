@@ -2,8 +2,9 @@ import type { AddressInfo } from 'node:net'
 import type { ProxySettings } from '../config/config.ts'
 import type { ControlHalf } from '../control/control-half.ts'
 import { localLink } from '../control/link.ts'
-import type { ProcessView, Proxies } from '../control/proxies.ts'
+import type { Proxies } from '../control/proxies.ts'
 import { sum } from '../control/proxies.ts'
+import type { ProcessView } from '../model/fleet.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
 import { AccessLog } from '../telemetry/access-log.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
@@ -33,7 +34,7 @@ export class LocalProxy implements Proxies {
   async start(control: ControlHalf, revision: number): Promise<void> {
     control.attach(NAME, this.link.control)
     // No connection is taken before the table is in force.
-    await control.progress.wait(revision, [], 10_000)
+    await control.settled(revision, [], 10_000, true)
     for (const address of this.settings.listen) {
       if (address.kind === 'fd') assertInherited(address.fd)
       const listener = await this.plane.listen(listenOptions(address), address.proxyProtocol === true)
@@ -47,7 +48,7 @@ export class LocalProxy implements Proxies {
 
   processes(control: ControlHalf): readonly ProcessView[] {
     const { inFlight, connections } = this.plane.report()
-    const appliedRevision = control.progress.appliedBy(NAME)
+    const appliedRevision = control.appliedBy(NAME)
     return [{ role: 'control', ...this.vitals.read(), appliedRevision, inFlight: sum(inFlight), connections }]
   }
 }

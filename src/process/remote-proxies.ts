@@ -1,7 +1,8 @@
 import type { Logger } from 'pino'
 import type { ControlHalf } from '../control/control-half.ts'
-import type { ProcessView, Proxies } from '../control/proxies.ts'
+import type { Proxies } from '../control/proxies.ts'
 import { sum } from '../control/proxies.ts'
+import type { ProcessView } from '../model/fleet.ts'
 import type { Vitals } from '../model/messages.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
 import type { ControlInit, Roster } from './ipc.ts'
@@ -73,7 +74,7 @@ export class RemoteProxies implements Proxies {
         role: 'worker',
         ...vitals,
         pid,
-        appliedRevision: control.progress.appliedBy(name),
+        appliedRevision: control.appliedBy(name),
         inFlight: sum(report?.inFlight),
         connections: report?.connections ?? 0,
       }

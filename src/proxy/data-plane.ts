@@ -85,7 +85,7 @@ export class DataPlane {
   private accepted = 0
   private readonly tell: (message: ToControl) => void
   /** Of the table in force. */
-  private revision = -1
+  private generation = -1
   private routes = new Map<string, ServiceRoute>()
   private readonly servers = new Set<TcpServer>()
   /** 0 = unbounded. */
@@ -180,8 +180,9 @@ export class DataPlane {
   }
 
   /** Puts a table in force, in one step. Throws when it does not follow on the one that is. */
-  private apply({ base, revision, services, removed }: TableChange): void {
-    if (base !== null && base !== this.revision) throw new Error(`a table for revision ${base}, not ${this.revision}`)
+  private apply({ base, generation, services, removed }: TableChange): void {
+    if (base !== null && base !== this.generation)
+      throw new Error(`a table for generation ${base}, not ${this.generation}`)
     const before = this.routes
     const names = new Set(services.map(({ name }) => name))
     const gone = base === null ? [...before.keys()].filter((name) => !names.has(name)) : removed
@@ -193,10 +194,10 @@ export class DataPlane {
     }
     this.router = new Router(routes.values())
     this.routes = routes
-    this.revision = revision
+    this.generation = generation
     // Who waits for a pool that has lost its share is sent elsewhere; limits may have been raised.
     for (const route of before.values()) route.pump()
-    this.tell({ type: 'applied', revision, busy: this.targets.busy() })
+    this.tell({ type: 'applied', generation, busy: this.targets.busy() })
   }
 
   /** What it counts, and has under way. */

@@ -1,6 +1,15 @@
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { applyChange, type Change, type Documents, EMPTY_DOCUMENTS, type HistoryEntry } from '../model/state.ts'
+import {
+  applyChange,
+  type Change,
+  type Documents,
+  EMPTY_DOCUMENTS,
+  type HistoryEntry,
+  type JsonObject,
+} from '../model/state.ts'
+import { Answers } from './answers.ts'
+import { Feed, surface } from './feed.ts'
 import { makeDirectory } from './files.ts'
 import { History } from './history.ts'
 import { Journal } from './journal.ts'
@@ -10,7 +19,10 @@ import {
   type CommitOutcome,
   type HistoryQuery,
   type Store,
+  type StoreCounts,
   StoreInUse,
+  type StoreListener,
+  type StoreStatus,
   StoreUnavailable,
   StoreUnusable,
 } from './store.ts'
@@ -33,15 +45,6 @@ interface Opened {
   readonly journal: Journal
 }
 
-type Listener = (change: Change, documents: Documents) => void
-
-/** Lets a bug in what we call surface as what it is, uncaught, without becoming the failure of a commit. */
-function surface(error: unknown): void {
-  process.nextTick(() => {
-    throw error
-  })
-}
-
 /**
  * The state of one Cutover in the files of one directory: `state.json`, a snapshot, and `changes.log`, every change
  * since. A change counts once its line in the log is on the disk; kill -9 at any moment leaves the state before it or
@@ -54,7 +57,8 @@ export class EmbeddedStore implements Store {
   readonly #patienceMs: number
   readonly #compactAfter: { readonly changes: number; readonly bytes: number }
   readonly #warn: (message: string) => void
-  readonly #listeners = new Set<Listener>()
+  readonly #feed = new Feed()
+  readonly #answers = new Answers()
   #opened: Opened | undefined
   #documents = EMPTY_DOCUMENTS
   #history = new History()
@@ -117,9 +121,29 @@ export class EmbeddedStore implements Store {
     return outcome
   }
 
-  subscribe(listener: Listener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+  subscribe(listener: StoreListener): () => void {
+    return this.#feed.subscribe(listener)
+  }
+
+  /** Its files are on this machine: what goes wrong there is told to whoever writes. */
+  status(): StoreStatus {
+    return { up: true }
+  }
+
+  onStatus(): void {
+    // It does not change.
+  }
+
+  counts(): StoreCounts {
+    return { reloads: 0, lostRevisions: 0, restores: 0 }
+  }
+
+  async remember(key: string, answer: JsonObject): Promise<void> {
+    this.#answers.set(key, answer)
+  }
+
+  async recall(key: string): Promise<JsonObject | null> {
+    return this.#answers.get(key)
   }
 
   async history(query: HistoryQuery): Promise<readonly HistoryEntry[]> {
@@ -145,7 +169,7 @@ export class EmbeddedStore implements Store {
     const { journal, changes, torn } = await Journal.open(file, start.revision)
     this.#history = new History(snapshot?.history)
     for (const change of changes) this.#history.record(change)
-    this.#documents = changes.reduce(applyChange, start)
+    this.#documents = changes.reduce((documents, change) => applyChange(documents, change), start)
     this.#opened = { lock, journal }
     if (torn > 0) this.#warn(`${file}: dropped ${torn} bytes of a last change that was never completed`)
     // From the first day there is a snapshot, for it is what tells an older Cutover to keep its hands off a newer log.
@@ -159,19 +183,8 @@ export class EmbeddedStore implements Store {
     await this.#opened.journal.append(change)
     this.#documents = applyChange(this.#documents, change)
     this.#history.record(change)
-    this.#tell(change)
+    this.#feed.tell(this.#documents, change)
     return 'committed'
-  }
-
-  #tell(change: Change): void {
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(change, this.#documents)
-      } catch (error) {
-        // The change stands, and the others must hear of it.
-        surface(error)
-      }
-    }
   }
 
   async #compactWhenDue(): Promise<void> {

@@ -1,48 +1,39 @@
+import { isCount, isFields } from '../model/shape.ts'
 import type { Change, Documents, HistoryEntry, ServiceDocument } from '../model/state.ts'
 
 // The checksums find damage; these find files written by hand or by something else. Enough is looked at to tell.
 
-type Fields = Readonly<Record<string, unknown>>
-
-export function isRecord(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isRevision(value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0
-}
-
 function isServiceDocument(value: unknown, name: string): value is ServiceDocument {
   return (
-    isRecord(value) &&
+    isFields(value) &&
     value.name === name &&
-    isRevision(value.revision) &&
-    isRecord(value.source) &&
+    isCount(value.revision) &&
+    isFields(value.source) &&
     Array.isArray(value.decisions) &&
-    isRecord(value.servers) &&
-    isRecord(value.poolCuts)
+    isFields(value.servers) &&
+    isFields(value.poolCuts)
   )
 }
 
 function isConfiguration(value: unknown): boolean {
-  return isRecord(value) && typeof value.hash === 'string' && isRecord(value.services)
+  return isFields(value) && typeof value.hash === 'string' && isFields(value.services)
 }
 
 /** Whether `value` is a list of history entries. */
 export function isHistory(value: unknown): value is readonly HistoryEntry[] {
   return (
     Array.isArray(value) &&
-    value.every((entry) => isRecord(entry) && typeof entry.service === 'string' && isRevision(entry.revision))
+    value.every((entry) => isFields(entry) && typeof entry.service === 'string' && isCount(entry.revision))
   )
 }
 
 /** Whether `value` can be the documents of a snapshot. */
 export function isDocuments(value: unknown): value is Documents {
   return (
-    isRecord(value) &&
-    isRevision(value.revision) &&
+    isFields(value) &&
+    isCount(value.revision) &&
     (value.configuration === null || isConfiguration(value.configuration)) &&
-    isRecord(value.services) &&
+    isFields(value.services) &&
     Object.entries(value.services).every(([name, document]) => isServiceDocument(document, name))
   )
 }
@@ -50,11 +41,11 @@ export function isDocuments(value: unknown): value is Documents {
 /** Whether `value` can be a change of the log. */
 export function isChange(value: unknown): value is Change {
   return (
-    isRecord(value) &&
-    isRevision(value.revision) &&
+    isFields(value) &&
+    isCount(value.revision) &&
     typeof value.at === 'string' &&
     (value.configuration === undefined || isConfiguration(value.configuration)) &&
-    isRecord(value.services) &&
+    isFields(value.services) &&
     Object.entries(value.services).every(
       ([name, document]) => document === null || isServiceDocument(document, name),
     ) &&

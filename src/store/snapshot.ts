@@ -1,9 +1,10 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { isFields } from '../model/shape.ts'
 import type { Documents, HistoryEntry } from '../model/state.ts'
 import { damaged } from './damage.ts'
 import { checksum, syncDirectory } from './files.ts'
-import { isDocuments, isHistory, isRecord, parseJson } from './shape.ts'
+import { isDocuments, isHistory, parseJson } from './shape.ts'
 import { StoreUnusable } from './store.ts'
 
 /** The format written. Raised whenever an older Cutover would misread the directory's files. */
@@ -31,7 +32,7 @@ export async function readSnapshot(file: string): Promise<Snapshot | undefined> 
   const unusable = (problem: string) => damaged(file, problem, [file, log], 'the configuration')
   if (text === '') throw unusable('the file is empty')
   const value = parseJson(text)
-  if (!isRecord(value)) throw unusable('this is not a JSON object')
+  if (!isFields(value)) throw unusable('this is not a JSON object')
   const { format, documents, history } = value
   if (typeof format === 'number' && format > FORMAT) {
     throw new StoreUnusable(
@@ -44,7 +45,8 @@ export async function readSnapshot(file: string): Promise<Snapshot | undefined> 
     throw unusable('the checksum is wrong: the file was damaged or edited')
   }
   if (!isDocuments(documents) || !isHistory(history)) throw unusable('these are not the documents of a store')
-  return { documents, history }
+  // Before there were stores that can lose a revision, the revision said which state it was.
+  return { documents: { ...documents, head: documents.head ?? String(documents.revision) }, history }
 }
 
 /** Replaces `file`, durably: at every moment there is the old snapshot or the new one. Throws what the disk says. */

@@ -1,14 +1,22 @@
-import type { Change, Documents, HistoryEntry } from '../model/state.ts'
+import type { Change, Documents, HistoryEntry, JsonObject } from '../model/state.ts'
 
-/** `stale`: another change took the revision first; decide again on the newer state. */
-export type CommitOutcome = 'committed' | 'stale'
+/**
+ * `stale`: another change took the revision first; decide again on the newer state. `unreplicated`: committed, but no
+ * replica has it yet, and if the primary is lost now the change is lost with it.
+ */
+export type CommitOutcome = 'committed' | 'unreplicated' | 'stale'
 
 /** The store is out of reach or broken; nothing was changed. */
 export class StoreUnavailable extends Error {
   override name = 'StoreUnavailable'
 }
 
-/** The store's files cannot be used as they are; the message names the file and says what can be done. */
+/** The store was lost before it had answered: the change may have been made or not. */
+export class OutcomeUnknown extends StoreUnavailable {
+  override name = 'OutcomeUnknown'
+}
+
+/** The store cannot be used as it is; the message names it and says what can be done. */
 export class StoreUnusable extends Error {
   override name = 'StoreUnusable'
 }
@@ -24,9 +32,25 @@ export interface HistoryQuery {
   readonly limit: number
 }
 
+/** Whether the store can be reached; while it cannot, `documents()` are as last known. */
+export type StoreStatus = { readonly up: true } | { readonly up: false; readonly since: Date; readonly detail: string }
+
+/** What the store has been through since this process started. */
+export interface StoreCounts {
+  /** Everything was read anew, because the feed had a gap. */
+  readonly reloads: number
+  /** Revisions that were here and are gone, lost by the store in a fail-over. */
+  readonly lostRevisions: number
+  /** An emptied or damaged store was filled again from what was known here. */
+  readonly restores: number
+}
+
+/** `change`: the one that made these documents; null when it is not known what has changed. */
+export type StoreListener = (documents: Documents, change: Change | null) => void
+
 /** Where the state lives. Every change, made here or elsewhere, comes back through the feed, in order of revision. */
 export interface Store {
-  /** Reads what is there. Throws StoreUnusable. Called once, before anything else. */
+  /** Reads what is there, or what was there last if the store is away. Throws StoreUnusable. Called once, before anything else. */
   open(): Promise<Documents>
   /** The documents as last known. */
   documents(): Documents
@@ -35,9 +59,17 @@ export interface Store {
    * listeners. `stale` unless `change.revision` is exactly one above the store's. Throws StoreUnavailable.
    */
   commit(change: Change): Promise<CommitOutcome>
-  /** Calls `listener` with every change after it is durable. Returns the way to stop that. */
-  subscribe(listener: (change: Change, documents: Documents) => void): () => void
-  /** Newest first. */
+  /** Calls `listener` with the documents after every change, once it is durable. Returns the way to stop that. */
+  subscribe(listener: StoreListener): () => void
+  /** Newest first. While the store is away, those that are known here. */
   history(query: HistoryQuery): Promise<readonly HistoryEntry[]>
+  status(): StoreStatus
+  /** Calls `listener` when the store has gone away, and when it is back and `documents()` are up to date again. */
+  onStatus(listener: (status: StoreStatus) => void): void
+  counts(): StoreCounts
+  /** Keeps the answer to a write with an Idempotency-Key for a day, so that all who share the store can give it again. */
+  remember(key: string, answer: JsonObject): Promise<void>
+  /** The answer kept under that key. Throws StoreUnavailable. */
+  recall(key: string): Promise<JsonObject | null>
   close(): Promise<void>
 }

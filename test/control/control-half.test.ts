@@ -21,7 +21,7 @@ let control: ControlHalf
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cutover-control-'))
   store = new EmbeddedStore({ path: folder })
-  control = new ControlHalf(store, checkService)
+  control = new ControlHalf({ store, resolve: checkService })
   await control.start()
   const pool = (name: string) => ({
     servers: { [`${name}1`]: 'http://127.0.0.1:1', [`${name}2`]: 'http://127.0.0.1:2' },
@@ -62,8 +62,10 @@ class HandDriven {
 
   /** Says that the table of a revision is in force, once it has come. */
   async apply(revision: number, busy: Readonly<Record<string, number>> = {}): Promise<void> {
-    await this.has((message) => message.type === 'table' && message.change.revision === revision)
-    this.end.send({ type: 'applied', revision, busy })
+    // The first table is that of the empty state, revision 0.
+    const generation = revision + 1
+    await this.has((message) => message.type === 'table' && message.change.generation === generation)
+    this.end.send({ type: 'applied', generation, busy })
   }
 
   idle(cut = 0): void {
@@ -93,11 +95,11 @@ describe('a change is settled', () => {
     await a.apply(revision)
     const late = await control.settled(revision, drains, 20)
     expect(late).toMatchObject({ applied: false, lagging: ['b'], busy: {}, cut: 0, reopened: [] })
-    expect(control.progress.appliedRevision()).toBe(-1)
+    expect(control.applied()).toBeNull()
     const settled = control.settled(revision, drains, 10_000)
     await b.apply(revision)
     expect(await settled).toMatchObject({ applied: true, lagging: [], busy: {} })
-    expect(control.progress.appliedRevision()).toBe(revision)
+    expect(control.applied()?.revision).toBe(revision)
   })
 
   test('when the last request anywhere has ended; what was cut is added up', async () => {
@@ -215,7 +217,7 @@ test('a proxy half that comes later gets the table, and what is known of health'
   const a = new HandDriven('late')
   await a.apply(1)
   expect(a.received).toMatchObject([
-    { type: 'table', change: { revision: 1, services: [{ name: 'shop' }] } },
+    { type: 'table', change: { generation: 2, services: [{ name: 'shop' }] } },
     { type: 'health' },
   ])
 })

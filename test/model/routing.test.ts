@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../src/model/commands.ts'
-import { compile } from '../../src/model/table.ts'
+import { wholeTable } from '../../src/model/table.ts'
 import { definitionOf, NOW_MS, percents, World } from './support.ts'
 
 const shop = (pools: Record<string, number> = { blue: 1, green: 1 }) => new World({ shop: definitionOf(pools) })
@@ -70,7 +70,7 @@ describe('switch', () => {
 
   test('a deadline cuts the pool that lost its share, until it has one again', () => {
     const world = shop()
-    const cutAt = () => compile(world.state).services[0]?.pools.map((pool) => pool.servers[0]?.cutAt)
+    const cutAt = () => wholeTable(world.state, 1).services[0]?.pools.map((pool) => pool.servers[0]?.cutAt)
     world.must(switchTo('green', 2_000))
     expect(cutAt()).toEqual([NOW_MS + 2_000, null])
     // A later change that has nothing to do with it leaves the deadline where it is.
@@ -89,7 +89,7 @@ test('a deadline stays where it is while other pools share the traffic anew', ()
   world.facts = { ...world.facts, nowMs: NOW_MS + 1_000 }
   world.must(shift('c', 10))
   world.must(switchTo('c', 5_000))
-  const cutAt = compile(world.state).services[0]?.pools.map((pool) => pool.servers[0]?.cutAt)
+  const cutAt = wholeTable(world.state, 1).services[0]?.pools.map((pool) => pool.servers[0]?.cutAt)
   expect(cutAt).toEqual([NOW_MS + 2_000, NOW_MS + 6_000, null])
 })
 

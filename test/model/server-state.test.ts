@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../src/model/commands.ts'
 import { drainsOf } from '../../src/model/drains.ts'
-import { compile } from '../../src/model/table.ts'
+import { wholeTable } from '../../src/model/table.ts'
 import { definitionOf, NOW_MS, PLAIN, resolved, World } from './support.ts'
 
 type ServerCommand = Extract<Command, { kind: 'server' }>
@@ -67,7 +67,7 @@ describe('T3: a name that stands in several places', () => {
 
 describe('state and weight', () => {
   const alone = (rest = {}) => new World({ shop: definitionOf({ web: 2 }, rest) })
-  const seen = (one: World) => compile(one.state).services[0]?.pools[0]?.servers[0]
+  const seen = (one: World) => wholeTable(one.state, 1).services[0]?.pools[0]?.servers[0]
 
   test('are told in the history as they were and as they are', () => {
     const one = alone()

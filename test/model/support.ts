@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { checkService } from '../../src/config/check-service.ts'
 import type { Command, Definition, Facts, Outcome, Request } from '../../src/model/commands.ts'
 import { decide } from '../../src/model/decide.ts'
-import { applyChange, type Documents, type JsonObject, type Service, type State } from '../../src/model/state.ts'
+import { applyChange, EMPTY_DOCUMENTS, type JsonObject, type Service, type State } from '../../src/model/state.ts'
 
 /** Thursday; only differences matter. */
 export const NOW_MS = Date.parse('2026-11-26T12:00:00Z')
@@ -35,7 +35,7 @@ export function resolved(source: JsonObject, name = 'shop'): Definition {
 
 /** A state as a store would keep it: commands go through `decide`, changes through `applyChange`. */
 export class World {
-  state: State = { revision: 0, configuration: null, services: {} }
+  state: State = { ...EMPTY_DOCUMENTS, services: {} }
   facts: Facts = ALL_UP
 
   constructor(services: Readonly<Record<string, Definition>> = {}) {
@@ -48,14 +48,14 @@ export class World {
   run(command: Command, request: Request = PLAIN): Outcome {
     const outcome = decide(this.state, command, request, this.facts)
     if (outcome.kind !== 'change') return outcome
-    const { revision, configuration, services } = applyChange(this.state as Documents, outcome.change)
+    const { services, ...rest } = applyChange(this.state, outcome.change)
     const definition = (name: string) => specOf(command, name) ?? this.state.services[name]?.spec
     const resolvedServices = Object.entries(services).map(([name, document]): [string, Service] => {
       const spec = definition(name)
       if (spec === undefined) throw new Error(`no definition of ${name}`)
       return [name, { ...document, spec }]
     })
-    this.state = { revision, configuration, services: Object.fromEntries(resolvedServices) }
+    this.state = { ...rest, services: Object.fromEntries(resolvedServices) }
     return outcome
   }
 

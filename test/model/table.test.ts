@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { compile } from '../../src/model/table.ts'
+import { wholeTable } from '../../src/model/table.ts'
 import { definitionOf, NOW_MS, resolved, World } from './support.ts'
 
 test('has every service, pool and server, shares in hundredths, and the policies as resolved', () => {
@@ -20,8 +20,8 @@ test('has every service, pool and server, shares in hundredths, and the policies
     retry: { attempts: 3 },
   }
   const world = new World({ shop: resolved(source) })
-  const [shop] = compile(world.state).services
-  expect(compile(world.state).revision).toBe(1)
+  const [shop] = wholeTable(world.state, 1).services
+  expect(wholeTable(world.state, 1).generation).toBe(1)
   expect(shop).toMatchObject({
     name: 'shop',
     hosts: ['shop.example.com'],
@@ -48,12 +48,12 @@ test('has every service, pool and server, shares in hundredths, and the policies
     { name: 'blue', version: '1.4.2', share: 9_999, servers: [blue1] },
     { name: 'green', version: 'green', share: 1, servers: [] },
   ])
-  expect(structuredClone(compile(world.state))).toEqual(compile(world.state))
+  expect(structuredClone(wholeTable(world.state, 1))).toEqual(wholeTable(world.state, 1))
 })
 
 test('servers without health checks are marked, and need none', () => {
   const world = new World({ shop: definitionOf({ blue: 1 }, { health: 'off' }) })
-  expect(compile(world.state).services[0]?.pools[0]?.servers[0]?.unchecked).toBe(true)
+  expect(wholeTable(world.state, 1).services[0]?.pools[0]?.servers[0]?.unchecked).toBe(true)
 })
 
 test('of two deadlines the earlier one counts', () => {
@@ -62,7 +62,9 @@ test('of two deadlines the earlier one counts', () => {
   world.must({ kind: 'switch', service: 'shop', to: 'green', drainMs: 2_000 })
   world.facts = { ...world.facts, nowMs: NOW_MS - 4_000 }
   world.must({ kind: 'server', server: 'blue2', state: 'drain' })
-  const cutAt = compile(world.state).services[0]?.pools.map(({ servers }) => servers.map((server) => server.cutAt))
+  const cutAt = wholeTable(world.state, 1).services[0]?.pools.map(({ servers }) =>
+    servers.map((server) => server.cutAt),
+  )
   expect(cutAt).toEqual([[NOW_MS + 2_000, NOW_MS + 1_000, NOW_MS + 2_000], [null]])
 })
 
@@ -71,6 +73,6 @@ test('a pool that has traffic again is not cut, its drained servers still are', 
   world.must({ kind: 'server', server: 'blue1', state: 'drain' })
   world.must({ kind: 'switch', service: 'shop', to: 'green', drainMs: 2_000 })
   world.must({ kind: 'rollback', service: 'shop' })
-  const cutAt = compile(world.state).services[0]?.pools[0]?.servers.map((server) => server.cutAt)
+  const cutAt = wholeTable(world.state, 1).services[0]?.pools[0]?.servers.map((server) => server.cutAt)
   expect(cutAt).toEqual([NOW_MS + 5_000, null])
 })

@@ -58,7 +58,7 @@ function dataPlane(tell: (message: ToControl) => void): DataPlane {
 }
 
 const all = Array.from({ length: SERVICES }, (_, i) => service(i))
-const whole: ToProxy = { type: 'table', change: { base: null, revision: 1, services: all, removed: [] } }
+const whole: ToProxy = { type: 'table', change: { base: null, generation: 1, services: all, removed: [] } }
 
 /** Milliseconds of CPU of this thread: what else the machine does is not counted. */
 function cost(work: () => void): number {
@@ -70,7 +70,7 @@ function cost(work: () => void): number {
 
 test('10,000 services with 10 servers each are in force in less than 250 ms, and a change of one much sooner', () => {
   const applied: number[] = []
-  const plane = dataPlane((message) => message.type === 'applied' && applied.push(message.revision))
+  const plane = dataPlane((message) => message.type === 'applied' && applied.push(message.generation))
   // The least of some tries: the first ones pay for what the engine learns.
   const times = [1, 2, 3, 4].map(() => {
     const fresh = dataPlane(() => undefined)
@@ -78,8 +78,8 @@ test('10,000 services with 10 servers each are in force in less than 250 ms, and
   })
   expect(Math.min(...times)).toBeLessThan(250)
   plane.receive(whole)
-  const changes = [2, 3, 4].map((revision) => {
-    const change = { base: revision - 1, revision, services: [service(7)], removed: revision === 4 ? ['s9'] : [] }
+  const changes = [2, 3, 4].map((generation) => {
+    const change = { base: generation - 1, generation, services: [service(7)], removed: generation === 4 ? ['s9'] : [] }
     return cost(() => plane.receive({ type: 'table', change }))
   })
   expect(Math.min(...changes)).toBeLessThan(Math.min(...times) / 3)
@@ -91,7 +91,7 @@ test('10,000 services with 10 servers each are in force in less than 250 ms, and
 test('a request is matched at a cost that does not depend on how many services there are', () => {
   const [many, one] = [dataPlane(() => undefined), dataPlane(() => undefined)]
   many.receive(whole)
-  one.receive({ type: 'table', change: { base: null, revision: 1, services: [service(5)], removed: [] } })
+  one.receive({ type: 'table', change: { base: null, generation: 1, services: [service(5)], removed: [] } })
   const match = (plane: DataPlane) => () => {
     for (let i = 0; i < 200_000; i++) plane.router.match('s5.test', '/some/path?x=1')
   }
@@ -102,9 +102,9 @@ test('a request is matched at a cost that does not depend on how many services t
 
 test('a table that does not follow on the one in force is refused', () => {
   const plane = dataPlane(() => undefined)
-  plane.receive({ type: 'table', change: { base: null, revision: 1, services: [service(1)], removed: [] } })
-  const change = { base: 5, revision: 6, services: [], removed: ['s1'] }
-  expect(() => plane.receive({ type: 'table', change })).toThrow('a table for revision 5, not 1')
+  plane.receive({ type: 'table', change: { base: null, generation: 1, services: [service(1)], removed: [] } })
+  const change = { base: 5, generation: 6, services: [], removed: ['s1'] }
+  expect(() => plane.receive({ type: 'table', change })).toThrow('a table for generation 5, not 1')
   expect(plane.router.match('s1.test', '/')).not.toBeNull()
 })
 

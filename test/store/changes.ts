@@ -55,5 +55,5 @@ export function changesTo(last: number): Change[] {
 
 /** The documents after the changes of revisions 1 to `last`. */
 export function documentsAt(last: number): Documents {
-  return changesTo(last).reduce(applyChange, EMPTY_DOCUMENTS)
+  return changesTo(last).reduce((documents, change) => applyChange(documents, change), EMPTY_DOCUMENTS)
 }

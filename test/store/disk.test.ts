@@ -48,7 +48,7 @@ test.runIf(process.platform === 'linux')('a log that cannot be made durable take
   await symlink('/dev/null', join(path, 'changes.log'))
   const { store } = await openStore(path)
   const told: number[] = []
-  store.subscribe((change) => told.push(change.revision))
+  store.subscribe(({ revision }) => told.push(revision))
   for (let tries = 0; tries < 2; tries++) {
     const failure = await store.commit(changeFor(3)).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(StoreUnavailable)

@@ -63,7 +63,7 @@ test('of two commits that race for a revision exactly one is made', async () => 
 test('the feed tells every change in order, before the commit resolves, until it is stopped', async () => {
   const { store } = await openStore(await temporaryDirectory(), 2)
   const heard: unknown[] = []
-  const stop = store.subscribe((change, documents) => heard.push(change.revision, documents))
+  const stop = store.subscribe((documents, change) => heard.push(change?.revision, documents))
   const commits = changesTo(4).map((change) => store.commit(change).then(() => heard.push(`${change.revision} done`)))
   await Promise.all([...commits, store.commit(changeFor(9))])
   stop()
@@ -80,7 +80,7 @@ test('a listener that throws does not fail the commit, nor keep the next one fro
     process.on('uncaughtException', (error) => console.log(error.message))
     await store.open()
     store.subscribe(() => { throw new Error('a bug') })
-    store.subscribe((change) => console.log('heard ' + change.revision))
+    store.subscribe((_, change) => console.log('heard ' + change.revision))
     console.log(await store.commit(JSON.parse(process.argv[3])))
     await store.close()`
   const embedded = new URL('../../src/store/embedded.ts', import.meta.url).href

@@ -80,7 +80,7 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
 function notReady(context: AdminContext): string | null {
   const { control } = context
   if (context.isStopping()) return 'stopping'
-  if (control.progress.appliedRevision() < control.state.revision) return 'the routing table is not in force yet'
+  if (!control.isInForce) return 'the routing table is not in force yet'
   if (!control.allProbed()) return 'the first health checks are not in yet'
   return null
 }
@@ -96,9 +96,9 @@ function processes({ proxies: { trouble } }: AdminContext): Part {
 }
 
 function dataPlane({ control }: AdminContext): Part {
-  const applied = control.progress.appliedRevision()
-  if (applied >= control.state.revision) return { status: 'ok', detail: null }
-  return { status: 'degraded', detail: `revision ${applied} of ${control.state.revision} is in force` }
+  if (control.isInForce) return { status: 'ok', detail: null }
+  const applied = control.applied()?.revision ?? 'no revision'
+  return { status: 'degraded', detail: `${applied} of ${control.state.revision} is in force` }
 }
 
 function serving({ control }: AdminContext, service: Service): Part {

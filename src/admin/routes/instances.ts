@@ -34,7 +34,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
         live: true,
         address: context.address(),
         version,
-        appliedRevision: control.progress.appliedRevision(),
+        appliedRevision: control.applied()?.revision ?? -1,
         lastSeen: new Date().toISOString(),
         processes: proxies.processes(control),
       }

@@ -16,7 +16,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext): void
     return {
       report,
       revision,
-      appliedRevision: control.progress.appliedRevision(),
+      appliedRevision: control.applied()?.revision ?? -1,
       services: all.map(({ name }) => name),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,

@@ -1,0 +1,120 @@
+import type { StateName } from '../model/state.ts'
+import type { Member } from './fleet.ts'
+import type { Lineage } from './lineage.ts'
+import type { Progress } from './progress.ts'
+
+/** What is to be in force: the table of this instance, and the state of all the others. */
+export interface Goal {
+  readonly generation: number
+  readonly state: StateName
+}
+
+/** How far the fleet has come with a change and with what it sends to rest. */
+export interface Standing {
+  /** It is in force in every proxy half of every instance that lives. */
+  readonly applied: boolean
+  /** Where it is not: proxy halves of this instance, and other instances by name. */
+  readonly lagging: readonly string[]
+  /** Requests under way by target key, for the targets asked about. */
+  readonly busy: Readonly<Record<string, number>>
+  /** The instances where they are. */
+  readonly busyAt: readonly string[]
+}
+
+/** How things stood when waiting ended. */
+export interface Waited extends Standing {
+  /** Requests that were cut meanwhile at the targets asked about. */
+  readonly cut: number
+  /** Instances that have died meanwhile: what they had in force is not known. */
+  readonly leftOut: readonly string[]
+}
+
+interface Parts {
+  readonly progress: Progress
+  readonly lineage: Lineage
+  /** The other instances. */
+  readonly others: () => readonly Member[]
+  /** Of this instance, for people. */
+  readonly ownName: string
+}
+
+/** Knows, and lets one wait for, what is in force and what is at rest: in all proxy halves here, and in the whole fleet. */
+export class Convergence {
+  private readonly parts: Parts
+  private readonly waiters = new Set<() => void>()
+
+  constructor(parts: Parts) {
+    this.parts = parts
+  }
+
+  /** Somebody has come further. */
+  check(): void {
+    for (const check of [...this.waiters]) check()
+  }
+
+  /** `here`: of this instance alone. */
+  standing({ generation, state }: Goal, keys: readonly string[], here = false): Standing {
+    const { progress, lineage, ownName } = this.parts
+    const lagging = [...progress.lagging(generation)]
+    const busy: Record<string, number> = {}
+    const busyAt: string[] = []
+    const add = (instance: string, counts: Readonly<Record<string, number>>): void => {
+      const here = keys.filter((key) => (counts[key] ?? 0) > 0)
+      for (const key of here) busy[key] = (busy[key] ?? 0) + (counts[key] ?? 0)
+      if (here.length > 0) busyAt.push(instance)
+    }
+    add(ownName, progress.busy())
+    for (const member of here ? [] : this.live()) {
+      const { applied, busy: counts } = member.record
+      // One that is ahead of what we know has it in force all the same; we shall know in a moment.
+      const hasIt = applied !== null && applied.revision >= state.revision && lineage.has(applied)
+      if (!hasIt) lagging.push(this.nameOf(member))
+      add(this.nameOf(member), counts)
+    }
+    return { applied: lagging.length === 0, lagging, busy, busyAt }
+  }
+
+  /**
+   * Resolves once `goal` is in force everywhere and nothing is under way at `keys`, or after `timeoutMs`, with how things
+   * stand then. An instance that dies meanwhile is waited for no longer.
+   */
+  wait(goal: Goal, keys: readonly string[], timeoutMs: number, here = false): Promise<Waited> {
+    const cutBefore = this.cuts(keys, here)
+    const awaited = new Map(this.live().map((member) => [member.record.id, this.nameOf(member)]))
+    return new Promise((resolve) => {
+      const end = (standing: Standing): void => {
+        clearTimeout(timer)
+        this.waiters.delete(check)
+        const cut = [...this.cuts(keys, here)].reduce((sum, [id, count]) => sum + count - (cutBefore.get(id) ?? 0), 0)
+        const gone = this.parts.others().filter(({ live, record: { id } }) => !live && awaited.has(id))
+        const leftOut = here ? [] : gone.map((member) => this.nameOf(member))
+        resolve({ ...standing, cut: Math.max(0, cut), leftOut })
+      }
+      const check = (): void => {
+        const standing = this.standing(goal, keys, here)
+        if (standing.applied && standing.busyAt.length === 0) end(standing)
+      }
+      const timer = setTimeout(() => end(this.standing(goal, keys, here)), timeoutMs)
+      this.waiters.add(check)
+      check()
+    })
+  }
+
+  /** An instance as people shall know it: by its name, and by its address where that is not enough. */
+  nameOf({ record: { name, address } }: Member): string {
+    const names = [this.parts.ownName, ...this.live().map(({ record }) => record.name)]
+    return names.filter((other) => other === name).length > 1 ? `${name} (${address})` : name
+  }
+
+  private live(): readonly Member[] {
+    return this.parts.others().filter(({ live }) => live)
+  }
+
+  /** Requests cut so far at `keys`, by instance. */
+  private cuts(keys: readonly string[], here: boolean): ReadonlyMap<string, number> {
+    const sum = (counts: Readonly<Record<string, number>>): number =>
+      keys.reduce((total, key) => total + (counts[key] ?? 0), 0)
+    const remote = here ? [] : this.parts.others().map(({ record: { id, cut } }): [string, number] => [id, sum(cut)])
+    return new Map([['', sum(this.parts.progress.cut())], ...remote])
+  }
+}

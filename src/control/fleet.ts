@@ -1,0 +1,151 @@
+import type { InstanceProgress, InstanceRecord } from '../model/fleet.ts'
+import { isProgress, isRecord } from '../model/fleet-shape.ts'
+import type { JsonObject } from '../model/state.ts'
+import type { Register, Sighting } from '../store/register.ts'
+import { StoreUnavailable } from '../store/store.ts'
+
+export const BEAT_MS = 1_000
+/** Without a beat for so long, an instance is gone. Source: SPEC §6. */
+const GONE_MS = 3 * BEAT_MS
+/** One that is gone is shown for so long. */
+const FORGOTTEN_MS = 24 * 3_600_000
+
+/** Another instance of the fleet. */
+export interface Member {
+  readonly record: InstanceRecord
+  readonly live: boolean
+  readonly lastSeen: Date
+}
+
+export interface FleetOptions {
+  /** null = there is no fleet: the store is this instance's own. */
+  readonly register: Register | null
+  readonly id: string
+  readonly record: () => InstanceRecord
+  readonly progress: () => InstanceProgress
+  /** Somebody has come, gone, or come further. */
+  readonly onChange: () => void
+}
+
+/**
+ * Who shares the store: every instance says each second how it is, and at once when it has come further. Who has not been
+ * heard of for three seconds is gone. While the store is away nobody can be heard, and nobody is judged.
+ */
+export class Fleet {
+  private readonly options: FleetOptions
+  private readonly members = new Map<string, Member>()
+  private timer: NodeJS.Timeout | undefined
+  private hasLeft = false
+  /** Monotonic ms; nobody who was there is gone before. */
+  private graceUntil = 0
+  private lastBeatAt = Number.NEGATIVE_INFINITY
+  private isReporting = false
+  private sent = ''
+
+  constructor(options: FleetOptions) {
+    this.options = options
+    options.register?.onReport((id, progress) => this.heard(id, progress))
+  }
+
+  /** Makes this instance known, and keeps it so. Resolves when the others know of it, or the store is away. */
+  async join(): Promise<void> {
+    if (this.options.register === null || this.hasLeft) return
+    await this.beat()
+    if (this.hasLeft) return
+    // Some jitter: a fleet that was started at once shall not ask the store at once for ever.
+    this.timer = setTimeout(() => void this.join(), BEAT_MS * (0.9 + Math.random() * 0.1)).unref()
+  }
+
+  /** Takes leave: nobody shall wait for this instance. */
+  async leave(): Promise<void> {
+    this.hasLeft = true
+    clearTimeout(this.timer)
+    const { register, id } = this.options
+    await register?.strike([id]).catch(ifUnavailable)
+  }
+
+  /** The others: those that live, and those that are gone since not too long ago. */
+  others(): readonly Member[] {
+    return [...this.members.values()]
+  }
+
+  live(): readonly Member[] {
+    return this.others().filter(({ live }) => live)
+  }
+
+  /** Tells the others at once how far this instance has come. */
+  report(): void {
+    const { register, id, progress } = this.options
+    if (register === null || this.isReporting || this.hasLeft) return
+    this.isReporting = true
+    // What several workers say in one turn of the event loop is told once.
+    setImmediate(() => {
+      this.isReporting = false
+      const { sequence, ...rest } = progress()
+      const said = JSON.stringify(rest)
+      if (said === this.sent) return
+      this.sent = said
+      register.report(id, { sequence, ...rest } as unknown as JsonObject)
+    })
+  }
+
+  private async beat(): Promise<void> {
+    const { register, id, record, onChange } = this.options
+    if (register === null) return
+    try {
+      const sightings = await register.beat(id, record() as unknown as JsonObject)
+      if (this.hasLeft) return
+      const now = performance.now()
+      // After a silence of ours nothing follows from that of the others: the store may have been away for all.
+      if (now - this.lastBeatAt > 2 * BEAT_MS) this.graceUntil = now + GONE_MS
+      this.lastBeatAt = now
+      this.see(sightings.filter((sighting) => sighting.id !== id))
+      onChange()
+      await this.tidy(sightings)
+    } catch (error) {
+      ifUnavailable(error)
+    }
+  }
+
+  private see(sightings: readonly Sighting[]): void {
+    const seen = new Set(sightings.map(({ id }) => id))
+    for (const id of this.members.keys()) if (!seen.has(id)) this.members.delete(id)
+    for (const { id, record, ageMs } of sightings) {
+      if (!isRecord(record)) continue
+      const known = this.members.get(id)
+      const inGrace = known?.live === true && performance.now() < this.graceUntil
+      const live = ageMs <= GONE_MS || inGrace
+      const newest = known !== undefined && known.record.sequence > record.sequence ? progressOf(known.record) : {}
+      this.members.set(id, { record: { ...record, ...newest }, live, lastSeen: new Date(Date.now() - ageMs) })
+    }
+  }
+
+  private heard(id: string, progress: JsonObject): void {
+    const member = this.members.get(id)
+    if (member === undefined || !isProgress(progress) || progress.sequence <= member.record.sequence) return
+    this.members.set(id, { ...member, record: { ...member.record, ...progressOf(progress) } })
+    this.options.onChange()
+  }
+
+  /** Strikes off who is gone for long, and who has come back as another. */
+  private async tidy(sightings: readonly Sighting[]): Promise<void> {
+    const addresses = new Set(this.live().flatMap(({ record: { address } }) => address || []))
+    const own = this.options.record().address
+    if (own !== '') addresses.add(own)
+    const gone = sightings.filter(({ id, ageMs }) => {
+      const member = this.members.get(id)
+      if (id === this.options.id || member?.live === true) return false
+      return ageMs > FORGOTTEN_MS || (member !== undefined && addresses.has(member.record.address))
+    })
+    if (gone.length > 0) await this.options.register?.strike(gone.map(({ id }) => id))
+  }
+}
+
+function progressOf({ sequence, applied, busy, cut }: InstanceProgress): InstanceProgress {
+  return { sequence, applied, busy, cut }
+}
+
+function ifUnavailable(error: unknown): void {
+  // The store says so itself, once.
+  if (!(error instanceof StoreUnavailable)) throw error
+}

@@ -1,0 +1,29 @@
+import type { InstanceProgress, InstanceRecord } from './fleet.ts'
+import { isCount, isFields } from './shape.ts'
+
+// What instances say of themselves comes through a store that others may write to, and from versions other than ours.
+
+function isCounts(value: unknown): boolean {
+  return isFields(value) && Object.values(value).every(isCount)
+}
+
+/** Whether `value` can be what an instance says of how far it has come. */
+export function isProgress(value: unknown): value is InstanceProgress {
+  if (!isFields(value) || !isCount(value.sequence) || !isCounts(value.busy) || !isCounts(value.cut)) return false
+  const { applied } = value
+  return applied === null || (isFields(applied) && isCount(applied.revision) && typeof applied.head === 'string')
+}
+
+/** Whether `value` can be what an instance says of itself. */
+export function isRecord(value: unknown): value is InstanceRecord {
+  if (!isFields(value) || !isProgress(value)) return false
+  const { id, name, address, version, startedAt, configuration, overrides, inFlight, processes } =
+    value as unknown as Record<string, unknown>
+  return (
+    [id, name, address, version, startedAt].every((text) => typeof text === 'string') &&
+    isFields(configuration) &&
+    typeof configuration.hash === 'string' &&
+    isCounts(inFlight) &&
+    [overrides, processes].every((list) => Array.isArray(list) && list.every(isFields))
+  )
+}

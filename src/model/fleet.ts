@@ -1,0 +1,54 @@
+import type { Vitals } from './messages.ts'
+import type { StateName } from './state.ts'
+
+/** A process of an instance; SPEC §4. */
+export interface ProcessView extends Vitals {
+  readonly role: 'control' | 'worker' | 'supervisor'
+  readonly appliedRevision: number
+  readonly inFlight: number
+  readonly connections: number
+}
+
+/** How far an instance has come. Told to the fleet whenever it changes, at once. */
+export interface InstanceProgress {
+  /** Grows with all that the instance says of itself: what has a lower one is old. */
+  readonly sequence: number
+  /** What all its workers have in force; null = nothing yet. */
+  readonly applied: StateName | null
+  /** Requests and tunnels under way by target key, at targets that take no new ones. */
+  readonly busy: Readonly<Record<string, number>>
+  /** How many were cut at their deadline so far, by target key. */
+  readonly cut: Readonly<Record<string, number>>
+}
+
+/** The configuration file that an instance has read. */
+export interface FileVersion {
+  /** Of its services. */
+  readonly hash: string
+  /** Its `configVersion`; null = it has none. */
+  readonly version: number | null
+}
+
+/** An override as the fleet is shown it. */
+export interface OverrideView {
+  readonly at: string
+  readonly by: string
+  readonly reason: string | null
+  /** Such as `drain blue1`. */
+  readonly what: string
+}
+
+/** What an instance tells the fleet of itself with every heartbeat. */
+export interface InstanceRecord extends InstanceProgress {
+  readonly id: string
+  readonly name: string
+  /** Of its admin API: `http://10.0.0.1:9900`; empty = it has none that others could reach. */
+  readonly address: string
+  readonly version: string
+  readonly startedAt: string
+  readonly configuration: FileVersion
+  readonly overrides: readonly OverrideView[]
+  /** Requests and tunnels under way by target key; those without any are left out. */
+  readonly inFlight: Readonly<Record<string, number>>
+  readonly processes: readonly ProcessView[]
+}
