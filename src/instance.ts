@@ -16,7 +16,7 @@ import type { Request } from './model/commands.ts'
 import { urlOf } from './process/listen-options.ts'
 import type { ListenOptions } from './proxy/client/listen.ts'
 import { listen } from './proxy/client/listen.ts'
-import { EmbeddedStore } from './store/embedded.ts'
+import { EmbeddedStore } from './store/embedded/embedded-store.ts'
 
 export interface InstanceOptions {
   readonly config: Config

@@ -49,10 +49,16 @@ export async function readSnapshot(file: string): Promise<Snapshot | undefined> 
   return { documents: { ...documents, head: documents.head ?? String(documents.revision) }, history }
 }
 
-/** Replaces `file`, durably: at every moment there is the old snapshot or the new one. Throws what the disk says. */
-export async function writeSnapshot(file: string, { documents, history }: Snapshot): Promise<void> {
+/**
+ * Replaces `file`, durably: at every moment there is the old snapshot or the new one. `temporary`: where it is written
+ * first. Throws what the disk says.
+ */
+export async function writeSnapshot(
+  file: string,
+  { documents, history }: Snapshot,
+  temporary = `${file}.tmp`,
+): Promise<void> {
   const body = JSON.stringify({ documents, history })
-  const temporary = `${file}.tmp`
   const handle = await open(temporary, 'w', 0o600)
   try {
     await handle.writeFile(`{"format":${FORMAT},"checksum":"${checksum(body)}",${body.slice(1)}\n`)

@@ -3,7 +3,7 @@
  * revision once it is acknowledged; or `refused MESSAGE`.
  */
 import { writeSync } from 'node:fs'
-import { EmbeddedStore } from '../../src/store/embedded.ts'
+import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { StoreUnusable } from '../../src/store/store.ts'
 import { changeFor } from './changes.ts'
 

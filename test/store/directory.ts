@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import type { Change } from '../../src/model/state.ts'
-import { EmbeddedStore } from '../../src/store/embedded.ts'
+import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { StoreUnusable } from '../../src/store/store.ts'
 
 /** A directory that is gone after the test. */

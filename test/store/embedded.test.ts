@@ -83,7 +83,7 @@ test('a listener that throws does not fail the commit, nor keep the next one fro
     store.subscribe((_, change) => console.log('heard ' + change.revision))
     console.log(await store.commit(JSON.parse(process.argv[3])))
     await store.close()`
-  const embedded = new URL('../../src/store/embedded.ts', import.meta.url).href
+  const embedded = new URL('../../src/store/embedded/embedded-store.ts', import.meta.url).href
   const command = ['--input-type=module', '--eval', script, embedded, path, JSON.stringify(changeFor(1))]
   const { stdout } = await promisify(execFile)(process.execPath, command)
   expect(stdout.trim().split('\n').toSorted()).toEqual(['a bug', 'committed', 'heard 1'])

@@ -3,7 +3,7 @@
  * Commits large changes until one fails or there are 30, then a small one, then ends properly. Says what came of it, as JSON.
  */
 import { writeSync } from 'node:fs'
-import { EmbeddedStore } from '../../src/store/embedded.ts'
+import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { changeFor } from './changes.ts'
 
 const [path = '', changes = '1000'] = process.argv.slice(2)

@@ -1,11 +1,11 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Change } from '../model/state.ts'
-import { damaged } from './damage.ts'
-import { checksum, syncDirectory } from './files.ts'
-import { isChange, parseJson } from './shape.ts'
-import { StoreUnavailable } from './store.ts'
+import type { Change } from '../../model/state.ts'
+import { damaged } from '../damage.ts'
+import { checksum, syncDirectory } from '../files.ts'
+import { isChange, parseJson } from '../shape.ts'
+import { StoreUnavailable } from '../store.ts'
 
 const NEWLINE = 0x0a
 /** Eight digits of CRC-32 and a blank before each change. */

@@ -7,14 +7,12 @@ import {
   EMPTY_DOCUMENTS,
   type HistoryEntry,
   type JsonObject,
-} from '../model/state.ts'
-import { Answers } from './answers.ts'
-import { Feed, surface } from './feed.ts'
-import { makeDirectory } from './files.ts'
-import { History } from './history.ts'
-import { Journal } from './journal.ts'
-import { DirectoryLock } from './lock.ts'
-import { readSnapshot, writeSnapshot } from './snapshot.ts'
+} from '../../model/state.ts'
+import { Answers } from '../answers.ts'
+import { Feed, surface } from '../feed.ts'
+import { makeDirectory } from '../files.ts'
+import { History } from '../history.ts'
+import { readSnapshot, writeSnapshot } from '../snapshot.ts'
 import {
   type CommitOutcome,
   type HistoryQuery,
@@ -25,7 +23,9 @@ import {
   type StoreStatus,
   StoreUnavailable,
   StoreUnusable,
-} from './store.ts'
+} from '../store.ts'
+import { Journal } from './journal.ts'
+import { DirectoryLock } from './lock.ts'
 
 export interface EmbeddedOptions {
   /** Directory of the files; created when missing. */

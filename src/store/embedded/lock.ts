@@ -1,6 +1,6 @@
 import { access, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { StoreInUse, StoreUnavailable } from './store.ts'
+import { StoreInUse, StoreUnavailable } from '../store.ts'
 
 /** `lock-PID-STARTED-BOOT` where /proc tells when a process started, else `lock-PID`. */
 const LOCK = /^lock-(\d+)(?:-(\d+)-(\w+))?$/

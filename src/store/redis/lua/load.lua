@@ -1,0 +1,21 @@
+-- Reads everything there is, at one moment.
+--
+-- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 keyed (hash)  5 reports (stream)  6 heads (list)
+-- Returns {time of the server (ms), meta, services, last id in changes, keyed, last id in reports, the newest heads};
+--         the hashes flat
+
+local function lastId(key)
+  local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)
+  return last[1] and last[1][1] or '0-0'
+end
+
+local time = redis.call('TIME')
+return {
+  tostring(time[1] * 1000 + math.floor(time[2] / 1000)),
+  redis.call('HGETALL', KEYS[1]),
+  redis.call('HGETALL', KEYS[2]),
+  lastId(KEYS[3]),
+  redis.call('HGETALL', KEYS[4]),
+  lastId(KEYS[5]),
+  redis.call('LRANGE', KEYS[6], 0, 199),
+}

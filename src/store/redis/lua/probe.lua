@@ -1,0 +1,28 @@
+-- Which state there is, without reading it.
+--
+-- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 heads (list)  5 keyed (hash)
+-- Returns {time of the server (ms), head ("" = none), format, revision, "1" if it was restored and not changed since,
+--          services there should be, services there are}; or {"damaged", what, head}
+
+local damage = nil
+local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash' }
+for i, key in ipairs(KEYS) do
+  local is = redis.call('TYPE', key).ok
+  if is ~= 'none' and is ~= TYPES[i] then
+    if i == 1 then return { 'damaged', key .. ' is a ' .. is, '' } end
+    damage = key .. ' is a ' .. is
+  end
+end
+if damage then return { 'damaged', damage, redis.call('HGET', KEYS[1], 'head') or '' } end
+
+local time = redis.call('TIME')
+local meta = redis.call('HMGET', KEYS[1], 'head', 'format', 'revision', 'restored', 'services')
+return {
+  tostring(time[1] * 1000 + math.floor(time[2] / 1000)),
+  meta[1] or '',
+  meta[2] or '0',
+  meta[3] or '0',
+  meta[4] or '0',
+  meta[5] or '0',
+  tostring(redis.call('HLEN', KEYS[2])),
+}

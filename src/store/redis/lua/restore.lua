@@ -1,0 +1,32 @@
+-- Fills a store again that was emptied or damaged, from what an instance knows.
+--
+-- KEYS  1 meta (hash)  2 services (hash)  3 keyed (hash)  4 heads (list)  5 changes (stream)
+-- ARGV  1 format  2 the head that was found there ("" = none)  3 head  4 revision  5 configuration (JSON, "" = none)
+--       6 how many services, then name and document each   …  how many keyed writes, then key and record each
+-- Returns "restored"; "there": somebody else has been there meanwhile; "newer"
+
+local TYPES = { 'hash', 'hash', 'hash', 'list', 'stream' }
+for i, key in ipairs(KEYS) do
+  local is = redis.call('TYPE', key).ok
+  if is ~= 'none' and is ~= TYPES[i] then redis.call('DEL', key) end
+end
+
+local head = redis.call('HGET', KEYS[1], 'head') or ''
+local format = tonumber(redis.call('HGET', KEYS[1], 'format') or '0')
+if format > tonumber(ARGV[1]) then return 'newer' end
+if head ~= ARGV[2] then return 'there' end
+
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+local at = 6
+for _, key in ipairs({ KEYS[2], KEYS[3] }) do
+  local count = tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, count do
+    redis.call('HSET', key, ARGV[at], ARGV[at + 1])
+    at = at + 2
+  end
+end
+redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]), 'restored', '1')
+if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'configuration', ARGV[5]) end
+if not redis.call('LPOS', KEYS[4], ARGV[3]) then redis.call('LPUSH', KEYS[4], ARGV[3]) end
+return 'restored'

@@ -1,0 +1,31 @@
+/** The names of a fleet's keys: all with one hash tag, so that a cluster has them in one place and a script can use them. */
+export class RedisKeys {
+  readonly meta: string
+  readonly services: string
+  readonly changes: string
+  readonly heads: string
+  readonly keyed: string
+  readonly instances: string
+  readonly reports: string
+  readonly #tag: string
+
+  /** `prefix`: one fleet, one prefix. */
+  constructor(prefix: string) {
+    this.#tag = `{${prefix}}`
+    this.meta = `${this.#tag}:meta`
+    this.services = `${this.#tag}:services`
+    this.changes = `${this.#tag}:changes`
+    this.heads = `${this.#tag}:heads`
+    this.keyed = `${this.#tag}:keyed`
+    this.instances = `${this.#tag}:instances`
+    this.reports = `${this.#tag}:reports`
+  }
+
+  history(service: string): string {
+    return `${this.#tag}:history:${service}`
+  }
+
+  answer(key: string): string {
+    return `${this.#tag}:answer:${key}`
+  }
+}

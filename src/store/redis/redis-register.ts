@@ -1,0 +1,58 @@
+import { isFields } from '../../model/shape.ts'
+import type { JsonObject } from '../../model/state.ts'
+import type { Register, Sighting } from '../register.ts'
+import { parseJson } from '../shape.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import { script } from './redis-connection.ts'
+import { pairs } from './redis-documents.ts'
+import type { RedisKeys } from './redis-keys.ts'
+
+const BEAT = script('beat.lua')
+/** What instances tell between their beats, of all of them; what is older comes with the next beat. */
+const KEEP_REPORTS = 1_000
+
+/** The fleet's register: a hash of what every instance has said last, and a stream of how far they have come. */
+export class RedisRegister implements Register {
+  readonly #connection: RedisConnection
+  readonly #keys: RedisKeys
+  #listener: (id: string, progress: JsonObject) => void = () => undefined
+
+  constructor(connection: RedisConnection, keys: RedisKeys) {
+    this.#connection = connection
+    this.#keys = keys
+  }
+
+  async beat(id: string, record: JsonObject): Promise<readonly Sighting[]> {
+    const reply = (await this.#connection.run(BEAT, [this.#keys.instances], [id, JSON.stringify(record)])) as string[]
+    const nowMs = Number(reply.at(-1))
+    return [...pairs(reply.slice(0, -1))].flatMap(([each, said]) => {
+      const at = said.indexOf('|')
+      const value = parseJson(said.slice(at + 1))
+      const ageMs = nowMs - Number(said.slice(0, at))
+      return isFields(value) && Number.isFinite(ageMs) ? [{ id: each, record: value as JsonObject, ageMs }] : []
+    })
+  }
+
+  report(id: string, progress: JsonObject): void {
+    const json = JSON.stringify(progress)
+    const { reports } = this.#keys
+    this.#connection
+      .command((client) => client.xadd(reports, 'MAXLEN', '~', KEEP_REPORTS, '*', 'id', id, 'progress', json))
+      // The next beat says the same.
+      .catch(() => undefined)
+  }
+
+  onReport(listener: (id: string, progress: JsonObject) => void): void {
+    this.#listener = listener
+  }
+
+  async strike(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await this.#connection.command((client) => client.hdel(this.#keys.instances, ...ids))
+  }
+
+  /** Takes an entry of the stream of reports. */
+  hear(fields: ReadonlyMap<string, string>): void {
+    const progress = parseJson(fields.get('progress') ?? '')
+    if (isFields(progress)) this.#listener(fields.get('id') ?? '', progress as JsonObject)
+  }
+}

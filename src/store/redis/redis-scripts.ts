@@ -1,0 +1,98 @@
+import { own } from '../../model/names.ts'
+import type { Change, Documents } from '../../model/state.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import { script } from './redis-connection.ts'
+import { checkFormat, FORMAT, type Loaded, type Probe, readLoaded, readProbe } from './redis-documents.ts'
+import type { RedisKeys } from './redis-keys.ts'
+
+const COMMIT = script('commit.lua')
+const LOAD = script('load.lua')
+const PROBE = script('probe.lua')
+const RESTORE = script('restore.lua')
+
+export type CommitReply =
+  | { readonly kind: 'committed' | 'again' | 'stale' }
+  /** It came after its time; the server's clock shows `timeMs`. */
+  | { readonly kind: 'late'; readonly timeMs: number }
+  | { readonly kind: 'newer' | 'damaged'; readonly detail: string }
+
+/** The scripts, one function each; all throw StoreUnavailable. */
+export class RedisScripts {
+  readonly #connection: RedisConnection
+  readonly #keys: RedisKeys
+
+  constructor(connection: RedisConnection, keys: RedisKeys) {
+    this.#connection = connection
+    this.#keys = keys
+  }
+
+  /** `base` and `head`: of the state before and after; `untilMs`: refused after this, by the server's clock. */
+  async commit(change: Change, base: string, head: string, untilMs: number): Promise<CommitReply> {
+    const { meta, services, changes, heads, keyed } = this.#keys
+    const histories = change.history.map(({ service }) => this.#keys.history(service))
+    const reply = await this.#connection.run(
+      COMMIT,
+      [meta, services, changes, heads, keyed, ...histories],
+      [
+        FORMAT,
+        base,
+        head,
+        change.revision,
+        untilMs,
+        JSON.stringify(change),
+        change.configuration === undefined ? '' : JSON.stringify(change.configuration),
+        ...counted(Object.entries(change.services)),
+        ...counted(Object.entries(change.keyed ?? {})),
+        change.history.length,
+        ...change.history.flatMap((entry) => [
+          own(change.services, entry.service) === null ? 'removed' : '',
+          JSON.stringify(entry),
+        ]),
+      ],
+    )
+    const [kind, detail = ''] = reply as [CommitReply['kind'], string?]
+    if (kind === 'late') return { kind, timeMs: Number(detail) }
+    if (kind === 'damaged') return { kind, detail: `the state in Redis is damaged: ${detail}` }
+    if (kind === 'newer')
+      return { kind, detail: `the state in Redis was written by a newer Cutover (format ${detail})` }
+    return { kind }
+  }
+
+  /** Throws Newer and Damaged, too. */
+  async load(): Promise<Loaded> {
+    const { meta, services, changes, keyed, reports, heads } = this.#keys
+    return readLoaded(await this.#connection.run(LOAD, [meta, services, changes, keyed, reports, heads], []))
+  }
+
+  /** Throws Newer and Damaged, too. */
+  async probe(): Promise<Probe> {
+    const { meta, services, changes, heads, keyed } = this.#keys
+    return readProbe(await this.#connection.run(PROBE, [meta, services, changes, heads, keyed], []))
+  }
+
+  /** `found`: the head that is to be replaced. Throws Newer, too. */
+  async restore(documents: Documents, head: string, found: string): Promise<'restored' | 'there'> {
+    const { meta, services, keyed, heads, changes } = this.#keys
+    const { revision, configuration } = documents
+    const outcome = await this.#connection.run(
+      RESTORE,
+      [meta, services, keyed, heads, changes],
+      [
+        FORMAT,
+        found,
+        head,
+        revision,
+        configuration === null ? '' : JSON.stringify(configuration),
+        ...counted(Object.entries(documents.services)),
+        ...counted(Object.entries(documents.keyed ?? {})),
+      ],
+    )
+    if (outcome === 'newer') checkFormat(String(FORMAT + 1))
+    return outcome === 'restored' ? 'restored' : 'there'
+  }
+}
+
+/** How many, and each as its name and its JSON; null as nothing. */
+function counted(entries: readonly (readonly [string, object | null])[]): (string | number)[] {
+  return [entries.length, ...entries.flatMap(([name, value]) => [name, value === null ? '' : JSON.stringify(value)])]
+}
