@@ -3,20 +3,25 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { fastify } from 'fastify'
 import type { Role } from '../config/config.ts'
-import { StoreUnavailable } from '../store/store.ts'
+import { OutcomeUnknown, StoreUnavailable } from '../store/store.ts'
 import type { Actor } from './auth.ts'
 import { authenticate, authorize, refuseForeign } from './auth.ts'
 import type { AdminContext } from './context.ts'
+import { keepAnswers } from './idempotency.ts'
 import { documented } from './openapi.ts'
 import { ApiProblem } from './problems.ts'
 import { configRoutes } from './routes/config.ts'
+import { handOverRoutes } from './routes/hand-over.ts'
 import { healthRoutes } from './routes/health.ts'
 import { instanceRoutes } from './routes/instances.ts'
 import { metricsRoutes } from './routes/metrics.ts'
+import { overrideRoutes } from './routes/overrides.ts'
 import { previewRoutes } from './routes/preview.ts'
 import { serverRoutes } from './routes/servers.ts'
 import { serviceRoutes } from './routes/services.ts'
 import { trafficRoutes } from './routes/traffic.ts'
+import { workerRoutes } from './routes/workers.ts'
+import { markStale } from './stale.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -48,13 +53,9 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   app.decorateRequest('actor')
   app.addHook('onRequest', async (request) => {
     refuseForeign(request, context.settings)
-    if (request.headers['idempotency-key'] !== undefined && request.url.startsWith('/api/')) {
-      // Taken and not kept, it would promise that a repeated switch does not switch back.
-      throw new ApiProblem(400, 'Not available yet', 'Idempotency-Key is not available yet; use If-Match instead.')
-    }
     const needed = request.routeOptions.config.role ?? (READS.has(request.method) ? 'read' : 'operate')
     if (needed === 'none') return
-    request.actor = authenticate(request, context.settings.tokens)
+    request.actor = authenticate(request, context.settings.tokens, context.fleetToken)
     authorize(request.actor, needed)
   })
   app.setErrorHandler((error: FastifyError, _request, reply) => sendProblem(context, reply, error))
@@ -64,15 +65,20 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   await app.register(documentation)
   await app.register(async (api) => {
     takeJsonOnly(api)
+    keepAnswers(api, context)
+    markStale(api, context)
     serviceRoutes(api, context)
     trafficRoutes(api, context)
     serverRoutes(api, context)
     configRoutes(api, context)
     healthRoutes(api, context)
     instanceRoutes(api, context)
+    overrideRoutes(api, context)
+    workerRoutes(api, context)
     metricsRoutes(api, context)
   })
   await app.register(async (preview) => previewRoutes(preview, context))
+  await app.register(async (others) => handOverRoutes(others, context))
   await app.ready()
   return app
 }
@@ -117,14 +123,23 @@ function sendProblem(context: AdminContext, reply: FastifyReply, error: FastifyE
 
 function problemOf(request: FastifyRequest, error: FastifyError | ApiProblem): ApiProblem {
   if (error instanceof ApiProblem) return error
+  if (error instanceof OutcomeUnknown) {
+    const detail = `${sentence(error.message)} The change may have been made or not: look when the store is back. Repeating it is safe with the same Idempotency-Key.`
+    return new ApiProblem(503, 'Outcome unknown', detail)
+  }
   if (error instanceof StoreUnavailable) {
-    return new ApiProblem(503, 'The store is away', `${error.message} Nothing was changed; try again.`)
+    const detail = `${sentence(error.message)} Nothing was changed; try again. To change this instance alone meanwhile: ?scope=local on switch, drain and enable.`
+    return new ApiProblem(503, 'The store is away', detail)
   }
   const status = error.statusCode ?? 500
   if (status === 413) return new ApiProblem(413, 'Body too large', `A body may have at most ${MAX_BODY_BYTES} bytes.`)
   if (status === 415) return notJson(request)
   if (status >= 400 && status < 500) return new ApiProblem(status, 'Bad request', error.message)
   return new ApiProblem(500, 'Internal error', 'This should not have happened; the log says more.')
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`.replace(/\.\.$/, '.')
 }
 
 function notJson({ headers }: FastifyRequest): ApiProblem {

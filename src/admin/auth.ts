@@ -16,8 +16,16 @@ export interface Actor {
 /** Without tokens only loopback listens, and whoever is on this machine may do everything. */
 const LOCAL: Actor = { name: 'local', role: 'admin' }
 
+/** Who it is that another instance hands a call on for; they count only beside the fleet's token. */
+export const ACTOR_HEADER = 'x-cutover-actor'
+export const ROLE_HEADER = 'x-cutover-role'
+
 /** Who sends a request, by its bearer token. Throws 401. */
-export function authenticate(request: FastifyRequest, tokens: readonly AdminToken[]): Actor {
+export function authenticate(
+  request: FastifyRequest,
+  tokens: readonly AdminToken[],
+  fleetToken: string | null = null,
+): Actor {
   if (tokens.length === 0) return LOCAL
   const { authorization } = request.headers
   if (authorization === undefined) {
@@ -30,8 +38,17 @@ export function authenticate(request: FastifyRequest, tokens: readonly AdminToke
   for (const { name, role, sha256 } of tokens) {
     if (timingSafeEqual(sha256, digest)) actor = { name, role }
   }
+  if (fleetToken !== null && timingSafeEqual(createHash('sha256').update(fleetToken).digest(), digest)) {
+    actor = handedOn(request)
+  }
   if (actor === null || given === '') throw new ApiProblem(401, 'Wrong token', 'This token is not known here.')
   return actor
+}
+
+/** Whom another instance speaks for. */
+function handedOn({ headers }: FastifyRequest): Actor | null {
+  const [name, role] = [headers[ACTOR_HEADER], headers[ROLE_HEADER]]
+  return typeof name === 'string' && (role === 'read' || role === 'operate' || role === 'admin') ? { name, role } : null
 }
 
 /** Throws 403 unless the actor's role is at least `needed`. */

@@ -42,6 +42,16 @@ export const WriteQuery = kind.section(
   {},
 )
 
+const scope = {
+  scope: kind.choice(['fleet', 'local'], {
+    description: 'local: this instance alone, while the store is away; ends when it is back, or when lifted.',
+    default: 'fleet',
+  }),
+}
+
+/** What a switch understands in its query. */
+export const SwitchQuery = kind.section({ ...WriteQuery.properties, ...scope }, {})
+
 /** Narrows a server's name to a service and a pool. */
 export const ServerQuery = kind.section(
   {
@@ -65,6 +75,9 @@ export const CommandBody = kind.section(commandMembers, {})
 
 /** What a write to servers understands in its query. */
 export const ServerWriteQuery = kind.section({ ...ServerQuery.properties, ...WriteQuery.properties }, {})
+
+/** What taking a server out or in understands in its query. */
+export const ServerStateQuery = kind.section({ ...ServerWriteQuery.properties, ...scope }, {})
 
 /** The revision in If-Match; null where there is none. Throws 400. */
 export function readIfMatch(request: FastifyRequest): number | null {

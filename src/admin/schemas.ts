@@ -10,6 +10,11 @@ const percents = { type: 'object', additionalProperties: { type: 'number', minim
 const anything = { description: 'A split, server states and weights, or the parts of a definition that differ.' }
 const revision = { ...count, description: 'Of the whole state; the ETag says it too.' }
 
+const file = {
+  hash: { ...text, description: 'Of its services.' },
+  version: { type: ['integer', 'null'], description: 'Its configVersion.' },
+}
+
 const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
 const listOf = (name: string): Schema => ({ type: 'array', items: ref(name) })
 
@@ -26,6 +31,9 @@ const written = {
 const drained = {
   drained: { ...names, description: 'What was to come to rest by this, and has.' },
   cut: { ...count, description: 'Requests that were cut at the deadline meanwhile.' },
+  scope: { const: 'local', description: 'It was done to this instance alone.' },
+  leftOut: { ...names, description: 'Instances that died while they were waited for.' },
+  mayBeLost: { const: true, description: 'No replica of the store has it yet: a fail-over now would lose it.' },
 }
 
 /** What the API answers, by name; SPEC §4. */
@@ -50,7 +58,8 @@ export const answers = {
         description: 'Found by checks; ejected: up, but requests have failed there.',
       },
       drained: { ...flag, description: 'Taken out, and nothing is under way there any more.' },
-      inFlight: { ...count, description: 'Requests and tunnels under way.' },
+      inFlight: { ...count, description: 'Requests and tunnels under way in the whole fleet.' },
+      inFlightByInstance: { type: 'object', additionalProperties: count, description: 'By name of the instance.' },
       lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
     },
     {
@@ -79,39 +88,52 @@ export const answers = {
   Servers: object({ revision, servers: listOf('Server') }),
   Written: object({ ...written, service: { anyOf: [ref('Service'), { type: 'null' }] } }, drained),
   ServersWritten: object({ ...written, servers: listOf('Server') }, { service: ref('Service'), ...drained }),
-  Instances: object({
-    revision,
-    instances: {
+  Instance: object({
+    id: text,
+    name: text,
+    self: { ...flag, description: 'The one that answers.' },
+    live: { ...flag, description: 'It has been heard of within the last three seconds.' },
+    address: { ...text, description: 'Of its admin API, as the others reach it; empty = they do not.' },
+    version: text,
+    appliedRevision: { type: 'integer', description: 'In force in all its workers; -1 = none yet.' },
+    startedAt: instant,
+    lastSeen: instant,
+    configuration: {
+      ...object({ ...file, inForce: { ...flag, description: 'It is the file in force in the fleet.' } }),
+      description: 'The configuration file it has read.',
+    },
+    overrides: listOf('Override'),
+    processes: {
       type: 'array',
       items: object({
-        id: text,
-        name: text,
-        self: { ...flag, description: 'The one that answers.' },
-        live: flag,
-        address: { ...text, description: 'Of its admin API.' },
-        version: text,
-        appliedRevision: { type: 'integer', description: 'In force in all its workers; -1 = none yet.' },
-        startedAt: instant,
-        lastSeen: instant,
-        processes: {
-          type: 'array',
-          items: object({
-            role: { enum: ['supervisor', 'control', 'worker'] },
-            pid: count,
-            appliedRevision: { type: 'integer' },
-            inFlight: { ...count, description: 'Requests and tunnels under way.' },
-            connections: { ...count, description: 'Open connections of clients.' },
-            cpuPercent: { type: 'number', description: 'Of one core.' },
-            memoryBytes: count,
-            eventLoopDelayMs: {
-              type: 'number',
-              description: 'How late timers are, 99th percentile of the last second.',
-            },
-          }),
+        role: { enum: ['supervisor', 'control', 'worker'] },
+        pid: count,
+        appliedRevision: { type: 'integer' },
+        inFlight: { ...count, description: 'Requests and tunnels under way.' },
+        connections: { ...count, description: 'Open connections of clients.' },
+        cpuPercent: { type: 'number', description: 'Of one core.' },
+        memoryBytes: count,
+        eventLoopDelayMs: {
+          type: 'number',
+          description: 'How late timers are, 99th percentile of the last second.',
         },
       }),
     },
   }),
+  Instances: object({
+    revision,
+    configuration: {
+      anyOf: [{ ...object(file), description: 'The file in force.' }, { type: 'null' }],
+    },
+    instances: listOf('Instance'),
+  }),
+  Override: object({
+    at: instant,
+    by: text,
+    reason: { type: ['string', 'null'] },
+    what: { ...text, description: 'Such as `drain blue1`.' },
+  }),
+  Overrides: object({ revision, overrides: listOf('Override') }),
   WorkersRestarted: object({ restarting: { ...flag, description: 'It goes on; ?wait= answers when it is done.' } }),
   HistoryEntry: object({
     revision: count,

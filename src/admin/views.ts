@@ -1,12 +1,18 @@
 import type { ControlHalf } from '../control/control-half.ts'
 import type { LastProbe } from '../health/checker.ts'
-import type { Report } from '../model/messages.ts'
 import type { Server } from '../model/servers.ts'
 import { serversOf } from '../model/servers.ts'
 import type { Split } from '../model/spec.ts'
 import { shareOf } from '../model/split.ts'
 import type { Health, ServerState, Service } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
+import type { Traffic } from './traffic.ts'
+
+/** What a view is made from, beside the thing itself. */
+export interface Sight {
+  readonly control: ControlHalf
+  readonly traffic: Traffic
+}
 
 export interface ServerView {
   readonly name: string
@@ -20,6 +26,7 @@ export interface ServerView {
   readonly health: Health
   readonly drained: boolean
   readonly inFlight: number
+  readonly inFlightByInstance: Readonly<Record<string, number>>
   readonly lastProbe: LastProbe | null
 }
 
@@ -45,17 +52,17 @@ export interface ServiceView {
   readonly pools: readonly PoolView[]
 }
 
-/** A service as the API shows it; `report`: what the proxy halves have under way. */
-export function viewService(control: ControlHalf, service: Service, report: Report): ServiceView {
+/** A service as the API shows it. */
+export function viewService(sight: Sight, service: Service): ServiceView {
   const split = currentSplit(service)
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): PoolView => {
-    const servers = serversOf(service, name).map((server) => viewServer(control, service, server, report))
+    const servers = serversOf(service, name).map((server) => viewServer(sight, service, server))
     const share = shareOf(split, name) / 100
     return {
       name,
       version,
       share,
-      drained: share === 0 && isAtRest(control, service, serversOf(service, name)),
+      drained: share === 0 && isAtRest(sight.control, service, serversOf(service, name)),
       inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
       up: servers.filter((server) => server.state === 'ready' && server.health === 'up').length,
       servers,
@@ -66,7 +73,7 @@ export function viewService(control: ControlHalf, service: Service, report: Repo
   return { name, revision, hosts: spec.hosts, paths: spec.paths, split: whole, mode: 'serving', pools }
 }
 
-export function viewServer(control: ControlHalf, service: Service, server: Server, report: Report): ServerView {
+export function viewServer({ control, traffic }: Sight, service: Service, server: Server): ServerView {
   const { health, last } = control.health(server.key)
   const { name, pool, url, weight, maxConnections, state } = server
   return {
@@ -79,7 +86,8 @@ export function viewServer(control: ControlHalf, service: Service, server: Serve
     state,
     health,
     drained: state !== 'ready' && isAtRest(control, service, [server]),
-    inFlight: report.inFlight[server.key] ?? 0,
+    inFlight: traffic.inFlight[server.key] ?? 0,
+    inFlightByInstance: Object.fromEntries(traffic.byInstance.map(([name, counts]) => [name, counts[server.key] ?? 0])),
     lastProbe: last,
   }
 }

@@ -4,9 +4,11 @@ import type { Settled } from '../control/control-half.ts'
 import type { CommandMaker, Result } from '../control/controller.ts'
 import type { Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
+import type { LocalCommand } from '../model/overrides.ts'
 import type { AdminContext } from './context.ts'
 import { readIfMatch, readInput, WriteQuery } from './input.ts'
 import { ApiProblem, refusalProblem } from './problems.ts'
+import { trafficOf } from './traffic.ts'
 
 /** What a write says beside its own matter: in its body, and in its query. */
 export interface Insistence {
@@ -22,16 +24,24 @@ export interface Written {
   /** Present where something was to come to rest: what has, and how many requests were cut for it. */
   readonly drained?: readonly string[]
   readonly cut?: number
+  /** Present where it was done to this instance alone. */
+  readonly scope?: 'local'
+  /** Instances that died while they were waited for: what they had in force is not known. */
+  readonly leftOut?: readonly string[]
+  /** The store has it, and none of its replicas: a fail-over now would lose it. */
+  readonly mayBeLost?: true
 }
 
 /** Who asks for a write, why, and how insistently: from the query, the body and the headers. */
 export function requestOf(request: FastifyRequest, insistence: Insistence): Request {
   const { force = false, reason = '', query = readInput(WriteQuery, request.query) } = insistence
+  const { idempotency } = request
   return {
     by: request.actor.name,
     reason: reason || query.reason || null,
     force: force || query.force,
     ifMatch: readIfMatch(request),
+    ...(idempotency === null ? {} : { idempotency }),
   }
 }
 
@@ -48,27 +58,56 @@ export async function carryOut(
   return settle(context, reply, result, query.wait)
 }
 
-/** The answer to a write once it is done; `waitMs`: how long to wait for the fleet, 0 = not at all. */
+/** Carries out a command on this instance alone. */
+export async function carryOutHere(
+  context: AdminContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  command: LocalCommand,
+  insistence: Insistence & { readonly query: StaticDecode<typeof WriteQuery> },
+): Promise<Written> {
+  const result = await context.overrideHere(command, requestOf(request, insistence))
+  return settle(context, reply, result, insistence.query.wait, true)
+}
+
+/**
+ * The answer to a write once it is done; `waitMs`: how long to wait for the fleet, 0 = not at all; `here`: for this
+ * instance alone.
+ */
 export async function settle(
   context: AdminContext,
   reply: FastifyReply,
   result: Result,
   waitMs: number,
+  here = false,
 ): Promise<Written> {
   if (result.kind === 'refused') throw refusalProblem(result.refusal)
-  const { revision, changed, drains } = result
-  const settled = await context.control.settled(revision, drains, waitMs)
-  const { applied, reopened, cut } = settled
+  const { revision, changed, drains, unreplicated } = result
+  const settled = await context.control.settled(revision, drains, waitMs, here)
+  const { applied, reopened, cut, lost, leftOut } = settled
   reply.header('etag', `"${revision}"`)
   const drained = drains.filter((drain) => applied && isIdle(drain, settled)).map(({ name }) => name)
+  if (waitMs > 0 && lost) throw lostProblem(revision)
   if (waitMs > 0 && reopened.length > 0) throw overtaken(revision, reopened)
   if (waitMs > 0 && (!applied || drained.length < drains.length)) {
     // `busy` counts what was under way as the change was applied; by now some of it has ended.
-    const { inFlight } = await context.control.collect()
+    const { inFlight } = await trafficOf(context)
     const busy = Object.fromEntries(Object.keys(settled.busy).map((key) => [key, inFlight[key] ?? 1]))
     throw notYet(revision, changed, waitMs, drains, { ...settled, busy })
   }
-  return { revision, changed, ...(drains.length === 0 ? {} : { drained, cut }) }
+  return {
+    revision,
+    changed,
+    ...(here ? { scope: 'local' as const } : {}),
+    ...(drains.length === 0 ? {} : { drained, cut }),
+    ...(leftOut.length === 0 ? {} : { leftOut }),
+    ...(unreplicated ? { mayBeLost: true as const } : {}),
+  }
+}
+
+function lostProblem(revision: number): ApiProblem {
+  const detail = `The store has lost revision ${revision} in a fail-over; it is not in force any more. Look at the state, and decide anew.`
+  return new ApiProblem(503, 'Lost by the store', detail, { revision })
 }
 
 function isIdle({ name, keys }: Drain, { busy, reopened }: Settled): boolean {
@@ -86,7 +125,7 @@ function notYet(
   changed: boolean,
   waitMs: number,
   drains: readonly Drain[],
-  { lagging, busy }: Settled,
+  { lagging, busy, busyAt }: Settled,
 ): ApiProblem {
   const underWay = drains
     .map(({ name, keys }) => ({ name, inFlight: keys.reduce((sum, key) => sum + (busy[key] ?? 0), 0) }))
@@ -94,10 +133,15 @@ function notYet(
   const missing = [
     ...lagging.map((name) => `${name} has not applied it`),
     ...underWay.map(({ name, inFlight }) => `${name} has ${inFlight} request${inFlight === 1 ? '' : 's'} under way`),
+    ...(underWay.length > 0 && busyAt.length > 0 ? [`at ${busyAt.join(', ')}`] : []),
   ]
   const stands = changed
     ? `The change stands (revision ${revision})`
     : `Nothing was left to change (revision ${revision})`
   const detail = `${stands}, but after ${waitMs} ms: ${missing.join('; ')}. Ask again with ?wait= to wait on.`
-  return new ApiProblem(504, 'Not yet everywhere', detail, { revision, changed, missing: { lagging, underWay } })
+  return new ApiProblem(504, 'Not yet everywhere', detail, {
+    revision,
+    changed,
+    missing: { lagging, underWay, at: busyAt },
+  })
 }

@@ -83,3 +83,17 @@ export function parsePathPrefix(text: string): string | undefined {
   if (!/^\/[\x21-\x7e]*$/.test(text) || /[?#]/.test(text)) return undefined
   return text.replace(/\/+$/, '') || '/'
 }
+
+/** Scheme, host and port of `http://10.0.0.1:9900`; undefined for anything else. */
+export function parseHttpOrigin(text: string): string | undefined {
+  const origin = parseServerUrl(text)
+  return origin?.startsWith('http://') ? origin : undefined
+}
+
+/** `redis-1`, `redis-1:6379` or `[::1]:6379`; undefined for anything else. */
+export function parseNode(text: string, defaultPort: number): { host: string; port: number } | undefined {
+  const target = parseListen(/:\d+$/.test(text) && !isIPv6(text) ? text : `${text}:${defaultPort}`)
+  return target?.kind === 'tcp' && target.host !== '' && target.port > 0
+    ? { host: target.host, port: target.port }
+    : undefined
+}

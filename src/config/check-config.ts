@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { JsonObject } from '../model/state.ts'
 import { formatListen, isLoopback, type ListenTarget } from './addresses.ts'
 import { checkMeaning } from './check-service.ts'
-import type { AdminToken, Config, ListenAddress, Problem, ProxyListener } from './config.ts'
+import type { AdminToken, Config, ListenAddress, Problem, ProxyListener, RedisTopology } from './config.ts'
 import { canonicalJson, mergePatch } from './merge.ts'
 import { NOT_YET_IN_FILE, refuseListenNotYet, refuseNotYet } from './not-yet.ts'
 import { findOverlaps } from './overlaps.ts'
@@ -79,7 +79,8 @@ function checkServices({ services }: FileSettings, problems: Problems): void {
   for (const { path, message } of findOverlaps(Object.fromEntries(located))) problems.add(path, message)
 }
 
-function resolve({ proxy, shutdown, admin, store }: FileSettings, raw: JsonObject): Config {
+function resolve(settings: FileSettings, raw: JsonObject): Config {
+  const { proxy, shutdown, admin, store, fleet, configVersion } = settings
   // An explicit null means the default; without them, what is written can be changed by merge patches.
   const services = mergePatch({}, raw.services ?? {}) as Config['services']
   return {
@@ -104,10 +105,19 @@ function resolve({ proxy, shutdown, admin, store }: FileSettings, raw: JsonObjec
       tokens: admin.tokens.map(hashed),
       readyAllow: admin.readyAllow,
     },
-    store: { path: store.path },
+    store: { redis: topology(store.redis), tls: store.tls ?? null, prefix: store.prefix, path: store.path },
+    fleet: { name: fleet.name ?? null, address: fleet.address ?? null, token: fleet.token ?? null },
+    configVersion: configVersion ?? null,
     services,
     servicesHash: sha256(canonicalJson(services)).toString('hex'),
   }
+}
+
+function topology(redis: FileSettings['store']['redis']): RedisTopology | null {
+  if (typeof redis === 'string') return redis === '' ? null : { kind: 'single', url: redis }
+  if ('sentinels' in redis) return { kind: 'sentinel', ...redis }
+  const { cluster, ...rest } = redis
+  return { kind: 'cluster', nodes: cluster, ...rest }
 }
 
 function proxyListener(listen: { readonly address: ListenTarget; readonly proxyProtocol?: boolean }): ProxyListener {

@@ -57,12 +57,57 @@ export interface AdminSettings {
   readonly readyAllow: readonly string[]
 }
 
+/** Where Redis is. */
+export type RedisTopology =
+  | { readonly kind: 'single'; readonly url: string }
+  | {
+      readonly kind: 'sentinel'
+      readonly sentinels: readonly RedisNode[]
+      readonly name: string
+      readonly username?: string
+      readonly password?: string
+      readonly sentinelUsername?: string
+      readonly sentinelPassword?: string
+    }
+  | {
+      readonly kind: 'cluster'
+      readonly nodes: readonly RedisNode[]
+      readonly username?: string
+      readonly password?: string
+    }
+
+export interface RedisNode {
+  readonly host: string
+  readonly port: number
+}
+
+export interface StoreSettings {
+  /** null = the embedded store. */
+  readonly redis: RedisTopology | null
+  /** Files in PEM; null = as the URL says, or without. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | null
+  readonly prefix: string
+  readonly path: string
+}
+
+export interface FleetSettings {
+  /** null = the name of the machine. */
+  readonly name: string | null
+  /** Of the admin API, as the others reach it; null = to be found out. */
+  readonly address: string | null
+  /** What instances show each other; null = the caller's own token is handed on. */
+  readonly token: string | null
+}
+
 /** A whole configuration file, checked; services as written (`checkService` gives their specs). */
 export interface Config {
   readonly proxy: ProxySettings
   readonly shutdown: { readonly acceptForMs: number; readonly timeoutMs: number }
   readonly admin: AdminSettings
-  readonly store: { readonly path: string }
+  readonly store: StoreSettings
+  readonly fleet: FleetSettings
+  /** null = it has none. */
+  readonly configVersion: number | null
   /** Service definitions as written, environment interpolated, defaults not filled in. */
   readonly services: Readonly<Record<string, JsonObject>>
   /** SHA-256 (hex) over the service definitions: two files with the same services have the same hash. */

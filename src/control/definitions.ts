@@ -9,6 +9,7 @@ import { adaptSplit, allTo, sameSplit } from '../model/split.ts'
 import type { JsonObject, JsonValue, Service, State } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
 import type { CommandMaker } from './controller.ts'
+import { earlierFiles, fileOf, fileStanding, whyNot } from './file-standing.ts'
 
 /** The definition of a service that does not exist yet, for what is merged into it. */
 const NOTHING: JsonObject = {}
@@ -64,10 +65,21 @@ export function setServer(name: string, pool: string, server: string, definition
 
 /**
  * Applies a configuration file: what differs between it and the file applied last is done to the services as they are,
- * so that what was changed through the API since stands unless the file speaks of the same thing.
+ * so that what was changed through the API since stands unless the file speaks of the same thing. `when`: always; or, in
+ * a fleet, only if it is newer than the one in force, at a start and when somebody asks for it.
  */
-export function applyConfiguration(config: Config): CommandMaker {
+export function applyConfiguration(config: Config, when: 'always' | 'started' | 'asked' = 'always'): CommandMaker {
   return (state) => {
+    const { configuration: applied } = state
+    const file = fileOf(config)
+    if (when !== 'always' && applied !== null) {
+      const standing = fileStanding(file, applied)
+      if (when === 'started' && standing !== 'newer') {
+        return { command: { kind: 'configure', configuration: applied, services: {} } }
+      }
+      const detail = when === 'asked' ? whyNot(file, applied, standing) : null
+      if (detail !== null) return { refusal: { kind: 'unsafe', detail } }
+    }
     const before = state.configuration?.services ?? {}
     const services = new Map<string, Definition | null>()
     const problems: Problem[] = []
@@ -85,7 +97,12 @@ export function applyConfiguration(config: Config): CommandMaker {
     for (const name of Object.keys(before)) if (own(config.services, name) === undefined) services.set(name, null)
     problems.push(...overlaps(state, services))
     if (problems.length > 0) return { refusal: { kind: 'invalid', problems } }
-    const configuration = { hash: config.servicesHash, services: config.services }
+    const configuration = {
+      hash: config.servicesHash,
+      services: config.services,
+      ...(file.version === null ? {} : { version: file.version }),
+      ...(when === 'always' ? {} : { earlier: earlierFiles(applied, file) }),
+    }
     return { command: { kind: 'configure', configuration, services: Object.fromEntries(services) } }
   }
 }

@@ -35,6 +35,7 @@ export class Fleet {
   private readonly options: FleetOptions
   private readonly members = new Map<string, Member>()
   private timer: NodeJS.Timeout | undefined
+  private hasJoined = false
   private hasLeft = false
   /** Monotonic ms; nobody who was there is gone before. */
   private graceUntil = 0
@@ -49,11 +50,16 @@ export class Fleet {
 
   /** Makes this instance known, and keeps it so. Resolves when the others know of it, or the store is away. */
   async join(): Promise<void> {
-    if (this.options.register === null || this.hasLeft) return
+    if (this.options.register === null || this.hasJoined) return
+    this.hasJoined = true
+    await this.beatOn()
+  }
+
+  private async beatOn(): Promise<void> {
     await this.beat()
     if (this.hasLeft) return
     // Some jitter: a fleet that was started at once shall not ask the store at once for ever.
-    this.timer = setTimeout(() => void this.join(), BEAT_MS * (0.9 + Math.random() * 0.1)).unref()
+    this.timer = setTimeout(() => void this.beatOn(), BEAT_MS * (0.9 + Math.random() * 0.1)).unref()
   }
 
   /** Takes leave: nobody shall wait for this instance. */
@@ -61,7 +67,7 @@ export class Fleet {
     this.hasLeft = true
     clearTimeout(this.timer)
     const { register, id } = this.options
-    await register?.strike([id]).catch(ifUnavailable)
+    if (this.hasJoined) await register?.strike([id]).catch(ifUnavailable)
   }
 
   /** The others: those that live, and those that are gone since not too long ago. */
@@ -115,14 +121,16 @@ export class Fleet {
       const known = this.members.get(id)
       const inGrace = known?.live === true && performance.now() < this.graceUntil
       const live = ageMs <= GONE_MS || inGrace
-      const newest = known !== undefined && known.record.sequence > record.sequence ? progressOf(known.record) : {}
+      const isOld = known?.record.boot === record.boot && known.record.sequence > record.sequence
+      const newest = isOld ? progressOf(known.record) : {}
       this.members.set(id, { record: { ...record, ...newest }, live, lastSeen: new Date(Date.now() - ageMs) })
     }
   }
 
   private heard(id: string, progress: JsonObject): void {
     const member = this.members.get(id)
-    if (member === undefined || !isProgress(progress) || progress.sequence <= member.record.sequence) return
+    if (member === undefined || !isProgress(progress) || progress.boot !== member.record.boot) return
+    if (progress.sequence <= member.record.sequence) return
     this.members.set(id, { ...member, record: { ...member.record, ...progressOf(progress) } })
     this.options.onChange()
   }
@@ -141,8 +149,8 @@ export class Fleet {
   }
 }
 
-function progressOf({ sequence, applied, busy, cut }: InstanceProgress): InstanceProgress {
-  return { sequence, applied, busy, cut }
+function progressOf({ boot, sequence, applied, busy, cut }: InstanceProgress): InstanceProgress {
+  return { boot, sequence, applied, busy, cut }
 }
 
 function ifUnavailable(error: unknown): void {

@@ -15,12 +15,24 @@ export interface Proxies {
   start(control: ControlHalf, revision: number): Promise<void>
   close(): void
   processes(control: ControlHalf): readonly ProcessView[]
+  /** Requests and tunnels under way by target key, as last said. */
+  inFlight(control: ControlHalf): Readonly<Record<string, number>>
   /** What is wrong with the processes, for people; null = nothing. */
   readonly trouble: string | null
   /** Workers that have ended unexpectedly so far. */
   readonly restarts: number
   /** Replaces every worker, refusing no connection; resolves with what went wrong, or null. Absent = there are none. */
   replace?(): Promise<string | null>
+}
+
+/** Counts of several proxy halves, added up. */
+export function addUp(
+  all: readonly (Readonly<Record<string, number>> | undefined)[],
+): Readonly<Record<string, number>> {
+  const sums: Record<string, number> = {}
+  for (const counts of all)
+    for (const [key, count] of Object.entries(counts ?? {})) sums[key] = (sums[key] ?? 0) + count
+  return sums
 }
 
 /** Sums of what is under way at all servers. */

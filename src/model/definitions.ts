@@ -49,7 +49,9 @@ export function configure(
       edits.push({ before, after: null, service: name, action: 'configure', from: before.source, to: null })
     }
   }
-  if (state.configuration?.hash === configuration.hash && edits.length === 0) return { edits }
+  const { hash, version } = configuration
+  if (state.configuration?.hash === hash && state.configuration.version === version && edits.length === 0)
+    return { edits }
   return { edits, configuration }
 }
 

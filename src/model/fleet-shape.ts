@@ -9,7 +9,14 @@ function isCounts(value: unknown): boolean {
 
 /** Whether `value` can be what an instance says of how far it has come. */
 export function isProgress(value: unknown): value is InstanceProgress {
-  if (!isFields(value) || !isCount(value.sequence) || !isCounts(value.busy) || !isCounts(value.cut)) return false
+  if (
+    !isFields(value) ||
+    typeof value.boot !== 'string' ||
+    !isCount(value.sequence) ||
+    !isCounts(value.busy) ||
+    !isCounts(value.cut)
+  )
+    return false
   const { applied } = value
   return applied === null || (isFields(applied) && isCount(applied.revision) && typeof applied.head === 'string')
 }

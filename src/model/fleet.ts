@@ -11,7 +11,9 @@ export interface ProcessView extends Vitals {
 
 /** How far an instance has come. Told to the fleet whenever it changes, at once. */
 export interface InstanceProgress {
-  /** Grows with all that the instance says of itself: what has a lower one is old. */
+  /** Which control process of the instance says so. */
+  readonly boot: string
+  /** Grows with all that this process says: what has a lower one is old. */
   readonly sequence: number
   /** What all its workers have in force; null = nothing yet. */
   readonly applied: StateName | null

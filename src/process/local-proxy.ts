@@ -46,6 +46,10 @@ export class LocalProxy implements Proxies {
     // Ends with what it has under way.
   }
 
+  inFlight(): Readonly<Record<string, number>> {
+    return this.plane.targets.inFlight()
+  }
+
   processes(control: ControlHalf): readonly ProcessView[] {
     const { inFlight, connections } = this.plane.report()
     const appliedRevision = control.appliedBy(NAME)

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { ControlHalf } from '../control/control-half.ts'
 import type { Proxies } from '../control/proxies.ts'
-import { sum } from '../control/proxies.ts'
+import { addUp, sum } from '../control/proxies.ts'
 import type { ProcessView } from '../model/fleet.ts'
 import type { Vitals } from '../model/messages.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
@@ -61,6 +61,10 @@ export class RemoteProxies implements Proxies {
 
   replaced(trouble: string | null): void {
     for (const resolve of this.waiting.splice(0)) resolve(trouble)
+  }
+
+  inFlight(control: ControlHalf): Readonly<Record<string, number>> {
+    return addUp(this.roster.workers.map(({ name }) => control.reportOf(name)?.inFlight))
   }
 
   processes(control: ControlHalf): readonly ProcessView[] {

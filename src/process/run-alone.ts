@@ -12,7 +12,7 @@ const FIRST_PROBES_MS = 5_000
 /** Everything in this process. Throws StartFailed, StoreUnusable, and what listening throws. */
 export async function runAlone({ config, load, file, log }: RunOptions): Promise<Running> {
   const proxies = new LocalProxy(config.proxy)
-  const identity = { id: randomUUID(), name: hostname(), startedAt: new Date().toISOString() }
+  const identity = { id: randomUUID(), name: config.fleet.name ?? hostname(), startedAt: new Date().toISOString() }
   const adminListen = listenOptions(config.admin.listen)
   const instance = await Instance.start({
     config,

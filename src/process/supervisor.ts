@@ -34,7 +34,7 @@ export class Supervisor {
   private readonly sockets: readonly HeldSocket[]
   private readonly admin: HeldSocket
   private readonly folder: string
-  private readonly identity: Identity = { id: randomUUID(), name: hostname(), startedAt: new Date().toISOString() }
+  private readonly identity: Identity
   private readonly control: Control
   private readonly workers: Workers
   private readonly meter = new VitalsMeter()
@@ -52,6 +52,8 @@ export class Supervisor {
     admin: HeldSocket,
   ) {
     this.config = config
+    const name = config.fleet.name ?? hostname()
+    this.identity = { id: randomUUID(), name, startedAt: new Date().toISOString() }
     this.file = file
     this.log = log
     this.folder = folder

@@ -13,7 +13,12 @@ import { REQUEST_BUCKETS_SECONDS } from './histogram.ts'
 export interface Snapshot {
   readonly report: Report
   readonly revision: number
-  readonly appliedRevision: number
+  /** What each instance of the fleet that lives has in force. */
+  readonly applied: readonly { readonly instance: string; readonly revision: number }[]
+  readonly applyLagMs: number
+  readonly storeUp: boolean
+  readonly storeCounts: { readonly reloads: number; readonly lostRevisions: number; readonly restores: number }
+  readonly overrides: number
   readonly services: readonly string[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
@@ -127,8 +132,30 @@ export class Exposition {
       splits.map(({ service, pool, percent }) => ({ labels: { service, pool }, value: percent })),
     )
     this.gauge('revision', 'Revision of the state.', ({ revision }) => [{ labels: {}, value: revision }])
-    this.gauge('applied_revision', 'Revision that the data plane has in force.', ({ appliedRevision }) => [
-      { labels: { instance: 'self' }, value: appliedRevision },
+    this.gauge('applied_revision', 'Revision that each instance has in force in all its workers.', ({ applied }) =>
+      applied.map(({ instance, revision }) => ({ labels: { instance }, value: revision })),
+    )
+    this.gauge(
+      'apply_lag_seconds',
+      'How long it took until all workers had the last change in force; while they have not, for how long it is due.',
+      ({ applyLagMs }) => [{ labels: {}, value: applyLagMs / 1_000 }],
+    )
+    this.gauge('store_up', 'Whether the store can be reached.', ({ storeUp }) => [
+      { labels: {}, value: storeUp ? 1 : 0 },
+    ])
+    this.counter('store_reloads_total', 'Times the whole state was read anew: the feed had a gap.', (snapshot) => [
+      { labels: {}, value: snapshot.storeCounts.reloads },
+    ])
+    this.counter(
+      'store_restores_total',
+      'Times an emptied or damaged store was filled again from here.',
+      (snapshot) => [{ labels: {}, value: snapshot.storeCounts.restores }],
+    )
+    this.counter('store_lost_revisions_total', 'Revisions that the store has lost, as in a fail-over.', (snapshot) => [
+      { labels: {}, value: snapshot.storeCounts.lostRevisions },
+    ])
+    this.gauge('overrides', 'What is overridden on this instance alone, while the store is away.', ({ overrides }) => [
+      { labels: {}, value: overrides },
     ])
     this.counter('worker_restarts_total', 'Workers that have ended unexpectedly.', ({ workerRestarts }) => [
       { labels: {}, value: workerRestarts },

@@ -4,7 +4,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { EmbeddedStore } from '../../src/store/embedded.ts'
+import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
 import { problem, send, until, useShop } from './support.ts'
 

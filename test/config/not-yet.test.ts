@@ -5,8 +5,6 @@ import { configOf, configProblemsOf, problemsOf, SMALL, specOf } from './support
 /** By key: a value that asks for the feature, and one that does not, spelt otherwise than the default. */
 const IN_FILE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   'proxy.accessLog.format': ['combined', 'json'],
-  'store.redis': [{ cluster: ['a:6379'] }, ''],
-  'store.prefix': ['mine', 'cutover'],
 }
 const IN_SERVICE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   splitBy: ['header:x-user', 'request'],

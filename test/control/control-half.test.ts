@@ -9,7 +9,7 @@ import { defineService } from '../../src/control/definitions.ts'
 import { localLink, type ProxyEnd } from '../../src/control/link.ts'
 import type { Command } from '../../src/model/commands.ts'
 import type { Report, ToProxy } from '../../src/model/messages.ts'
-import { EmbeddedStore } from '../../src/store/embedded.ts'
+import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
 const EMPTY: Report = { inFlight: {}, queued: {}, series: [], retries: [], connections: 0 }

@@ -14,6 +14,10 @@ export interface CutoverOptions {
   readonly proxy?: object
   readonly admin?: object
   readonly shutdown?: object
+  /** Beside `path`, which is `dataPath`. */
+  readonly store?: object
+  readonly fleet?: object
+  readonly configVersion?: number
   /** The folder of state to start on; otherwise a new one that goes with the instance. */
   readonly dataPath?: string
   readonly env?: Readonly<Record<string, string>>
@@ -125,12 +129,15 @@ export interface Answer {
   readonly body: any
 }
 
-function configOf({ services, proxy, admin, shutdown }: CutoverOptions, dataPath: string): object {
+function configOf(options: CutoverOptions, dataPath: string): object {
+  const { services, proxy, admin, shutdown, store, fleet, configVersion } = options
   return {
     // Most of what is tested does not depend on how many processes there are; those tests that do say so.
     proxy: { listen: '127.0.0.1:0', workers: 0, ...proxy },
     admin: { listen: '127.0.0.1:0', ...admin },
-    store: { path: dataPath },
+    store: { path: dataPath, ...store },
+    ...(fleet === undefined ? {} : { fleet }),
+    ...(configVersion === undefined ? {} : { configVersion }),
     ...(shutdown === undefined ? {} : { shutdown }),
     services,
   }

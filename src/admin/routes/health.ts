@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { covers, networks } from '../../model/networks.ts'
+import { describeOverride } from '../../model/overrides.ts'
 import { serversOf } from '../../model/servers.ts'
 import { shareOf } from '../../model/split.ts'
 import type { Service } from '../../model/state.ts'
@@ -38,10 +39,14 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
     },
     (_request, reply) => {
       const parts: Record<string, Part> = {
-        store: { status: 'ok', detail: null },
+        store: storePart(context),
         configuration: definitions(context),
         dataPlane: dataPlane(context),
         processes: processes(context),
+      }
+      const { overrides } = control.controller
+      if (overrides.length > 0) {
+        parts.overrides = { status: 'degraded', detail: `only here: ${overrides.map(describeOverride).join(', ')}` }
       }
       for (const service of Object.values(control.state.services))
         parts[`service ${service.name}`] = serving(context, service)
@@ -83,6 +88,14 @@ function notReady(context: AdminContext): string | null {
   if (!control.isInForce) return 'the routing table is not in force yet'
   if (!control.allProbed()) return 'the first health checks are not in yet'
   return null
+}
+
+function storePart({ store, control }: AdminContext): Part {
+  const status = store.status()
+  if (status.up) return { status: 'ok', detail: null }
+  const { revision } = control.state
+  const detail = `away since ${status.since.toISOString()}: ${status.detail}; revision ${revision} is the last known`
+  return { status: 'degraded', detail }
 }
 
 function definitions({ control }: AdminContext): Part {

@@ -1,83 +1,81 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
-import * as kind from '../../config/schema/kinds.ts'
+import type { Member } from '../../control/fleet.ts'
+import type { FileVersion, InstanceRecord } from '../../model/fleet.ts'
 import type { AdminContext } from '../context.ts'
-import { readInput } from '../input.ts'
 import { describe } from '../openapi.ts'
-import { ApiProblem } from '../problems.ts'
+import { instanceOf } from './hand-over.ts'
 
-const RestartQuery = kind.section(
-  {
-    wait: kind.duration({
-      description: 'Answer when every worker is a new one; 504 after this.',
-      default: 0,
-      mostMs: 3_600_000,
-    }),
-    reason: Type.Optional(kind.text({ description: 'Why; for the log.', pattern: '^[^\\x00-\\x1f]{0,500}$' })),
-  },
-  {},
-)
+interface InstanceView
+  extends Omit<InstanceRecord, 'boot' | 'sequence' | 'applied' | 'busy' | 'cut' | 'inFlight' | 'configuration'> {
+  /** The one that answers. */
+  readonly self: boolean
+  readonly live: boolean
+  readonly appliedRevision: number
+  readonly lastSeen: string
+  /** The file it has read, and whether that is the one in force in the fleet. */
+  readonly configuration: FileVersion & { readonly inForce: boolean }
+}
 
-/** The fleet, and the processes of this instance. */
+/** The fleet, as this instance knows it. */
 export function instanceRoutes(api: FastifyInstance, context: AdminContext): void {
-  const { control, proxies, identity, version, log } = context
+  const { control, fleet, self } = context
+
+  const inForce = (): FileVersion | null => {
+    const { configuration } = control.state
+    return configuration === null ? null : { hash: configuration.hash, version: configuration.version ?? null }
+  }
+
+  const view = (record: InstanceRecord, rest: Pick<InstanceView, 'self' | 'live' | 'lastSeen'>): InstanceView => {
+    const { id, name, address, version, startedAt, configuration, overrides, processes, applied } = record
+    const file = { ...configuration, inForce: configuration.hash === inForce()?.hash }
+    const appliedRevision = applied?.revision ?? -1
+    return {
+      id,
+      name,
+      ...rest,
+      address,
+      version,
+      appliedRevision,
+      startedAt,
+      configuration: file,
+      overrides,
+      processes,
+    }
+  }
+
+  const own = async (): Promise<InstanceView> => {
+    await control.collect()
+    return view(self.record(), { self: true, live: true, lastSeen: new Date().toISOString() })
+  }
+
+  const other = ({ record, live, lastSeen }: Member): InstanceView =>
+    view(record, { self: false, live, lastSeen: lastSeen.toISOString() })
 
   api.get(
     '/api/instances',
-    { schema: describe({ tag: 'instance', summary: 'The fleet, and its processes', answer: 'Instances' }) },
-    async (_request, reply) => {
-      await control.collect()
-      const { revision } = control.state
-      const self = {
-        ...identity,
-        self: true,
-        live: true,
-        address: context.address(),
-        version,
-        appliedRevision: control.applied()?.revision ?? -1,
-        lastSeen: new Date().toISOString(),
-        processes: proxies.processes(control),
-      }
-      reply.header('etag', `"${revision}"`)
-      return { revision, instances: [self] }
-    },
-  )
-
-  api.post(
-    '/api/workers/restart',
     {
       schema: describe({
         tag: 'instance',
-        summary: 'Replace the workers one by one, refusing no connection',
-        query: RestartQuery,
-        answer: 'WorkersRestarted',
+        summary: 'The fleet: who lives, and what each has in force',
+        answer: 'Instances',
       }),
-      config: { role: 'admin' },
     },
+    async (_request, reply) => {
+      const { revision } = control.state
+      reply.header('etag', `"${revision}"`)
+      const others = fleet.others().map(other)
+      const byName = (a: InstanceView, b: InstanceView) => a.name.localeCompare(b.name) || a.id.localeCompare(b.id)
+      return { revision, configuration: inForce(), instances: [await own(), ...others.sort(byName)] }
+    },
+  )
+
+  api.get<{ Params: { id: string } }>(
+    '/api/instances/:id',
+    { schema: describe({ tag: 'instance', summary: 'One instance of the fleet, by id or name', answer: 'Instance' }) },
     async (request, reply) => {
-      const { wait, reason } = readInput(RestartQuery, request.query)
-      if (proxies.replace === undefined) {
-        throw new ApiProblem(
-          409,
-          'No workers',
-          'proxy.workers is 0: there is one process, and nothing to replace it by.',
-        )
-      }
-      log.info({ by: request.actor.name, reason }, 'the workers are to be replaced')
-      const replaced = proxies.replace()
-      if (wait === 0) {
-        reply.code(202)
-        return { restarting: true }
-      }
-      const trouble = await Promise.race([
-        replaced,
-        new Promise<'late'>((resolve) => setTimeout(resolve, wait, 'late')),
-      ])
-      if (trouble === 'late') {
-        throw new ApiProblem(504, 'Not yet all', `After ${wait} ms old workers still finish requests; it goes on.`)
-      }
-      if (trouble !== null) throw new ApiProblem(500, 'Not replaced', trouble)
-      return { restarting: false }
+      reply.header('etag', `"${control.state.revision}"`)
+      const found = instanceOf(context, request.params.id)
+      return found === 'self' ? own() : other(found)
     },
   )
 }

@@ -8,7 +8,7 @@ import { describe } from '../openapi.ts'
 
 /** What Prometheus scrapes; it speaks for this instance and all its proxy halves. */
 export function metricsRoutes(api: FastifyInstance, context: AdminContext): void {
-  const { control, proxies } = context
+  const { control, proxies, self, fleet, store } = context
   const exposition = new Exposition(async () => {
     const report = await control.collect()
     const { revision, services } = control.state
@@ -16,7 +16,17 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext): void
     return {
       report,
       revision,
-      appliedRevision: control.applied()?.revision ?? -1,
+      applied: [
+        { instance: self.name, revision: control.applied()?.revision ?? -1 },
+        ...fleet.live().map((member) => ({
+          instance: control.convergence.nameOf(member),
+          revision: member.record.applied?.revision ?? -1,
+        })),
+      ],
+      applyLagMs: control.lagMs,
+      storeUp: store.status().up,
+      storeCounts: store.counts(),
+      overrides: control.controller.overrides.length,
       services: all.map(({ name }) => name),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,

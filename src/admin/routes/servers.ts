@@ -1,18 +1,26 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
-import type { Command } from '../../model/commands.ts'
-import type { Report } from '../../model/messages.ts'
+import type { LocalCommand } from '../../model/overrides.ts'
 import type { ServerFilter } from '../../model/servers.ts'
 import { findServers, unknownName } from '../../model/servers.ts'
 import type { ServerState } from '../../model/state.ts'
 import type { AdminContext } from '../context.ts'
-import { CommandBody, commandMembers, readBody, readInput, ServerQuery, ServerWriteQuery } from '../input.ts'
+import {
+  CommandBody,
+  commandMembers,
+  readBody,
+  readInput,
+  ServerQuery,
+  ServerStateQuery,
+  ServerWriteQuery,
+} from '../input.ts'
 import { describe } from '../openapi.ts'
 import { invalidProblem, refusalProblem } from '../problems.ts'
-import type { ServerView } from '../views.ts'
+import { trafficOf } from '../traffic.ts'
+import type { ServerView, Sight } from '../views.ts'
 import { viewServer, viewService } from '../views.ts'
-import { carryOut, type Insistence } from '../write.ts'
+import { carryOut, carryOutHere, type Insistence } from '../write.ts'
 
 const PatchBody = kind.section(
   {
@@ -42,16 +50,16 @@ interface Params {
 export function serverRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control } = context
 
-  const show = (filter: ServerFilter, report: Report): ServerView[] =>
-    findServers(control.state, filter).map(({ service, server }) => viewServer(control, service, server, report))
+  const show = (filter: ServerFilter, sight: Sight): ServerView[] =>
+    findServers(control.state, filter).map(({ service, server }) => viewServer(sight, service, server))
 
   const list = async (filter: ServerFilter, reply: FastifyReply): Promise<object> => {
-    const report = await control.collect()
+    const sight = { control, traffic: await trafficOf(context) }
     const refusal = unknownName(control.state, filter)
     if (refusal !== null) throw refusalProblem(refusal)
     const { revision } = control.state
     reply.header('etag', `"${revision}"`)
-    return { revision, servers: show(filter, report) }
+    return { revision, servers: show(filter, sight) }
   }
 
   const read = (summary: string) => describe({ tag: 'servers', summary, query: ServerQuery, answer: 'Servers' })
@@ -69,26 +77,30 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     reply: FastifyReply,
     changes: { state?: ServerState; weight?: number | null; maxConnections?: number | null },
     insistence: Insistence,
+    schema: typeof ServerWriteQuery | typeof ServerStateQuery = ServerStateQuery,
   ): Promise<object> => {
-    const { service, pool, ...query } = readInput(ServerWriteQuery, request.query)
+    const { scope, service, pool, ...query } = { scope: 'fleet', ...readInput(schema, request.query) }
     const filter = {
       server: request.params.server,
       ...(service === undefined ? {} : { service }),
       ...(pool === undefined ? {} : { pool }),
     }
-    const command: Command = { kind: 'server', ...filter, ...changes }
-    const written = await carryOut(context, request, reply, () => ({ command }), { ...insistence, query })
-    const report = await control.collect()
+    const command: LocalCommand = { kind: 'server', ...filter, ...changes }
+    const written =
+      scope === 'local'
+        ? await carryOutHere(context, request, reply, command, { ...insistence, query })
+        : await carryOut(context, request, reply, () => ({ command }), { ...insistence, query })
+    const sight = { control, traffic: await trafficOf(context) }
     const [only, ...others] = new Set(findServers(control.state, filter).map((each) => each.service))
     return {
       ...written,
-      servers: show(filter, report),
-      ...(only !== undefined && others.length === 0 ? { service: viewService(control, only, report) } : {}),
+      servers: show(filter, sight),
+      ...(only !== undefined && others.length === 0 ? { service: viewService(sight, only) } : {}),
     }
   }
 
-  const write = (summary: string, body: typeof CommandBody | typeof PatchBody) =>
-    describe({ tag: 'servers', summary, body, query: ServerWriteQuery, answer: 'ServersWritten' })
+  const write = (summary: string, body: TSchema, query: TSchema) =>
+    describe({ tag: 'servers', summary, body, query, answer: 'ServersWritten' })
 
   const verbs: readonly [string, ServerState, string][] = [
     ['disable', 'drain', 'Take a server out: no new requests, those under way finish'],
@@ -96,13 +108,13 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     ['enable', 'ready', 'Take a server in again'],
   ]
   for (const [verb, state, summary] of verbs) {
-    const schema = write(summary, CommandBody)
+    const schema = write(summary, CommandBody, ServerStateQuery)
     api.post<{ Params: Params }>(`/api/servers/:server/${verb}`, { schema }, (request, reply) =>
       change(request, reply, { state }, readBody(CommandBody, request)),
     )
   }
 
-  const schema = write('Change weight, state and limit', PatchBody)
+  const schema = write('Change weight, state and limit', PatchBody, ServerWriteQuery)
   api.patch<{ Params: Params }>('/api/servers/:server', { schema }, (request, reply) => {
     const { weight, state, maxConnections, ...insistence } = readBody(PatchBody, request)
     if (weight === undefined && state === undefined && maxConnections === undefined) {
@@ -114,6 +126,6 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
       ...(weight === undefined ? {} : { weight }),
       ...(maxConnections === undefined ? {} : { maxConnections }),
     }
-    return change(request, reply, changes, insistence)
+    return change(request, reply, changes, insistence, ServerWriteQuery)
   })
 }

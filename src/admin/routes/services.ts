@@ -11,6 +11,7 @@ import { CommandBody, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
 import { withoutSecrets } from '../secrets.ts'
+import { trafficOf } from '../traffic.ts'
 import type { ServiceView } from '../views.ts'
 import { viewService } from '../views.ts'
 import type { Insistence, Written } from '../write.ts'
@@ -41,10 +42,10 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
 
   const all = describe({ tag: 'services', summary: 'All services', answer: 'Services' })
   api.get('/api/services', { schema: all }, async (_request, reply) => {
-    const report = await control.collect()
+    const sight = { control, traffic: await trafficOf(context) }
     const { revision, services } = control.state
     reply.header('etag', `"${revision}"`)
-    return { revision, services: Object.values(services).map((service) => viewService(control, service, report)) }
+    return { revision, services: Object.values(services).map((service) => viewService(sight, service)) }
   })
 
   const one = describe({ tag: 'services', summary: 'One service', answer: 'Service' })
@@ -147,14 +148,14 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
 /** A service as it is now. Throws 404. */
 export async function serviceView(context: AdminContext, name: string): Promise<ServiceView> {
   requireService(context, name)
-  const report = await context.control.collect()
-  return viewService(context.control, requireService(context, name), report)
+  const sight = { control: context.control, traffic: await trafficOf(context) }
+  return viewService(sight, requireService(context, name))
 }
 
 async function serviceViewOrNull(context: AdminContext, name: string): Promise<ServiceView | null> {
-  const report = await context.control.collect()
+  const sight = { control: context.control, traffic: await trafficOf(context) }
   const service = own(context.control.state.services, name)
-  return service === undefined ? null : viewService(context.control, service, report)
+  return service === undefined ? null : viewService(sight, service)
 }
 
 function requireService(context: AdminContext, name: string): Service {

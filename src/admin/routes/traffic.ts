@@ -3,12 +3,12 @@ import { Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
 import type { Command } from '../../model/commands.ts'
 import type { AdminContext } from '../context.ts'
-import { commandMembers, readBody, WriteQuery } from '../input.ts'
+import { commandMembers, readBody, readInput, SwitchQuery, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { invalidProblem } from '../problems.ts'
 import type { ServiceView } from '../views.ts'
 import type { Insistence, Written } from '../write.ts'
-import { carryOut } from '../write.ts'
+import { carryOut, carryOutHere } from '../write.ts'
 import { serviceView } from './services.ts'
 
 const SwitchBody = kind.section(
@@ -65,7 +65,8 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
     body: typeof SwitchBody | typeof ShiftBody | typeof RollbackBody,
     commandOf: (service: string, request: FastifyRequest) => { command: Command; insistence: Insistence },
   ): void => {
-    const schema = describe({ tag: 'traffic', summary, query: WriteQuery, body, answer: 'Written' })
+    const query = body === SwitchBody ? SwitchQuery : WriteQuery
+    const schema = describe({ tag: 'traffic', summary, query, body, answer: 'Written' })
     api.post<{ Params: Params }>(`/api/services/:service/${verb}`, { schema }, (request, reply) => {
       const { command, insistence } = commandOf(request.params.service, request)
       return run(request, reply, request.params.service, command, insistence)
@@ -79,8 +80,20 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
     command: Command,
     insistence: Insistence,
   ): Promise<Written & { service: ServiceView }> => {
-    const written = await carryOut(context, request, reply, () => ({ command }), insistence)
+    const written = await carryOutWhere(request, reply, command, insistence)
     return { ...written, service: await serviceView(context, name) }
+  }
+
+  const carryOutWhere = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    command: Command,
+    insistence: Insistence,
+  ): Promise<Written> => {
+    if (command.kind !== 'switch') return carryOut(context, request, reply, () => ({ command }), insistence)
+    const { scope, ...query } = readInput(SwitchQuery, request.query)
+    if (scope === 'local') return carryOutHere(context, request, reply, command, { ...insistence, query })
+    return carryOut(context, request, reply, () => ({ command }), { ...insistence, query })
   }
 
   post('switch', 'Move all traffic to one pool, once it is proven healthy', SwitchBody, (service, request) => {

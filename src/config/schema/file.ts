@@ -1,5 +1,6 @@
 import { type StaticDecode, Type } from 'typebox'
 import { type ListenTarget, parseCidr, parseHost, parseListen } from '../addresses.ts'
+import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { ServiceSchema } from './service.ts'
 
@@ -174,54 +175,21 @@ const AdminSection = kind.section(
   { description: 'The admin API.', default: {} },
 )
 
-const redisUrl = kind.text({
-  pattern: '^(rediss?://\\S+)?$',
-  errorMessage: 'expected redis:// or rediss://',
-  writeOnly: true,
-})
-
-const StoreSection = kind.section(
-  {
-    redis: Type.Union(
-      [
-        redisUrl,
-        kind.section(
-          {
-            sentinels: kind.list(kind.text({}), { description: 'Host and port of each sentinel.', minItems: 1 }),
-            name: kind.text({ description: 'How the sentinels call the primary.' }),
-          },
-          {},
-        ),
-        kind.section(
-          { cluster: kind.list(kind.text({}), { description: 'Host and port of some of its nodes.', minItems: 1 }) },
-          {},
-        ),
-      ],
-      {
-        description: 'redis:// or rediss://, {sentinels, name} or {cluster}; empty = the embedded store.',
-        errorMessage: 'expected redis:// or rediss://, {sentinels, name} or {cluster}',
-        writeOnly: true,
-        default: '',
-      },
-    ),
-    prefix: kind.text({ description: 'One fleet, one prefix.', default: 'cutover', pattern: '^[^\\s{}]{1,100}$' }),
-    path: kind.text({
-      description: 'Directory of the embedded store, and of the last known state.',
-      default: './data',
-      pattern: '^[^\\0]+$',
-    }),
-  },
-  { description: 'Where the state lives.', default: {} },
-)
-
 /** The whole configuration file, SPEC §3. */
 export const FileSchema = kind.section(
   {
     $schema: Type.Optional(kind.text({ description: 'For editors.' })),
+    configVersion: Type.Optional(
+      kind.count({
+        description:
+          'Counts up with every change of the services: in a fleet, the file with the highest one is in force.',
+      }),
+    ),
     proxy: ProxySection,
     shutdown: ShutdownSection,
     admin: AdminSection,
     store: StoreSection,
+    fleet: FleetSection,
     services: kind.named(ServiceSchema, {
       description: 'The services, by name.',
       errorMessage: 'expected services by name, such as {shop: {pools: {…}}}',

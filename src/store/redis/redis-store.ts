@@ -27,6 +27,8 @@ export interface RedisStoreOptions {
   readonly path: string
   /** Told, once for each thing, what somebody should know though no caller failed by it. */
   readonly tell: (level: 'info' | 'warn' | 'error', message: string) => void
+  /** Awaited at the start, when there is a connection and nothing has been read yet. */
+  readonly onConnected?: () => Promise<void>
 }
 
 /** How long a write may take, from the call to the answer: long enough for most fail-overs. */
@@ -58,6 +60,7 @@ export class RedisStore implements Store {
   readonly #connection: RedisConnection
   readonly #scripts: RedisScripts
   readonly #tell: RedisStoreOptions['tell']
+  readonly #onConnected: () => Promise<void>
   readonly #lastKnown: LastKnown
   readonly #changes: Cursor
   readonly #reports: Cursor
@@ -79,8 +82,9 @@ export class RedisStore implements Store {
   #hasStarted = false
   #isClosed = false
 
-  constructor({ settings, prefix, path, tell }: RedisStoreOptions) {
+  constructor({ settings, prefix, path, tell, onConnected = async () => undefined }: RedisStoreOptions) {
     this.#tell = tell
+    this.#onConnected = onConnected
     this.#keys = new RedisKeys(prefix)
     this.#connection = new RedisConnection(settings)
     this.#scripts = new RedisScripts(this.#connection, this.#keys)
@@ -94,17 +98,16 @@ export class RedisStore implements Store {
   }
 
   /**
-   * Reads the state, or takes the last known one while Redis is away. `onConnected` is awaited before anything is read.
-   * Throws StoreUnusable when neither is there.
+   * Reads the state, or takes the last known one while Redis is away. Throws StoreUnusable when neither is there.
    */
-  async open(onConnected: () => Promise<void> = async () => undefined): Promise<Documents> {
+  async open(): Promise<Documents> {
     const known = await this.#lastKnown.read()
     if (known !== null) {
       this.#history = new History(known.history)
       this.#documents = known.documents
     }
     this.#connection.open()
-    await this.#first(known === null ? PATIENCE_MS.unknown : PATIENCE_MS.known, onConnected)
+    await this.#first(known === null ? PATIENCE_MS.unknown : PATIENCE_MS.known)
     if (!this.#status.up) {
       const { detail } = this.#status
       if (known === null) {
@@ -185,12 +188,12 @@ export class RedisStore implements Store {
   }
 
   /** Connects and reads for the first time, trying for so long. */
-  async #first(patienceMs: number, onConnected: () => Promise<void>): Promise<void> {
+  async #first(patienceMs: number): Promise<void> {
     const until = performance.now() + patienceMs
     let hasConnected = false
     while (!this.#status.up && !this.#isClosed && performance.now() < until) {
       if (!(await this.#connection.ready(until - performance.now()))) break
-      if (!hasConnected) await onConnected()
+      if (!hasConnected) await this.#onConnected()
       hasConnected = true
       await this.#sync()
       if (!this.#status.up) await setTimeout(50)

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { canonicalJson } from '../config/merge.ts'
+import type { JsonObject } from '../model/state.ts'
+import { StoreUnavailable } from '../store/store.ts'
+import type { AdminContext } from './context.ts'
+import { ApiProblem, invalidProblem } from './problems.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Where the request came with an Idempotency-Key: what it is kept under, and what was asked for. */
+    idempotency: { readonly key: string; readonly fingerprint: string } | null
+  }
+}
+
+/** Answers that say that nothing was done, and may be another time. */
+const NOT_KEPT: ReadonlySet<number> = new Set([400, 401, 403, 500, 503])
+
+/**
+ * A POST that is repeated with the same Idempotency-Key is answered as the first one was, for a day, by whichever instance
+ * it reaches. (That a change is not made twice though the first answer was lost is the store's doing: the change itself
+ * carries the key.)
+ */
+export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext): void {
+  const replayed = new WeakSet<FastifyRequest>()
+  api.decorateRequest('idempotency', null)
+
+  api.addHook('preHandler', async (request, reply) => {
+    const given = request.headers['idempotency-key']
+    if (given === undefined) return
+    request.idempotency = identify(request, String(given))
+    const { key, fingerprint } = request.idempotency
+    const kept = await store.recall(key)
+    if (kept === null) return
+    if (kept.fingerprint !== fingerprint) {
+      const message = 'was used for another request; use a new key for a new request'
+      throw invalidProblem([{ path: 'Idempotency-Key', message }])
+    }
+    replayed.add(request)
+    await replay(reply, kept)
+  })
+
+  api.addHook('onSend', async (request, reply, payload) => {
+    const { idempotency } = request
+    if (idempotency === null || idempotency === undefined || replayed.has(request)) return payload
+    if (typeof payload !== 'string' || NOT_KEPT.has(reply.statusCode)) return payload
+    const { key, fingerprint } = idempotency
+    const type = String(reply.getHeader('content-type') ?? 'application/json')
+    const etag = String(reply.getHeader('etag') ?? '')
+    const answer = { fingerprint, status: reply.statusCode, type, etag, payload }
+    await store.remember(key, answer).catch((error: unknown) => {
+      if (!(error instanceof StoreUnavailable)) throw error
+      log.warn('the answer to a request with an Idempotency-Key was not kept: the store is away')
+    })
+    return payload
+  })
+}
+
+async function replay(reply: FastifyReply, { status, type, etag, payload }: JsonObject): Promise<void> {
+  reply.code(Number(status)).header('idempotency-replayed', 'true').type(String(type))
+  if (etag !== '') reply.header('etag', String(etag))
+  await reply.serializer((text: string) => text).send(String(payload))
+}
+
+/** Throws 400. */
+function identify(request: FastifyRequest, given: string): { key: string; fingerprint: string } {
+  if (request.method !== 'POST') {
+    throw new ApiProblem(400, 'Not for this method', 'Idempotency-Key is for POST; what else there is may be repeated.')
+  }
+  if (!/^[\x21-\x7e]{1,255}$/.test(given)) {
+    throw new ApiProblem(
+      400,
+      'Malformed Idempotency-Key',
+      'Idempotency-Key must be 1 to 255 characters without blanks.',
+    )
+  }
+  const [path = '', query = ''] = request.url.split('?')
+  // How long to wait is not part of what is asked for.
+  const parameters = new URLSearchParams(query)
+  parameters.delete('wait')
+  parameters.sort()
+  const body = canonicalJson((request.body ?? {}) as JsonObject)
+  return {
+    key: hash(`${request.actor.name}\n${path}\n${given}`),
+    fingerprint: hash(`${path}?${parameters}\n${body}`),
+  }
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
+}

@@ -1,0 +1,110 @@
+import type { Readable } from 'node:stream'
+import httpProxy from '@fastify/http-proxy'
+import type { SwaggerTransform } from '@fastify/swagger'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Member } from '../../control/fleet.ts'
+import { ACTOR_HEADER, ROLE_HEADER } from '../auth.ts'
+import type { AdminContext } from '../context.ts'
+import { describe } from '../openapi.ts'
+import { ApiProblem, unknownProblem } from '../problems.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Where a call is handed on to. */
+    instanceUrl: string
+  }
+}
+
+/** Fields that concern one hop, or a browser's page at this instance. */
+const NOT_HANDED_ON = [
+  ...['expect', 'keep-alive', 'te', 'trailer', 'proxy-authorization', 'proxy-connection', 'upgrade'],
+  ...['origin', 'cookie', 'referer', ACTOR_HEADER, ROLE_HEADER],
+]
+
+const documentedHandOver: SwaggerTransform = ({ url }) => {
+  const schema = describe({
+    tag: 'instance',
+    summary: "Another instance's admin API: what follows is asked there under /api",
+  })
+  return { schema: { ...schema, hide: !url.endsWith('*') }, url: url.replace('*', ':path') }
+}
+
+/** An instance by its id, or by its name if only one goes by that. Throws 404. */
+export function instanceOf({ fleet, self }: AdminContext, wanted: string): Member | 'self' {
+  const { id, name } = self
+  if (wanted === id) return 'self'
+  const others = fleet.others()
+  const byId = others.find(({ record }) => record.id === wanted)
+  if (byId !== undefined) return byId
+  const named = others.filter(({ record, live }) => live && record.name === wanted)
+  const count = named.length + (wanted === name ? 1 : 0)
+  if (count > 1) {
+    const detail = `${count} instances are called ${JSON.stringify(wanted)}; ask by id, see GET /api/instances.`
+    throw new ApiProblem(409, 'Ambiguous name', detail)
+  }
+  const [only] = named
+  if (only !== undefined) return only
+  if (count === 1) return 'self'
+  throw unknownProblem('instance', wanted, [name, ...others.map(({ record }) => record.name)])
+}
+
+/** Hands a call on to the admin API of any instance of the fleet, `/api/instances/{id}/…` to `/api/…` there. */
+export function handOverRoutes(app: FastifyInstance, context: AdminContext): void {
+  const { fleetToken, settings, self } = context
+  app.decorateRequest('instanceUrl', '')
+
+  const urlOf = (request: FastifyRequest): string => {
+    const found = instanceOf(context, (request.params as { id: string }).id)
+    const { name, address } = found === 'self' ? self.record() : found.record
+    if (found !== 'self' && !found.live) {
+      const detail = `${name} was last heard of at ${found.lastSeen.toISOString()}; it is gone.`
+      throw new ApiProblem(502, 'Instance gone', detail)
+    }
+    if (URL.canParse(address) && address.startsWith('http://')) return address
+    throw new ApiProblem(
+      502,
+      'Instance out of reach',
+      `${name} has not said where its admin API is; set fleet.address.`,
+    )
+  }
+
+  void app.register(httpProxy, {
+    prefix: '/api/instances/:id',
+    rewritePrefix: '/api',
+    routes: ['/*'],
+    upstream: '',
+    disableRequestLogging: true,
+    // A call with ?wait= may take an hour.
+    undici: { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 2_000 } },
+    config: { swaggerTransform: documentedHandOver, role: 'read' },
+    internalRewriteLocationHeader: false,
+    preHandler: (request, _reply, done) => {
+      request.instanceUrl = urlOf(request)
+      done()
+    },
+    replyOptions: {
+      getUpstream: (request) => (request as FastifyRequest).instanceUrl,
+      // The library repeats a GET answered 503 ten times.
+      retryDelay: () => null,
+      rewriteRequestHeaders: (request, headers) => {
+        const kept = { ...headers }
+        for (const name of NOT_HANDED_ON) delete kept[name]
+        if (fleetToken === null || settings.tokens.length === 0) return kept
+        const { name, role } = (request as FastifyRequest).actor
+        return { ...kept, authorization: `Bearer ${fleetToken}`, [ACTOR_HEADER]: name, [ROLE_HEADER]: role }
+      },
+      rewriteHeaders: ({ connection: _, 'keep-alive': __, ...rest }) => rest,
+      onResponse: (_request, reply, response) => {
+        const { stream } = response as unknown as { stream: Readable }
+        reply.send(stream)
+      },
+      onError: (reply) => {
+        const problem = new ApiProblem(502, 'Instance out of reach', 'The instance could not be reached, or broke off.')
+        ;(reply as unknown as { code(status: number): { type(type: string): { send(body: unknown): void } } })
+          .code(502)
+          .type('application/problem+json')
+          .send(JSON.stringify(problem))
+      },
+    },
+  })
+}

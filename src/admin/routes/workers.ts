@@ -1,0 +1,60 @@
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import * as kind from '../../config/schema/kinds.ts'
+import type { AdminContext } from '../context.ts'
+import { readInput } from '../input.ts'
+import { describe } from '../openapi.ts'
+import { ApiProblem } from '../problems.ts'
+
+const RestartQuery = kind.section(
+  {
+    wait: kind.duration({
+      description: 'Answer when every worker is a new one; 504 after this.',
+      default: 0,
+      mostMs: 3_600_000,
+    }),
+    reason: Type.Optional(kind.text({ description: 'Why; for the log.', pattern: '^[^\\x00-\\x1f]{0,500}$' })),
+  },
+  {},
+)
+
+/** The worker processes of this instance. */
+export function workerRoutes(api: FastifyInstance, { proxies, log }: AdminContext): void {
+  api.post(
+    '/api/workers/restart',
+    {
+      schema: describe({
+        tag: 'instance',
+        summary: 'Replace the workers one by one, refusing no connection',
+        query: RestartQuery,
+        answer: 'WorkersRestarted',
+      }),
+      config: { role: 'admin' },
+    },
+    async (request, reply) => {
+      const { wait, reason } = readInput(RestartQuery, request.query)
+      if (proxies.replace === undefined) {
+        throw new ApiProblem(
+          409,
+          'No workers',
+          'proxy.workers is 0: there is one process, and nothing to replace it by.',
+        )
+      }
+      log.info({ by: request.actor.name, reason }, 'the workers are to be replaced')
+      const replaced = proxies.replace()
+      if (wait === 0) {
+        reply.code(202)
+        return { restarting: true }
+      }
+      const trouble = await Promise.race([
+        replaced,
+        new Promise<'late'>((resolve) => setTimeout(resolve, wait, 'late')),
+      ])
+      if (trouble === 'late') {
+        throw new ApiProblem(504, 'Not yet all', `After ${wait} ms old workers still finish requests; it goes on.`)
+      }
+      if (trouble !== null) throw new ApiProblem(500, 'Not replaced', trouble)
+      return { restarting: false }
+    },
+  )
+}

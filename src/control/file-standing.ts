@@ -1,0 +1,41 @@
+import type { Config } from '../config/config.ts'
+import type { FileVersion } from '../model/fleet.ts'
+import type { AppliedConfiguration } from '../model/state.ts'
+
+/** Hashes of files that were applied before, and are not newer however often an instance starts with them. */
+const REMEMBERED = 100
+
+/** `differs`: it has the version of the one in force, and says something else. */
+export type FileStanding = 'inForce' | 'newer' | 'older' | 'differs'
+
+/** The file of an instance as the fleet compares them. */
+export function fileOf({ servicesHash, configVersion }: Config): FileVersion {
+  return { hash: servicesHash, version: configVersion }
+}
+
+/**
+ * How a file stands to the one in force in a fleet. With versions the higher one is newer, and one with a version is newer
+ * than one without; without versions, what was never in force is.
+ */
+export function fileStanding(file: FileVersion, applied: AppliedConfiguration): FileStanding {
+  const version = applied.version ?? null
+  if (file.version !== null && (version === null || file.version > version)) return 'newer'
+  if (file.hash === applied.hash) return 'inForce'
+  if (version !== null) return file.version === version ? 'differs' : 'older'
+  return applied.earlier?.includes(file.hash) === true ? 'older' : 'newer'
+}
+
+/** Why a file that somebody asks to apply should not be; null = it should. */
+export function whyNot(file: FileVersion, applied: AppliedConfiguration, standing: FileStanding): string | null {
+  // Without versions, who asks knows which file is wanted.
+  if (standing === 'newer' || standing === 'inForce' || applied.version === undefined) return null
+  const own = file.version === null ? 'has no configVersion' : `has configVersion ${file.version}`
+  return `The file ${own}; a file with configVersion ${applied.version} is in force in the fleet. Give this one a higher configVersion.`
+}
+
+/** The hashes of files applied before `file`. */
+export function earlierFiles(applied: AppliedConfiguration | null, file: FileVersion): readonly string[] {
+  if (applied === null) return []
+  const earlier = [...(applied.earlier ?? []), applied.hash]
+  return earlier.filter((hash) => hash !== file.hash).slice(-REMEMBERED)
+}

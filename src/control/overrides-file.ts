@@ -1,0 +1,38 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Override } from '../model/overrides.ts'
+import { isFields } from '../model/shape.ts'
+
+/** Overrides of this instance on its disk: a control process that dies takes them with it otherwise. */
+export class OverridesFile {
+  private readonly file: string
+
+  /** `instance`: tells it from others that share the folder, and stays the same when it is started again. */
+  constructor(folder: string, instance: string) {
+    this.file = join(folder, `overrides-${encodeURIComponent(instance)}.json`)
+  }
+
+  /** What is there and makes sense. */
+  async read(): Promise<readonly Override[]> {
+    const text = await readFile(this.file, 'utf8').catch(() => '[]')
+    try {
+      const value: unknown = JSON.parse(text)
+      return Array.isArray(value) ? value.filter(isOverride) : []
+    } catch {
+      return []
+    }
+  }
+
+  /** None: there is no file. Throws what the disk says. */
+  async write(overrides: readonly Override[]): Promise<void> {
+    if (overrides.length === 0) await rm(this.file, { force: true })
+    else await writeFile(this.file, JSON.stringify(overrides), { mode: 0o600 })
+  }
+}
+
+function isOverride(value: unknown): value is Override {
+  if (!isFields(value) || typeof value.atMs !== 'number' || typeof value.by !== 'string') return false
+  const { command } = value
+  if (!isFields(command)) return false
+  return command.kind === 'switch' ? typeof command.service === 'string' : command.kind === 'server'
+}

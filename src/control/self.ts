@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto'
+import { networkInterfaces } from 'node:os'
+import type { Config } from '../config/config.ts'
+import type { InstanceProgress, InstanceRecord, OverrideView } from '../model/fleet.ts'
+import type { Override } from '../model/overrides.ts'
+import { describeOverride } from '../model/overrides.ts'
+import type { ControlHalf } from './control-half.ts'
+import { fileOf } from './file-standing.ts'
+import type { Identity, Proxies } from './proxies.ts'
+
+interface Parts {
+  readonly control: ControlHalf
+  readonly proxies: Proxies
+  readonly identity: Identity
+  readonly version: string
+  readonly config: () => Config
+  /** Of our admin API, as we listen there; empty = not yet. */
+  readonly adminAddress: () => string
+}
+
+/** What this instance says of itself. */
+export class Self {
+  private readonly parts: Parts
+  private readonly boot = randomUUID()
+  private sequence = 0
+
+  constructor(parts: Parts) {
+    this.parts = parts
+  }
+
+  get id(): string {
+    return this.parts.identity.id
+  }
+
+  get name(): string {
+    return this.parts.identity.name
+  }
+
+  progress(): InstanceProgress {
+    const { control } = this.parts
+    return {
+      boot: this.boot,
+      sequence: ++this.sequence,
+      applied: control.applied(),
+      busy: control.progress.busy(),
+      cut: control.progress.cut(),
+    }
+  }
+
+  record(): InstanceRecord {
+    const { control, proxies, identity, version, config } = this.parts
+    const { id, name, startedAt } = identity
+    return {
+      ...this.progress(),
+      id,
+      name,
+      address: this.address(),
+      version,
+      startedAt,
+      configuration: fileOf(config()),
+      overrides: control.controller.overrides.map(viewOverride),
+      inFlight: proxies.inFlight(control),
+      processes: proxies.processes(control),
+    }
+  }
+
+  /** Where the others reach our admin API; empty = nowhere. */
+  private address(): string {
+    const { address } = this.parts.config().fleet
+    if (address !== null) return address
+    const own = this.parts.adminAddress()
+    if (!URL.canParse(own) || !own.startsWith('http:')) return ''
+    const { hostname, port } = new URL(own)
+    if (hostname !== '0.0.0.0' && hostname !== '[::]') return own
+    const external = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .find(({ internal, family }) => !internal && family === 'IPv4')
+    return `http://${external?.address ?? '127.0.0.1'}:${port}`
+  }
+}
+
+/** An override as people are shown it. */
+export function viewOverride(override: Override): OverrideView {
+  const { atMs, by, reason } = override
+  return { at: new Date(atMs).toISOString(), by, reason, what: describeOverride(override) }
+}
