@@ -22,7 +22,8 @@ const NOT_KEPT: ReadonlySet<number> = new Set([400, 401, 403, 500, 503])
  * carries the key.)
  */
 export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext): void {
-  const replayed = new WeakSet<FastifyRequest>()
+  /** Those whose key had an answer before. */
+  const answered = new WeakSet<FastifyRequest>()
   api.decorateRequest('idempotency', null)
 
   api.addHook('preHandler', async (request, reply) => {
@@ -32,17 +33,17 @@ export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext):
     const { key, fingerprint } = request.idempotency
     const kept = await store.recall(key)
     if (kept === null) return
+    answered.add(request)
     if (kept.fingerprint !== fingerprint) {
       const message = 'was used for another request; use a new key for a new request'
       throw invalidProblem([{ path: 'Idempotency-Key', message }])
     }
-    replayed.add(request)
     await replay(reply, kept)
   })
 
   api.addHook('onSend', async (request, reply, payload) => {
     const { idempotency } = request
-    if (idempotency === null || idempotency === undefined || replayed.has(request)) return payload
+    if (idempotency === null || idempotency === undefined || answered.has(request)) return payload
     if (typeof payload !== 'string' || NOT_KEPT.has(reply.statusCode)) return payload
     const { key, fingerprint } = idempotency
     const type = String(reply.getHeader('content-type') ?? 'application/json')

@@ -59,11 +59,15 @@ export const answers = {
       },
       drained: { ...flag, description: 'Taken out, and nothing is under way there any more.' },
       inFlight: { ...count, description: 'Requests and tunnels under way in the whole fleet.' },
-      inFlightByInstance: { type: 'object', additionalProperties: count, description: 'By name of the instance.' },
       lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
     },
     {
       maxConnections: { ...count, description: 'Requests under way there at most, per instance; absent = unbounded.' },
+      inFlightByInstance: {
+        type: 'object',
+        additionalProperties: count,
+        description: 'Under way at each instance, by its name; where servers are listed.',
+      },
     },
   ),
   Pool: object({

@@ -26,7 +26,6 @@ export interface ServerView {
   readonly health: Health
   readonly drained: boolean
   readonly inFlight: number
-  readonly inFlightByInstance: Readonly<Record<string, number>>
   readonly lastProbe: LastProbe | null
 }
 
@@ -87,7 +86,6 @@ export function viewServer({ control, traffic }: Sight, service: Service, server
     health,
     drained: state !== 'ready' && isAtRest(control, service, [server]),
     inFlight: traffic.inFlight[server.key] ?? 0,
-    inFlightByInstance: Object.fromEntries(traffic.byInstance.map(([name, counts]) => [name, counts[server.key] ?? 0])),
     lastProbe: last,
   }
 }
@@ -97,4 +95,9 @@ function isAtRest(control: ControlHalf, service: Service, servers: readonly Serv
     service,
     servers.map((server) => server.key),
   )
+}
+
+/** How many requests each instance of the fleet has under way at a server, by the instance's name. */
+export function byInstance({ byInstance: all }: Traffic, { key }: Server): Readonly<Record<string, number>> {
+  return Object.fromEntries(all.map(([name, counts]) => [name, counts[key] ?? 0]))
 }

@@ -93,7 +93,8 @@ export async function settle(
     // `busy` counts what was under way as the change was applied; by now some of it has ended.
     const { inFlight } = await trafficOf(context)
     const busy = Object.fromEntries(Object.keys(settled.busy).map((key) => [key, inFlight[key] ?? 1]))
-    throw notYet(revision, changed, waitMs, drains, { ...settled, busy })
+    const inFleet = context.fleet.live().length > 0
+    throw notYet({ revision, changed }, waitMs, drains, { ...settled, busy }, inFleet)
   }
   return {
     revision,
@@ -121,19 +122,24 @@ function overtaken(revision: number, reopened: readonly string[]): ApiProblem {
 }
 
 function notYet(
-  revision: number,
-  changed: boolean,
+  { revision, changed }: Pick<Written, 'revision' | 'changed'>,
   waitMs: number,
   drains: readonly Drain[],
   { lagging, busy, busyAt }: Settled,
+  inFleet: boolean,
 ): ApiProblem {
   const underWay = drains
-    .map(({ name, keys }) => ({ name, inFlight: keys.reduce((sum, key) => sum + (busy[key] ?? 0), 0) }))
+    .map(({ name, keys }) => {
+      const at = busyAt.filter((each) => each.keys.some((key) => keys.includes(key))).map(({ instance }) => instance)
+      return { name, inFlight: keys.reduce((sum, key) => sum + (busy[key] ?? 0), 0), at }
+    })
     .filter(({ inFlight }) => inFlight > 0)
   const missing = [
     ...lagging.map((name) => `${name} has not applied it`),
-    ...underWay.map(({ name, inFlight }) => `${name} has ${inFlight} request${inFlight === 1 ? '' : 's'} under way`),
-    ...(underWay.length > 0 && busyAt.length > 0 ? [`at ${busyAt.join(', ')}`] : []),
+    ...underWay.map(
+      ({ name, inFlight, at }) =>
+        `${name} has ${inFlight} request${inFlight === 1 ? '' : 's'} under way${inFleet ? ` at ${at.join(', ')}` : ''}`,
+    ),
   ]
   const stands = changed
     ? `The change stands (revision ${revision})`

@@ -18,7 +18,7 @@ export interface Standing {
   /** Requests under way by target key, for the targets asked about. */
   readonly busy: Readonly<Record<string, number>>
   /** The instances where they are. */
-  readonly busyAt: readonly string[]
+  readonly busyAt: readonly { readonly instance: string; readonly keys: readonly string[] }[]
 }
 
 /** How things stood when waiting ended. */
@@ -57,11 +57,11 @@ export class Convergence {
     const { progress, lineage, ownName } = this.parts
     const lagging = [...progress.lagging(generation)]
     const busy: Record<string, number> = {}
-    const busyAt: string[] = []
+    const busyAt: Standing['busyAt'][number][] = []
     const add = (instance: string, counts: Readonly<Record<string, number>>): void => {
-      const here = keys.filter((key) => (counts[key] ?? 0) > 0)
-      for (const key of here) busy[key] = (busy[key] ?? 0) + (counts[key] ?? 0)
-      if (here.length > 0) busyAt.push(instance)
+      const those = keys.filter((key) => (counts[key] ?? 0) > 0)
+      for (const key of those) busy[key] = (busy[key] ?? 0) + (counts[key] ?? 0)
+      if (those.length > 0) busyAt.push({ instance, keys: those })
     }
     add(ownName, progress.busy())
     for (const member of here ? [] : this.live()) {

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { until, useShop } from './support.ts'
 
@@ -175,7 +176,7 @@ describe('counts', () => {
       'green2/maint',
     ])
     expect(await values('revision')).toEqual({ '': revision })
-    expect(await values('applied_revision', 'instance')).toEqual({ self: revision })
+    expect(await values('applied_revision', 'instance')).toEqual({ [hostname()]: revision })
     const probes = await values('probe_duration_seconds', 'server')
     expect(Object.keys(probes)).toEqual(['blue1', 'blue2', 'green1'])
     for (const seconds of Object.values(probes)) expect(seconds).toBeLessThan(5)

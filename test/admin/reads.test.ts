@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { problem, send, useShop } from './support.ts'
 
@@ -24,6 +25,11 @@ function server(name: 'blue1' | 'blue2' | 'green1' | 'green2') {
     inFlight: 0,
     lastProbe: PROBE,
   }
+}
+
+/** As lists of servers have them. */
+function listed(name: 'blue1' | 'blue2' | 'green1' | 'green2') {
+  return { ...server(name), inFlightByInstance: { [hostname()]: 0 } }
 }
 
 function service(revision: number) {
@@ -77,14 +83,14 @@ describe('shapes', () => {
 
   test('GET /api/servers', async () => {
     const { headers, body } = await shop.api('GET', '/api/servers')
-    const servers = [server('blue1'), server('blue2'), server('green1'), server('green2')]
+    const servers = [listed('blue1'), listed('blue2'), listed('green1'), listed('green2')]
     expect(body).toEqual({ revision: expect.any(Number), servers })
     expect(headers.get('etag')).toBe(`"${body.revision}"`)
   })
 
   test('GET /api/servers/{server}', async () => {
     const { headers, body } = await shop.api('GET', '/api/servers/green2')
-    expect(body).toEqual({ revision: expect.any(Number), servers: [server('green2')] })
+    expect(body).toEqual({ revision: expect.any(Number), servers: [listed('green2')] })
     expect(headers.get('etag')).toBe(`"${body.revision}"`)
   })
 

@@ -143,12 +143,6 @@ describe('S7: a body', () => {
   })
 })
 
-test('Idempotency-Key is refused as long as it would not be kept', async () => {
-  const answer = await shop.api('POST', '/api/services/shop/switch', undefined, { 'idempotency-key': 'deploy-7' })
-  problem(answer, 400, 'Not available yet')
-  expect((await shop.view()).split).toEqual({ blue: 100, green: 0 })
-})
-
 test('what is refused says nothing of what is inside', async () => {
   const answer = await send(shop.cutover.admin, { path: '/api/services', headers: { host: 'evil.example' } })
   const text = JSON.stringify([answer.body, [...answer.headers]])

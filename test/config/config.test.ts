@@ -20,7 +20,9 @@ test('an empty file is a proxy without services, on the defaults', () => {
       tokens: [],
       readyAllow: ['127.0.0.0/8', '::1/128'],
     },
-    store: { path: './data' },
+    store: { redis: null, tls: null, prefix: 'cutover', path: './data' },
+    fleet: { name: null, address: null, token: null },
+    configVersion: null,
     services: {},
     servicesHash: expect.stringMatching(/^[0-9a-f]{64}$/),
   })

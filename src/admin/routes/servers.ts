@@ -19,7 +19,7 @@ import { describe } from '../openapi.ts'
 import { invalidProblem, refusalProblem } from '../problems.ts'
 import { trafficOf } from '../traffic.ts'
 import type { ServerView, Sight } from '../views.ts'
-import { viewServer, viewService } from '../views.ts'
+import { byInstance, viewServer, viewService } from '../views.ts'
 import { carryOut, carryOutHere, type Insistence } from '../write.ts'
 
 const PatchBody = kind.section(
@@ -51,7 +51,10 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
   const { control } = context
 
   const show = (filter: ServerFilter, sight: Sight): ServerView[] =>
-    findServers(control.state, filter).map(({ service, server }) => viewServer(sight, service, server))
+    findServers(control.state, filter).map(({ service, server }) => ({
+      ...viewServer(sight, service, server),
+      inFlightByInstance: byInstance(sight.traffic, server),
+    }))
 
   const list = async (filter: ServerFilter, reply: FastifyReply): Promise<object> => {
     const sight = { control, traffic: await trafficOf(context) }

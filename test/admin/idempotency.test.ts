@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest'
+import { problem, useShop } from './support.ts'
+
+const shop = useShop()
+
+const SWITCH = '/api/services/shop/switch'
+let used = 0
+/** A key that nobody has used. */
+const key = () => ({ 'idempotency-key': `deploy-${++used}` })
+
+describe('a POST repeated with the same Idempotency-Key', () => {
+  test('is answered as the first one was, and done once: a switch does not switch back', async () => {
+    const headers = key()
+    const first = await shop.api('POST', SWITCH, undefined, headers)
+    const again = await shop.api('POST', SWITCH, undefined, headers)
+    expect(first.status).toBe(200)
+    expect([again.status, again.body]).toEqual([first.status, first.body])
+    expect(again.headers.get('etag')).toBe(first.headers.get('etag'))
+    expect(again.headers.get('content-type')).toBe(first.headers.get('content-type'))
+    expect([first, again].map(({ headers }) => headers.get('idempotency-replayed'))).toEqual([null, 'true'])
+    expect((await shop.view()).split).toEqual({ blue: 0, green: 100 })
+  })
+
+  test('ten at once are done once', async () => {
+    const headers = key()
+    const before = await shop.revision()
+    const answers = await Promise.all(Array.from({ length: 10 }, () => shop.api('POST', SWITCH, {}, headers)))
+    expect(answers.map(({ body }) => body.revision)).toEqual(Array(10).fill(before + 1))
+    expect(await shop.revision()).toBe(before + 1)
+  })
+
+  test('that asks for something else is refused; how long to wait is no difference', async () => {
+    const headers = key()
+    await shop.done('POST', SWITCH, { to: 'green' }, headers)
+    const other = await shop.api('POST', SWITCH, { to: 'blue' }, headers)
+    expect(problem(other, 422, 'Invalid value').detail).toContain('Idempotency-Key: was used for another request')
+    expect((await shop.api('POST', `${SWITCH}?wait=5s`, { to: 'green' }, headers)).status).toBe(200)
+    expect((await shop.view()).split).toEqual({ blue: 0, green: 100 })
+  })
+
+  test('gets the same refusal, and the same answer where nothing was left to change', async () => {
+    const [refused, unchanged] = [key(), key()]
+    const first = await shop.api('POST', SWITCH, { to: 'purple' }, refused)
+    expect(first.status).toBe(404)
+    expect((await shop.api('POST', SWITCH, { to: 'purple' }, refused)).body).toEqual(first.body)
+    const nothing = await shop.api('POST', SWITCH, { to: 'blue' }, unchanged)
+    expect(nothing.body.changed).toBe(false)
+    await shop.done('POST', SWITCH, { to: 'green' })
+    expect((await shop.api('POST', SWITCH, { to: 'blue' }, unchanged)).body).toEqual(nothing.body)
+    expect((await shop.view()).split).toEqual({ blue: 0, green: 100 })
+  })
+
+  test('elsewhere is another request', async () => {
+    const headers = key()
+    await shop.done('POST', SWITCH, { to: 'green' }, headers)
+    const drained = await shop.done('POST', '/api/servers/blue1/drain', {}, headers)
+    expect(drained.changed).toBe(true)
+  })
+})
+
+test.each(['', 'with blank', 'x'.repeat(256)])('the Idempotency-Key %j is refused', async (given) => {
+  const answer = await shop.api('POST', SWITCH, {}, { 'idempotency-key': given })
+  problem(answer, 400, 'Malformed Idempotency-Key')
+  expect((await shop.view()).split).toEqual({ blue: 100, green: 0 })
+})
+
+test('what is no POST may be repeated as it is, and takes no Idempotency-Key', async () => {
+  problem(await shop.api('PATCH', '/api/servers/blue1', { weight: 2 }, key()), 400, 'Not for this method')
+})
