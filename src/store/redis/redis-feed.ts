@@ -7,25 +7,35 @@ export function compareIds(a: string, b: string): number {
   return aMs - bMs || aSequence - bSequence
 }
 
+/** The fields of an entry, which come flat. */
+export function fieldsOf(flat: readonly string[]): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>()
+  for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] as string, flat[i + 1] as string)
+  return fields
+}
+
 /** A stream that is followed. */
 export class Cursor {
   readonly key: string
-  readonly take: (id: string, fields: ReadonlyMap<string, string>) => void
+  readonly #take: (fields: ReadonlyMap<string, string>) => void
   /** The last entry that was taken; null = not followed yet. */
   after: string | null = null
 
-  constructor(key: string, take: (id: string, fields: ReadonlyMap<string, string>) => void) {
+  constructor(key: string, take: (fields: ReadonlyMap<string, string>) => void) {
     this.key = key
-    this.take = take
+    this.#take = take
+  }
+
+  /** Goes on behind an entry, if it was not there already. */
+  moveTo(id: string): void {
+    if (this.after === null || compareIds(id, this.after) > 0) this.after = id
   }
 
   /** Hands out entries, and goes on behind them. */
   advance(entries: Entries): void {
     for (const [id, flat] of entries) {
-      if (this.after === null || compareIds(id, this.after) > 0) this.after = id
-      const fields = new Map<string, string>()
-      for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] as string, flat[i + 1] as string)
-      this.take(id, fields)
+      this.moveTo(id)
+      this.#take(fieldsOf(flat))
     }
   }
 }

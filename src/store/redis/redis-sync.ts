@@ -1,0 +1,178 @@
+import type { Documents } from '../../model/state.ts'
+import type { StoreCounts } from '../store.ts'
+import { StoreUnavailable } from '../store.ts'
+import type { Availability, Tell } from './availability.ts'
+import type { KnownState } from './known-state.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import { NotDone } from './redis-connection.ts'
+import { Damaged, keepingSame, lineageOf, Newer, NO_HEAD, type Probe, readChange } from './redis-documents.ts'
+import { type Cursor, fieldsOf } from './redis-feed.ts'
+import type { RedisScripts } from './redis-scripts.ts'
+import type { ServerClock } from './server-clock.ts'
+
+interface Parts {
+  readonly connection: RedisConnection
+  readonly scripts: RedisScripts
+  readonly known: KnownState
+  readonly availability: Availability
+  readonly clock: ServerClock
+  readonly changes: Cursor
+  readonly reports: Cursor
+  readonly tell: Tell
+  /** The state is there and known. Throws StoreUnavailable. */
+  readonly onSynced: () => Promise<void>
+}
+
+/**
+ * Makes what is known here what is in Redis: along the feed where that leads there, by reading everything where it does
+ * not. What is in Redis is not always the better one: where it is empty, damaged or cut short, it is filled again from
+ * what is known here.
+ */
+export class RedisSync {
+  counts: StoreCounts = { reloads: 0, lostRevisions: 0, restores: 0 }
+  readonly #parts: Parts
+  #running: Promise<void> | null = null
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** Never throws for the store's sake; whether it is away is its status afterwards. */
+  run(): Promise<void> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null
+    })
+    return this.#running
+  }
+
+  /** An entry of the feed: the next change, one that is known, or one that shows that something was missed. */
+  hear(fields: ReadonlyMap<string, string>): void {
+    if (!this.#take(fields)) void this.run()
+  }
+
+  async #run(): Promise<void> {
+    const { availability, connection, known, onSynced } = this.#parts
+    try {
+      await this.#catchUp()
+      await onSynced()
+      availability.back(known.documents.revision)
+    } catch (error) {
+      if (error instanceof Damaged) await this.#repair(error)
+      else if (error instanceof Newer) availability.away(error.message)
+      else if (error instanceof StoreUnavailable) {
+        availability.away(error.message)
+        // A connection that does not answer may lead to a primary that was.
+        if (!(error instanceof NotDone)) connection.reconnect()
+      } else throw error
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    const { scripts, clock, known, changes } = this.#parts
+    const before = known.documents
+    const probe = await scripts.probe()
+    clock.set(probe.timeMs)
+    if (this.#isWorse(probe)) await this.#restore(probe.head)
+    else if (changes.after !== null) {
+      if (probe.head === known.head) return
+      await this.#replay()
+      // What has come over the feed meanwhile may be ahead of what was said.
+      if (probe.head === known.head || (known.documents !== before && known.has(probe.head))) return
+    }
+    await this.#reload()
+  }
+
+  /** Whether what is known here is better than what is there. */
+  #isWorse({ head, revision, isRestored, isWhole }: Probe): boolean {
+    const { known, availability } = this.#parts
+    const mine = known.documents
+    if (mine.revision === 0) return false
+    if (head === NO_HEAD) return true
+    if (head === known.head) return !isWhole
+    // One that somebody has filled again from less than we know, or has begun anew under our eyes, gives way.
+    const isOther = availability.status.up && lineageOf(head) !== lineageOf(mine.head)
+    return revision < mine.revision && (isRestored || isOther)
+  }
+
+  /** Goes on by a change of the feed; false when it does not follow on what is known. */
+  #take(fields: ReadonlyMap<string, string>): boolean {
+    const { known } = this.#parts
+    const head = fields.get('head') ?? ''
+    if (known.has(head)) return true
+    const change = readChange(fields.get('change'))
+    if (change === null || fields.get('base') !== known.head) return false
+    known.follow(known.documents, head, change)
+    return true
+  }
+
+  /** Goes on along the feed, as far as it leads. */
+  async #replay(): Promise<void> {
+    const { changes, connection } = this.#parts
+    const entries = await connection.command((client) => client.xrange(changes.key, `(${changes.after}`, '+'))
+    for (const [id, flat] of entries) {
+      if (!this.#take(fieldsOf(flat))) return
+      changes.moveTo(id)
+    }
+  }
+
+  /** Reads everything. */
+  async #reload(): Promise<void> {
+    const { scripts, clock, known, changes, reports } = this.#parts
+    const mine = known.documents
+    const { timeMs, documents, lastChange, lastReport, heads } = await scripts.load()
+    clock.set(timeMs)
+    // It was on its way while the feed went on: what was read is older than what is known, or will be read again.
+    if (known.documents !== mine) return
+    const isFirst = changes.after === null
+    changes.after = lastChange
+    reports.after ??= lastReport
+    // An empty state never replaces another one.
+    if (documents.head === mine.head || documents.revision === 0) return
+    if (!isFirst) this.counts = { ...this.counts, reloads: this.counts.reloads + 1 }
+    this.#findLost(documents, heads)
+    known.become(keepingSame(mine, documents), 'reload', null)
+  }
+
+  #findLost({ revision }: Documents, heads: readonly string[]): void {
+    const { known, tell } = this.#parts
+    const { revision: mine } = known.documents
+    const lost = known.takeLost(heads)
+    if (lost.length === 0 && revision >= mine) return
+    const count = Math.max(lost.length, mine - revision)
+    this.counts = { ...this.counts, lostRevisions: this.counts.lostRevisions + count }
+    const which = lost.map((each) => `${each.revision} (${each.what})`).join(', ')
+    tell(
+      'error',
+      `the store has lost changes, as in a fail-over: from revision ${mine} it is back to ${revision}, and so are we. ` +
+        `Lost: ${which || `${count} revisions`}`,
+    )
+  }
+
+  /** `found`: the head that is there, to be replaced. */
+  async #restore(found: string): Promise<void> {
+    const { scripts, known, tell } = this.#parts
+    if ((await scripts.restore(known.documents, known.head, found)) !== 'restored') return
+    this.counts = { ...this.counts, restores: this.counts.restores + 1 }
+    const { revision } = known.documents
+    tell('warn', `the store was emptied or damaged; it was filled again with revision ${revision}, as known here`)
+  }
+
+  /** What is there makes no sense: it is replaced by what is known, if anything is. */
+  async #repair({ message, head }: Damaged): Promise<void> {
+    const { availability, known, changes, tell } = this.#parts
+    const problem = `the state in Redis is damaged: ${message}`
+    if (known.documents.revision === 0) {
+      availability.away(problem)
+      return
+    }
+    tell('error', problem)
+    try {
+      await this.#restore(head)
+      changes.after ??= '0-0'
+      availability.back(known.documents.revision)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable || error instanceof Newer)) throw error
+      availability.away(error.message)
+    }
+  }
+}

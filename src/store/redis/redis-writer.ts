@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
+import type { Change, Documents } from '../../model/state.ts'
+import { EMPTY_DOCUMENTS } from '../../model/state.ts'
+import type { CommitOutcome } from '../store.ts'
+import { OutcomeUnknown, StoreUnavailable } from '../store.ts'
+import type { Availability, Tell } from './availability.ts'
+import { describeChange, type KnownState } from './known-state.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import { NotDone } from './redis-connection.ts'
+import { headOf, lineageOf } from './redis-documents.ts'
+import type { RedisKeys } from './redis-keys.ts'
+import type { RedisScripts } from './redis-scripts.ts'
+import type { ServerClock } from './server-clock.ts'
+
+/** How long a write may take, from the call to the answer: long enough for most fail-overs. */
+const COMMIT_MS = 2_000
+/** How long a write waits for a replica to have it, where there are replicas. */
+const REPLICA_MS = 100
+
+interface Parts {
+  readonly connection: RedisConnection
+  readonly scripts: RedisScripts
+  readonly keys: RedisKeys
+  readonly known: KnownState
+  readonly availability: Availability
+  readonly clock: ServerClock
+  readonly tell: Tell
+  /** Finds out which state there is, and gets it. */
+  readonly sync: () => Promise<void>
+}
+
+/**
+ * Writes changes, one after the other. Every one has a head of its own, by which the script knows it again: it can be sent
+ * until it is answered, and is made once. When its time is over it is not made any more, wherever it may be on its way.
+ */
+export class RedisWriter {
+  readonly #parts: Parts
+  #queue: Promise<unknown> = Promise.resolve()
+  /** Writes that were given up without knowing what became of them, by the head they would have made. */
+  readonly #doubtful = new Map<string, string>()
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** As `Store.commit`. */
+  commit(change: Change): Promise<CommitOutcome> {
+    const until = performance.now() + COMMIT_MS
+    const base = this.#parts.known.documents
+    const outcome = this.#queue.then(() => this.#commit(change, base, until))
+    this.#queue = outcome.catch(() => undefined)
+    return outcome
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async idle(): Promise<void> {
+    await this.#queue
+  }
+
+  /** Says what became of writes that were given up. Throws StoreUnavailable. */
+  async settleDoubts(): Promise<void> {
+    const { connection, keys, tell } = this.#parts
+    for (const [head, what] of this.#doubtful) {
+      const at = await connection.command((client) => client.lpos(keys.heads, head))
+      this.#doubtful.delete(head)
+      const outcome = at === null ? 'was not made' : 'was made all the same'
+      tell('warn', `of a change it was not known whether it was made (${what}): it ${outcome}`)
+    }
+  }
+
+  async #commit(change: Change, base: Documents, until: number): Promise<CommitOutcome> {
+    const { known, scripts, clock, availability, connection, sync } = this.#parts
+    if (base !== known.documents || change.revision !== base.revision + 1) return 'stale'
+    const isFirst = base.head === EMPTY_DOCUMENTS.head
+    const lineage = isFirst ? nonce() : lineageOf(base.head)
+    const head = headOf(lineage, change.revision, nonce())
+    const baseHead = known.head
+    let maybe = false
+    if (!availability.status.up) throw this.#givenUp(maybe, head, change)
+    for (;;) {
+      try {
+        const reply = await scripts.commit(change, baseHead, head, clock.at(until))
+        switch (reply.kind) {
+          case 'committed':
+            known.follow(base, head, change)
+            return await this.#replicated()
+          case 'again':
+            await sync()
+            return await this.#replicated()
+          case 'stale':
+            await sync()
+            return 'stale'
+          case 'late':
+            clock.set(reply.timeMs)
+            break
+          case 'newer':
+          case 'damaged':
+            await sync()
+            throw new NotDone(reply.detail)
+        }
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error
+        maybe ||= !(error instanceof NotDone)
+        if (performance.now() >= until) availability.away(error.message)
+      }
+      if (performance.now() >= until) throw this.#givenUp(maybe, head, change)
+      await connection.ready(until - performance.now())
+      await setTimeout(10)
+    }
+  }
+
+  /** `maybe`: it was sent, and may have been made before the connection was lost. */
+  #givenUp(maybe: boolean, head: string, change: Change): StoreUnavailable {
+    const { status } = this.#parts.availability
+    const detail = status.up ? this.#parts.connection.problem : status.detail
+    if (!maybe) return new StoreUnavailable(`the store is away: ${detail}`)
+    this.#doubtful.set(head, describeChange(change))
+    return new OutcomeUnknown(`the store was lost while it was asked to write: ${detail}`)
+  }
+
+  async #replicated(): Promise<CommitOutcome> {
+    const { connection, keys } = this.#parts
+    if (!connection.isReplicated) return 'committed'
+    const count = await connection.replicas(keys.meta, REPLICA_MS).catch(() => 0)
+    return count > 0 ? 'committed' : 'unreplicated'
+  }
+}
+
+function nonce(): string {
+  return randomBytes(6).toString('hex')
+}
