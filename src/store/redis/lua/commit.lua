@@ -11,7 +11,8 @@
 --       {"stale"}: another head is in force; {"late", time}; {"newer", format}; {"damaged", what}
 
 local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash' }
-local KEEP_CHANGES, KEEP_HEADS, KEEP_HISTORY = 1000, 2000, 1000
+-- Who has missed more changes than are kept reads everything: a change may be as large as a configuration file.
+local KEEP_CHANGES, KEEP_HEADS, KEEP_HISTORY = 200, 2000, 1000
 -- A removed service's history: 90 days.
 local FORGET_SECONDS = 90 * 86400
 
