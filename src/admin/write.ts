@@ -66,7 +66,7 @@ export async function carryOutHere(
   command: LocalCommand,
   insistence: Insistence & { readonly query: StaticDecode<typeof WriteQuery> },
 ): Promise<Written> {
-  const result = await context.overrideHere(command, requestOf(request, insistence))
+  const result = await context.overrides.execute(command, requestOf(request, insistence))
   return settle(context, reply, result, insistence.query.wait, true)
 }
 

@@ -4,7 +4,6 @@ import type { Facts, Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
 import type { Report, ToControl, ToProxy, Vitals } from '../model/messages.ts'
-import type { Override } from '../model/overrides.ts'
 import { isOpen, serversOf } from '../model/servers.ts'
 import { shareOf } from '../model/split.ts'
 import type { Health, Service, State, StateName } from '../model/state.ts'
@@ -103,9 +102,9 @@ export class ControlHalf {
     return this.controller.state
   }
 
-  /** Reads the state and begins to check. `overrides`: of the process before this one. Throws StoreUnusable. */
-  async start(overrides: readonly Override[] = []): Promise<void> {
-    await this.controller.start(overrides)
+  /** Reads the state and begins to check. Throws StoreUnusable. */
+  async start(): Promise<void> {
+    await this.controller.start()
     this.controller.watch((state) => this.follow(state))
   }
 

@@ -65,10 +65,9 @@ export class Controller {
     this.facts = facts
   }
 
-  /** Reads the state. `overrides`: of the control process before this one. Throws StoreUnusable. */
-  async start(overrides: readonly Override[] = []): Promise<void> {
+  /** Reads the state. Throws StoreUnusable. */
+  async start(): Promise<void> {
     this.take(await this.store.open())
-    if (!this.store.status().up) this.override(overrides)
     this.store.subscribe((documents) => this.take(documents))
   }
 
@@ -108,12 +107,9 @@ export class Controller {
     return done(outcome.kind === 'change', before.revision, drainsOf(command, before, this.state))
   }
 
-  /** Ends all overrides: what the store says is in force here, too. */
-  lift(): void {
-    if (this.overrides.length > 0) this.override([])
-  }
-
-  private override(overrides: readonly Override[]): void {
+  /** Sets what is overridden here, in the order it was said; nothing = what the store says is in force here, too. */
+  override(overrides: readonly Override[]): void {
+    if (overrides.length === 0 && this.overrides.length === 0) return
     this.overrides = overrides
     this.enforce()
   }

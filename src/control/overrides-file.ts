@@ -1,5 +1,4 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Override } from '../model/overrides.ts'
 import { isFields } from '../model/shape.ts'
 
@@ -7,9 +6,8 @@ import { isFields } from '../model/shape.ts'
 export class OverridesFile {
   private readonly file: string
 
-  /** `instance`: tells it from others that share the folder, and stays the same when it is started again. */
-  constructor(folder: string, instance: string) {
-    this.file = join(folder, `overrides-${encodeURIComponent(instance)}.json`)
+  constructor(file: string) {
+    this.file = file
   }
 
   /** What is there and makes sense. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { Instance, UnusableConfiguration } from '../instance.ts'
+import { UnusableConfiguration } from '../control/configuration-file.ts'
+import { Instance } from '../instance.ts'
 import { listenOptions } from './listen-options.ts'
 import { LocalProxy } from './local-proxy.ts'
 import type { Running, RunOptions } from './running.ts'

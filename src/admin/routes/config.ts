@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { formatProblem } from '../../config/problems.ts'
+import { shown } from '../../config/shown.ts'
 import type { AdminContext } from '../context.ts'
 import { CommandBody, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem } from '../problems.ts'
+import { withoutSecrets } from '../secrets.ts'
 import { requestOf, settle } from '../write.ts'
 
 /** The configuration file: as it is in force, and read again. */
@@ -20,8 +22,9 @@ export function configRoutes(api: FastifyInstance, context: AdminContext): void 
     },
     (_request, reply) => {
       const { revision } = context.control.state
+      const { config } = context.file
       reply.header('etag', `"${revision}"`)
-      return { revision, ...context.configuration() }
+      return { revision, ...shown(config), services: withoutSecrets(config.services) }
     },
   )
 
@@ -39,7 +42,7 @@ export function configRoutes(api: FastifyInstance, context: AdminContext): void 
     },
     async (request, reply) => {
       const query = readInput(WriteQuery, request.query)
-      const reload = await context.reload(requestOf(request, { ...readBody(CommandBody, request), query }))
+      const reload = await context.file.reload(requestOf(request, { ...readBody(CommandBody, request), query }))
       if (reload.kind === 'invalid') {
         const { file, problems } = reload
         const detail = `${file} was not applied: ${problems.map(formatProblem).join('; ')}`

@@ -29,8 +29,7 @@ export function overrideRoutes(api: FastifyInstance, context: AdminContext): voi
       }),
     },
     async (request) => {
-      context.log.warn({ by: request.actor.name, lifted: list().overrides }, 'overrides lifted')
-      await context.liftOverrides()
+      await context.overrides.lift(`lifted by ${request.actor.name}`)
       return list()
     },
   )
