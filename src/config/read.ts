@@ -75,7 +75,8 @@ function visitRecord(
 
 function visitUnion(schema: TUnion, value: unknown, path: string, problems: Problems): unknown {
   const fitting = schema.anyOf.find((branch) => Value.Check(branch, value))
-  const alike = fitting ?? schema.anyOf.find((branch) => isAlike(branch, value))
+  const candidates = schema.anyOf.filter((branch) => isAlike(branch, value))
+  const alike = fitting ?? candidates.sort((a, b) => keysInCommon(b, value) - keysInCommon(a, value))[0]
   return alike ? visit(alike, value, path, problems) : visitLeaf(schema, value, path, problems)
 }
 
@@ -89,6 +90,12 @@ function visitLeaf(schema: TSchema, value: unknown, path: string, problems: Prob
 function isAlike(branch: TSchema, value: unknown): boolean {
   if (Type.IsArray(branch)) return Array.isArray(value)
   return (Type.IsObject(branch) || Type.IsRecord(branch)) && isKeyed(value)
+}
+
+/** How many keys of `value` the branch of a union knows. */
+function keysInCommon(branch: TSchema, value: unknown): number {
+  if (!Type.IsObject(branch) || !isKeyed(value)) return 0
+  return Object.keys(value).filter((key) => own(branch.properties, key) !== undefined).length
 }
 
 function mismatch(schema: TSchema, value: unknown): string {

@@ -39,7 +39,8 @@ export class Fleet {
   private hasLeft = false
   /** Monotonic ms; nobody who was there is gone before. */
   private graceUntil = 0
-  private lastBeatAt = Number.NEGATIVE_INFINITY
+  /** Monotonic ms; null = there was none. */
+  private lastBeatAt: number | null = null
   private isReporting = false
   private sent = ''
 
@@ -103,7 +104,7 @@ export class Fleet {
       if (this.hasLeft) return
       const now = performance.now()
       // After a silence of ours nothing follows from that of the others: the store may have been away for all.
-      if (now - this.lastBeatAt > 2 * BEAT_MS) this.graceUntil = now + GONE_MS
+      if (this.lastBeatAt !== null && now - this.lastBeatAt > 2 * BEAT_MS) this.graceUntil = now + GONE_MS
       this.lastBeatAt = now
       this.see(sightings.filter((sighting) => sighting.id !== id))
       onChange()

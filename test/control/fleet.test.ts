@@ -1,0 +1,236 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { Convergence } from '../../src/control/convergence.ts'
+import { Fleet } from '../../src/control/fleet.ts'
+import { Lineage } from '../../src/control/lineage.ts'
+import { Progress } from '../../src/control/progress.ts'
+import type { InstanceProgress, InstanceRecord } from '../../src/model/fleet.ts'
+import type { JsonObject } from '../../src/model/state.ts'
+import type { Register, Sighting } from '../../src/store/register.ts'
+import { StoreUnavailable } from '../../src/store/store.ts'
+
+const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
+
+/** A register that says what the test says. */
+class HandDriven implements Register {
+  sightings: Sighting[] = []
+  struck: string[] = []
+  reported: JsonObject[] = []
+  isAway = false
+  tell: (id: string, progress: JsonObject) => void = () => undefined
+
+  async beat(): Promise<readonly Sighting[]> {
+    if (this.isAway) throw new StoreUnavailable('away')
+    return this.sightings
+  }
+
+  report(_id: string, progress: JsonObject): void {
+    this.reported.push(progress)
+  }
+
+  onReport(listener: (id: string, progress: JsonObject) => void): void {
+    this.tell = listener
+  }
+
+  async strike(ids: readonly string[]): Promise<void> {
+    this.struck.push(...ids)
+  }
+}
+
+function record(id: string, progress: Partial<InstanceRecord> = {}): InstanceRecord {
+  return {
+    id,
+    name: id,
+    address: `http://127.0.0.1:${id.length}`,
+    version: '1',
+    startedAt: '2026-11-25T00:00:00.000Z',
+    boot: `boot of ${id}`,
+    sequence: 1,
+    applied: { revision: 1, head: 'h1' },
+    busy: {},
+    cut: {},
+    configuration: { hash: 'x', version: null },
+    overrides: [],
+    inFlight: {},
+    processes: [],
+    ...progress,
+  }
+}
+
+function sighting(of: InstanceRecord, ageMs = 0): Sighting {
+  return { id: of.id, record: of as unknown as JsonObject, ageMs }
+}
+
+let register: HandDriven
+let fleet: Fleet
+let progress: Progress
+let convergence: Convergence
+let lineage: Lineage
+let own: InstanceProgress
+
+/** Has the fleet hear what the register says now, as with the next beat. */
+async function beat(): Promise<void> {
+  await (fleet as unknown as { beat(): Promise<void> }).beat()
+}
+
+beforeEach(() => {
+  register = new HandDriven()
+  own = { boot: 'own', sequence: 1, applied: null, busy: {}, cut: {} }
+  lineage = new Lineage()
+  progress = new Progress(() => convergence.check())
+  convergence = new Convergence({ progress, lineage, others: () => fleet.others(), ownName: 'me' })
+  fleet = new Fleet({
+    register,
+    id: 'me',
+    record: () => record('me'),
+    progress: () => own,
+    onChange: () => convergence.check(),
+  })
+  lineage.add({ revision: 1, head: 'h1' })
+  progress.add('worker')
+  progress.take('worker', { type: 'applied', generation: 1, busy: {} })
+})
+
+describe('an instance', () => {
+  test('lives while it was heard of in the last three seconds, by the clock of the store', async () => {
+    register.sightings = [sighting(record('b'), 2_900), sighting(record('c'), 3_100), sighting(record('me'))]
+    await beat()
+    expect(fleet.others().map(({ record, live }) => [record.id, live])).toEqual([
+      ['b', true],
+      ['c', false],
+    ])
+  })
+
+  test('is not gone because nobody could be heard: the store was away', async () => {
+    register.sightings = [sighting(record('b'))]
+    await beat()
+    register.isAway = true
+    await beat()
+    expect(fleet.live().length).toBe(1)
+    // Back after ten seconds, of which this instance has seen none.
+    ;(fleet as unknown as { lastBeatAt: number }).lastBeatAt -= 10_000
+    register.isAway = false
+    register.sightings = [sighting(record('b'), 10_000)]
+    await beat()
+    expect(fleet.live().length).toBe(1)
+  })
+
+  test('whose record makes no sense is not believed, and does no harm', async () => {
+    const nonsense = { id: 'x', record: { id: 'x', busy: 7 } as unknown as JsonObject, ageMs: 0 }
+    register.sightings = [nonsense, sighting(record('b'))]
+    await beat()
+    expect(fleet.others().map(({ record }) => record.id)).toEqual(['b'])
+    register.tell('b', { boot: 'boot of b', sequence: -1 })
+    register.tell('unknown', { sequence: 5 })
+    expect(fleet.others()[0]?.record.sequence).toBe(1)
+  })
+
+  test('that tells of its progress is believed at once; what it said before is not', async () => {
+    register.sightings = [sighting(record('b', { sequence: 5 }))]
+    await beat()
+    const tell = (sequence: number, revision: number, boot = 'boot of b') =>
+      register.tell('b', { boot, sequence, applied: { revision, head: `h${revision}` }, busy: {}, cut: {} })
+    tell(7, 3)
+    tell(6, 2)
+    tell(9, 4, 'another boot')
+    expect(fleet.others()[0]?.record.applied?.revision).toBe(3)
+    // The beat was on its way when that was told.
+    register.sightings = [sighting(record('b', { sequence: 6, inFlight: { [KEY]: 2 } }))]
+    await beat()
+    expect(fleet.others()[0]?.record).toMatchObject({ applied: { revision: 3 }, inFlight: { [KEY]: 2 } })
+    register.sightings = [sighting(record('b', { boot: 'restarted', sequence: 1, applied: null }))]
+    await beat()
+    expect(fleet.others()[0]?.record.applied).toBeNull()
+  })
+
+  test('that is gone is struck off when another has its address, or after a day', async () => {
+    register.sightings = [
+      sighting(record('b1', { address: 'http://10.0.0.1:9900' }), 60_000),
+      sighting(record('b2', { address: 'http://10.0.0.1:9900' })),
+      sighting(record('old', { address: 'http://10.0.0.2:9900' }), 25 * 3_600_000),
+      sighting(record('gone', { address: 'http://10.0.0.3:9900' }), 60_000),
+    ]
+    await beat()
+    expect(register.struck).toEqual(['b1', 'old'])
+  })
+
+  test('tells of its progress once, however much has happened in one turn', async () => {
+    const turn = () => new Promise((resolve) => setImmediate(resolve))
+    own = { ...own, applied: { revision: 1, head: 'h1' } }
+    for (let i = 0; i < 5; i++) fleet.report()
+    await turn()
+    fleet.report()
+    await turn()
+    expect(register.reported.length).toBe(1)
+    own = { ...own, busy: { [KEY]: 1 } }
+    fleet.report()
+    await turn()
+    expect(register.reported.at(-1)).toMatchObject({ busy: { [KEY]: 1 } })
+  })
+})
+
+describe('what is waited for', () => {
+  const goal = { generation: 1, state: { revision: 1, head: 'h1' } }
+
+  test('is in force when it is at every instance that lives', async () => {
+    register.sightings = [
+      sighting(record('b', { applied: { revision: 0, head: 'h0' } })),
+      sighting(record('c', { applied: null })),
+      sighting(record('gone', { applied: null }), 9_000),
+    ]
+    await beat()
+    expect(convergence.standing(goal, [])).toMatchObject({ applied: false, lagging: ['b', 'c'] })
+    const waited = convergence.wait(goal, [], 5_000)
+    for (const id of ['b', 'c']) {
+      const told = { boot: `boot of ${id}`, sequence: 9, applied: { revision: 1, head: 'h1' }, busy: {}, cut: {} }
+      register.tell(id, told)
+    }
+    expect(await waited).toMatchObject({ applied: true, lagging: [], leftOut: [] })
+  })
+
+  test('is not in force where another change has that revision, or a later one of another past', async () => {
+    register.sightings = [
+      sighting(record('b', { applied: { revision: 1, head: 'lost' } })),
+      sighting(record('c', { applied: { revision: 2, head: 'lost, too' } })),
+    ]
+    await beat()
+    expect(convergence.standing(goal, []).lagging).toEqual(['b', 'c'])
+    lineage.add({ revision: 2, head: 'h2' })
+    register.tell('c', { boot: 'boot of c', sequence: 9, applied: { revision: 2, head: 'h2' }, busy: {}, cut: {} })
+    expect(convergence.standing(goal, []).lagging).toEqual(['b'])
+  })
+
+  test('is at rest when nothing is under way there anywhere; what was cut is added up', async () => {
+    register.sightings = [sighting(record('b', { busy: { [KEY]: 2 } })), sighting(record('c', { cut: { [KEY]: 4 } }))]
+    await beat()
+    progress.take('worker', { type: 'applied', generation: 1, busy: { [KEY]: 1 } })
+    expect(convergence.standing(goal, [KEY])).toMatchObject({
+      applied: true,
+      busy: { [KEY]: 3 },
+      busyAt: [{ instance: 'me' }, { instance: 'b' }],
+    })
+    expect(convergence.standing(goal, [KEY], true).busy).toEqual({ [KEY]: 1 })
+    const waited = convergence.wait(goal, [KEY], 5_000)
+    progress.take('worker', { type: 'idle', key: KEY, cut: 1 })
+    const told = { boot: 'boot of b', sequence: 9, applied: { revision: 1, head: 'h1' }, busy: {}, cut: { [KEY]: 2 } }
+    register.tell('b', told)
+    expect(await waited).toMatchObject({ busy: {}, cut: 3 })
+  })
+
+  test('is not waited for from who has died meanwhile, who is named', async () => {
+    register.sightings = [sighting(record('b', { applied: null }))]
+    await beat()
+    const waited = convergence.wait(goal, [], 5_000)
+    register.sightings = [sighting(record('b', { applied: null }), 3_500)]
+    await beat()
+    expect(await waited).toMatchObject({ applied: true, leftOut: ['b'] })
+  })
+
+  test('names instances by their address as well where the name is not enough', async () => {
+    register.sightings = [
+      sighting(record('b', { name: 'me', address: 'http://10.0.0.2:9900', applied: null })),
+      sighting(record('c', { applied: null })),
+    ]
+    await beat()
+    expect(convergence.standing(goal, []).lagging).toEqual(['me (http://10.0.0.2:9900)', 'c'])
+  })
+})

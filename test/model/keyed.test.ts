@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import type { Request } from '../../src/model/commands.ts'
+import { applyChange } from '../../src/model/state.ts'
+import { definitionOf, NOW_MS, PLAIN, World } from './support.ts'
+
+const DAY_MS = 24 * 3_600_000
+const toggle = { kind: 'switch', service: 'shop' } as const
+const keyed = (key: string, fingerprint = 'same'): Request => ({ ...PLAIN, idempotency: { key, fingerprint } })
+const world = () => new World({ shop: definitionOf({ blue: 1, green: 1 }) })
+
+test('the same under the same key is done once, and said to have been done', () => {
+  const one = world()
+  expect(one.run(toggle, keyed('k')).kind).toBe('change')
+  const { revision } = one.state
+  expect(one.run(toggle, keyed('k'))).toEqual({ kind: 'repeated', revision })
+  expect(one.run(toggle, keyed('other')).kind).toBe('change')
+  expect(one.run(toggle, keyed('k'))).toEqual({ kind: 'repeated', revision })
+})
+
+test('something else under the same key is refused', () => {
+  const one = world()
+  one.run(toggle, keyed('k'))
+  const outcome = one.run({ ...toggle, to: 'green' }, keyed('k', 'else'))
+  expect(outcome).toMatchObject({
+    kind: 'refused',
+    refusal: { kind: 'invalid', problems: [{ path: 'Idempotency-Key' }] },
+  })
+})
+
+test('after a day the key is forgotten, and its record goes with the next one', () => {
+  const one = world()
+  one.run(toggle, keyed('old'))
+  one.facts = { ...one.facts, nowMs: NOW_MS + DAY_MS + 1 }
+  const outcome = one.run(toggle, keyed('old'))
+  expect(outcome.kind).toBe('change')
+  one.facts = { ...one.facts, nowMs: NOW_MS + 3 * DAY_MS }
+  const next = one.run(toggle, keyed('new'))
+  if (next.kind !== 'change') throw new Error(next.kind)
+  expect(next.change.keyed).toMatchObject({ old: null, new: { fingerprint: 'same' } })
+  expect(Object.keys(one.state.keyed ?? {})).toEqual(['new'])
+})
+
+test('a change without a key leaves the others as they are', () => {
+  const one = world()
+  one.run(toggle, keyed('k'))
+  const before = one.state.keyed
+  const outcome = one.run(toggle)
+  if (outcome.kind !== 'change') throw new Error(outcome.kind)
+  expect(outcome.change.keyed).toBeUndefined()
+  expect(applyChange(one.state, outcome.change).keyed).toEqual(before)
+})
