@@ -146,13 +146,14 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
 }
 
 /** A service as it is now. Throws 404. */
-export async function serviceView(context: AdminContext, name: string): Promise<ServiceView> {
+async function serviceView(context: AdminContext, name: string): Promise<ServiceView> {
   requireService(context, name)
   const sight = { control: context.control, traffic: await trafficOf(context) }
   return viewService(sight, requireService(context, name))
 }
 
-async function serviceViewOrNull(context: AdminContext, name: string): Promise<ServiceView | null> {
+/** A service as it is now; null when there is none. */
+export async function serviceViewOrNull(context: AdminContext, name: string): Promise<ServiceView | null> {
   const sight = { control: context.control, traffic: await trafficOf(context) }
   const service = own(context.control.state.services, name)
   return service === undefined ? null : viewService(sight, service)

@@ -9,7 +9,7 @@ import { invalidProblem } from '../problems.ts'
 import type { ServiceView } from '../views.ts'
 import type { Insistence, Written } from '../write.ts'
 import { carryOut, carryOutHere } from '../write.ts'
-import { serviceView } from './services.ts'
+import { serviceViewOrNull } from './services.ts'
 
 const SwitchBody = kind.section(
   {
@@ -79,9 +79,10 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
     name: string,
     command: Command,
     insistence: Insistence,
-  ): Promise<Written & { service: ServiceView }> => {
+  ): Promise<Written & { service: ServiceView | null }> => {
     const written = await carryOutWhere(request, reply, command, insistence)
-    return { ...written, service: await serviceView(context, name) }
+    // Somebody may have removed it since.
+    return { ...written, service: await serviceViewOrNull(context, name) }
   }
 
   const carryOutWhere = (
