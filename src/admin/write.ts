@@ -131,14 +131,15 @@ function notYet(
   const underWay = drains
     .map(({ name, keys }) => {
       const at = busyAt.filter((each) => each.keys.some((key) => keys.includes(key))).map(({ instance }) => instance)
-      return { name, inFlight: keys.reduce((sum, key) => sum + (busy[key] ?? 0), 0), at }
+      const inFlight = keys.reduce((sum, key) => sum + (busy[key] ?? 0), 0)
+      return { name, inFlight, ...(inFleet ? { at } : {}) }
     })
     .filter(({ inFlight }) => inFlight > 0)
   const missing = [
     ...lagging.map((name) => `${name} has not applied it`),
     ...underWay.map(
       ({ name, inFlight, at }) =>
-        `${name} has ${inFlight} request${inFlight === 1 ? '' : 's'} under way${inFleet ? ` at ${at.join(', ')}` : ''}`,
+        `${name} has ${inFlight} request${inFlight === 1 ? '' : 's'} under way${at === undefined ? '' : ` at ${at.join(', ')}`}`,
     ),
   ]
   const stands = changed
@@ -148,6 +149,6 @@ function notYet(
   return new ApiProblem(504, 'Not yet everywhere', detail, {
     revision,
     changed,
-    missing: { lagging, underWay, at: busyAt },
+    missing: { lagging, underWay },
   })
 }

@@ -1,13 +1,9 @@
-import { HealthChecker, type LastProbe } from '../health/checker.ts'
-import { Outliers, type WatchedPool } from '../health/outlier.ts'
 import type { Facts, Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
 import type { Report, ToControl, ToProxy, Vitals } from '../model/messages.ts'
-import { isOpen, serversOf } from '../model/servers.ts'
-import { shareOf } from '../model/split.ts'
-import type { Health, Service, State, StateName } from '../model/state.ts'
-import { currentSplit } from '../model/state.ts'
+import { own } from '../model/names.ts'
+import type { Service, State, StateName } from '../model/state.ts'
 import type { TableService } from '../model/table.ts'
 import { compileService, tableChange, wholeTable } from '../model/table.ts'
 import type { Store } from '../store/store.ts'
@@ -17,6 +13,8 @@ import type { Goal, Waited } from './convergence.ts'
 import { Convergence } from './convergence.ts'
 import type { Member } from './fleet.ts'
 import { Generations } from './generations.ts'
+import type { KnownHealth, ServerHealth } from './health-book.ts'
+import { HealthBook } from './health-book.ts'
 import { Lineage } from './lineage.ts'
 import type { ControlEnd } from './link.ts'
 import { Progress } from './progress.ts'
@@ -41,19 +39,6 @@ export interface ControlHalfOptions {
   readonly onProgress?: () => void
 }
 
-/** Health by target, as a proxy half has it. */
-export type KnownHealth = readonly (readonly [string, Health | 'trial'])[]
-
-/** How a server does, by its checks and by what requests have met there. */
-export interface ServerHealth {
-  readonly health: Health
-  /** Whether any probe has ended yet. */
-  readonly probed: boolean
-  readonly last: LastProbe | null
-}
-
-const UNCHECKED_UP: ServerHealth = { health: 'up', probed: true, last: null }
-
 /**
  * The control half of an instance: decides commands, checks health, ejects servers that fail requests, compiles tables
  * and hands them to the proxy halves, and knows from their reports what is in force and what is under way.
@@ -63,31 +48,21 @@ export class ControlHalf {
   readonly progress: Progress
   readonly convergence: Convergence
   readonly startedAt = new Date()
-  private readonly checker: HealthChecker
-  private readonly outliers = new Outliers()
-  private outlierTimer: NodeJS.Timeout | undefined
+  private readonly healthBook: HealthBook
   private readonly reports = new Reports()
   private readonly vitals = new Map<string, Vitals>()
   private readonly links = new Map<string, ControlEnd>()
   private readonly onStopped = new Map<string, (cut: number) => void>()
   private expected: readonly string[] = []
-  private onFirstProbes: (() => void) | null = null
   private readonly generations = new Generations()
   private readonly lineage = new Lineage()
   /** What the proxy halves have the table of, or are about to. */
   private followed: State
   /** Compiled services, as long as they stay the same. */
   private readonly tables = new WeakMap<Service, TableService>()
-  /** Targets that are checked now. */
-  private checked = new Set<string>()
-  /** Targets that count as up without being checked. */
-  private unchecked = new Set<string>()
 
   constructor({ store, resolve, name = 'this instance', others = () => [], onProgress }: ControlHalfOptions) {
-    this.checker = new HealthChecker({
-      onChange: (key) => this.changed([...this.outliers.watch(this.pools(this.state), performance.now()), key]),
-      onProbe: () => this.checkFirstProbes(),
-    })
+    this.healthBook = new HealthBook(this.links, () => this.state)
     this.progress = new Progress(() => {
       this.generations.applied(this.progress.applied())
       this.convergence.check()
@@ -124,8 +99,7 @@ export class ControlHalf {
   }
 
   stop(): void {
-    clearTimeout(this.outlierTimer)
-    this.checker.stop()
+    this.healthBook.stop()
   }
 
   /**
@@ -135,11 +109,10 @@ export class ControlHalf {
   attach(name: string, link: ControlEnd, known: KnownHealth = []): void {
     this.links.set(name, link)
     this.progress.add(name)
-    this.outliers.attach(name)
-    this.adopt(name, known)
+    this.healthBook.attach(name, known)
     link.receive((message) => this.receive(name, message))
     link.send({ type: 'table', change: wholeTable(this.state, this.generations.current, this.compiled) })
-    this.sendHealthTo(name, link, [...this.checked, ...this.unchecked])
+    this.healthBook.tellAll(name, link)
   }
 
   /** The wire to a proxy half is gone, and mostly the half with it. */
@@ -150,7 +123,7 @@ export class ControlHalf {
     this.progress.remove(name)
     this.reports.lost(name)
     this.onStopped.get(name)?.(0)
-    this.changed(this.outliers.detach(name))
+    this.healthBook.detach(name)
   }
 
   /** Sets who lives of the proxy halves: those that are missed hold up what is waited for, and the others are forgotten. */
@@ -219,37 +192,30 @@ export class ControlHalf {
     for (;;) {
       const { generation, state } = this.goal()
       const goal = keys.length === 0 && wanted !== null ? { generation, state: wanted } : { generation, state }
+      const services = this.servicesOf(keys)
       const waited = await this.convergence.wait(goal, keys, Math.max(0, deadline - performance.now()), here)
       cut += waited.cut
       const reopened = drains.filter((drain) => isReopened(drain, this.state)).map(({ name }) => name)
       const lost = wanted !== null && !this.lineage.has(wanted)
-      const isCurrent = keys.length === 0 || this.generations.current === generation
+      // What came later may have called them back, and sent them to rest again.
+      const isCurrent = this.servicesOf(keys).every((service, i) => service === services[i])
       if (isCurrent || lost || reopened.length > 0 || performance.now() >= deadline)
         return { ...waited, reopened, cut, lost }
     }
   }
 
   health(key: string): ServerHealth {
-    const found = this.found(key)
-    return this.outliers.isEjected(key) ? { ...found, health: 'ejected' } : found
+    return this.healthBook.health(key)
   }
 
   /** Whether a first probe of every checked target has ended. */
   allProbed(): boolean {
-    for (const key of this.checked) if (!this.checker.get(key).probed) return false
-    return true
+    return this.healthBook.allProbed()
   }
 
   /** Resolves once a first probe of every checked target has ended, or after `timeoutMs`. */
   firstProbes(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs)
-      this.onFirstProbes = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      this.checkFirstProbes()
-    })
+    return this.healthBook.firstProbes(timeoutMs)
   }
 
   /** What all proxy halves count, added up. */
@@ -257,68 +223,15 @@ export class ControlHalf {
     return this.reports.collect(this.links)
   }
 
-  private checkFirstProbes(): void {
-    if (this.onFirstProbes === null || !this.allProbed()) return
-    this.onFirstProbes()
-    this.onFirstProbes = null
-  }
-
-  /** Goes on with what a proxy half knows: until the first checks are in, nobody knows better. */
-  private adopt(name: string, known: KnownHealth): void {
-    for (const [key, health] of known) this.checker.adopt(key, health === 'down' ? 'down' : 'up')
-    const now = performance.now()
-    this.outliers.watch(this.pools(this.state), now)
-    const ejected = known.filter(([, health]) => health === 'ejected' || health === 'trial').map(([key]) => key)
-    this.outliers.adopt(ejected, name, now)
-    this.changed([])
-    this.checkFirstProbes()
-  }
-
   private follow(state: State): void {
-    const services = Object.values(state.services)
-    const servers = services.flatMap((service) => serversOf(service).map((server) => ({ server, spec: service.spec })))
-    const before = this.checked
-    this.unchecked = new Set(servers.filter(({ spec }) => spec.health === null).map(({ server }) => server.key))
-    const targets = servers.flatMap(({ server, spec }) =>
-      spec.health === null || server.state === 'maint' ? [] : [{ key: server.key, url: server.url, spec: spec.health }],
-    )
-    this.checked = new Set(targets.map(({ key }) => key))
-    this.checker.watch(targets)
-    const forgotten = [...before].filter((key) => !this.checked.has(key) && !this.unchecked.has(key))
-    const added = [...this.checked].filter((key) => !before.has(key))
-    const pools = this.pools(state)
-    const changed = this.outliers.watch(pools, performance.now())
-    const watched = new Set(pools.flatMap(({ keys }) => keys))
-    const isBack = (key: string): boolean => watched.has(key) && !this.outliers.isEjected(key)
-    // Who is let in because another one leaves takes requests before that one stops to.
-    this.sendHealth([...forgotten, ...changed.filter(isBack)])
-    const generation = this.generations.begin(state)
-    this.lineage.add(state)
-    const message: ToProxy = {
-      type: 'table',
-      change: tableChange(this.followed, state, generation, this.compiled),
-    }
-    this.followed = state
-    for (const link of this.links.values()) link.send(message)
-    // A target that counted as up unchecked until now has to prove it from here on.
-    this.changed([...added, ...changed.filter((key) => !isBack(key))])
-  }
-
-  /** Every pool with the servers that take requests unless they are ejected. */
-  private pools(state: State): WatchedPool[] {
-    return Object.values(state.services).flatMap((service) =>
-      Object.keys(service.spec.pools).map((pool): WatchedPool => {
-        const takesRequests = shareOf(currentSplit(service), pool) > 0
-        const servers = takesRequests ? serversOf(service, pool) : []
-        const usable = servers.filter((server) => isOpen(server) && this.found(server.key).health === 'up')
-        return { spec: service.spec.passive, keys: usable.map(({ key }) => key) }
-      }),
-    )
-  }
-
-  /** What checks have found. */
-  private found(key: string): ServerHealth {
-    return this.unchecked.has(key) ? UNCHECKED_UP : this.checker.get(key)
+    this.healthBook.follow(state, () => {
+      const generation = this.generations.begin(state)
+      this.lineage.add(state)
+      const change = tableChange(this.followed, state, generation, this.compiled)
+      const message: ToProxy = { type: 'table', change }
+      this.followed = state
+      for (const link of this.links.values()) link.send(message)
+    })
   }
 
   private receive(name: string, message: ToControl): void {
@@ -328,11 +241,8 @@ export class ControlHalf {
         this.progress.take(name, message)
         break
       case 'failures':
-        this.outliers.recovered(message.recovered)
-        this.changed(this.outliers.failed(name, message.counts, performance.now()))
-        break
       case 'trial':
-        this.changed(this.outliers.tried(message.key, message.ok, performance.now()))
+        this.healthBook.take(name, message)
         break
       case 'report':
         this.reports.take(message.id, name, message.report)
@@ -346,35 +256,17 @@ export class ControlHalf {
     }
   }
 
-  /** Tells the proxy halves what has changed, and gives out trials when they are due. */
-  private changed(keys: readonly string[]): void {
-    this.sendHealth(keys)
-    clearTimeout(this.outlierTimer)
-    const nextAt = this.outliers.nextAt()
-    if (nextAt === null) return
-    const advance = (): void => this.changed(this.outliers.advance(performance.now()))
-    this.outlierTimer = setTimeout(advance, Math.max(0, nextAt - performance.now())).unref()
-  }
-
-  private sendHealth(keys: readonly string[]): void {
-    for (const [name, link] of this.links) this.sendHealthTo(name, link, keys)
-  }
-
-  private sendHealthTo(name: string, link: ControlEnd, keys: readonly string[]): void {
-    if (keys.length === 0) return
-    const changes = keys.map((key) => {
-      const standing = this.outliers.standing(key, name)
-      return [key, standing === 'in' ? this.found(key).health : standing] as const
-    })
-    link.send({ type: 'health', changes })
-  }
-
   private readonly compiled = (service: Service): TableService => {
     const known = this.tables.get(service)
     if (known !== undefined) return known
     const table = compileService(service)
     this.tables.set(service, table)
     return table
+  }
+
+  /** The services of targets, as they are in force. */
+  private servicesOf(keys: readonly string[]): readonly (Service | undefined)[] {
+    return keys.map((key) => own(this.state.services, key.slice(0, key.indexOf('/'))))
   }
 
   private goal(): Goal {

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import type { KnownHealth } from '../control/control-half.ts'
+import type { KnownHealth } from '../control/health-book.ts'
 import { StreamEnd } from '../control/stream-link.ts'
 import type { ToControl, ToProxy } from '../model/messages.ts'
 import type { Hello } from './worker-links.ts'

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:net'
 import type { Logger } from 'pino'
-import type { ControlHalf, KnownHealth } from '../control/control-half.ts'
+import type { ControlHalf } from '../control/control-half.ts'
+import type { KnownHealth } from '../control/health-book.ts'
 import { StreamEnd } from '../control/stream-link.ts'
 import type { ToControl, ToProxy } from '../model/messages.ts'
 import { listen } from '../proxy/client/listen.ts'

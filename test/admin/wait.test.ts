@@ -39,7 +39,7 @@ describe('?wait=', () => {
     expect(body).toMatchObject({
       revision: revision + 1,
       changed: true,
-      missing: { lagging: [], underWay: [{ name: server, inFlight: 1, at: [expect.any(String)] }] },
+      missing: { lagging: [], underWay: [{ name: server, inFlight: 1 }] },
       detail:
         `The change stands (revision ${revision + 1}), but after 100 ms: ${server} has 1 request under way. ` +
         'Ask again with ?wait= to wait on.',
@@ -64,7 +64,7 @@ describe('?wait=', () => {
       504,
       'Not yet everywhere',
     )
-    expect(body.missing.underWay).toMatchObject([{ name: 'blue', inFlight: 3 }])
+    expect(body.missing.underWay).toEqual([{ name: 'blue', inFlight: 3 }])
     expect(body.detail).toContain('blue has 3 requests under way')
     await shop.answeredBy('green1', 'green2')
     const waited = shop.done('POST', '/api/services/shop/switch?wait=20s', { to: 'green' })
