@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Change } from '../../src/model/state.ts'
-import type { RedisTopology } from '../../src/store/redis/redis-connection.ts'
+import type { RedisTls, RedisTopology } from '../../src/store/redis/redis-connection.ts'
 import { RedisStore } from '../../src/store/redis/redis-store.ts'
 import { changeFor } from './changes.ts'
 
@@ -34,15 +34,19 @@ export interface Told {
 export interface Opening {
   readonly path?: string
   readonly prefix?: string
+  readonly tls?: RedisTls
 }
 
 /** A store, not open yet. */
-export async function storeOn(redis: string | RedisTopology, { path, prefix = 'test' }: Opening = {}): Promise<Told> {
+export async function storeOn(
+  redis: string | RedisTopology,
+  { path, prefix = 'test', tls }: Opening = {},
+): Promise<Told> {
   const told: string[] = []
   const directory = path ?? (await folder())
   const topology = typeof redis === 'string' ? { kind: 'single' as const, url: redis } : redis
   const store = new RedisStore({
-    settings: { topology, tls: null },
+    settings: { topology, tls: tls ?? null },
     prefix,
     path: directory,
     tell: (level, message) => told.push(`${level}: ${message}`),

@@ -60,6 +60,10 @@ const BLOCK_MS = 1_000
 const NOT_DONE =
   /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|OOM|MISCONF|NOAUTH|NOPERM|WRONGPASS|BUSY|MOVED|ASK|CROSSSLOT|UNKNOWN)/
 
+const NOT_CONNECTED = 'not connected yet'
+const BROKEN = 'the connection to Redis broke'
+const CLOSED = 'Connection is closed.'
+
 /** Reads a script that lies beside this file. */
 export function script(file: string): Script {
   const lua = readFileSync(new URL(`lua/${file}`, import.meta.url), 'utf8')
@@ -76,7 +80,11 @@ export class RedisConnection {
   readonly #isReplicated: boolean
   readonly #ready = new Set<() => void>()
   /** What went wrong last. */
-  #problem = 'not connected yet'
+  #problem = NOT_CONNECTED
+  #wasReady = false
+  /** What is waited for on either connection, by how it is made to fail. */
+  readonly #sent = new Set<(error: Error) => void>()
+  readonly #reading = new Set<(error: Error) => void>()
   #isClosed = false
 
   /** Throws StoreUnusable when a file of `tls` cannot be read. */
@@ -89,7 +97,19 @@ export class RedisConnection {
         this.#problem = explain(error)
       })
     }
+    for (const [each, waiting] of [
+      [this.#commands, this.#sent],
+      [this.#feed, this.#reading],
+    ] as const) {
+      each.on('close', () => {
+        if (each === this.#commands && this.#wasReady) this.#problem = BROKEN
+        if (each === this.#commands) this.#wasReady = false
+        // The client leaves what was sent to its timeout.
+        for (const fail of [...waiting]) fail(new Error(CLOSED))
+      })
+    }
     this.#commands.on('ready', () => {
+      this.#wasReady = true
       for (const listener of [...this.#ready]) listener()
     })
   }
@@ -165,7 +185,8 @@ export class RedisConnection {
   async read(streams: readonly (readonly [key: string, after: string])[]): Promise<ReadonlyMap<string, Entries>> {
     const keys = streams.map(([key]) => key)
     const ids = streams.map(([, after]) => after)
-    const reply = await this.#feed.xread('COUNT', 500, 'BLOCK', BLOCK_MS, 'STREAMS', ...keys, ...ids)
+    const read = () => this.#feed.xread('COUNT', 500, 'BLOCK', BLOCK_MS, 'STREAMS', ...keys, ...ids)
+    const reply = await unlessClosed(this.#reading, read)
     return new Map((reply ?? []) as [string, Entries][])
   }
 
@@ -195,7 +216,7 @@ export class RedisConnection {
   async #try<T>(send: () => Promise<T>): Promise<T> {
     if (!this.isReady) throw new NotDone(this.#problem)
     try {
-      return await send()
+      return await unlessClosed(this.#sent, send)
     } catch (error) {
       const { message } = error as Error
       this.#problem = explain(error as Error)
@@ -204,6 +225,16 @@ export class RedisConnection {
       throw new StoreUnavailable(this.#problem, { cause: error })
     }
   }
+}
+
+/** What `send` brings, or an error when the connection is closed meanwhile. */
+function unlessClosed<T>(waiting: Set<(error: Error) => void>, send: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    waiting.add(reject)
+    send()
+      .then(resolve, reject)
+      .finally(() => waiting.delete(reject))
+  })
 }
 
 /** The store is out of reach, and certainly has not done what it was asked for. */
@@ -289,7 +320,11 @@ function certificates({ ca, cert, key }: RedisTls): Record<string, Buffer> {
 function explain(error: Error & { code?: string }): string {
   const { message, code } = error
   if (message === 'Command timed out') return 'Redis does not answer'
-  if (message === 'Connection is closed.') return 'the connection to Redis broke'
+  if (message === CLOSED) return BROKEN
+  if (message.startsWith('Too many Cluster redirections')) return 'the cluster is down, or its slots are moving'
+  if (message.startsWith('Failed to refresh slots')) return 'no node of the cluster answers, or takes our credentials'
+  if (message.includes("can't run this command"))
+    return `Redis refuses our credentials (${message.split(' script:')[0]})`
   if (message.startsWith("Stream isn't writeable")) return 'Redis cannot be reached'
   if (message.startsWith('READONLY')) return 'Redis is read-only: this is a replica'
   if (message.startsWith('All sentinels are unreachable'))

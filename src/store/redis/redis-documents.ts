@@ -107,9 +107,14 @@ export function readProbe(reply: unknown): Probe {
   }
 }
 
+/** Whether we know a format; what does not say has the first one. */
+export function isReadable(format = '1'): boolean {
+  return Number(format) <= FORMAT
+}
+
 /** Throws Newer for a format that we do not know. */
 export function checkFormat(format: string): void {
-  if (Number(format) <= FORMAT) return
+  if (isReadable(format)) return
   throw new Newer(
     `the state in Redis was written by a newer Cutover (format ${format}; this one knows up to ${FORMAT}). ` +
       'Upgrade this instance, or give it another store.prefix',

@@ -7,6 +7,8 @@ export class RedisKeys {
   readonly keyed: string
   readonly instances: string
   readonly reports: string
+  /** Where it is tried out what our user may do: a hash, a list and a stream. */
+  readonly check: readonly string[]
   readonly #tag: string
 
   /** `prefix`: one fleet, one prefix. */
@@ -19,6 +21,7 @@ export class RedisKeys {
     this.keyed = `${this.#tag}:keyed`
     this.instances = `${this.#tag}:instances`
     this.reports = `${this.#tag}:reports`
+    this.check = ['hash', 'list', 'stream'].map((kind) => `${this.#tag}:check:${kind}`)
   }
 
   history(service: string): string {

@@ -1,10 +1,12 @@
 import { own } from '../../model/names.ts'
 import type { Change, Documents } from '../../model/state.ts'
+import { StoreUnavailable } from '../store.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { script } from './redis-connection.ts'
+import { NotDone, script } from './redis-connection.ts'
 import { checkFormat, FORMAT, type Loaded, type Probe, readLoaded, readProbe } from './redis-documents.ts'
 import type { RedisKeys } from './redis-keys.ts'
 
+const CHECK = script('check.lua')
 const COMMIT = script('commit.lua')
 const LOAD = script('load.lua')
 const PROBE = script('probe.lua')
@@ -24,6 +26,17 @@ export class RedisScripts {
   constructor(connection: RedisConnection, keys: RedisKeys) {
     this.#connection = connection
     this.#keys = keys
+  }
+
+  /** Makes sure that our user may do all that the others do. */
+  async check(): Promise<void> {
+    try {
+      await this.#connection.run(CHECK, this.#keys.check, [])
+    } catch (error) {
+      // Whatever it was, nothing was done that anybody could miss; and another connection would not help.
+      if (error instanceof StoreUnavailable && error.message.includes('credentials')) throw new NotDone(error.message)
+      throw error
+    }
   }
 
   /** `base` and `head`: of the state before and after; `untilMs`: refused after this, by the server's clock. */

@@ -104,7 +104,7 @@ export class RedisStore implements Store {
       )
     }
     this.#availability.begin()
-    this.#connection.onReady(() => void this.#sync.run())
+    this.#connection.onReady(() => void this.#sync.begin())
     void this.#feed.follow()
     this.#pollOn()
     return this.#known.documents

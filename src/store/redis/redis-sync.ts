@@ -5,10 +5,22 @@ import type { Availability, Tell } from './availability.ts'
 import type { KnownState } from './known-state.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { NotDone } from './redis-connection.ts'
-import { Damaged, keepingSame, lineageOf, Newer, NO_HEAD, type Probe, readChange } from './redis-documents.ts'
+import {
+  Damaged,
+  isReadable,
+  keepingSame,
+  lineageOf,
+  Newer,
+  NO_HEAD,
+  type Probe,
+  readChange,
+} from './redis-documents.ts'
 import { type Cursor, fieldsOf } from './redis-feed.ts'
 import type { RedisScripts } from './redis-scripts.ts'
 import type { ServerClock } from './server-clock.ts'
+
+/** A connection that breaks may take so long to come back before the store counts as away. */
+const BLIP_MS = 300
 
 interface Parts {
   readonly connection: RedisConnection
@@ -32,6 +44,8 @@ export class RedisSync {
   counts: StoreCounts = { reloads: 0, lostRevisions: 0, restores: 0 }
   readonly #parts: Parts
   #running: Promise<void> | null = null
+  /** Our user has the rights it needs, at the Redis that this connection leads to. */
+  #isChecked = false
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -45,6 +59,12 @@ export class RedisSync {
     return this.#running
   }
 
+  /** The connection is a new one: as `run`. */
+  begin(): Promise<void> {
+    this.#isChecked = false
+    return this.run()
+  }
+
   /** An entry of the feed: the next change, one that is known, or one that shows that something was missed. */
   hear(fields: ReadonlyMap<string, string>): void {
     if (!this.#take(fields)) void this.run()
@@ -52,6 +72,8 @@ export class RedisSync {
 
   async #run(): Promise<void> {
     const { availability, connection, known, onSynced } = this.#parts
+    // A connection that is only just being made again is none that is lost.
+    if (availability.status.up) await connection.ready(BLIP_MS)
     try {
       await this.#catchUp()
       await onSynced()
@@ -69,6 +91,8 @@ export class RedisSync {
 
   async #catchUp(): Promise<void> {
     const { scripts, clock, known, changes } = this.#parts
+    if (!this.#isChecked) await scripts.check()
+    this.#isChecked = true
     const before = known.documents
     const probe = await scripts.probe()
     clock.set(probe.timeMs)
@@ -99,7 +123,7 @@ export class RedisSync {
     const { known } = this.#parts
     const head = fields.get('head') ?? ''
     if (known.has(head)) return true
-    const change = readChange(fields.get('change'))
+    const change = isReadable(fields.get('format')) ? readChange(fields.get('change')) : null
     if (change === null || fields.get('base') !== known.head) return false
     known.follow(known.documents, head, change)
     return true

@@ -10,7 +10,7 @@ import type { RedisConnection } from './redis-connection.ts'
 import { NotDone } from './redis-connection.ts'
 import { headOf, lineageOf } from './redis-documents.ts'
 import type { RedisKeys } from './redis-keys.ts'
-import type { RedisScripts } from './redis-scripts.ts'
+import type { CommitReply, RedisScripts } from './redis-scripts.ts'
 import type { ServerClock } from './server-clock.ts'
 
 /** How long a write may take, from the call to the answer: long enough for most fail-overs. */
@@ -79,15 +79,15 @@ export class RedisWriter {
     let maybe = false
     if (!availability.status.up) throw this.#givenUp(maybe, head, change)
     for (;;) {
-      try {
-        const reply = await scripts.commit(change, baseHead, head, clock.at(until))
+      const reply = await this.#try(() => scripts.commit(change, baseHead, head, clock.at(until)))
+      if (!(reply instanceof StoreUnavailable)) {
         switch (reply.kind) {
           case 'committed':
             known.follow(base, head, change)
-            return await this.#replicated()
+            return this.#replicated()
           case 'again':
             await sync()
-            return await this.#replicated()
+            return this.#replicated()
           case 'stale':
             await sync()
             return 'stale'
@@ -97,16 +97,24 @@ export class RedisWriter {
           case 'newer':
           case 'damaged':
             await sync()
-            throw new NotDone(reply.detail)
+            throw new StoreUnavailable(reply.detail)
         }
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error
-        maybe ||= !(error instanceof NotDone)
-        if (performance.now() >= until) availability.away(error.message)
+      } else maybe ||= !(reply instanceof NotDone)
+      if (performance.now() >= until) {
+        if (reply instanceof StoreUnavailable) availability.away(reply.message)
+        throw this.#givenUp(maybe, head, change)
       }
-      if (performance.now() >= until) throw this.#givenUp(maybe, head, change)
       await connection.ready(until - performance.now())
       await setTimeout(10)
+    }
+  }
+
+  async #try(send: () => Promise<CommitReply>): Promise<CommitReply | StoreUnavailable> {
+    try {
+      return await send()
+    } catch (error) {
+      if (error instanceof StoreUnavailable) return error
+      throw error
     }
   }
 

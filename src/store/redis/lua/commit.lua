@@ -55,10 +55,14 @@ pairsOf(function(removed, entry)
   if removed == '' then redis.call('PERSIST', key) else redis.call('EXPIRE', key, FORGET_SECONDS) end
 end)
 
+local id = redis.call(
+  'XADD', KEYS[3], 'MAXLEN', '~', KEEP_CHANGES, '*',
+  'format', ARGV[1], 'base', ARGV[2], 'head', ARGV[3], 'change', ARGV[6]
+)
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'configuration', ARGV[7]) end
 redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]))
 redis.call('HDEL', KEYS[1], 'restored')
-if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'configuration', ARGV[7]) end
+-- Last: who finds the head here may rely on all the rest.
 redis.call('LPUSH', KEYS[4], ARGV[3])
 redis.call('LTRIM', KEYS[4], 0, KEEP_HEADS - 1)
-local id = redis.call('XADD', KEYS[3], 'MAXLEN', '~', KEEP_CHANGES, '*', 'base', ARGV[2], 'head', ARGV[3], 'change', ARGV[6])
 return { 'committed', id }

@@ -1,0 +1,135 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { StoreUnusable } from '../../src/store/store.ts'
+import { RedisServer } from '../support/redis.ts'
+import { ACL } from './redis-acl.ts'
+import { at, endAll, endWithAll, next, open, storeOn, when } from './redis-support.ts'
+import { noted, write } from './redis-writing.ts'
+
+const PASSWORD = 's3cret:p@ss/wörd'
+
+afterEach(endAll)
+
+/** Adds a user `cutover` with these rules. */
+async function userWith(redis: RedisServer, rules: string): Promise<string> {
+  await redis.cli('ACL', 'SETUSER', 'cutover', 'reset', 'on', `>${PASSWORD}`, ...rules.split(' '))
+  return `redis://cutover:${encodeURIComponent(PASSWORD)}@127.0.0.1:${redis.port}`
+}
+
+/** Why a store does not start. */
+async function refusal(url: string, tls?: { ca?: string }): Promise<{ message: string; told: readonly string[] }> {
+  const { store, told } = await storeOn(url, tls === undefined ? {} : { tls })
+  const error = await store.open().catch((reason: unknown) => reason)
+  expect(error).toBeInstanceOf(StoreUnusable)
+  return { message: (error as Error).message, told }
+}
+
+describe('a Redis with a password', () => {
+  test('is used with the one in the URL, which is never told, whatever happens', async () => {
+    const redis = endWithAll(await RedisServer.start({ password: PASSWORD, persist: true }))
+    const a = await open(redis.url)
+    await next(a.store)
+    await redis.kill()
+    await when(a.store, () => !a.store.status().up)
+    const refused = await write(a.store, 'refused')
+    await redis.restart()
+    await when(a.store, () => a.store.status().up)
+    await redis.cli('CONFIG', 'SET', 'requirepass', 'another one')
+    await redis.cli('-a', 'another one', 'CLIENT', 'KILL', 'TYPE', 'normal')
+    await when(a.store, () => !a.store.status().up)
+    const texts = [...a.told, JSON.stringify(a.store.status()), 'error' in refused ? refused.error.message : '']
+    expect(a.told.length).toBeGreaterThan(2)
+    for (const text of texts) expect(text).not.toMatch(/s3cret|another one|127\.0\.0\.1/)
+  })
+
+  test.each([
+    ['a wrong one', (port: number) => `redis://:wrong-one@127.0.0.1:${port}`],
+    ['none', (port: number) => `redis://127.0.0.1:${port}`],
+    ['a user that there is not', (port: number) => `redis://nobody:wrong-one@127.0.0.1:${port}`],
+  ])('with %s: a store does not start, and says so without it and without the address', async (_, urlOf) => {
+    const redis = endWithAll(await RedisServer.start({ password: PASSWORD }))
+    const { message, told } = await refusal(urlOf(redis.port))
+    expect(message).toContain('credentials')
+    for (const text of [message, ...told]) {
+      expect(text).not.toMatch(/wrong|s3cret|nobody|127\.0\.0\.1/)
+      expect(text).not.toContain(String(redis.port))
+    }
+  })
+})
+
+describe('a user with few rights', () => {
+  test('that are enough for everything a store does', async () => {
+    const redis = endWithAll(await RedisServer.start())
+    const url = await userWith(redis, ACL)
+    const [a, b] = [await open(url), await open(url)]
+    for (let i = 0; i < 8; i++) await next((i % 2 === 0 ? a : b).store)
+    await at(b.store, 8)
+    await a.store.remember('key', { answer: 1 })
+    expect(await b.store.recall('key')).toEqual({ answer: 1 })
+    expect(await a.store.history({ service: 'shop', limit: 3 })).toHaveLength(3)
+    const heardOf = new Promise((resolve) => b.store.register.onReport((id) => resolve(id)))
+    await a.store.register.beat('one', {})
+    a.store.register.report('one', {})
+    expect(await heardOf).toBe('one')
+    await a.store.register.strike(['one'])
+    await redis.cli('SCRIPT', 'FLUSH')
+    await next(a.store)
+    await redis.cli('CLIENT', 'KILL', 'TYPE', 'normal')
+    await next(a.store)
+    await at(b.store, 10)
+    await redis.cli('FLUSHALL')
+    await when(a.store, () => a.store.counts().restores + b.store.counts().restores > 0)
+    await redis.cli('DEL', '{test}:services')
+    await redis.cli('SET', '{test}:services', 'nonsense')
+    await when(a.store, () => a.store.counts().restores + b.store.counts().restores > 1)
+    await next(b.store)
+    await at(a.store, 11)
+    expect(a.store.documents()).toEqual(b.store.documents())
+    expect(await redis.cli('ACL', 'LOG')).toBe('')
+    // And none of them is too many.
+    const stats = await redis.cli('INFO', 'commandstats')
+    const unused = ACL.split(' +')
+      .slice(1)
+      .filter((command) => !stats.includes(`cmdstat_${command}:`))
+    expect(unused.sort()).toEqual(['exists', 'wait'])
+  })
+
+  test('that do not reach to the keys of another prefix: a store there does not start, and says so', async () => {
+    const redis = endWithAll(await RedisServer.start())
+    const url = await userWith(redis, ACL)
+    const { store } = await storeOn(url, { prefix: 'another' })
+    await expect(store.open()).rejects.toThrow(/credentials|permission/)
+  })
+
+  test('that are taken away while it runs: it is away, with the reason, and back when they are given again', async () => {
+    const redis = endWithAll(await RedisServer.start())
+    const a = await open(await userWith(redis, ACL))
+    await next(a.store)
+    await redis.cli('ACL', 'SETUSER', 'cutover', '-evalsha', '-eval')
+    await when(a.store, () => !a.store.status().up)
+    expect(a.store.status()).toMatchObject({ detail: expect.stringContaining('NOPERM') })
+    await expect(a.store.commit(noted(2, 'refused'))).rejects.toThrow('credentials')
+    await redis.cli('ACL', 'SETUSER', 'cutover', '+evalsha', '+eval')
+    await when(a.store, () => a.store.status().up)
+    await next(a.store)
+    expect(await redis.cli('HGET', '{test}:meta', 'revision')).toBe('2')
+  })
+})
+
+describe('a Redis with TLS', () => {
+  test('is used with rediss:// and the authority that has signed for it, and not without', async () => {
+    const redis = endWithAll(await RedisServer.start({ tls: true, password: PASSWORD }))
+    const tls = { ca: redis.caFile }
+    const [a, b] = [await open(redis.url, { tls }), await open(redis.url, { tls })]
+    await next(a.store)
+    await at(b.store, 1)
+    const { message, told } = await refusal(redis.url)
+    expect(message).toMatch(/cannot be reached \((SELF_SIGNED|UNABLE_TO)\w+\)/)
+    for (const text of [message, ...told]) expect(text).not.toMatch(/s3cret|127\.0\.0\.1/)
+  })
+
+  test('and a file of its certificates that is not there: the setting is named', async () => {
+    await expect(storeOn('rediss://127.0.0.1:1', { tls: { ca: '/nowhere/ca.crt' } })).rejects.toThrow(
+      'store.tls.ca: /nowhere/ca.crt cannot be read',
+    )
+  })
+})
