@@ -137,6 +137,8 @@ export class Instance {
     }
     await proxies.start(this.control, revision)
     await this.startAdmin()
+    // Only now it is known where we can be asked.
+    this.fleet.announce()
   }
 
   /** The store can be reached again, and its state is here: what was done without it ends. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { canonicalJson } from '../config/merge.ts'
 import type { JsonObject } from '../model/state.ts'
+import { Answers } from '../store/answers.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import type { AdminContext } from './context.ts'
 import { ApiProblem, invalidProblem } from './problems.ts'
@@ -13,8 +14,11 @@ declare module 'fastify' {
   }
 }
 
-/** Answers that say that nothing was done, and may be another time. */
-const NOT_KEPT: ReadonlySet<number> = new Set([400, 401, 403, 500, 503])
+/**
+ * Answers that are not the last word: nothing was done, and may be another time; or a wait has come to its end, and may be
+ * gone on with. What was done is not done again all the same: the change carries the key.
+ */
+const NOT_KEPT: ReadonlySet<number> = new Set([400, 401, 403, 500, 503, 504])
 
 /**
  * A POST that is repeated with the same Idempotency-Key is answered as the first one was, for a day, by whichever instance
@@ -24,6 +28,8 @@ const NOT_KEPT: ReadonlySet<number> = new Set([400, 401, 403, 500, 503])
 export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext): void {
   /** Those whose key had an answer before. */
   const answered = new WeakSet<FastifyRequest>()
+  /** Of what was done to this instance alone: the store is away. */
+  const here = new Answers()
   api.decorateRequest('idempotency', null)
 
   api.addHook('preHandler', async (request, reply) => {
@@ -31,7 +37,7 @@ export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext):
     if (given === undefined) return
     request.idempotency = identify(request, String(given))
     const { key, fingerprint } = request.idempotency
-    const kept = await store.recall(key)
+    const kept = isLocal(request) ? here.get(key) : await store.recall(key)
     if (kept === null) return
     answered.add(request)
     if (kept.fingerprint !== fingerprint) {
@@ -49,12 +55,20 @@ export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext):
     const type = String(reply.getHeader('content-type') ?? 'application/json')
     const etag = String(reply.getHeader('etag') ?? '')
     const answer = { fingerprint, status: reply.statusCode, type, etag, payload }
+    if (isLocal(request)) {
+      here.set(key, answer)
+      return payload
+    }
     await store.remember(key, answer).catch((error: unknown) => {
       if (!(error instanceof StoreUnavailable)) throw error
       log.warn('the answer to a request with an Idempotency-Key was not kept: the store is away')
     })
     return payload
   })
+}
+
+function isLocal({ query }: FastifyRequest): boolean {
+  return (query as { scope?: unknown }).scope === 'local'
 }
 
 async function replay(reply: FastifyReply, { status, type, etag, payload }: JsonObject): Promise<void> {

@@ -8,7 +8,8 @@ import type { AdminContext } from './context.ts'
  */
 export function markStale(api: FastifyInstance, { control, fleet, self, store }: AdminContext): void {
   api.addHook('preSerialization', async (_request, _reply, payload) => {
-    if (typeof payload !== 'object' || payload === null || !('revision' in payload)) return payload
+    if (typeof payload !== 'object' || payload === null) return payload
+    if (!('revision' in payload || 'appliedRevision' in payload)) return payload
     const own = control.controller.overrides.map((override) => ({ instance: self.name, ...viewOverride(override) }))
     const others = fleet
       .live()

@@ -10,6 +10,7 @@ import type { ServiceSpec } from '../model/spec.ts'
 import type { Documents, JsonObject, Service, ServiceDocument, State } from '../model/state.ts'
 import { EMPTY_DOCUMENTS } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
+import { StoreUnavailable } from '../store/store.ts'
 
 /** How a definition becomes a specification; its face in `config`. */
 export type Resolve = (
@@ -18,7 +19,10 @@ export type Resolve = (
 ) => { readonly ok: true; readonly spec: ServiceSpec } | { readonly ok: false; readonly problems: readonly Problem[] }
 
 /** Makes a command from the state it will be decided on; made anew when another change came in between. */
-export type CommandMaker = (state: State) => { readonly command: Command } | { readonly refusal: Refusal }
+export type CommandMaker = (
+  state: State,
+  request: Request,
+) => { readonly command: Command } | { readonly refusal: Refusal }
 
 export interface Done {
   readonly kind: 'done'
@@ -80,8 +84,11 @@ export class Controller {
   /** Carries out a command, or says why not. Throws StoreUnavailable. */
   async execute(make: CommandMaker, request: Request): Promise<Result> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const status = this.store.status()
+      // What is known here may be old: nothing is decided on it, not even that nothing is left to change.
+      if (!status.up) throw new StoreUnavailable(`the store is away: ${status.detail}`)
       const before = this.stored
-      const made = make(before)
+      const made = make(before, request)
       if ('refusal' in made) return { kind: 'refused', refusal: made.refusal }
       const { command } = made
       const outcome = decide(before, command, request, this.facts())

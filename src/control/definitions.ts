@@ -69,7 +69,7 @@ export function setServer(name: string, pool: string, server: string, definition
  * a fleet, only if it is newer than the one in force, at a start and when somebody asks for it.
  */
 export function applyConfiguration(config: Config, when: 'always' | 'started' | 'asked' = 'always'): CommandMaker {
-  return (state) => {
+  return (state, { force }) => {
     const { configuration: applied } = state
     const file = fileOf(config)
     if (when !== 'always' && applied !== null) {
@@ -77,7 +77,7 @@ export function applyConfiguration(config: Config, when: 'always' | 'started' | 
       if (when === 'started' && standing !== 'newer') {
         return { command: { kind: 'configure', configuration: applied, services: {} } }
       }
-      const detail = when === 'asked' ? whyNot(file, applied, standing) : null
+      const detail = when === 'asked' && !force ? whyNot(file, applied, standing) : null
       if (detail !== null) return { refusal: { kind: 'unsafe', detail } }
     }
     const before = state.configuration?.services ?? {}

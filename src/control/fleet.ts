@@ -10,9 +10,13 @@ const GONE_MS = 3 * BEAT_MS
 /** One that is gone is shown for so long. */
 const FORGOTTEN_MS = 24 * 3_600_000
 
+const LEAVING: JsonObject = { leaving: true }
+
 /** Another instance of the fleet. */
 export interface Member {
   readonly record: InstanceRecord
+  /** The sequence of the last time that it said all of itself. */
+  readonly saidAll: number
   readonly live: boolean
   readonly lastSeen: Date
 }
@@ -63,12 +67,25 @@ export class Fleet {
     this.timer = setTimeout(() => void this.beatOn(), BEAT_MS * (0.9 + Math.random() * 0.1)).unref()
   }
 
+  /** Tells the others at once all there is to say, instead of with the next beat. */
+  announce(): void {
+    const { register, id, record } = this.options
+    if (this.hasJoined) register?.report(id, record() as unknown as JsonObject)
+  }
+
   /** Takes leave: nobody shall wait for this instance. */
   async leave(): Promise<void> {
     this.hasLeft = true
     clearTimeout(this.timer)
     const { register, id } = this.options
-    if (this.hasJoined) await register?.strike([id]).catch(ifUnavailable)
+    if (!this.hasJoined) return
+    register?.report(id, LEAVING)
+    await register?.strike([id]).catch(ifUnavailable)
+  }
+
+  /** There is nobody else, and never will be. */
+  get isAlone(): boolean {
+    return this.options.register === null
   }
 
   /** The others: those that live, and those that are gone since not too long ago. */
@@ -117,18 +134,37 @@ export class Fleet {
   private see(sightings: readonly Sighting[]): void {
     const seen = new Set(sightings.map(({ id }) => id))
     for (const id of this.members.keys()) if (!seen.has(id)) this.members.delete(id)
-    for (const { id, record, ageMs } of sightings) {
-      if (!isRecord(record)) continue
-      const known = this.members.get(id)
-      const inGrace = known?.live === true && performance.now() < this.graceUntil
-      const live = ageMs <= GONE_MS || inGrace
-      const isOld = known?.record.boot === record.boot && known.record.sequence > record.sequence
-      const newest = isOld ? progressOf(known.record) : {}
-      this.members.set(id, { record: { ...record, ...newest }, live, lastSeen: new Date(Date.now() - ageMs) })
-    }
+    for (const sighting of sightings) this.take(sighting)
   }
 
+  private take({ id, record, ageMs }: Sighting): void {
+    if (!isRecord(record)) return
+    const known = this.members.get(id)
+    const inGrace = known?.live === true && performance.now() < this.graceUntil
+    const live = ageMs <= GONE_MS || inGrace
+    const lastSeen = new Date(Date.now() - ageMs)
+    const same = known?.record.boot === record.boot ? known : null
+    if (same !== null && same.saidAll >= record.sequence) {
+      // What it has said in between is newer than what it beats.
+      this.members.set(id, { ...same, live, lastSeen })
+      return
+    }
+    const newest = same !== null && same.record.sequence > record.sequence ? progressOf(same.record) : {}
+    this.members.set(id, { record: { ...record, ...newest }, saidAll: record.sequence, live, lastSeen })
+  }
+
+  /** Somebody says something between two beats: how far it has come, all of itself, or that it leaves. */
   private heard(id: string, progress: JsonObject): void {
+    if (id === this.options.id) return
+    if (progress.leaving === true) {
+      if (this.members.delete(id)) this.options.onChange()
+      return
+    }
+    if (isRecord(progress)) {
+      this.take({ id, record: progress, ageMs: 0 })
+      this.options.onChange()
+      return
+    }
     const member = this.members.get(id)
     if (member === undefined || !isProgress(progress) || progress.boot !== member.record.boot) return
     if (progress.sequence <= member.record.sequence) return

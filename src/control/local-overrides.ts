@@ -47,9 +47,9 @@ export class LocalOverrides {
   /** Ends all of them: what the store said last is in force again. */
   async lift(why: string): Promise<void> {
     const lifted = this.controller.overrides.map(describeOverride)
-    this.controller.override([])
-    await this.file.write([])
     if (lifted.length > 0)
       this.log.warn({ lifted }, `${why}: what was overridden on this instance is as the store says`)
+    this.controller.override([])
+    await this.file.write([])
   }
 }

@@ -142,6 +142,28 @@ describe('an instance', () => {
     expect(fleet.others()[0]?.record.applied).toBeNull()
   })
 
+  test('that says all of itself between two beats is believed at once, and its beat before that is not', async () => {
+    register.sightings = [sighting(record('b', { sequence: 1, address: '' }))]
+    await beat()
+    const announced = record('b', { sequence: 3, address: 'http://10.0.0.2:9900' })
+    register.tell('b', announced as unknown as JsonObject)
+    await beat()
+    expect(fleet.others()[0]?.record).toEqual(announced)
+    register.tell('c', record('c') as unknown as JsonObject)
+    expect(fleet.live().map(({ record }) => record.id)).toEqual(['b', 'c'])
+    register.tell('me', record('me') as unknown as JsonObject)
+    expect(fleet.others().length).toBe(2)
+  })
+
+  test('that takes leave is waited for no more', async () => {
+    register.sightings = [sighting(record('b', { applied: null }))]
+    await beat()
+    const waited = convergence.wait({ generation: 1, state: { revision: 1, head: 'h1' } }, [], 5_000)
+    register.tell('b', { leaving: true })
+    expect(await waited).toMatchObject({ applied: true, leftOut: [] })
+    expect(fleet.others()).toEqual([])
+  })
+
   test('that is gone is struck off when another has its address, or after a day', async () => {
     register.sightings = [
       sighting(record('b1', { address: 'http://10.0.0.1:9900' }), 60_000),

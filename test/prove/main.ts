@@ -1,9 +1,15 @@
 /** `npm run prove`: switches under full load, and says whether a promise was broken. */
 import { parseArgs } from 'node:util'
-import type { Proof } from './proof.ts'
+import { proveFleet } from './fleet-proof.ts'
 import { prove } from './proof.ts'
+import { print, printFleet } from './report.ts'
+
+/** How many changes that drain nothing are timed in a fleet. */
+const APPLIES = 200
+const SLEEP_SECONDS = 10
 
 const USAGE = `Usage: npm run prove -- [--clients N] [--switches N] [--workers N] [--kill-worker] [--json]
+       npm run prove -- --fleet [--instances N] [--redis-sleep] [--clients N] [--switches N] [--workers N] [--json]
 
 Starts Cutover and two pools of two servers, keeps N clients sending at full speed, and switches between the pools.
 The moment Cutover answers that the old pool is drained, its servers are stopped. No request may fail, and none may
@@ -11,8 +17,15 @@ reach a server that was said to be drained. Exit code: 0 all promises kept, 1 on
 
   --clients N   keep-alive clients, half of them sending POST (default 200)
   --switches N  how often to switch (default 50)
-  --workers N   worker processes; 0 = one process does all (default 2)
+  --workers N   worker processes of an instance; 0 = one process does all (default 2)
   --kill-worker kill one of them (SIGKILL) in the middle: only requests on its connections may fail
+  --fleet       several instances on one Redis (redis-server must be installed): the clients are shared out among them,
+                and each switch is asked of another one. Then ${APPLIES} shifts of a service without requests are timed, from
+                the call to the answer that every worker of every instance has it in force: first with the clients
+                still there, then without
+  --instances N how many (default 3)
+  --redis-sleep have Redis answer nothing for ${SLEEP_SECONDS} s in the middle (DEBUG SLEEP): no request may fail, and the p99
+                of requests may grow by half and 5 ms against the ${SLEEP_SECONDS} s before
   --json        print the figures as JSON
   --help        this text`
 
@@ -24,20 +37,23 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   const options = readOptions()
   if (typeof options === 'number') return options
-  const { clients, switches, workers, killWorker, json } = options
-  if (!json) console.log(`${switches} switches under the load of ${clients} clients:`)
+  const { clients, switches, workers, killWorker, fleet, instances, redisSleep, json } = options
+  const common = { clients, switches, workers, onSwitch: progress(json), signal: interrupted.signal }
+  const where = fleet ? ` of ${instances} instances` : ''
+  if (!json) console.log(`${switches} switches${where} under the load of ${clients} clients:`)
   try {
-    const proof = await prove({
-      clients,
-      switches,
-      workers,
-      killWorker,
-      onSwitch: progress(json),
-      signal: interrupted.signal,
-    })
-    if (json) console.log(JSON.stringify(proof, null, 2))
-    else print(proof)
-    return proof.broken.length === 0 ? EXIT.kept : EXIT.broken
+    const { broken } = fleet
+      ? show(
+          await proveFleet({
+            ...common,
+            instances,
+            applies: APPLIES,
+            redisSleepSeconds: redisSleep ? SLEEP_SECONDS : 0,
+          }),
+          json || printFleet,
+        )
+      : show(await prove({ ...common, killWorker }), json || print)
+    return broken.length === 0 ? EXIT.kept : EXIT.broken
   } catch (error) {
     console.error(interrupted.signal.aborted ? 'interrupted' : error)
     return EXIT.broken
@@ -52,6 +68,9 @@ function readOptions() {
         switches: { type: 'string', default: '50' },
         workers: { type: 'string', default: '2' },
         'kill-worker': { type: 'boolean', default: false },
+        fleet: { type: 'boolean', default: false },
+        instances: { type: 'string' },
+        'redis-sleep': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -60,7 +79,15 @@ function readOptions() {
       console.log(USAGE)
       return EXIT.kept
     }
+    const { fleet } = values
+    if (!fleet && (values.instances !== undefined || values['redis-sleep'])) {
+      throw new Error('--instances and --redis-sleep are for --fleet')
+    }
+    if (fleet && values['kill-worker']) throw new Error('--kill-worker is not for --fleet')
     return {
+      fleet,
+      instances: wholeNumber('instances', values.instances ?? '3'),
+      redisSleep: values['redis-sleep'],
       clients: wholeNumber('clients', values.clients),
       switches: wholeNumber('switches', values.switches),
       workers: values.workers === '0' ? 0 : wholeNumber('workers', values.workers),
@@ -85,25 +112,9 @@ function progress(json: boolean): (ms: number) => void {
   }
 }
 
-function print(proof: Proof): void {
-  const lines: [string, string][] = [
-    ['requests sent', count(proof.requestsSent)],
-    ['requests failed', count(proof.requestsFailed)],
-    ...(proof.connectionsLost > 0
-      ? [['connections of the killed worker', count(proof.connectionsLost)] as [string, string]]
-      : []),
-    ['requests seen by a drained server', count(proof.requestsSeenByDrained)],
-    ['slowest switch until drained', `${proof.slowestSwitchMs.toFixed(0)} ms`],
-    ['median switch until drained', `${proof.medianSwitchMs.toFixed(0)} ms`],
-    ['slowest request', `${proof.slowestRequestMs.toFixed(0)} ms`],
-    ['requests per second', count(Math.round(proof.requestsPerSecond))],
-  ]
-  if (process.stdout.isTTY) console.log()
-  for (const [name, value] of lines) console.log(`${name.padEnd(36)}${value.padStart(12)}`)
-  for (const promise of proof.broken) console.error(`BROKEN: ${promise}`)
-  console.log(proof.broken.length === 0 ? 'All promises kept.' : `${proof.broken.length} promises broken.`)
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US')
+/** Prints a proof, as JSON if told so, and passes it on. */
+function show<P extends object>(proof: P, how: true | ((proof: P) => void)): P {
+  if (how === true) console.log(JSON.stringify(proof, null, 2))
+  else how(proof)
+  return proof
 }

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
-import type { PoolName } from './upstream-process.ts'
-import { monotonicMs, POOLS, UpstreamProcess } from './upstream-process.ts'
+import { brokenByLoad, percentile } from './figures.ts'
+import { listen, shop, switchToAndFro } from './switching.ts'
+import { UpstreamProcess } from './upstream-process.ts'
 
 export interface ProofOptions {
   readonly clients: number
@@ -41,24 +41,15 @@ export interface Proof {
   readonly broken: readonly string[]
 }
 
-/** An answer that takes longer than this breaks the promise of a switch that waits. */
-const WAIT = '30s'
-
-/**
- * Switches between two pools under full load. As soon as the old pool is said to be drained, its servers stop listening
- * and break all their connections; before it is to serve again they are back, and checked. There are no retries: what
- * goes to the wrong server shows.
- */
+/** Switches between two pools of one instance under full load. */
 export async function prove(options: ProofOptions): Promise<Proof> {
   const upstreams = new UpstreamProcess()
   let cutover: Cutover | null = null
   let load: Load | null = null
   try {
-    const pools = Object.fromEntries(
-      await Promise.all(POOLS.map(async (pool) => [pool, await upstreams.listen(pool)] as const)),
-    )
+    const pools = await listen(upstreams)
     const proxy = { accessLog: 'off', workers: options.workers }
-    cutover = await Cutover.start({ services: { shop: service(pools) }, proxy })
+    cutover = await Cutover.start({ services: { shop: shop(pools) }, proxy })
     const names = Object.values(pools).flatMap(Object.keys)
     load = new Load({ url: `${cutover.proxy}/`, clients: options.clients, names })
     return await run(cutover, upstreams, load, options)
@@ -74,41 +65,27 @@ async function run(
   load: Load,
   { clients, switches, workers, killWorker = false, onSwitch, signal }: ProofOptions,
 ): Promise<Proof> {
-  const broken: string[] = []
-  const switchMs: number[] = []
-  let seen = 0
   let connectionsLost = 0
-  let [active, other]: PoolName[] = [...POOLS]
   const startedAt = performance.now()
-  for (let i = 0; i < switches; i++) {
-    if (active === undefined || other === undefined) throw new Error('unreachable')
-    signal?.throwIfAborted()
-    await upstreams.open(other)
-    await up(cutover, other)
-    // Between two switches every client has had its turn, or another in its place.
-    await load.more(clients)
-    if (killWorker && i === Math.floor(switches / 2)) connectionsLost = await killBusiestWorker(cutover)
-    const askedAt = performance.now()
-    const answer = await cutover.api('POST', `/api/services/shop/switch?wait=${WAIT}`, { to: other })
-    const drainedAt = monotonicMs()
-    const ms = performance.now() - askedAt
-    const { late, underWay } = await upstreams.close(active, drainedAt)
-    if (answer.status !== 200 || answer.body.drained?.join() !== active || answer.body.cut !== 0) {
-      broken.push(`switch ${i + 1} to ${other} was answered ${answer.status} ${JSON.stringify(answer.body)}`)
-    }
-    seen += late + underWay
-    switchMs.push(ms)
-    onSwitch?.(ms)
-    ;[active, other] = [other, active]
-  }
-  await load.more(clients)
+  const {
+    times,
+    seen,
+    broken: wrongAnswers,
+  } = await switchToAndFro({
+    instances: [cutover],
+    upstreams,
+    everyClient: () => load.more(clients),
+    switches,
+    before: async (i) => {
+      if (killWorker && i === Math.floor(switches / 2)) connectionsLost = await killBusiestWorker(cutover)
+    },
+    onSwitch,
+    signal,
+  })
   const seconds = (performance.now() - startedAt) / 1000
   const { sent, completed, failed, failures, answers, slowestMs } = await load.stop()
-  if (sent !== completed + failed) broken.push(`of ${sent} requests only ${completed + failed} are accounted for`)
-  if (failed > connectionsLost) broken.push(`${failed} requests failed: ${JSON.stringify(failures)}`)
+  const broken = [...wrongAnswers, ...brokenByLoad({ sent, completed, failed, failures }, connectionsLost, seen)]
   if (killWorker && connectionsLost === 0) broken.push('no worker with a connection was there to be killed')
-  if (seen > 0) broken.push(`drained servers saw ${seen} requests`)
-  switchMs.sort((a, b) => a - b)
   return {
     clients,
     switches,
@@ -121,8 +98,8 @@ async function run(
     answers,
     requestsPerSecond: completed / seconds,
     slowestRequestMs: slowestMs,
-    medianSwitchMs: switchMs[Math.floor(switchMs.length / 2)] ?? 0,
-    slowestSwitchMs: switchMs.at(-1) ?? 0,
+    medianSwitchMs: percentile(times, 0.5),
+    slowestSwitchMs: percentile(times, 1),
     requestsSeenByDrained: seen,
     broken,
   }
@@ -136,28 +113,4 @@ async function killBusiestWorker(cutover: Cutover): Promise<number> {
   if (busiest === undefined) return 0
   process.kill(busiest.pid, 'SIGKILL')
   return busiest.connections
-}
-
-function service(pools: Readonly<Record<string, Readonly<Record<string, number>>>>): object {
-  const urls = Object.entries(pools).map(([pool, ports]) => {
-    const servers = Object.entries(ports).map(([name, port]) => [name, `http://127.0.0.1:${port}`])
-    return [pool, { servers: Object.fromEntries(servers) }]
-  })
-  return {
-    pools: Object.fromEntries(urls),
-    split: { blue: 100 },
-    health: { interval: '50ms' },
-    retry: { attempts: 1 },
-    minReady: 2,
-  }
-}
-
-/** Resolves once Cutover has found both servers of a pool up. */
-async function up(cutover: Cutover, pool: PoolName): Promise<void> {
-  for (;;) {
-    const { body } = await cutover.api('GET', '/api/services/shop')
-    const found = body.pools.find(({ name }: { name: string }) => name === pool)
-    if (found.up === found.servers.length) return
-    await delay(5)
-  }
 }

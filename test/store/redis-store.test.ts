@@ -175,6 +175,8 @@ describe('S4: what is there by hand', () => {
     await at(a.store, 4)
     expect(a.store.documents()).toEqual(b.store.documents())
     expect(seen).toEqual([4])
+    const history = await a.store.history({ service: 'shop', limit: 10 })
+    expect(history.map(({ revision }) => revision)).toEqual([4, 3, 2, 1])
     const c = await open(redis.url)
     expect(c.store.documents()).toEqual(a.store.documents())
   })

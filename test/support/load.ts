@@ -11,6 +11,8 @@ export interface LoadOptions {
   readonly requests?: number
   /** The Host header, if not the address. */
   readonly hostHeader?: string
+  /** Called with the milliseconds that each right answer took. */
+  readonly onAnswer?: (ms: number) => void
 }
 
 /** What has come of the requests so far. */
@@ -42,6 +44,7 @@ export class Load {
   readonly path: string
   readonly hostHeader: string
   readonly limit: number
+  private readonly onAnswer: ((ms: number) => void) | undefined
   sent = 0
   completed = 0
   slowestMs = 0
@@ -58,13 +61,14 @@ export class Load {
   }).then(() => this.figures())
   private readonly waiting = new Map<number, (() => void)[]>()
 
-  constructor({ url, clients, names, requests = Number.POSITIVE_INFINITY, hostHeader }: LoadOptions) {
+  constructor({ url, clients, names, requests = Number.POSITIVE_INFINITY, hostHeader, onAnswer }: LoadOptions) {
     const { hostname, host, port, pathname } = new URL(url)
     this.host = hostname
     this.port = Number(port)
     this.path = pathname
     this.hostHeader = hostHeader ?? host
     this.limit = requests
+    this.onAnswer = onAnswer
     this.names = new Set(names)
     this.clients = new Set(Array.from({ length: clients }, (_, i) => new Client(this, i)))
   }
@@ -108,6 +112,7 @@ export class Load {
     this.completed++
     this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1)
     if (ms > this.slowestMs) this.slowestMs = ms
+    this.onAnswer?.(ms)
     if (this.waiting.size === 0) return
     for (const resolve of this.waiting.get(this.completed) ?? []) resolve()
     this.waiting.delete(this.completed)

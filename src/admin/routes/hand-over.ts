@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
 import type { SwaggerTransform } from '@fastify/swagger'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Member } from '../../control/fleet.ts'
 import { ACTOR_HEADER, ROLE_HEADER } from '../auth.ts'
 import type { AdminContext } from '../context.ts'
@@ -10,8 +10,8 @@ import { ApiProblem, unknownProblem } from '../problems.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Where a call is handed on to. */
-    instanceUrl: string
+    /** Where a call is handed on to, and what to say if that fails. */
+    handOver: { readonly url: string; readonly failing: string }
   }
 }
 
@@ -51,16 +51,17 @@ export function instanceOf({ fleet, self }: AdminContext, wanted: string): Membe
 /** Hands a call on to the admin API of any instance of the fleet, `/api/instances/{id}/…` to `/api/…` there. */
 export function handOverRoutes(app: FastifyInstance, context: AdminContext): void {
   const { fleetToken, settings, self } = context
-  app.decorateRequest('instanceUrl', '')
+  app.decorateRequest('handOver')
 
-  const urlOf = (request: FastifyRequest): string => {
+  const target = (request: FastifyRequest): FastifyRequest['handOver'] => {
     const found = instanceOf(context, (request.params as { id: string }).id)
     const { name, address } = found === 'self' ? self.record() : found.record
-    if (found !== 'self' && !found.live) {
-      const detail = `${name} was last heard of at ${found.lastSeen.toISOString()}; it is gone.`
-      throw new ApiProblem(502, 'Instance gone', detail)
-    }
-    if (URL.canParse(address) && address.startsWith('http://')) return address
+    // One that is only cut off from the store can be asked all the same.
+    const failing =
+      found === 'self' || found.live
+        ? `${name} could not be reached, or broke off.`
+        : `${name} was last heard of at ${found.lastSeen.toISOString()}; it is gone.`
+    if (URL.canParse(address) && address.startsWith('http://')) return { url: address, failing }
     throw new ApiProblem(
       502,
       'Instance out of reach',
@@ -75,15 +76,15 @@ export function handOverRoutes(app: FastifyInstance, context: AdminContext): voi
     upstream: '',
     disableRequestLogging: true,
     // A call with ?wait= may take an hour.
-    undici: { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 2_000 } },
+    undici: { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 5_000 } },
     config: { swaggerTransform: documentedHandOver, role: 'read' },
     internalRewriteLocationHeader: false,
     preHandler: (request, _reply, done) => {
-      request.instanceUrl = urlOf(request)
+      request.handOver = target(request)
       done()
     },
     replyOptions: {
-      getUpstream: (request) => (request as FastifyRequest).instanceUrl,
+      getUpstream: (request) => (request as FastifyRequest).handOver.url,
       // The library repeats a GET answered 503 ten times.
       retryDelay: () => null,
       rewriteRequestHeaders: (request, headers) => {
@@ -98,12 +99,12 @@ export function handOverRoutes(app: FastifyInstance, context: AdminContext): voi
         const { stream } = response as unknown as { stream: Readable }
         reply.send(stream)
       },
-      onError: (reply) => {
-        const problem = new ApiProblem(502, 'Instance out of reach', 'The instance could not be reached, or broke off.')
-        ;(reply as unknown as { code(status: number): { type(type: string): { send(body: unknown): void } } })
-          .code(502)
-          .type('application/problem+json')
-          .send(JSON.stringify(problem))
+      onError: (reply, { error }) => {
+        context.log.warn({ err: error }, 'a call could not be handed on to another instance')
+        // The library types it as a reply of a raw server.
+        const failed = reply as unknown as FastifyReply
+        const problem = new ApiProblem(502, 'Instance out of reach', failed.request.handOver.failing)
+        failed.code(502).type('application/problem+json').send(JSON.stringify(problem))
       },
     },
   })

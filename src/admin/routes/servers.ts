@@ -62,7 +62,10 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     if (refusal !== null) throw refusalProblem(refusal)
     const { revision } = control.state
     reply.header('etag', `"${revision}"`)
-    return { revision, servers: show(filter, sight) }
+    const servers = show(filter, sight)
+    // In a fleet every instance has come to its services in its own way.
+    const byService = (a: ServerView, b: ServerView) => a.service.localeCompare(b.service)
+    return { revision, servers: context.fleet.isAlone ? servers : servers.toSorted(byService) }
   }
 
   const read = (summary: string) => describe({ tag: 'servers', summary, query: ServerQuery, answer: 'Servers' })

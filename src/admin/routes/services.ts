@@ -45,7 +45,10 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
     const sight = { control, traffic: await trafficOf(context) }
     const { revision, services } = control.state
     reply.header('etag', `"${revision}"`)
-    return { revision, services: Object.values(services).map((service) => viewService(sight, service)) }
+    return {
+      revision,
+      services: inOrder(context, Object.values(services)).map((service) => viewService(sight, service)),
+    }
   })
 
   const one = describe({ tag: 'services', summary: 'One service', answer: 'Service' })
@@ -143,6 +146,11 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
       return write(request, reply, service, setServer(service, pool, server, null), readBody(CommandBody, request))
     },
   )
+}
+
+/** Services as they were defined; in a fleet, by name: every instance has come to them in its own way. */
+function inOrder({ fleet }: AdminContext, services: readonly Service[]): readonly Service[] {
+  return fleet.isAlone ? services : services.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** A service as it is now. Throws 404. */

@@ -40,6 +40,12 @@ export class KnownState {
     this.#history = new History(history)
   }
 
+  /** Takes over a history, oldest first. */
+  remember(history: readonly HistoryEntry[]): void {
+    this.#history = new History(history)
+    this.#onChange()
+  }
+
   /** Whether that state is this one, or has led to it. */
   has(head: string): boolean {
     return this.#passed.has(head) || head === this.documents.head

@@ -61,6 +61,8 @@ const NOT_DONE =
   /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|OOM|MISCONF|NOAUTH|NOPERM|WRONGPASS|BUSY|MOVED|ASK|CROSSSLOT|UNKNOWN)/
 
 const NOT_CONNECTED = 'not connected yet'
+/** An error so shortly before the end of a connection is the reason for it. */
+const EXPLAINED_MS = 200
 const BROKEN = 'the connection to Redis broke'
 const CLOSED = 'Connection is closed.'
 
@@ -81,6 +83,7 @@ export class RedisConnection {
   readonly #ready = new Set<() => void>()
   /** What went wrong last. */
   #problem = NOT_CONNECTED
+  #problemAt = 0
   #wasReady = false
   /** What is waited for on either connection, by how it is made to fail. */
   readonly #sent = new Set<(error: Error) => void>()
@@ -94,7 +97,7 @@ export class RedisConnection {
     this.#feed = client(settings, 'feed', BLOCK_MS + COMMAND_MS)
     for (const each of [this.#commands, this.#feed]) {
       each.on('error', (error: Error) => {
-        this.#problem = explain(error)
+        this.#note(error)
       })
     }
     for (const [each, waiting] of [
@@ -102,8 +105,7 @@ export class RedisConnection {
       [this.#feed, this.#reading],
     ] as const) {
       each.on('close', () => {
-        if (each === this.#commands && this.#wasReady) this.#problem = BROKEN
-        if (each === this.#commands) this.#wasReady = false
+        if (each === this.#commands) this.#closed()
         // The client leaves what was sent to its timeout.
         for (const fail of [...waiting]) fail(new Error(CLOSED))
       })
@@ -118,7 +120,7 @@ export class RedisConnection {
   open(): void {
     for (const each of [this.#commands, this.#feed]) {
       each.connect().catch((error: Error) => {
-        this.#problem = explain(error)
+        this.#note(error)
       })
     }
   }
@@ -213,14 +215,28 @@ export class RedisConnection {
     this.#feed.disconnect()
   }
 
+  #note(error: Error): void {
+    this.#problem = explain(error)
+    this.#problemAt = performance.now()
+  }
+
+  /** A connection that was there is not any more. */
+  #closed(): void {
+    // It may be the client that has hung up, because of what it was told.
+    const isExplained = performance.now() - this.#problemAt < EXPLAINED_MS
+    if (this.#wasReady && !isExplained) this.#problem = BROKEN
+    this.#wasReady = false
+  }
+
   async #try<T>(send: () => Promise<T>): Promise<T> {
     if (!this.isReady) throw new NotDone(this.#problem)
     try {
       return await unlessClosed(this.#sent, send)
     } catch (error) {
       const { message } = error as Error
-      this.#problem = explain(error as Error)
       const notSent = message.startsWith("Stream isn't writeable") || message.includes('enableOfflineQueue')
+      // That it was not sent, or that there is no connection any more, says nothing of why.
+      if (!notSent && message !== CLOSED) this.#note(error as Error)
       if (notSent || NOT_DONE.test(message)) throw new NotDone(this.#problem, { cause: error })
       throw new StoreUnavailable(this.#problem, { cause: error })
     }

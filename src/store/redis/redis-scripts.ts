@@ -1,5 +1,5 @@
 import { own } from '../../model/names.ts'
-import type { Change, Documents } from '../../model/state.ts'
+import type { Change, Documents, HistoryEntry } from '../../model/state.ts'
 import { StoreUnavailable } from '../store.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { NotDone, script } from './redis-connection.ts'
@@ -83,13 +83,19 @@ export class RedisScripts {
     return readProbe(await this.#connection.run(PROBE, [meta, services, changes, heads, keyed], []))
   }
 
-  /** `found`: the head that is to be replaced. Throws Newer, too. */
-  async restore(documents: Documents, head: string, found: string): Promise<'restored' | 'there'> {
+  /** `history`: oldest first; `found`: the head that is to be replaced. Throws Newer, too. */
+  async restore(
+    documents: Documents,
+    history: readonly HistoryEntry[],
+    head: string,
+    found: string,
+  ): Promise<'restored' | 'there'> {
+    const histories = Map.groupBy(history, ({ service }) => service)
     const { meta, services, keyed, heads, changes } = this.#keys
     const { revision, configuration } = documents
     const outcome = await this.#connection.run(
       RESTORE,
-      [meta, services, keyed, heads, changes],
+      [meta, services, keyed, heads, changes, ...[...histories.keys()].map((service) => this.#keys.history(service))],
       [
         FORMAT,
         found,
@@ -98,6 +104,10 @@ export class RedisScripts {
         configuration === null ? '' : JSON.stringify(configuration),
         ...counted(Object.entries(documents.services)),
         ...counted(Object.entries(documents.keyed ?? {})),
+        ...[...histories.values()].flatMap((entries) => [
+          entries.length,
+          ...entries.map((entry) => JSON.stringify(entry)),
+        ]),
       ],
     )
     if (outcome === 'newer') checkFormat(String(FORMAT + 1))

@@ -35,6 +35,9 @@ const POLL_MS = 1_000
 /** How long to wait for Redis at the start: with a last known state to go on from, and without. */
 const PATIENCE_MS = { known: 1_000, unknown: 5_000 }
 
+/** How much of the history is read at the start: of a state with more services, none. */
+const LEARNED = { services: 1_000, entries: 100 }
+
 /**
  * The state of a fleet in Redis. Every write is one script, a compare-and-set on the head of the state: what a change
  * was decided on is what it is made on, or it is not made. Changes come back through a stream, each naming the head it
@@ -102,7 +105,7 @@ export class RedisStore implements Store {
         'error',
         `the store is away (${status.detail}): starting from the last known state, revision ${revision}`,
       )
-    }
+    } else await this.#learnHistory()
     this.#availability.begin()
     this.#connection.onReady(() => void this.#sync.begin())
     void this.#feed.follow()
@@ -179,6 +182,22 @@ export class RedisStore implements Store {
       if (!this.#availability.status.up) await setTimeout(50)
     }
     if (!hasConnected) this.#availability.away(this.#connection.problem)
+  }
+
+  /** Has the newest of the history here: for when the store is away, and if it should be emptied. */
+  async #learnHistory(): Promise<void> {
+    const services = Object.keys(this.#known.documents.services)
+    if (services.length === 0 || services.length > LEARNED.services) return
+    const keys = services.map((service) => this.#keys.history(service))
+    try {
+      const lists = await this.#connection.command((client) =>
+        keys.reduce((pipeline, key) => pipeline.lrange(key, 0, LEARNED.entries - 1), client.pipeline()).exec(),
+      )
+      const entries = (lists ?? []).flatMap(([, lines]) => (lines as string[]).map(parseJson).toReversed())
+      if (isHistory(entries)) this.#known.remember(entries)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error
+    }
   }
 
   #pollOn(): void {

@@ -175,7 +175,8 @@ export class RedisSync {
   /** `found`: the head that is there, to be replaced. */
   async #restore(found: string): Promise<void> {
     const { scripts, known, tell } = this.#parts
-    if ((await scripts.restore(known.documents, known.head, found)) !== 'restored') return
+    const history = known.historyEntries()
+    if ((await scripts.restore(known.documents, history, known.head, found)) !== 'restored') return
     this.counts = { ...this.counts, restores: this.counts.restores + 1 }
     const { revision } = known.documents
     tell('warn', `the store was emptied or damaged; it was filled again with revision ${revision}, as known here`)

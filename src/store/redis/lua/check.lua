@@ -5,7 +5,10 @@
 -- Returns "fit"
 
 redis.call('TIME')
-for _, key in ipairs(KEYS) do redis.call('TYPE', key) end
+for _, key in ipairs(KEYS) do
+  redis.call('TYPE', key)
+  redis.call('EXISTS', key)
+end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 redis.call('HSET', KEYS[1], 'a', '1')
 redis.call('HGET', KEYS[1], 'a')

@@ -1,14 +1,16 @@
 -- Fills a store again that was emptied or damaged, from what an instance knows.
 --
 -- KEYS  1 meta (hash)  2 services (hash)  3 keyed (hash)  4 heads (list)  5 changes (stream)
+--       6… the history (list) of every service in ARGV, in their order
 -- ARGV  1 format  2 the head that was found there ("" = none)  3 head  4 revision  5 configuration (JSON, "" = none)
 --       6 how many services, then name and document each   …  how many keyed writes, then key and record each
+--       …  for every history how many entries, then the entries (JSON), oldest first; where there is one, it stays
 -- Returns "restored"; "there": somebody else has been there meanwhile; "newer"
 
 local TYPES = { 'hash', 'hash', 'hash', 'list', 'stream' }
 for i, key in ipairs(KEYS) do
   local is = redis.call('TYPE', key).ok
-  if is ~= 'none' and is ~= TYPES[i] then redis.call('DEL', key) end
+  if is ~= 'none' and is ~= (TYPES[i] or 'list') then redis.call('DEL', key) end
 end
 
 local head = redis.call('HGET', KEYS[1], 'head') or ''
@@ -25,6 +27,14 @@ for _, key in ipairs({ KEYS[2], KEYS[3] }) do
     redis.call('HSET', key, ARGV[at], ARGV[at + 1])
     at = at + 2
   end
+end
+for i = 6, #KEYS do
+  local count = tonumber(ARGV[at])
+  local isThere = redis.call('EXISTS', KEYS[i]) == 1
+  for entry = at + 1, at + count do
+    if not isThere then redis.call('LPUSH', KEYS[i], ARGV[entry]) end
+  end
+  at = at + count + 1
 end
 redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]), 'restored', '1')
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'configuration', ARGV[5]) end

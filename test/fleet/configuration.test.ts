@@ -1,0 +1,191 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
+import type { Cutover } from '../support/cutover.ts'
+import { expectEqual } from './equal.ts'
+import type { InstanceName, InstanceOptions } from './support.ts'
+import { Fleet, INSTANCES, instanceView, serverView, shop, until } from './support.ts'
+
+const started = Fleet.empty()
+let fleet: Fleet
+/** Of this test alone. */
+let prefix = ''
+let tests = 0
+beforeEach(async () => {
+  fleet = await started
+  prefix = `test${++tests}`
+  onTestFinished(async () => {
+    await Promise.all(fleet.all.map((each) => each.stop('SIGKILL')))
+  })
+})
+afterAll(async () => (await started).stop())
+
+/** A configuration of the shop and of a service that is named after the configuration. */
+function file(name: string, configVersion?: number, more: object = {}): InstanceOptions & { services: object } {
+  const services = { shop: fleet.app.service(more), [name]: fleet.app.service({ paths: [`/${name}`] }) }
+  return { services, ...(configVersion === undefined ? {} : { configVersion }) }
+}
+
+/** Without workers, unless told otherwise: what file is in force is a matter of control processes, and they start often. */
+function start(name: InstanceName, options: InstanceOptions, workers = 0): Promise<Cutover> {
+  return fleet.add(name, { ...options, store: { redis: fleet.redis.url, prefix }, proxy: { workers } })
+}
+
+/** Ends an instance in good order, and starts it again with a file. */
+async function restart(name: InstanceName, options: InstanceOptions): Promise<Cutover> {
+  await fleet.get(name).stop()
+  return start(name, options)
+}
+
+/** Names of the services, and the revision, as an instance has them. */
+async function inForce(at: Cutover): Promise<{ names: string[]; revision: number }> {
+  const { revision, services } = (await at.api('GET', '/api/services')).body
+  return { names: services.map(({ name }: { name: string }) => name).sort(), revision }
+}
+
+/** How often the file was applied to a service, by its history. */
+async function configured(at: Cutover, service: string): Promise<number> {
+  const { history } = (await at.api('GET', `/api/services/${service}/history`)).body
+  return history.filter(({ action }: { action: string }) => action === 'configure').length
+}
+
+test('three instances that start at once on an empty Redis with one file make one revision', async () => {
+  await Promise.all(INSTANCES.map((name) => start(name, file('one'), 2)))
+  await fleet.settled()
+  for (const each of fleet.all) {
+    expect(await inForce(each)).toEqual({ names: ['one', 'shop'], revision: 1 })
+    for (const service of ['one', 'shop']) expect(await configured(each, service)).toBe(1)
+  }
+  await expectEqual(fleet)
+  // Nor does anybody who comes later with the same file.
+  const c = await restart('c', file('one'))
+  expect((await inForce(c)).revision).toBe(1)
+})
+
+test.each([[['a', 'b', 'c'] as const], [['c', 'a', 'b'] as const]])(
+  'of files with a configVersion the highest is in force, started in the order %j',
+  async (order) => {
+    const files = { a: file('one', 1), b: file('two', 2), c: file('three', 3) }
+    for (const name of order) await start(name, files[name])
+    await fleet.settled()
+    const { revision } = await inForce(fleet.get('c'))
+    for (const each of fleet.all) {
+      expect(await inForce(each)).toEqual({ names: ['shop', 'three'], revision })
+      const { body } = await each.api('GET', '/api/instances')
+      expect(body.configuration.version).toBe(3)
+      const known = body.instances.map(({ name, configuration }: Configured) => [name, configuration.inForce])
+      expect(known.sort()).toEqual([
+        ['a', false],
+        ['b', false],
+        ['c', true],
+      ])
+    }
+    await fleet.get('a').api('POST', '/api/services/shop/shift?wait=10s', { to: 'green', percent: 20 })
+    await fleet.get('b').api('POST', '/api/servers/blue2/drain?wait=10s')
+    for (const name of ['a', 'b', 'a'] as const) {
+      const again = await restart(name, files[name])
+      expect(again.stderr).toContain('is not the file in force in the fleet (older): its services were not applied')
+      expect(await inForce(again)).toEqual({ names: ['shop', 'three'], revision: revision + 2 })
+    }
+    expect((await shop(fleet.get('c'))).split).toEqual({ blue: 80, green: 20 })
+    expect(await serverView(fleet.get('a'), 'blue2')).toMatchObject({ state: 'drain' })
+  },
+)
+
+interface Configured {
+  readonly name: string
+  readonly configuration: { readonly inForce: boolean }
+}
+
+test('files with three versions that are started at once end with the highest', async () => {
+  const files = { a: file('one', 1), b: file('two', 2), c: file('three', 3) }
+  await Promise.all(INSTANCES.map((name) => start(name, files[name])))
+  await fleet.settled()
+  for (const each of fleet.all) expect((await inForce(each)).names).toEqual(['shop', 'three'])
+  await expectEqual(fleet)
+})
+
+test('a reload of an older version is refused, one of a higher version is applied, and decisions at run time stand', async () => {
+  const a = await start('a', file('one', 1))
+  const b = await start('b', file('two', 2))
+  await a.api('POST', '/api/services/shop/shift?wait=10s', { to: 'green', percent: 20 })
+  const { revision } = await inForce(a)
+  const refused = await a.api('POST', '/api/config/reload')
+  expect([refused.status, refused.body.title]).toEqual([409, 'Would break a promise'])
+  expect(refused.body.detail).toContain(
+    'The file has configVersion 1; a file with configVersion 2 is in force in the fleet',
+  )
+  expect(await inForce(a)).toEqual({ names: ['shop', 'two'], revision })
+  const forced = await a.api('POST', '/api/config/reload?wait=10s', { force: true })
+  expect([forced.status, (await inForce(b)).names]).toEqual([200, ['one', 'shop']])
+  expect((await b.api('POST', '/api/config/reload?wait=10s')).status).toBe(200)
+  expect((await inForce(a)).names).toEqual(['shop', 'two'])
+  await b.configure({ ...file('newer', 3), ...connected('b') })
+  const newer = await b.api('POST', '/api/config/reload?wait=10s')
+  expect([newer.status, newer.body.changed]).toEqual([200, true])
+  expect((await inForce(a)).names).toEqual(['newer', 'shop'])
+  await until(async () => (await instanceView(a, 'b')).configuration.inForce)
+  expect((await instanceView(a, 'b')).configuration.version).toBe(3)
+  expect((await shop(a)).split).toEqual({ blue: 80, green: 20 })
+})
+
+/** What a file says of the store and the fleet, as `start` has it. */
+function connected(name: InstanceName): InstanceOptions {
+  return {
+    proxy: { workers: 0, accessLog: 'off' },
+    store: { redis: fleet.redis.url, prefix },
+    fleet: { name },
+  }
+}
+
+test('a version twice with different services: the first one stands, and the second is warned', async () => {
+  const a = await start('a', file('one', 7))
+  const b = await start('b', file('other', 7))
+  expect(b.stderr).toContain('is not the file in force in the fleet (differs)')
+  for (const each of [a, b]) expect((await inForce(each)).names).toEqual(['one', 'shop'])
+  const reload = await b.api('POST', '/api/config/reload')
+  expect([reload.status, reload.body.detail]).toEqual([409, expect.stringContaining('configVersion 7')])
+})
+
+test('without versions a file that was in force before is not applied again at a start, and a new one is', async () => {
+  const a = await start('a', file('one'))
+  await start('b', file('one'))
+  await a.api('POST', '/api/services/shop/shift?wait=10s', { to: 'green', percent: 20 })
+  await a.api('POST', '/api/servers/blue1/drain?wait=10s')
+  const b = await restart('b', file('two'))
+  const { revision, names } = await inForce(b)
+  expect([names, revision]).toEqual([['shop', 'two'], 4])
+  // A machine with the file of yesterday comes back.
+  for (let time = 0; time < 2; time++) {
+    const old = await restart('a', file('one'))
+    expect(old.stderr).toContain('is not the file in force in the fleet (older)')
+    expect(await inForce(old)).toEqual({ names: ['shop', 'two'], revision })
+  }
+  const third = await restart('a', file('three'))
+  expect(await inForce(third)).toEqual({ names: ['shop', 'three'], revision: revision + 1 })
+  // Who asks for it knows which file is wanted.
+  const back = await b.api('POST', '/api/config/reload?wait=10s')
+  expect([back.status, back.body.changed]).toEqual([200, true])
+  expect((await inForce(third)).names).toEqual(['shop', 'two'])
+  expect((await shop(b)).split).toEqual({ blue: 80, green: 20 })
+  expect(await serverView(third, 'blue1')).toMatchObject({ state: 'drain' })
+})
+
+test('an instance that starts from its last known state while Redis is away does not bring its old file along', async () => {
+  const dataPath = await mkdtemp(join(tmpdir(), 'cutover-fleet-'))
+  onTestFinished(() => rm(dataPath, { recursive: true, force: true }))
+  const a = await start('a', file('one', 1))
+  await start('b', { ...file('one', 1), dataPath })
+  await fleet.settled()
+  await fleet.get('b').stop()
+  await a.configure({ ...file('two', 2), ...connected('a') })
+  expect((await a.api('POST', '/api/config/reload')).status).toBe(200)
+  const { revision } = await inForce(a)
+  fleet.redis.pause()
+  const b = await start('b', { ...file('one', 1), dataPath }).finally(() => fleet.redis.resume())
+  await until(async () => (await inForce(b)).revision === revision, 5_000)
+  await until(() => b.stderr.includes('is not the file in force in the fleet (older)'))
+  expect(await inForce(b)).toEqual({ names: ['shop', 'two'], revision })
+  expect(await inForce(a)).toEqual({ names: ['shop', 'two'], revision })
+})

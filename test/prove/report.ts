@@ -1,0 +1,76 @@
+import type { FleetProof } from './fleet-proof.ts'
+import type { Proof } from './proof.ts'
+
+type Line = readonly [name: string, value: string]
+
+/** What to apply a change takes at the 99th percentile, if all is well. */
+const APPLY_AIM_MS = 50
+
+/** Prints the figures of a proof, and whether its promises were kept. */
+export function print(proof: Proof): void {
+  const lost: Line[] =
+    proof.connectionsLost > 0 ? [['connections of the killed worker', count(proof.connectionsLost)]] : []
+  const [sent, failed, ...rest] = common(proof)
+  printLines([sent, failed, ...lost, ...rest], proof.broken)
+}
+
+/** The same of a fleet. */
+export function printFleet(proof: FleetProof): void {
+  const { redisSleep } = proof
+  const { underLoad, withoutLoad } = proof.applying
+  const standing = underLoad.p99Ms < APPLY_AIM_MS ? 'reached' : 'missed'
+  const asleep: Line[] =
+    redisSleep === null
+      ? []
+      : [
+          [`requests failed in ${redisSleep.seconds} s before`, count(redisSleep.before.failed)],
+          [`requests failed in ${redisSleep.seconds} s of Redis asleep`, count(redisSleep.during.failed)],
+          ['p99 of requests before', precise(redisSleep.before.p99Ms)],
+          ['p99 of requests while Redis slept', precise(redisSleep.during.p99Ms)],
+        ]
+  const lines: Line[] = [
+    ...common(proof),
+    ['p99 switch until drained', whole(proof.p99SwitchMs)],
+    ['changes timed until applied', count(underLoad.count)],
+    ['median until applied everywhere', precise(underLoad.medianMs)],
+    ['p99 until applied everywhere', precise(underLoad.p99Ms)],
+    ['slowest until applied everywhere', precise(underLoad.slowestMs)],
+    [`p99 aimed at: below ${APPLY_AIM_MS} ms`, standing],
+    ['the same without load: median', precise(withoutLoad.medianMs)],
+    ['the same without load: p99', precise(withoutLoad.p99Ms)],
+    ['the same without load: slowest', precise(withoutLoad.slowestMs)],
+    ...asleep,
+  ]
+  printLines(lines, proof.broken)
+}
+
+function common(proof: Omit<Proof, 'connectionsLost'>): [Line, Line, ...Line[]] {
+  return [
+    ['requests sent', count(proof.requestsSent)],
+    ['requests failed', count(proof.requestsFailed)],
+    ['requests seen by a drained server', count(proof.requestsSeenByDrained)],
+    ['slowest switch until drained', whole(proof.slowestSwitchMs)],
+    ['median switch until drained', whole(proof.medianSwitchMs)],
+    ['slowest request', whole(proof.slowestRequestMs)],
+    ['requests per second', count(Math.round(proof.requestsPerSecond))],
+  ]
+}
+
+function printLines(lines: readonly Line[], broken: readonly string[]): void {
+  if (process.stdout.isTTY) console.log()
+  for (const [name, value] of lines) console.log(`${name.padEnd(36)}${value.padStart(12)}`)
+  for (const promise of broken) console.error(`BROKEN: ${promise}`)
+  console.log(broken.length === 0 ? 'All promises kept.' : `${broken.length} promises broken.`)
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+function whole(ms: number): string {
+  return `${ms.toFixed(0)} ms`
+}
+
+function precise(ms: number): string {
+  return `${ms.toFixed(1)} ms`
+}
