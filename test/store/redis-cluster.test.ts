@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import type { RedisTopology } from '../../src/store/redis/redis-connection.ts'
+import type { RedisTopology } from '../../src/store/redis/redis-settings.ts'
 import { RedisCluster } from '../support/redis-cluster.ts'
 import { CLUSTER_ACL } from './redis-acl.ts'
 import { at, endAll, endWithAll, next, open, when } from './redis-support.ts'

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { RedisTopology } from '../../src/store/redis/redis-connection.ts'
+import type { RedisTopology } from '../../src/store/redis/redis-settings.ts'
 import { type RedisServer, until } from '../support/redis.ts'
 import { SentinelGroup } from '../support/redis-sentinel.ts'
 import { at, endAll, endWithAll, open, type Told, when } from './redis-support.ts'

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Change } from '../../src/model/state.ts'
-import type { RedisTls, RedisTopology } from '../../src/store/redis/redis-connection.ts'
+import type { RedisTls, RedisTopology } from '../../src/store/redis/redis-settings.ts'
 import { RedisStore } from '../../src/store/redis/redis-store.ts'
 import { changeFor } from './changes.ts'
 

@@ -1,5 +1,5 @@
 import type { Change } from '../../src/model/state.ts'
-import type { RedisNode } from '../../src/store/redis/redis-connection.ts'
+import type { RedisNode } from '../../src/store/redis/redis-settings.ts'
 import type { RedisStore } from '../../src/store/redis/redis-store.ts'
 import { type CommitOutcome, OutcomeUnknown, StoreUnavailable } from '../../src/store/store.ts'
 import type { RedisServer } from '../support/redis.ts'

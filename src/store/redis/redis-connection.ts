@@ -1,76 +1,20 @@
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
-import { StoreUnavailable, StoreUnusable } from '../store.ts'
-
-/** TLS beside what `rediss://` says: files in PEM. */
-export interface RedisTls {
-  readonly ca?: string
-  readonly cert?: string
-  readonly key?: string
-}
-
-export interface RedisNode {
-  readonly host: string
-  readonly port: number
-}
-
-export interface RedisCredentials {
-  readonly username?: string
-  readonly password?: string
-}
-
-/** Where the state of a fleet lives. */
-export type RedisTopology =
-  | { readonly kind: 'single'; readonly url: string }
-  | ({
-      readonly kind: 'sentinel'
-      readonly sentinels: readonly RedisNode[]
-      readonly name: string
-      readonly sentinelUsername?: string
-      readonly sentinelPassword?: string
-    } & RedisCredentials)
-  | ({ readonly kind: 'cluster'; readonly nodes: readonly RedisNode[] } & RedisCredentials)
-
-export interface RedisSettings {
-  readonly topology: RedisTopology
-  /** null = without, or as the URL says. */
-  readonly tls: RedisTls | null
-}
-
-/** A Lua script, by what it is called and what it says. */
-export interface Script {
-  readonly lua: string
-  readonly sha: string
-}
+import { type Cluster, Redis } from 'ioredis'
+import { StoreUnavailable } from '../store.ts'
+import { COMMAND_MS, redisClient } from './redis-client.ts'
+import { BROKEN, CLOSED, explain, isRefusal, NotDone, wasNotSent } from './redis-errors.ts'
+import type { RedisSettings } from './redis-settings.ts'
+import type { Script } from './script.ts'
 
 /** What a stream has to say: ids and their fields. */
 export type Entries = readonly (readonly [id: string, fields: readonly string[]])[]
 
-/** After this, a command that has not been answered has failed. */
-export const COMMAND_MS = 1_000
-const CONNECT_MS = 1_000
-/** The longest pause between two tries to connect: every instance is to be current within 2 s of the store's return. */
-const RETRY_MS = 400
 /** How long a read of the feed waits for something to happen. */
 const BLOCK_MS = 1_000
-
-/** Errors by which Redis says that it has not carried a command out: none of them comes after a script's first write. */
-const NOT_DONE =
-  /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|OOM|MISCONF|NOAUTH|NOPERM|WRONGPASS|BUSY|MOVED|ASK|CROSSSLOT|UNKNOWN)/
 
 const NOT_CONNECTED = 'not connected yet'
 /** An error so shortly before the end of a connection is the reason for it. */
 const EXPLAINED_MS = 200
-const BROKEN = 'the connection to Redis broke'
-const CLOSED = 'Connection is closed.'
-
-/** Reads a script that lies beside this file. */
-export function script(file: string): Script {
-  const lua = readFileSync(new URL(`lua/${file}`, import.meta.url), 'utf8')
-  return { lua, sha: createHash('sha1').update(lua).digest('hex') }
-}
 
 /**
  * Two connections to Redis, whatever its topology: one for commands, and one that waits for what happens. Commands fail
@@ -93,8 +37,8 @@ export class RedisConnection {
   /** Throws StoreUnusable when a file of `tls` cannot be read. */
   constructor(settings: RedisSettings) {
     this.#isReplicated = settings.topology.kind !== 'single'
-    this.#commands = client(settings, 'commands', COMMAND_MS)
-    this.#feed = client(settings, 'feed', BLOCK_MS + COMMAND_MS)
+    this.#commands = redisClient(settings, 'commands', COMMAND_MS)
+    this.#feed = redisClient(settings, 'feed', BLOCK_MS + COMMAND_MS)
     for (const each of [this.#commands, this.#feed]) {
       each.on('error', (error: Error) => {
         this.#note(error)
@@ -233,11 +177,11 @@ export class RedisConnection {
     try {
       return await unlessClosed(this.#sent, send)
     } catch (error) {
-      const { message } = error as Error
-      const notSent = message.startsWith("Stream isn't writeable") || message.includes('enableOfflineQueue')
+      const failure = error as Error
+      const notSent = wasNotSent(failure)
       // That it was not sent, or that there is no connection any more, says nothing of why.
-      if (!notSent && message !== CLOSED) this.#note(error as Error)
-      if (notSent || NOT_DONE.test(message)) throw new NotDone(this.#problem, { cause: error })
+      if (!notSent && failure.message !== CLOSED) this.#note(failure)
+      if (notSent || isRefusal(failure)) throw new NotDone(this.#problem, { cause: error })
       throw new StoreUnavailable(this.#problem, { cause: error })
     }
   }
@@ -251,103 +195,4 @@ function unlessClosed<T>(waiting: Set<(error: Error) => void>, send: () => Promi
       .then(resolve, reject)
       .finally(() => waiting.delete(reject))
   })
-}
-
-/** The store is out of reach, and certainly has not done what it was asked for. */
-export class NotDone extends StoreUnavailable {}
-
-function client({ topology, tls }: RedisSettings, name: string, commandTimeout: number): Redis | Cluster {
-  const secure = tls === null ? null : certificates(tls)
-  const options: Omit<RedisOptions, 'replyMapping'> = {
-    lazyConnect: true,
-    connectionName: `cutover-${name}`,
-    commandTimeout,
-    connectTimeout: CONNECT_MS,
-    enableOfflineQueue: false,
-    // A write that was in flight when the connection broke may have been carried out: only its sender can tell.
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 1,
-    keepAlive: 5_000,
-    // After a fail-over the old primary answers READONLY: the new one has to be found.
-    reconnectOnError: ({ message }) => message.startsWith('READONLY'),
-    retryStrategy: pause,
-    ...(secure === null ? {} : { tls: secure }),
-  }
-  switch (topology.kind) {
-    case 'single':
-      return new Redis(topology.url, options)
-    case 'sentinel': {
-      const { sentinels, name: group, username, password, sentinelUsername, sentinelPassword } = topology
-      return new Redis({
-        ...options,
-        ...given({ username, password, sentinelUsername, sentinelPassword }),
-        sentinels: sentinels.map(({ host, port }) => ({ host, port })),
-        name: group,
-        sentinelRetryStrategy: pause,
-        sentinelCommandTimeout: COMMAND_MS,
-        failoverDetector: true,
-        ...(secure === null ? {} : { enableTLSForSentinelMode: true, sentinelTLS: secure }),
-      })
-    }
-    case 'cluster': {
-      const { retryStrategy: _, enableOfflineQueue: __, ...redisOptions } = options
-      const { nodes, username, password } = topology
-      return new Cluster([...nodes], {
-        lazyConnect: true,
-        enableOfflineQueue: false,
-        clusterRetryStrategy: pause,
-        slotsRefreshTimeout: COMMAND_MS,
-        slotsRefreshInterval: 2_000,
-        retryDelayOnFailover: 100,
-        retryDelayOnClusterDown: 100,
-        maxRedirections: 5,
-        redisOptions: { ...redisOptions, ...given({ username, password }) },
-      })
-    }
-  }
-}
-
-function pause(times: number): number {
-  return Math.min(RETRY_MS, 25 * 2 ** times) * (0.75 + Math.random() * 0.25)
-}
-
-/** What is set of them. */
-function given(options: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(options).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
-}
-
-function certificates({ ca, cert, key }: RedisTls): Record<string, Buffer> {
-  const files = Object.entries({ ca, cert, key })
-  return Object.fromEntries(
-    files.flatMap(([name, file]): [string, Buffer][] => {
-      if (file === undefined) return []
-      try {
-        return [[name, readFileSync(file)]]
-      } catch (error) {
-        throw new StoreUnusable(`store.tls.${name}: ${file} cannot be read: ${(error as Error).message}`)
-      }
-    }),
-  )
-}
-
-/** An error of the client or of Redis for people who may not be told where Redis is. */
-function explain(error: Error & { code?: string }): string {
-  const { message, code } = error
-  if (message === 'Command timed out') return 'Redis does not answer'
-  if (message === CLOSED) return BROKEN
-  if (message.startsWith('Too many Cluster redirections')) return 'the cluster is down, or its slots are moving'
-  if (message.startsWith('Failed to refresh slots')) return 'no node of the cluster answers, or takes our credentials'
-  if (message.includes("can't run this command"))
-    return `Redis refuses our credentials (${message.split(' script:')[0]})`
-  if (message.startsWith("Stream isn't writeable")) return 'Redis cannot be reached'
-  if (message.startsWith('READONLY')) return 'Redis is read-only: this is a replica'
-  if (message.startsWith('All sentinels are unreachable'))
-    return 'no sentinel can be reached, or none knows the primary'
-  if (/^(WRONGPASS|NOAUTH|NOPERM)|ERR AUTH/.test(message))
-    return `Redis refuses our credentials (${message.split(' ')[0]})`
-  if (code === 'ECONNREFUSED') return 'Redis refuses connections'
-  if (code !== undefined) return `Redis cannot be reached (${code})`
-  return message.replaceAll(/\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b/g, '…')
 }

@@ -3,9 +3,9 @@ import type { JsonObject } from '../../model/state.ts'
 import type { Register, Sighting } from '../register.ts'
 import { parseJson } from '../shape.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { script } from './redis-connection.ts'
 import { pairs } from './redis-documents.ts'
 import type { RedisKeys } from './redis-keys.ts'
+import { script } from './script.ts'
 
 const BEAT = script('beat.lua')
 /** What instances tell between their beats, of all of them; what is older comes with the next beat. */

@@ -2,9 +2,10 @@ import { own } from '../../model/names.ts'
 import type { Change, Documents, HistoryEntry } from '../../model/state.ts'
 import { StoreUnavailable } from '../store.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { NotDone, script } from './redis-connection.ts'
 import { checkFormat, FORMAT, type Loaded, type Probe, readLoaded, readProbe } from './redis-documents.ts'
+import { NotDone } from './redis-errors.ts'
 import type { RedisKeys } from './redis-keys.ts'
+import { script } from './script.ts'
 
 const CHECK = script('check.lua')
 const COMMIT = script('commit.lua')

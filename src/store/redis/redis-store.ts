@@ -9,12 +9,12 @@ import type { Tell } from './availability.ts'
 import { Availability } from './availability.ts'
 import { KnownState } from './known-state.ts'
 import { LastKnown } from './last-known.ts'
-import type { RedisSettings } from './redis-connection.ts'
 import { RedisConnection } from './redis-connection.ts'
 import { Cursor, RedisFeed } from './redis-feed.ts'
 import { RedisKeys } from './redis-keys.ts'
 import { RedisRegister } from './redis-register.ts'
 import { RedisScripts } from './redis-scripts.ts'
+import type { RedisSettings } from './redis-settings.ts'
 import { RedisSync } from './redis-sync.ts'
 import { RedisWriter } from './redis-writer.ts'
 import { ServerClock } from './server-clock.ts'
@@ -30,7 +30,7 @@ export interface RedisStoreOptions {
   readonly onConnected?: () => Promise<void>
 }
 
-/** How often it is asked which state there is: after a fail-over the feed may wait for ever (STACK.md). */
+/** How often it is asked which state there is: after a fail-over the feed may wait for an id that never comes. */
 const POLL_MS = 1_000
 /** How long to wait for Redis at the start: with a last known state to go on from, and without. */
 const PATIENCE_MS = { known: 1_000, unknown: 5_000 }

@@ -4,7 +4,6 @@ import { StoreUnavailable } from '../store.ts'
 import type { Availability, Tell } from './availability.ts'
 import type { KnownState } from './known-state.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { NotDone } from './redis-connection.ts'
 import {
   Damaged,
   isReadable,
@@ -15,6 +14,7 @@ import {
   type Probe,
   readChange,
 } from './redis-documents.ts'
+import { NotDone } from './redis-errors.ts'
 import { type Cursor, fieldsOf } from './redis-feed.ts'
 import type { RedisScripts } from './redis-scripts.ts'
 import type { ServerClock } from './server-clock.ts'

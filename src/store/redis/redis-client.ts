@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { StoreUnusable } from '../store.ts'
+import type { RedisSettings, RedisTls } from './redis-settings.ts'
+
+/** After this, a command that has not been answered has failed. */
+export const COMMAND_MS = 1_000
+const CONNECT_MS = 1_000
+/** The longest pause between two tries to connect: every instance is to be current within 2 s of the store's return. */
+const RETRY_MS = 400
+
+/**
+ * A client of Redis, whatever its topology, which sends nothing twice; it does not connect by itself. Throws StoreUnusable when
+ * a file of `tls` cannot be read.
+ */
+export function redisClient({ topology, tls }: RedisSettings, name: string, commandTimeout: number): Redis | Cluster {
+  const secure = tls === null ? null : certificates(tls)
+  const options: Omit<RedisOptions, 'replyMapping'> = {
+    lazyConnect: true,
+    connectionName: `cutover-${name}`,
+    commandTimeout,
+    connectTimeout: CONNECT_MS,
+    enableOfflineQueue: false,
+    // A write that was in flight when the connection broke may have been carried out: only its sender can tell.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 1,
+    keepAlive: 5_000,
+    // After a fail-over the old primary answers READONLY: the new one has to be found.
+    reconnectOnError: ({ message }) => message.startsWith('READONLY'),
+    retryStrategy: pause,
+    ...(secure === null ? {} : { tls: secure }),
+  }
+  switch (topology.kind) {
+    case 'single':
+      return new Redis(topology.url, options)
+    case 'sentinel': {
+      const { sentinels, name: group, username, password, sentinelUsername, sentinelPassword } = topology
+      return new Redis({
+        ...options,
+        ...given({ username, password, sentinelUsername, sentinelPassword }),
+        sentinels: sentinels.map(({ host, port }) => ({ host, port })),
+        name: group,
+        sentinelRetryStrategy: pause,
+        sentinelCommandTimeout: COMMAND_MS,
+        failoverDetector: true,
+        ...(secure === null ? {} : { enableTLSForSentinelMode: true, sentinelTLS: secure }),
+      })
+    }
+    case 'cluster': {
+      const { retryStrategy: _, enableOfflineQueue: __, ...redisOptions } = options
+      const { nodes, username, password } = topology
+      return new Cluster([...nodes], {
+        lazyConnect: true,
+        enableOfflineQueue: false,
+        clusterRetryStrategy: pause,
+        slotsRefreshTimeout: COMMAND_MS,
+        slotsRefreshInterval: 2_000,
+        retryDelayOnFailover: 100,
+        retryDelayOnClusterDown: 100,
+        maxRedirections: 5,
+        redisOptions: { ...redisOptions, ...given({ username, password }) },
+      })
+    }
+  }
+}
+
+function pause(times: number): number {
+  return Math.min(RETRY_MS, 25 * 2 ** times) * (0.75 + Math.random() * 0.25)
+}
+
+/** What is set of them. */
+function given(options: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(options).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+}
+
+function certificates({ ca, cert, key }: RedisTls): Record<string, Buffer> {
+  const files = Object.entries({ ca, cert, key })
+  return Object.fromEntries(
+    files.flatMap(([name, file]): [string, Buffer][] => {
+      if (file === undefined) return []
+      try {
+        return [[name, readFileSync(file)]]
+      } catch (error) {
+        throw new StoreUnusable(`store.tls.${name}: ${file} cannot be read: ${(error as Error).message}`)
+      }
+    }),
+  )
+}
