@@ -90,7 +90,8 @@ describe('a user with few rights', () => {
     const unused = ACL.split(' +')
       .slice(1)
       .filter((command) => !stats.includes(`cmdstat_${command}:`))
-    expect(unused.sort()).toEqual(['exists', 'wait'])
+    // Whether the feed has to be looked at once more is a matter of time; for replicas there have to be some.
+    expect(unused.filter((command) => command !== 'xrange')).toEqual(['wait'])
   })
 
   test('that do not reach to the keys of another prefix: a store there does not start, and says so', async () => {

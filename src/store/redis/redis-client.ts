@@ -7,7 +7,7 @@ import type { RedisSettings, RedisTls } from './redis-settings.ts'
 export const COMMAND_MS = 1_000
 const CONNECT_MS = 1_000
 /** The longest pause between two tries to connect: every instance is to be current within 2 s of the store's return. */
-const RETRY_MS = 400
+export const RETRY_MS = 400
 
 /**
  * A client of Redis, whatever its topology, which sends nothing twice; it does not connect by itself. Throws StoreUnusable when

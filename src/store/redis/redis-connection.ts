@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { type Cluster, Redis } from 'ioredis'
 import { StoreUnavailable } from '../store.ts'
-import { COMMAND_MS, redisClient } from './redis-client.ts'
+import { COMMAND_MS, RETRY_MS, redisClient } from './redis-client.ts'
 import { BROKEN, CLOSED, explain, isRefusal, NotDone, wasNotSent } from './redis-errors.ts'
 import type { RedisSettings } from './redis-settings.ts'
 import type { Script } from './script.ts'
@@ -63,10 +63,21 @@ export class RedisConnection {
   /** Begins to connect, and goes on with it until `close`. */
   open(): void {
     for (const each of [this.#commands, this.#feed]) {
-      each.connect().catch((error: Error) => {
-        this.#note(error)
-      })
+      // The client gives up for good when looking for the primary fails in an unforeseen way.
+      each.on('end', () => void this.#connectLater(each))
+      this.#connect(each)
     }
+  }
+
+  #connect(each: Redis | Cluster): void {
+    each.connect().catch((error: Error) => {
+      if (error.message !== CLOSED) this.#note(error)
+    })
+  }
+
+  async #connectLater(each: Redis | Cluster): Promise<void> {
+    await setTimeout(RETRY_MS, undefined, { ref: false })
+    if (!this.#isClosed && each.status === 'end') this.#connect(each)
   }
 
   get isReady(): boolean {
@@ -148,6 +159,8 @@ export class RedisConnection {
   reconnect(): void {
     if (this.#isClosed) return
     for (const each of [this.#commands, this.#feed]) {
+      // One that is just being made must be left alone: the client would give it up for good.
+      if (each.status !== 'ready') continue
       if (each instanceof Redis) each.disconnect(true)
       else for (const node of each.nodes('all')) node.disconnect(true)
     }
