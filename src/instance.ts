@@ -22,6 +22,7 @@ import { listen } from './proxy/client/listen.ts'
 import { EmbeddedStore } from './store/embedded/embedded-store.ts'
 import { RedisStore } from './store/redis/redis-store.ts'
 import type { Store } from './store/store.ts'
+import { StoreUnavailable } from './store/store.ts'
 
 export interface InstanceOptions {
   readonly config: Config
@@ -63,7 +64,11 @@ export class Instance {
       store: this.store,
       resolve: checkService,
       name: identity.name,
-      others: () => this.fleet.others(),
+      fleet: {
+        others: () => this.fleet.others(),
+        hasTakenLeave: (id) => this.fleet.hasTakenLeave(id),
+        unknown: () => this.fleet.unknown(),
+      },
       onProgress: () => this.fleet.report(),
     })
     this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed })
@@ -99,6 +104,8 @@ export class Instance {
       return instance
     } catch (error) {
       await instance.control.stopProxies(0, 0)
+      // The workers of a process before this one serve on, and are to be waited for.
+      if (!options.resumed) await instance.fleet.leave()
       await instance.end()
       throw error
     }
@@ -123,12 +130,12 @@ export class Instance {
   private async run(): Promise<void> {
     const { log, proxies } = this.options
     await this.control.start()
-    await this.overrides.resume()
-    await this.fleet.join()
     this.store.onStatus(({ up }) => {
       if (up) this.onStoreBack().catch((error: unknown) => log.error({ err: error }, 'joining the store failed'))
     })
-    const revision = this.store.status().up ? await this.file.applyOnce() : this.control.state.revision
+    await this.overrides.resume()
+    await this.fleet.join()
+    const revision = await this.configure()
     for (const { name, problems } of this.control.controller.invalid) {
       log.error(
         { service: name, problems: problems.map(formatProblem) },
@@ -139,6 +146,17 @@ export class Instance {
     await this.startAdmin()
     // Only now it is known where we can be asked.
     this.fleet.announce()
+  }
+
+  /** Applies the configuration file, now or when the store is there. Returns the revision. Throws UnusableConfiguration. */
+  private async configure(): Promise<number> {
+    try {
+      if (this.store.status().up) return await this.file.applyOnce()
+    } catch (error) {
+      // The embedded one is on this machine: what goes wrong there does not go by.
+      if (!(error instanceof StoreUnavailable) || this.fleet.isAlone) throw error
+    }
+    return this.control.state.revision
   }
 
   /** The store can be reached again, and its state is here: what was done without it ends. */
@@ -166,7 +184,7 @@ export class Instance {
     const admin = await buildAdmin({
       control: this.control,
       store: this.store,
-      settings: config.admin,
+      settings: { ...config.admin, hosts: [...config.admin.hosts, ...ownHost(config)] },
       version: packageJson.version,
       self: this.self,
       fleet: this.fleet,
@@ -189,16 +207,23 @@ export class Instance {
     const { acceptForMs, timeoutMs } = this.options.config.shutdown
     const cut = await this.control.stopProxies(acceptForMs, timeoutMs)
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still under way at shutdown.timeout and were cut')
+    await this.admin?.close()
+    await this.fleet.leave()
     await this.end()
   }
 
   private async end(): Promise<void> {
     await this.admin?.close()
-    await this.fleet.leave()
+    this.fleet.stop()
     this.options.proxies.close()
     this.control.stop()
     await this.store.close()
   }
+}
+
+/** The name under which the others ask us. */
+function ownHost({ fleet: { address } }: Config): string[] {
+  return address === null ? [] : [new URL(address).hostname]
 }
 
 /** Removes a socket file that a killed process has left behind. Throws when somebody listens there. */

@@ -5,7 +5,7 @@ import { fastify } from 'fastify'
 import type { Role } from '../config/config.ts'
 import { OutcomeUnknown, StoreUnavailable } from '../store/store.ts'
 import type { Actor } from './auth.ts'
-import { authenticate, authorize, refuseForeign } from './auth.ts'
+import { authenticate, authorize, refuseForeign, refuseMisdirected } from './auth.ts'
 import type { AdminContext } from './context.ts'
 import { keepAnswers } from './idempotency.ts'
 import { documented } from './openapi.ts'
@@ -53,6 +53,7 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   app.decorateRequest('actor')
   app.addHook('onRequest', async (request) => {
     refuseForeign(request, context.settings)
+    refuseMisdirected(request, context.self.id)
     const needed = request.routeOptions.config.role ?? (READS.has(request.method) ? 'read' : 'operate')
     if (needed === 'none') return
     request.actor = authenticate(request, context.settings.tokens, context.fleetToken)

@@ -19,6 +19,15 @@ const LOCAL: Actor = { name: 'local', role: 'admin' }
 /** Who it is that another instance hands a call on for; they count only beside the fleet's token. */
 export const ACTOR_HEADER = 'x-cutover-actor'
 export const ROLE_HEADER = 'x-cutover-role'
+/** Which instance a call is handed on to. */
+export const FOR_HEADER = 'x-cutover-for'
+
+/** Refuses what was handed on to another instance: it has our address in its record, or had it. Throws 421. */
+export function refuseMisdirected({ headers }: FastifyRequest, ownId: string): void {
+  const wanted = headers[FOR_HEADER]
+  if (wanted === undefined || wanted === ownId) return
+  throw new ApiProblem(421, 'Another instance', 'This is not the instance that was asked for; see its fleet.address.')
+}
 
 /** Who sends a request, by its bearer token. Throws 401. */
 export function authenticate(

@@ -16,3 +16,21 @@ export async function trafficOf({ control, fleet, self }: AdminContext): Promise
   const byInstance = [[self.name, here] as const, ...others]
   return { inFlight: addUp(byInstance.map(([, counts]) => counts)), byInstance }
 }
+
+/** Requests under way at targets that take no new ones, where that is waited for: never more than there were to begin with. */
+export async function restOf(
+  { control, fleet }: AdminContext,
+  keys: readonly string[],
+): Promise<Record<string, number>> {
+  const here = (await control.collect()).inFlight
+  const members = fleet.live().map(({ record }) => record)
+  const counts = keys.map((key): [string, number] => {
+    const elsewhere = members.map(({ busy, inFlight }) => {
+      const first = busy[key] ?? 0
+      // What it beats is newer than what it had as it took the change, or from before that.
+      return first === 0 ? 0 : Math.max(1, Math.min(first, inFlight[key] ?? first))
+    })
+    return [key, elsewhere.reduce((sum, count) => sum + count, here[key] ?? 0)]
+  })
+  return Object.fromEntries(counts)
+}

@@ -8,7 +8,7 @@ import type { LocalCommand } from '../model/overrides.ts'
 import type { AdminContext } from './context.ts'
 import { readIfMatch, readInput, WriteQuery } from './input.ts'
 import { ApiProblem, refusalProblem } from './problems.ts'
-import { trafficOf } from './traffic.ts'
+import { restOf } from './traffic.ts'
 
 /** What a write says beside its own matter: in its body, and in its query. */
 export interface Insistence {
@@ -91,8 +91,8 @@ export async function settle(
   if (waitMs > 0 && reopened.length > 0) throw overtaken(revision, reopened)
   if (waitMs > 0 && (!applied || drained.length < drains.length)) {
     // `busy` counts what was under way as the change was applied; by now some of it has ended.
-    const { inFlight } = await trafficOf(context)
-    const busy = Object.fromEntries(Object.keys(settled.busy).map((key) => [key, inFlight[key] ?? 1]))
+    const now = await restOf(context, Object.keys(settled.busy))
+    const busy = Object.fromEntries(Object.entries(now).map(([key, count]) => [key, Math.max(1, count)]))
     const inFleet = context.fleet.live().length > 0
     throw notYet({ revision, changed }, waitMs, drains, { ...settled, busy }, inFleet)
   }

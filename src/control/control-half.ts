@@ -11,7 +11,7 @@ import type { CommandMaker, Resolve, Result } from './controller.ts'
 import { Controller } from './controller.ts'
 import type { Goal, Waited } from './convergence.ts'
 import { Convergence } from './convergence.ts'
-import type { Member } from './fleet.ts'
+import type { Fleet } from './fleet.ts'
 import { Generations } from './generations.ts'
 import type { KnownHealth, ServerHealth } from './health-book.ts'
 import { HealthBook } from './health-book.ts'
@@ -33,10 +33,16 @@ export interface ControlHalfOptions {
   readonly resolve: Resolve
   /** Of this instance. */
   readonly name?: string
-  /** The other instances that share the store. */
-  readonly others?: () => readonly Member[]
+  /** The instances that share the store; by itself without. */
+  readonly fleet?: Pick<Fleet, 'others' | 'hasTakenLeave' | 'unknown'>
   /** This instance has come further. */
   readonly onProgress?: () => void
+}
+
+const ALONE: NonNullable<ControlHalfOptions['fleet']> = {
+  others: () => [],
+  hasTakenLeave: () => false,
+  unknown: () => [],
 }
 
 /**
@@ -61,14 +67,21 @@ export class ControlHalf {
   /** Compiled services, as long as they stay the same. */
   private readonly tables = new WeakMap<Service, TableService>()
 
-  constructor({ store, resolve, name = 'this instance', others = () => [], onProgress }: ControlHalfOptions) {
+  constructor({ store, resolve, name = 'this instance', fleet = ALONE, onProgress }: ControlHalfOptions) {
     this.healthBook = new HealthBook(this.links, () => this.state)
     this.progress = new Progress(() => {
       this.generations.applied(this.progress.applied())
       this.convergence.check()
       onProgress?.()
     })
-    this.convergence = new Convergence({ progress: this.progress, lineage: this.lineage, others, ownName: name })
+    this.convergence = new Convergence({
+      progress: this.progress,
+      lineage: this.lineage,
+      others: () => fleet.others(),
+      hasTakenLeave: (id) => fleet.hasTakenLeave(id),
+      unknown: () => fleet.unknown(),
+      ownName: name,
+    })
     this.controller = new Controller(store, resolve, () => this.facts())
     this.followed = this.controller.state
   }
@@ -193,10 +206,11 @@ export class ControlHalf {
       const { generation, state } = this.goal()
       const goal = keys.length === 0 && wanted !== null ? { generation, state: wanted } : { generation, state }
       const services = this.servicesOf(keys)
-      const waited = await this.convergence.wait(goal, keys, Math.max(0, deadline - performance.now()), here)
+      const isLost = () => wanted !== null && !this.lineage.has(wanted)
+      const waited = await this.convergence.wait(goal, keys, Math.max(0, deadline - performance.now()), here, isLost)
       cut += waited.cut
       const reopened = drains.filter((drain) => isReopened(drain, this.state)).map(({ name }) => name)
-      const lost = wanted !== null && !this.lineage.has(wanted)
+      const lost = isLost()
       // What came later may have called them back, and sent them to rest again.
       const isCurrent = this.servicesOf(keys).every((service, i) => service === services[i])
       if (isCurrent || lost || reopened.length > 0 || performance.now() >= deadline)

@@ -6,6 +6,7 @@ import { own } from '../model/names.ts'
 import type { LocalCommand, Override } from '../model/overrides.ts'
 import { overridden } from '../model/overrides.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
+import { overtakenRefusal } from '../model/relative.ts'
 import type { ServiceSpec } from '../model/spec.ts'
 import type { Documents, JsonObject, Service, ServiceDocument, State } from '../model/state.ts'
 import { EMPTY_DOCUMENTS } from '../model/state.ts'
@@ -83,6 +84,7 @@ export class Controller {
 
   /** Carries out a command, or says why not. Throws StoreUnavailable. */
   async execute(make: CommandMaker, request: Request): Promise<Result> {
+    const seen = this.stored
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const status = this.store.status()
       // What is known here may be old: nothing is decided on it, not even that nothing is left to change.
@@ -95,12 +97,14 @@ export class Controller {
       if (outcome.kind === 'refused') return outcome
       if (outcome.kind === 'repeated') return done(true, outcome.revision, drainsOf(command, before, before))
       if (outcome.kind === 'unchanged') return done(false, before.revision, drainsOf(command, before, before))
+      const overtaken = overtakenRefusal(command, seen, before)
+      if (overtaken !== null) return { kind: 'refused', refusal: overtaken }
       const committed = await this.store.commit(outcome.change)
       if (committed === 'stale') continue
       const drains = drainsOf(command, before, this.stored)
       return { ...done(true, outcome.change.revision, drains), unreplicated: committed === 'unreplicated' }
     }
-    throw new Error(`no revision could be won in ${MAX_TRIES} tries`)
+    throw new StoreUnavailable(`others were first, ${MAX_TRIES} times in a row`)
   }
 
   /** Carries out a command on this instance alone; no revision is made. */

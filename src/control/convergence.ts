@@ -34,6 +34,9 @@ interface Parts {
   readonly lineage: Lineage
   /** The other instances. */
   readonly others: () => readonly Member[]
+  readonly hasTakenLeave: (id: string) => boolean
+  /** Ids of others that live, and that nothing is known of. */
+  readonly unknown: () => readonly string[]
   /** Of this instance, for people. */
   readonly ownName: string
 }
@@ -71,28 +74,36 @@ export class Convergence {
       if (!hasIt) lagging.push(this.nameOf(member))
       add(this.nameOf(member), counts)
     }
+    if (!here) lagging.push(...this.parts.unknown())
     return { applied: lagging.length === 0, lagging, busy, busyAt }
   }
 
   /**
    * Resolves once `goal` is in force everywhere and nothing is under way at `keys`, or after `timeoutMs`, with how things
-   * stand then. An instance that dies meanwhile is waited for no longer.
+   * stand then. An instance that dies meanwhile is waited for no longer; once `isLost`, nothing is.
    */
-  wait(goal: Goal, keys: readonly string[], timeoutMs: number, here = false): Promise<Waited> {
+  wait(
+    goal: Goal,
+    keys: readonly string[],
+    timeoutMs: number,
+    here = false,
+    isLost: () => boolean = () => false,
+  ): Promise<Waited> {
     const cutBefore = this.cuts(keys, here)
     const awaited = new Map(this.live().map((member) => [member.record.id, this.nameOf(member)]))
     return new Promise((resolve) => {
       const end = (standing: Standing): void => {
         clearTimeout(timer)
         this.waiters.delete(check)
-        const cut = [...this.cuts(keys, here)].reduce((sum, [id, count]) => sum + count - (cutBefore.get(id) ?? 0), 0)
-        const gone = this.parts.others().filter(({ live, record: { id } }) => !live && awaited.has(id))
-        const leftOut = here ? [] : gone.map((member) => this.nameOf(member))
-        resolve({ ...standing, cut: Math.max(0, cut), leftOut })
+        const cuts = [...this.cuts(keys, here)].map(([id, count]) => Math.max(0, count - (cutBefore.get(id) ?? 0)))
+        const cut = cuts.reduce((sum, count) => sum + count, 0)
+        const living = new Set(this.live().map(({ record: { id } }) => id))
+        const gone = [...awaited].filter(([id]) => !living.has(id) && !this.parts.hasTakenLeave(id))
+        resolve({ ...standing, cut, leftOut: here ? [] : gone.map(([, name]) => name) })
       }
       const check = (): void => {
         const standing = this.standing(goal, keys, here)
-        if (standing.applied && standing.busyAt.length === 0) end(standing)
+        if ((standing.applied && standing.busyAt.length === 0) || isLost()) end(standing)
       }
       const timer = setTimeout(() => end(this.standing(goal, keys, here)), timeoutMs)
       this.waiters.add(check)

@@ -7,6 +7,8 @@ import { StoreUnavailable } from '../store/store.ts'
 export const BEAT_MS = 1_000
 /** Without a beat for so long, an instance is gone. Source: SPEC §6. */
 const GONE_MS = 3 * BEAT_MS
+/** Who starts cannot know whether the others were silent because the store was away: for so long it may have been. */
+const OUTAGE_MS = 3_600_000
 /** One that is gone is shown for so long. */
 const FORGOTTEN_MS = 24 * 3_600_000
 
@@ -38,6 +40,10 @@ export interface FleetOptions {
 export class Fleet {
   private readonly options: FleetOptions
   private readonly members = new Map<string, Member>()
+  /** Who has taken leave; as many as there were. */
+  private readonly left = new Set<string>()
+  /** Who lives, and says what this version does not understand. */
+  private unreadable: readonly string[] = []
   private timer: NodeJS.Timeout | undefined
   private hasJoined = false
   private hasLeft = false
@@ -53,18 +59,25 @@ export class Fleet {
     options.register?.onReport((id, progress) => this.heard(id, progress))
   }
 
-  /** Makes this instance known, and keeps it so. Resolves when the others know of it, or the store is away. */
+  /** Makes this instance known, now, and keeps it so. Resolves when the others know of it, or the store is away. */
   async join(): Promise<void> {
-    if (this.options.register === null || this.hasJoined) return
-    this.hasJoined = true
-    await this.beatOn()
+    if (this.options.register === null || this.hasLeft) return
+    if (this.hasJoined) await this.beat()
+    else {
+      this.hasJoined = true
+      await this.beatOn()
+    }
   }
 
   private async beatOn(): Promise<void> {
-    await this.beat()
-    if (this.hasLeft) return
-    // Some jitter: a fleet that was started at once shall not ask the store at once for ever.
-    this.timer = setTimeout(() => void this.beatOn(), BEAT_MS * (0.9 + Math.random() * 0.1)).unref()
+    try {
+      await this.beat()
+    } finally {
+      // Some jitter: a fleet that was started at once shall not ask the store at once for ever.
+      if (!this.hasLeft) {
+        this.timer = setTimeout(() => void this.beatOn(), BEAT_MS * (0.9 + Math.random() * 0.1)).unref()
+      }
+    }
   }
 
   /** Tells the others at once all there is to say, instead of with the next beat. */
@@ -75,12 +88,18 @@ export class Fleet {
 
   /** Takes leave: nobody shall wait for this instance. */
   async leave(): Promise<void> {
-    this.hasLeft = true
-    clearTimeout(this.timer)
     const { register, id } = this.options
+    if (this.hasLeft) return
+    this.stop()
     if (!this.hasJoined) return
     register?.report(id, LEAVING)
     await register?.strike([id]).catch(ifUnavailable)
+  }
+
+  /** Says no more. */
+  stop(): void {
+    this.hasLeft = true
+    clearTimeout(this.timer)
   }
 
   /** There is nobody else, and never will be. */
@@ -91,6 +110,16 @@ export class Fleet {
   /** The others: those that live, and those that are gone since not too long ago. */
   others(): readonly Member[] {
     return [...this.members.values()]
+  }
+
+  /** Whether an instance has taken leave, instead of dying. */
+  hasTakenLeave(id: string): boolean {
+    return this.left.has(id)
+  }
+
+  /** Ids of instances that live, and that nothing is known of: of a newer version, say. */
+  unknown(): readonly string[] {
+    return this.unreadable
   }
 
   live(): readonly Member[] {
@@ -121,7 +150,7 @@ export class Fleet {
       if (this.hasLeft) return
       const now = performance.now()
       // After a silence of ours nothing follows from that of the others: the store may have been away for all.
-      if (this.lastBeatAt !== null && now - this.lastBeatAt > 2 * BEAT_MS) this.graceUntil = now + GONE_MS
+      if (this.lastBeatAt === null || now - this.lastBeatAt > 2 * BEAT_MS) this.graceUntil = now + GONE_MS
       this.lastBeatAt = now
       this.see(sightings.filter((sighting) => sighting.id !== id))
       onChange()
@@ -134,13 +163,15 @@ export class Fleet {
   private see(sightings: readonly Sighting[]): void {
     const seen = new Set(sightings.map(({ id }) => id))
     for (const id of this.members.keys()) if (!seen.has(id)) this.members.delete(id)
+    this.unreadable = sightings.filter(({ record, ageMs }) => ageMs <= GONE_MS && !isRecord(record)).map(({ id }) => id)
     for (const sighting of sightings) this.take(sighting)
   }
 
   private take({ id, record, ageMs }: Sighting): void {
     if (!isRecord(record)) return
     const known = this.members.get(id)
-    const inGrace = known?.live === true && performance.now() < this.graceUntil
+    const maybeAway = known === undefined ? ageMs < OUTAGE_MS : known.live
+    const inGrace = maybeAway && performance.now() < this.graceUntil
     const live = ageMs <= GONE_MS || inGrace
     const lastSeen = new Date(Date.now() - ageMs)
     const same = known?.record.boot === record.boot ? known : null
@@ -157,6 +188,7 @@ export class Fleet {
   private heard(id: string, progress: JsonObject): void {
     if (id === this.options.id) return
     if (progress.leaving === true) {
+      this.left.add(id)
       if (this.members.delete(id)) this.options.onChange()
       return
     }
@@ -174,16 +206,19 @@ export class Fleet {
 
   /** Strikes off who is gone for long, and who has come back as another. */
   private async tidy(sightings: readonly Sighting[]): Promise<void> {
-    const addresses = new Set(this.live().flatMap(({ record: { address } }) => address || []))
-    const own = this.options.record().address
-    if (own !== '') addresses.add(own)
+    const places = new Set([this.options.record(), ...this.live().map(({ record }) => record)].flatMap(placeOf))
     const gone = sightings.filter(({ id, ageMs }) => {
       const member = this.members.get(id)
       if (id === this.options.id || member?.live === true) return false
-      return ageMs > FORGOTTEN_MS || (member !== undefined && addresses.has(member.record.address))
+      return ageMs > FORGOTTEN_MS || (member !== undefined && placeOf(member.record).some((place) => places.has(place)))
     })
     if (gone.length > 0) await this.options.register?.strike(gone.map(({ id }) => id))
   }
+}
+
+/** Where an instance is, for nobody else can be there: the address of its admin API, on its machine. */
+function placeOf({ host, address }: InstanceRecord): string[] {
+  return address === '' ? [] : [`${host} ${address}`]
 }
 
 function progressOf({ boot, sequence, applied, busy, cut }: InstanceProgress): InstanceProgress {

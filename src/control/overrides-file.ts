@@ -1,10 +1,12 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import type { Override } from '../model/overrides.ts'
 import { isFields } from '../model/shape.ts'
 
 /** Overrides of this instance on its disk: a control process that dies takes them with it otherwise. */
 export class OverridesFile {
   private readonly file: string
+  /** Writes are done in the order they were asked for. */
+  private written: Promise<void> = Promise.resolve()
 
   constructor(file: string) {
     this.file = file
@@ -22,9 +24,20 @@ export class OverridesFile {
   }
 
   /** None: there is no file. Throws what the disk says. */
-  async write(overrides: readonly Override[]): Promise<void> {
-    if (overrides.length === 0) await rm(this.file, { force: true })
-    else await writeFile(this.file, JSON.stringify(overrides), { mode: 0o600 })
+  write(overrides: readonly Override[]): Promise<void> {
+    const written = this.written.then(() => this.replace(overrides))
+    this.written = written.catch(() => undefined)
+    return written
+  }
+
+  private async replace(overrides: readonly Override[]): Promise<void> {
+    if (overrides.length === 0) {
+      await rm(this.file, { force: true })
+      return
+    }
+    const temporary = `${this.file}.tmp`
+    await writeFile(temporary, JSON.stringify(overrides), { mode: 0o600 })
+    await rename(temporary, this.file)
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { networkInterfaces } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import type { Config } from '../config/config.ts'
 import type { InstanceProgress, InstanceRecord, OverrideView } from '../model/fleet.ts'
 import type { Override } from '../model/overrides.ts'
@@ -54,6 +54,7 @@ export class Self {
       ...this.progress(),
       id,
       name,
+      host: hostname(),
       address: this.address(),
       version,
       startedAt,

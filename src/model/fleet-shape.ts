@@ -24,10 +24,10 @@ export function isProgress(value: unknown): value is InstanceProgress {
 /** Whether `value` can be what an instance says of itself. */
 export function isRecord(value: unknown): value is InstanceRecord {
   if (!isFields(value) || !isProgress(value)) return false
-  const { id, name, address, version, startedAt, configuration, overrides, inFlight, processes } =
+  const { id, name, host, address, version, startedAt, configuration, overrides, inFlight, processes } =
     value as unknown as Record<string, unknown>
   return (
-    [id, name, address, version, startedAt].every((text) => typeof text === 'string') &&
+    [id, name, host, address, version, startedAt].every((text) => typeof text === 'string') &&
     isFields(configuration) &&
     typeof configuration.hash === 'string' &&
     isCounts(inFlight) &&

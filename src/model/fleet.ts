@@ -44,6 +44,8 @@ export interface OverrideView {
 export interface InstanceRecord extends InstanceProgress {
   readonly id: string
   readonly name: string
+  /** The machine it runs on. */
+  readonly host: string
   /** Of its admin API: `http://10.0.0.1:9900`; empty = it has none that others could reach. */
   readonly address: string
   readonly version: string

@@ -40,6 +40,7 @@ function record(id: string, progress: Partial<InstanceRecord> = {}): InstanceRec
   return {
     id,
     name: id,
+    host: 'machine',
     address: `http://127.0.0.1:${id.length}`,
     version: '1',
     startedAt: '2026-11-25T00:00:00.000Z',
@@ -72,12 +73,19 @@ async function beat(): Promise<void> {
   await (fleet as unknown as { beat(): Promise<void> }).beat()
 }
 
-beforeEach(() => {
+beforeEach(async () => {
   register = new HandDriven()
   own = { boot: 'own', sequence: 1, applied: null, busy: {}, cut: {} }
   lineage = new Lineage()
   progress = new Progress(() => convergence.check())
-  convergence = new Convergence({ progress, lineage, others: () => fleet.others(), ownName: 'me' })
+  convergence = new Convergence({
+    progress,
+    lineage,
+    others: () => fleet.others(),
+    hasTakenLeave: (id) => fleet.hasTakenLeave(id),
+    unknown: () => fleet.unknown(),
+    ownName: 'me',
+  })
   fleet = new Fleet({
     register,
     id: 'me',
@@ -86,6 +94,9 @@ beforeEach(() => {
     onChange: () => convergence.check(),
   })
   lineage.add({ revision: 1, head: 'h1' })
+  // Whoever starts gives everybody three seconds; these are over.
+  await beat()
+  ;(fleet as unknown as { graceUntil: number }).graceUntil = 0
   progress.add('worker')
   progress.take('worker', { type: 'applied', generation: 1, busy: {} })
 })
@@ -153,6 +164,23 @@ describe('an instance', () => {
     expect(fleet.live().map(({ record }) => record.id)).toEqual(['b', 'c'])
     register.tell('me', record('me') as unknown as JsonObject)
     expect(fleet.others().length).toBe(2)
+  })
+
+  test('that was silent when this one started may have been so because the store was away', async () => {
+    ;(fleet as unknown as { lastBeatAt: null }).lastBeatAt = null
+    register.sightings = [sighting(record('b'), 10_000), sighting(record('c'), 2 * 3_600_000)]
+    await beat()
+    expect(fleet.live().map(({ record }) => record.id)).toEqual(['b'])
+    ;(fleet as unknown as { graceUntil: number }).graceUntil = 0
+    await beat()
+    expect(fleet.live()).toEqual([])
+  })
+
+  test('that lives and is not understood holds up what is waited for', async () => {
+    register.sightings = [{ id: 'newer', record: { says: 'something else' }, ageMs: 100 }]
+    await beat()
+    const goal = { generation: 1, state: { revision: 1, head: 'h1' } }
+    expect(convergence.standing(goal, [])).toMatchObject({ applied: false, lagging: ['newer'] })
   })
 
   test('that takes leave is waited for no more', async () => {

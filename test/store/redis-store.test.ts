@@ -145,7 +145,7 @@ describe('a Redis that stands still', () => {
     await when(a.store, () => a.store.status().up)
     // What was sent lies in its socket, and is read now.
     expect(await redis.cli('HGET', '{test}:meta', 'revision')).toBe('1')
-    expect(a.told.at(-2)).toContain('it was not made')
+    expect(a.told.some((line) => line.includes('it was not made'))).toBe(true)
     await next(a.store, 'in time')
     expect(a.store.documents().services.shop?.source.note).toBe('in time')
   })

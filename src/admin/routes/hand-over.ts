@@ -1,9 +1,10 @@
+import { hostname } from 'node:os'
 import type { Readable } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
 import type { SwaggerTransform } from '@fastify/swagger'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Member } from '../../control/fleet.ts'
-import { ACTOR_HEADER, ROLE_HEADER } from '../auth.ts'
+import { ACTOR_HEADER, FOR_HEADER, ROLE_HEADER } from '../auth.ts'
 import type { AdminContext } from '../context.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
@@ -11,14 +12,17 @@ import { ApiProblem, unknownProblem } from '../problems.ts'
 declare module 'fastify' {
   interface FastifyRequest {
     /** Where a call is handed on to, and what to say if that fails. */
-    handOver: { readonly url: string; readonly failing: string }
+    handOver: { readonly id: string; readonly url: string; readonly failing: string }
   }
 }
+
+/** Hosts that are another machine on every machine. */
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 
 /** Fields that concern one hop, or a browser's page at this instance. */
 const NOT_HANDED_ON = [
   ...['expect', 'keep-alive', 'te', 'trailer', 'proxy-authorization', 'proxy-connection', 'upgrade'],
-  ...['origin', 'cookie', 'referer', ACTOR_HEADER, ROLE_HEADER],
+  ...['origin', 'cookie', 'referer', ACTOR_HEADER, ROLE_HEADER, FOR_HEADER],
 ]
 
 const documentedHandOver: SwaggerTransform = ({ url }) => {
@@ -55,18 +59,22 @@ export function handOverRoutes(app: FastifyInstance, context: AdminContext): voi
 
   const target = (request: FastifyRequest): FastifyRequest['handOver'] => {
     const found = instanceOf(context, (request.params as { id: string }).id)
-    const { name, address } = found === 'self' ? self.record() : found.record
-    // One that is only cut off from the store can be asked all the same.
-    const failing =
-      found === 'self' || found.live
-        ? `${name} could not be reached, or broke off.`
-        : `${name} was last heard of at ${found.lastSeen.toISOString()}; it is gone.`
-    if (URL.canParse(address) && address.startsWith('http://')) return { url: address, failing }
-    throw new ApiProblem(
-      502,
-      'Instance out of reach',
-      `${name} has not said where its admin API is; set fleet.address.`,
-    )
+    const { id, name, host, address } = found === 'self' ? self.record() : found.record
+    const isGone = found !== 'self' && !found.live
+    // One that is only cut off from the store can be asked all the same; but who has its address now must not see the token.
+    const failing = isGone
+      ? `${name} was last heard of at ${found.lastSeen.toISOString()}; it is gone.`
+      : `${name} could not be reached, or broke off.`
+    if (isGone && fleetToken !== null) throw new ApiProblem(502, 'Instance gone', failing)
+    if (!URL.canParse(address) || !address.startsWith('http://')) {
+      const detail = `${name} has not said where its admin API is; set fleet.address.`
+      throw new ApiProblem(502, 'Instance out of reach', detail)
+    }
+    if (host !== hostname() && LOOPBACK.test(new URL(address).hostname)) {
+      const detail = `The admin API of ${name} listens only on its own machine, ${host}; set admin.listen or fleet.address.`
+      throw new ApiProblem(502, 'Instance out of reach', detail)
+    }
+    return { id, url: address, failing }
   }
 
   void app.register(httpProxy, {
@@ -90,6 +98,7 @@ export function handOverRoutes(app: FastifyInstance, context: AdminContext): voi
       rewriteRequestHeaders: (request, headers) => {
         const kept = { ...headers }
         for (const name of NOT_HANDED_ON) delete kept[name]
+        kept[FOR_HEADER] = (request as FastifyRequest).handOver.id
         if (fleetToken === null || settings.tokens.length === 0) return kept
         const { name, role } = (request as FastifyRequest).actor
         return { ...kept, authorization: `Bearer ${fleetToken}`, [ACTOR_HEADER]: name, [ROLE_HEADER]: role }

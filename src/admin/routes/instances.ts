@@ -6,7 +6,10 @@ import { describe } from '../openapi.ts'
 import { instanceOf } from './hand-over.ts'
 
 interface InstanceView
-  extends Omit<InstanceRecord, 'boot' | 'sequence' | 'applied' | 'busy' | 'cut' | 'inFlight' | 'configuration'> {
+  extends Omit<
+    InstanceRecord,
+    'boot' | 'host' | 'sequence' | 'applied' | 'busy' | 'cut' | 'inFlight' | 'configuration'
+  > {
   /** The one that answers. */
   readonly self: boolean
   readonly live: boolean

@@ -55,9 +55,11 @@ export class KnownState {
     return this.#history.newest(query)
   }
 
-  /** All of the history that is known here. */
-  historyEntries(): readonly HistoryEntry[] {
-    return this.#history.entries(this.documents)
+  /** The history that is known here, of each service the oldest first; `newest`: at most so many of each. */
+  historyEntries(newest = Number.POSITIVE_INFINITY): readonly HistoryEntry[] {
+    const entries = this.#history.entries(this.documents)
+    if (newest === Number.POSITIVE_INFINITY) return entries
+    return [...Map.groupBy(entries, ({ service }) => service).values()].flatMap((each) => each.slice(-newest))
   }
 
   /** Goes on from `base` by a change; nothing happens if that was done before. */

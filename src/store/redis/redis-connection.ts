@@ -18,7 +18,8 @@ const EXPLAINED_MS = 200
 
 /**
  * Two connections to Redis, whatever its topology: one for commands, and one that waits for what happens. Commands fail
- * at once while there is none, and within a second otherwise; what was sent is never sent again behind our back.
+ * at once while there is none, and within a second otherwise. (In a cluster the client may send one again: what is sent here
+ * may be.)
  */
 export class RedisConnection {
   readonly #commands: Redis | Cluster
@@ -114,13 +115,14 @@ export class RedisConnection {
 
   /** Runs a script. Throws NotDone when Redis has certainly not carried it out, and StoreUnavailable when that is open. */
   run({ sha, lua }: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    const rest = [...keys, ...args]
+    // As one list: a large state has more arguments than a call may have.
+    const rest = [String(keys.length), ...keys, ...args]
     return this.#try(async () => {
       try {
-        return await this.#commands.evalsha(sha, keys.length, ...rest)
+        return await this.#commands.call('EVALSHA', [sha, ...rest])
       } catch (error) {
         if (!(error as Error).message.startsWith('NOSCRIPT')) throw error
-        return this.#commands.eval(lua, keys.length, ...rest)
+        return this.#commands.call('EVAL', [lua, ...rest])
       }
     })
   }

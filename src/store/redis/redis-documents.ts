@@ -4,6 +4,9 @@ import type { AppliedConfiguration, Change, Documents, KeyedWrite, ServiceDocume
 import { EMPTY_DOCUMENTS } from '../../model/state.ts'
 import { isChange, isDocuments, parseJson } from '../shape.ts'
 
+/** For so long, whoever knows more of a state that was filled again has the last word. */
+const RESTORED_MS = 10_000
+
 /** The format we write. Raised whenever an older Cutover would misread what is there. */
 export const FORMAT = 1
 /** What the head of an empty store is called. */
@@ -87,7 +90,7 @@ export interface Probe {
   readonly timeMs: number
   readonly head: string
   readonly revision: number
-  /** It was filled again by an instance, and has not changed since. */
+  /** It was filled again by an instance a moment ago, and has not changed since: others may know more. */
   readonly isRestored: boolean
   /** All services are there that should be. */
   readonly isWhole: boolean
@@ -102,7 +105,7 @@ export function readProbe(reply: unknown): Probe {
     timeMs: Number(time),
     head,
     revision: Number(revision),
-    isRestored: restored === '1',
+    isRestored: Number(time) - Number(restored) < RESTORED_MS,
     isWhole: should === are,
   }
 }
@@ -149,7 +152,7 @@ function parsed(json: string | undefined, head: string): unknown {
   return value
 }
 
-/** A hash, which comes flat. */
+/** A hash, or the fields of an entry of a stream, which come flat. */
 export function pairs(flat: readonly string[]): Map<string, string> {
   const entries = new Map<string, string>()
   for (let i = 0; i + 1 < flat.length; i += 2) entries.set(flat[i] as string, flat[i + 1] as string)

@@ -1,17 +1,11 @@
 import type { Entries, RedisConnection } from './redis-connection.ts'
+import { pairs } from './redis-documents.ts'
 
 /** Compares ids of stream entries, `MS-SEQ`: negative when `a` is before `b`. */
 export function compareIds(a: string, b: string): number {
   const [aMs = 0, aSequence = 0] = a.split('-').map(Number)
   const [bMs = 0, bSequence = 0] = b.split('-').map(Number)
   return aMs - bMs || aSequence - bSequence
-}
-
-/** The fields of an entry, which come flat. */
-export function fieldsOf(flat: readonly string[]): ReadonlyMap<string, string> {
-  const fields = new Map<string, string>()
-  for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] as string, flat[i + 1] as string)
-  return fields
 }
 
 /** A stream that is followed. */
@@ -35,7 +29,7 @@ export class Cursor {
   advance(entries: Entries): void {
     for (const [id, flat] of entries) {
       this.moveTo(id)
-      this.#take(fieldsOf(flat))
+      this.#take(pairs(flat))
     }
   }
 }

@@ -26,7 +26,7 @@ export interface RedisStoreOptions {
   /** Folder of the last known state. */
   readonly path: string
   readonly tell: Tell
-  /** Awaited at the start, when there is a connection and nothing has been read yet. */
+  /** Awaited when there is a connection, before anything is read. Never throws. */
   readonly onConnected?: () => Promise<void>
 }
 
@@ -107,7 +107,8 @@ export class RedisStore implements Store {
       )
     } else await this.#learnHistory()
     this.#availability.begin()
-    this.#connection.onReady(() => void this.#sync.begin())
+    // First the others know of us, then we go on with what they have done.
+    this.#connection.onReady(() => void this.#onConnected().then(() => this.#sync.begin()))
     void this.#feed.follow()
     this.#pollOn()
     return this.#known.documents
@@ -193,7 +194,7 @@ export class RedisStore implements Store {
       const lists = await this.#connection.command((client) =>
         keys.reduce((pipeline, key) => pipeline.lrange(key, 0, LEARNED.entries - 1), client.pipeline()).exec(),
       )
-      const entries = (lists ?? []).flatMap(([, lines]) => (lines as string[]).map(parseJson).toReversed())
+      const entries = (lists ?? []).flatMap(([, lines]) => ((lines ?? []) as string[]).map(parseJson).toReversed())
       if (isHistory(entries)) this.#known.remember(entries)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error

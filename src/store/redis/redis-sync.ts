@@ -12,12 +12,16 @@ import {
   Newer,
   NO_HEAD,
   type Probe,
+  pairs,
   readChange,
 } from './redis-documents.ts'
 import { NotDone } from './redis-errors.ts'
-import { type Cursor, fieldsOf } from './redis-feed.ts'
+import type { Cursor } from './redis-feed.ts'
 import type { RedisScripts } from './redis-scripts.ts'
 import type { ServerClock } from './server-clock.ts'
+
+/** Of the history, so much of each service is put back. */
+const RESTORED_ENTRIES = 100
 
 /** A connection that breaks may take so long to come back before the store counts as away. */
 const BLIP_MS = 300
@@ -114,8 +118,8 @@ export class RedisSync {
     if (head === NO_HEAD) return true
     if (head === known.head) return !isWhole
     // One that somebody has filled again from less than we know, or has begun anew under our eyes, gives way.
-    const isOther = availability.status.up && lineageOf(head) !== lineageOf(mine.head)
-    return revision < mine.revision && (isRestored || isOther)
+    const isOurs = lineageOf(head) === lineageOf(mine.head)
+    return revision < mine.revision && (isOurs ? isRestored : availability.status.up)
   }
 
   /** Goes on by a change of the feed; false when it does not follow on what is known. */
@@ -134,7 +138,7 @@ export class RedisSync {
     const { changes, connection } = this.#parts
     const entries = await connection.command((client) => client.xrange(changes.key, `(${changes.after}`, '+'))
     for (const [id, flat] of entries) {
-      if (!this.#take(fieldsOf(flat))) return
+      if (!this.#take(pairs(flat))) return
       changes.moveTo(id)
     }
   }
@@ -175,7 +179,7 @@ export class RedisSync {
   /** `found`: the head that is there, to be replaced. */
   async #restore(found: string): Promise<void> {
     const { scripts, known, tell } = this.#parts
-    const history = known.historyEntries()
+    const history = known.historyEntries(RESTORED_ENTRIES)
     if ((await scripts.restore(known.documents, history, known.head, found)) !== 'restored') return
     this.counts = { ...this.counts, restores: this.counts.restores + 1 }
     const { revision } = known.documents

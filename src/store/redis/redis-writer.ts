@@ -77,7 +77,9 @@ export class RedisWriter {
     const head = headOf(lineage, change.revision, nonce())
     const baseHead = known.head
     let maybe = false
-    if (!availability.status.up) throw this.#givenUp(maybe, head, change)
+    let problem = 'it did not answer in time'
+    const { status } = availability
+    if (!status.up) throw this.#givenUp(maybe, head, change, status.detail)
     for (;;) {
       const reply = await this.#try(() => scripts.commit(change, baseHead, head, clock.at(until)))
       if (!(reply instanceof StoreUnavailable)) {
@@ -86,6 +88,7 @@ export class RedisWriter {
             known.follow(base, head, change)
             return this.#replicated()
           case 'again':
+            known.follow(base, head, change)
             await sync()
             return this.#replicated()
           case 'stale':
@@ -94,15 +97,24 @@ export class RedisWriter {
           case 'late':
             clock.set(reply.timeMs)
             break
-          case 'newer':
           case 'damaged':
+            // Where anything is known, it is put right by that.
+            problem = reply.detail
             await sync()
-            throw new StoreUnavailable(reply.detail)
+            break
+          case 'newer':
+            await sync()
+            throw this.#givenUp(maybe, head, change, reply.detail)
         }
-      } else maybe ||= !(reply instanceof NotDone)
+      } else {
+        problem = reply.message
+        maybe ||= !(reply instanceof NotDone)
+      }
       if (performance.now() >= until) {
-        if (reply instanceof StoreUnavailable) availability.away(reply.message)
-        throw this.#givenUp(maybe, head, change)
+        // One that is there and refuses is not away: that changes nothing for those who read.
+        const isThere = connection.isReady && (reply instanceof NotDone || !(reply instanceof StoreUnavailable))
+        if (!isThere) availability.away(problem)
+        throw this.#givenUp(maybe, head, change, problem)
       }
       await connection.ready(until - performance.now())
       await setTimeout(10)
@@ -119,9 +131,7 @@ export class RedisWriter {
   }
 
   /** `maybe`: it was sent, and may have been made before the connection was lost. */
-  #givenUp(maybe: boolean, head: string, change: Change): StoreUnavailable {
-    const { status } = this.#parts.availability
-    const detail = status.up ? this.#parts.connection.problem : status.detail
+  #givenUp(maybe: boolean, head: string, change: Change, detail: string): StoreUnavailable {
     if (!maybe) return new StoreUnavailable(`the store is away: ${detail}`)
     this.#doubtful.set(head, describeChange(change))
     return new OutcomeUnknown(`the store was lost while it was asked to write: ${detail}`)

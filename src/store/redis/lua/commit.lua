@@ -20,7 +20,11 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 1, #KEYS do
   local is, wanted = redis.call('TYPE', KEYS[i]).ok, TYPES[i] or 'list'
-  if is ~= 'none' and is ~= wanted then return { 'damaged', KEYS[i] .. ' is a ' .. is } end
+  if is ~= 'none' and is ~= wanted then
+    if i <= #TYPES then return { 'damaged', KEYS[i] .. ' is a ' .. is } end
+    -- What else it may be, it is no history.
+    redis.call('DEL', KEYS[i])
+  end
 end
 
 local head = redis.call('HGET', KEYS[1], 'head') or ''
@@ -30,6 +34,12 @@ if format > tonumber(ARGV[1]) then return { 'newer', tostring(format) } end
 if head ~= ARGV[2] then return { 'stale' } end
 -- Whoever sent it has given it up.
 if now > tonumber(ARGV[5]) then return { 'late', tostring(now) } end
+if head == '' then
+  -- The beginning of a state: what else is there belongs to none.
+  redis.call('DEL', KEYS[2], KEYS[5])
+elseif tonumber(redis.call('HGET', KEYS[1], 'services') or '0') ~= redis.call('HLEN', KEYS[2]) then
+  return { 'damaged', KEYS[2] .. ' has lost services' }
+end
 
 local at = 8
 local function pairsOf(each)

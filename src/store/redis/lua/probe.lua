@@ -1,7 +1,7 @@
 -- Which state there is, without reading it.
 --
 -- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 heads (list)  5 keyed (hash)
--- Returns {time of the server (ms), head ("" = none), format, revision, "1" if it was restored and not changed since,
+-- Returns {time of the server (ms), head ("" = none), format, revision, when it was restored if not changed since (ms, 0 = not),
 --          services there should be, services there are}; or {"damaged", what, head}
 
 local damage = nil

@@ -7,6 +7,8 @@
 --       …  for every history how many entries, then the entries (JSON), oldest first; where there is one, it stays
 -- Returns "restored"; "there": somebody else has been there meanwhile; "newer"
 
+local time = redis.call('TIME')
+local now = tostring(time[1] * 1000 + math.floor(time[2] / 1000))
 local TYPES = { 'hash', 'hash', 'hash', 'list', 'stream' }
 for i, key in ipairs(KEYS) do
   local is = redis.call('TYPE', key).ok
@@ -36,7 +38,7 @@ for i = 6, #KEYS do
   end
   at = at + count + 1
 end
-redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]), 'restored', '1')
+redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]), 'restored', now)
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'configuration', ARGV[5]) end
 if not redis.call('LPOS', KEYS[4], ARGV[3]) then redis.call('LPUSH', KEYS[4], ARGV[3]) end
 return 'restored'

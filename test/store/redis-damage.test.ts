@@ -1,0 +1,90 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Change } from '../../src/model/state.ts'
+import { RedisServer } from '../support/redis.ts'
+import { changeFor } from './changes.ts'
+import { at, endAll, endWithAll, next, open, when } from './redis-support.ts'
+
+let redis: RedisServer
+
+beforeEach(async () => {
+  redis = endWithAll(await RedisServer.start())
+})
+afterEach(endAll)
+
+test('a write to a state that has lost services puts them back first, and counts nothing as whole that is not', async () => {
+  const a = await open(redis.url)
+  for (const name of ['one', 'two', 'three']) await a.store.commit(changeFor(a.store.documents().revision + 1, name))
+  // Before anybody has looked.
+  await redis.cli('DEL', '{test}:services')
+  await a.store.commit(changeFor(4, 'one', 'behind the loss'))
+  const b = await open(redis.url)
+  expect(Object.keys(b.store.documents().services).sort()).toEqual(['one', 'three', 'two'])
+  expect(b.store.documents()).toEqual(a.store.documents())
+  expect(a.store.counts().restores).toBe(1)
+})
+
+test('what an old machine remembers of another state does not replace one that was filled again', async () => {
+  const old = await open(redis.url)
+  for (let i = 0; i < 5; i++) await next(old.store, 'of an earlier life')
+  await old.store.close()
+  await redis.cli('FLUSHALL')
+  const b = await open(redis.url)
+  for (let i = 0; i < 2; i++) await next(b.store, 'of this one')
+  await redis.cli('FLUSHALL')
+  await when(b.store, () => b.store.counts().restores > 0)
+  const c = await open(redis.url, { path: old.path })
+  expect(c.store.documents()).toEqual(b.store.documents())
+  expect(b.store.documents().services.shop?.source.note).toBe('of this one')
+})
+
+test('who knows more of the state that was filled again has the last word', async () => {
+  const [a, b] = [await open(redis.url), await open(redis.url)]
+  for (let i = 0; i < 3; i++) await next(a.store)
+  await at(b.store, 3)
+  await b.store.close()
+  await next(a.store, 'b has not seen it')
+  await redis.cli('FLUSHALL')
+  // B is first: it starts from what it knew.
+  await a.store.close()
+  const again = await open(redis.url, { path: b.path })
+  expect(again.store.documents().revision).toBe(3)
+  const more = await open(redis.url, { path: a.path })
+  expect(more.store.documents().services.shop?.source.note).toBe('b has not seen it')
+  await at(again.store, 4)
+  expect(again.store.documents()).toEqual(more.store.documents())
+})
+
+test('a large state with a long history is put back, too', async () => {
+  const a = await open(redis.url)
+  const services = Object.fromEntries(
+    Array.from({ length: 3_000 }, (_, i) => {
+      const name = `service-${i}`
+      return [name, changeFor(1, name).services[name] ?? null]
+    }),
+  )
+  const history = Object.keys(services).flatMap((name) => changeFor(1, name).history)
+  for (let revision = 1; revision <= 60; revision++) {
+    const change: Change = {
+      ...changeFor(revision, 'service-0'),
+      services,
+      history: history.map((entry) => ({ ...entry, revision })),
+    }
+    expect(await a.store.commit(change)).toBe('committed')
+  }
+  await redis.cli('FLUSHALL')
+  await when(a.store, () => a.store.counts().restores > 0, 20_000)
+  await when(a.store, () => a.store.status().up)
+  const b = await open(redis.url)
+  expect(Object.keys(b.store.documents().services).length).toBe(3_000)
+  expect((await b.store.history({ service: 'service-7', limit: 1_000 })).length).toBeGreaterThanOrEqual(50)
+})
+
+test('a history with something else in its place begins anew, and stops nobody', async () => {
+  const a = await open(redis.url)
+  await next(a.store)
+  await redis.cli('DEL', '{test}:history:shop')
+  await redis.cli('SET', '{test}:history:shop', 'nonsense')
+  await next(a.store)
+  const b = await open(redis.url)
+  expect((await b.store.history({ service: 'shop', limit: 5 })).map(({ revision }) => revision)).toEqual([2])
+})
