@@ -16,7 +16,7 @@ function isRelative(command: Command): command is Extract<Command, { kind: 'swit
 export function overtakenRefusal(command: Command, seen: State, now: State): Refusal | null {
   if (!isRelative(command)) return null
   const [before, after] = [own(seen.services, command.service), own(now.services, command.service)]
-  if (before === after || after === undefined) return null
+  if (after === undefined || before?.revision === after.revision) return null
   const detail =
     `Somebody else has changed ${command.service} at the same moment (revision ${after.revision}). ` +
     'Look at it, and say where the traffic shall go.'
