@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { type Cluster, Redis } from 'ioredis'
 import { StoreUnavailable } from '../store.ts'
 import { COMMAND_MS, RETRY_MS, redisClient } from './redis-client.ts'
-import { BROKEN, CLOSED, explain, isRefusal, NotDone, wasNotSent } from './redis-errors.ts'
+import { BROKEN, CLOSED, explain, isRefusal, NotDone, REFUSED, wasNotSent } from './redis-errors.ts'
 import type { RedisSettings } from './redis-settings.ts'
 import type { Script } from './script.ts'
 
@@ -88,6 +88,11 @@ export class RedisConnection {
   /** What went wrong last, without addresses or passwords. */
   get problem(): string {
     return this.#problem
+  }
+
+  /** Whether Redis does not let us in, or not do what we have to. */
+  get isRefused(): boolean {
+    return this.#problem.includes(REFUSED)
   }
 
   /** Whether it makes sense to ask for replicas. */

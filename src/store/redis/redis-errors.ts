@@ -6,7 +6,9 @@ const NOT_DONE =
 
 /** How the client says that a connection is no more. */
 export const CLOSED = 'Connection is closed.'
-/** What people are told then. */
+/** What people are told when our user or its password is not good enough. */
+export const REFUSED = 'Redis refuses our credentials'
+/** What people are told when a connection is no more. */
 export const BROKEN = 'the connection to Redis broke'
 
 /** The store is out of reach, and certainly has not done what it was asked for. */
@@ -29,14 +31,12 @@ export function explain(error: Error & { code?: string }): string {
   if (message === CLOSED) return BROKEN
   if (message.startsWith('Too many Cluster redirections')) return 'the cluster is down, or its slots are moving'
   if (message.startsWith('Failed to refresh slots')) return 'no node of the cluster answers, or takes our credentials'
-  if (message.includes("can't run this command"))
-    return `Redis refuses our credentials (${message.split(' script:')[0]})`
+  if (message.includes("can't run this command")) return `${REFUSED} (${message.split(' script:')[0]})`
   if (message.startsWith("Stream isn't writeable")) return 'Redis cannot be reached'
   if (message.startsWith('READONLY')) return 'Redis is read-only: this is a replica'
   if (message.startsWith('All sentinels are unreachable'))
     return 'no sentinel can be reached, or none knows the primary'
-  if (/^(WRONGPASS|NOAUTH|NOPERM)|ERR AUTH/.test(message))
-    return `Redis refuses our credentials (${message.split(' ')[0]})`
+  if (/^(WRONGPASS|NOAUTH|NOPERM)|ERR AUTH/.test(message)) return `${REFUSED} (${message.split(' ')[0]})`
   if (code === 'ECONNREFUSED') return 'Redis refuses connections'
   if (code !== undefined) return `Redis cannot be reached (${code})`
   return message.replaceAll(/\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b/g, '…')

@@ -3,7 +3,7 @@ import type { Change, Documents, HistoryEntry } from '../../model/state.ts'
 import { StoreUnavailable } from '../store.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { checkFormat, FORMAT, type Loaded, type Probe, readLoaded, readProbe } from './redis-documents.ts'
-import { NotDone } from './redis-errors.ts'
+import { NotDone, REFUSED } from './redis-errors.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { script } from './script.ts'
 
@@ -35,7 +35,7 @@ export class RedisScripts {
       await this.#connection.run(CHECK, this.#keys.check, [])
     } catch (error) {
       // Whatever it was, nothing was done that anybody could miss; and another connection would not help.
-      if (error instanceof StoreUnavailable && error.message.includes('credentials')) throw new NotDone(error.message)
+      if (error instanceof StoreUnavailable && error.message.includes(REFUSED)) throw new NotDone(error.message)
       throw error
     }
   }

@@ -32,6 +32,8 @@ export interface RedisStoreOptions {
 
 /** How often it is asked which state there is: after a fail-over the feed may wait for an id that never comes. */
 const POLL_MS = 1_000
+/** How often it is looked at meanwhile why there is no connection. */
+const GLANCE_MS = 100
 /** How long to wait for Redis at the start: with a last known state to go on from, and without. */
 const PATIENCE_MS = { known: 1_000, unknown: 5_000 }
 
@@ -176,10 +178,15 @@ export class RedisStore implements Store {
     const until = performance.now() + patienceMs
     let hasConnected = false
     while (!this.#availability.status.up && !this.#isClosed && performance.now() < until) {
-      if (!(await this.#connection.ready(until - performance.now()))) break
+      if (!(await this.#connection.ready(Math.min(GLANCE_MS, until - performance.now())))) {
+        // Waiting changes nothing about that.
+        if (this.#connection.isRefused) break
+        continue
+      }
       if (!hasConnected) await this.#onConnected()
       hasConnected = true
       await this.#sync.run()
+      if (this.#connection.isRefused) break
       if (!this.#availability.status.up) await setTimeout(50)
     }
     if (!hasConnected) this.#availability.away(this.#connection.problem)
