@@ -61,18 +61,18 @@ export class Convergence {
     const lagging = [...progress.lagging(generation)]
     const busy: Record<string, number> = {}
     const busyAt: Standing['busyAt'][number][] = []
-    const add = (instance: string, counts: Readonly<Record<string, number>>): void => {
+    const add = (nameOf: () => string, counts: Readonly<Record<string, number>>): void => {
       const those = keys.filter((key) => (counts[key] ?? 0) > 0)
       for (const key of those) busy[key] = (busy[key] ?? 0) + (counts[key] ?? 0)
-      if (those.length > 0) busyAt.push({ instance, keys: those })
+      if (those.length > 0) busyAt.push({ instance: nameOf(), keys: those })
     }
-    add(ownName, progress.busy())
+    add(() => ownName, progress.busy())
     for (const member of here ? [] : this.live()) {
       const { applied, busy: counts } = member.record
       // One that is ahead of what we know has it in force all the same; we shall know in a moment.
       const hasIt = applied !== null && applied.revision >= state.revision && lineage.has(applied)
       if (!hasIt) lagging.push(this.nameOf(member))
-      add(this.nameOf(member), counts)
+      add(() => this.nameOf(member), counts)
     }
     if (!here) lagging.push(...this.parts.unknown())
     return { applied: lagging.length === 0, lagging, busy, busyAt }
