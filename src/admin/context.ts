@@ -2,10 +2,10 @@ import type { Logger } from 'pino'
 import type { AdminSettings } from '../config/config.ts'
 import type { ConfigurationFile } from '../control/configuration-file.ts'
 import type { ControlHalf } from '../control/control-half.ts'
-import type { Fleet } from '../control/fleet.ts'
+import type { Fleet } from '../control/fleet/fleet.ts'
+import type { Self } from '../control/fleet/self.ts'
 import type { LocalOverrides } from '../control/local-overrides.ts'
 import type { Proxies } from '../control/proxies.ts'
-import type { Self } from '../control/self.ts'
 import type { Store } from '../store/store.ts'
 
 /** What the admin API speaks for. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { Lineage } from '../../src/control/fleet/lineage.ts'
 import { Generations } from '../../src/control/generations.ts'
-import { Lineage } from '../../src/control/lineage.ts'
 import { EMPTY_DOCUMENTS } from '../../src/model/state.ts'
 
 test('a state that was lost is none that has led to the present one, nor is what came of it', () => {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Member } from '../../control/fleet.ts'
+import type { Member } from '../../control/fleet/fleet.ts'
 import type { FileVersion, InstanceRecord } from '../../model/fleet.ts'
 import type { AdminContext } from '../context.ts'
 import { describe } from '../openapi.ts'

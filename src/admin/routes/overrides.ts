@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { viewOverride } from '../../control/self.ts'
+import { viewOverride } from '../../control/fleet/self.ts'
 import type { AdminContext } from '../context.ts'
 import { describe } from '../openapi.ts'
 

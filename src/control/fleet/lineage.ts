@@ -1,4 +1,4 @@
-import type { StateName } from '../model/state.ts'
+import type { StateName } from '../../model/state.ts'
 
 const REMEMBERED = 1_000
 

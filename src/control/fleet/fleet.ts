@@ -1,8 +1,8 @@
-import type { InstanceProgress, InstanceRecord } from '../model/fleet.ts'
-import { isProgress, isRecord } from '../model/fleet-shape.ts'
-import type { JsonObject } from '../model/state.ts'
-import type { Register, Sighting } from '../store/register.ts'
-import { StoreUnavailable } from '../store/store.ts'
+import type { InstanceProgress, InstanceRecord } from '../../model/fleet.ts'
+import { isProgress, isRecord } from '../../model/fleet-shape.ts'
+import type { JsonObject } from '../../model/state.ts'
+import type { Register, Sighting } from '../../store/register.ts'
+import { StoreUnavailable } from '../../store/store.ts'
 
 export const BEAT_MS = 1_000
 /** Without a beat for so long, an instance is gone. Source: SPEC §6. */

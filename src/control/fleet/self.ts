@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { hostname, networkInterfaces } from 'node:os'
-import type { Config } from '../config/config.ts'
-import type { InstanceProgress, InstanceRecord, OverrideView } from '../model/fleet.ts'
-import type { Override } from '../model/overrides.ts'
-import { describeOverride } from '../model/overrides.ts'
-import type { ControlHalf } from './control-half.ts'
-import { fileOf } from './file-standing.ts'
-import type { Identity, Proxies } from './proxies.ts'
+import type { Config } from '../../config/config.ts'
+import type { InstanceProgress, InstanceRecord, OverrideView } from '../../model/fleet.ts'
+import type { Override } from '../../model/overrides.ts'
+import { describeOverride } from '../../model/overrides.ts'
+import type { ControlHalf } from '../control-half.ts'
+import { fileOf } from '../file-standing.ts'
+import type { Identity, Proxies } from '../proxies.ts'
 
 interface Parts {
   readonly control: ControlHalf

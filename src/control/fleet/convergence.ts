@@ -1,7 +1,7 @@
-import type { StateName } from '../model/state.ts'
+import type { StateName } from '../../model/state.ts'
+import type { Progress } from '../progress.ts'
 import type { Member } from './fleet.ts'
 import type { Lineage } from './lineage.ts'
-import type { Progress } from './progress.ts'
 
 /** What is to be in force: the table of this instance, and the state of all the others. */
 export interface Goal {
