@@ -143,6 +143,13 @@ describe('S7: a body', () => {
   })
 })
 
+test('what was handed on to another instance is refused: it has our address, or had it', async () => {
+  const headers = { 'x-cutover-for': '00000000-0000-0000-0000-000000000000' }
+  const answer = await shop.api('POST', '/api/services/shop/switch', { to: 'green' }, headers)
+  problem(answer, 421, 'Another instance')
+  expect((await shop.view()).split).toEqual({ blue: 100, green: 0 })
+})
+
 test('what is refused says nothing of what is inside', async () => {
   const answer = await send(shop.cutover.admin, { path: '/api/services', headers: { host: 'evil.example' } })
   const text = JSON.stringify([answer.body, [...answer.headers]])

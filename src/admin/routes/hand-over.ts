@@ -61,11 +61,11 @@ export function handOverRoutes(app: FastifyInstance, context: AdminContext): voi
     const found = instanceOf(context, (request.params as { id: string }).id)
     const { id, name, host, address } = found === 'self' ? self.record() : found.record
     const isGone = found !== 'self' && !found.live
-    // One that is only cut off from the store can be asked all the same; but who has its address now must not see the token.
+    // One that is only cut off from the store can be asked all the same; but who has its address now must not see a token.
     const failing = isGone
       ? `${name} was last heard of at ${found.lastSeen.toISOString()}; it is gone.`
       : `${name} could not be reached, or broke off.`
-    if (isGone && fleetToken !== null) throw new ApiProblem(502, 'Instance gone', failing)
+    if (isGone && settings.tokens.length > 0) throw new ApiProblem(502, 'Instance gone', failing)
     if (!URL.canParse(address) || !address.startsWith('http://')) {
       const detail = `${name} has not said where its admin API is; set fleet.address.`
       throw new ApiProblem(502, 'Instance out of reach', detail)
