@@ -57,17 +57,17 @@ test('who knows more of the state that was filled again has the last word', asyn
 test('a large state with a long history is put back, too', async () => {
   const a = await open(redis.url)
   const services = Object.fromEntries(
-    Array.from({ length: 3_000 }, (_, i) => {
+    Array.from({ length: 1_500 }, (_, i) => {
       const name = `service-${i}`
       return [name, changeFor(1, name).services[name] ?? null]
     }),
   )
   const history = Object.keys(services).flatMap((name) => changeFor(1, name).history)
-  for (let revision = 1; revision <= 60; revision++) {
+  for (let revision = 1; revision <= 20; revision++) {
     const change: Change = {
       ...changeFor(revision, 'service-0'),
       services,
-      history: history.map((entry) => ({ ...entry, revision })),
+      history: history.flatMap((entry) => Array(5).fill({ ...entry, revision })),
     }
     expect(await a.store.commit(change)).toBe('committed')
   }
@@ -75,9 +75,9 @@ test('a large state with a long history is put back, too', async () => {
   await when(a.store, () => a.store.counts().restores > 0, 20_000)
   await when(a.store, () => a.store.status().up)
   const b = await open(redis.url)
-  expect(Object.keys(b.store.documents().services).length).toBe(3_000)
-  expect((await b.store.history({ service: 'service-7', limit: 1_000 })).length).toBeGreaterThanOrEqual(50)
-})
+  expect(Object.keys(b.store.documents().services).length).toBe(1_500)
+  expect((await b.store.history({ service: 'service-7', limit: 1_000 })).length).toBe(100)
+}, 60_000)
 
 test('a history with something else in its place begins anew, and stops nobody', async () => {
   const a = await open(redis.url)
