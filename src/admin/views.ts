@@ -6,12 +6,12 @@ import type { Split } from '../model/spec.ts'
 import { shareOf } from '../model/split.ts'
 import type { Health, ServerState, Service } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
-import type { Traffic } from './traffic.ts'
+import type { UnderWay } from './under-way.ts'
 
 /** What a view is made from, beside the thing itself. */
 export interface Sight {
   readonly control: ControlHalf
-  readonly traffic: Traffic
+  readonly underWay: UnderWay
 }
 
 export interface ServerView {
@@ -72,7 +72,7 @@ export function viewService(sight: Sight, service: Service): ServiceView {
   return { name, revision, hosts: spec.hosts, paths: spec.paths, split: whole, mode: 'serving', pools }
 }
 
-export function viewServer({ control, traffic }: Sight, service: Service, server: Server): ServerView {
+export function viewServer({ control, underWay }: Sight, service: Service, server: Server): ServerView {
   const { health, last } = control.health(server.key)
   const { name, pool, url, weight, maxConnections, state } = server
   return {
@@ -85,7 +85,7 @@ export function viewServer({ control, traffic }: Sight, service: Service, server
     state,
     health,
     drained: state !== 'ready' && isAtRest(control, service, [server]),
-    inFlight: traffic.inFlight[server.key] ?? 0,
+    inFlight: underWay.inFlight[server.key] ?? 0,
     lastProbe: last,
   }
 }
@@ -98,6 +98,6 @@ function isAtRest(control: ControlHalf, service: Service, servers: readonly Serv
 }
 
 /** How many requests each instance of the fleet has under way at a server, by the instance's name. */
-export function byInstance({ byInstance: all }: Traffic, { key }: Server): Readonly<Record<string, number>> {
+export function byInstance({ byInstance: all }: UnderWay, { key }: Server): Readonly<Record<string, number>> {
   return Object.fromEntries(all.map(([name, counts]) => [name, counts[key] ?? 0]))
 }

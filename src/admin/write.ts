@@ -8,7 +8,7 @@ import type { LocalCommand } from '../model/overrides.ts'
 import type { AdminContext } from './context.ts'
 import { readIfMatch, readInput, WriteQuery } from './input.ts'
 import { ApiProblem, refusalProblem } from './problems.ts'
-import { restOf } from './traffic.ts'
+import { restOf } from './under-way.ts'
 
 /** What a write says beside its own matter: in its body, and in its query. */
 export interface Insistence {

@@ -6,7 +6,7 @@ import type { Change, Documents, HistoryEntry, JsonObject } from '../model/state
  */
 export type CommitOutcome = 'committed' | 'unreplicated' | 'stale'
 
-/** The store is out of reach or broken; nothing was changed. */
+/** The store is out of reach or broken. Thrown by `commit`, it says that nothing was changed; but see OutcomeUnknown. */
 export class StoreUnavailable extends Error {
   override name = 'StoreUnavailable'
 }

@@ -17,7 +17,7 @@ import {
 } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { invalidProblem, refusalProblem } from '../problems.ts'
-import { trafficOf } from '../traffic.ts'
+import { underWayOf } from '../under-way.ts'
 import type { ServerView, Sight } from '../views.ts'
 import { byInstance, viewServer, viewService } from '../views.ts'
 import { carryOut, carryOutHere, type Insistence } from '../write.ts'
@@ -53,11 +53,11 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
   const show = (filter: ServerFilter, sight: Sight): ServerView[] =>
     findServers(control.state, filter).map(({ service, server }) => ({
       ...viewServer(sight, service, server),
-      inFlightByInstance: byInstance(sight.traffic, server),
+      inFlightByInstance: byInstance(sight.underWay, server),
     }))
 
   const list = async (filter: ServerFilter, reply: FastifyReply): Promise<object> => {
-    const sight = { control, traffic: await trafficOf(context) }
+    const sight = { control, underWay: await underWayOf(context) }
     const refusal = unknownName(control.state, filter)
     if (refusal !== null) throw refusalProblem(refusal)
     const { revision } = control.state
@@ -96,7 +96,7 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
       scope === 'local'
         ? await carryOutHere(context, request, reply, command, { ...insistence, query })
         : await carryOut(context, request, reply, () => ({ command }), { ...insistence, query })
-    const sight = { control, traffic: await trafficOf(context) }
+    const sight = { control, underWay: await underWayOf(context) }
     const [only, ...others] = new Set(findServers(control.state, filter).map((each) => each.service))
     return {
       ...written,

@@ -11,7 +11,7 @@ import { CommandBody, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
 import { withoutSecrets } from '../secrets.ts'
-import { trafficOf } from '../traffic.ts'
+import { underWayOf } from '../under-way.ts'
 import type { ServiceView } from '../views.ts'
 import { viewService } from '../views.ts'
 import type { Insistence, Written } from '../write.ts'
@@ -42,7 +42,7 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
 
   const all = describe({ tag: 'services', summary: 'All services', answer: 'Services' })
   api.get('/api/services', { schema: all }, async (_request, reply) => {
-    const sight = { control, traffic: await trafficOf(context) }
+    const sight = { control, underWay: await underWayOf(context) }
     const { revision, services } = control.state
     reply.header('etag', `"${revision}"`)
     return {
@@ -156,13 +156,13 @@ function inOrder({ fleet }: AdminContext, services: readonly Service[]): readonl
 /** A service as it is now. Throws 404. */
 async function serviceView(context: AdminContext, name: string): Promise<ServiceView> {
   requireService(context, name)
-  const sight = { control: context.control, traffic: await trafficOf(context) }
+  const sight = { control: context.control, underWay: await underWayOf(context) }
   return viewService(sight, requireService(context, name))
 }
 
 /** A service as it is now; null when there is none. */
 export async function serviceViewOrNull(context: AdminContext, name: string): Promise<ServiceView | null> {
-  const sight = { control: context.control, traffic: await trafficOf(context) }
+  const sight = { control: context.control, underWay: await underWayOf(context) }
   const service = own(context.control.state.services, name)
   return service === undefined ? null : viewService(sight, service)
 }

@@ -2,7 +2,7 @@ import { addUp } from '../control/proxies.ts'
 import type { AdminContext } from './context.ts'
 
 /** What is under way in the fleet: here as of now, elsewhere as of the last heartbeat. */
-export interface Traffic {
+export interface UnderWay {
   /** By target key, over all instances that live. */
   readonly inFlight: Readonly<Record<string, number>>
   /** Each instance's own, by its name. */
@@ -10,7 +10,7 @@ export interface Traffic {
 }
 
 /** Asks the proxy halves here, and adds what the other instances have said. */
-export async function trafficOf({ control, fleet, self }: AdminContext): Promise<Traffic> {
+export async function underWayOf({ control, fleet, self }: AdminContext): Promise<UnderWay> {
   const here = (await control.collect()).inFlight
   const others = fleet.live().map((member) => [control.convergence.nameOf(member), member.record.inFlight] as const)
   const byInstance = [[self.name, here] as const, ...others]
