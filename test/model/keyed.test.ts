@@ -49,3 +49,14 @@ test('a change without a key leaves the others as they are', () => {
   expect(outcome.change.keyed).toBeUndefined()
   expect(applyChange(one.state, outcome.change).keyed).toEqual(before)
 })
+
+test('no more than 5,000 keys are kept: the oldest goes with the next one', () => {
+  const one = world()
+  const keys = Array.from({ length: 5_000 }, (_, i) => `key-${i}`)
+  const written = (i: number) => ({ revision: 1, fingerprint: 'same', atMs: NOW_MS - 10_000 + i })
+  one.state = { ...one.state, keyed: Object.fromEntries(keys.map((key, i) => [key, written(i)])) }
+  one.run(toggle, keyed('newest'))
+  const kept = Object.keys(one.state.keyed ?? {})
+  expect(kept).toHaveLength(5_000)
+  expect([kept.includes('key-0'), kept.includes('key-1'), kept.includes('newest')]).toEqual([false, true, true])
+})

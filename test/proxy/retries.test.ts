@@ -57,6 +57,22 @@ describe('Q4 statuses', () => {
   })
 })
 
+test('with the other server at its limit, the answer stands at once', async () => {
+  const failing = await upstream(says(503, { 'x-a': '1' }))
+  const busy = await upstream(() => undefined)
+  const sketch = { servers: [busy, failing], retry: { statuses: [503] }, passive: { maxFails: 0 } }
+  const cutover = await startCutover({
+    app: { ...sketch, connections: { perServer: 1 }, timeouts: { queue: '20s' } },
+  })
+  const waiting = await connect(cutover)
+  waiting.send(`GET /held HTTP/1.1\r\n${HOST}\r\n\r\n`)
+  await busy.arrived(1)
+  const answer = await ask(cutover, ['GET / HTTP/1.1', HOST])
+  expect([answer.status, answer.text, answer.field('x-a')]).toEqual([503, '503', '1'])
+  expect(asked(busy, failing)).toEqual([1, 1])
+  waiting.destroy()
+})
+
 describe('Q2 a server that takes the request and breaks off', () => {
   test.each([
     ['GET', '', 200, [1, 1]],

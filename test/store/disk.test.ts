@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { mkdir, open, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -58,6 +59,31 @@ test.runIf(process.platform === 'linux')('a log that cannot be made durable take
   expect(told).toEqual([])
   await store.close()
 })
+
+test('a log that failed to become durable once takes no more changes, though the disk is well again', async () => {
+  const path = await directoryWith(changesTo(2), 2)
+  const { store } = await openStore(path)
+  await failNextDatasync(path)
+  await expect(store.commit(changeFor(3))).rejects.toThrow(/changes\.log failed \(EIO/)
+  await expect(store.commit(changeFor(3))).rejects.toThrow(/changes\.log failed \(EIO.* restart Cutover/)
+  expect(store.documents()).toEqual(documentsAt(2))
+  await store.close()
+  const reopened = await openStore(path)
+  expect(reopened.store.documents()).toEqual(documentsAt(2))
+  await reopened.store.close()
+})
+
+/** Has the next fdatasync of this process fail as that of a disk which is dying does, and those after it succeed. */
+async function failNextDatasync(path: string): Promise<void> {
+  const handle = await open(join(path, 'LOCK-of-the-test'), 'w')
+  const prototype = Object.getPrototypeOf(handle) as FileHandle
+  await handle.close()
+  const { datasync } = prototype
+  prototype.datasync = async () => {
+    prototype.datasync = datasync
+    throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+  }
+}
 
 test('a path that cannot be a directory is refused with advice, and leaves no lock behind', async () => {
   const path = await temporaryDirectory()
