@@ -1,0 +1,49 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { checkService } from '../../src/config/check-service.ts'
+import { ControlHalf } from '../../src/control/control-half.ts'
+import { defineService } from '../../src/control/definitions.ts'
+import type { Command } from '../../src/model/commands.ts'
+import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
+
+const REQUEST = { by: 'test', reason: null, force: false, ifMatch: null }
+
+async function controlHalf(): Promise<ControlHalf> {
+  const folder = await mkdtemp(join(tmpdir(), 'cutover-overtaken-'))
+  const store = new EmbeddedStore({ path: folder })
+  const control = new ControlHalf({ store, resolve: checkService })
+  onTestFinished(async () => {
+    control.stop()
+    await store.close()
+    await rm(folder, { recursive: true })
+  })
+  await control.start()
+  const pools = { blue: { servers: { b: 'http://127.0.0.1:1' } }, green: { servers: { g: 'http://127.0.0.1:2' } } }
+  await control.execute(defineService('shop', { pools, split: { blue: 100 }, health: 'off' }), REQUEST)
+  return control
+}
+
+const splitOf = (control: ControlHalf) => control.state.services.shop?.decisions.at(-1)?.split
+
+test.each<Command>([
+  { kind: 'switch', service: 'shop' },
+  { kind: 'rollback', service: 'shop' },
+])('of two %j at once, one is carried out, and the other is refused instead of undoing it', async (command) => {
+  const control = await controlHalf()
+  await control.execute(() => ({ command: { kind: 'switch', service: 'shop', to: 'green' } }), REQUEST)
+  const both = await Promise.all([1, 2].map(() => control.execute(() => ({ command }), REQUEST)))
+  expect(both.map(({ kind }) => kind).sort()).toEqual(['done', 'refused'])
+  expect(both.find(({ kind }) => kind === 'refused')).toMatchObject({ refusal: { kind: 'conflict' } })
+  expect(splitOf(control)).toEqual({ blue: 100 })
+})
+
+test('of two that say where the traffic goes, the later one is decided anew and has the last word', async () => {
+  const control = await controlHalf()
+  const switchTo = (to: string) =>
+    control.execute(() => ({ command: { kind: 'switch', service: 'shop', to } }), REQUEST)
+  const both = await Promise.all([switchTo('green'), switchTo('blue')])
+  expect(both.map((each) => each.kind === 'done' && each.changed)).toEqual([true, expect.any(Boolean)])
+  expect(both.map(({ kind }) => kind)).toEqual(['done', 'done'])
+})
