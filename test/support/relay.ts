@@ -14,6 +14,8 @@ export class Relay {
   readonly #targetPort: number
   readonly #clients = new Set<net.Socket>()
   readonly #upstreams = new Set<net.Socket>()
+  /** Set while answers to a certain request are to be held back. */
+  #trap: { readonly text: string; readonly caught: () => void; readonly released: Promise<void> } | null = null
   /** Pending while frozen. */
   #passable: Promise<void> = Promise.resolve()
   #thaw: () => void = () => {}
@@ -72,6 +74,17 @@ export class Relay {
     this.#passable = Promise.resolve()
   }
 
+  /**
+   * Holds back every answer on the next connection whose client says `text`, from then on; the other connections go on.
+   * `caught` resolves when it was said, `release` lets the answers pass.
+   */
+  holdAnswersTo(text: string): { readonly caught: Promise<void>; readonly release: () => void } {
+    const caught = Promise.withResolvers<void>()
+    const released = Promise.withResolvers<void>()
+    this.#trap = { text, caught: caught.resolve, released: released.promise }
+    return { caught: caught.promise, release: released.resolve }
+  }
+
   /** Destroys the present connections; new ones are welcome. */
   dropAll(): void {
     for (const socket of [...this.#clients, ...this.#upstreams]) socket.destroy()
@@ -87,8 +100,16 @@ export class Relay {
     const upstream = net.connect({ port: this.#targetPort, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
     this.#watch(client, this.#clients)
     this.#watch(upstream, this.#upstreams)
-    this.#pass(client, upstream)
-    this.#pass(upstream, client)
+    let answersPassable: Promise<void> = Promise.resolve()
+    client.on('data', (chunk: Buffer) => {
+      const trap = this.#trap
+      if (trap === null || !chunk.includes(trap.text)) return
+      this.#trap = null
+      answersPassable = trap.released
+      trap.caught()
+    })
+    this.#pass(client, upstream, () => this.#passable)
+    this.#pass(upstream, client, () => Promise.all([this.#passable, answersPassable]))
   }
 
   #watch(socket: net.Socket, sockets: Set<net.Socket>): void {
@@ -98,14 +119,14 @@ export class Relay {
     socket.on('error', () => {})
   }
 
-  #pass(from: net.Socket, to: net.Socket): void {
+  #pass(from: net.Socket, to: net.Socket, passable: () => Promise<unknown>): void {
     let last: Promise<void> = Promise.resolve()
     const inTurn = (action: () => void) => {
       const due = performance.now() + this.delayMs
       last = last.then(async () => {
         const leftMs = due - performance.now()
         if (leftMs > 0) await sleep(leftMs, undefined, { ref: false })
-        await this.#passable
+        await passable()
         if (!to.destroyed) action()
       })
     }
