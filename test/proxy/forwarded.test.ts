@@ -40,6 +40,31 @@ function portOf(cutover: Cutover): string {
   return new URL(cutover.proxy).port
 }
 
+/** Every way to write the hyphens of a name as hyphens or underscores, the name itself left out. */
+function underscored(name: string): string[] {
+  const [first = '', ...parts] = name.split('-')
+  const all = parts.reduce((names, part) => names.flatMap((each) => [`${each}-${part}`, `${each}_${part}`]), [first])
+  return all.filter((each) => each !== name)
+}
+
+describe('a field that CGI and WSGI cannot tell from one of ours is dropped', () => {
+  const names = [
+    ...['X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Host', 'X-Forwarded-Port', 'X-Forwarded-Prefix'],
+    ...['X-Request-Id', 'Proxy-Authorization', 'Keep-Alive', 'Proxy-Connection', 'HTTP2-Settings'],
+  ].flatMap(underscored)
+
+  test.each([
+    ['untrusted', () => untrusting],
+    ['trusted', () => trusting],
+  ])('from an %s client, in any spelling', async (_who, cutover) => {
+    const claims = Object.fromEntries(names.map((name, i) => [i % 2 === 0 ? name : name.toUpperCase(), '6.6.6.6']))
+    const { request } = await forwarded(cutover(), '/underscores', { ...claims, my_own_field: 'kept' })
+    expect(request.fields.filter(([, value]) => value.includes('6.6.6.6'))).toEqual([])
+    expect(request.field('my_own_field')).toBe('kept')
+    expect(request.field('x-forwarded-for')).toBe('127.0.0.1')
+  })
+})
+
 describe('W9 from an untrusted client', () => {
   test.each([
     ['nothing', {}],

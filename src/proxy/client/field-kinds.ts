@@ -57,8 +57,14 @@ const MAX_SPELLINGS = 2_000
 export function kindOf(name: string): FieldKind {
   const known = spelled.get(name)
   if (known !== undefined) return known
-  const kind = KINDS.get(name.toLowerCase()) ?? 'pass'
+  const lower = name.toLowerCase()
+  const kind = KINDS.get(lower) ?? (isAlias(lower) ? 'drop' : 'pass')
   if (spelled.size >= MAX_SPELLINGS) spelled.clear()
   spelled.set(name, kind)
   return kind
+}
+
+/** Whether servers that read `_` as `-` (CGI, WSGI) would take this field for one that is ours to set or to drop. */
+function isAlias(lower: string): boolean {
+  return lower.includes('_') && KINDS.has(lower.replaceAll('_', '-'))
 }
