@@ -1,4 +1,4 @@
-import { Latencies } from '../soak/latencies.ts'
+import { Latencies } from '../support/latencies.ts'
 import type { LoadFigures } from '../support/load.ts'
 import { Load } from '../support/load.ts'
 import { sumOf } from './figures.ts'

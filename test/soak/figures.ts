@@ -1,3 +1,6 @@
+import type { Cause } from '../support/failed.ts'
+import type { Latency } from '../support/latencies.ts'
+
 /** The services under load: nothing happens to the servers of `steady`; one of those of `rough` is always in trouble. */
 export const SERVICES = ['steady', 'rough'] as const
 export type Service = (typeof SERVICES)[number]
@@ -15,28 +18,6 @@ export const KINDS = [
   'no keep-alive',
 ] as const
 export type Kind = (typeof KINDS)[number]
-
-/** Why a request failed, as its client saw it. */
-export type Cause =
-  /** A whole answer with another status than the one asked for. */
-  | `status ${number}`
-  /** The connection ended in the middle of an answer, so that the client could tell. */
-  | 'broken off'
-  /** The answer ended as if it were whole, and was not. */
-  | 'cut short'
-  | 'closed unanswered'
-  | 'not connected'
-  | 'malformed'
-  | 'wrong bytes'
-  | 'wrong answer'
-  | 'surplus bytes'
-  | 'out of order'
-  /** What was sent in pieces over seconds came all at once. */
-  | 'held back'
-  /** Not closed where it should have been. */
-  | 'left open'
-  | `closed with ${number}`
-  | 'hang'
 
 /** One request that failed. Times are of `performance.now()`. */
 export interface Failure {
@@ -58,11 +39,6 @@ export interface Counts {
 }
 
 export type CountsByKind = Readonly<Record<Kind, Counts>>
-
-export interface Latency {
-  readonly p50Ms: number
-  readonly p99Ms: number
-}
 
 /** What the process takes at one moment, with no request under way. */
 export interface Vitals {

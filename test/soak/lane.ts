@@ -1,7 +1,7 @@
-import { Connection } from './connection.ts'
-import { Failed } from './failed.ts'
+import { Connection } from '../support/connection.ts'
+import { Failed } from '../support/failed.ts'
+import type { Head } from '../support/head.ts'
 import type { Kind, Service } from './figures.ts'
-import type { Head } from './head.ts'
 import type { Tally } from './tally.ts'
 import { ID_FIELD } from './upstream-messages.ts'
 

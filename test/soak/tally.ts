@@ -1,6 +1,6 @@
+import { Latencies } from '../support/latencies.ts'
 import type { Counts, CountsByKind, Failure, Kind, Service } from './figures.ts'
 import { KINDS } from './figures.ts'
-import { Latencies } from './latencies.ts'
 
 /** A service of which none may fail does not need more than this to be known as broken. */
 const MOST_STEADY_FAILURES = 1_000

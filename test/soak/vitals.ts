@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cutover } from '../support/cutover.ts'
+import { descendants, openDescriptors } from '../support/processes.ts'
 import type { Vitals } from './figures.ts'
 
 const POLL_MS = 100
@@ -24,7 +24,7 @@ export async function vitals(cutover: Cutover): Promise<Vitals> {
   return {
     rssBytes: read('cutover_process_resident_memory_bytes'),
     heapBytes: read('cutover_nodejs_heap_size_used_bytes'),
-    fileDescriptors: fileDescriptors(cutover.process.pid ?? 0),
+    fileDescriptors: descendants(cutover.process.pid ?? 0).reduce((sum, pid) => sum + openDescriptors(pid), 0),
     clientConnections: read('cutover_connections'),
     inFlight: read('cutover_requests_in_flight'),
   }
@@ -52,36 +52,5 @@ export async function settled(
     const isIdle = found.inFlight === 0 && found.clientConnections === 0 && now - leastSince >= REST_MS
     if ((isIdle && satisfies(found)) || now > deadline) return found
     await delay(POLL_MS)
-  }
-}
-
-/** Of a process and those it has started. */
-function fileDescriptors(pid: number): number {
-  const parents = new Map<number, number>()
-  for (const entry of readdirSync('/proc')) {
-    if (/^\d+$/.test(entry)) parents.set(Number(entry), parentOf(entry))
-  }
-  const family = [...parents.keys()].filter((each) => {
-    for (let id: number | undefined = each; id !== undefined; id = parents.get(id)) if (id === pid) return true
-    return false
-  })
-  return family.reduce((sum, each) => sum + countOpen(each), 0)
-}
-
-/** proc(5): the fourth field, behind a name in brackets that may hold anything. 0: it has gone. */
-function parentOf(pid: string): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-  } catch {
-    return 0
-  }
-}
-
-function countOpen(pid: number): number {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).length
-  } catch {
-    return 0
   }
 }

@@ -1,4 +1,4 @@
-import type { Chance } from './chance.ts'
+import type { Chance } from '../../support/chance.ts'
 
 /** Services of the file, which are never removed. */
 export const STEADY = ['alpha', 'beta'] as const

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Chance } from './chance.ts'
-import type { Ledger } from './ledger.ts'
-import type { Seat, Stage } from './stage.ts'
+import type { Chance } from '../../support/chance.ts'
+import type { Ledger } from '../../support/ledger.ts'
+import type { Seat } from '../../support/seat.ts'
+import type { Stage } from './stage.ts'
 
 interface Lane {
   readonly stage: Stage
@@ -106,8 +107,7 @@ async function killControl(lane: Lane): Promise<void> {
   const { stage, ledger } = lane
   const seat = stage.seats.find(({ isOneProcess }) => !isOneProcess)
   if (seat === undefined) return
-  const killed = await seat.killControl().catch(() => false)
-  if (killed) ledger.note(`the control process of ${seat.name} is killed`)
+  if (seat.killControl()) ledger.note(`the control process of ${seat.name} is killed`)
   else ledger.disturbances--
 }
 

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Chance } from './chance.ts'
+import type { Chance } from '../../support/chance.ts'
+import type { Attempt, Ledger } from '../../support/ledger.ts'
+import { outcomeOf, outcomeOfFailure } from '../../support/ledger.ts'
+import type { Seat } from '../../support/seat.ts'
 import type { Command } from './commands.ts'
 import { randomCommand } from './commands.ts'
-import type { Attempt, Ledger } from './ledger.ts'
-import { outcomeOf, outcomeOfFailure } from './ledger.ts'
-import type { Seat } from './stage.ts'
 
 interface Lane {
   readonly seats: readonly Seat[]

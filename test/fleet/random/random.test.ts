@@ -2,13 +2,14 @@ import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { Chance } from './chance.ts'
+import { Chance } from '../../support/chance.ts'
+import { judge } from '../../support/judge.ts'
+import { Ledger } from '../../support/ledger.ts'
+import { standingOf, untilQuiet } from '../../support/standing.ts'
+import { SERVICES } from './commands.ts'
 import { disturbProcesses, disturbWires } from './disturbances.ts'
-import { judge } from './judge.ts'
-import { Ledger } from './ledger.ts'
 import { operate } from './operators.ts'
 import { Stage } from './stage.ts'
-import { standingOf, untilQuiet } from './standing.ts'
 
 const SECONDS = Number(process.env.RANDOM_SECONDS ?? 15)
 const SEED = Number(process.env.RANDOM_SEED ?? Math.floor(Math.random() * 1e9))
@@ -34,9 +35,9 @@ test(
         disturbProcesses(lane()),
       ])
       ledger.note('everything is as it should be again')
-      const quietMs = await untilQuiet(stage)
+      const quietMs = await untilQuiet(seats)
       ledger.note(`quiet after ${quietMs?.toFixed(0)} ms`)
-      const standings = await Promise.all(seats.map(standingOf))
+      const standings = await Promise.all(seats.map((seat) => standingOf(seat, SERVICES)))
       const violations = [
         ...ledger.wrong,
         ...(quietMs !== null && quietMs <= CURRENT_MS ? [] : [`instances were current only after ${quietMs} ms`]),

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Connection } from '../connection.ts'
-import { Failed } from '../failed.ts'
+import type { Connection } from '../../support/connection.ts'
+import { Failed } from '../../support/failed.ts'
 import type { Lane } from '../lane.ts'
 import { matches, piece } from '../pattern.ts'
 import { between, pick } from './bodies.ts'

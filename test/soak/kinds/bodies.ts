@@ -1,6 +1,6 @@
-import type { Connection } from '../connection.ts'
-import { Failed } from '../failed.ts'
-import type { Head } from '../head.ts'
+import type { Connection } from '../../support/connection.ts'
+import { Failed } from '../../support/failed.ts'
+import type { Head } from '../../support/head.ts'
 import { matches } from '../pattern.ts'
 
 /** Reads a body that has to be the pattern of a seed, every byte of it. `pace`: called behind each piece. */

@@ -1,5 +1,5 @@
-import type { Connection } from '../connection.ts'
-import { Failed } from '../failed.ts'
+import type { Connection } from '../../support/connection.ts'
+import { Failed } from '../../support/failed.ts'
 import type { Lane } from '../lane.ts'
 import { piece } from '../pattern.ts'
 import { between, expectBody } from './bodies.ts'

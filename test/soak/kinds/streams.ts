@@ -1,4 +1,4 @@
-import { Failed } from '../failed.ts'
+import { Failed } from '../../support/failed.ts'
 import type { Lane } from '../lane.ts'
 import { between } from './bodies.ts'
 

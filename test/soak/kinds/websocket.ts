@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type RawData, WebSocket } from 'ws'
-import { Failed } from '../failed.ts'
+import { Failed } from '../../support/failed.ts'
 import type { Lane } from '../lane.ts'
 import { ID_FIELD } from '../upstream-messages.ts'
 import { CLOSE } from '../upstream-websockets.ts'

@@ -1,4 +1,7 @@
-import type { Latency } from './figures.ts'
+export interface Latency {
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
 
 /** Each bucket ends this much above the one before: percentiles are right to 2 %. */
 const STEP = Math.log(1.02)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { HistoryEntry, JsonValue } from '../../../src/model/state.ts'
+import type { HistoryEntry, JsonValue } from '../../src/model/state.ts'
 import { Chance } from './chance.ts'
 import { judge, type Standing } from './judge.ts'
 import type { Attempt, Outcome } from './ledger.ts'

@@ -1,15 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { HistoryEntry } from '../../../src/model/state.ts'
-import { SERVICES } from './commands.ts'
+import type { HistoryEntry } from '../../src/model/state.ts'
 import type { Standing } from './judge.ts'
-import type { Seat, Stage } from './stage.ts'
+import type { Seat } from './seat.ts'
 
 /** What differs from instance to instance, and from moment to moment. */
 const BY_NATURE = new Set(['health', 'drained', 'inFlight', 'inFlightByInstance', 'up', 'lastProbe'])
 const QUIET_MS = 15_000
 
 /** Resolves once all instances have the store and the same revision; with how long that took, or null when it never was. */
-export async function untilQuiet({ seats }: Stage): Promise<number | null> {
+export async function untilQuiet(seats: readonly Seat[]): Promise<number | null> {
   const since = performance.now()
   while (performance.now() - since < QUIET_MS) {
     const revisions = await Promise.all(seats.map(currentRevision))
@@ -21,17 +20,17 @@ export async function untilQuiet({ seats }: Stage): Promise<number | null> {
   return null
 }
 
-/** What an instance says of everything. */
-export async function standingOf({ name, cutover }: Seat): Promise<Standing> {
+/** What an instance says of everything; `services`: every one that there ever was. */
+export async function standingOf({ name, cutover }: Seat, services: readonly string[]): Promise<Standing> {
   const { body } = await cutover.api('GET', '/api/services')
   const histories: Record<string, readonly HistoryEntry[]> = {}
-  for (const service of SERVICES) {
+  for (const service of services) {
     const answer = await cutover.api('GET', `/api/services/${service}/history?limit=1000`)
     // One that never was has none.
     histories[service] = answer.status === 200 ? answer.body.history : []
   }
-  const services: { name: string }[] = body.services
-  const inOrder = [...services].sort((a, b) => a.name.localeCompare(b.name))
+  const present: { name: string }[] = body.services
+  const inOrder = [...present].sort((a, b) => a.name.localeCompare(b.name))
   return { instance: name, revision: body.revision, services: lasting(inOrder), histories }
 }
 

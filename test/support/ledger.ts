@@ -1,4 +1,4 @@
-import type { Answer } from '../../support/cutover.ts'
+import type { Answer } from './cutover.ts'
 
 /** What a command was answered, as far as the state is concerned. */
 export type Outcome =

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { HistoryEntry, JsonValue } from '../../../src/model/state.ts'
+import type { HistoryEntry, JsonValue } from '../../src/model/state.ts'
 
 /** As many entries the store keeps of one service; of more, the oldest are not there to be judged. */
 const KEPT = 1_000

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { HistoryEntry } from '../../../src/model/state.ts'
+import type { HistoryEntry } from '../../src/model/state.ts'
 import { judgeHistory } from './judge-history.ts'
 import type { Attempt } from './ledger.ts'
 

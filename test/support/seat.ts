@@ -1,0 +1,82 @@
+import { Cutover, type CutoverOptions } from './cutover.ts'
+import { type ProcessOf, processesOf, type Role } from './processes.ts'
+import type { Relay } from './relay.ts'
+
+/** Longer than what a supervisor takes for having died at once (src/process/slot.ts). */
+const LIVED_MS = 6_000
+
+export type SeatOptions = Omit<CutoverOptions, 'dataPath'> & { readonly dataPath: string }
+
+/** The place of an instance in a fleet: it keeps its way to Redis and its folder, whatever becomes of the instance. */
+export class Seat {
+  readonly name: string
+  readonly relay: Relay
+  readonly dataPath: string
+  readonly #options: SeatOptions
+  #cutover: Cutover | null = null
+  #controlSince = 0
+  /** All that instances here have printed before the present one. */
+  #printed = ''
+
+  constructor(name: string, relay: Relay, options: SeatOptions) {
+    this.name = name
+    this.relay = relay
+    this.dataPath = options.dataPath
+    this.#options = options
+  }
+
+  /** The present instance, or the last one. */
+  get cutover(): Cutover {
+    if (this.#cutover === null) throw new Error(`${this.name} was not started`)
+    return this.#cutover
+  }
+
+  get printed(): string {
+    return `${this.#printed}${this.cutover.stdout}${this.cutover.stderr}`
+  }
+
+  /** What its instances run on. */
+  get options(): CutoverOptions {
+    const { store, fleet } = this.#options
+    return {
+      ...this.#options,
+      store: { redis: `redis://127.0.0.1:${this.relay.port}`, ...store },
+      fleet: { name: this.name, ...fleet },
+    }
+  }
+
+  /** Starts an instance on what the last one has left. */
+  async start(): Promise<void> {
+    if (this.#cutover !== null) this.#printed = `${this.printed}\n--- started again\n`
+    this.#cutover = await Cutover.start(this.options)
+    this.#controlSince = performance.now()
+  }
+
+  /** Whether there is no control process to be killed alone. */
+  get isOneProcess(): boolean {
+    return (this.#options.proxy as { workers?: number } | undefined)?.workers === 0
+  }
+
+  /** The processes that run now, or those of one role. */
+  processes(role?: Role): ProcessOf[] {
+    return processesOf(this.cutover.process.pid ?? -1).filter((each) => role === undefined || each.role === role)
+  }
+
+  /** Kills the process that was started; the others end with it. */
+  async kill(): Promise<void> {
+    await this.#cutover?.stop('SIGKILL')
+  }
+
+  /**
+   * Kills the control process (SIGKILL), which is started again by itself. False when there is none, or one so young that
+   * its supervisor would make the next one wait: what is to be tested is not how long.
+   */
+  killControl(): boolean {
+    if (performance.now() - this.#controlSince < LIVED_MS) return false
+    const [control] = this.processes('control')
+    if (control === undefined) return false
+    process.kill(control.pid, 'SIGKILL')
+    this.#controlSince = performance.now()
+    return true
+  }
+}
