@@ -66,7 +66,7 @@ function draftOf(state: State, command: Command, facts: Facts): Draft {
     case 'split':
       return setSplit(service, command.split)
     case 'rollback':
-      return rollback(service, command.revision)
+      return rollback(service, command.revision, state.revision)
   }
 }
 

@@ -30,8 +30,15 @@ export function switchTo(
   return route(service, allTo(to), 'switch', drainMs === undefined ? undefined : facts.nowMs + drainMs)
 }
 
-/** The split of an earlier decision. */
-export function rollback(service: Service, revision: number | undefined): Draft {
+/**
+ * The split of an earlier decision: of the one in force at `revision`, or of the one before the present. `latest`: the
+ * revision of the state, beyond which nothing has been in force yet.
+ */
+export function rollback(service: Service, revision: number | undefined, latest: number): Draft {
+  if (revision !== undefined && revision > latest) {
+    const known = service.decisions.toReversed().map((decision) => String(decision.revision))
+    return unknown('revision', String(revision), known)
+  }
   const target =
     revision === undefined
       ? service.decisions.at(-2)

@@ -157,6 +157,18 @@ describe('T13: rollback', () => {
     )
   })
 
+  test('to a revision that has not been made yet is unknown, and the decisions there are get named', () => {
+    const world = shop({ a: 1, b: 1 })
+    world.must(switchTo('b'))
+    const latest = world.state.revision
+    expect(world.run(rollback(latest + 1))).toEqual({
+      kind: 'refused',
+      refusal: { kind: 'unknown', what: 'revision', name: String(latest + 1), known: [String(latest), '1'] },
+    })
+    expect(world.run(rollback(latest)).kind).toBe('unchanged')
+    expect(world.run(rollback(1)).kind).toBe('change')
+  })
+
   test('of a service that was never changed does not fit the state', () => {
     const detail = 'There is no earlier routing decision to go back to.'
     expect(shop().run(rollback())).toEqual({ kind: 'refused', refusal: { kind: 'conflict', detail } })

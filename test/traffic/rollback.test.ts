@@ -97,6 +97,15 @@ test('T13 with nothing to go back to: 409, and nothing changes', async () => {
   expect((await cutover.api('GET', '/api/services/shop')).body.revision).toBe(before)
 })
 
+test('T13 a rollback to a revision that does not exist: 404, with those of the decisions there are', async () => {
+  const { cutover } = await blueGreen()
+  const shifted = (await post(cutover, 'shift', { to: 'green', percent: 10 })).body.revision
+  const answer = await post(cutover, 'rollback', { revision: 9_999 })
+  expect([answer.status, answer.body.title]).toEqual([404, 'Unknown revision'])
+  expect(answer.body.known).toEqual([String(shifted), String(shifted - 1)])
+  expect((await cutover.api('GET', '/api/services/shop')).body.revision).toBe(shifted)
+})
+
 test('T13 a rollback to a pool that is down is refused, and so is one to a pool that is gone', async () => {
   const { cutover, blue } = await blueGreen()
   await post(cutover, 'switch', { to: 'green' })
