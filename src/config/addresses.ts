@@ -71,17 +71,41 @@ export function parseHostPattern(text: string): string | undefined {
   return name === undefined ? undefined : `*.${name}`
 }
 
+/** Why `*` is refused among hosts; undefined for other text. */
+export function explainHostPattern(text: string): string | undefined {
+  return text === '*' ? 'is "*", which is not needed: without hosts, a service answers to any host' : undefined
+}
+
 /** Scheme, host and port of `http://10.0.0.1:9000`, normalised; undefined when there is more to it, or less. */
 export function parseServerUrl(text: string): string | undefined {
   if (!/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) || !URL.canParse(text)) return undefined
   const url = new URL(text)
-  return url.port === '0' ? undefined : url.origin
+  return url.port === '0' || parseHost(url.hostname) === undefined ? undefined : url.origin
+}
+
+/** Which part of a server's URL is too much; undefined where that is not the trouble. */
+export function explainServerUrl(text: string): string | undefined {
+  const [, origin = '', login = '', host = '', rest = ''] =
+    /^(https?:\/\/)([^/?#@]*@)?([^/?#]*)(.*)$/is.exec(text) ?? []
+  const server = `write ${origin}${host}`
+  if (login !== '') return `has a user or password in it, which servers do not take; ${server}`
+  if (rest.startsWith('?') || rest.startsWith('#')) return `has a query or fragment; ${server}`
+  if (rest !== '' && rest !== '/') {
+    return `has a path (${rest.slice(0, 40)}); requests keep the path they came with, so ${server}`
+  }
+  return undefined
 }
 
 /** A path prefix without a trailing slash (`/` itself stays); undefined when it could match no request's path. */
 export function parsePathPrefix(text: string): string | undefined {
-  if (!/^\/[\x21-\x7e]*$/.test(text) || /[?#]/.test(text)) return undefined
+  if (!/^\/[\x21-\x7e]*$/.test(text) || /[?#*]/.test(text)) return undefined
   return text.replace(/\/+$/, '') || '/'
+}
+
+/** Why a path with a star is refused; undefined for other text. */
+export function explainPathPrefix(text: string): string | undefined {
+  if (!text.includes('*')) return undefined
+  return 'has a "*"; paths are prefixes and need none: /api covers /api and everything below it'
 }
 
 /** Scheme, host and port of `http://10.0.0.1:9900`; undefined for anything else. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { LineCounter, parseDocument, type YAMLError } from 'yaml'
+import { type Document, isScalar, LineCounter, parseDocument, visit, type YAMLError } from 'yaml'
 import { type CheckedConfig, checkConfig } from './check-config.ts'
 import type { Problem } from './config.ts'
 import { type Environment, interpolate } from './interpolate.ts'
@@ -58,12 +58,27 @@ function parseYaml(text: string, file: string): Parsed {
       const { line, col } = lines.linePos(error.pos[0])
       return { path: '', message: `${file}:${line}:${col}: ${explain(error, text)}` }
     })
+    problems.push(...misreadKeys(document, lines, file))
     if (problems.length > 0) return { ok: false, problems }
     return { ok: true, value: document.toJS({ maxAliasCount: MAX_ALIAS_COUNT }) }
   } catch (error) {
     // The parser throws for unknown and for excessive aliases, and where nesting exhausts its stack.
     return { ok: false, problems: [{ path: '', message: `${file}: ${reason(error)}` }] }
   }
+}
+
+/** Keys that YAML takes for numbers, and that would be called something else then: `1.10` would be 1.1. */
+function misreadKeys(document: Document, lines: LineCounter, file: string): Problem[] {
+  const problems: Problem[] = []
+  visit(document, {
+    Pair: (_key, { key }) => {
+      if (!isScalar(key) || typeof key.value !== 'number' || key.source === String(key.value)) return
+      const { line, col } = lines.linePos(key.range?.[0] ?? 0)
+      const message = `the key ${key.source} is read as the number ${key.value}; put it in quotes: "${key.source}"`
+      problems.push({ path: '', message: `${file}:${line}:${col}: ${message}` })
+    },
+  })
+  return problems.slice(0, MAX_SYNTAX_PROBLEMS)
 }
 
 function explain(error: YAMLError, text: string): string {

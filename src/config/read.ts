@@ -99,6 +99,9 @@ function keysInCommon(branch: TSchema, value: unknown): number {
 }
 
 function mismatch(schema: TSchema, value: unknown): string {
+  const explain = option(schema, 'explain')
+  const explained = typeof explain === 'function' && typeof value === 'string' ? explain(value) : undefined
+  if (explained !== undefined) return explained
   const choices = choicesOf(schema)
   if (choices.length > 0 && typeof value === 'string' && option(schema, 'errorMessage') === undefined) {
     return `unknown value ${quote(value)}${suggestion(value, choices)} (${choices.join(', ')})`
@@ -117,11 +120,13 @@ function expectation(schema: TSchema): string {
   return choices.length > 0 ? `expected one of ${choices.join(', ')}` : 'expected keys and values'
 }
 
+type OptionName = 'default' | 'errorMessage' | 'explain' | 'minItems' | 'nameMessage' | 'writeOnly'
+
 function choicesOf(schema: TSchema): readonly string[] {
   if (Type.IsEnum(schema)) return schema.enum.map(String)
   return Type.IsUnion(schema) ? schema.anyOf.flatMap(choicesOf) : []
 }
 
-function option(schema: TSchema, name: 'default' | 'errorMessage' | 'minItems' | 'nameMessage' | 'writeOnly'): unknown {
+function option(schema: TSchema, name: OptionName): unknown {
   return (schema as TSchemaOptions)[name]
 }

@@ -108,11 +108,16 @@ test('a server is scheme, host and port', () => {
     'http://a b',
     'http:\\\\a',
     'http://a#',
+    'http://a,b:80',
+    'http://a;b',
+    'http://-a',
   ]
   expect(wrong.map(parseServerUrl)).toEqual(wrong.map(() => undefined))
 })
 
 test('path prefixes lose their trailing slash', () => {
   expect(['/', '/shop', '/shop/', '/a%20b//'].map(parsePathPrefix)).toEqual(['/', '/shop', '/shop', '/a%20b'])
-  expect(['shop', '', '/a?b', '/a#b', '/a b', '/ä'].map(parsePathPrefix)).toEqual(Array(6).fill(undefined))
+  expect(['shop', '', '/a?b', '/a#b', '/a b', '/ä', '/api/*', '/*'].map(parsePathPrefix)).toEqual(
+    Array(8).fill(undefined),
+  )
 })

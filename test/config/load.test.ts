@@ -31,6 +31,23 @@ test('the sample of the specification is accepted', async () => {
   expect(checked.ok || checked.problems).toBe(true)
 })
 
+test('a name that YAML would take for another number is refused, with its line', () => {
+  const text = `services:
+  shop:
+    pools:
+      1.9: { servers: { 1: "http://a:1", 007: "http://a:2" } }
+      1.10: { servers: { a: "http://a:3" } }
+    split: { 1.10: 100 }
+`
+  expect(problems(text)).toEqual([
+    'cutover.yaml:4:42: the key 007 is read as the number 7; put it in quotes: "007"',
+    'cutover.yaml:5:7: the key 1.10 is read as the number 1.1; put it in quotes: "1.10"',
+    'cutover.yaml:6:14: the key 1.10 is read as the number 1.1; put it in quotes: "1.10"',
+  ])
+  const quoted = text.replaceAll('1.10', '"1.10"').replace('007', '"007"')
+  expect(Object.keys(config(quoted).services.shop?.pools as object).sort()).toEqual(['1.10', '1.9'])
+})
+
 test('a file that is not there is named', async () => {
   const file = join(directory, 'none.yaml')
   expect(await loadConfig(file, {})).toEqual({

@@ -156,8 +156,22 @@ describe('one problem, said once and where it is', () => {
     ],
     [
       server({ url: 'http://a/path' }),
-      'pools.blue.servers.a.url: expected scheme, host and port and nothing more, such as http://10.0.0.1:9000, got "http://a/path"',
+      'pools.blue.servers.a.url: has a path (/path); requests keep the path they came with, so write http://a',
     ],
+    [
+      server('http://u:p@a:1/'),
+      'pools.blue.servers.a: has a user or password in it, which servers do not take; write http://a:1',
+    ],
+    [server('http://a:1?x'), 'pools.blue.servers.a: has a query or fragment; write http://a:1'],
+    [
+      server('http://a,b:80'),
+      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight}, got "http://a,b:80"',
+    ],
+    [
+      { paths: ['/api/*'] },
+      'paths[0]: has a "*"; paths are prefixes and need none: /api covers /api and everything below it',
+    ],
+    [{ hosts: ['*'] }, 'hosts[0]: is "*", which is not needed: without hosts, a service answers to any host'],
     [
       server({ weight: 2 }),
       'pools.blue.servers.a.url: is missing; expected scheme, host and port and nothing more, such as http://10.0.0.1:9000',

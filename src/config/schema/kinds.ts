@@ -16,7 +16,12 @@ import {
  * its `default`; `errorMessage` is the sentence for whatever does not fit, said by `read` and by editors alike, `nameMessage` the one
  * for a name that does not.
  */
-export type KeyOptions = TSchemaOptions & { readonly description?: string; readonly errorMessage?: string }
+export type KeyOptions = TSchemaOptions & {
+  readonly description?: string
+  readonly errorMessage?: string
+  /** Says what exactly is wrong with a text that does not fit, where more is known than `errorMessage` says. */
+  readonly explain?: (given: string) => string | undefined
+}
 
 /** Names of services, pools and servers: they stand in URLs, labels and dotted paths. */
 export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'

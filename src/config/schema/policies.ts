@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { parsePathPrefix } from '../addresses.ts'
+import { explainPathPrefix, parsePathPrefix } from '../addresses.ts'
 import { parseStatuses } from '../units.ts'
 import * as kind from './kinds.ts'
 
@@ -145,7 +145,11 @@ const Match = kind.section(
   {
     method: oneOrMore('The method, or several.'),
     path: Type.Optional(
-      kind.parsed(parsePathPrefix, { description: 'A path prefix.', errorMessage: 'expected a path such as /api' }),
+      kind.parsed(parsePathPrefix, {
+        description: 'A path prefix.',
+        errorMessage: 'expected a path such as /api',
+        explain: explainPathPrefix,
+      }),
     ),
     header: valuesByName('Header fields and their values.'),
     cookie: valuesByName('Cookies and their values.'),

@@ -1,5 +1,12 @@
 import { type StaticDecode, Type } from 'typebox'
-import { parseHostPattern, parsePathPrefix, parseServerUrl } from '../addresses.ts'
+import {
+  explainHostPattern,
+  explainPathPrefix,
+  explainServerUrl,
+  parseHostPattern,
+  parsePathPrefix,
+  parseServerUrl,
+} from '../addresses.ts'
 import * as kind from './kinds.ts'
 import {
   BalanceSchema,
@@ -17,6 +24,7 @@ const urlOptions = {
   description: 'Where the server listens: http:// or https://, host and port; no path, no credentials.',
   pattern: '^[hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?$',
   errorMessage: 'expected scheme, host and port and nothing more, such as http://10.0.0.1:9000',
+  explain: explainServerUrl,
 }
 
 const LongServer = kind.section(
@@ -39,6 +47,7 @@ const ShortServer = kind.parsed((given) => {
 export const ServerSchema = Type.Union([ShortServer, LongServer], {
   description: 'One upstream address: the address alone, or {url, weight}.',
   errorMessage: 'expected an address such as http://10.0.0.1:9000, or {url, weight}',
+  explain: explainServerUrl,
 })
 
 export const PoolSchema = kind.section(
@@ -89,13 +98,15 @@ export const ServiceSchema = kind.section(
     hosts: kind.list(
       kind.parsed(parseHostPattern, {
         errorMessage: 'expected a host name without a port, such as shop.example.com or *.shop.example.com',
+        explain: explainHostPattern,
       }),
       { description: 'Host names this service answers to, *.example.com included; none = any host.', default: [] },
     ),
     paths: kind.list(
       kind.parsed(parsePathPrefix, {
-        pattern: '^/[^?#\\s]*$',
+        pattern: '^/[^?#*\\s]*$',
         errorMessage: 'expected a path such as /shop, without query or fragment',
+        explain: explainPathPrefix,
       }),
       { description: 'Path prefixes; the longest one wins, on / boundaries.', default: ['/'], minItems: 1 },
     ),
