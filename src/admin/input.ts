@@ -18,6 +18,15 @@ export function readBody<S extends TSchema>(schema: S, request: FastifyRequest):
   return readInput(schema, request.body ?? {})
 }
 
+/** Why a change is made; it stands in the history and in logs, on one line. */
+export const reasonText = (description: string) =>
+  kind.text({
+    description,
+    default: '',
+    pattern: '^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]{0,500}$',
+    errorMessage: 'expected at most 500 characters on one line',
+  })
+
 const switchWord = (description: string) =>
   kind.decoded(
     Type.Enum(['true', 'false', ''], { description, errorMessage: 'expected true or false', default: 'false' }),
@@ -33,11 +42,7 @@ export const WriteQuery = kind.section(
       mostMs: 3_600_000,
     }),
     force: switchWord('Do it even if a promise would be broken; recorded in the history.'),
-    reason: kind.text({
-      description: 'Why; recorded in the history.',
-      default: '',
-      pattern: '^[^\\x00-\\x1f]{0,500}$',
-    }),
+    reason: reasonText('Why; recorded in the history.'),
   },
   {},
 )
@@ -67,7 +72,7 @@ export const commandMembers = {
     description: 'Do it even if a promise would be broken; recorded in the history.',
     default: false,
   }),
-  reason: kind.text({ description: 'Why; recorded in the history.', default: '', pattern: '^[^\\x00-\\x1f]{0,500}$' }),
+  reason: reasonText('Why; recorded in the history.'),
 }
 
 /** The body of a command that has nothing more to say. */

@@ -11,9 +11,14 @@ export function networks(cidrs: readonly string[]): BlockList {
   return list
 }
 
-/** Whether `list` covers an address, IPv4 written as IPv6 (`::ffff:10.0.0.1`) too; false for what is no address. */
+/**
+ * Whether `list` covers an address, IPv4 written as IPv6 (`::ffff:10.0.0.1`) and IPv6 with a zone (`fe80::1%eth0`) too;
+ * false for what is no address.
+ */
 export function covers(list: BlockList, address: string): boolean {
-  const [plain = ''] = address.split('%')
+  const zoneAt = address.indexOf('%')
+  const plain = zoneAt === -1 ? address : address.slice(0, zoneAt)
   const family = isIP(plain)
-  return family !== 0 && list.check(plain, family === 6 ? 'ipv6' : 'ipv4')
+  if (family === 0 || (family === 4 && zoneAt !== -1)) return false
+  return list.check(plain, family === 6 ? 'ipv6' : 'ipv4')
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
+import { clientAddress } from './client/client-address.ts'
 import type { ClientConnection } from './client/client-connection.ts'
-import { clientAddress } from './client/client-connection.ts'
 import { guard, originForm } from './client/guard.ts'
 import { RequestHead } from './client/request-head.ts'
 import { newRequestId } from './client/request-id.ts'

@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs'
 import pino from 'pino'
+import { escaped, isPlain } from './log-text.ts'
 
 /** What is known of a request when it has ended. */
 export interface AccessRecord {
@@ -32,9 +33,6 @@ export interface AccessRecord {
   /** RFC 9209 error name; empty when nothing went wrong. */
   readonly error: string
 }
-
-/** Text that needs no escaping within a JSON string. */
-const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/
 
 /** Lines wait this long for others to be written with. */
 const GATHER_MS = 50
@@ -94,9 +92,25 @@ export class AccessLog {
   }
 }
 
-function lineOf(record: AccessRecord): string {
-  const { service, pool, version, server, error } = record
-  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${record.client}","method":"${record.method}","host":${quoted(record.host)},"target":${quoted(record.target)},"status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":${quoted(version)},"server":"${server}","attempts":${record.attempts},"requestId":"${record.requestId}","traceId":"${record.traceId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
+/** The line of a record: valid JSON whatever its texts are, and none of them adds a line or a control character. */
+export function lineOf(record: AccessRecord): string {
+  const { client, method, host, target, service, pool, version, server, requestId, traceId, error } = record
+  // One look at all texts together costs half of what eleven looks do.
+  const texts = `${client}${method}${host}${target}${service}${pool}${version}${server}${requestId}${traceId}${error}`
+  return composed(isPlain(texts) ? record : withTextsEscaped(record))
+}
+
+function withTextsEscaped(record: AccessRecord): AccessRecord {
+  const entries = Object.entries(record).map(([key, value]) => [
+    key,
+    typeof value === 'string' ? escaped(value) : value,
+  ])
+  return Object.fromEntries(entries) as AccessRecord
+}
+
+function composed(record: AccessRecord): string {
+  const { client, method, host, target, service, pool, version, server, requestId, traceId, error } = record
+  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
 }
 
 function isFile(descriptor: number): boolean {
@@ -114,8 +128,4 @@ function rounded(ms: number): number {
 
 function roundedOrNull(ms: number | null): number | null {
   return ms === null ? null : rounded(ms)
-}
-
-function quoted(text: string): string {
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
 }

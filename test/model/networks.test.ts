@@ -27,6 +27,7 @@ test.each([
   'unix',
   '10.0.0',
   '10.0.0.1.2',
+  '10.0.0.1%"x',
 ])('has not %s', (address) => {
   expect(covers(LIST, address)).toBe(false)
 })

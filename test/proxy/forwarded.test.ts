@@ -155,6 +155,13 @@ describe('W9 from a trusted proxy', () => {
     ['no address at all: the peer', '"},{"client":"evil', '127.0.0.1'],
     ['unknown: the peer', 'unknown', '127.0.0.1'],
     ['empty entries', ', ,', '127.0.0.1'],
+    ['garbage behind a trusted address: the peer', '127.0.0.1%"x,127.0.0.1', '127.0.0.1'],
+    ['garbage left of a proxy: that proxy', '192.0.2.1, "}, 198.51.100.4', '198.51.100.4'],
+    ['C1 controls: the peer', '127.0.0.1\x85\x9b', '127.0.0.1'],
+    ['a zone: the peer', 'fe80::1%eth0', '127.0.0.1'],
+    ['only digits and dots: the peer', '1.2.3', '127.0.0.1'],
+    ['IPv4 with a port', '192.0.2.1:5000', '192.0.2.1'],
+    ['IPv6 with a port', '[2001:db8::7]:5000', '2001:db8::7'],
   ])('the client in the log: %s', async (what, list, client) => {
     const target = `/log-${what.replace(/\W/g, '-')}`
     await forwarded(trusting, target, { 'x-forwarded-for': list })

@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
 import type { AdminContext } from '../context.ts'
-import { readInput } from '../input.ts'
+import { readInput, reasonText } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem } from '../problems.ts'
 
@@ -13,7 +12,7 @@ const RestartQuery = kind.section(
       default: 0,
       mostMs: 3_600_000,
     }),
-    reason: Type.Optional(kind.text({ description: 'Why; for the log.', pattern: '^[^\\x00-\\x1f]{0,500}$' })),
+    reason: reasonText('Why; for the log.'),
   },
   {},
 )

@@ -138,16 +138,3 @@ export class ClientConnection {
     for (const request of [...this.requests]) request.clientLeft()
   }
 }
-
-/** The client's address behind trusted proxies: from the right, the first that is not trusted itself. */
-export function clientAddress(connection: ClientConnection, forwardedFor: string, trusted: BlockList): string {
-  if (!connection.trusted || forwardedFor === '') return connection.address
-  const hops = forwardedFor.split(',')
-  for (let i = hops.length - 1; i >= 0; i--) {
-    const hop = (hops[i] ?? '').trim()
-    if (!covers(trusted, hop)) return ADDRESS.test(hop) ? hop : connection.address
-  }
-  return (hops[0] ?? '').trim()
-}
-
-const ADDRESS = /^[0-9A-Fa-f:.]{2,45}$/
