@@ -7,7 +7,7 @@ import { formatListen } from './config/addresses.ts'
 import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
-import { formatProblem } from './config/problems.ts'
+import { problemLines } from './config/problems.ts'
 import type { Reload } from './control/configuration-file.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { ControlHalf } from './control/control-half.ts'
@@ -137,10 +137,7 @@ export class Instance {
     await this.fleet.join()
     const revision = await this.configure()
     for (const { name, problems } of this.control.controller.invalid) {
-      log.error(
-        { service: name, problems: problems.map(formatProblem) },
-        'a stored service cannot be used and is left out',
-      )
+      log.error({ service: name, problems: problemLines(problems) }, 'a stored service cannot be used and is left out')
     }
     await proxies.start(this.control, revision)
     await this.startAdmin()

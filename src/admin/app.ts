@@ -3,11 +3,13 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { fastify } from 'fastify'
 import type { Role } from '../config/config.ts'
+import { clipped } from '../config/problems.ts'
 import { OutcomeUnknown, StoreUnavailable } from '../store/store.ts'
 import type { Actor } from './auth.ts'
 import { authenticate, authorize, refuseForeign, refuseMisdirected } from './auth.ts'
 import type { AdminContext } from './context.ts'
 import { keepAnswers } from './idempotency.ts'
+import { parseJsonBody } from './json-body.ts'
 import { documented } from './openapi.ts'
 import { ApiProblem } from './problems.ts'
 import { configRoutes } from './routes/config.ts'
@@ -102,9 +104,9 @@ function takeJsonOnly(app: FastifyInstance): void {
     (_request, body, done) => {
       if (body === '') return done(null, undefined)
       try {
-        done(null, JSON.parse(String(body)))
+        done(null, parseJsonBody(String(body)))
       } catch (error) {
-        done(new ApiProblem(400, 'Malformed JSON', `The body is not JSON: ${(error as Error).message}.`))
+        done(error as ApiProblem)
       }
     },
   )
@@ -144,12 +146,12 @@ function sentence(text: string): string {
 }
 
 function notJson({ headers }: FastifyRequest): ApiProblem {
-  const type = headers['content-type'] ?? 'without a content type'
+  const type = clipped(headers['content-type'] ?? 'without a content type', 100)
   const detail = `The body must be JSON, not ${type}: send -H 'content-type: application/json', or use curl --json.`
   return new ApiProblem(415, 'Unexpected content type', detail)
 }
 
 function notFound(request: FastifyRequest): ApiProblem {
-  const path = request.url.split('?')[0]
+  const path = clipped(request.url.split('?')[0] ?? '', 200)
   return new ApiProblem(404, 'Not found', `There is no ${request.method} ${path} here; /docs shows what there is.`)
 }

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import type { FastifyRequest } from 'fastify'
 import type { AdminSettings, AdminToken, Role } from '../config/config.ts'
+import { quote } from '../config/problems.ts'
 import { ApiProblem } from './problems.ts'
 
 const RANK: Readonly<Record<Role, number>> = { read: 0, operate: 1, admin: 2 }
@@ -76,12 +77,12 @@ export function refuseForeign(request: FastifyRequest, settings: AdminSettings):
   const { host = '' } = request.headers
   const name = hostPart(host)
   if (request.headers.host !== undefined && !isOwnName(name, settings)) {
-    const detail = `This API does not go by the name ${JSON.stringify(name)}. Ask it by its address, or add the name to admin.hosts.`
+    const detail = `This API does not go by the name ${quote(name)}. Ask it by its address, or add the name to admin.hosts.`
     throw new ApiProblem(403, 'Unexpected Host', detail)
   }
   const { origin } = request.headers
   if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`) {
-    throw new ApiProblem(403, 'Foreign Origin', `A page of ${JSON.stringify(origin)} may not use this API.`)
+    throw new ApiProblem(403, 'Foreign Origin', `A page of ${quote(origin)} may not use this API.`)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { type StaticDecode, type TSchema, Type } from 'typebox'
-import { Problems } from '../config/problems.ts'
+import { Problems, quote } from '../config/problems.ts'
 import { read } from '../config/read.ts'
 import * as kind from '../config/schema/kinds.ts'
 import { ApiProblem, invalidProblem } from './problems.ts'
@@ -90,6 +90,6 @@ export function readIfMatch(request: FastifyRequest): number | null {
   if (given === undefined || given.trim() === '*') return null
   const [, , digits] = /^\s*(?:W\/)?("?)(\d{1,15})\1\s*$/.exec(given) ?? []
   if (digits !== undefined) return Number(digits)
-  const detail = `If-Match must be a revision as ETag gives it, such as "42", not ${JSON.stringify(given)}.`
+  const detail = `If-Match must be a revision as ETag gives it, such as "42", not ${quote(given)}.`
   throw new ApiProblem(400, 'Malformed If-Match', detail)
 }

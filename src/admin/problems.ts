@@ -1,5 +1,7 @@
-import { formatProblem, suggestion } from '../config/problems.ts'
+import { firstProblems, problemLines, quote, suggestion } from '../config/problems.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
+
+const MAX_KNOWN = 50
 
 /** An answer of RFC 9457, `application/problem+json`: what went wrong, and what to do instead. */
 export class ApiProblem extends Error {
@@ -23,18 +25,21 @@ export class ApiProblem extends Error {
   }
 }
 
-/** Values that make no sense: all of them, with their paths. */
-export function invalidProblem(problems: readonly Problem[]): ApiProblem {
-  const detail = problems.map(formatProblem).join('; ')
-  return new ApiProblem(422, 'Invalid value', detail, { problems })
+/** Values that make no sense: the first fifty, with their paths, and how many more there are. */
+export function invalidProblem(problems: readonly Problem[], title = 'Invalid value', lead = ''): ApiProblem {
+  const { shown, more } = firstProblems(problems)
+  const members = { problems: shown, ...(more === 0 ? {} : { moreProblems: more }) }
+  return new ApiProblem(422, title, `${lead}${problemLines(problems).join('; ')}`, members)
 }
 
-/** A name that does not exist, with the nearest that does. */
+/** A name that does not exist, with the nearest that does, and at most fifty of those there are. */
 export function unknownProblem(what: string, name: string, known: readonly string[]): ApiProblem {
   const listed = known.length === 0 ? ' There are none.' : ` Known: ${known.slice(0, 20).join(', ')}.`
   const hint = suggestion(name, known).replace(/^; d/, ' D')
-  return new ApiProblem(404, `Unknown ${what}`, `There is no ${what} ${JSON.stringify(name)}.${hint}${listed}`, {
-    known,
+  const more = known.length - MAX_KNOWN
+  return new ApiProblem(404, `Unknown ${what}`, `There is no ${what} ${quote(name)}.${hint}${listed}`, {
+    known: known.slice(0, MAX_KNOWN),
+    ...(more > 0 ? { moreKnown: more } : {}),
   })
 }
 

@@ -170,9 +170,11 @@ export const answers = {
       problems: {
         type: 'array',
         items: object({ path: text, message: text }),
-        description: '422: everything that is wrong, and where.',
+        description: '422: what is wrong, and where; the first fifty.',
       },
-      known: { ...names, description: '404: the names there are.' },
+      moreProblems: { type: 'integer', description: '422: how many more problems there are.' },
+      known: { ...names, description: '404: the names there are; the first fifty.' },
+      moreKnown: { type: 'integer', description: '404: how many more names there are.' },
     },
   ),
 } satisfies Readonly<Record<string, Schema>>

@@ -1,23 +1,38 @@
+import { HIDDEN } from '../config/shown.ts'
 import type { JsonObject, JsonValue } from '../model/state.ts'
 
-const HIDDEN = '(hidden)'
-/** Header fields that carry credentials, such as a probe may need. */
+/** Names of header fields and query parameters that carry credentials. */
 const SECRET = /auth|cookie|key|password|secret|session|signature|token/i
+const SECRET_PARAMETER = /(?<=[?&][^=&]*(?:auth|key|password|secret|session|signature|token)[^=&]*=)[^&]+/gi
 
-/** A definition, or a part of one, as it may be shown: without the values of header fields that carry credentials. */
+/**
+ * A definition, or a part of one, as it may be shown: without the values of a probe's header fields, of other header
+ * fields whose names speak of credentials, and of such query parameters in a probe's path.
+ */
 export function withoutSecrets(value: JsonValue): JsonValue {
   if (isList(value)) return value.map(withoutSecrets)
-  if (typeof value !== 'object' || value === null) return value
+  if (!isPlain(value)) return value
   const entries = Object.entries(value).map(([key, inner]): [string, JsonValue] => {
+    if (key === 'health' && isPlain(inner)) return [key, probeWithoutSecrets(inner)]
     const isFields = (key === 'headers' || key === 'set') && isPlain(inner)
-    return [key, withoutSecrets(isFields ? hidden(inner) : inner)]
+    return [key, withoutSecrets(isFields ? hidden(inner, SECRET) : inner)]
   })
   return Object.fromEntries(entries)
 }
 
-function hidden(fields: JsonObject): JsonObject {
+/** What a probe sends beside its path is only there to be let in: its name says nothing of whether it is a secret. */
+function probeWithoutSecrets(health: JsonObject): JsonObject {
+  const entries = Object.entries(health).map(([key, inner]): [string, JsonValue] => {
+    if (key === 'headers' && isPlain(inner)) return [key, hidden(inner, /^/)]
+    if (key === 'path' && typeof inner === 'string') return [key, inner.replace(SECRET_PARAMETER, HIDDEN)]
+    return [key, inner]
+  })
+  return Object.fromEntries(entries)
+}
+
+function hidden(fields: JsonObject, names: RegExp): JsonObject {
   const entries = Object.entries(fields).map(([name, value]): [string, JsonValue] => {
-    return [name, typeof value === 'string' && SECRET.test(name) ? HIDDEN : value]
+    return [name, typeof value === 'string' && names.test(name) ? HIDDEN : value]
   })
   return Object.fromEntries(entries)
 }

@@ -1,3 +1,4 @@
+import { listed } from '../model/names.ts'
 import type { PoolSpec, ServiceSpec, Split } from '../model/spec.ts'
 import { shareOf, WHOLE } from '../model/split.ts'
 import type { Problem } from './config.ts'
@@ -40,9 +41,12 @@ function checkSplit(split: Split | undefined, pools: readonly string[], path: st
     if (pools.length > 1) problems.add(at, `is missing; say which pool gets the traffic, such as {${first}: 100}`)
     return
   }
+  const known = new Set(pools)
+  const names = listed(pools)
   for (const pool of Object.keys(split)) {
-    if (pools.includes(pool)) continue
-    problems.add(childPath(at, pool), `no such pool${suggestion(pool, pools)} (${pools.join(', ')})`)
+    if (known.has(pool)) continue
+    const hint = problems.areEnough ? '' : suggestion(pool, pools)
+    problems.add(childPath(at, pool), `no such pool${hint} (${names})`)
   }
   const sum = Object.keys(split).reduce((hundredths, pool) => hundredths + shareOf(split, pool), 0)
   if (sum !== WHOLE) problems.add(at, `must sum to 100, not ${sum / 100}`)

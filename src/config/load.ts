@@ -84,10 +84,15 @@ function misreadKeys(document: Document, lines: LineCounter, file: string): Prob
 function explain(error: YAMLError, text: string): string {
   if (error.code === 'MULTIPLE_DOCS') return 'only one document may be in the file'
   const [key = ''] = /^[^\s:]+/.exec(text.slice(error.pos[0])) ?? []
-  return error.code === 'DUPLICATE_KEY' ? `key ${quote(key)} is there twice` : error.message
+  return error.code === 'DUPLICATE_KEY' ? `key ${quote(key)} is there twice` : withoutSource(error.message)
+}
+
+/** The parser's message without the piece of the file that it ends with, which may be of a password. */
+function withoutSource(message: string): string {
+  return message.replace(/(alias\)?|extra characters|tag|token|stream): .*$/s, '$1')
 }
 
 function reason(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  return 'code' in error && error.code === 'ENOENT' ? 'there is no such file' : error.message
+  return 'code' in error && error.code === 'ENOENT' ? 'there is no such file' : withoutSource(error.message)
 }

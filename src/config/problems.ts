@@ -1,6 +1,12 @@
 import { closest, distance } from 'fastest-levenshtein'
 import type { Problem } from './config.ts'
 
+const MAX_SHOWN = 50
+const MAX_PATH_CHARS = 300
+const MAX_MESSAGE_CHARS = 1_000
+const MAX_QUOTE_CHARS = 80
+const MAX_SCAN_CHARS = 1_000
+
 /** `services` and `shop` → `services.shop`; an index or a name that would blur the dots goes into brackets. */
 export function childPath(path: string, key: string | number): string {
   if (typeof key === 'number') return `${path}[${key}]`
@@ -31,12 +37,37 @@ export function suggestion(name: string, known: readonly string[]): string {
   return meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`
 }
 
-/** A value as a message may quote it: short, on one line. */
+/** At most `maxChars` characters of a text that comes from outside. */
+export function clipped(text: string, maxChars: number): string {
+  return text.length > maxChars ? `${text.slice(0, maxChars - 1)}…` : text
+}
+
+/** A value as a message may quote it: short, on one line, and without the user and password of a URL. */
 export function quote(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'keys and values'
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
-  return text.length > 80 ? `${text.slice(0, 76)}…` : text
+  if (typeof value !== 'string') return clipped(String(value), MAX_QUOTE_CHARS)
+  // Cut before it is worked on: it may be as long as a whole body.
+  const start = value.slice(0, MAX_SCAN_CHARS).replace(/\/\/[^/\s]*@/g, '//(hidden)@')
+  return clipped(JSON.stringify(start), MAX_QUOTE_CHARS)
+}
+
+/** The first problems, each of a bounded length, and how many there are beyond them. */
+export function firstProblems(problems: readonly Problem[]): {
+  readonly shown: readonly Problem[]
+  readonly more: number
+} {
+  const shown = problems.slice(0, MAX_SHOWN).map(({ path, message }) => ({
+    path: clipped(path, MAX_PATH_CHARS),
+    message: clipped(message, MAX_MESSAGE_CHARS),
+  }))
+  return { shown, more: problems.length - shown.length }
+}
+
+/** One line for each of the first problems, and one that counts the others. */
+export function problemLines(problems: readonly Problem[]): string[] {
+  const { shown, more } = firstProblems(problems)
+  return [...shown.map(formatProblem), ...(more === 0 ? [] : [`and ${more} more`])]
 }
 
 /** Collects what is wrong, so that everything can be told at once. */
@@ -45,6 +76,11 @@ export class Problems {
 
   add(path: string, message: string): void {
     this.list.push({ path, message })
+  }
+
+  /** More than are ever shown: looking for what was meant by further ones would be work for nobody. */
+  get areEnough(): boolean {
+    return this.list.length >= MAX_SHOWN
   }
 
   /** Whether something at, below or around `path` is known to be wrong, so that nothing follows from its value. */

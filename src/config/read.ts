@@ -38,7 +38,7 @@ function visitObject(schema: TObject, value: Keyed, path: string, problems: Prob
   const known = Object.keys(schema.properties)
   for (const key of Object.keys(value)) {
     if (Object.hasOwn(schema.properties, key)) continue
-    const hint = suggestion(key, known) || ` (known: ${known.join(', ')})`
+    const hint = problems.areEnough ? '' : suggestion(key, known) || ` (known: ${known.join(', ')})`
     problems.add(childPath(path, key), `unknown key ${quote(key)}${hint}`)
   }
   return Object.fromEntries(

@@ -1,6 +1,7 @@
 import type { Config, StoreSettings } from './config.ts'
 
-const HIDDEN = '(hidden)'
+/** What is shown in the place of a secret. */
+export const HIDDEN = '(hidden)'
 
 /** A configuration without tokens and passwords. Services are left out: their secrets are known elsewhere. */
 export function shown({ services: _, ...config }: Config): object {

@@ -2,8 +2,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { CheckedConfig } from '../config/check-config.ts'
 import type { Config, Problem } from '../config/config.ts'
-import { formatProblem } from '../config/problems.ts'
+import { formatProblem, problemLines } from '../config/problems.ts'
 import type { Request } from '../model/commands.ts'
+import type { Refusal } from '../model/refusal.ts'
 import type { ControlHalf } from './control-half.ts'
 import type { Result } from './controller.ts'
 import { applyConfiguration } from './definitions.ts'
@@ -73,14 +74,14 @@ export class ConfigurationFile {
     const { load, file, log, onConfigured } = this.options
     const loaded = await load()
     if (!loaded.ok) {
-      log.error({ problems: loaded.problems.map(formatProblem) }, `${file} was not applied, nothing has changed`)
+      log.error({ problems: problemLines(loaded.problems) }, `${file} was not applied, nothing has changed`)
       return { kind: 'invalid', file, problems: loaded.problems }
     }
     const apply = applyConfiguration(loaded.config, this.isAlone ? 'always' : 'asked')
     const result = await this.control.execute(apply, request)
     const needRestart = settingsThatDiffer(this.config, loaded.config)
     if (result.kind === 'refused')
-      log.error({ refusal: result.refusal }, `${file} was not applied, nothing has changed`)
+      log.error({ refusal: inBrief(result.refusal) }, `${file} was not applied, nothing has changed`)
     else {
       const { services, servicesHash, configVersion } = loaded.config
       this.config = { ...this.config, services, servicesHash, configVersion }
@@ -120,4 +121,9 @@ function settingsThatDiffer(before: Config, after: Config): string[] {
     // As the file calls them: with units in their values, not in their names.
     return differing.map((key) => `${section}.${key.replace(/Ms$/, '')}`)
   })
+}
+
+/** A refusal as the log has it: with the first of its problems. */
+function inBrief(refusal: Refusal): object {
+  return refusal.kind === 'invalid' ? { kind: refusal.kind, problems: problemLines(refusal.problems) } : refusal
 }

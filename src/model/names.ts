@@ -15,3 +15,11 @@ export function serverPath(pool: string, server: string): string {
 export function targetKey(service: string, pool: string, server: string, url: string): string {
   return `${service}/${pool}/${server}=${url}`
 }
+
+const MAX_LISTED = 20
+
+/** Names as a message lists them: the first twenty, and how many there are beyond. */
+export function listed(names: readonly string[]): string {
+  const first = names.slice(0, MAX_LISTED).join(', ')
+  return names.length > MAX_LISTED ? `${first} and ${names.length - MAX_LISTED} more` : first
+}

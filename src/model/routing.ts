@@ -1,7 +1,7 @@
 import type { Facts } from './commands.ts'
 import type { Draft } from './draft.ts'
 import { unknown } from './draft.ts'
-import { own } from './names.ts'
+import { listed, own } from './names.ts'
 import type { Split } from './spec.ts'
 import { allTo, percentProblem, sameSplit, shareOf, shiftTo, splitProblems } from './split.ts'
 import type { Service } from './state.ts'
@@ -21,7 +21,7 @@ export function switchTo(
   if (to === undefined) {
     const others = pools.filter((pool) => pool !== active[0])
     if (pools.length !== 2 || active.length !== 1) {
-      const message = `say which pool; the other one is only clear with two pools and all traffic on one (there are ${pools.join(', ')}, the split is ${JSON.stringify(split)})`
+      const message = `say which pool; the other one is only clear with two pools and all traffic on one (there are ${listed(pools)}, the split is ${JSON.stringify(split)})`
       return { kind: 'invalid', problems: [{ path: 'to', message }] }
     }
     to = others[0]
@@ -53,7 +53,7 @@ export function rollback(service: Service, revision: number | undefined, latest:
   const pools = Object.keys(service.spec.pools)
   const gone = Object.keys(target.split).filter((pool) => shareOf(target.split, pool) > 0 && !pools.includes(pool))
   if (gone.length > 0) {
-    return { kind: 'conflict', detail: `That decision used pools that no longer exist: ${gone.join(', ')}.` }
+    return { kind: 'conflict', detail: `That decision used pools that no longer exist: ${listed(gone)}.` }
   }
   return route(service, target.split, 'rollback')
 }
@@ -85,7 +85,7 @@ export function shift(service: Service, to: string, percent: number): Draft {
     const message =
       others.length === 0
         ? `must be 100: there is no other pool to get the rest`
-        : `say with "split" which of the other pools gets the rest: ${others.join(', ')}`
+        : `say with "split" which of the other pools gets the rest: ${listed(others)}`
     return { kind: 'invalid', problems: [{ path: 'percent', message }] }
   }
   return route(service, split, 'shift')

@@ -1,4 +1,4 @@
-import { own } from './names.ts'
+import { listed, own } from './names.ts'
 import type { Problem } from './refusal.ts'
 import type { Split } from './spec.ts'
 
@@ -13,10 +13,12 @@ export function shareOf(split: Split, pool: string): number {
 /** Everything that keeps `split` from being a split over `pools`; empty when it is one. */
 export function splitProblems(split: Readonly<Record<string, unknown>>, pools: readonly string[]): Problem[] {
   const problems: Problem[] = []
+  const known = new Set(pools)
+  const message = `no such pool; there are ${listed(pools)}`
   let sum = 0
   for (const [pool, percent] of Object.entries(split)) {
     const path = `split.${pool}`
-    if (!pools.includes(pool)) problems.push({ path, message: `no such pool; there are ${pools.join(', ')}` })
+    if (!known.has(pool)) problems.push({ path, message })
     const problem = percentProblem(percent)
     if (problem !== null) problems.push({ path, message: problem })
     else sum += Math.round(Number(percent) * 100)

@@ -295,12 +295,37 @@ describe('a service', () => {
   })
 
   test('secrets in its probes are not shown to whoever reads the history', async () => {
-    const health = { interval: '20ms', headers: { authorization: 'Bearer s3cret', 'x-probe': 'me' } }
-    await shop.define({ health })
+    const headers = { authorization: 'Bearer s3cret', 'x-probe': 's3cret-too' }
+    await shop.define({ health: { interval: '20ms', path: '/healthz?full&token=s3cret&x=1', headers } })
     const { to } = await shop.lastEntry()
-    expect(to.health.headers).toEqual({ authorization: '(hidden)', 'x-probe': 'me' })
-    const answers = await shop.api('GET', '/api/services/shop/history')
-    expect(JSON.stringify(answers.body)).not.toContain('s3cret')
+    expect(to.health.headers).toEqual({ authorization: '(hidden)', 'x-probe': '(hidden)' })
+    expect(to.health.path).toBe('/healthz?full&token=(hidden)&x=1')
+    for (const path of [
+      '/api/services/shop/history',
+      '/api/services',
+      '/api/services/shop',
+      '/api/config',
+      '/health',
+    ]) {
+      expect([path, JSON.stringify((await shop.api('GET', path)).body)]).not.toContain('s3cret')
+    }
+  })
+
+  test.each([
+    ['a control character', { health: { headers: { 'x-probe': 's3cret\n' } } }],
+    ['a list', { health: { headers: { 'x-probe': ['s3cret'] } } }],
+    ['text instead of fields', { health: { headers: 'x-probe: s3cret' } }],
+    ['credentials in the address of a server', { pools: { blue: { servers: { a: 'http://me:s3cret@127.0.0.1:1' } } } }],
+  ])('a secret in a definition that is refused is not repeated: %s', async (_what, changes) => {
+    const answer = await shop.api('PUT', '/api/services/shop', shop.definition(changes))
+    expect(JSON.stringify(problem(answer, 422, 'Invalid value'))).not.toContain('s3cret')
+    expect(shop.cutover.stderr).not.toContain('s3cret')
+  })
+
+  test('what is shown in the place of a secret is not taken for one', async () => {
+    const health = { interval: '20ms', headers: { 'x-probe': '(hidden)' } }
+    const { detail } = problem(await shop.api('PATCH', '/api/services/shop', { health }), 422, 'Invalid value')
+    expect(detail).toContain('health.headers.x-probe: ')
   })
 })
 

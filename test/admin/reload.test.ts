@@ -188,7 +188,7 @@ test('GET /api/config is the file in force, with its revision', async () => {
   await reload({ health: { interval: '20ms', headers: { 'x-api-key': 's3cret', 'x-probe': 'me' } } })
   const { headers, body } = await api('GET', '/api/config')
   const definition = shop.definition({
-    health: { interval: '20ms', headers: { 'x-api-key': '(hidden)', 'x-probe': 'me' } },
+    health: { interval: '20ms', headers: { 'x-api-key': '(hidden)', 'x-probe': '(hidden)' } },
   })
   expect(body).toMatchObject({ revision: await shop.revision(), services: { shop: definition } })
   expect(body.store.path).toBe(shop.cutover.dataPath)

@@ -71,7 +71,7 @@ describe('what is not YAML is told with line and column', () => {
     ['proxy: {}\nadmin: {}\nproxy: {}', 'cutover.yaml:3:1: key "proxy" is there twice'],
     ['a: [1', 'cutover.yaml:1:6: '],
     ['proxy: {}\n---\nadmin: {}', 'cutover.yaml:2:1: only one document may be in the file'],
-    ['store: {path: !env HOME}', 'cutover.yaml:1:15: Unresolved tag: !env'],
+    ['store: {path: !env HOME}', 'cutover.yaml:1:15: Unresolved tag'],
     ['store: *nowhere', 'cutover.yaml: Unresolved alias'],
   ])('%j', ([text, problem]) => {
     expect(problems(text)).toEqual([expect.stringContaining(problem)])
@@ -183,4 +183,20 @@ proxy: {workers: "\${WORKERS}", listen: nowhere}
       /^store\.path: has a \$\{ that is not/,
     )
   })
+})
+
+test.each([
+  '>s3cret',
+  '|s3cret',
+  '*s3cret',
+  '!s3cret',
+  '"s3cret"s3cret',
+  '}s3cret',
+  '{s3cret',
+  's3cret: s3cret',
+  ',s3cret',
+])('a secret that YAML takes for something else is not repeated: %s', (text) => {
+  const found = problems(`fleet:\n  token: ${text}\nservices: {}\n`)
+  expect(found).not.toEqual([])
+  expect(found.join()).not.toContain('s3cret')
 })

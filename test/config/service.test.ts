@@ -116,7 +116,10 @@ describe('one problem, said once and where it is', () => {
       { health: { expect: '2xx' } },
       'health.expect: expected status codes such as 200-299 or 200,204,300-399, got "2xx"',
     ],
-    [{ health: { headers: { 'x-a': 1 } } }, 'health.headers.x-a: expected text (numbers in quotes), got 1'],
+    [
+      { health: { headers: { 'x-a': 1 } } },
+      'health.headers.x-a: expected text (numbers in quotes), no control characters, and not (hidden)',
+    ],
     [
       { timeouts: { connect: 5 } },
       'timeouts.connect: expected a duration with its unit, such as 250ms, 5s, 2m or 1h, at most 24d, got 5',

@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import { formatProblem } from '../../config/problems.ts'
 import { shown } from '../../config/shown.ts'
 import type { AdminContext } from '../context.ts'
 import { CommandBody, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
-import { ApiProblem } from '../problems.ts'
+import { invalidProblem } from '../problems.ts'
 import { withoutSecrets } from '../secrets.ts'
 import { requestOf, settle } from '../write.ts'
 
@@ -44,9 +43,7 @@ export function configRoutes(api: FastifyInstance, context: AdminContext): void 
       const query = readInput(WriteQuery, request.query)
       const reload = await context.file.reload(requestOf(request, { ...readBody(CommandBody, request), query }))
       if (reload.kind === 'invalid') {
-        const { file, problems } = reload
-        const detail = `${file} was not applied: ${problems.map(formatProblem).join('; ')}`
-        throw new ApiProblem(422, 'Invalid configuration', detail, { problems })
+        throw invalidProblem(reload.problems, 'Invalid configuration', `${reload.file} was not applied: `)
       }
       const written = await settle(context, reply, reload.result, query.wait)
       return { ...written, needRestart: reload.needRestart }

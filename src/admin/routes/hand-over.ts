@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
 import type { SwaggerTransform } from '@fastify/swagger'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { quote } from '../../config/problems.ts'
 import type { Member } from '../../control/fleet/fleet.ts'
 import { ACTOR_HEADER, FOR_HEADER, ROLE_HEADER } from '../auth.ts'
 import type { AdminContext } from '../context.ts'
@@ -43,7 +44,7 @@ export function instanceOf({ fleet, self }: AdminContext, wanted: string): Membe
   const named = others.filter(({ record, live }) => live && record.name === wanted)
   const count = named.length + (wanted === name ? 1 : 0)
   if (count > 1) {
-    const detail = `${count} instances are called ${JSON.stringify(wanted)}; ask by id, see GET /api/instances.`
+    const detail = `${count} instances are called ${quote(wanted)}; ask by id, see GET /api/instances.`
     throw new ApiProblem(409, 'Ambiguous name', detail)
   }
   const [only] = named

@@ -47,13 +47,19 @@ export function named<S extends TSchema>(item: S, options: KeyOptions) {
   })
 }
 
-/** Header fields by name. */
+/** Header fields by name. Their values may be credentials, so that no message repeats them. */
 export function fields(options: KeyOptions) {
-  const value = text({ description: 'The value of this field.', pattern: '^[\\t\\x20-\\x7e\\x80-\\xff]*$' })
+  const value = text({
+    description: 'The value of this field.',
+    pattern: '^(?!\\(hidden\\)$)[\\t\\x20-\\x7e\\x80-\\xff]*$',
+    errorMessage: 'expected text (numbers in quotes), no control characters, and not (hidden)',
+    writeOnly: true,
+  })
   return Type.Record(Type.String({ pattern: `^${TOKEN}$` }), value, {
     additionalProperties: false,
     nameMessage: 'expected the name of a header field',
     errorMessage: 'expected header fields such as {x-probe: "1"}',
+    writeOnly: true,
     ...options,
   })
 }

@@ -1,0 +1,30 @@
+import { ApiProblem } from './problems.ts'
+
+/** As deep as a configuration file may be nested; what reads a body walks it recursively. */
+const MAX_DEPTH = 64
+
+/** Reads a JSON body. Throws 400 when it is none, or nested more than 64 levels deep. */
+export function parseJsonBody(text: string): unknown {
+  const value = parse(text)
+  if (isDeeperThan(MAX_DEPTH, value)) {
+    throw new ApiProblem(400, 'Malformed JSON', `The body is nested more than ${MAX_DEPTH} levels deep.`)
+  }
+  return value
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new ApiProblem(400, 'Malformed JSON', `The body is not JSON: ${(error as Error).message}.`)
+  }
+}
+
+/** Looks at one level after the other, since recursion is what a deep value would break. */
+function isDeeperThan(maxDepth: number, value: unknown): boolean {
+  let level = [value]
+  for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) {
+    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []))
+  }
+  return level.length > 0
+}
