@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cutover } from '../support/cutover.ts'
+import { monotonicMs } from '../support/monotonic.ts'
 import type { PoolName, UpstreamProcess } from './upstream-process.ts'
-import { monotonicMs, POOLS } from './upstream-process.ts'
+import { POOLS } from './upstream-process.ts'
 
 export interface SwitchingOptions {
   /** Asked in turn. */

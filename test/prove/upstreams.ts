@@ -6,8 +6,9 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { monotonicMs } from '../support/monotonic.ts'
 import type { FromUpstreams, ToUpstreams } from './upstream-process.ts'
-import { monotonicMs, POOLS } from './upstream-process.ts'
+import { POOLS } from './upstream-process.ts'
 
 /** This many last arrivals are remembered, to know how many of them came too late. */
 const REMEMBERED = 1_000

@@ -27,7 +27,8 @@ export function judge(attempts: readonly Attempt[], standings: readonly Standing
   ]
 }
 
-function judgeEqual(one: Standing, other: Standing): string[] {
+/** How two instances differ. */
+export function judgeEqual(one: Standing, other: Standing): string[] {
   const both = `${one.instance} and ${other.instance}`
   return [
     ...(one.revision === other.revision

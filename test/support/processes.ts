@@ -49,10 +49,10 @@ export function clientPortsAt(pid: number, port: number): Set<number> {
   return ports
 }
 
-/** Whether the process is there; a zombie is not. */
-export function isRunning(pid: number): boolean {
-  const stat = read(`/proc/${pid}/stat`)
-  return stat !== '' && afterName(stat)[0] !== 'Z'
+/** Whether a process does nothing, having been told to stop (SIGSTOP), or is gone. */
+export function hasStopped(pid: number): boolean {
+  const state = afterName(read(`/proc/${pid}/stat`))[0] ?? ''
+  return state === '' || 'TZX'.includes(state)
 }
 
 function roleIn(commandLine: string): Role | null {

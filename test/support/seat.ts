@@ -31,6 +31,10 @@ export class Seat {
     return this.#cutover
   }
 
+  get hasStarted(): boolean {
+    return this.#cutover !== null
+  }
+
   get printed(): string {
     return `${this.#printed}${this.cutover.stdout}${this.cutover.stderr}`
   }

@@ -1,0 +1,121 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Chance } from '../support/chance.ts'
+import type { Answer } from '../support/cutover.ts'
+import { type Outcome, outcomeOf, outcomeOfFailure } from '../support/ledger.ts'
+import { monotonicMs } from '../support/monotonic.ts'
+import type { Seat } from '../support/seat.ts'
+import { POOL_NAMES, SERVER_NAMES, serversNamed } from './services.ts'
+import type { Stage } from './stage.ts'
+
+/** An answer that said what was drained, and until when that had to be so. Times are of `monotonicMs`. */
+export interface Claim {
+  readonly service: string
+  readonly reason: string
+  readonly revision: number
+  /** By full names. */
+  readonly servers: readonly string[]
+  /** Instances that it said nothing about. */
+  readonly leftOut: readonly string[]
+  readonly at: number
+  /** When the next command for the service was sent, which may have requests go there again. */
+  until: number
+}
+
+interface Command {
+  readonly path: string
+  readonly body?: object
+}
+
+const WAITS_PERCENT = 75
+const WAIT = '5s'
+const PAUSE_MS = [50, 600] as const
+/** No command takes longer, whatever happens: it would have been given up by then. */
+const ANSWER_MS = 15_000
+
+/** Somebody who is in charge of one service, and gives commands through any instance, one after the other. */
+export class Operator {
+  readonly claims: Claim[] = []
+  readonly #stage: Stage
+  readonly #service: string
+  readonly #chance: Chance
+  #count = 0
+
+  constructor(stage: Stage, service: string, chance: Chance) {
+    this.#stage = stage
+    this.#service = service
+    this.#chance = chance
+  }
+
+  /** Goes on until told to end; resolves when the last command is answered. */
+  async work(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const chance = this.#chance
+      for (const command of this.#next()) {
+        await this.give(chance.pick(this.#stage.seats), command, chance.percent(WAITS_PERCENT) ? WAIT : null)
+        await delay(chance.between(...PAUSE_MS))
+      }
+    }
+  }
+
+  /** Gives a command through an instance, and notes what it was answered. */
+  async give(seat: Seat, { path, body }: Command, wait: string | null): Promise<Answer | null> {
+    const { ledger } = this.#stage
+    const reason = `${this.#service}-${++this.#count}`
+    const query = new URLSearchParams({ service: this.#service, reason, ...(wait === null ? {} : { wait }) })
+    // In the path of a service's own commands it is not asked for once more.
+    if (path.startsWith('/api/services/')) query.delete('service')
+    const sentAt = ledger.now()
+    this.#endClaims()
+    let answer: Answer | null = null
+    let outcome: Outcome
+    try {
+      answer = await seat.cutover.api('POST', `${path}?${query}`, body)
+      outcome = outcomeOf(answer)
+      if (answer.status === 500) ledger.wrong.push(`${reason} at ${seat.name}: ${JSON.stringify(answer.body)}`)
+      this.#claim(answer, reason)
+    } catch (error) {
+      outcome = outcomeOfFailure(error)
+    }
+    const endedAt = ledger.now()
+    const tookMs = endedAt - sentAt
+    if (tookMs > ANSWER_MS) ledger.wrong.push(`${reason} at ${seat.name} had no answer for ${tookMs.toFixed(0)} ms`)
+    const what = `POST ${path}?${query} ${JSON.stringify(body ?? {})}`
+    ledger.add({ reason, instance: seat.name, what, key: null, ifMatch: null, sentAt, endedAt, outcome })
+    if (answer?.body?.drained !== undefined) {
+      ledger.note(`    ${reason}: drained ${answer.body.drained}, left out ${answer.body.leftOut ?? 'nobody'}`)
+    }
+    return answer
+  }
+
+  /** One command, or two that belong together. */
+  #next(): readonly Command[] {
+    const chance = this.#chance
+    const of = (path: string) => `/api/services/${this.#service}/${path}`
+    const kind = chance.between(1, 100)
+    if (kind <= 45) return [{ path: of('switch'), body: { to: chance.pick(POOL_NAMES) } }]
+    if (kind <= 60) {
+      return [{ path: of('shift'), body: { to: chance.pick(POOL_NAMES), percent: chance.between(1, 99) } }]
+    }
+    if (kind <= 70) return [{ path: of('rollback') }]
+    const server = `/api/servers/${chance.pick(SERVER_NAMES)}`
+    return [{ path: `${server}/drain` }, { path: `${server}/enable` }]
+  }
+
+  #endClaims(): void {
+    const last = this.claims.at(-1)
+    if (last !== undefined) last.until = Math.min(last.until, monotonicMs())
+  }
+
+  #claim({ status, body }: Answer, reason: string): void {
+    if (status !== 200 || !Array.isArray(body.drained) || body.drained.length === 0) return
+    this.claims.push({
+      service: this.#service,
+      reason,
+      revision: body.revision,
+      servers: body.drained.flatMap((name: string) => serversNamed(this.#service, name)),
+      leftOut: body.leftOut ?? [],
+      at: monotonicMs(),
+      until: Number.POSITIVE_INFINITY,
+    })
+  }
+}
