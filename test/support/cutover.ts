@@ -21,6 +21,8 @@ export interface CutoverOptions {
   /** The folder of state to start on; otherwise a new one that goes with the instance. */
   readonly dataPath?: string
   readonly env?: Readonly<Record<string, string>>
+  /** How many descriptors each of its processes may have open (`ulimit -n`). */
+  readonly descriptors?: number
 }
 
 export interface Exit {
@@ -42,11 +44,14 @@ export class Cutover {
   readonly exited: Promise<Exit>
   private readonly folder: string
 
-  private constructor(folder: string, dataPath: string, env: Readonly<Record<string, string>>) {
+  private constructor(folder: string, dataPath: string, { env, descriptors }: CutoverOptions) {
     this.folder = folder
     this.dataPath = dataPath
     this.configFile = join(folder, 'cutover.json')
-    this.process = spawn(process.execPath, [MAIN, 'run', '--config', this.configFile], {
+    const command = [process.execPath, MAIN, 'run', '--config', this.configFile] as const
+    const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, ...command] as const
+    const [program, ...args] = descriptors === undefined ? command : limited
+    this.process = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     })
@@ -64,7 +69,7 @@ export class Cutover {
     const folder = await mkdtemp(join(tmpdir(), 'cutover-test-'))
     const dataPath = options.dataPath ?? join(folder, 'data')
     await writeFile(join(folder, 'cutover.json'), JSON.stringify(configOf(options, dataPath)))
-    const cutover = new Cutover(folder, dataPath, options.env ?? {})
+    const cutover = new Cutover(folder, dataPath, options)
     await cutover.ready()
     return cutover
   }

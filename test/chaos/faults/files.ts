@@ -12,6 +12,7 @@ const run = promisify(execFile)
 /** A folder where nobody can make anything, whoever they are. */
 const UNWRITABLE = '/proc/self/fdinfo'
 const PIECES = 4
+const TRIES = 20
 const BETWEEN_PIECES_MS = 60
 
 export async function removeFolder(stage: Stage, step: Step): Promise<void> {
@@ -29,11 +30,23 @@ export async function lockFolder(stage: Stage, step: Step): Promise<void> {
   stage.ledger.note(`the folder of ${name} cannot be written to`)
   await mkdir(dataPath, { recursive: true })
   await rename(dataPath, aside)
-  await symlink(UNWRITABLE, dataPath)
+  await inPlaceOf(dataPath, () => symlink(UNWRITABLE, dataPath))
   await lasts(step)
-  await rm(dataPath)
-  await rename(aside, dataPath)
+  await inPlaceOf(dataPath, () => rename(aside, dataPath))
   stage.ledger.note(`the folder of ${name} can be written to`)
+}
+
+/** Puts something where the instance may make a folder anew at any moment. */
+async function inPlaceOf(path: string, put: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    await rm(path, { recursive: true, force: true })
+    try {
+      await put()
+      return
+    } catch (error) {
+      if (tries === TRIES) throw error
+    }
+  }
 }
 
 /** Files may not grow: as on a full disk, what is written fails. */

@@ -96,7 +96,8 @@ async function startAgain(stage: Stage, seat: Seat): Promise<void> {
 
 async function stopOne(stage: Stage, seat: Seat, role: 'worker' | 'control', step: Step): Promise<ProcessOf | null> {
   const candidates = seat.processes(role)
-  const chosen = candidates[step.variant % candidates.length]
+  // Of the control processes the younger one is kept ready for when the other one dies.
+  const chosen = candidates[role === 'control' ? 0 : step.variant % candidates.length]
   if (chosen === undefined) {
     stage.ledger.note(`${seat.name} has no ${role} just now`)
     return null
