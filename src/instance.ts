@@ -66,8 +66,7 @@ export class Instance {
       name: identity.name,
       fleet: {
         others: () => this.fleet.others(),
-        hasTakenLeave: (id) => this.fleet.hasTakenLeave(id),
-        unknown: () => this.fleet.unknown(),
+        unreadable: () => this.fleet.unreadable(),
       },
       onProgress: () => this.fleet.report(),
     })
@@ -93,6 +92,7 @@ export class Instance {
       record: () => this.self.record(),
       progress: () => this.self.progress(),
       onChange: () => this.control.convergence.check(),
+      onStruck: (name, { by, reason }) => log.warn({ instance: name, by, reason }, 'an instance was struck off'),
     })
   }
 

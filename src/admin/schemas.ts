@@ -28,11 +28,19 @@ const written = {
   revision,
   changed: { ...flag, description: 'false: nothing was left to change, no revision was made.' },
 }
+const leftOut = {
+  leftOut: {
+    ...names,
+    description:
+      'Instances that have gone without taking leave: what they have in force, and under way, is not known. ' +
+      'They are named until they are back, or struck off by DELETE /api/instances/{id}.',
+  },
+}
 const drained = {
   drained: { ...names, description: 'What was to come to rest by this, and has.' },
   cut: { ...count, description: 'Requests that were cut at the deadline meanwhile.' },
   scope: { const: 'local', description: 'It was done to this instance alone.' },
-  leftOut: { ...names, description: 'Instances that died while they were waited for.' },
+  ...leftOut,
   mayBeLost: { const: true, description: 'No replica of the store has it yet: a fail-over now would lose it.' },
 }
 
@@ -79,17 +87,20 @@ export const answers = {
     up: { ...count, description: 'Servers that take requests.' },
     servers: listOf('Server'),
   }),
-  Service: object({
-    name: text,
-    revision: { ...count, description: 'The last one that changed this service.' },
-    hosts: names,
-    paths: names,
-    split: { ...percents, description: 'Percent of the requests by pool.' },
-    mode: { enum: ['serving', 'paused', 'stopped'] },
-    pools: listOf('Pool'),
-  }),
-  Services: object({ revision, services: listOf('Service') }),
-  Servers: object({ revision, servers: listOf('Server') }),
+  Service: object(
+    {
+      name: text,
+      revision: { ...count, description: 'The last one that changed this service.' },
+      hosts: names,
+      paths: names,
+      split: { ...percents, description: 'Percent of the requests by pool.' },
+      mode: { enum: ['serving', 'paused', 'stopped'] },
+      pools: listOf('Pool'),
+    },
+    leftOut,
+  ),
+  Services: object({ revision, services: listOf('Service') }, leftOut),
+  Servers: object({ revision, servers: listOf('Server') }, leftOut),
   Written: object({ ...written, service: { anyOf: [ref('Service'), { type: 'null' }] } }, drained),
   ServersWritten: object({ ...written, servers: listOf('Server') }, { service: ref('Service'), ...drained }),
   Instance: object({
@@ -124,13 +135,24 @@ export const answers = {
       }),
     },
   }),
-  Instances: object({
-    revision,
-    configuration: {
-      anyOf: [{ ...object(file), description: 'The file in force.' }, { type: 'null' }],
+  Instances: object(
+    {
+      revision,
+      configuration: {
+        anyOf: [{ ...object(file), description: 'The file in force.' }, { type: 'null' }],
+      },
+      instances: listOf('Instance'),
     },
-    instances: listOf('Instance'),
-  }),
+    leftOut,
+  ),
+  InstanceStruck: object(
+    {
+      revision,
+      changed: flag,
+      instance: { anyOf: [ref('Instance'), { type: 'null' }], description: 'null: nothing but its id was known.' },
+    },
+    leftOut,
+  ),
   Override: object({
     at: instant,
     by: text,

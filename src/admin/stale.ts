@@ -3,8 +3,8 @@ import { viewOverride } from '../control/fleet/self.ts'
 import type { AdminContext } from './context.ts'
 
 /**
- * Marks what is answered while the store is away, since others may have changed it, and what is not as the store says
- * because an instance is overridden.
+ * Marks what is answered while the store is away, since others may have changed it; what is not as the store says because
+ * an instance is overridden; and what may not be so at instances that have gone without taking leave.
  */
 export function markStale(api: FastifyInstance, { control, fleet, self, store }: AdminContext): void {
   api.addHook('preSerialization', async (_request, _reply, payload) => {
@@ -17,10 +17,13 @@ export function markStale(api: FastifyInstance, { control, fleet, self, store }:
         member.record.overrides.map((each) => ({ instance: control.convergence.nameOf(member), ...each })),
       )
     const overrides = [...own, ...others]
+    const isOfFleet = !('scope' in payload && payload.scope === 'local')
+    const leftOut = isOfFleet && !('leftOut' in payload) ? control.convergence.leftOut() : []
     return {
       ...payload,
       ...(store.status().up ? {} : { stale: true }),
       ...(overrides.length === 0 || 'overrides' in payload ? {} : { overrides }),
+      ...(leftOut.length === 0 ? {} : { leftOut }),
     }
   })
 }

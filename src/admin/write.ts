@@ -26,7 +26,7 @@ export interface Written {
   readonly cut?: number
   /** Present where it was done to this instance alone. */
   readonly scope?: 'local'
-  /** Instances that died while they were waited for: what they had in force is not known. */
+  /** Instances that have gone without taking leave: what they have in force is not known, and they were not waited for. */
   readonly leftOut?: readonly string[]
   /** The store has it, and none of its replicas: a fail-over now would lose it. */
   readonly mayBeLost?: true
@@ -125,7 +125,7 @@ function notYet(
   { revision, changed }: Pick<Written, 'revision' | 'changed'>,
   waitMs: number,
   drains: readonly Drain[],
-  { lagging, busy, busyAt }: Settled,
+  { lagging, busy, busyAt, leftOut }: Settled,
   inFleet: boolean,
 ): ApiProblem {
   const underWay = drains
@@ -150,5 +150,6 @@ function notYet(
     revision,
     changed,
     missing: { lagging, underWay },
+    ...(leftOut.length === 0 ? {} : { leftOut }),
   })
 }

@@ -34,15 +34,14 @@ export interface ControlHalfOptions {
   /** Of this instance. */
   readonly name?: string
   /** The instances that share the store; by itself without. */
-  readonly fleet?: Pick<Fleet, 'others' | 'hasTakenLeave' | 'unknown'>
+  readonly fleet?: Pick<Fleet, 'others' | 'unreadable'>
   /** This instance has come further. */
   readonly onProgress?: () => void
 }
 
 const ALONE: NonNullable<ControlHalfOptions['fleet']> = {
   others: () => [],
-  hasTakenLeave: () => false,
-  unknown: () => [],
+  unreadable: () => [],
 }
 
 /**
@@ -78,8 +77,7 @@ export class ControlHalf {
       progress: this.progress,
       lineage: this.lineage,
       others: () => fleet.others(),
-      hasTakenLeave: (id) => fleet.hasTakenLeave(id),
-      unknown: () => fleet.unknown(),
+      unreadable: () => fleet.unreadable(),
       ownName: name,
     })
     this.controller = new Controller(store, resolve, () => this.facts())

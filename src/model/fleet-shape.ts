@@ -1,4 +1,4 @@
-import type { InstanceProgress, InstanceRecord } from './fleet.ts'
+import type { Departure, InstanceProgress, InstanceRecord } from './fleet.ts'
 import { isCount, isFields } from './shape.ts'
 
 // What instances say of themselves comes through a store that others may write to, and from versions other than ours.
@@ -32,5 +32,15 @@ export function isRecord(value: unknown): value is InstanceRecord {
     typeof configuration.hash === 'string' &&
     isCounts(inFlight) &&
     [overrides, processes].every((list) => Array.isArray(list) && list.every(isFields))
+  )
+}
+
+/** Whether `value` says that an instance has departed. */
+export function isDeparture(value: unknown): value is Departure {
+  if (!isFields(value) || value.leaving !== true) return false
+  const { why, by, reason } = value
+  return (
+    (why === 'left' || why === 'replaced' || why === 'struck') &&
+    [by, reason].every((text) => text === null || typeof text === 'string')
   )
 }

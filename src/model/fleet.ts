@@ -56,3 +56,13 @@ export interface InstanceRecord extends InstanceProgress {
   readonly inFlight: Readonly<Record<string, number>>
   readonly processes: readonly ProcessView[]
 }
+
+/** What the register keeps of an instance that nothing depends on any more, in the place of its record. */
+export interface Departure {
+  readonly leaving: true
+  /** It has said so; another process is at its place; or a person has struck it off while it was gone. */
+  readonly why: 'left' | 'replaced' | 'struck'
+  /** The person, and the reason given. */
+  readonly by: string | null
+  readonly reason: string | null
+}

@@ -58,6 +58,7 @@ POST /api/servers/{server}/enable
 GET /api/config
 GET /api/instances
 GET /api/instances/{id}
+DELETE /api/instances/{id}
 GET /api/overrides
 DELETE /api/overrides
 POST /api/workers/restart

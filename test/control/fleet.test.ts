@@ -3,7 +3,7 @@ import { Convergence } from '../../src/control/fleet/convergence.ts'
 import { Fleet } from '../../src/control/fleet/fleet.ts'
 import { Lineage } from '../../src/control/fleet/lineage.ts'
 import { Progress } from '../../src/control/progress.ts'
-import type { InstanceProgress, InstanceRecord } from '../../src/model/fleet.ts'
+import type { Departure, InstanceProgress, InstanceRecord } from '../../src/model/fleet.ts'
 import type { JsonObject } from '../../src/model/state.ts'
 import type { Register, Sighting } from '../../src/store/register.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
@@ -14,11 +14,14 @@ const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
 class HandDriven implements Register {
   sightings: Sighting[] = []
   struck: string[] = []
+  forgotten: string[] = []
+  putBack: readonly Sighting[] = []
   reported: JsonObject[] = []
   isAway = false
   tell: (id: string, progress: JsonObject) => void = () => undefined
 
-  async beat(): Promise<readonly Sighting[]> {
+  async beat(_id: string, _record: JsonObject, lost: readonly Sighting[] = []): Promise<readonly Sighting[]> {
+    this.putBack = lost
     if (this.isAway) throw new StoreUnavailable('away')
     return this.sightings
   }
@@ -31,8 +34,13 @@ class HandDriven implements Register {
     this.tell = listener
   }
 
-  async strike(ids: readonly string[]): Promise<void> {
+  async strike(ids: readonly string[]): Promise<readonly string[]> {
     this.struck.push(...ids)
+    return ids
+  }
+
+  async forget(ids: readonly string[]): Promise<void> {
+    this.forgotten.push(...ids)
   }
 }
 
@@ -41,7 +49,7 @@ function record(id: string, progress: Partial<InstanceRecord> = {}): InstanceRec
     id,
     name: id,
     host: 'machine',
-    address: `http://127.0.0.1:${id.length}`,
+    address: `http://${id}.internal:9900`,
     version: '1',
     startedAt: '2026-11-25T00:00:00.000Z',
     boot: `boot of ${id}`,
@@ -67,6 +75,16 @@ let progress: Progress
 let convergence: Convergence
 let lineage: Lineage
 let own: InstanceProgress
+let struck: [name: string, departure: Departure][]
+
+/** As after the three seconds in which no instance is judged. */
+function endGrace(): void {
+  ;(fleet as unknown as { members: { graceUntil: number } }).members.graceUntil = 0
+}
+
+function departure(id: string, ageMs: number, said: Partial<Departure> = {}): Sighting {
+  return { id, record: { leaving: true, why: 'left', by: null, reason: null, ...said }, ageMs }
+}
 
 /** Has the fleet hear what the register says now, as with the next beat. */
 async function beat(): Promise<void> {
@@ -82,8 +100,7 @@ beforeEach(async () => {
     progress,
     lineage,
     others: () => fleet.others(),
-    hasTakenLeave: (id) => fleet.hasTakenLeave(id),
-    unknown: () => fleet.unknown(),
+    unreadable: () => fleet.unreadable(),
     ownName: 'me',
   })
   fleet = new Fleet({
@@ -92,11 +109,13 @@ beforeEach(async () => {
     record: () => record('me'),
     progress: () => own,
     onChange: () => convergence.check(),
+    onStruck: (...told) => struck.push(told),
   })
+  struck = []
   lineage.add({ revision: 1, head: 'h1' })
   // Whoever starts gives everybody three seconds; these are over.
   await beat()
-  ;(fleet as unknown as { graceUntil: number }).graceUntil = 0
+  endGrace()
   progress.add('worker')
   progress.take('worker', { type: 'applied', generation: 1, busy: {} })
 })
@@ -171,7 +190,7 @@ describe('an instance', () => {
     register.sightings = [sighting(record('b'), 10_000), sighting(record('c'), 2 * 3_600_000)]
     await beat()
     expect(fleet.live().map(({ record }) => record.id)).toEqual(['b'])
-    ;(fleet as unknown as { graceUntil: number }).graceUntil = 0
+    endGrace()
     await beat()
     expect(fleet.live()).toEqual([])
   })
@@ -187,12 +206,12 @@ describe('an instance', () => {
     register.sightings = [sighting(record('b', { applied: null }))]
     await beat()
     const waited = convergence.wait({ generation: 1, state: { revision: 1, head: 'h1' } }, [], 5_000)
-    register.tell('b', { leaving: true })
+    register.tell('b', { leaving: true, why: 'left', by: null, reason: null })
     expect(await waited).toMatchObject({ applied: true, leftOut: [] })
     expect(fleet.others()).toEqual([])
   })
 
-  test('that is gone is struck off when another has its address, or after a day', async () => {
+  test('that is gone is struck off when another lives in its place, and not because it is gone for long', async () => {
     register.sightings = [
       sighting(record('b1', { address: 'http://10.0.0.1:9900' }), 60_000),
       sighting(record('b2', { address: 'http://10.0.0.1:9900' })),
@@ -200,7 +219,50 @@ describe('an instance', () => {
       sighting(record('gone', { address: 'http://10.0.0.3:9900' }), 60_000),
     ]
     await beat()
-    expect(register.struck).toEqual(['b1', 'old'])
+    expect(register.struck).toEqual(['b1'])
+    expect(convergence.leftOut()).toEqual(['gone', 'old'])
+  })
+
+  test('that is gone is named until it is back, has taken leave or is struck off', async () => {
+    const all = ['b', 'c', 'd'].map((id) => sighting(record(id), 60_000))
+    register.sightings = [...all, { id: 'newer', record: { says: 'something else' }, ageMs: 60_000 }]
+    await beat()
+    expect(convergence.leftOut()).toEqual(['b', 'c', 'd', 'newer'])
+    register.sightings = [
+      sighting(record('b')),
+      departure('c', 100),
+      departure('d', 100, { why: 'struck', by: 'alice', reason: 'burnt' }),
+      departure('newer', 100, { why: 'struck', by: 'alice' }),
+    ]
+    await beat()
+    await beat()
+    expect(convergence.leftOut()).toEqual([])
+    expect(struck.map(([name, { by, reason }]) => [name, by, reason])).toEqual([
+      ['d', 'alice', 'burnt'],
+      ['newer', 'alice', null],
+    ])
+    register.sightings = [sighting(record('d'))]
+    await beat()
+    expect(fleet.live().map(({ record }) => record.id)).toEqual(['b', 'd'])
+  })
+
+  test('that is gone is named although the register was emptied, and is put back there', async () => {
+    register.sightings = [sighting(record('b'), 60_000), sighting(record('c')), sighting(record('d'))]
+    await beat()
+    register.sightings = [sighting(record('c'))]
+    await beat()
+    expect(convergence.leftOut()).toEqual(['b'])
+    await beat()
+    expect(register.putBack.map(({ id }) => id)).toEqual(['b'])
+    expect(register.putBack[0]?.ageMs).toBeGreaterThanOrEqual(60_000)
+    // It had lived a moment ago, and may be about to beat.
+    expect(fleet.live().map(({ record }) => record.id)).toEqual(['c', 'd'])
+  })
+
+  test('that has departed is forgotten after a day', async () => {
+    register.sightings = [departure('b', 23 * 3_600_000), departure('c', 25 * 3_600_000)]
+    await beat()
+    expect(register.forgotten).toEqual(['c'])
   })
 
   test('tells of its progress once, however much has happened in one turn', async () => {
@@ -234,7 +296,7 @@ describe('what is waited for', () => {
       const told = { boot: `boot of ${id}`, sequence: 9, applied: { revision: 1, head: 'h1' }, busy: {}, cut: {} }
       register.tell(id, told)
     }
-    expect(await waited).toMatchObject({ applied: true, lagging: [], leftOut: [] })
+    expect(await waited).toMatchObject({ applied: true, lagging: [], leftOut: ['gone'] })
   })
 
   test('is not in force where another change has that revision, or a later one of another past', async () => {
@@ -266,13 +328,16 @@ describe('what is waited for', () => {
     expect(await waited).toMatchObject({ busy: {}, cut: 3 })
   })
 
-  test('is not waited for from who has died meanwhile, who is named', async () => {
+  test('is not waited for from an instance that is gone, which is named', async () => {
     register.sightings = [sighting(record('b', { applied: null }))]
     await beat()
     const waited = convergence.wait(goal, [], 5_000)
     register.sightings = [sighting(record('b', { applied: null }), 3_500)]
     await beat()
     expect(await waited).toMatchObject({ applied: true, leftOut: ['b'] })
+    // Also where it was gone before.
+    expect(await convergence.wait(goal, [], 5_000)).toMatchObject({ applied: true, leftOut: ['b'] })
+    expect(await convergence.wait(goal, [], 5_000, true)).toMatchObject({ applied: true, leftOut: [] })
   })
 
   test('names instances by their address as well where the name is not enough', async () => {
@@ -282,5 +347,14 @@ describe('what is waited for', () => {
     ]
     await beat()
     expect(convergence.standing(goal, []).lagging).toEqual(['me (http://10.0.0.2:9900)', 'c'])
+    register.sightings = [
+      sighting(record('c', { applied: null })),
+      sighting(record('d', { name: 'c', address: '' }), 9_000),
+    ]
+    await beat()
+    expect(convergence.standing(goal, [])).toMatchObject({
+      lagging: ['me (http://10.0.0.2:9900)', 'c'],
+      leftOut: ['c (d)'],
+    })
   })
 })

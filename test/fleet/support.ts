@@ -80,15 +80,20 @@ export class Fleet {
     )
   }
 
-  /** Resolves when all that run know each other, are at one revision, and find every server up. */
+  /**
+   * Resolves when all that run know each other, are at one revision, and find every server up. Those that were killed are
+   * struck off: another one that was started since is not at the same place, having ports of its own.
+   */
   async settled(): Promise<void> {
     await until(async () => {
       const views = await Promise.all(this.all.map((each) => each.api('GET', '/api/instances')))
+      const instances: { id: string; live: boolean }[] = views[0]?.body.instances ?? []
+      for (const { id, live } of instances) if (!live) await this.all[0]?.api('DELETE', `/api/instances/${id}`)
       const servers = await Promise.all(this.all.map((each) => each.api('GET', '/api/servers')))
       const revisions = new Set(views.map(({ body }) => body.revision))
       return (
         revisions.size === 1 &&
-        views.every(({ body }) => liveNames(body).length === this.all.length && areReachable(body.instances)) &&
+        views.every(({ body }) => body.instances.length === this.all.length && areReachable(body.instances)) &&
         servers.every(({ body }) => body.servers.every(({ health }: { health: string }) => health === 'up'))
       )
     })
@@ -145,9 +150,9 @@ export function liveNames(body: { instances: { name: string; live: boolean }[] }
     .sort()
 }
 
-/** Whether the addresses of all that live are known, which is so from the second heartbeat on. */
+/** Whether all live, and their addresses are known, which is so from the second heartbeat on. */
 function areReachable(instances: readonly { address: string; live: boolean }[]): boolean {
-  return instances.every(({ address, live }) => !live || address !== '')
+  return instances.every(({ address, live }) => live && address !== '')
 }
 
 /** The instance of this name as another one knows it; the one that lives where there was another before. */

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { Cutover, type CutoverOptions } from './cutover.ts'
 import { type ProcessOf, processesOf, type Role } from './processes.ts'
 import type { Relay } from './relay.ts'
@@ -15,6 +17,8 @@ export class Seat {
   readonly #options: SeatOptions
   #cutover: Cutover | null = null
   #controlSince = 0
+  /** Of the admin API: an instance that starts where another one was killed is known by it to have replaced that one. */
+  #adminPort = 0
   /** All that instances here have printed before the present one. */
   #printed = ''
 
@@ -41,9 +45,10 @@ export class Seat {
 
   /** What its instances run on. */
   get options(): CutoverOptions {
-    const { store, fleet } = this.#options
+    const { admin, store, fleet } = this.#options
     return {
       ...this.#options,
+      admin: { listen: `127.0.0.1:${this.#adminPort}`, ...admin },
       store: { redis: `redis://127.0.0.1:${this.relay.port}`, ...store },
       fleet: { name: this.name, ...fleet },
     }
@@ -52,6 +57,7 @@ export class Seat {
   /** Starts an instance on what the last one has left. */
   async start(): Promise<void> {
     if (this.#cutover !== null) this.#printed = `${this.printed}\n--- started again\n`
+    if (this.#adminPort === 0) this.#adminPort = await lastingPort()
     this.#cutover = await Cutover.start(this.options)
     this.#controlSince = performance.now()
   }
@@ -82,5 +88,19 @@ export class Seat {
     process.kill(control.pid, 'SIGKILL')
     this.#controlSince = performance.now()
     return true
+  }
+}
+
+/** A free port that no connection gets by chance: it lies below those that the system gives out. */
+async function lastingPort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    server.close()
+    if (isFree) return port
   }
 }

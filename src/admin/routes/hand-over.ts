@@ -4,7 +4,7 @@ import httpProxy from '@fastify/http-proxy'
 import type { SwaggerTransform } from '@fastify/swagger'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { quote } from '../../config/problems.ts'
-import type { Member } from '../../control/fleet/fleet.ts'
+import type { Member } from '../../control/fleet/members.ts'
 import { ACTOR_HEADER, FOR_HEADER, ROLE_HEADER } from '../auth.ts'
 import type { AdminContext } from '../context.ts'
 import { describe } from '../openapi.ts'
@@ -55,7 +55,7 @@ export function instanceOf({ fleet, self }: AdminContext, wanted: string): Membe
 
 /** Hands a call on to the admin API of any instance of the fleet, `/api/instances/{id}/…` to `/api/…` there. */
 export function handOverRoutes(app: FastifyInstance, context: AdminContext): void {
-  const { fleetToken, settings, self } = context
+  const { fleet, fleetToken, settings, self } = context
   app.decorateRequest('handOver')
 
   const target = (request: FastifyRequest): FastifyRequest['handOver'] => {
@@ -64,7 +64,7 @@ export function handOverRoutes(app: FastifyInstance, context: AdminContext): voi
     const isGone = found !== 'self' && !found.live
     // One that is only cut off from the store can be asked all the same; but who has its address now must not see a token.
     const failing = isGone
-      ? `${name} was last heard of at ${found.lastSeen.toISOString()}; it is gone.`
+      ? `${name} was last heard of at ${fleet.lastSeen(found).toISOString()}; it is gone.`
       : `${name} could not be reached, or broke off.`
     if (isGone && settings.tokens.length > 0) throw new ApiProblem(502, 'Instance gone', failing)
     if (!URL.canParse(address) || !address.startsWith('http://')) {

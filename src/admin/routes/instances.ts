@@ -1,9 +1,16 @@
 import type { FastifyInstance } from 'fastify'
-import type { Member } from '../../control/fleet/fleet.ts'
+import { quote } from '../../config/problems.ts'
+import * as kind from '../../config/schema/kinds.ts'
+import type { Member } from '../../control/fleet/members.ts'
 import type { FileVersion, InstanceRecord } from '../../model/fleet.ts'
 import type { AdminContext } from '../context.ts'
+import { commandMembers, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
+import { ApiProblem, unknownProblem } from '../problems.ts'
 import { instanceOf } from './hand-over.ts'
+
+const StrikeBody = kind.section({ reason: commandMembers.reason }, {})
+const StrikeQuery = kind.section({ reason: WriteQuery.properties.reason }, {})
 
 interface InstanceView
   extends Omit<
@@ -51,8 +58,8 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
     return view(self.record(), { self: true, live: true, lastSeen: new Date().toISOString() })
   }
 
-  const other = ({ record, live, lastSeen }: Member): InstanceView =>
-    view(record, { self: false, live, lastSeen: lastSeen.toISOString() })
+  const other = (member: Member): InstanceView =>
+    view(member.record, { self: false, live: member.live, lastSeen: fleet.lastSeen(member).toISOString() })
 
   api.get(
     '/api/instances',
@@ -81,4 +88,52 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
       return found === 'self' ? own() : other(found)
     },
   )
+
+  api.delete<{ Params: { id: string } }>(
+    '/api/instances/:id',
+    {
+      schema: describe({
+        tag: 'instance',
+        summary: 'Strike off an instance that is gone for good, by id or name: no answer names it in leftOut any more',
+        query: StrikeQuery,
+        body: StrikeBody,
+        answer: 'InstanceStruck',
+      }),
+    },
+    async (request, reply) => {
+      const { reason } = readBody(StrikeBody, request)
+      const { reason: inQuery } = readInput(StrikeQuery, request.query)
+      const id = goneInstance(context, request.params.id)
+      const member = fleet.others().find(({ record }) => record.id === id)
+      if ((await fleet.strike(id, request.actor.name, reason || inQuery || null)) === 'alive') throw isAlive(id)
+      const { revision } = control.state
+      reply.header('etag', `"${revision}"`)
+      return { revision, changed: true, instance: member === undefined ? null : other(member) }
+    },
+  )
+}
+
+/** The id of an instance that is gone, by its id or by its name if only one goes by that. Throws 404 and 409. */
+function goneInstance({ fleet, self }: AdminContext, wanted: string): string {
+  const others = fleet.others().map(({ record, live }) => ({ id: record.id, name: record.name, live }))
+  const unreadable = fleet.unreadable().map(({ id, live }) => ({ id, name: id, live }))
+  const all = [{ id: self.id, name: self.name, live: true }, ...others, ...unreadable]
+  const byId = all.filter(({ id }) => id === wanted)
+  const meant = byId.length > 0 ? byId : all.filter(({ name }) => name === wanted)
+  const gone = meant.filter(({ live }) => !live)
+  const [only, ...more] = gone
+  if (only !== undefined && more.length === 0) return only.id
+  if (only !== undefined) {
+    const detail = `${gone.length} instances that are gone are called ${quote(wanted)}; strike them off by id, see GET /api/instances.`
+    throw new ApiProblem(409, 'Ambiguous name', detail)
+  }
+  if (meant.length > 0) throw isAlive(wanted)
+  throw unknownProblem('instance', wanted, [...new Set(all.flatMap(({ id, name }) => [name, id]))])
+}
+
+function isAlive(wanted: string): ApiProblem {
+  const detail =
+    `${wanted} is alive, or was heard of less than three seconds ago: it is waited for, and needs no striking off. ` +
+    'Stop it first, with SIGTERM it takes leave by itself; GET /api/instances shows who is there.'
+  return new ApiProblem(409, 'Instance alive', detail)
 }

@@ -1,7 +1,7 @@
 import type { StateName } from '../../model/state.ts'
 import type { Progress } from '../progress.ts'
-import type { Member } from './fleet.ts'
 import type { Lineage } from './lineage.ts'
+import type { Member, Unreadable } from './members.ts'
 
 /** What is to be in force: the table of this instance, and the state of all the others. */
 export interface Goal {
@@ -19,14 +19,14 @@ export interface Standing {
   readonly busy: Readonly<Record<string, number>>
   /** The instances where they are. */
   readonly busyAt: readonly { readonly instance: string; readonly keys: readonly string[] }[]
+  /** Instances, by name, that have gone without taking leave: what they have in force is not known. */
+  readonly leftOut: readonly string[]
 }
 
 /** How things stood when waiting ended. */
 export interface Waited extends Standing {
   /** Requests that were cut meanwhile at the targets asked about. */
   readonly cut: number
-  /** Instances that have died meanwhile: what they had in force is not known. */
-  readonly leftOut: readonly string[]
 }
 
 interface Parts {
@@ -34,9 +34,8 @@ interface Parts {
   readonly lineage: Lineage
   /** The other instances. */
   readonly others: () => readonly Member[]
-  readonly hasTakenLeave: (id: string) => boolean
-  /** Ids of others that live, and that nothing is known of. */
-  readonly unknown: () => readonly string[]
+  /** Others whose records cannot be read. */
+  readonly unreadable: () => readonly Unreadable[]
   /** Of this instance, for people. */
   readonly ownName: string
 }
@@ -74,13 +73,19 @@ export class Convergence {
       if (!hasIt) lagging.push(this.nameOf(member))
       add(() => this.nameOf(member), counts)
     }
-    if (!here) lagging.push(...this.parts.unknown())
-    return { applied: lagging.length === 0, lagging, busy, busyAt }
+    if (!here) lagging.push(...this.idsOfUnreadable(true))
+    return { applied: lagging.length === 0, lagging, busy, busyAt, leftOut: here ? [] : this.leftOut() }
+  }
+
+  /** Instances, by name, that have gone without taking leave, and are neither back nor struck off. */
+  leftOut(): readonly string[] {
+    const gone = this.parts.others().filter(({ live }) => !live)
+    return [...gone.map((member) => this.nameOf(member)), ...this.idsOfUnreadable(false)].sort()
   }
 
   /**
    * Resolves once `goal` is in force everywhere and nothing is under way at `keys`, or after `timeoutMs`, with how things
-   * stand then. An instance that dies meanwhile is waited for no longer; once `isLost`, nothing is.
+   * stand then. An instance that is gone is not waited for, but named; once `isLost`, nothing is waited for.
    */
   wait(
     goal: Goal,
@@ -90,16 +95,13 @@ export class Convergence {
     isLost: () => boolean = () => false,
   ): Promise<Waited> {
     const cutBefore = this.cuts(keys, here)
-    const awaited = new Map(this.live().map((member) => [member.record.id, this.nameOf(member)]))
     return new Promise((resolve) => {
       const end = (standing: Standing): void => {
         clearTimeout(timer)
         this.waiters.delete(check)
         const cuts = [...this.cuts(keys, here)].map(([id, count]) => Math.max(0, count - (cutBefore.get(id) ?? 0)))
         const cut = cuts.reduce((sum, count) => sum + count, 0)
-        const living = new Set(this.live().map(({ record: { id } }) => id))
-        const gone = [...awaited].filter(([id]) => !living.has(id) && !this.parts.hasTakenLeave(id))
-        resolve({ ...standing, cut, leftOut: here ? [] : gone.map(([, name]) => name) })
+        resolve({ ...standing, cut })
       }
       const check = (): void => {
         const standing = this.standing(goal, keys, here)
@@ -112,9 +114,18 @@ export class Convergence {
   }
 
   /** An instance as people shall know it: by its name, and by its address where that is not enough. */
-  nameOf({ record: { name, address } }: Member): string {
-    const names = [this.parts.ownName, ...this.live().map(({ record }) => record.name)]
-    return names.filter((other) => other === name).length > 1 ? `${name} (${address})` : name
+  nameOf({ record: { id, name, address }, live }: Member): string {
+    // The name of one that lives does not change because another one of that name is gone.
+    const others = this.parts.others().filter((other) => other.record.id !== id && (other.live || !live))
+    const names = [this.parts.ownName, ...others.map(({ record }) => record.name)]
+    return names.includes(name) ? `${name} (${address || id})` : name
+  }
+
+  private idsOfUnreadable(live: boolean): readonly string[] {
+    return this.parts
+      .unreadable()
+      .filter((each) => each.live === live)
+      .map(({ id }) => id)
   }
 
   private live(): readonly Member[] {

@@ -1,27 +1,14 @@
-import type { InstanceProgress, InstanceRecord } from '../../model/fleet.ts'
-import { isProgress, isRecord } from '../../model/fleet-shape.ts'
+import type { Departure, InstanceProgress, InstanceRecord } from '../../model/fleet.ts'
+import { isDeparture } from '../../model/fleet-shape.ts'
 import type { JsonObject } from '../../model/state.ts'
 import type { Register, Sighting } from '../../store/register.ts'
 import { StoreUnavailable } from '../../store/store.ts'
+import type { Member, Unreadable } from './members.ts'
+import { GONE_MS, Members } from './members.ts'
 
 export const BEAT_MS = 1_000
-/** Without a beat for so long, an instance is gone. Source: SPEC §6. */
-const GONE_MS = 3 * BEAT_MS
-/** Who starts cannot know whether the others were silent because the store was away: for so long it may have been. */
-const OUTAGE_MS = 3_600_000
-/** One that is gone is shown for so long. */
-const FORGOTTEN_MS = 24 * 3_600_000
-
-const LEAVING: JsonObject = { leaving: true }
-
-/** Another instance of the fleet. */
-export interface Member {
-  readonly record: InstanceRecord
-  /** The sequence of the last time that it said all of itself. */
-  readonly saidAll: number
-  readonly live: boolean
-  readonly lastSeen: Date
-}
+/** The register keeps for so long that an instance has departed: every instance that can be heard knows it by then. */
+const DEPARTED_MS = 24 * 3_600_000
 
 export interface FleetOptions {
   /** null = there is no fleet: the store is this instance's own. */
@@ -31,24 +18,23 @@ export interface FleetOptions {
   readonly progress: () => InstanceProgress
   /** Somebody has come, gone, or come further. */
   readonly onChange: () => void
+  /** A person has struck off an instance, here or elsewhere. */
+  readonly onStruck?: (name: string, departure: Departure) => void
+  /** Milliseconds since the epoch, by the clock that times are shown by. */
+  readonly nowMs?: () => number
 }
 
 /**
- * Who shares the store: every instance says each second how it is, and at once when it has come further. Who has not been
- * heard of for three seconds is gone. While the store is away nobody can be heard, and nobody is judged.
+ * Tells the other instances that share the store how this one is, each second, and at once when it has come further; and
+ * knows the same of them. One that has not been heard of for three seconds is gone. While the store is away no instance can
+ * be heard, and none is judged.
  */
 export class Fleet {
   private readonly options: FleetOptions
-  private readonly members = new Map<string, Member>()
-  /** Who has taken leave; as many as there were. */
-  private readonly left = new Set<string>()
-  /** Who lives, and says what this version does not understand. */
-  private unreadable: readonly string[] = []
+  private readonly members: Members
   private timer: NodeJS.Timeout | undefined
   private hasJoined = false
   private hasLeft = false
-  /** Monotonic ms; nobody who was there is gone before. */
-  private graceUntil = 0
   /** Monotonic ms; null = there was none. */
   private lastBeatAt: number | null = null
   private isReporting = false
@@ -56,7 +42,17 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.options = options
-    options.register?.onReport((id, progress) => this.heard(id, progress))
+    this.members = new Members({
+      id: options.id,
+      now: () => performance.now(),
+      onDeparture: (name, departure) => {
+        if (departure.why === 'struck') options.onStruck?.(name, departure)
+      },
+    })
+    options.register?.onReport((id, said) => {
+      this.members.hear(id, said)
+      options.onChange()
+    })
   }
 
   /** Makes this instance known, now, and keeps it so. Resolves when the others know of it, or the store is away. */
@@ -73,7 +69,7 @@ export class Fleet {
     try {
       await this.beat()
     } finally {
-      // Some jitter: a fleet that was started at once shall not ask the store at once for ever.
+      // Some jitter, so that instances that were started together do not all ask the store in the same moment.
       if (!this.hasLeft) {
         this.timer = setTimeout(() => void this.beatOn(), BEAT_MS * (0.9 + Math.random() * 0.1)).unref()
       }
@@ -83,17 +79,18 @@ export class Fleet {
   /** Tells the others at once all there is to say, instead of with the next beat. */
   announce(): void {
     const { register, id, record } = this.options
-    if (this.hasJoined) register?.report(id, record() as unknown as JsonObject)
+    if (this.hasJoined) register?.report(id, asJson(record()))
   }
 
-  /** Takes leave: nobody shall wait for this instance. */
+  /** Takes leave: no instance waits for this one any more. */
   async leave(): Promise<void> {
     const { register, id } = this.options
     if (this.hasLeft) return
     this.stop()
     if (!this.hasJoined) return
-    register?.report(id, LEAVING)
-    await register?.strike([id]).catch(ifUnavailable)
+    const departure: Departure = { leaving: true, why: 'left', by: null, reason: null }
+    register?.report(id, asJson(departure))
+    await register?.strike([id], asJson(departure), 0).catch(ifUnavailable)
   }
 
   /** Says no more. */
@@ -102,24 +99,34 @@ export class Fleet {
     clearTimeout(this.timer)
   }
 
+  /**
+   * Strikes off an instance that is gone: no answer names it any more, until it is back. `alive`: it has been heard of
+   * meanwhile. Throws StoreUnavailable.
+   */
+  async strike(id: string, by: string, reason: string | null): Promise<'struck' | 'alive'> {
+    const struck = await this.strikeGone([id], { leaving: true, why: 'struck', by, reason })
+    return struck.includes(id) ? 'struck' : 'alive'
+  }
+
   /** There is nobody else, and never will be. */
   get isAlone(): boolean {
     return this.options.register === null
   }
 
-  /** The others: those that live, and those that are gone since not too long ago. */
+  /** The others: those that live, and those that have gone without taking leave. */
   others(): readonly Member[] {
-    return [...this.members.values()]
+    return this.members.all()
   }
 
-  /** Whether an instance has taken leave, instead of dying. */
-  hasTakenLeave(id: string): boolean {
-    return this.left.has(id)
+  /** Instances that nothing is known of but that they are, or were, there: of a newer version, say. */
+  unreadable(): readonly Unreadable[] {
+    return this.members.unreadable()
   }
 
-  /** Ids of instances that live, and that nothing is known of: of a newer version, say. */
-  unknown(): readonly string[] {
-    return this.unreadable
+  /** When an instance was last heard of. */
+  lastSeen({ seenAt }: Member): Date {
+    const { nowMs = Date.now } = this.options
+    return new Date(nowMs() - (performance.now() - seenAt))
   }
 
   live(): readonly Member[] {
@@ -146,13 +153,16 @@ export class Fleet {
     const { register, id, record, onChange } = this.options
     if (register === null) return
     try {
-      const sightings = await register.beat(id, record() as unknown as JsonObject)
+      const sightings = await register.beat(id, asJson(record()), this.members.lost())
       if (this.hasLeft) return
       const now = performance.now()
+      const silenceMs = this.lastBeatAt === null ? null : now - this.lastBeatAt
       // After a silence of ours nothing follows from that of the others: the store may have been away for all.
-      if (this.lastBeatAt === null || now - this.lastBeatAt > 2 * BEAT_MS) this.graceUntil = now + GONE_MS
+      if (silenceMs === null || silenceMs > 2 * BEAT_MS) this.members.graceUntil = now + GONE_MS
+      // What the register does not have may have departed so long ago that it is not kept any more.
+      if (silenceMs !== null && silenceMs > DEPARTED_MS / 2) this.members.clear()
       this.lastBeatAt = now
-      this.see(sightings.filter((sighting) => sighting.id !== id))
+      this.members.see(sightings)
       onChange()
       await this.tidy(sightings)
     } catch (error) {
@@ -160,69 +170,31 @@ export class Fleet {
     }
   }
 
-  private see(sightings: readonly Sighting[]): void {
-    const seen = new Set(sightings.map(({ id }) => id))
-    for (const id of this.members.keys()) if (!seen.has(id)) this.members.delete(id)
-    this.unreadable = sightings.filter(({ record, ageMs }) => ageMs <= GONE_MS && !isRecord(record)).map(({ id }) => id)
-    for (const sighting of sightings) this.take(sighting)
-  }
-
-  private take({ id, record, ageMs }: Sighting): void {
-    if (!isRecord(record)) return
-    const known = this.members.get(id)
-    const maybeAway = known === undefined ? ageMs < OUTAGE_MS : known.live
-    const inGrace = maybeAway && performance.now() < this.graceUntil
-    const live = ageMs <= GONE_MS || inGrace
-    const lastSeen = new Date(Date.now() - ageMs)
-    const same = known?.record.boot === record.boot ? known : null
-    if (same !== null && same.saidAll >= record.sequence) {
-      // What it has said in between is newer than what it beats.
-      this.members.set(id, { ...same, live, lastSeen })
-      return
-    }
-    const newest = same !== null && same.record.sequence > record.sequence ? progressOf(same.record) : {}
-    this.members.set(id, { record: { ...record, ...newest }, saidAll: record.sequence, live, lastSeen })
-  }
-
-  /** Somebody says something between two beats: how far it has come, all of itself, or that it leaves. */
-  private heard(id: string, progress: JsonObject): void {
-    if (id === this.options.id) return
-    if (progress.leaving === true) {
-      this.left.add(id)
-      if (this.members.delete(id)) this.options.onChange()
-      return
-    }
-    if (isRecord(progress)) {
-      this.take({ id, record: progress, ageMs: 0 })
-      this.options.onChange()
-      return
-    }
-    const member = this.members.get(id)
-    if (member === undefined || !isProgress(progress) || progress.boot !== member.record.boot) return
-    if (progress.sequence <= member.record.sequence) return
-    this.members.set(id, { ...member, record: { ...member.record, ...progressOf(progress) } })
-    this.options.onChange()
-  }
-
-  /** Strikes off who is gone for long, and who has come back as another. */
+  /** Strikes off gone instances that others have replaced, and clears away departures of long ago. */
   private async tidy(sightings: readonly Sighting[]): Promise<void> {
-    const places = new Set([this.options.record(), ...this.live().map(({ record }) => record)].flatMap(placeOf))
-    const gone = sightings.filter(({ id, ageMs }) => {
-      const member = this.members.get(id)
-      if (id === this.options.id || member?.live === true) return false
-      return ageMs > FORGOTTEN_MS || (member !== undefined && placeOf(member.record).some((place) => places.has(place)))
-    })
-    if (gone.length > 0) await this.options.register?.strike(gone.map(({ id }) => id))
+    const { register, record } = this.options
+    const replaced = this.members.replaced(record()).map((member) => member.record.id)
+    if (replaced.length > 0) await this.strikeGone(replaced, { leaving: true, why: 'replaced', by: null, reason: null })
+    const old = sightings.filter((each) => isDeparture(each.record) && each.ageMs > DEPARTED_MS).map(({ id }) => id)
+    if (old.length > 0) await register?.forget(old)
+  }
+
+  /** Resolves with those that the register has struck off: not those that have beaten meanwhile. Throws StoreUnavailable. */
+  private async strikeGone(ids: readonly string[], departure: Departure): Promise<readonly string[]> {
+    const { register, onChange } = this.options
+    const said = asJson(departure)
+    const struck = (await register?.strike(ids, said, GONE_MS)) ?? []
+    for (const id of struck) {
+      this.members.hear(id, said)
+      register?.report(id, said)
+    }
+    if (struck.length > 0) onChange()
+    return struck
   }
 }
 
-/** Where an instance is, for nobody else can be there: the address of its admin API, on its machine. */
-function placeOf({ host, address }: InstanceRecord): string[] {
-  return address === '' ? [] : [`${host} ${address}`]
-}
-
-function progressOf({ boot, sequence, applied, busy, cut }: InstanceProgress): InstanceProgress {
-  return { boot, sequence, applied, busy, cut }
+function asJson(value: InstanceRecord | Departure): JsonObject {
+  return value as unknown as JsonObject
 }
 
 function ifUnavailable(error: unknown): void {

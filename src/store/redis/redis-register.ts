@@ -8,6 +8,7 @@ import type { RedisKeys } from './redis-keys.ts'
 import { script } from './script.ts'
 
 const BEAT = script('beat.lua')
+const STRIKE = script('strike.lua')
 /** What instances tell between their beats, of all of them; what is older comes with the next beat. */
 const KEEP_REPORTS = 1_000
 
@@ -22,8 +23,10 @@ export class RedisRegister implements Register {
     this.#keys = keys
   }
 
-  async beat(id: string, record: JsonObject): Promise<readonly Sighting[]> {
-    const reply = (await this.#connection.run(BEAT, [this.#keys.instances], [id, JSON.stringify(record)])) as string[]
+  async beat(id: string, record: JsonObject, lost: readonly Sighting[] = []): Promise<readonly Sighting[]> {
+    const putBack = lost.flatMap((each) => [each.id, each.ageMs, JSON.stringify(each.record)])
+    const args = [id, JSON.stringify(record), ...putBack]
+    const reply = (await this.#connection.run(BEAT, [this.#keys.instances], args)) as string[]
     const nowMs = Number(reply.at(-1))
     return [...pairs(reply.slice(0, -1))].flatMap(([each, said]) => {
       const at = said.indexOf('|')
@@ -46,7 +49,12 @@ export class RedisRegister implements Register {
     this.#listener = listener
   }
 
-  async strike(ids: readonly string[]): Promise<void> {
+  async strike(ids: readonly string[], departure: JsonObject, silentMs: number): Promise<readonly string[]> {
+    const args = [silentMs, JSON.stringify(departure), ...ids]
+    return (await this.#connection.run(STRIKE, [this.#keys.instances], args)) as string[]
+  }
+
+  async forget(ids: readonly string[]): Promise<void> {
     if (ids.length > 0) await this.#connection.command((client) => client.hdel(this.#keys.instances, ...ids))
   }
 

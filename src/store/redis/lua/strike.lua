@@ -1,0 +1,19 @@
+-- Puts a note of departure in the place of what instances have said last, unless they were heard of lately.
+--
+-- KEYS  1 instances (hash)
+-- ARGV  1 ms of silence that it takes (0 = none)  2 the note (JSON)  3… ids
+-- Returns the ids where it stands now
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local struck = {}
+for i = 3, #ARGV do
+  local said = redis.call('HGET', KEYS[1], ARGV[i])
+  local isNote = said and string.find(said, '|{"leaving":true', 1, true)
+  local at = said and not isNote and tonumber(string.match(said, '^%d+')) or 0
+  if now - at >= tonumber(ARGV[1]) then
+    redis.call('HSET', KEYS[1], ARGV[i], string.format('%.0f', now) .. '|' .. ARGV[2])
+    struck[#struck + 1] = ARGV[i]
+  end
+end
+return struck
