@@ -6,9 +6,9 @@ import { own } from '../model/names.ts'
 import type { LocalCommand, Override } from '../model/overrides.ts'
 import { overridden } from '../model/overrides.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
-import { overtakenRefusal } from '../model/relative.ts'
+import { isRelative, overtakenRefusal } from '../model/relative.ts'
 import type { ServiceSpec } from '../model/spec.ts'
-import type { Documents, JsonObject, Service, ServiceDocument, State } from '../model/state.ts'
+import type { Change, Documents, JsonObject, Service, ServiceDocument, State } from '../model/state.ts'
 import { EMPTY_DOCUMENTS } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
 import { StoreUnavailable } from '../store/store.ts'
@@ -36,6 +36,13 @@ export interface Done {
 }
 
 export type Result = Done | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** A change that a command comes to, not made yet. */
+interface Decided {
+  readonly kind: 'change'
+  readonly command: Command
+  readonly change: Change
+}
 
 /** A definition in the store that this version cannot make sense of; its service is left out. */
 export interface InvalidService {
@@ -82,29 +89,56 @@ export class Controller {
     listener(this.state)
   }
 
-  /** Carries out a command, or says why not. Throws StoreUnavailable. */
+  /**
+   * Carries out a command, or says why not. What is answered without a change being made, and what depends on where the
+   * traffic goes, is decided on a state that is not older than the call. Throws StoreUnavailable.
+   */
   async execute(make: CommandMaker, request: Request): Promise<Result> {
-    const seen = this.stored
+    let seen = this.stored
+    let isCurrent = false
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const status = this.store.status()
       // What is known here may be old: nothing is decided on it, not even that nothing is left to change.
       if (!status.up) throw new StoreUnavailable(`the store is away: ${status.detail}`)
       const before = this.stored
-      const made = make(before, request)
-      if ('refusal' in made) return { kind: 'refused', refusal: made.refusal }
-      const { command } = made
-      const outcome = decide(before, command, request, this.facts())
-      if (outcome.kind === 'refused') return outcome
-      if (outcome.kind === 'repeated') return done(true, outcome.revision, drainsOf(command, before, before))
-      if (outcome.kind === 'unchanged') return done(false, before.revision, drainsOf(command, before, before))
+      const verdict = this.judge(make, request, before)
+      // A commit finds out by itself whether its state is the newest; nothing else does.
+      if (!isCurrent && (verdict.kind !== 'change' || isRelative(verdict.command))) {
+        await this.store.refresh()
+        isCurrent = true
+        if (this.stored !== before) {
+          seen = this.stored
+          continue
+        }
+      }
+      if (verdict.kind !== 'change') return verdict
+      const { command, change } = verdict
       const overtaken = overtakenRefusal(command, seen, before)
       if (overtaken !== null) return { kind: 'refused', refusal: overtaken }
-      const committed = await this.store.commit(outcome.change)
+      const committed = await this.store.commit(change)
       if (committed === 'stale') continue
       const drains = drainsOf(command, before, this.stored)
-      return { ...done(true, outcome.change.revision, drains), unreplicated: committed === 'unreplicated' }
+      return { ...done(true, change.revision, drains), unreplicated: committed === 'unreplicated' }
     }
     throw new StoreUnavailable(`others were first, ${MAX_TRIES} times in a row`)
+  }
+
+  /** What a command comes to on `state`: a change to be committed, or the result without one. */
+  private judge(make: CommandMaker, request: Request, state: State): Result | Decided {
+    const made = make(state, request)
+    if ('refusal' in made) return { kind: 'refused', refusal: made.refusal }
+    const { command } = made
+    const outcome = decide(state, command, request, this.facts())
+    switch (outcome.kind) {
+      case 'refused':
+        return outcome
+      case 'repeated':
+        return done(true, outcome.revision, drainsOf(command, state, state))
+      case 'unchanged':
+        return done(false, state.revision, drainsOf(command, state, state))
+      case 'change':
+        return { ...outcome, command }
+    }
   }
 
   /** Carries out a command on this instance alone; no revision is made. */

@@ -4,7 +4,7 @@ import type { Refusal } from './refusal.ts'
 import type { State } from './state.ts'
 
 /** Whether what a command does depends on where the traffic goes now: the other pool, the decision before this one. */
-function isRelative(command: Command): command is Extract<Command, { kind: 'switch' | 'rollback' }> {
+export function isRelative(command: Command): command is Extract<Command, { kind: 'switch' | 'rollback' }> {
   if (command.kind === 'switch') return command.to === undefined
   return command.kind === 'rollback' && command.revision === undefined
 }

@@ -55,6 +55,10 @@ export interface Store {
   /** The documents as last known. */
   documents(): Documents
   /**
+   * Makes sure that `documents()` is no older than this call; listeners have been told by then. Throws StoreUnavailable.
+   */
+  refresh(): Promise<void>
+  /**
    * Makes `change` the next revision, durably and whole, or does nothing. Resolves after the feed has told its
    * listeners. `stale` unless `change.revision` is exactly one above the store's. Throws StoreUnavailable.
    */

@@ -112,6 +112,9 @@ export class EmbeddedStore implements Store {
     return this.#documents
   }
 
+  /** Nobody else writes here. */
+  async refresh(): Promise<void> {}
+
   commit(change: Change): Promise<CommitOutcome> {
     const outcome = this.#queue.then(() => this.#commit(change))
     this.#queue = outcome.then(

@@ -120,6 +120,13 @@ export class RedisStore implements Store {
     return this.#known.documents
   }
 
+  /** One round trip where nothing has changed. */
+  async refresh(): Promise<void> {
+    await this.#sync.runAnew()
+    const { status } = this.#availability
+    if (!status.up) throw new StoreUnavailable(`the store is away: ${status.detail}`)
+  }
+
   commit(change: Change): Promise<CommitOutcome> {
     return this.#writer.commit(change)
   }

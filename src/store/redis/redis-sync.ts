@@ -48,6 +48,8 @@ export class RedisSync {
   counts: StoreCounts = { reloads: 0, lostRevisions: 0, restores: 0 }
   readonly #parts: Parts
   #running: Promise<void> | null = null
+  /** The run after that one. */
+  #next: Promise<void> | null = null
   /** Our user has the rights it needs, at the Redis that this connection leads to. */
   #isChecked = false
 
@@ -61,6 +63,17 @@ export class RedisSync {
       this.#running = null
     })
     return this.#running
+  }
+
+  /** As `run`, and begins now or later: one that is under way may have asked before what matters to the caller. */
+  runAnew(): Promise<void> {
+    if (this.#running === null) return this.run()
+    const begin = (): Promise<void> => {
+      this.#next = null
+      return this.run()
+    }
+    this.#next ??= this.#running.then(begin, begin)
+    return this.#next
   }
 
   /** The connection is a new one: as `run`. */
