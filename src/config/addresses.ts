@@ -96,6 +96,12 @@ export function explainServerUrl(text: string): string | undefined {
   return undefined
 }
 
+/** A host name that a certificate may bear, or nothing; undefined for anything else, addresses included. */
+export function parseServerName(text: string): string | undefined {
+  const name = text === '' ? '' : parseHost(text)
+  return name === undefined || name.startsWith('[') || isIP(name) !== 0 ? undefined : name
+}
+
 /** A path prefix without a trailing slash (`/` itself stays); undefined when it could match no request's path. */
 export function parsePathPrefix(text: string): string | undefined {
   if (!/^\/[\x21-\x7e]*$/.test(text) || /[?#*]/.test(text)) return undefined

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { JsonObject } from '../model/state.ts'
 import { formatListen, isLoopback, type ListenTarget } from './addresses.ts'
 import { checkMeaning } from './check-service.ts'
+import { checkTlsFiles } from './check-tls.ts'
 import type { AdminToken, Config, ListenAddress, Problem, ProxyListener, RedisTopology } from './config.ts'
 import { canonicalJson, mergePatch } from './merge.ts'
 import { NOT_YET_IN_FILE, refuseListenNotYet, refuseNotYet } from './not-yet.ts'
@@ -71,7 +72,11 @@ function checkTokens({ admin }: FileSettings, problems: Problems): void {
 
 function checkServices({ services }: FileSettings, problems: Problems): void {
   if (!isKeyed(services)) return
-  for (const [name, service] of Object.entries(services)) checkMeaning(service, childPath('services', name), problems)
+  for (const [name, service] of Object.entries(services)) {
+    const path = childPath('services', name)
+    checkMeaning(service, path, problems)
+    if (isKeyed(service) && isKeyed(service.pools)) checkTlsFiles(service.pools, path, problems)
+  }
   const located = Object.entries(services).filter(([name]) => {
     const path = childPath('services', name)
     return !problems.has(childPath(path, 'hosts')) && !problems.has(childPath(path, 'paths'))

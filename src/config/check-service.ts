@@ -1,6 +1,7 @@
 import { listed } from '../model/names.ts'
 import type { PoolSpec, ServiceSpec, Split } from '../model/spec.ts'
 import { shareOf, WHOLE } from '../model/split.ts'
+import { checkServerTls, checkTlsFiles } from './check-tls.ts'
 import type { Problem } from './config.ts'
 import { NOT_YET_IN_SERVICE, refuseNotYet } from './not-yet.ts'
 import { childPath, Problems, quote, suggestion } from './problems.ts'
@@ -24,10 +25,22 @@ export function checkService(name: string, source: unknown, path = ''): CheckedS
   return problems.list.length === 0 ? { ok: true, spec: resolve(settings) } : { ok: false, problems: problems.list }
 }
 
+/** Like `checkService`, for what people write now: the files that it names must be there, too. */
+export function checkNewService(name: string, source: unknown, path = ''): CheckedService {
+  const checked = checkService(name, source, path)
+  if (!checked.ok) return checked
+  const problems = new Problems()
+  checkTlsFiles(checked.spec.pools, path, problems)
+  return problems.list.length === 0 ? checked : { ok: false, problems: problems.list }
+}
+
 /** What the schema cannot say. `settings` may have gaps where `problems` already tells of something. */
 export function checkMeaning(settings: ServiceSettings, path: string, problems: Problems): void {
   if (!isKeyed(settings)) return
-  if (isKeyed(settings.pools)) checkSplit(settings.split, Object.keys(settings.pools), path, problems)
+  if (isKeyed(settings.pools)) {
+    checkSplit(settings.split, Object.keys(settings.pools), path, problems)
+    checkServerTls(settings.pools, path, problems)
+  }
   refuseNotYet(NOT_YET_IN_SERVICE, ServiceSchema, settings, path, problems)
 }
 

@@ -1,4 +1,4 @@
-import { checkService } from '../config/check-service.ts'
+import { checkNewService, checkService } from '../config/check-service.ts'
 import type { Config } from '../config/config.ts'
 import { diffPatch, mergePatch } from '../config/merge.ts'
 import { findOverlaps } from '../config/overlaps.ts'
@@ -108,7 +108,7 @@ export function applyConfiguration(config: Config, when: 'always' | 'started' | 
 }
 
 function define(state: State, name: string, source: JsonObject, action: string): ReturnType<CommandMaker> {
-  const checked = checkService(name, source)
+  const checked = checkNewService(name, source)
   if (!checked.ok) return { refusal: { kind: 'invalid', problems: checked.problems } }
   const definition = { source, spec: checked.spec }
   const problems = overlaps(state, new Map([[name, definition]]))

@@ -113,7 +113,9 @@ export class HealthBook {
     const before = this.checked
     this.unchecked = new Set(servers.filter(({ spec }) => spec.health === null).map(({ server }) => server.key))
     const targets = servers.flatMap(({ server, spec }) =>
-      spec.health === null || server.state === 'maint' ? [] : [{ key: server.key, url: server.url, spec: spec.health }],
+      spec.health === null || server.state === 'maint'
+        ? []
+        : [{ key: server.key, url: server.url, ...(server.tls && { tls: server.tls }), spec: spec.health }],
     )
     this.checked = new Set(targets.map(({ key }) => key))
     this.checker.watch(targets)

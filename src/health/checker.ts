@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { HealthSpec } from '../model/spec.ts'
+import type { HealthSpec, ServerTls } from '../model/spec.ts'
 import type { Health } from '../model/state.ts'
+import { Endpoint } from '../network/endpoint.ts'
 import { type ProbeResult, probe } from './probe.ts'
 
 /** The last probe of a server, as the API shows it. */
@@ -13,6 +14,7 @@ export interface CheckedTarget {
   /** Identity; says where the target lives, so that one that moves is another (`targetKey`). */
   readonly key: string
   readonly url: string
+  readonly tls?: ServerTls
   readonly spec: HealthSpec
 }
 
@@ -87,6 +89,8 @@ class Check {
   readonly #key: string
   readonly #settings: Settings
   #target: CheckedTarget | null = null
+  /** Held between probes, so that its name is kept up to date. */
+  #endpoint: Endpoint | null = null
   #passes = 0
   #failures = 0
   #timer: NodeJS.Timeout | undefined
@@ -100,12 +104,14 @@ class Check {
 
   /** Checks by this spec from now on; one equal to the last is no news. */
   follow(target: CheckedTarget): void {
-    const same = target.url === this.#target?.url && isDeepStrictEqual(target.spec, this.#target.spec)
-    if (same) return
+    const before = this.#target
+    const samePlace = target.url === before?.url && isDeepStrictEqual(target.tls, before.tls)
+    if (samePlace && isDeepStrictEqual(target.spec, before.spec)) return
+    if (!samePlace || this.#endpoint === null) this.#endpoint = new Endpoint(target.url, target.tls)
     this.#target = target
     this.stop()
     this.#run = new AbortController()
-    void this.#probe(target, this.#run.signal, true)
+    void this.#probe(this.#endpoint, target.spec, this.#run.signal, true)
   }
 
   adopt(health: 'up' | 'down'): void {
@@ -117,20 +123,22 @@ class Check {
     this.#run.abort()
   }
 
-  async #probe(target: CheckedTarget, signal: AbortSignal, first: boolean): Promise<void> {
-    const result = await probe(target.url, target.spec, signal)
+  async #probe(endpoint: Endpoint, spec: HealthSpec, signal: AbortSignal, first: boolean): Promise<void> {
+    const result = await probe(endpoint, spec, signal)
     if (signal.aborted) return
     // Targets that begin together, as after a start, are spread over the interval; later on they must not fall into step.
     const share = first ? this.#settings.random() : 0.9 + 0.2 * this.#settings.random()
-    const delayMs = Math.max(0, target.spec.intervalMs * share - result.ms)
-    this.#timer = setTimeout(() => void this.#probe(target, signal, false), delayMs)
-    this.#record({ at: new Date(this.#settings.now()).toISOString(), ...result }, target.spec)
+    const delayMs = Math.max(0, spec.intervalMs * share - result.ms)
+    this.#timer = setTimeout(() => void this.#probe(endpoint, spec, signal, false), delayMs)
+    this.#record({ at: new Date(this.#settings.now()).toISOString(), ...result }, spec)
   }
 
   #record(last: LastProbe, { rise, fall }: HealthSpec): void {
-    this.#passes = last.ok ? this.#passes + 1 : 0
-    this.#failures = last.ok ? 0 : this.#failures + 1
-    const decided = this.#passes >= rise ? 'up' : this.#failures >= fall ? 'down' : null
+    if (!last.isLocal) {
+      this.#passes = last.ok ? this.#passes + 1 : 0
+      this.#failures = last.ok ? 0 : this.#failures + 1
+    }
+    const decided = last.isLocal ? null : this.#passes >= rise ? 'up' : this.#failures >= fall ? 'down' : null
     const before = this.known.health
     this.known = { health: decided ?? before, probed: true, last }
     if (decided !== null && decided !== before) this.#settings.onChange(this.#key, decided, last)

@@ -1,8 +1,9 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import http from 'node:http'
-import https from 'node:https'
-import { urlToHttpOptions } from 'node:url'
+import { isIPv6 } from 'node:net'
 import type { HealthSpec } from '../model/spec.ts'
+import type { Endpoint } from '../network/endpoint.ts'
+import { localFailure } from '../network/local-failure.ts'
 
 export interface ProbeResult {
   readonly ok: boolean
@@ -12,6 +13,8 @@ export interface ProbeResult {
   readonly ms: number
   /** Why it failed, in a few stable words for operators; null when it passed. */
   readonly error: string | null
+  /** It failed for want of something on this machine, and says nothing of the server. */
+  readonly isLocal: boolean
 }
 
 const MAX_BODY_BYTES = 64 * 1024
@@ -34,24 +37,30 @@ const ERROR_TEXTS: Readonly<Record<string, string>> = {
  * the status is expected and, where `spec.body` is set, the first 64 KiB of the body contain it. `spec.timeoutMs` covers
  * everything from connecting to the last byte that has to be read. Never rejects: whatever goes wrong is in the result.
  */
-export function probe(url: string, spec: HealthSpec, signal?: AbortSignal): Promise<ProbeResult> {
+export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal): Promise<ProbeResult> {
   return new Promise((resolve) => {
     const startedAt = performance.now()
     let request: ClientRequest | undefined
     let status: number | null = null
     // Whoever comes first decides: destroying the request makes it emit errors of its own, which then change nothing.
-    const finish = (error: string | null): void => {
+    const finish = (error: string | null, isLocal = false): void => {
       clearTimeout(deadline)
-      resolve({ ok: error === null, status, ms: Math.round((performance.now() - startedAt) * 10) / 10, error })
+      const ms = Math.round((performance.now() - startedAt) * 10) / 10
+      resolve({ ok: error === null, status, ms, error, isLocal })
       request?.destroy()
+    }
+    const fail = (error: unknown): void => {
+      const lack = status === null ? localFailure(error) : null
+      if (lack === null) finish(describe(error))
+      else finish(`cannot probe: ${lack}`, true)
     }
     const deadline = setTimeout(finish, spec.timeoutMs, 'timeout')
     try {
-      request = open(url, spec, signal)
+      request = open(endpoint, spec, signal)
     } catch (error) {
-      return finish(describe(error))
+      return fail(error)
     }
-    request.on('error', (error) => finish(describe(error)))
+    request.on('error', fail)
     // An answer of 101 ends in neither a response nor an error.
     request.on('close', () => finish('connection closed'))
     request.on('response', (response) => {
@@ -65,19 +74,26 @@ export function probe(url: string, spec: HealthSpec, signal?: AbortSignal): Prom
   })
 }
 
-/** Throws where the URL, path or a header is none. */
-function open(url: string, spec: HealthSpec, signal: AbortSignal | undefined): ClientRequest {
-  const { protocol, hostname, port } = urlToHttpOptions(new URL(url))
-  const headers = { 'user-agent': 'Cutover-Health', ...spec.headers, ...(spec.host === '' ? {} : { host: spec.host }) }
-  return (protocol === 'https:' ? https : http).request({
-    protocol,
-    hostname,
-    port: spec.port === 0 ? port : spec.port,
+/** Throws where the path or a header is none. */
+function open(endpoint: Endpoint, spec: HealthSpec, signal: AbortSignal | undefined): ClientRequest {
+  const port = spec.port === 0 ? endpoint.port : spec.port
+  return http.request({
     path: spec.path,
-    headers,
-    agent: false,
+    headers: {
+      'user-agent': 'Cutover-Health',
+      host: hostField(endpoint, port),
+      ...spec.headers,
+      ...(spec.host === '' ? {} : { host: spec.host }),
+    },
+    createConnection: () => endpoint.connect(port),
     ...(signal === undefined ? {} : { signal }),
   })
+}
+
+/** The server's own address, as a Host field has it. */
+function hostField({ hostname, isSecure }: Endpoint, port: number): string {
+  const host = isIPv6(hostname) ? `[${hostname}]` : hostname
+  return port === (isSecure ? 443 : 80) ? host : `${host}:${port}`
 }
 
 function search(response: IncomingMessage, text: string, finish: (error: string | null) => void): void {
@@ -101,7 +117,8 @@ function search(response: IncomingMessage, text: string, finish: (error: string 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'failed'
   const { code, syscall }: NodeJS.ErrnoException = error
-  if (code === undefined) return error.message
+  // The second: what is wrong with a file of the server's TLS settings.
+  if (code === undefined || code === 'ERR_TLS_FILES') return error.message
   // Node gives its own "socket hang up" the same code, but only a real reset comes from a system call.
   if (code === 'ECONNRESET') return syscall === undefined ? 'connection closed' : 'connection reset'
   const text = ERROR_TEXTS[code]

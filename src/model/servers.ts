@@ -1,6 +1,7 @@
 import { unknown } from './draft.ts'
 import { own, serverPath, targetKey } from './names.ts'
 import type { Refusal } from './refusal.ts'
+import type { ServerTls } from './spec.ts'
 import type { ServerRuntime, Service, State } from './state.ts'
 
 /** One server as it stands: its definition and what people have said of it since. */
@@ -9,6 +10,7 @@ export interface Server {
   readonly pool: string
   readonly name: string
   readonly url: string
+  readonly tls?: ServerTls
   /** `service/pool/server=url`. */
   readonly key: string
   readonly weight: number
@@ -36,6 +38,7 @@ export function serversOf(service: Service, onlyPool?: string): Server[] {
         pool,
         name,
         url: spec.url,
+        ...(spec.tls === undefined ? {} : { tls: spec.tls }),
         key: targetKey(service.name, pool, name, spec.url),
         weight: runtime.weight ?? spec.weight,
         maxConnections: runtime.maxConnections ?? service.spec.connections.perServer,

@@ -31,10 +31,24 @@ export interface PassiveSpec {
   readonly maxEjected: number
 }
 
+/** TLS to a server. Source: SPEC §16. */
+export interface ServerTls {
+  /** The name that is asked for (SNI) and that the certificate must bear; empty = the host of the server's url. */
+  readonly serverName: string
+  /** Files in PEM; empty = none. `ca`: the authorities that are trusted instead of the usual ones. */
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+  /** Whoever answers is believed, whatever the certificate. */
+  readonly insecure: boolean
+}
+
 export interface ServerSpec {
   /** Scheme, host and port, without a trailing slash: `http://10.0.0.1:9000`. */
   readonly url: string
   readonly weight: number
+  /** Only of https:// servers; absent = their own name, and the usual authorities. */
+  readonly tls?: ServerTls
 }
 
 export interface PoolSpec {

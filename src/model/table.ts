@@ -1,6 +1,6 @@
 import { own } from './names.ts'
 import { isOpen, serversOf } from './servers.ts'
-import type { Balance, ServiceSpec } from './spec.ts'
+import type { Balance, ServerTls, ServiceSpec } from './spec.ts'
 import { shareOf } from './split.ts'
 import type { Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
@@ -10,6 +10,7 @@ export interface TableServer {
   readonly key: string
   readonly name: string
   readonly url: string
+  readonly tls?: ServerTls
   readonly weight: number
   /** Requests and tunnels under way at most; 0 = unbounded. */
   readonly maxConnections: number
@@ -94,6 +95,7 @@ export function compileService(service: Service): TableService {
         key: server.key,
         name: server.name,
         url: server.url,
+        ...(server.tls === undefined ? {} : { tls: server.tls }),
         weight: server.weight,
         maxConnections: server.maxConnections,
         open: isOpen(server),

@@ -1,3 +1,5 @@
+import { localFailure } from '../network/local-failure.ts'
+
 /** Why an exchange failed, in the words of RFC 9209 §2.3; the same in logs, metrics and `Proxy-Status`. */
 export type ErrorCode =
   | 'destination_not_found'
@@ -14,6 +16,8 @@ export type ErrorCode =
   | 'http_request_denied'
   | 'tls_protocol_error'
   | 'proxy_internal_error'
+  /** Not in the RFC: this machine has no descriptor, port or memory left for a connection. */
+  | 'proxy_resources_exhausted'
   /** Not in the RFC: the client went away. */
   | 'client_gone'
   /** Not in the RFC: cut at the deadline of a drain. */
@@ -42,6 +46,7 @@ export function statusOf(code: ErrorCode): number {
       return 404
     case 'destination_unavailable':
     case 'connection_limit_reached':
+    case 'proxy_resources_exhausted':
       return 503
     case 'http_response_timeout':
     case 'connection_timeout':
@@ -86,6 +91,9 @@ const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   UND_ERR_CONNECT_TIMEOUT: 'connection_timeout',
 }
 
+/** Codes of OpenSSL and of node:tls, those of certificates that cannot be verified included. */
+const TLS_CODE = /^ERR_(?:TLS|SSL)|CERT|^UNABLE_TO_|^(?:INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|EPROTO)$/
+
 /**
  * What an error of the upstream connection means. `started`: the request may have been written to a connection;
  * before that nothing of it can have reached the server.
@@ -94,9 +102,8 @@ export function classify(error: unknown, started: boolean): ProxyError {
   if (error instanceof ProxyError) return error
   const code = codeOf(error)
   if (!started) {
-    if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')) {
-      return new ProxyError('tls_protocol_error', 'no')
-    }
+    if (TLS_CODE.test(code)) return new ProxyError('tls_protocol_error', 'no')
+    if (localFailure(error) !== null) return new ProxyError('proxy_resources_exhausted', 'no')
     if (code === 'UND_ERR_INVALID_ARG') return new ProxyError('http_request_error', 'no')
     return new ProxyError(CONNECT_CODES[code] ?? 'connection_terminated', 'no')
   }
@@ -110,6 +117,8 @@ export function classify(error: unknown, started: boolean): ProxyError {
     case 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH':
       return new ProxyError('http_request_error', 'maybe')
     default:
+      // With TLS 1.3, a server refuses our certificate only when the connection stands.
+      if (TLS_CODE.test(code)) return new ProxyError('tls_protocol_error', 'maybe')
       if (isBadResponse(error)) return new ProxyError('http_protocol_error', 'maybe')
       return new ProxyError('connection_terminated', 'maybe')
   }

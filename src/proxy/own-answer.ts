@@ -17,6 +17,7 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   http_response_timeout: 'The server took too long.',
   connection_timeout: 'The server could not be reached in time.',
   connection_refused: 'The server could not be reached.',
+  proxy_resources_exhausted: 'No connection to a server can be opened at the moment.',
   drain_timeout: 'The server was taken out of service before it answered.',
   http_request_error: 'The request cannot be forwarded.',
 }

@@ -151,7 +151,7 @@ describe('one problem, said once and where it is', () => {
     ],
     [
       server('10.0.0.1:9000'),
-      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight}, got "10.0.0.1:9000"',
+      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight, tls}, got "10.0.0.1:9000"',
     ],
     [
       server({ url: 'http://a:1', wieght: 2 }),

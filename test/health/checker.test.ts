@@ -20,7 +20,14 @@ describe('T14 what nothing is known of', () => {
     expect(checks.get('a')).toEqual({
       health: 'up',
       probed: true,
-      last: { at: '1970-01-01T00:00:00.000Z', ok: true, status: 200, ms: expect.any(Number), error: null },
+      last: {
+        at: '1970-01-01T00:00:00.000Z',
+        ok: true,
+        status: 200,
+        ms: expect.any(Number),
+        error: null,
+        isLocal: false,
+      },
     })
   })
 

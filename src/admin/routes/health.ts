@@ -48,6 +48,8 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
       if (overrides.length > 0) {
         parts.overrides = { status: 'degraded', detail: `only here: ${overrides.map(describeOverride).join(', ')}` }
       }
+      const blind = probes(context)
+      if (blind !== null) parts.probes = blind
       for (const service of Object.values(control.state.services))
         parts[`service ${service.name}`] = serving(context, service)
       const all = Object.values(parts).map(({ status }) => status)
@@ -106,6 +108,14 @@ function definitions({ control }: AdminContext): Part {
 
 function processes({ proxies: { trouble } }: AdminContext): Part {
   return trouble === null ? { status: 'ok', detail: null } : { status: 'degraded', detail: trouble }
+}
+
+/** Servers that this machine cannot probe for want of something; their health stays as it was. Null = none. */
+function probes({ control }: AdminContext): Part | null {
+  const servers = Object.values(control.state.services).flatMap((service) => serversOf(service))
+  const failed = servers.map(({ key }) => control.health(key).last).filter((last) => last?.isLocal === true)
+  if (failed.length === 0) return null
+  return { status: 'degraded', detail: `${failed.length} of ${servers.length} servers: ${failed[0]?.error}` }
 }
 
 function dataPlane({ control }: AdminContext): Part {

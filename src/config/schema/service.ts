@@ -5,6 +5,7 @@ import {
   explainServerUrl,
   parseHostPattern,
   parsePathPrefix,
+  parseServerName,
   parseServerUrl,
 } from '../addresses.ts'
 import * as kind from './kinds.ts'
@@ -27,6 +28,23 @@ const urlOptions = {
   explain: explainServerUrl,
 }
 
+const pem = (description: string) => kind.text({ description, pattern: '^[^\\0]*$', default: '' })
+
+const ServerTlsSchema = kind.section(
+  {
+    serverName: kind.parsed(parseServerName, {
+      description: "Name that is asked for and that the certificate must bear; otherwise the host of the server's url.",
+      errorMessage: 'expected a host name, such as app.internal',
+      default: '',
+    }),
+    ca: pem('File of the authorities to trust instead of the usual ones, PEM.'),
+    cert: pem('File of the certificate that we show the server, PEM.'),
+    key: pem('File of its key, PEM.'),
+    insecure: kind.flag({ description: 'Believe whoever answers, whatever the certificate.', default: false }),
+  },
+  { description: 'TLS to an https:// server.', errorMessage: 'expected {serverName, ca, cert, key, insecure}' },
+)
+
 const LongServer = kind.section(
   {
     url: kind.parsed(parseServerUrl, urlOptions),
@@ -35,6 +53,7 @@ const LongServer = kind.section(
       default: 1,
       maximum: 1000,
     }),
+    tls: Type.Optional(ServerTlsSchema),
   },
   {},
 )

@@ -51,6 +51,8 @@ function isConnectFailure(error: ProxyError): boolean {
     error.code === 'connection_refused' ||
     error.code === 'connection_timeout' ||
     error.code === 'connection_terminated' ||
-    error.code === 'dns_error'
+    error.code === 'dns_error' ||
+    // Another server may have an idle connection.
+    error.code === 'proxy_resources_exhausted'
   )
 }

@@ -1,5 +1,9 @@
 import type { Socket } from 'node:net'
-import { buildConnector, type Dispatcher, Pool } from 'undici'
+import { isDeepStrictEqual } from 'node:util'
+import { type buildConnector, type Dispatcher, Pool } from 'undici'
+import type { ServerTls } from '../../model/spec.ts'
+import { Endpoint } from '../../network/endpoint.ts'
+import { NAMES, type Names } from '../../network/names.ts'
 import type { RequestBody } from '../client/request-body.ts'
 import { ProxyError } from '../errors.ts'
 import { filterAnswers } from './answer-filter.ts'
@@ -9,7 +13,11 @@ export interface ConnectionSettings {
   readonly connectMs: number
   /** How long an idle connection is kept; the server's own Keep-Alive hint shortens it. */
   readonly keepAliveMs: number
+  readonly tls?: ServerTls | undefined
 }
+
+/** undici's declared type does not know `servername`. */
+type UpstreamRequest = Dispatcher.DispatchOptions & { servername?: string }
 
 /** The most bytes of response headers that are read from a server. */
 const MAX_RESPONSE_HEADER_BYTES = 64 * 1024
@@ -21,45 +29,62 @@ const KEEP_ALIVE_MARGIN_MS = 1_000
  */
 const SURELY_ALIVE_MS = 500
 
-const connector = buildConnector({ allowH2: false, timeout: 0 })
+/**
+ * undici closes a connection when the next request names another TLS server than the last one; it would take the name
+ * from the Host that each client sends. Which name it really is, the endpoint decides.
+ */
+const SAME_SERVER = 'server'
 
 /** The pooled connections to one server; opened when needed, closed when they are not to be used again. */
 export class Connections {
-  private readonly url: string
+  private readonly names: Names
+  private endpoint: Endpoint
+  /** How often the endpoint's name had moved when the pools were begun. */
+  private moves = 0
   private settings: ConnectionSettings
   private pool: Pool | null = null
   /** For what cannot be sent again: its connections are not used unless they are sure to be alive. */
   private surePool: Pool | null = null
 
-  constructor(url: string, settings: ConnectionSettings) {
-    this.url = url
+  constructor(url: string, settings: ConnectionSettings, names: Names = NAMES) {
+    this.names = names
+    this.endpoint = new Endpoint(url, settings.tls, names)
     this.settings = settings
   }
 
   /** `sure`: the request must not meet a connection that the server is just closing. */
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler, sure: boolean): void {
+  dispatch(options: UpstreamRequest, handler: Dispatcher.DispatchHandler, sure: boolean): void {
     const { keepAliveMs } = this.settings
+    if (this.endpoint.moves !== this.moves) this.followMove()
     if (sure) this.surePool ??= this.createPool(Math.min(keepAliveMs, SURELY_ALIVE_MS))
     else this.pool ??= this.createPool(keepAliveMs)
     const pool = sure ? this.surePool : this.pool
+    options.servername = SAME_SERVER
     pool?.dispatch(options, handler)
   }
 
   /** On a connection of its own, the header before the body, and trailers behind it. */
   dispatchAlone(options: Dispatcher.DispatchOptions, body: RequestBody, handler: Dispatcher.DispatchHandler): void {
-    const { protocol, hostname, host, port } = new URL(this.url)
-    const to = { protocol, hostname, host, port, localAddress: null }
-    const connect = connectWithin(this.settings.connectMs)
-    new OneShot(options, body, handler, MAX_RESPONSE_HEADER_BYTES).start((callback) => {
-      connect(to, (...[error, socket]) => callback(error, (socket ?? null) as Socket | null))
-    })
+    const { endpoint } = this
+    const { connectMs } = this.settings
+    new OneShot(options, body, handler, MAX_RESPONSE_HEADER_BYTES).start((callback) =>
+      connectWithin(endpoint, connectMs, callback),
+    )
   }
 
   /** New settings hold for new connections; requests on the old ones finish there. */
   configure(settings: ConnectionSettings): void {
-    const { connectMs, keepAliveMs } = this.settings
-    if (settings.connectMs === connectMs && settings.keepAliveMs === keepAliveMs) return
+    const { connectMs, keepAliveMs, tls } = this.settings
+    const sameTls = isDeepStrictEqual(settings.tls, tls)
+    if (settings.connectMs === connectMs && settings.keepAliveMs === keepAliveMs && sameTls) return
     this.settings = settings
+    if (!sameTls) this.endpoint = new Endpoint(this.endpoint.url, settings.tls, this.names)
+    this.closeIdle()
+  }
+
+  /** Connections to the old addresses finish what they have; no new request goes there. */
+  private followMove(): void {
+    this.moves = this.endpoint.moves
     this.closeIdle()
   }
 
@@ -75,7 +100,8 @@ export class Connections {
   /** `unhintedMs`: how long a connection is kept whose server does not say how long it keeps it. */
   private createPool(unhintedMs: number): Pool {
     const { connectMs, keepAliveMs } = this.settings
-    return new Pool(this.url, {
+    const { endpoint } = this
+    return new Pool(endpoint.url, {
       connections: null,
       // 0 makes undici close a connection after its request.
       pipelining: keepAliveMs === 0 ? 0 : 1,
@@ -86,29 +112,34 @@ export class Connections {
       bodyTimeout: 0,
       maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
       allowH2: false,
-      connect: connectWithin(connectMs),
+      // The declared type wants more of an error than there is.
+      connect: ((_options, callback: Connected) =>
+        connectWithin(endpoint, connectMs, callback)) as buildConnector.connector,
     })
   }
 }
 
-/** undici's own connect timeout runs on a coarse clock; this one keeps to the millisecond. */
-function connectWithin(timeoutMs: number): buildConnector.connector {
-  return (options, callback) => {
-    let timer: NodeJS.Timeout | undefined
-    // The declared type hides that the connector returns the socket.
-    const socket = connector(options, (...result) => {
-      clearTimeout(timer)
-      const [, connected] = result
-      // Absent when it failed, whatever the declared type says.
-      if (connected) {
-        connected.on('error', renameReset)
-        filterAnswers(connected)
-      }
-      callback(...result)
-    }) as unknown as Socket
-    if (timeoutMs === 0) return
-    timer = setTimeout(() => socket.destroy(new ProxyError('connection_timeout', 'no')), timeoutMs)
+type Connected = (error: Error | null, socket: Socket | null) => void
+
+/** undici's own connect timeout runs on a coarse clock; this one keeps to the millisecond. 0 = none. */
+function connectWithin(endpoint: Endpoint, timeoutMs: number, callback: Connected): void {
+  const socket = endpoint.connect()
+  const timer =
+    timeoutMs === 0
+      ? undefined
+      : setTimeout(() => socket.destroy(new ProxyError('connection_timeout', 'no')), timeoutMs)
+  const fail = (error: Error): void => {
+    clearTimeout(timer)
+    callback(error, null)
   }
+  socket.once('error', fail)
+  socket.once(endpoint.readyEvent, () => {
+    clearTimeout(timer)
+    socket.off('error', fail)
+    socket.on('error', renameReset)
+    filterAnswers(socket)
+    callback(null, socket)
+  })
 }
 
 /** undici takes a reset for the proper end of a body that is delimited by the end of the connection; it must not. */

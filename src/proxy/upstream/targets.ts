@@ -1,7 +1,6 @@
 import type { TableServer, TableService } from '../../model/table.ts'
 import type { Share } from '../share.ts'
 import { shareOf } from '../share.ts'
-import type { ConnectionSettings } from './connections.ts'
 import type { TargetEvents } from './target.ts'
 import { Target } from './target.ts'
 
@@ -36,12 +35,11 @@ export class Targets {
   /** Makes the targets of these services those they name. Servers that are not named any more finish what they have. */
   apply(services: readonly TableService[], removed: readonly string[]): void {
     for (const service of services) {
-      const settings = { connectMs: service.timeouts.connectMs, keepAliveMs: service.connections.keepAliveMs }
       const named = new Set<string>()
       for (const pool of service.pools) {
         for (const server of pool.servers) {
           named.add(server.key)
-          const target = this.ensure(service, server, settings)
+          const target = this.ensure(service, server)
           if (server.open && pool.share > 0) target.reopen()
           else target.close(server.cutAt)
         }
@@ -111,7 +109,9 @@ export class Targets {
     return counts
   }
 
-  private ensure(service: TableService, server: TableServer, settings: ConnectionSettings): Target {
+  private ensure(service: TableService, server: TableServer): Target {
+    const { timeouts, connections } = service
+    const settings = { connectMs: timeouts.connectMs, keepAliveMs: connections.keepAliveMs, tls: server.tls }
     let target = this.byKey.get(server.key)
     if (target === undefined) {
       target = new Target(server.key, server.name, server.url, settings, this.events)

@@ -1,0 +1,91 @@
+import { isIP, connect as openTcp, Socket, type TcpNetConnectOpts } from 'node:net'
+import type { ConnectionOptions, SecureContext } from 'node:tls'
+import { connect as openTls } from 'node:tls'
+import type { ServerTls } from '../model/spec.ts'
+import { type HostName, NAMES, type Names } from './names.ts'
+import { TlsContext } from './tls-files.ts'
+
+const KEEP_ALIVE_MS = 60_000
+const PLAIN_BUFFER_BYTES = 64 * 1024
+/** Of a TLS record. */
+const TLS_BUFFER_BYTES = 16 * 1024
+export const DEFAULT_TLS: ServerTls = { serverName: '', ca: '', cert: '', key: '', insecure: false }
+
+/** Where a server listens, and how it is connected to: requests, upgrades and probes all go by it. */
+export class Endpoint {
+  readonly url: string
+  /** A name, or an address without brackets. */
+  readonly hostname: string
+  readonly port: number
+  readonly isSecure: boolean
+  /** The event that says that a connection stands. */
+  readonly readyEvent: 'connect' | 'secureConnect'
+  /** The server's own name, which its certificate must bear; never one that a client asked for. Empty: its address. */
+  readonly serverName: string
+  private readonly host: HostName | null
+  private readonly tls: ServerTls
+  private readonly tlsContext: TlsContext
+  /** Lets the next handshake be a short one. */
+  private session: Buffer | undefined
+
+  /** `url`: scheme, host and port. */
+  constructor(url: string, tls: ServerTls = DEFAULT_TLS, names: Names = NAMES) {
+    const { protocol, hostname, port } = new URL(url)
+    this.url = url
+    this.hostname = hostname.replace(/^\[|\]$/g, '')
+    this.isSecure = protocol === 'https:'
+    this.port = port === '' ? (this.isSecure ? 443 : 80) : Number(port)
+    this.readyEvent = this.isSecure ? 'secureConnect' : 'connect'
+    this.host = isIP(this.hostname) === 0 ? names.host(this.hostname) : null
+    this.serverName = tls.serverName || (this.host === null ? '' : this.hostname)
+    this.tls = tls
+    this.tlsContext = new TlsContext(tls)
+  }
+
+  /** How often the name has moved to other addresses: connections that were made before lead to an old one. */
+  get moves(): number {
+    return this.host?.moves ?? 0
+  }
+
+  /**
+   * Begins a connection, and returns its socket at once: `readyEvent` or `error` tells how it went. Of several addresses
+   * the next is tried when one cannot be reached.
+   */
+  connect(port = this.port): Socket {
+    const socket = this.isSecure ? this.openSecure(port) : openTcp(this.at(port, PLAIN_BUFFER_BYTES))
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
+    socket.setNoDelay(true)
+    if (this.host !== null) this.watchName(socket, this.host)
+    return socket
+  }
+
+  /** `highWaterMark`: bytes that are read ahead; the declared types do not know it. */
+  private at(port: number, highWaterMark: number): TcpNetConnectOpts & { readonly highWaterMark: number } {
+    return { host: this.hostname, port, highWaterMark, ...(this.host === null ? {} : { lookup: this.host.lookup }) }
+  }
+
+  private openSecure(port: number): Socket {
+    let secureContext: SecureContext
+    try {
+      secureContext = this.tlsContext.get()
+    } catch (error) {
+      return new Socket().destroy(error as Error)
+    }
+    const options: ConnectionOptions = {
+      ...this.at(port, TLS_BUFFER_BYTES),
+      servername: this.serverName,
+      secureContext,
+      rejectUnauthorized: !this.tls.insecure,
+      ALPNProtocols: ['http/1.1'],
+      ...(this.session === undefined ? {} : { session: this.session }),
+    }
+    return openTls(options).on('session', (session) => {
+      this.session = session
+    })
+  }
+
+  private watchName(socket: Socket, host: HostName): void {
+    const recheck = (): void => host.recheck()
+    socket.once('error', recheck).once(this.readyEvent, () => socket.off('error', recheck))
+  }
+}

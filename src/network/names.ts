@@ -1,0 +1,153 @@
+import dns, { type LookupAddress } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+
+/** Looks up every address of a name. */
+export type Lookup = (
+  name: string,
+  options: { readonly all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
+
+export interface NamesOptions {
+  readonly lookup?: Lookup
+  /** How often a name in use is looked up again. */
+  readonly refreshMs?: number
+  /** After a failure to connect, a name is looked up at once, but not more often than this. */
+  readonly recheckMs?: number
+}
+
+/** Half of the 30 s within which a move has to be noticed: the other half is for a slow lookup. */
+const REFRESH_MS = 15_000
+const RECHECK_MS = 1_000
+const MAX_TICK_MS = 1_000
+
+type Waiting = (error: NodeJS.ErrnoException | null) => void
+
+/** A host name and its last known addresses. It is kept up to date for as long as somebody holds it. */
+export class HostName {
+  readonly name: string
+  /** In the order in which they are tried. A name that stops resolving keeps them. */
+  addresses: readonly LookupAddress[] = []
+  /** How often the addresses have changed since they were first known. */
+  moves = 0
+  /** When the last lookup began, monotonic milliseconds. */
+  askedAt = Number.NEGATIVE_INFINITY
+  private readonly waiting: Waiting[] = []
+  private isAsking = false
+  private readonly names: Names
+
+  constructor(name: string, names: Names) {
+    this.name = name
+    this.names = names
+  }
+
+  /** The `lookup` of `net.connect`: answers from memory; only the first lookup of a name is waited for. */
+  readonly lookup: LookupFunction = (_name, options, callback) => {
+    this.whenKnown((error) => {
+      const [first] = this.addresses
+      if (first === undefined) callback(error ?? notFound(this.name), '')
+      else if (options.all === true) callback(null, [...this.addresses])
+      else callback(null, first.address, first.family)
+    })
+  }
+
+  /** Looks the name up again soon: a connection to its addresses has failed. */
+  recheck(): void {
+    if (performance.now() - this.askedAt >= this.names.recheckMs) this.refresh()
+  }
+
+  refresh(): void {
+    if (this.isAsking) return
+    this.isAsking = true
+    this.askedAt = performance.now()
+    this.names.lookup(this.name, { all: true }, (error, addresses) => {
+      this.isAsking = false
+      if (error === null && addresses.length > 0) this.learn(inStableOrder(addresses))
+      for (const tell of this.waiting.splice(0)) tell(error)
+    })
+  }
+
+  private whenKnown(then: Waiting): void {
+    if (this.addresses.length > 0) {
+      then(null)
+      return
+    }
+    this.waiting.push(then)
+    this.refresh()
+  }
+
+  private learn(addresses: readonly LookupAddress[]): void {
+    if (sameAddresses(addresses, this.addresses)) return
+    if (this.addresses.length > 0) this.moves++
+    this.addresses = addresses
+  }
+}
+
+/**
+ * The addresses of host names, shared by everything in this process that connects to servers, so that probes and requests
+ * reach the same machine. Names are looked up again and again while they are in use.
+ */
+export class Names {
+  readonly lookup: Lookup
+  readonly recheckMs: number
+  private readonly refreshMs: number
+  /** Weak: a name that no endpoint holds any more is forgotten, and nobody has to say so. */
+  private readonly hosts = new Map<string, WeakRef<HostName>>()
+  private timer: NodeJS.Timeout | null = null
+
+  constructor({ lookup = systemLookup, refreshMs = REFRESH_MS, recheckMs = RECHECK_MS }: NamesOptions = {}) {
+    this.lookup = lookup
+    this.refreshMs = refreshMs
+    this.recheckMs = recheckMs
+  }
+
+  /** The caller keeps the host name up to date by holding it. */
+  host(name: string): HostName {
+    const known = this.hosts.get(name)?.deref()
+    if (known !== undefined) return known
+    const host = new HostName(name, this)
+    this.hosts.set(name, new WeakRef(host))
+    this.timer ??= setInterval(() => this.tick(), Math.min(MAX_TICK_MS, this.refreshMs)).unref()
+    return host
+  }
+
+  private tick(): void {
+    const dueBefore = performance.now() - this.refreshMs
+    for (const [name, weak] of this.hosts) {
+      const host = weak.deref()
+      if (host === undefined) this.hosts.delete(name)
+      else if (host.addresses.length > 0 && host.askedAt <= dueBefore) host.refresh()
+    }
+    if (this.hosts.size > 0 || this.timer === null) return
+    clearInterval(this.timer)
+    this.timer = null
+  }
+}
+
+/** Of this process. */
+export const NAMES = new Names()
+
+/** As the system has it: /etc/hosts, then DNS. Read from `dns` at each call, so that a process may replace it. */
+function systemLookup(...[name, options, callback]: Parameters<Lookup>): void {
+  dns.lookup(name, options, callback)
+}
+
+/**
+ * The system says which family to try first; within a family DNS servers rotate the addresses, and all processes are to
+ * try the same one first.
+ */
+function inStableOrder(addresses: readonly LookupAddress[]): LookupAddress[] {
+  const first = addresses[0]?.family
+  const unique = new Map(addresses.map((each) => [each.address, each]))
+  return [...unique.values()].sort(
+    (a, b) => Number(b.family === first) - Number(a.family === first) || (a.address < b.address ? -1 : 1),
+  )
+}
+
+function sameAddresses(some: readonly LookupAddress[], others: readonly LookupAddress[]): boolean {
+  return some.length === others.length && some.every(({ address }, i) => address === others[i]?.address)
+}
+
+function notFound(name: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`no address for ${name}`), { code: 'ENOTFOUND' })
+}
