@@ -64,8 +64,8 @@ const ShortServer = kind.parsed((given) => {
 }, urlOptions)
 
 export const ServerSchema = Type.Union([ShortServer, LongServer], {
-  description: 'One upstream address: the address alone, or {url, weight}.',
-  errorMessage: 'expected an address such as http://10.0.0.1:9000, or {url, weight}',
+  description: 'One upstream address: the address alone, or {url, weight, tls}.',
+  errorMessage: 'expected an address such as http://10.0.0.1:9000, or {url, weight, tls}',
   explain: explainServerUrl,
 })
 
