@@ -18,8 +18,11 @@ async function runExample() {
   let proxy
   let stopping = false
   relaySignals((signal) => {
-    stopping ||= signal === 'SIGINT' || signal === 'SIGTERM'
-    if (!proxy?.child.kill(signal)) apps.child.kill(signal)
+    const stops = signal === 'SIGINT' || signal === 'SIGTERM'
+    stopping ||= stops
+    // Requests to reload and the like are not for the apps; before Cutover has started there is nothing to reload.
+    if (proxy !== undefined && proxy.child.exitCode === null && proxy.child.signalCode === null) proxy.signal(signal)
+    else if (stops) apps.signal(signal)
   })
 
   apps.child.stdout.pipe(process.stdout)

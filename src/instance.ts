@@ -103,9 +103,11 @@ export class Instance {
       await instance.run()
       return instance
     } catch (error) {
-      await instance.control.stopProxies(0, 0)
-      // The workers of a process before this one serve on, and are to be waited for.
-      if (!options.resumed) await instance.fleet.leave()
+      // The workers of a process before this one serve on: they are not stopped, and others wait for them as before.
+      if (!options.resumed) {
+        await instance.control.stopProxies(0, 0)
+        await instance.fleet.leave()
+      }
       await instance.end()
       throw error
     }

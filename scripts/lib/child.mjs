@@ -6,6 +6,8 @@ import { binFolder, pinnedNode } from './paths.mjs'
 
 const leash = new URL('./leash.mjs', import.meta.url).href
 const samePressMs = 300
+/** These end a process that has no listener for them. */
+const requests = ['SIGHUP', 'SIGUSR1', 'SIGUSR2']
 
 /**
  * Starts a command in a process group of its own, so that every signal reaches it through this process, and once: on Ctrl-C
@@ -21,12 +23,33 @@ export function start(command, args, options) {
   return { child, ended }
 }
 
-/** The same on the pinned Node, which comes first on the child's PATH too. The child ends when this process does. */
+/**
+ * The same on the pinned Node, which comes first on the child's PATH too. The child ends when this process does. `signal`
+ * passes a signal on; those that would end a child that does not listen for them wait until it does.
+ */
 export function startNode(args, stdout = 'inherit') {
-  return start(pinnedNode, ['--import', leash, ...args], {
+  const { child, ended } = start(pinnedNode, ['--import', leash, ...args], {
     stdio: ['inherit', stdout, 'inherit', 'pipe'],
     env: { ...process.env, CUTOVER_LEASH: '3', PATH: [binFolder, process.env.PATH].join(delimiter) },
   })
+  const listened = new Set()
+  const waiting = new Set()
+  let text = ''
+  child.stdio[3].on('data', (chunk) => {
+    text += chunk
+    const lines = text.split('\n')
+    text = lines.pop()
+    for (const name of lines) {
+      listened.add(name)
+      if (waiting.delete(name)) child.kill(name)
+    }
+  })
+  child.stdio[3].on('error', () => {})
+  const signal = (name) => {
+    if (requests.includes(name) && !listened.has(name)) waiting.add(name)
+    else child.kill(name)
+  }
+  return { child, ended, signal }
 }
 
 /** Runs a command to its end, with our signals passed on. */
@@ -39,11 +62,11 @@ export async function runNode(args) {
   return finish(startNode(args))
 }
 
-async function finish({ child, ended }) {
+async function finish({ child, ended, signal = (name) => child.kill(name) }) {
   let interrupted = false
-  const stopRelaying = relaySignals((signal) => {
-    interrupted ||= signal === 'SIGINT' || signal === 'SIGTERM'
-    child.kill(signal)
+  const stopRelaying = relaySignals((name) => {
+    interrupted ||= name === 'SIGINT' || name === 'SIGTERM'
+    signal(name)
   })
   try {
     return { code: await ended, interrupted }
@@ -65,7 +88,7 @@ export function relaySignals(send) {
     }
     send(signal)
   }
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']
+  const signals = ['SIGINT', 'SIGTERM', ...requests]
   for (const signal of signals) process.on(signal, listener)
   return () => {
     for (const signal of signals) process.off(signal, listener)

@@ -8,8 +8,15 @@ const ENTRIES = { control: './control-main.ts', worker: './worker-main.ts' }
 /** The first descriptor behind standard input, output, error and the channel to the supervisor. */
 export const FIRST_HANDED_FD = 4
 
+const IGNORED_SIGNALS = fileURLToPath(new URL('./ignored-signals.ts', import.meta.url))
+
 /** How much longer than it was given a child may take to end before it is killed. */
 export const GRACE_MS = 5_000
+
+/** Whether a process was ended by a signal that it ignores, which came before it could. */
+export function wasSignalled(how: string): boolean {
+  return ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'].includes(how)
+}
 
 /** A process of this instance, as its supervisor has it. */
 export class Child {
@@ -32,6 +39,7 @@ export class Child {
     this.name = name
     this.process = fork(fileURLToPath(new URL(ENTRIES[role], import.meta.url)), [], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
+      execArgv: [...process.execArgv, '--disable-sigusr1', '--import', IGNORED_SIGNALS],
       // Configurations hold bytes.
       serialization: 'advanced',
       // The next one starts in half the time.

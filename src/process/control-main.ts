@@ -14,8 +14,6 @@ const PATIENCE_MS = 2_000
 const FIRST_PROBES_MS = 5_000
 
 const log = pino({ name: 'cutover', base: { pid: process.pid, role: 'control' } }, destination({ dest: 2, sync: true }))
-// The supervisor says what a signal to the whole group means.
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined)
 process.on('disconnect', () => process.exit(1))
 process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))
 process.once('message', (message: ToChild) => {
@@ -25,47 +23,40 @@ process.once('message', (message: ToChild) => {
 async function run(init: ControlInit): Promise<void> {
   const { config, file, identity } = init
   const proxies = new RemoteProxies(init, log, () => say({ type: 'replaceWorkers' }))
-  let instance: Instance
+  const starting = Instance.start({
+    config,
+    file,
+    log,
+    identity,
+    proxies,
+    load: () => loadConfig(file, process.env),
+    adminListen: { fd: init.adminFd },
+    resumed: init.resumed,
+    patienceMs: PATIENCE_MS,
+    onConfigured: (configured) => say({ type: 'configured', config: configured }),
+  })
+  process.on('message', (message: ToChild) => obey(starting, proxies, message))
   try {
-    instance = await Instance.start({
-      config,
-      file,
-      log,
-      identity,
-      proxies,
-      load: () => loadConfig(file, process.env),
-      adminListen: { fd: init.adminFd },
-      resumed: init.resumed,
-      patienceMs: PATIENCE_MS,
-      onConfigured: (configured) => say({ type: 'configured', config: configured }),
-    })
+    const instance = await starting
+    await instance.firstProbes(FIRST_PROBES_MS)
   } catch (error) {
     const unusable = error instanceof UnusableConfiguration
     const message = error instanceof Error ? error.message : String(error)
     say({ type: 'failed', message, exitCode: unusable ? 2 : 1 })
     process.exit(1)
   }
-  process.on('message', (message: ToChild) => obey(instance, proxies, message))
-  await instance.firstProbes(FIRST_PROBES_MS)
   say({ type: 'ready' })
   flushCompileCache()
 }
 
-function obey(instance: Instance, proxies: RemoteProxies, message: ToChild): void {
+/** What it is told while it starts is done when it has. */
+function obey(starting: Promise<Instance>, proxies: RemoteProxies, message: ToChild): void {
   switch (message.type) {
     case 'stop':
-      instance.stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error({ err: error }, 'stopping failed')
-          process.exit(1)
-        },
-      )
+      stop(starting)
       break
     case 'reload':
-      instance
-        .reload({ by: 'SIGHUP', reason: null, force: false, ifMatch: null })
-        .catch((error: unknown) => log.error({ err: error }, 'reading the configuration failed'))
+      void reload(starting, message.id)
       break
     case 'roster':
       proxies.follow(message.roster satisfies Roster)
@@ -77,6 +68,26 @@ function obey(instance: Instance, proxies: RemoteProxies, message: ToChild): voi
       proxies.replaced(message.trouble)
       break
   }
+}
+
+function stop(starting: Promise<Instance>): void {
+  starting
+    .then((instance) => instance.stop())
+    .then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, 'stopping failed')
+        process.exit(1)
+      },
+    )
+}
+
+async function reload(starting: Promise<Instance>, id: number): Promise<void> {
+  const instance = await starting
+  await instance
+    .reload({ by: 'SIGHUP', reason: null, force: false, ifMatch: null })
+    .catch((error: unknown) => log.error({ err: error }, 'reading the configuration failed'))
+  say({ type: 'reloaded', id })
 }
 
 function say(message: FromChild): void {

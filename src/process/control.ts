@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { Child } from './child.ts'
+import { Child, wasSignalled } from './child.ts'
 import type { ControlInit, FromChild, ToChild } from './ipc.ts'
 import { BackOff } from './slot.ts'
 
@@ -26,12 +26,18 @@ export class Control {
   private current: Child | null = null
   private standby: Child | null = null
   private isEnding = false
+  /** Whether there is one that answers. */
+  isReady = false
+  /** How often the configuration was to be read again, and which of these times it has been. */
+  private reloadsAsked = 0
+  private reloadsDone = 0
 
   constructor(options: ControlOptions) {
     this.options = options
   }
 
   start(): void {
+    this.isReady = false
     const control = this.standby ?? this.fork()
     this.standby = null
     this.current = control
@@ -49,6 +55,12 @@ export class Control {
     this.current?.send(message)
   }
 
+  /** Has the configuration read again: by the control process there is, or by the next one if this one dies before it has. */
+  reload(): void {
+    this.reloadsAsked++
+    this.passReload()
+  }
+
   /** Starts no more of them. Returns the one there is. */
   end(): Child | null {
     this.isEnding = true
@@ -57,8 +69,8 @@ export class Control {
   }
 
   private fork(): Child {
-    const { adminFd, cache, hear } = this.options
-    const control = new Child('control', 'control', [adminFd], cache, hear)
+    const { adminFd, cache } = this.options
+    const control: Child = new Child('control', 'control', [adminFd], cache, (message) => this.hear(control, message))
     void control.exited.then((how) => {
       if (this.standby === control) this.standby = null
       if (this.current === control) this.ended(control, how)
@@ -66,12 +78,29 @@ export class Control {
     return control
   }
 
+  private hear(control: Child, message: FromChild): void {
+    if (message.type === 'reloaded') {
+      this.reloadsDone = Math.max(this.reloadsDone, message.id)
+      return
+    }
+    if (message.type === 'ready' && control === this.current) {
+      this.isReady = true
+      this.passReload()
+    }
+    this.options.hear(message)
+  }
+
+  private passReload(): void {
+    if (this.isReady && this.reloadsDone < this.reloadsAsked) this.send({ type: 'reload', id: this.reloadsAsked })
+  }
+
   private ended(control: Child, how: string): void {
     this.current = null
+    this.isReady = false
     if (this.isEnding) return
     const delayMs = this.backOff.died(performance.now() - control.startedAt)
     this.options.log.error({ pid: control.pid, how, delayMs }, 'the control process has ended; starting another one')
-    this.options.onTrouble(`the control process ended (${how})`)
+    if (!wasSignalled(how)) this.options.onTrouble(`the control process ended (${how})`)
     setTimeout(() => {
       if (!this.isEnding) this.start()
     }, delayMs)

@@ -57,7 +57,8 @@ export type ToChild =
   | { readonly type: 'stopAll'; readonly acceptForMs: number; readonly timeoutMs: number }
   | { readonly type: 'roster'; readonly roster: Roster }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
-  | { readonly type: 'reload' }
+  /** Control: read the configuration again; answered with `reloaded`. */
+  | { readonly type: 'reload'; readonly id: number }
   /** Every worker is a new one; or what went wrong. */
   | { readonly type: 'replaced'; readonly trouble: string | null }
 
@@ -69,5 +70,7 @@ export type FromChild =
   | { readonly type: 'failed'; readonly message: string; readonly exitCode: number }
   | { readonly type: 'stopped'; readonly cut: number }
   | { readonly type: 'replaceWorkers' }
+  /** The configuration was read again, whatever came of it. */
+  | { readonly type: 'reloaded'; readonly id: number }
   /** The configuration was read again: the next control process begins with this one. */
   | { readonly type: 'configured'; readonly config: Config }

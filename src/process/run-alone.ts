@@ -5,13 +5,14 @@ import { Instance } from '../instance.ts'
 import { listenOptions } from './listen-options.ts'
 import { LocalProxy } from './local-proxy.ts'
 import type { Running, RunOptions } from './running.ts'
-import { StartFailed } from './start-failed.ts'
+import { StartCalledOff, StartFailed } from './start-failed.ts'
 
 /** How long `ready` waits for the first health checks. */
 const FIRST_PROBES_MS = 5_000
 
-/** Everything in this process. Throws StartFailed, StoreUnusable, and what listening throws. */
-export async function runAlone({ config, load, file, log }: RunOptions): Promise<Running> {
+/** Everything in this process. Throws StartFailed, StartCalledOff, StoreUnusable, and what listening throws. */
+export async function runAlone({ config, load, file, log, stopAsked }: RunOptions): Promise<Running> {
+  if (stopAsked.aborted) throw new StartCalledOff()
   const proxies = new LocalProxy(config.proxy)
   const identity = { id: randomUUID(), name: config.fleet.name ?? hostname(), startedAt: new Date().toISOString() }
   const adminListen = listenOptions(config.admin.listen)
@@ -29,7 +30,12 @@ export async function runAlone({ config, load, file, log }: RunOptions): Promise
     if (error instanceof UnusableConfiguration) throw new StartFailed(error.message, 2)
     throw error
   })
-  await instance.firstProbes(FIRST_PROBES_MS)
+  const calledOff = new Promise<void>((resolve) => stopAsked.addEventListener('abort', () => resolve()))
+  if (!stopAsked.aborted) await Promise.race([instance.firstProbes(FIRST_PROBES_MS), calledOff])
+  if (stopAsked.aborted) {
+    await instance.stop()
+    throw new StartCalledOff()
+  }
   return {
     proxyAddresses: proxies.addresses,
     adminAddress: instance.adminAddress,

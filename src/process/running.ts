@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly file: string
   readonly log: Logger
   readonly workers: number
+  /** Aborts when the start is to be called off. */
+  readonly stopAsked: AbortSignal
 }
 
 /** A Cutover that runs, in one process or several. */

@@ -8,3 +8,8 @@ export class StartFailed extends Error {
     this.exitCode = exitCode
   }
 }
+
+/** SIGTERM or SIGINT came before everything was up; nothing is left running. */
+export class StartCalledOff extends Error {
+  override name = 'StartCalledOff'
+}

@@ -10,7 +10,7 @@ import { endsWithin, FIRST_HANDED_FD, GRACE_MS } from './child.ts'
 import { Control } from './control.ts'
 import type { FromChild } from './ipc.ts'
 import { type Handle, type HeldSocket, hold } from './sockets.ts'
-import { StartFailed } from './start-failed.ts'
+import { StartCalledOff, StartFailed } from './start-failed.ts'
 import { Workers } from './workers.ts'
 
 export interface SupervisorOptions {
@@ -18,6 +18,8 @@ export interface SupervisorOptions {
   readonly file: string
   readonly workers: number
   readonly log: Logger
+  /** Aborts when the start is to be called off. */
+  readonly stopAsked: AbortSignal
 }
 
 const VITALS_MS = 1_000
@@ -40,10 +42,11 @@ export class Supervisor {
   private readonly meter = new VitalsMeter()
   /** As it was last read and applied. */
   private config: Config
+  /** A control process has been ready: the next one resumes what the store has. */
   private isControlReady = false
   private hasStarted = false
   private stopping: Promise<void> | null = null
-  private settleStart: { readonly done: () => void; readonly failed: (error: StartFailed) => void } | null = null
+  private settleStart: { readonly done: () => void; readonly failed: (error: Error) => void } | null = null
 
   private constructor(
     { config, file, workers, log }: SupervisorOptions,
@@ -94,20 +97,24 @@ export class Supervisor {
     })
   }
 
-  /** Resolves when everything is up. Rejects with StartFailed, or what binding throws; nothing is left running then. */
+  /** Resolves when everything is up. Rejects with StartFailed, StartCalledOff, or what binding throws; nothing is left running then. */
   static async start(options: SupervisorOptions): Promise<Supervisor> {
-    const { config, workers } = options
+    const { config, workers, stopAsked } = options
     const held: HeldSocket[] = []
     const folder = await mkdtemp(join(tmpdir(), 'cutover-'))
     try {
       for (const address of config.proxy.listen) held.push(await hold(address, workers))
       const admin = await hold(config.admin.listen, 1)
       held.push(admin)
+      if (stopAsked.aborted) throw new StartCalledOff()
       const supervisor = new Supervisor(options, folder, held.slice(0, -1), admin)
-      await supervisor.run()
+      await supervisor.run(stopAsked)
       return supervisor
     } catch (error) {
-      for (const socket of held) socket.close()
+      for (const socket of held) {
+        socket.close()
+        socket.remove?.()
+      }
       await rm(folder, { recursive: true, force: true })
       throw error
     }
@@ -121,37 +128,47 @@ export class Supervisor {
 
   /** Has the configuration read again. */
   reload(): void {
-    this.control.send({ type: 'reload' })
+    this.control.reload()
   }
 
   /** Replaces the workers one by one, refusing no connection. */
   async replaceWorkers(): Promise<void> {
     this.log.info('replacing the workers')
     const trouble = await this.workers.replace()
+    if (this.stopping !== null) return
     if (trouble === null) this.log.info('every worker is a new one')
     else this.log.error(trouble)
     this.control.send({ type: 'replaced', trouble })
   }
 
-  private async run(): Promise<void> {
+  private async run(stopAsked: AbortSignal): Promise<void> {
     const started = new Promise<void>((done, failed) => {
       this.settleStart = { done, failed }
     })
+    const callOff = (): void => this.settleStart?.failed(new StartCalledOff())
+    stopAsked.addEventListener('abort', callOff)
     this.control.start()
     this.workers.startAll()
     setInterval(() => this.control.send({ type: 'vitals', vitals: this.meter.read() }), VITALS_MS).unref()
     try {
       await started
     } catch (error) {
-      const children = [...this.workers.end(), this.control.end() ?? []].flat()
-      for (const child of children) child.kill()
-      await Promise.all(children.map(({ exited }) => exited))
-      await this.release()
+      if (error instanceof StartCalledOff) await this.stop()
+      else await this.giveUp()
       throw error
+    } finally {
+      stopAsked.removeEventListener('abort', callOff)
     }
     this.hasStarted = true
     this.workers.coverForEachOther()
     this.control.prepare()
+  }
+
+  private async giveUp(): Promise<void> {
+    const children = [...this.workers.end(), this.control.end() ?? []].flat()
+    for (const child of children) child.kill()
+    await Promise.all(children.map(({ exited }) => exited))
+    await this.release()
   }
 
   private hear(message: FromChild): void {
@@ -189,16 +206,20 @@ export class Supervisor {
     const control = this.control.end()
     // The workers have their own descriptors, and let go of them when nothing waits there any more.
     for (const socket of this.sockets) socket.close()
-    if (control === null) for (const worker of workers) worker.send({ type: 'stopAll', acceptForMs, timeoutMs })
-    else {
-      control.send({ type: 'stop', timeoutMs })
-      // Those that it could not tell, since it has died or they have only just been started, are told here.
-      void control.exited.then(() => {
-        for (const worker of workers) worker.send({ type: 'stopAll', acceptForMs: 0, timeoutMs })
-      })
-    }
+    control?.send({ type: 'stop', timeoutMs })
+    if (control === null || !this.control.isReady)
+      for (const worker of workers) worker.send({ type: 'stopAll', acceptForMs, timeoutMs })
+    // Those that it could not tell, since it has died or they have only just been started, are told here.
+    void control?.exited.then(() => {
+      for (const worker of workers) worker.send({ type: 'stopAll', acceptForMs: 0, timeoutMs })
+    })
     const mostMs = timeoutMs === 0 ? null : acceptForMs + timeoutMs + GRACE_MS
-    await Promise.all([...workers, control ?? []].flat().map((child) => endsWithin(child, mostMs)))
+    // What a control process does that is only starting is not worth a wait.
+    const controlMs = this.control.isReady ? mostMs : GRACE_MS
+    await Promise.all([
+      ...workers.map((worker) => endsWithin(worker, mostMs)),
+      control === null ? null : endsWithin(control, controlMs),
+    ])
     await this.release()
   }
 

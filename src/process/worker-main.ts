@@ -13,8 +13,6 @@ import type { FromChild, ToChild, WorkerInit } from './ipc.ts'
 const REPORT_MS = 1_000
 
 const log = pino({ name: 'cutover', base: { pid: process.pid, role: 'worker' } }, destination({ dest: 2, sync: true }))
-// The supervisor says what a signal to the whole group means.
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined)
 process.on('disconnect', () => process.exit(1))
 // A bug in one request must not end all the others; what it was is in the log.
 process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { Adoptions } from './adoptions.ts'
-import { Child, endsWithin, FIRST_HANDED_FD, GRACE_MS } from './child.ts'
+import { Child, endsWithin, FIRST_HANDED_FD, GRACE_MS, wasSignalled } from './child.ts'
 import type { Roster } from './ipc.ts'
 import { Slot } from './slot.ts'
 import type { Handle, HeldSocket } from './sockets.ts'
@@ -88,6 +88,8 @@ export class Workers {
 
   /** Starts a worker for a slot; resolves when it takes connections, or with how it ended instead. */
   private start(slot: Slot): Promise<string | null> {
+    // The sockets may be closed already.
+    if (this.isEnding) return Promise.resolve('the instance is stopping')
     const { config, sockets, wire, cache, onTrouble } = this.options
     const fds = sockets.map(({ handles }) => (handles[slot.index] ?? (handles[0] as Handle)).fd)
     const listeners = fds.map((_, i) => ({
@@ -128,10 +130,10 @@ export class Workers {
     slot.lastEnd = how
     const delayMs = slot.backOff.died(performance.now() - worker.startedAt)
     this.options.log.error({ worker: worker.name, pid: worker.pid, how, delayMs }, 'a worker has ended')
-    this.options.onTrouble(`a worker ended (${how})`)
+    if (!wasSignalled(how)) this.options.onTrouble(`a worker ended (${how})`)
     this.changed()
     setTimeout(() => {
-      if (!this.isEnding && slot.current === null && slot.coming === null) void this.start(slot)
+      if (slot.current === null && slot.coming === null) void this.start(slot)
     }, delayMs)
   }
 

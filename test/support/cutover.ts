@@ -66,12 +66,17 @@ export class Cutover {
 
   /** Starts an instance and waits until it is ready. Rejects with what it printed when it ends before that. */
   static async start(options: CutoverOptions): Promise<Cutover> {
+    const cutover = await Cutover.launch(options)
+    await cutover.ready()
+    return cutover
+  }
+
+  /** Starts an instance without waiting for anything. */
+  static async launch(options: CutoverOptions): Promise<Cutover> {
     const folder = await mkdtemp(join(tmpdir(), 'cutover-test-'))
     const dataPath = options.dataPath ?? join(folder, 'data')
     await writeFile(join(folder, 'cutover.json'), JSON.stringify(configOf(options, dataPath)))
-    const cutover = new Cutover(folder, dataPath, options)
-    await cutover.ready()
-    return cutover
+    return new Cutover(folder, dataPath, options)
   }
 
   /** Writes another configuration over the one it was started with; it is read at the next reload. */
@@ -114,7 +119,8 @@ export class Cutover {
     return exit
   }
 
-  private async ready(): Promise<void> {
+  /** Resolves when it is ready. Rejects with what it printed when it ends before that. */
+  async ready(): Promise<void> {
     const died = this.exited.then(({ code }) => {
       throw new Error(`cutover ended with code ${code} before it was ready:\n${this.stderr}${this.stdout}`)
     })

@@ -1,0 +1,102 @@
+import { availableParallelism } from 'node:os'
+import { Command } from 'commander'
+import { destination, pino } from 'pino'
+import packageJson from '../package.json' with { type: 'json' }
+import { loadConfig } from './config/load.ts'
+import { formatProblem } from './config/problems.ts'
+import { Signals } from './process/signals.ts'
+import { StartCalledOff } from './process/start-failed.ts'
+
+/** Done, failed at run time, unusable configuration or arguments. */
+const EXIT = { done: 0, failed: 1, unusable: 2 }
+
+/** Does what the arguments of this process say. `signals`: taken since the process began; null = not yet. */
+export async function runCommandLine(signals: Signals | null): Promise<void> {
+  const program = new Command('cutover')
+    .description('A reverse proxy that switches, shifts and drains traffic without losing a request.')
+    .version(packageJson.version)
+    .showHelpAfterError('(cutover --help shows what there is)')
+    .exitOverride()
+
+  program
+    .command('run')
+    .description('run the proxy and its admin API')
+    .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)', process.env.CUTOVER_CONFIG || undefined)
+    .action(({ config }: { config: string }) => run(config, signals ?? new Signals()))
+
+  program
+    .command('check')
+    .description('check a configuration file, and say everything that is wrong with it')
+    .argument('<file>', 'configuration file (YAML or JSON)')
+    .action(check)
+
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    // commander has said what is wrong; asking for help or the version is not wrong.
+    const { exitCode } = error as { exitCode?: number }
+    if (exitCode === undefined) throw error
+    process.exitCode = exitCode === 0 ? EXIT.done : EXIT.unusable
+  }
+}
+
+async function check(file: string): Promise<void> {
+  const loaded = await loadConfig(file, process.env)
+  if (loaded.ok) {
+    const count = Object.keys(loaded.config.services).length
+    console.log(`${file} is fine: ${count} service${count === 1 ? '' : 's'}`)
+    return
+  }
+  for (const problem of loaded.problems) console.error(formatProblem(problem))
+  console.error(`${file} has ${loaded.problems.length} problem${loaded.problems.length === 1 ? '' : 's'}`)
+  process.exitCode = EXIT.unusable
+}
+
+async function run(file: string, signals: Signals): Promise<void> {
+  const log = pino({ name: 'cutover', base: { pid: process.pid } }, destination({ dest: 2, sync: true }))
+  signals.logTo(log)
+  const load = () => loadConfig(file, process.env)
+  const loaded = await load()
+  if (!loaded.ok) {
+    for (const problem of loaded.problems) console.error(formatProblem(problem))
+    console.error(`${file} cannot be used; nothing was started`)
+    process.exitCode = EXIT.unusable
+    return
+  }
+  // A bug in one request must not end all the others; what it was is in the log.
+  process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))
+  const { workers } = loaded.config.proxy
+  const count = workers === 'auto' ? availableParallelism() : workers
+  // Only here: the other commands need none of it, and are quick without it.
+  try {
+    const start =
+      count === 0
+        ? (await import('./process/run-alone.ts')).runAlone
+        : (await import('./process/run-supervised.ts')).runSupervised
+    const running = await start({
+      config: loaded.config,
+      load,
+      file,
+      log,
+      workers: count,
+      stopAsked: signals.stopAsked,
+    })
+    signals.serve(running)
+    if (signals.stopAsked.aborted) return
+    console.log(`cutover ready: proxy ${running.proxyAddresses.join(' ')}, admin ${running.adminAddress}`)
+  } catch (error) {
+    if (error instanceof StartCalledOff) process.exit(EXIT.done)
+    const { exitCode = EXIT.failed } = error as { exitCode?: number }
+    console.error(explain(error))
+    if (exitCode === EXIT.unusable) console.error(`${file} cannot be used; nothing was started`)
+    process.exitCode = exitCode
+  }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+    const { address = '', port = '' } = error as { address?: string; port?: number }
+    return `cannot listen on ${address}${port === -1 || port === '' ? '' : `:${port}`}: something else does already`
+  }
+  return error instanceof Error ? error.message : String(error)
+}
