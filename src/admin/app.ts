@@ -6,8 +6,9 @@ import type { Role } from '../config/config.ts'
 import { clipped } from '../config/problems.ts'
 import { OutcomeUnknown, StoreUnavailable } from '../store/store.ts'
 import type { Actor } from './auth.ts'
-import { authenticate, authorize, refuseForeign, refuseMisdirected } from './auth.ts'
+import { refuseForeign, refuseMisdirected } from './auth.ts'
 import type { AdminContext } from './context.ts'
+import { Gate } from './gate.ts'
 import { keepAnswers } from './idempotency.ts'
 import { parseJsonBody } from './json-body.ts'
 import { documented } from './openapi.ts'
@@ -32,6 +33,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The least role that may ask; `none`: anyone, without a token. Otherwise reads need `read`, writes `operate`. */
     role?: Role | 'none'
+    /** The body is passed on as it comes, however long that takes. */
+    streamsBody?: boolean
   }
 }
 
@@ -40,7 +43,9 @@ const READS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
 /** The admin API, not yet listening. */
 export async function buildAdmin(context: AdminContext): Promise<FastifyInstance> {
+  const gate = new Gate(context)
   const app = fastify({
+    serverFactory: (handler) => gate.connections.serve(handler),
     // A URL that cannot be read is refused before there is a route, and with it an error handler.
     frameworkErrors: (error, _request, reply) => void sendProblem(context, reply, error),
     logger: false,
@@ -53,13 +58,13 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   app.setValidatorCompiler(() => (value) => ({ value }))
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   app.decorateRequest('actor')
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     refuseForeign(request, context.settings)
     refuseMisdirected(request, context.self.id)
-    const needed = request.routeOptions.config.role ?? (READS.has(request.method) ? 'read' : 'operate')
+    const { role, streamsBody } = request.routeOptions.config
+    const needed = role ?? (READS.has(request.method) ? 'read' : 'operate')
     if (needed === 'none') return
-    request.actor = authenticate(request, context.settings.tokens, context.fleetToken)
-    authorize(request.actor, needed)
+    gate.admit(request, reply, needed, streamsBody === true)
   })
   app.setErrorHandler((error: FastifyError, _request, reply) => sendProblem(context, reply, error))
   app.setNotFoundHandler((request, reply) => sendProblem(context, reply, notFound(request)))
@@ -78,7 +83,7 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
     instanceRoutes(api, context)
     overrideRoutes(api, context)
     workerRoutes(api, context)
-    metricsRoutes(api, context)
+    metricsRoutes(api, context, gate)
   })
   await app.register(async (preview) => previewRoutes(preview, context))
   await app.register(async (others) => handOverRoutes(others, context))

@@ -108,6 +108,7 @@ function resolve(settings: FileSettings, raw: JsonObject): Config {
       listen: listenAddress(admin.listen),
       hosts: admin.hosts,
       tokens: admin.tokens.map(hashed),
+      connections: admin.connections,
       readyAllow: admin.readyAllow,
     },
     store: { redis: topology(store.redis), tls: store.tls ?? null, prefix: store.prefix, path: store.path },

@@ -53,6 +53,8 @@ export interface AdminSettings {
   /** Host names, beside addresses and localhost, under which the admin API may be asked. */
   readonly hosts: readonly string[]
   readonly tokens: readonly AdminToken[]
+  /** At once; 0 = no limit. */
+  readonly connections: number
   /** CIDRs that may ask /ready. */
   readonly readyAllow: readonly string[]
 }

@@ -18,6 +18,7 @@ export interface Snapshot {
   readonly applyLagMs: number
   readonly storeUp: boolean
   readonly storeCounts: { readonly reloads: number; readonly lostRevisions: number; readonly restores: number }
+  readonly admin: { readonly connections: number; readonly refusedConnections: number; readonly wrongTokens: number }
   readonly overrides: number
   readonly services: readonly string[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
@@ -169,8 +170,17 @@ export class Exposition {
     this.gauge('worker_event_loop_delay_seconds', 'How late timers of each process are, 99th percentile.', (snapshot) =>
       eachProcess(snapshot, ({ eventLoopDelayMs }) => eventLoopDelayMs / 1_000),
     )
-    this.gauge('connections', 'Open client connections.', ({ report }) => [
+    this.gauge('connections', 'Open connections of clients.', ({ report, admin }) => [
       { labels: { listener: 'proxy' }, value: report.connections },
+      { labels: { listener: 'admin' }, value: admin.connections },
+    ])
+    this.counter(
+      'admin_connections_refused_total',
+      'Connections of the admin API that were closed because there were more than admin.connections.',
+      ({ admin }) => [{ labels: {}, value: admin.refusedConnections }],
+    )
+    this.counter('admin_wrong_tokens_total', 'Requests to the admin API with an unknown token.', ({ admin }) => [
+      { labels: {}, value: admin.wrongTokens },
     ])
   }
 

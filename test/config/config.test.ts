@@ -18,6 +18,7 @@ test('an empty file is a proxy without services, on the defaults', () => {
       listen: { kind: 'tcp', host: '127.0.0.1', port: 9900 },
       hosts: [],
       tokens: [],
+      connections: 256,
       readyAllow: ['127.0.0.0/8', '::1/128'],
     },
     store: { redis: null, tls: null, prefix: 'cutover', path: './data' },

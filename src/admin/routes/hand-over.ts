@@ -86,7 +86,7 @@ export function handOverRoutes(app: FastifyInstance, context: AdminContext): voi
     disableRequestLogging: true,
     // A call with ?wait= may take an hour.
     undici: { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 5_000 } },
-    config: { swaggerTransform: documentedHandOver, role: 'read' },
+    config: { swaggerTransform: documentedHandOver, role: 'read', streamsBody: true },
     internalRewriteLocationHeader: false,
     preHandler: (request, _reply, done) => {
       request.handOver = target(request)

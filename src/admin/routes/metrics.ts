@@ -4,10 +4,11 @@ import { shareOf } from '../../model/split.ts'
 import { currentSplit } from '../../model/state.ts'
 import { Exposition } from '../../telemetry/prometheus.ts'
 import type { AdminContext } from '../context.ts'
+import type { Gate } from '../gate.ts'
 import { describe } from '../openapi.ts'
 
 /** What Prometheus scrapes; it speaks for this instance and all its proxy halves. */
-export function metricsRoutes(api: FastifyInstance, context: AdminContext): void {
+export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate: Gate): void {
   const { control, proxies, self, fleet, store } = context
   const exposition = new Exposition(async () => {
     const report = await control.collect()
@@ -26,6 +27,11 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext): void
       applyLagMs: control.lagMs,
       storeUp: store.status().up,
       storeCounts: store.counts(),
+      admin: {
+        connections: gate.connections.count,
+        refusedConnections: gate.connections.refused,
+        wrongTokens: gate.wrongTokens.total,
+      },
       overrides: control.controller.overrides.length,
       services: all.map(({ name }) => name),
       processes: proxies.processes(control),

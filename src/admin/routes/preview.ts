@@ -69,7 +69,7 @@ export function previewRoutes(app: FastifyInstance, context: AdminContext): void
     disableRequestLogging: true,
     // The library does not verify certificates unless told to.
     undici: { connect: { rejectUnauthorized: true } },
-    config: { swaggerTransform: documentedPreview },
+    config: { swaggerTransform: documentedPreview, role: 'operate', streamsBody: true },
     // The library would put the pattern of the path in front, not the path.
     internalRewriteLocationHeader: false,
     preHandler: (request, _reply, done) => {

@@ -170,6 +170,11 @@ const AdminSection = kind.section(
       description: 'Who may do what; without tokens, everybody who reaches it, so only loopback may listen.',
       default: [],
     }),
+    connections: kind.count({
+      description:
+        'Connections at once; beyond them, the longest silent one of whoever has the most gives way. 0 = no limit.',
+      default: 256,
+    }),
     readyAllow: networks('Networks that may ask /ready.', ['127.0.0.0/8', '::1/128']),
   },
   { description: 'The admin API.', default: {} },

@@ -1,0 +1,142 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { peerOf } from './peer.ts'
+
+/** Until the whole head of a request is there, from the beginning of the connection or of the request. */
+const HEAD_MS = 10_000
+/** Until the whole body is there; it has at most a megabyte. */
+const BODY_MS = 10_000
+/** Between two pieces of a body that is passed on as it comes. */
+const IDLE_BODY_MS = 60_000
+/** Between two requests; longer than the pauses of what scrapes and polls. */
+const KEEP_ALIVE_MS = 72_000
+const CHECK_MS = 1_000
+
+const TOO_SLOW = [
+  'HTTP/1.1 408 Request Timeout',
+  'Content-Type: application/problem+json',
+  'Connection: close',
+  '',
+  '{"type":"urn:cutover:problem:too-slow","title":"Too slow","status":408,"detail":"The body did not come in time; send it within 10 seconds."}',
+].join('\r\n')
+
+interface Connection {
+  readonly peer: string
+  /** When it last began or ended a request, or was opened; monotonic ms. */
+  activeAt: number
+  /** Requests under way whose sender may send them. */
+  held: number
+  /** There was such a request. */
+  isProven: boolean
+  /** The last request, and its body: when it was last seen to grow, and to how many bytes of the connection. */
+  request: IncomingMessage | null
+  isStreamed: boolean
+  grownAt: number
+  bytes: number
+}
+
+/**
+ * The connections of the admin API: a bounded number, none of them silent for long, so that they leave the descriptors to
+ * the data plane and the probes. When there are too many, one gives way that has no authorized request under way: first
+ * those that never had one, then the longest silent one of the address with the most. So somebody on call gets in while
+ * others flood it, from the same address or not.
+ */
+export class AdminConnections {
+  /** Closed because there were too many. */
+  refused = 0
+  private readonly max: number
+  private readonly open = new Map<Socket, Connection>()
+
+  /** `max`: 0 = as many as come. */
+  constructor(max: number) {
+    this.max = max === 0 ? Number.POSITIVE_INFINITY : max
+  }
+
+  get count(): number {
+    return this.open.size
+  }
+
+  /** A server whose connections are counted and watched here. */
+  serve(handler: RequestListener): Server {
+    const options = { headersTimeout: HEAD_MS, requestTimeout: 0, connectionsCheckingInterval: CHECK_MS }
+    const server = createServer({ ...options, keepAlive: true, keepAliveTimeout: KEEP_ALIVE_MS })
+    server.on('connection', (socket: Socket) => this.opened(socket))
+    // Before the handler, which may end the request at once.
+    server.on('request', (request) => this.began(request))
+    server.on('request', handler)
+    const timer = setInterval(() => this.endSlowBodies(), CHECK_MS).unref()
+    server.once('close', () => clearInterval(timer))
+    return server
+  }
+
+  /** The sender of a request may send it: its connection stays until it is answered. `isStreamed`: its body is passed on. */
+  hold(request: IncomingMessage, response: ServerResponse, isStreamed: boolean): void {
+    const connection = this.open.get(request.socket)
+    if (connection === undefined) return
+    connection.isStreamed = isStreamed
+    connection.isProven = true
+    connection.held++
+    response.once('close', () => {
+      connection.held--
+      connection.activeAt = performance.now()
+    })
+  }
+
+  private opened(socket: Socket): void {
+    if (this.open.size >= this.max) {
+      this.refused++
+      const silent = this.leastNeeded()
+      if (silent === null) {
+        socket.destroy()
+        return
+      }
+      silent.destroy()
+      this.open.delete(silent)
+    }
+    const now = performance.now()
+    const peer = peerOf(socket.remoteAddress)
+    const fresh = { held: 0, isProven: false, request: null, isStreamed: false, grownAt: now, bytes: 0 }
+    this.open.set(socket, { peer, activeAt: now, ...fresh })
+    socket.once('close', () => this.open.delete(socket))
+  }
+
+  private began(request: IncomingMessage): void {
+    const connection = this.open.get(request.socket)
+    if (connection === undefined) return
+    const now = performance.now()
+    Object.assign(connection, { request, isStreamed: false, activeAt: now, grownAt: now })
+    connection.bytes = request.socket.bytesRead
+  }
+
+  private leastNeeded(): Socket | null {
+    const perPeer = new Map<string, number>()
+    for (const { peer } of this.open.values()) perPeer.set(peer, (perPeer.get(peer) ?? 0) + 1)
+    const share = ({ peer }: Connection): number => perPeer.get(peer) ?? 0
+    let least: readonly [socket: Socket, connection: Connection] | null = null
+    for (const each of this.open) {
+      if (each[1].held === 0 && (least === null || givesWayBefore(each[1], least[1], share))) least = each
+    }
+    return least === null ? null : least[0]
+  }
+
+  private endSlowBodies(): void {
+    const now = performance.now()
+    for (const [socket, connection] of this.open) {
+      const { request, isStreamed, bytes, grownAt } = connection
+      if (request === null || request.complete) continue
+      if (isStreamed && socket.bytesRead > bytes) {
+        connection.bytes = socket.bytesRead
+        connection.grownAt = now
+      } else if (now - grownAt > (isStreamed ? IDLE_BODY_MS : BODY_MS)) {
+        // What it was told already, nothing may follow.
+        if (connection.held > 0 && !isStreamed) socket.end(TOO_SLOW)
+        socket.destroySoon()
+      }
+    }
+  }
+}
+
+function givesWayBefore(one: Connection, other: Connection, share: (connection: Connection) => number): boolean {
+  if (one.isProven !== other.isProven) return other.isProven
+  return share(one) > share(other) || (share(one) === share(other) && one.activeAt < other.activeAt)
+}
