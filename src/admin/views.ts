@@ -1,5 +1,5 @@
 import type { ControlHalf } from '../control/control-half.ts'
-import type { LastProbe } from '../health/checker.ts'
+import type { LastProbe } from '../health/check.ts'
 import type { Server } from '../model/servers.ts'
 import { serversOf } from '../model/servers.ts'
 import type { Split } from '../model/spec.ts'

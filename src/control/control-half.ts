@@ -1,8 +1,9 @@
 import type { Facts, Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
-import type { Report, ToControl, ToProxy, Vitals } from '../model/messages.ts'
+import type { KnownHealth, Report, ToControl, ToProxy, Vitals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
+import { serviceChanges } from '../model/service-changes.ts'
 import type { Service, State, StateName } from '../model/state.ts'
 import type { TableService } from '../model/table.ts'
 import { compileService, tableChange, wholeTable } from '../model/table.ts'
@@ -14,7 +15,7 @@ import { Convergence } from './fleet/convergence.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import { Lineage } from './fleet/lineage.ts'
 import { Generations } from './generations.ts'
-import type { KnownHealth, ServerHealth } from './health-book.ts'
+import type { ServerHealth } from './health-book.ts'
 import { HealthBook } from './health-book.ts'
 import type { ControlEnd } from './link.ts'
 import { Progress } from './progress.ts'
@@ -67,7 +68,7 @@ export class ControlHalf {
   private readonly tables = new WeakMap<Service, TableService>()
 
   constructor({ store, resolve, name = 'this instance', fleet = ALONE, onProgress }: ControlHalfOptions) {
-    this.healthBook = new HealthBook(this.links, () => this.state)
+    this.healthBook = new HealthBook(this.links)
     this.progress = new Progress(() => {
       this.generations.applied(this.progress.applied())
       this.convergence.check()
@@ -120,10 +121,9 @@ export class ControlHalf {
   attach(name: string, link: ControlEnd, known: KnownHealth = []): void {
     this.links.set(name, link)
     this.progress.add(name)
-    this.healthBook.attach(name, known)
+    const health = this.healthBook.attach(name, known)
     link.receive((message) => this.receive(name, message))
-    link.send({ type: 'table', change: wholeTable(this.state, this.generations.current, this.compiled) })
-    this.healthBook.tellAll(name, link)
+    link.send({ type: 'table', change: wholeTable(this.followed, this.generations.current, this.compiled), health })
   }
 
   /** The wire to a proxy half is gone, and mostly the half with it. */
@@ -220,9 +220,9 @@ export class ControlHalf {
     return this.healthBook.health(key)
   }
 
-  /** Whether a first probe of every checked target has ended. */
-  allProbed(): boolean {
-    return this.healthBook.allProbed()
+  /** Servers whose first check is not in yet: how many addresses, and some of their keys. */
+  unprobed(): { readonly count: number; readonly some: readonly string[] } {
+    return this.healthBook.unprobed()
   }
 
   /** Resolves once a first probe of every checked target has ended, or after `timeoutMs`. */
@@ -236,14 +236,13 @@ export class ControlHalf {
   }
 
   private follow(state: State): void {
-    this.healthBook.follow(state, () => {
-      const generation = this.generations.begin(state)
-      this.lineage.add(state)
-      const change = tableChange(this.followed, state, generation, this.compiled)
-      const message: ToProxy = { type: 'table', change }
-      this.followed = state
-      for (const link of this.links.values()) link.send(message)
-    })
+    const changes = serviceChanges(this.followed, state)
+    this.followed = state
+    this.lineage.add(state)
+    const health = this.healthBook.follow(changes)
+    const generation = this.generations.begin(state, changes.changed)
+    const message: ToProxy = { type: 'table', change: tableChange(changes, generation, this.compiled), health }
+    for (const link of this.links.values()) link.send(message)
   }
 
   private receive(name: string, message: ToControl): void {
@@ -287,6 +286,6 @@ export class ControlHalf {
   }
 
   private facts(): Facts {
-    return { nowMs: Date.now(), isUp: (key) => this.health(key).health === 'up' }
+    return { nowMs: Date.now(), isUp: (key, server, spec) => this.healthBook.isUp(key, server, spec) }
   }
 }

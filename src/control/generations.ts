@@ -1,4 +1,4 @@
-import type { Service, State, StateName } from '../model/state.ts'
+import type { Service, StateName } from '../model/state.ts'
 
 interface Generation {
   readonly state: StateName
@@ -16,13 +16,11 @@ export class Generations {
   private inForce = -1
   private lastLagMs = 0
 
-  /** Counts the next table, made of `state`. */
-  begin(state: State): number {
+  /** Counts the next table, made of a state; `changed`: the services that are not as in the table before. */
+  begin({ revision, head }: StateName, changed: readonly Service[]): number {
     const generation = ++this.current
-    const { revision, head } = state
     this.known.set(generation, { state: { revision, head }, since: performance.now() })
-    for (const service of Object.values(state.services))
-      if (!this.firstOf.has(service)) this.firstOf.set(service, generation)
+    for (const service of changed) if (!this.firstOf.has(service)) this.firstOf.set(service, generation)
     return generation
   }
 

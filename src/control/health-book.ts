@@ -1,14 +1,12 @@
-import { HealthChecker, type LastProbe } from '../health/checker.ts'
+import type { LastProbe, TargetHealth } from '../health/check.ts'
+import { HealthChecker } from '../health/checker.ts'
 import { Outliers, type WatchedPool } from '../health/outlier.ts'
-import type { ToControl } from '../model/messages.ts'
-import { isOpen, serversOf } from '../model/servers.ts'
-import { shareOf } from '../model/split.ts'
-import type { Health, State } from '../model/state.ts'
-import { currentSplit } from '../model/state.ts'
+import type { KnownHealth, ToControl } from '../model/messages.ts'
+import type { ServiceChanges } from '../model/service-changes.ts'
+import type { HealthSpec, ServerSpec } from '../model/spec.ts'
+import type { Health } from '../model/state.ts'
+import { type FollowedPool, type FollowedServer, FollowedServers } from './followed-servers.ts'
 import type { ControlEnd } from './link.ts'
-
-/** Health by target, as a proxy half has it. */
-export type KnownHealth = readonly (readonly [string, Health | 'trial'])[]
 
 /** How a server does, by its checks and by what requests have met there. */
 export interface ServerHealth {
@@ -18,43 +16,55 @@ export interface ServerHealth {
   readonly last: LastProbe | null
 }
 
-const UNCHECKED_UP: ServerHealth = { health: 'up', probed: true, last: null }
+/** Names of servers that are shown where there are too many. */
+const SHOWN = 5
+/** The longest that a timer of Node can run. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
 
-/** What is known of the health of all servers, by checks and by what requests meet there; the proxy halves are told. */
+/**
+ * What is known of the health of all servers, by checks and by what requests meet there; the proxy halves are told. What
+ * becomes known within one turn of the event loop is told with one message, and costs as much as the pools concerned.
+ */
 export class HealthBook {
   private readonly checker: HealthChecker
   private readonly outliers = new Outliers()
-  private outlierTimer: NodeJS.Timeout | undefined
+  private readonly servers = new FollowedServers()
   private readonly links: ReadonlyMap<string, ControlEnd>
-  private readonly state: () => State
   private onFirstProbes: (() => void) | null = null
-  /** Targets that are checked now. */
-  private checked = new Set<string>()
-  /** Targets that count as up without being checked. */
-  private unchecked = new Set<string>()
+  /** Pools with servers whose health by checks has changed in this turn. */
+  private touched = new Set<FollowedPool>()
+  /** Servers that the proxy halves are to be told of at the end of this turn. */
+  private untold = new Set<string>()
+  private telling: NodeJS.Immediate | null = null
+  private outlierTimer: NodeJS.Timeout | undefined
 
-  /** `links`: to the proxy halves there are; `state`: the one in force. */
-  constructor(links: ReadonlyMap<string, ControlEnd>, state: () => State) {
+  /** `links`: to the proxy halves there are. */
+  constructor(links: ReadonlyMap<string, ControlEnd>) {
     this.links = links
-    this.state = state
     this.checker = new HealthChecker({
-      onChange: (key) => this.changed([...this.outliers.watch(this.pools(this.state()), performance.now()), key]),
-      onProbe: () => this.checkFirstProbes(),
+      onChange: (key) => this.found(key),
+      onProbe: (key, last) => this.probed(key, last),
     })
   }
 
   health(key: string): ServerHealth {
-    const found = this.found(key)
-    return this.outliers.isEjected(key) ? { ...found, health: 'ejected' } : found
+    const known = this.byChecks(this.servers.get(key))
+    return this.outliers.isEjected(key) ? { ...known, health: 'ejected' } : known
   }
 
-  /** Whether a first probe of every checked target has ended. */
-  allProbed(): boolean {
-    for (const key of this.checked) if (!this.checker.get(key).probed) return false
-    return true
+  /** Whether a server is up, or would be if it came in under this key. */
+  isUp(key: string, server: ServerSpec, spec: HealthSpec): boolean {
+    if (this.servers.get(key) !== undefined) return this.health(key).health === 'up'
+    return this.checker.find(server, spec)?.health === 'up'
   }
 
-  /** Resolves once a first probe of every checked target has ended, or after `timeoutMs`. */
+  /** Servers whose first check is not in yet: how many addresses, and some of their keys. */
+  unprobed(): { readonly count: number; readonly some: readonly string[] } {
+    return { count: this.checker.unprobedCount, some: this.checker.unprobed(SHOWN) }
+  }
+
+  /** Resolves once a first probe of every checked server has ended, or after `timeoutMs`. */
   firstProbes(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs)
@@ -68,113 +78,143 @@ export class HealthBook {
 
   /**
    * Takes a proxy half on. `known`: what it knows itself, from a control half before this one; until the first checks are
-   * in, nobody knows better.
+   * in, nobody knows better. Returns all there is to know then.
    */
-  attach(name: string, known: KnownHealth): void {
+  attach(name: string, known: KnownHealth): KnownHealth {
     this.outliers.attach(name)
-    for (const [key, health] of known) this.checker.adopt(key, health === 'down' ? 'down' : 'up')
-    const now = performance.now()
-    this.outliers.watch(this.pools(this.state()), now)
+    const adopted = known.flatMap(([key, health]) => this.checker.adopt(key, health === 'down' ? 'down' : 'up'))
+    for (const key of adopted) this.found(key)
+    this.settle()
     const ejected = known.filter(([, health]) => health === 'ejected' || health === 'trial').map(([key]) => key)
-    this.outliers.adopt(ejected, name, now)
-    this.changed([])
+    this.tell(this.outliers.adopt(ejected, name, performance.now()))
     this.checkFirstProbes()
-  }
-
-  /** Tells a proxy half all there is to know. */
-  tellAll(name: string, link: ControlEnd): void {
-    this.sendTo(name, link, [...this.checked, ...this.unchecked])
+    return [...this.servers.all()].map(({ key }) => [key, this.healthFor(key, name)] as const)
   }
 
   detach(name: string): void {
-    this.changed(this.outliers.detach(name))
+    this.tell(this.outliers.detach(name))
   }
 
   /** What requests met at a proxy half. */
   take(name: string, message: Extract<ToControl, { type: 'failures' | 'trial' }>): void {
     const now = performance.now()
-    if (message.type === 'trial') {
-      this.changed(this.outliers.tried(message.key, message.ok, now))
-      return
+    if (message.type === 'trial') this.tell(this.outliers.tried(message.key, message.outcome, now))
+    else {
+      this.outliers.recovered(message.recovered)
+      this.tell(this.outliers.failed(name, message.counts, now))
     }
-    this.outliers.recovered(message.recovered)
-    this.changed(this.outliers.failed(name, message.counts, now))
   }
 
   stop(): void {
     clearTimeout(this.outlierTimer)
+    if (this.telling !== null) clearImmediate(this.telling)
     this.checker.stop()
   }
 
-  /** Checks the servers of `state` from now on. `handOut`: puts its table in force; called when its turn has come. */
-  follow(state: State, handOut: () => void): void {
-    const services = Object.values(state.services)
-    const servers = services.flatMap((service) => serversOf(service).map((server) => ({ server, spec: service.spec })))
-    const before = this.checked
-    this.unchecked = new Set(servers.filter(({ spec }) => spec.health === null).map(({ server }) => server.key))
-    const targets = servers.flatMap(({ server, spec }) =>
-      spec.health === null || server.state === 'maint'
-        ? []
-        : [{ key: server.key, url: server.url, ...(server.tls && { tls: server.tls }), spec: spec.health }],
+  /**
+   * Checks the servers of these services as they are from now on. What is known of an address carries over to the key it
+   * has now, and a check by another spec begins with what was known. Returns what to tell the proxy halves with the table.
+   */
+  follow(changes: ServiceChanges): KnownHealth {
+    this.settle()
+    const { servers, pools, before, gone, moved } = this.servers.follow(changes, (server, other) =>
+      this.isPreferred(server, other),
     )
-    this.checked = new Set(targets.map(({ key }) => key))
-    this.checker.watch(targets)
-    const forgotten = [...before].filter((key) => !this.checked.has(key) && !this.unchecked.has(key))
-    const added = [...this.checked].filter((key) => !before.has(key))
-    const pools = this.pools(state)
-    const changed = this.outliers.watch(pools, performance.now())
-    const watched = new Set(pools.flatMap(({ keys }) => keys))
-    const isBack = (key: string): boolean => watched.has(key) && !this.outliers.isEjected(key)
-    // Who is let in because another one leaves takes requests before that one stops to.
-    this.send([...forgotten, ...changed.filter(isBack)])
-    handOut()
-    // A target that counted as up unchecked until now has to prove it from here on.
-    this.changed([...added, ...changed.filter((key) => !isBack(key))])
+    const targets = servers.flatMap(({ key, url, tls, spec, isChecked }) => {
+      if (spec === null || !isChecked) return []
+      const known = this.byChecks(before.get(key) ?? moved.get(key))
+      return [{ key, url, ...(tls && { tls }), spec, ...(known.probed ? { known } : {}) }]
+    })
+    const unchecked = servers.filter(({ isChecked }) => !isChecked).map(({ key }) => key)
+    this.checker.change(targets, [...gone, ...unchecked])
+    const keysBefore = new Map([...moved].map(([key, from]) => [key, from.key]))
+    this.tell(
+      this.outliers.watch(
+        pools.map((pool) => this.watched(pool)),
+        performance.now(),
+        keysBefore,
+      ),
+    )
+    // Of one that stays ejected, a half may be about to try it.
+    const told = servers.filter(({ key }) => !before.has(key) || !this.outliers.isEjected(key))
+    return told.map(({ key }) => [key, this.health(key).health] as const)
+  }
+
+  private isPreferred(server: FollowedServer, other: FollowedServer): boolean {
+    return this.byChecks(server).health === 'up' && this.byChecks(other).health !== 'up'
+  }
+
+  /** The health of a server by its checks is another one. */
+  private found(key: string): void {
+    const server = this.servers.get(key)
+    if (server === undefined) return
+    this.touched.add(server.pool)
+    this.tell([key])
+  }
+
+  private probed(key: string, last: LastProbe): void {
+    if (last.ok && this.outliers.isEjected(key)) {
+      // A check that asks another port says nothing of the one that cannot be reached.
+      const port = this.servers.get(key)?.spec?.port ?? 0
+      const now = performance.now()
+      if (port === 0) this.tell(this.outliers.passed(key, now - last.ms, now))
+    }
+    if (this.onFirstProbes !== null) this.checkFirstProbes()
   }
 
   private checkFirstProbes(): void {
-    if (this.onFirstProbes === null || !this.allProbed()) return
+    if (this.onFirstProbes === null || this.checker.unprobedCount > 0) return
     this.onFirstProbes()
     this.onFirstProbes = null
   }
 
-  /** Every pool with the servers that take requests unless they are ejected. */
-  private pools(state: State): WatchedPool[] {
-    return Object.values(state.services).flatMap((service) =>
-      Object.keys(service.spec.pools).map((pool): WatchedPool => {
-        const takesRequests = shareOf(currentSplit(service), pool) > 0
-        const servers = takesRequests ? serversOf(service, pool) : []
-        const usable = servers.filter((server) => isOpen(server) && this.found(server.key).health === 'up')
-        return { spec: service.spec.passive, keys: usable.map(({ key }) => key) }
-      }),
-    )
-  }
-
   /** What checks have found. */
-  private found(key: string): ServerHealth {
-    return this.unchecked.has(key) ? UNCHECKED_UP : this.checker.get(key)
+  private byChecks(server: FollowedServer | undefined): TargetHealth {
+    return server?.spec === null ? UNCHECKED_UP : this.checker.get(server?.key ?? '')
   }
 
-  /** Tells the proxy halves what has changed, and gives out trials when they are due. */
-  private changed(keys: readonly string[]): void {
-    this.send(keys)
+  /** A pool with the servers that take requests unless they are ejected. */
+  private watched({ name, passive, hasTraffic, servers }: FollowedPool): WatchedPool {
+    const usable = hasTraffic ? servers.filter((server) => server.isOpen && this.byChecks(server).health === 'up') : []
+    return { name, spec: passive, keys: usable.map(({ key }) => key) }
+  }
+
+  /** Has what checks have found in this turn count for ejection. */
+  private settle(): void {
+    if (this.touched.size === 0) return
+    const pools = [...this.touched].map((pool) => this.watched(pool))
+    this.touched = new Set()
+    this.tell(this.outliers.watch(pools, performance.now()))
+  }
+
+  private tell(keys: readonly string[]): void {
+    for (const key of keys) this.untold.add(key)
+    this.telling ??= setImmediate(() => this.tellNow())
+  }
+
+  private tellNow(): void {
+    this.settle()
+    this.telling = null
+    const keys = [...this.untold]
+    this.untold = new Set()
+    if (keys.length > 0) {
+      for (const [name, link] of this.links) {
+        link.send({ type: 'health', changes: keys.map((key) => [key, this.healthFor(key, name)] as const) })
+      }
+    }
+    this.giveOutTrialsWhenDue()
+  }
+
+  private giveOutTrialsWhenDue(): void {
     clearTimeout(this.outlierTimer)
     const nextAt = this.outliers.nextAt()
     if (nextAt === null) return
-    const advance = (): void => this.changed(this.outliers.advance(performance.now()))
-    this.outlierTimer = setTimeout(advance, Math.max(0, nextAt - performance.now())).unref()
+    const delayMs = Math.min(MAX_TIMER_MS, Math.max(0, nextAt - performance.now()))
+    this.outlierTimer = setTimeout(() => this.tell(this.outliers.advance(performance.now())), delayMs).unref()
   }
 
-  private send(keys: readonly string[]): void {
-    for (const [name, link] of this.links) this.sendTo(name, link, keys)
-  }
-
-  private sendTo(name: string, link: ControlEnd, keys: readonly string[]): void {
-    if (keys.length === 0) return
-    const changes = keys.map((key) => {
-      const standing = this.outliers.standing(key, name)
-      return [key, standing === 'in' ? this.found(key).health : standing] as const
-    })
-    link.send({ type: 'health', changes })
+  private healthFor(key: string, half: string): KnownHealth[number][1] {
+    const standing = this.outliers.standing(key, half)
+    return standing === 'in' ? this.byChecks(this.servers.get(key)).health : standing
   }
 }

@@ -1,14 +1,8 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { HealthSpec, ServerTls } from '../model/spec.ts'
-import type { Health } from '../model/state.ts'
 import { Endpoint } from '../network/endpoint.ts'
-import { type ProbeResult, probe } from './probe.ts'
-
-/** The last probe of a server, as the API shows it. */
-export interface LastProbe extends ProbeResult {
-  /** When it ended, ISO 8601. */
-  readonly at: string
-}
+import type { LastProbe, TargetHealth } from './check.ts'
+import { Check } from './check.ts'
+import { ProbeGate } from './probe-gate.ts'
 
 export interface CheckedTarget {
   /** Identity; says where the target lives, so that one that moves is another (`targetKey`). */
@@ -16,14 +10,8 @@ export interface CheckedTarget {
   readonly url: string
   readonly tls?: ServerTls
   readonly spec: HealthSpec
-}
-
-export interface TargetHealth {
-  /** `unknown` until `rise` passes or `fall` failures in a row. */
-  readonly health: Extract<Health, 'unknown' | 'up' | 'down'>
-  /** Whether any probe has ended yet. */
-  readonly probed: boolean
-  readonly last: LastProbe | null
+  /** What it is taken for until this check has found out more; needed where the target was not checked before. */
+  readonly known?: TargetHealth
 }
 
 export interface HealthCheckerOptions {
@@ -31,117 +19,144 @@ export interface HealthCheckerOptions {
   readonly now?: () => number
   /** From 0 to below 1. */
   readonly random?: () => number
-  /** Called on every change of health, after it is in force. May call the checker. */
+  /** Called for every target whose health has changed, after that is in force. May call the checker. */
   readonly onChange: (key: string, health: 'up' | 'down', last: LastProbe) => void
-  /** Called after every probe, once what follows from it is in force. */
+  /** Called for every target after every probe, once what follows from it is in force. */
   readonly onProbe?: (key: string, last: LastProbe) => void
 }
 
-type Settings = Required<HealthCheckerOptions>
-
 const UNCHECKED: TargetHealth = { health: 'unknown', probed: false, last: null }
 
-/** Finds out by probing which targets are up. All targets are probed in parallel, each at its own pace. */
+/**
+ * Finds out by probing which targets are up. What is found out belongs to an address and how it is checked: targets that
+ * have both in common share one check. All checks run in parallel, each at its own pace.
+ */
 export class HealthChecker {
-  readonly #settings: Settings
-  #checks: ReadonlyMap<string, Check> = new Map()
+  readonly #options: Required<HealthCheckerOptions>
+  readonly #gate = new ProbeGate()
+  /** By address and spec. */
+  readonly #checks = new Map<string, Check>()
+  readonly #checkOf = new Map<string, Check>()
+  readonly #unprobed = new Set<Check>()
 
   constructor(options: HealthCheckerOptions) {
-    this.#settings = { now: Date.now, random: Math.random, onProbe: () => undefined, ...options }
+    this.#options = { now: Date.now, random: Math.random, onProbe: () => undefined, ...options }
   }
 
   /**
-   * Sets all that is to be checked. A new target is probed at once. One that stays keeps its health; if its spec has
-   * changed, it is probed by the new one at once. One that is left out is forgotten, with any probe still under way.
+   * Has these targets checked by their specs from now on, and `dropped` no more; the others are checked as before. A
+   * target that comes to a check there is takes over what that knows. Otherwise a new check is begun at once, with what
+   * was known of the target. A check without targets is forgotten, with any probe still under way.
    */
-  watch(targets: Iterable<CheckedTarget>): void {
-    const before = this.#checks
-    const checks = new Map<string, Check>()
+  change(targets: Iterable<CheckedTarget>, dropped: Iterable<string> = []): void {
+    const left = new Set<Check>()
     for (const target of targets) {
-      const { key } = target
-      const check = checks.get(key) ?? before.get(key) ?? new Check(key, this.#settings)
-      checks.set(key, check)
-      check.follow(target)
+      const before = this.#checkOf.get(target.key)
+      const id = idOf(target, target.spec)
+      const check = this.#checks.get(id) ?? this.#begin(id, target, before)
+      if (check === before) continue
+      before?.keys.delete(target.key)
+      if (before !== undefined) left.add(before)
+      check.keys.add(target.key)
+      this.#checkOf.set(target.key, check)
     }
-    this.#checks = checks
-    for (const [key, check] of before) if (!checks.has(key)) check.stop()
+    for (const key of dropped) {
+      const check = this.#checkOf.get(key)
+      if (check === undefined) continue
+      this.#checkOf.delete(key)
+      check.keys.delete(key)
+      left.add(check)
+    }
+    for (const check of left) {
+      if (check.keys.size > 0) continue
+      check.stop()
+      this.#checks.delete(check.id)
+      this.#unprobed.delete(check)
+    }
   }
 
-  /** What somebody else has found out about a target, where nothing has been found out here yet. */
-  adopt(key: string, health: 'up' | 'down'): void {
-    this.#checks.get(key)?.adopt(health)
+  /** What somebody else has found out about a target. Returns the targets about which that is news. */
+  adopt(key: string, health: 'up' | 'down'): string[] {
+    const check = this.#checkOf.get(key)
+    if (check === undefined || check.known.health !== 'unknown') return []
+    check.known = { ...check.known, health, probed: true }
+    this.#unprobed.delete(check)
+    return [...check.keys]
   }
 
   /** What is known of a target; `unknown` for one that is not checked. */
   get(key: string): TargetHealth {
-    return this.#checks.get(key)?.known ?? UNCHECKED
+    return this.#checkOf.get(key)?.known ?? UNCHECKED
+  }
+
+  /** What is known of an address by a spec, whichever target it belongs to; null = it is not checked so. */
+  find(address: Address, spec: HealthSpec): TargetHealth | null {
+    return this.#checks.get(idOf(address, spec))?.known ?? null
+  }
+
+  /** How many checks have not had a first result yet. */
+  get unprobedCount(): number {
+    return this.#unprobed.size
+  }
+
+  /** Targets whose checks have not had a first result yet, `max` of them at most. */
+  unprobed(max: number): string[] {
+    const keys: string[] = []
+    for (const check of this.#unprobed)
+      for (const key of check.keys) {
+        if (keys.length === max) return keys
+        keys.push(key)
+      }
+    return keys
   }
 
   /** Ends all checking, and keeps nothing the process would wait for. */
   stop(): void {
-    this.watch([])
+    this.change([], [...this.#checkOf.keys()])
+  }
+
+  #begin(id: string, target: CheckedTarget, before: Check | undefined): Check {
+    const { now, random, onChange, onProbe } = this.#options
+    const check = new Check({
+      id,
+      endpoint: new Endpoint(target.url, target.tls),
+      spec: target.spec,
+      gate: this.#gate,
+      now,
+      random,
+      onResult: (last, changed) => {
+        this.#unprobed.delete(check)
+        // What is called may change who is checked.
+        for (const key of [...check.keys]) {
+          if (changed !== null) onChange(key, changed, last)
+          onProbe(key, last)
+        }
+      },
+    })
+    if (before !== undefined) check.follow(before)
+    else if (target.known !== undefined) check.known = target.known
+    this.#checks.set(id, check)
+    if (!check.known.probed) this.#unprobed.add(check)
+    check.begin()
+    return check
   }
 }
 
-/** The checking of one target. */
-class Check {
-  known = UNCHECKED
-  readonly #key: string
-  readonly #settings: Settings
-  #target: CheckedTarget | null = null
-  /** Held between probes, so that its name is kept up to date. */
-  #endpoint: Endpoint | null = null
-  #passes = 0
-  #failures = 0
-  #timer: NodeJS.Timeout | undefined
-  /** Aborted when the probe under way has become nobody's business. */
-  #run = new AbortController()
+type Address = Pick<CheckedTarget, 'url' | 'tls'>
 
-  constructor(key: string, settings: Settings) {
-    this.#key = key
-    this.#settings = settings
-  }
+/** The same for what is checked alike. */
+function idOf({ url, tls }: Address, spec: HealthSpec): string {
+  return `${url} ${tls === undefined ? '' : textOf(tls)} ${textOf(spec)}`
+}
 
-  /** Checks by this spec from now on; one equal to the last is no news. */
-  follow(target: CheckedTarget): void {
-    const before = this.#target
-    const samePlace = target.url === before?.url && isDeepStrictEqual(target.tls, before.tls)
-    if (samePlace && isDeepStrictEqual(target.spec, before.spec)) return
-    if (!samePlace || this.#endpoint === null) this.#endpoint = new Endpoint(target.url, target.tls)
-    this.#target = target
-    this.stop()
-    this.#run = new AbortController()
-    void this.#probe(this.#endpoint, target.spec, this.#run.signal, true)
-  }
+const texts = new WeakMap<object, string>()
 
-  adopt(health: 'up' | 'down'): void {
-    if (this.known.health === 'unknown') this.known = { ...this.known, health, probed: true }
+/** The same for equal settings; those of one service are mostly one object. */
+function textOf(settings: HealthSpec | ServerTls): string {
+  let text = texts.get(settings)
+  if (text === undefined) {
+    text = JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)))
+    texts.set(settings, text)
   }
-
-  stop(): void {
-    clearTimeout(this.#timer)
-    this.#run.abort()
-  }
-
-  async #probe(endpoint: Endpoint, spec: HealthSpec, signal: AbortSignal, first: boolean): Promise<void> {
-    const result = await probe(endpoint, spec, signal)
-    if (signal.aborted) return
-    // Targets that begin together, as after a start, are spread over the interval; later on they must not fall into step.
-    const share = first ? this.#settings.random() : 0.9 + 0.2 * this.#settings.random()
-    const delayMs = Math.max(0, spec.intervalMs * share - result.ms)
-    this.#timer = setTimeout(() => void this.#probe(endpoint, spec, signal, false), delayMs)
-    this.#record({ at: new Date(this.#settings.now()).toISOString(), ...result }, spec)
-  }
-
-  #record(last: LastProbe, { rise, fall }: HealthSpec): void {
-    if (!last.isLocal) {
-      this.#passes = last.ok ? this.#passes + 1 : 0
-      this.#failures = last.ok ? 0 : this.#failures + 1
-    }
-    const decided = last.isLocal ? null : this.#passes >= rise ? 'up' : this.#failures >= fall ? 'down' : null
-    const before = this.known.health
-    this.known = { health: decided ?? before, probed: true, last }
-    if (decided !== null && decided !== before) this.#settings.onChange(this.#key, decided, last)
-    this.#settings.onProbe(this.#key, last)
-  }
+  return text
 }

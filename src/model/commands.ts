@@ -1,5 +1,5 @@
 import type { Refusal } from './refusal.ts'
-import type { ServiceSpec, Split } from './spec.ts'
+import type { HealthSpec, ServerSpec, ServiceSpec, Split } from './spec.ts'
 import type { AppliedConfiguration, Change, JsonObject, ServerState } from './state.ts'
 
 /** A definition as written and as resolved. */
@@ -51,8 +51,11 @@ export interface Request {
 export interface Facts {
   /** Milliseconds since the epoch. */
   readonly nowMs: number
-  /** Whether checks have found this target up, and it is not ejected. */
-  isUp(key: string): boolean
+  /**
+   * Whether checks have found this target up, and it is not ejected. One that is not in the state yet is up if its
+   * address is, by the same checks.
+   */
+  isUp(key: string, server: ServerSpec, spec: HealthSpec): boolean
 }
 
 export type Outcome =

@@ -6,10 +6,13 @@ import type { TableChange } from './table.ts'
  * it does not matter whether they live in one process or in several.
  */
 export type ToProxy =
-  /** Changes the routing table, or replaces it; answered with `applied`. */
-  | { readonly type: 'table'; readonly change: TableChange }
-  /** Targets whose health has changed: key and health. `trial`: ejected, but for the next request. */
-  | { readonly type: 'health'; readonly changes: readonly (readonly [string, Health | 'trial'])[] }
+  /**
+   * Changes the routing table, or replaces it; answered with `applied`. `health`: what is known of the servers in it, in
+   * force with it, so that none of them is unknown in between.
+   */
+  | { readonly type: 'table'; readonly change: TableChange; readonly health: KnownHealth }
+  /** Targets whose health has changed. */
+  | { readonly type: 'health'; readonly changes: KnownHealth }
   /** Answered with `report` under the same id. */
   | { readonly type: 'report'; readonly id: number }
   /**
@@ -30,20 +33,24 @@ export type ToControl =
   | { readonly type: 'idle'; readonly key: string; readonly cut: number }
   /**
    * What requests met since it was last said: targets that have served one, which ends the failures in a row there, and
-   * failures by key since then. Trials are not among them.
+   * failures since then. Trials are not among them.
    */
-  | {
-      readonly type: 'failures'
-      readonly recovered: readonly string[]
-      readonly counts: readonly (readonly [string, number])[]
-    }
+  | { readonly type: 'failures'; readonly recovered: readonly string[]; readonly counts: readonly FailureCount[] }
   /** What the one request met that `trial` had let through. */
-  | { readonly type: 'trial'; readonly key: string; readonly ok: boolean }
+  | { readonly type: 'trial'; readonly key: string; readonly outcome: TrialOutcome }
   /** `id` 0: unasked, so that what a process has counted is known when it dies. */
   | { readonly type: 'report'; readonly id: number; readonly report: Report }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
   /** The proxy has ended; `cut` requests and tunnels were still under way. */
   | { readonly type: 'stopped'; readonly cut: number }
+
+/** Health by target key. `trial`: ejected, but for the next request. */
+export type KnownHealth = readonly (readonly [key: string, health: Health | 'trial'])[]
+
+/** Failures at one target: how many, and whether the last of them was one of the connection and not an answer. */
+export type FailureCount = readonly [key: string, count: number, unreachable: boolean]
+
+export type TrialOutcome = 'ok' | 'failed' | 'unreachable'
 
 /** What a process costs; see GET /api/instances. */
 export interface Vitals {

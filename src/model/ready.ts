@@ -1,5 +1,6 @@
 import type { Facts } from './commands.ts'
 import { own } from './names.ts'
+import type { Server } from './servers.ts'
 import { isOpen, serversOf } from './servers.ts'
 import { shareOf } from './split.ts'
 import type { Service } from './state.ts'
@@ -7,8 +8,9 @@ import { currentSplit } from './state.ts'
 
 /** How many servers of a pool can take requests now. */
 export function readyCount(service: Service, pool: string, facts: Facts): number {
-  const up = (key: string): boolean => service.spec.health === null || facts.isUp(key)
-  return serversOf(service, pool).filter((server) => isOpen(server) && up(server.key)).length
+  const { health } = service.spec
+  const up = (server: Server): boolean => health === null || facts.isUp(server.key, server, health)
+  return serversOf(service, pool).filter((server) => isOpen(server) && up(server)).length
 }
 
 /** What going from `before` to `after` would break; null when nothing. `force` overrides it. */

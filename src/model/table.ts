@@ -1,5 +1,6 @@
 import { own } from './names.ts'
 import { isOpen, serversOf } from './servers.ts'
+import type { ServiceChanges } from './service-changes.ts'
 import type { Balance, ServerTls, ServiceSpec } from './spec.ts'
 import { shareOf } from './split.ts'
 import type { Service, State } from './state.ts'
@@ -16,8 +17,6 @@ export interface TableServer {
   readonly maxConnections: number
   /** Takes new requests, as far as people are concerned. */
   readonly open: boolean
-  /** Counts as up without being checked. */
-  readonly unchecked: boolean
   /** When what is still under way is cut (ms since the epoch); null = never. */
   readonly cutAt: number | null
 }
@@ -68,19 +67,10 @@ export function wholeTable(state: State, generation: number, compiled = compileS
   return { base: null, generation, services, removed: [] }
 }
 
-/**
- * From the table of `before`, which is of the generation before, to that of `after`: the services that are not the very
- * same.
- */
-export function tableChange(before: State, after: State, generation: number, compiled = compileService): TableChange {
-  const changed = Object.values(after.services).filter((service) => own(before.services, service.name) !== service)
-  const removed = Object.keys(before.services).filter((name) => own(after.services, name) === undefined)
-  return {
-    base: generation - 1,
-    generation,
-    services: changed.map((service) => compiled(service)),
-    removed,
-  }
+/** From the table of the generation before to this one. */
+export function tableChange(changes: ServiceChanges, generation: number, compiled = compileService): TableChange {
+  const services = changes.changed.map((service) => compiled(service))
+  return { base: generation - 1, generation, services, removed: changes.removed }
 }
 
 /** A service of the table. */
@@ -99,7 +89,6 @@ export function compileService(service: Service): TableService {
         weight: server.weight,
         maxConnections: server.maxConnections,
         open: isOpen(server),
-        unchecked: service.spec.health === null,
         cutAt: earliest(server.cutAt, poolCut),
       }),
     )

@@ -1,7 +1,6 @@
 import { connect, type Socket } from 'node:net'
-import type { KnownHealth } from '../control/health-book.ts'
 import { StreamEnd } from '../control/stream-link.ts'
-import type { ToControl, ToProxy } from '../model/messages.ts'
+import type { KnownHealth, ToControl, ToProxy } from '../model/messages.ts'
 import type { Hello } from './worker-links.ts'
 
 /** How soon a worker tries again to reach the control process. */

@@ -1,9 +1,8 @@
 import { createServer, type Server } from 'node:net'
 import type { Logger } from 'pino'
 import type { ControlHalf } from '../control/control-half.ts'
-import type { KnownHealth } from '../control/health-book.ts'
 import { StreamEnd } from '../control/stream-link.ts'
-import type { ToControl, ToProxy } from '../model/messages.ts'
+import type { KnownHealth, ToControl, ToProxy } from '../model/messages.ts'
 import { listen } from '../proxy/client/listen.ts'
 
 /** What a worker says first: who it is, and what it knows from a control process before this one. */

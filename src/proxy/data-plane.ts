@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { type BlockList, Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Report, ToControl, ToProxy } from '../model/messages.ts'
+import type { KnownHealth, Report, ToControl, ToProxy } from '../model/messages.ts'
 import { covers, networks } from '../model/networks.ts'
 import type { TableChange } from '../model/table.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
@@ -148,11 +148,10 @@ export class DataPlane {
   receive(message: ToProxy): void {
     switch (message.type) {
       case 'table':
-        this.apply(message.change)
+        this.apply(message.change, message.health)
         break
       case 'health':
         this.targets.setHealth(message.changes)
-        for (const route of this.routes.values()) route.pump()
         break
       case 'report':
         this.tell({ type: 'report', id: message.id, report: this.report() })
@@ -179,14 +178,15 @@ export class DataPlane {
     for (const exchange of exchanges) exchange.flushHead()
   }
 
-  /** Puts a table in force, in one step. Throws when it does not follow on the one that is. */
-  private apply({ base, generation, services, removed }: TableChange): void {
+  /** Puts a table in force, and the health of its servers, in one step. Throws when it does not follow on the one that is. */
+  private apply({ base, generation, services, removed }: TableChange, health: KnownHealth): void {
     if (base !== null && base !== this.generation)
       throw new Error(`a table for generation ${base}, not ${this.generation}`)
     const before = this.routes
     const names = new Set(services.map(({ name }) => name))
     const gone = base === null ? [...before.keys()].filter((name) => !names.has(name)) : removed
     this.targets.apply(services, gone)
+    this.targets.setHealth(health)
     const routes = new Map(before)
     for (const name of gone) routes.delete(name)
     for (const service of services) {

@@ -80,6 +80,19 @@ export function isServersFault(code: ErrorCode): boolean {
   }
 }
 
+/** Whether the connection to the server failed, as it does while the server is restarted. */
+export function isConnectionFailure(code: ErrorCode): boolean {
+  switch (code) {
+    case 'dns_error':
+    case 'connection_refused':
+    case 'connection_timeout':
+    case 'connection_terminated':
+      return true
+    default:
+      return false
+  }
+}
+
 const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   ECONNREFUSED: 'connection_refused',
   ENOTFOUND: 'dns_error',

@@ -7,7 +7,7 @@ import { newRequestId } from './client/request-id.ts'
 import { traceIdOf } from './client/trace-context.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { ErrorCode, ProxyError } from './errors.ts'
-import { isServersFault } from './errors.ts'
+import { isConnectionFailure, isServersFault } from './errors.ts'
 import type { OwnAnswer } from './own-answer.ts'
 import { failure, ownAnswer } from './own-answer.ts'
 import type { PoolRoute } from './routing/pool-route.ts'
@@ -210,23 +210,26 @@ export abstract class Passage implements Waiting {
     this.answer(this.failure('connection_limit_reached'))
   }
 
-  /** What this try says of its server. An answer may begin well and break off: that counts as a failure all the same. */
-  protected judge(ok: boolean): void {
+  /**
+   * What this try says of its server. An answer may begin well and break off: that counts as a failure all the same.
+   * `unreachable`: it failed because the connection did.
+   */
+  protected judge(ok: boolean, unreachable = false): void {
     const target = this.target as Target
     if (this.onTrial) {
       this.onTrial = false
       this.blamed = !ok
-      this.plane.verdicts.tried(target, ok)
+      this.plane.verdicts.tried(target, ok ? 'ok' : unreachable ? 'unreachable' : 'failed')
     } else if (this.blamed) return
     else if (!ok) {
       this.blamed = true
-      this.plane.verdicts.failed(target)
+      this.plane.verdicts.failed(target, unreachable)
     } else if (target.failuresInRow > 0) this.plane.verdicts.served(target)
   }
 
   /** The same for a try that has failed; null = it was ended, and says nothing. */
   protected judgeFailure(code: ErrorCode | null): void {
-    if (code !== null && isServersFault(code)) this.judge(false)
+    if (code !== null && isServersFault(code)) this.judge(false, isConnectionFailure(code))
     else if (this.onTrial) {
       this.onTrial = false
       this.plane.targets.returnTrial(this.target as Target)

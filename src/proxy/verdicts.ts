@@ -1,4 +1,4 @@
-import type { ToControl } from '../model/messages.ts'
+import type { ToControl, TrialOutcome } from '../model/messages.ts'
 import type { Target } from './upstream/target.ts'
 
 /** How long failures are gathered before they are told: a server that fails one request mostly fails many at once. */
@@ -7,8 +7,8 @@ const GATHER_MS = 20
 /** What requests met at servers, for the control half, which decides who is ejected. */
 export class Verdicts {
   private readonly tell: (message: ToControl) => void
-  /** Failures not told yet, by key. */
-  private counts = new Map<string, number>()
+  /** Failures not told yet. */
+  private counts = new Map<string, { count: number; unreachable: boolean }>()
   /** Served a request after failures that were told. */
   private recovered = new Set<string>()
   private timer: NodeJS.Timeout | null = null
@@ -17,15 +17,21 @@ export class Verdicts {
     this.tell = tell
   }
 
-  failed(target: Target): void {
+  /** `unreachable`: the connection failed, rather than the server answering badly. */
+  failed(target: Target, unreachable: boolean): void {
     target.failuresInRow++
-    this.counts.set(target.key, (this.counts.get(target.key) ?? 0) + 1)
+    const known = this.counts.get(target.key)
+    if (known === undefined) this.counts.set(target.key, { count: 1, unreachable })
+    else {
+      known.count++
+      known.unreachable = unreachable
+    }
     this.tellSoon()
   }
 
   /** It has served a request, after failures. */
   served(target: Target): void {
-    const untold = this.counts.get(target.key) ?? 0
+    const untold = this.counts.get(target.key)?.count ?? 0
     this.counts.delete(target.key)
     if (untold < target.failuresInRow) this.recovered.add(target.key)
     target.failuresInRow = 0
@@ -33,8 +39,8 @@ export class Verdicts {
   }
 
   /** The one request that an ejected server was to get has been answered well, or not. */
-  tried(target: Target, ok: boolean): void {
-    this.tell({ type: 'trial', key: target.key, ok })
+  tried(target: Target, outcome: TrialOutcome): void {
+    this.tell({ type: 'trial', key: target.key, outcome })
   }
 
   private tellSoon(): void {
@@ -47,6 +53,10 @@ export class Verdicts {
     if (counts.size === 0 && recovered.size === 0) return
     this.counts = new Map()
     this.recovered = new Set()
-    this.tell({ type: 'failures', recovered: [...recovered], counts: [...counts] })
+    this.tell({
+      type: 'failures',
+      recovered: [...recovered],
+      counts: [...counts].map(([key, { count, unreachable }]) => [key, count, unreachable] as const),
+    })
   }
 }

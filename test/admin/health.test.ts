@@ -122,6 +122,9 @@ describe('GET /ready', () => {
     await shop.done('PUT', '/api/services/slow', { paths: ['/slow'], pools, health: { timeout: '1h' } })
     const { status, body } = await shop.api('GET', '/ready')
     expect([status, body]).toEqual([503, { ready: false, reason: 'the first health checks are not in yet' }])
+    const { healthChecks } = (await shop.api('GET', '/health')).body.parts
+    const detail = `waiting for the first health check of a server: slow/one/a=http://127.0.0.1:${port}`
+    expect(healthChecks).toEqual({ status: 'degraded', detail })
     await shop.done('DELETE', '/api/services/slow')
     expect((await shop.api('GET', '/ready')).status).toBe(200)
   })

@@ -217,7 +217,6 @@ test('a proxy half that comes later gets the table, and what is known of health'
   const a = new HandDriven('late')
   await a.apply(1)
   expect(a.received).toMatchObject([
-    { type: 'table', change: { generation: 2, services: [{ name: 'shop' }] } },
-    { type: 'health' },
+    { type: 'table', change: { generation: 2, services: [{ name: 'shop' }] }, health: [[KEY, 'up'], {}, {}, {}] },
   ])
 })

@@ -26,9 +26,9 @@ test('only so many are remembered', () => {
 test('a table is in force with the state it was made of, also when the revision has gone back', () => {
   const generations = new Generations()
   const state = (revision: number, head: string) => ({ ...EMPTY_DOCUMENTS, services: {}, revision, head })
-  generations.begin(state(1, 'a1'))
-  generations.begin(state(2, 'a2'))
-  generations.begin(state(1, 'a1'))
+  generations.begin(state(1, 'a1'), [])
+  generations.begin(state(2, 'a2'), [])
+  generations.begin(state(1, 'a1'), [])
   expect([1, 2, 3].map((generation) => generations.stateOf(generation)?.head)).toEqual(['a1', 'a2', 'a1'])
   generations.applied(3)
   expect(generations.stateOf(2)).toBeNull()

@@ -100,6 +100,46 @@ describe('T16 two keys that probe one address differently', () => {
   })
 })
 
+describe('two keys that probe one address alike', () => {
+  test('share one check, and what it finds', async () => {
+    const server = await upstream()
+    const { checks, changes, changed } = checker({ random: () => 0.5 })
+    const spec = { intervalMs: HOUR, headers: { a: '1' } }
+    checks.watch([target('shop', server, spec), target('blog', server, spec)])
+    await changed(2)
+    expect(changes).toEqual(['shop up', 'blog up'])
+    expect(server.requests).toHaveLength(1)
+  })
+
+  test('one that comes later takes over what is known, and keeps it when the first one goes', async () => {
+    const server = await statuses(200, 503)
+    const { checks, changes, changed } = checker({ random: () => 0.5 })
+    const spec = { intervalMs: HOUR }
+    checks.watch([target('old', server, spec)])
+    await changed(1)
+    const known = checks.get('old')
+    checks.watch([target('new', server, spec)])
+    expect(checks.get('new')).toEqual(known)
+    expect(checks.get('old')).toMatchObject({ health: 'unknown', probed: false })
+    expect(server.requests).toHaveLength(1)
+    expect(changes).toEqual(['old up'])
+  })
+})
+
+test.each(['up', 'down'] as const)('what is known to be %s stays so until a new check decides', async (health) => {
+  const server = await statuses(health === 'up' ? 503 : 200)
+  const { checks, counted, changed } = checker()
+  const known = { health, probed: true, last: null }
+  checks.watch([{ ...target('a', server, { rise: 3, fall: 3 }), known }])
+  expect(checks.unprobedCount).toBe(0)
+  for (const count of [0, 1, 2]) {
+    await counted(count)
+    if (count > 0) expect(checks.get('a').health).toBe(health)
+  }
+  await changed(1)
+  expect(checks.get('a').health).toBe(health === 'up' ? 'down' : 'up')
+})
+
 describe('T14 a change of what is checked', () => {
   test('keeps what is known of those that stay, and does not probe them for it', async () => {
     const [a, b] = [await upstream(), await upstream()]

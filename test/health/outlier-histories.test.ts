@@ -27,14 +27,21 @@ const events = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('failed'),
       half: halves,
-      counts: fc.uniqueArray(fc.tuple(keys, fc.integer({ min: 1, max: 4 })), {
+      counts: fc.uniqueArray(fc.tuple(keys, fc.integer({ min: 1, max: 4 }), fc.boolean()), {
         selector: ([key]) => key,
         minLength: 1,
       }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('recovered'), keys: fc.subarray([...KEYS]) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('tried'), key: keys, ok: fc.boolean() }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('tried'),
+      key: keys,
+      outcome: fc.constantFrom('ok', 'failed', 'unreachable'),
+    }),
+  },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('advance') }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('watch'), table: tables }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('attach', 'detach'), half: halves }) },
@@ -63,7 +70,7 @@ class Life {
     this.nowMs += ms
     if (event.kind === 'failed') this.failed(event)
     else if (event.kind === 'recovered') this.recovered(event.keys)
-    else if (event.kind === 'tried') this.tell(this.outliers.tried(event.key, event.ok, this.nowMs))
+    else if (event.kind === 'tried') this.tell(this.outliers.tried(event.key, event.outcome, this.nowMs))
     else if (event.kind === 'watch') this.watch(event.table)
     else if (event.kind === 'attach') this.attach(event.half)
     else if (event.kind === 'detach') this.detach(event.half)
@@ -83,8 +90,8 @@ class Life {
   private watch({ open, blue, green }: Table): void {
     const inPool = (pool: string): string[] => open.filter((key) => key.startsWith(pool))
     this.pools = [
-      { spec: blue, keys: inPool('blue') },
-      { spec: green, keys: inPool('green') },
+      { name: 'blue', spec: blue, keys: inPool('blue') },
+      { name: 'green', spec: green, keys: inPool('green') },
     ]
     for (const key of KEYS) if (!open.includes(key)) this.failures.delete(key)
     this.tell(this.outliers.watch(this.pools, this.nowMs))

@@ -12,11 +12,11 @@ let spec: PassiveSpec
 function watch(count: number, nowMs = 0, changes: Partial<PassiveSpec> = {}): readonly string[] {
   servers = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'].slice(0, count)
   spec = { ...spec, ...changes }
-  return outliers.watch([{ spec, keys: servers }], nowMs)
+  return outliers.watch([{ name: 'pool', spec, keys: servers }], nowMs)
 }
 
 function fail(key: string, times: number, nowMs: number, half = 'w1'): readonly string[] {
-  return outliers.failed(half, [[key, times]], nowMs)
+  return outliers.failed(half, [[key, times, false]], nowMs)
 }
 
 const ejected = (): string => servers.filter((key) => outliers.isEjected(key)).join('')
@@ -75,7 +75,7 @@ describe('ejection', () => {
   test('knows nothing of keys it was not told of', () => {
     watch(2)
     expect(fail('z', 3, 0)).toEqual([])
-    expect(outliers.tried('z', true, 0)).toEqual([])
+    expect(outliers.tried('z', 'ok', 0)).toEqual([])
     expect(outliers.standing('z', 'w1')).toBe('in')
   })
 })
@@ -96,7 +96,7 @@ describe('trial', () => {
 
   test('brings the server back with nothing held against it', () => {
     outliers.advance(30_000)
-    expect(outliers.tried('a', true, 30_100)).toEqual(['a'])
+    expect(outliers.tried('a', 'ok', 30_100)).toEqual(['a'])
     expect(outliers.standing('a', 'w2')).toBe('in')
     expect(outliers.nextAt()).toBeNull()
     fail('a', 2, 30_200)
@@ -107,17 +107,17 @@ describe('trial', () => {
     for (const at of [30_000, 60_100, 90_200]) {
       expect(outliers.advance(at)).toEqual(['a'])
       expect(outliers.standing('a', 'w2')).toBe('trial')
-      expect(outliers.tried('a', false, at + 100)).toEqual(['a'])
+      expect(outliers.tried('a', 'failed', at + 100)).toEqual(['a'])
       expect(outliers.standing('a', 'w2')).toBe('ejected')
       expect(outliers.nextAt()).toBe(at + 30_100)
     }
   })
 
   test('has one outcome', () => {
-    expect(outliers.tried('a', true, 1000)).toEqual([])
+    expect(outliers.tried('a', 'ok', 1000)).toEqual([])
     outliers.advance(30_000)
-    outliers.tried('a', false, 30_100)
-    expect(outliers.tried('a', true, 30_200)).toEqual([])
+    outliers.tried('a', 'failed', 30_100)
+    expect(outliers.tried('a', 'ok', 30_200)).toEqual([])
     expect(ejected()).toBe('a')
   })
 
@@ -126,7 +126,7 @@ describe('trial', () => {
     outliers.advance(30_000)
     expect(fail('a', 9, 30_100)).toEqual([])
     expect(outliers.standing('a', 'w2')).toBe('trial')
-    outliers.tried('a', true, 30_200)
+    outliers.tried('a', 'ok', 30_200)
     expect(ejected()).toBe('')
   })
 
@@ -174,7 +174,7 @@ describe('never more than maxEjected', () => {
     watch(count, 0, { maxEjected })
     outliers.failed(
       'w1',
-      servers.map((key) => [key, 3]),
+      servers.map((key) => [key, 3, false]),
       0,
     )
     expect(ejected()).toHaveLength(most)
@@ -191,8 +191,8 @@ describe('never more than maxEjected', () => {
   test('counts for each pool by itself', () => {
     outliers.watch(
       [
-        { spec, keys: ['a', 'b'] },
-        { spec: { ...spec, maxFails: 1 }, keys: ['c', 'd'] },
+        { name: 'one', spec, keys: ['a', 'b'] },
+        { name: 'two', spec: { ...spec, maxFails: 1 }, keys: ['c', 'd'] },
       ],
       0,
     )
@@ -207,12 +207,12 @@ describe('never more than maxEjected', () => {
     fail('a', 3, 0)
     fail('b', 3, 10_000)
     outliers.advance(30_000)
-    expect(outliers.tried('a', true, 39_999)).toEqual(['a', 'b'])
+    expect(outliers.tried('a', 'ok', 39_999)).toEqual(['a', 'b'])
     expect(ejected()).toBe('b')
 
     fail('a', 3, 40_000)
     outliers.advance(69_999)
-    expect(outliers.tried('b', true, 70_000)).toEqual(['b'])
+    expect(outliers.tried('b', 'ok', 70_000)).toEqual(['b'])
     expect(ejected()).toBe('')
   })
 
@@ -235,7 +235,7 @@ describe('never more than maxEjected', () => {
     fail('a', 3, 0)
     fail('b', 3, 10)
     outliers.advance(30_000)
-    outliers.tried('a', false, 30_005)
+    outliers.tried('a', 'failed', 30_005)
     outliers.advance(30_010)
     expect(watch(3, 30_020)).toEqual(['b'])
   })
@@ -290,4 +290,122 @@ describe('a new table', () => {
     fail('a', 1, 10)
     expect(ejected()).toBe('')
   })
+})
+
+describe('a check that passes', () => {
+  const passed = (key: string, beganMs: number, nowMs: number) => outliers.passed(key, beganMs, nowMs)
+  const lose = (key: string, nowMs: number) => outliers.failed('w1', [[key, 3, true]], nowMs)
+
+  test('ends an ejection that failures of the connection began, with nothing held against the server', () => {
+    watch(2)
+    lose('a', 0)
+    expect(passed('a', 500, 501)).toEqual(['a'])
+    expect(ejected()).toBe('')
+    expect(outliers.nextAt()).toBeNull()
+    outliers.failed('w1', [['a', 2, true]], 600)
+    expect(ejected()).toBe('')
+  })
+
+  test('does not end one that answers began', () => {
+    watch(2)
+    fail('a', 3, 0)
+    expect(passed('a', 500, 501)).toEqual([])
+    expect(ejected()).toBe('a')
+  })
+
+  test('says nothing if it began before the ejection', () => {
+    watch(2)
+    lose('a', 100)
+    expect(passed('a', 99, 110)).toEqual([])
+    expect(ejected()).toBe('a')
+  })
+
+  test('goes by what ejected the server last: a trial that was answered badly takes its time', () => {
+    watch(2)
+    lose('a', 0)
+    outliers.advance(30_000)
+    outliers.tried('a', 'failed', 30_010)
+    expect(passed('a', 31_000, 31_001)).toEqual([])
+    outliers.advance(60_010)
+    outliers.tried('a', 'unreachable', 60_020)
+    expect(passed('a', 61_000, 61_001)).toEqual(['a'])
+  })
+
+  test('says nothing of servers that are not ejected, or not known', () => {
+    watch(2)
+    expect([passed('a', 0, 1), passed('z', 0, 1)]).toEqual([[], []])
+  })
+})
+
+describe('the last servers standing', () => {
+  const lose = (key: string, nowMs: number) => outliers.failed('w1', [[key, 3, true]], nowMs)
+
+  test('become unreachable: they change places with those that are ejected', () => {
+    watch(2)
+    fail('a', 3, 0)
+    expect(lose('b', 2_000).sort()).toEqual(['a', 'b'])
+    expect(ejected()).toBe('b')
+    expect(lose('a', 4_000).sort()).toEqual(['a', 'b'])
+    expect(ejected()).toBe('a')
+  })
+
+  test('must all be unreachable for that', () => {
+    watch(3)
+    fail('a', 3, 0)
+    lose('b', 2_000)
+    expect(ejected()).toBe('a')
+    lose('c', 2_010)
+    expect(ejected()).toBe('b')
+  })
+
+  test('answer badly: that changes nothing, they are there at least', () => {
+    watch(2)
+    fail('a', 3, 0)
+    expect(fail('b', 3, 2_000)).toEqual([])
+    expect(ejected()).toBe('a')
+  })
+
+  test('do not change places with one that has only just been ejected', () => {
+    watch(2)
+    lose('a', 0)
+    expect(lose('b', 20)).toEqual([])
+    expect(ejected()).toBe('a')
+    lose('b', 1_000)
+    expect(ejected()).toBe('b')
+  })
+})
+
+describe('a server that comes under another key', () => {
+  const moved = new Map([['c', 'a']])
+
+  test('stays ejected, with the time it has left', () => {
+    watch(2)
+    fail('a', 3, 0)
+    const changed = outliers.watch(
+      [
+        { name: 'pool', spec, keys: [] },
+        { name: 'renamed', spec, keys: ['c', 'b2'] },
+      ],
+      10_000,
+      moved,
+    )
+    expect(changed.sort()).toEqual(['a', 'c'])
+    expect([outliers.isEjected('a'), outliers.isEjected('c')]).toEqual([false, true])
+    expect(outliers.nextAt()).toBe(30_000)
+  })
+
+  test('keeps its failures', () => {
+    watch(2)
+    fail('a', 2, 0)
+    outliers.watch([{ name: 'pool', spec, keys: ['c', 'b'] }], 10, moved)
+    expect(fail('c', 1, 20)).toEqual(['c'])
+  })
+})
+
+test('pools that are not named stay as they are', () => {
+  watch(2)
+  fail('a', 3, 0)
+  outliers.watch([{ name: 'other', spec, keys: ['x', 'y'] }], 10)
+  expect(ejected()).toBe('a')
+  expect(outliers.nextAt()).toBe(30_000)
 })

@@ -78,7 +78,7 @@ test('after stop nothing holds the process', async () => {
   const script = `
     import { HealthChecker } from './src/health/checker.ts'
     const checks = new HealthChecker({ onChange: () => setImmediate(() => checks.stop()) })
-    checks.watch([${JSON.stringify(target('a', await upstream(), { intervalMs: 3_600_000 }))}])`
+    checks.change([${JSON.stringify(target('a', await upstream(), { intervalMs: 3_600_000 }))}])`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { timeout: 20_000 })
   expect(await once(child, 'exit')).toEqual([0, null])
 })

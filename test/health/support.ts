@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type net from 'node:net'
-import type { HealthCheckerOptions } from '../../src/health/checker.ts'
+import type { CheckedTarget, HealthCheckerOptions } from '../../src/health/checker.ts'
 import { HealthChecker } from '../../src/health/checker.ts'
 import type { HealthSpec } from '../../src/model/spec.ts'
 import type { Handler, Listening, Upstream } from '../support/upstream.ts'
@@ -56,11 +56,25 @@ export async function silent(): Promise<{ server: Upstream; held: ServerResponse
   return { server: await upstream((_request, response) => held.push(response)), held }
 }
 
+/** A checker that is told of all targets there are, rather than of changes. */
+class WholeChecker extends HealthChecker {
+  #keys = new Set<string>()
+
+  watch(targets: readonly CheckedTarget[]): void {
+    const before = this.#keys
+    this.#keys = new Set(targets.map(({ key }) => key))
+    this.change(
+      targets,
+      [...before].filter((key) => !this.#keys.has(key)),
+    )
+  }
+}
+
 export function checker(options: Partial<HealthCheckerOptions> = {}) {
   const events = new EventEmitter()
   const changes: string[] = []
   let counted = 0
-  const checks = new HealthChecker({
+  const checks = new WholeChecker({
     ...options,
     // Asked for the time once for every probe that counts.
     now() {

@@ -41,7 +41,6 @@ test('has every service, pool and server, shares in hundredths, and the policies
     weight: 3,
     maxConnections: 0,
     open: true,
-    unchecked: false,
     cutAt: null,
   }
   expect(shop?.pools).toEqual([
@@ -49,11 +48,6 @@ test('has every service, pool and server, shares in hundredths, and the policies
     { name: 'green', version: 'green', share: 1, servers: [] },
   ])
   expect(structuredClone(wholeTable(world.state, 1))).toEqual(wholeTable(world.state, 1))
-})
-
-test('servers without health checks are marked, and need none', () => {
-  const world = new World({ shop: definitionOf({ blue: 1 }, { health: 'off' }) })
-  expect(wholeTable(world.state, 1).services[0]?.pools[0]?.servers[0]?.unchecked).toBe(true)
 })
 
 test('of two deadlines the earlier one counts', () => {

@@ -24,7 +24,6 @@ function service(i: number): TableService {
     weight: 1,
     maxConnections: 0,
     open: true,
-    unchecked: true,
     cutAt: null,
   })
   return {
@@ -58,7 +57,7 @@ function dataPlane(tell: (message: ToControl) => void): DataPlane {
 }
 
 const all = Array.from({ length: SERVICES }, (_, i) => service(i))
-const whole: ToProxy = { type: 'table', change: { base: null, generation: 1, services: all, removed: [] } }
+const whole: ToProxy = { type: 'table', change: { base: null, generation: 1, services: all, removed: [] }, health: [] }
 
 /** Milliseconds of CPU of this thread: what else the machine does is not counted. */
 function cost(work: () => void): number {
@@ -80,7 +79,7 @@ test('10,000 services with 10 servers each are in force in less than 250 ms, and
   plane.receive(whole)
   const changes = [2, 3, 4].map((generation) => {
     const change = { base: generation - 1, generation, services: [service(7)], removed: generation === 4 ? ['s9'] : [] }
-    return cost(() => plane.receive({ type: 'table', change }))
+    return cost(() => plane.receive({ type: 'table', change, health: [] }))
   })
   expect(Math.min(...changes)).toBeLessThan(Math.min(...times) / 3)
   expect(applied).toEqual([1, 2, 3, 4])
@@ -91,7 +90,7 @@ test('10,000 services with 10 servers each are in force in less than 250 ms, and
 test('a request is matched at a cost that does not depend on how many services there are', () => {
   const [many, one] = [dataPlane(() => undefined), dataPlane(() => undefined)]
   many.receive(whole)
-  one.receive({ type: 'table', change: { base: null, generation: 1, services: [service(5)], removed: [] } })
+  one.receive({ type: 'table', change: { base: null, generation: 1, services: [service(5)], removed: [] }, health: [] })
   const match = (plane: DataPlane) => () => {
     for (let i = 0; i < 200_000; i++) plane.router.match('s5.test', '/some/path?x=1')
   }
@@ -102,9 +101,13 @@ test('a request is matched at a cost that does not depend on how many services t
 
 test('a table that does not follow on the one in force is refused', () => {
   const plane = dataPlane(() => undefined)
-  plane.receive({ type: 'table', change: { base: null, generation: 1, services: [service(1)], removed: [] } })
+  plane.receive({
+    type: 'table',
+    change: { base: null, generation: 1, services: [service(1)], removed: [] },
+    health: [],
+  })
   const change = { base: 5, generation: 6, services: [], removed: ['s1'] }
-  expect(() => plane.receive({ type: 'table', change })).toThrow('a table for generation 5, not 1')
+  expect(() => plane.receive({ type: 'table', change, health: [] })).toThrow('a table for generation 5, not 1')
   expect(plane.router.match('s1.test', '/')).not.toBeNull()
 })
 

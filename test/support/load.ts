@@ -11,6 +11,8 @@ export interface LoadOptions {
   readonly requests?: number
   /** The Host header, if not the address. */
   readonly hostHeader?: string
+  /** Every client sends GET. */
+  readonly onlyGet?: boolean
   /** Called with the milliseconds that each right answer took. */
   readonly onAnswer?: (ms: number) => void
 }
@@ -44,6 +46,7 @@ export class Load {
   readonly path: string
   readonly hostHeader: string
   readonly limit: number
+  readonly onlyGet: boolean
   private readonly onAnswer: ((ms: number) => void) | undefined
   sent = 0
   completed = 0
@@ -61,14 +64,15 @@ export class Load {
   }).then(() => this.figures())
   private readonly waiting = new Map<number, (() => void)[]>()
 
-  constructor({ url, clients, names, requests = Number.POSITIVE_INFINITY, hostHeader, onAnswer }: LoadOptions) {
+  constructor({ url, clients, names, requests = Number.POSITIVE_INFINITY, hostHeader, ...options }: LoadOptions) {
     const { hostname, host, port, pathname } = new URL(url)
     this.host = hostname
     this.port = Number(port)
     this.path = pathname
     this.hostHeader = hostHeader ?? host
     this.limit = requests
-    this.onAnswer = onAnswer
+    this.onlyGet = options.onlyGet ?? false
+    this.onAnswer = options.onAnswer
     this.names = new Set(names)
     this.clients = new Set(Array.from({ length: clients }, (_, i) => new Client(this, i)))
   }
@@ -233,10 +237,12 @@ class Client {
   }
 }
 
-function requestOf({ path, hostHeader }: Load, index: number): Buffer {
+function requestOf({ path, hostHeader, onlyGet }: Load, index: number): Buffer {
   const rest = `${path}?client=${index} HTTP/1.1\r\nHost: ${hostHeader}\r\n`
   const body = `order of client ${index}`
-  return Buffer.from(index % 2 === 0 ? `GET ${rest}\r\n` : `POST ${rest}Content-Length: ${body.length}\r\n\r\n${body}`)
+  return Buffer.from(
+    onlyGet || index % 2 === 0 ? `GET ${rest}\r\n` : `POST ${rest}Content-Length: ${body.length}\r\n\r\n${body}`,
+  )
 }
 
 /** The Content-Length in a head in lower case; NaN where there is none. */

@@ -44,6 +44,8 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
         dataPlane: dataPlane(context),
         processes: processes(context),
       }
+      const firstChecks = missingChecks(context)
+      if (firstChecks !== null) parts.healthChecks = { status: 'degraded', detail: firstChecks }
       const { overrides } = control.controller
       if (overrides.length > 0) {
         parts.overrides = { status: 'degraded', detail: `only here: ${overrides.map(describeOverride).join(', ')}` }
@@ -88,8 +90,16 @@ function notReady(context: AdminContext): string | null {
   const { control } = context
   if (context.isStopping()) return 'stopping'
   if (!control.isInForce) return 'the routing table is not in force yet'
-  if (!control.allProbed()) return 'the first health checks are not in yet'
+  if (control.unprobed().count > 0) return 'the first health checks are not in yet'
   return null
+}
+
+/** The servers that nothing is known of yet, as after a start: until then they get no requests. */
+function missingChecks({ control }: AdminContext): string | null {
+  const { count, some } = control.unprobed()
+  if (count === 0) return null
+  const names = `${some.join(', ')}${count > some.length ? ', …' : ''}`
+  return `waiting for the first health check of ${count === 1 ? 'a server' : `${count} servers`}: ${names}`
 }
 
 function storePart({ store, control }: AdminContext): Part {

@@ -1,3 +1,4 @@
+import type { KnownHealth } from '../../model/messages.ts'
 import type { TableServer, TableService } from '../../model/table.ts'
 import type { Share } from '../share.ts'
 import { shareOf } from '../share.ts'
@@ -62,16 +63,20 @@ export class Targets {
   }
 
   /** What is known of the health of those that anything is known of. */
-  health(): [string, Target['health']][] {
-    return [...this.byKey.values()].filter(({ health }) => health !== 'unknown').map(({ key, health }) => [key, health])
+  health(): KnownHealth {
+    return [...this.byKey.values()]
+      .filter(({ health }) => health !== 'unknown')
+      .map(({ key, health }) => [key, health] as const)
   }
 
-  setHealth(changes: readonly (readonly [string, Target['health']])[]): void {
+  /** Requests that wait for one of these servers are looked at again. */
+  setHealth(changes: KnownHealth): void {
     for (const [key, health] of changes) {
       const target = this.byKey.get(key)
       if (target !== undefined) target.health = health
     }
     this.epoch++
+    for (const [key] of changes) this.byKey.get(key)?.queue?.pump()
   }
 
   /** The one request that an ejected server shall get has been found: no other goes there. */
@@ -119,8 +124,6 @@ export class Targets {
     } else target.connections.configure(settings)
     target.isLeaving = false
     target.maxConnections = shareOf(server.maxConnections, this.share)
-    // Ejected is what it is until the control half says otherwise.
-    if (server.unchecked && target.health !== 'ejected' && target.health !== 'trial') target.health = 'up'
     this.leaveMs.set(server.key, service.drain.timeoutMs)
     return target
   }
