@@ -168,7 +168,7 @@ describe('one problem, said once and where it is', () => {
     [server('http://a:1?x'), 'pools.blue.servers.a: has a query or fragment; write http://a:1'],
     [
       server('http://a,b:80'),
-      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight}, got "http://a,b:80"',
+      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight, tls}, got "http://a,b:80"',
     ],
     [
       { paths: ['/api/*'] },
