@@ -99,6 +99,7 @@ function resolve(settings: FileSettings, raw: JsonObject): Config {
         requestMs: proxy.timeouts.request,
         keepAliveMs: proxy.timeouts.keepAlive,
         idleBodyMs: proxy.timeouts.idleBody,
+        tunnelMs: proxy.timeouts.tunnel,
       },
       forwarding: proxy.forwarding,
       accessLog: proxy.accessLog && { sample: proxy.accessLog.sample },

@@ -41,6 +41,7 @@ export interface ProxySettings {
     readonly requestMs: number
     readonly keepAliveMs: number
     readonly idleBodyMs: number
+    readonly tunnelMs: number
   }
   /** `forwarded`: whether requests carry Forwarded; `traceSample`: share of new traces marked as sampled, 0 to 1. */
   readonly forwarding: { readonly forwarded: boolean; readonly traceSample: number }

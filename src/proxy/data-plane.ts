@@ -44,6 +44,7 @@ export interface DataPlaneSettings {
     readonly requestMs: number
     readonly keepAliveMs: number
     readonly idleBodyMs: number
+    readonly tunnelMs: number
   }
 }
 
@@ -55,6 +56,8 @@ export interface Listener {
   close(): void
 }
 
+/** A client's connection that has been silent for this long is probed by TCP: one whose machine is gone is noticed. */
+const CLIENT_KEEP_ALIVE_MS = 60_000
 const NO_LIMIT = 2 ** 31 - 1
 /** How often connections are looked at that may be closed because the proxy is stopping. */
 const STOP_TICK_MS = 100
@@ -140,6 +143,8 @@ export class DataPlane {
   private behindProxyHeader(http: Server): TcpServer {
     return new ProxyProtocolServer(http, {
       timeoutMs: this.settings.timeouts.headerMs,
+      keepAliveMs: CLIENT_KEEP_ALIVE_MS,
+      isFull: () => this.isFull(),
       isTrusted: (peer) => peer === 'unix' || covers(this.trustedProxies, peer),
       onAccepted: (socket, header) => this.onConnection(socket, header),
     })
@@ -221,6 +226,8 @@ export class DataPlane {
         keepAliveTimeout: timeouts.keepAliveMs,
         connectionsCheckingInterval: 1_000,
         noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: CLIENT_KEEP_ALIVE_MS,
         requireHostHeader: false,
         shouldUpgradeCallback: isTunnelled,
       },
@@ -240,9 +247,17 @@ export class DataPlane {
     return server
   }
 
+  /** Connections of clients have reached their limit; those that have not sent their PROXY header yet are among them. */
+  private isFull(): boolean {
+    if (this.mostConnections === 0) return false
+    let open = this.connections.size
+    for (const server of this.servers) if (server instanceof ProxyProtocolServer) open += server.waitingConnections
+    return open >= this.mostConnections
+  }
+
   private onConnection(socket: Socket, header: ProxyHeader | null): void {
     this.accepted++
-    if (this.mostConnections > 0 && this.connections.size >= this.mostConnections) {
+    if (this.isFull()) {
       socket.destroy()
       return
     }

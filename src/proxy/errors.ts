@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'proxy_resources_exhausted'
   /** Not in the RFC: the client went away. */
   | 'client_gone'
+  /** Not in the RFC: no byte has passed through a tunnel for too long. */
+  | 'tunnel_idle'
   /** Not in the RFC: cut at the deadline of a drain. */
   | 'drain_timeout'
 

@@ -17,6 +17,8 @@ import { CLOSE_TO_CLIENT, CLOSE_TO_SERVER, FrameCursor } from './websocket-frame
 const HANG_UP_MS = 1_000
 /** How long what is on its way to one end may take to arrive there once the other end has gone. */
 const LINGER_MS = 30_000
+/** The most that is taken from a client before the server has agreed. */
+const MAX_EARLY_BYTES = 64 * 1024
 
 /**
  * One upgrade's life: asks a server, and when that agrees, carries bytes both ways until both ends have closed. A server
@@ -24,8 +26,9 @@ const LINGER_MS = 30_000
  */
 export class Tunnel extends Passage implements Dispatcher.DispatchHandler, UnderWay {
   private readonly client: Socket
-  /** What the client sent behind its request, in the same breath. */
-  private readonly early: Buffer
+  /** What the client has sent behind its request, before the server has agreed. */
+  private readonly early: Buffer[] = []
+  private earlyBytes = 0
   private readonly protocol: string
   private readonly toServer = new FrameCursor()
   private readonly toClient = new FrameCursor()
@@ -34,19 +37,26 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   private status = 0
   private responded = false
   private hangingUp = false
+  /** Hung up for want of traffic. */
+  private wasIdle = false
+  private idleTimer: NodeJS.Timeout | null = null
+  /** Runs while a client takes nothing of a refusal. */
+  private stallTimer: NodeJS.Timeout | null = null
   private endTimer: NodeJS.Timeout | null = null
   private done = false
 
   constructor(plane: DataPlane, request: IncomingMessage, client: Socket, early: Buffer, connection: ClientConnection) {
     super(plane, request, connection)
     this.client = client
-    this.early = early
+    if (early.length > 0) this.takeEarly(early)
     this.protocol = request.headers.upgrade ?? ''
   }
 
   start(): void {
     this.client.setTimeout(0)
     this.client.on('close', () => this.clientClosed())
+    // Read already now: a client that leaves is only noticed by reading.
+    this.client.on('data', this.takeEarly).on('end', this.clientEnded)
     this.plane.tunnels.add(this)
     this.connection.tunnelled = true
     const refusal = this.admit()
@@ -109,12 +119,28 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     this.client.write(headText(status, fields), 'latin1')
     // Either end may close its direction and go on reading the other.
     server.allowHalfOpen = true
-    if (this.early.length > 0) {
-      this.toServer.advance(this.early)
-      server.write(this.early)
+    this.client.off('data', this.takeEarly).off('end', this.clientEnded)
+    for (const chunk of this.early.splice(0)) {
+      this.toServer.advance(chunk)
+      server.write(chunk)
     }
+    const { tunnelMs } = this.plane.settings.timeouts
+    if (tunnelMs > 0) this.idleTimer = setTimeout(onIdle, tunnelMs, this)
     this.carry(this.client, server, this.toServer)
     this.carry(server, this.client, this.toClient)
+    this.client.resume()
+  }
+
+  private readonly takeEarly = (chunk: Buffer): void => {
+    if (this.responded) return
+    this.early.push(chunk)
+    this.earlyBytes += chunk.length
+    if (this.earlyBytes > MAX_EARLY_BYTES) this.client.pause()
+  }
+
+  /** A client that closes its direction has left, unless it is just being told that the server does not agree. */
+  private readonly clientEnded = (): void => {
+    if (!this.responded) this.client.destroy()
   }
 
   // The server did not agree: its answer goes to the client, delimited by the end of the connection.
@@ -141,7 +167,17 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.done || this.client.write(chunk)) return
     controller.pause()
-    this.client.once('drain', () => controller.resume())
+    const { idleMs } = this.plane.bodyLimits
+    if (idleMs > 0) this.stallTimer = setTimeout(onClientStalled, idleMs, this)
+    this.client.once('drain', () => {
+      this.stopTimers()
+      controller.resume()
+    })
+  }
+
+  /** The client takes nothing of a refusal any more. */
+  clientStalled(): void {
+    this.client.destroy()
   }
 
   onResponseEnd(): void {
@@ -173,6 +209,13 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     return true
   }
 
+  /** No byte has passed, either way, for as long as `timeouts.tunnel` allows. */
+  idle(): void {
+    if (this.hangingUp) return
+    this.wasIdle = true
+    this.shutDown()
+  }
+
   /**
    * Ends the tunnel: a WebSocket gets close 1001 both ways, each as soon as no frame is half-way there; anything else is
    * hung up. A request that has had no answer gets one.
@@ -202,6 +245,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
 
   private carry(from: Duplex, to: Duplex, frames: FrameCursor): void {
     from.on('data', (chunk: Buffer) => {
+      this.idleTimer?.refresh()
       if (to.writableEnded || to.destroyed) return
       const length = frames.advance(chunk, this.hangingUp)
       if (!to.write(chunk.subarray(0, length))) from.pause()
@@ -258,7 +302,7 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     if (this.server !== null && !(this.server.destroyed && this.client.destroyed)) return
     if (this.endTimer !== null) clearTimeout(this.endTimer)
     this.target?.end(this)
-    this.finish(this.hangingUp ? 'drain_timeout' : '')
+    this.finish(this.wasIdle ? 'tunnel_idle' : this.hangingUp ? 'drain_timeout' : '')
   }
 
   protected override answer({ status, code, body, fields }: OwnAnswer): void {
@@ -270,13 +314,29 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
     this.finish(code)
   }
 
+  private stopTimers(): void {
+    if (this.idleTimer !== null) clearTimeout(this.idleTimer)
+    if (this.stallTimer !== null) clearTimeout(this.stallTimer)
+    this.idleTimer = null
+    this.stallTimer = null
+  }
+
   private finish(error: ErrorCode | ''): void {
     if (this.done) return
     this.done = true
+    this.stopTimers()
     this.plane.tunnels.delete(this)
     this.connection.tunnelled = false
     this.record(error === 'client_gone' ? 499 : this.status, this.client.bytesWritten, error)
   }
+}
+
+function onIdle(tunnel: Tunnel): void {
+  tunnel.idle()
+}
+
+function onClientStalled(tunnel: Tunnel): void {
+  tunnel.clientStalled()
 }
 
 /** A response's header section as it goes over the wire; `fields`: name and value in turn. */

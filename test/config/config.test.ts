@@ -9,7 +9,7 @@ test('an empty file is a proxy without services, on the defaults', () => {
       workers: 'auto',
       trustedProxies: [],
       limits: { headerBytes: 16_384, urlBytes: 8192, bodyBytes: 0, connections: 0, requestsPerConnection: 0 },
-      timeouts: { headerMs: 10_000, requestMs: 0, keepAliveMs: 75_000, idleBodyMs: 60_000 },
+      timeouts: { headerMs: 10_000, requestMs: 0, keepAliveMs: 75_000, idleBodyMs: 60_000, tunnelMs: 3_600_000 },
       forwarding: { forwarded: false, traceSample: 1 },
       accessLog: { sample: 1 },
     },

@@ -95,6 +95,8 @@ test('who accepts a connection may destroy it', async () => {
   behind.http.on('connection', () => connections++)
   const front = new ProxyProtocolServer(behind.http, {
     timeoutMs: 1_000,
+    keepAliveMs: 60_000,
+    isFull: () => false,
     isTrusted: () => true,
     onAccepted: (socket) => socket.destroy(),
   })
@@ -141,6 +143,8 @@ test.each([
   const https = createHttpsServer(CERTIFICATE, (_request, response) => response.end('over TLS'))
   const front = new ProxyProtocolServer(https, {
     timeoutMs: 5_000,
+    keepAliveMs: 60_000,
+    isFull: () => false,
     isTrusted: () => true,
     onAccepted: (_socket, header) => clients.push(header.source?.address ?? ''),
   })

@@ -122,6 +122,8 @@ export async function behindProxyProtocol(options: Options = {}, answer?: Reques
   const refusals: Refusal[] = []
   const front = new ProxyProtocolServer(http, {
     timeoutMs,
+    keepAliveMs: 60_000,
+    isFull: () => false,
     isTrusted,
     onAccepted: (socket, header) => headers.set(socket, header),
     onRefused: (peer, reason) => refusals.push({ peer, reason }),

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { ask, connect, endAll, type Sketch, speaking, startCutover } from './support.ts'
@@ -67,3 +68,43 @@ test('limits that are set hold', async () => {
   expect(await status('GET / HTTP/1.1', `x-a: ${'a'.repeat(1_500)}`)).toBe(200)
   expect(await status('GET / HTTP/1.1', `x-a: ${'a'.repeat(3_000)}`)).toBe(431)
 })
+
+test('connections that have not sent their PROXY header count for limits.connections', async () => {
+  const cutover = await startCutover(sketches, {
+    proxy: {
+      listen: { address: '127.0.0.1:0', proxyProtocol: true },
+      trustedProxies: ['127.0.0.0/8'],
+      limits: { connections: 3 },
+    },
+  })
+  const header = 'PROXY TCP4 192.0.2.1 198.51.100.2 1111 80\r\n'
+  const waiting = [await connect(cutover), await connect(cutover)]
+  const served = (await connect(cutover)).send(header)
+  expect((await served.ask(['GET / HTTP/1.1', 'host: app.test'])).text).toBe('ok')
+  const further = (await connect(cutover)).send(header)
+  await further.closed()
+  expect(further.hasMore).toBe(false)
+  // One that has sent its header was counted before.
+  const [first] = waiting
+  first?.send(header)
+  expect((await first?.ask(['GET / HTTP/1.1', 'host: app.test']))?.text).toBe('ok')
+})
+
+test.each([false, true])(
+  'a silent connection is probed by TCP, so that a dead machine is noticed (PROXY header: %s)',
+  async (proxyProtocol) => {
+    const cutover = await startCutover(sketches, {
+      proxy: { listen: { address: '127.0.0.1:0', proxyProtocol }, trustedProxies: ['127.0.0.0/8'] },
+    })
+    const client = await connect(cutover)
+    if (proxyProtocol) client.send('PROXY TCP4 192.0.2.1 198.51.100.2 1111 80\r\n')
+    expect((await client.ask(['GET / HTTP/1.1', 'host: app.test'])).text).toBe('ok')
+    const port = (number: number | undefined) => `:${(number ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
+    const { localPort, remotePort } = client.socket
+    // The proxy's end: local address, remote address, state, queues, timer (2 = keep-alive) and when it runs out, 1/100 s.
+    const line = new RegExp(`${port(remotePort)} \\S+${port(localPort)} 01 \\S+ 02:([0-9A-F]+)`)
+    const [, runsOut = ''] = line.exec(await readFile('/proc/net/tcp', 'latin1')) ?? []
+    expect(Number.parseInt(runsOut, 16)).toBeGreaterThan(0)
+    expect(Number.parseInt(runsOut, 16)).toBeLessThanOrEqual(6_100)
+  },
+)

@@ -3,28 +3,9 @@ import type { Socket } from 'node:net'
 import { setImmediate as breathe } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { binary, RawConnection } from '../support/raw-client.ts'
-import { startRawUpstream } from '../support/upstream.ts'
-import { atEnd, define, poolView, raw, until } from './support.ts'
-
-/** A service on one server that is no HTTP server: what connects to it is the test's, byte for byte. */
-async function rawService(service: object = {}) {
-  const waiting: RawConnection[] = []
-  const arrivals = new EventTarget()
-  const server = await startRawUpstream((socket: Socket) => {
-    socket.allowHalfOpen = true
-    waiting.push(new RawConnection(socket))
-    arrivals.dispatchEvent(new Event('connection'))
-  })
-  atEnd(() => server.close())
-  const pools = { blue: { servers: { blue1: server.url } } }
-  const cutover = await define('shop', { pools, health: 'off', ...service })
-  const accepted = async (): Promise<RawConnection> => {
-    while (waiting.length === 0) await once(arrivals, 'connection')
-    return waiting.shift() as RawConnection
-  }
-  return { cutover, accepted, server }
-}
+import { binary, type RawConnection } from '../support/raw-client.ts'
+import { rawService } from './raw-service.ts'
+import { poolView, raw, until } from './support.ts'
 
 const request = (protocol = 'chat') =>
   `GET /live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`

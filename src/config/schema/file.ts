@@ -72,6 +72,10 @@ const ProxySection = kind.section(
         request: kind.duration({ description: 'Until the whole request is there; 0 = none.', default: 0 }),
         keepAlive: kind.duration({ description: 'Between two requests on a connection; 0 = none.', default: '75s' }),
         idleBody: kind.duration({ description: 'Between two pieces of a body; 0 = none.', default: '60s' }),
+        tunnel: kind.duration({
+          description: 'A WebSocket or other upgrade through which no byte passes is ended after this; 0 = never.',
+          default: '1h',
+        }),
       },
       { description: 'How long a client may take; 0 = no deadline.', default: {} },
     ),

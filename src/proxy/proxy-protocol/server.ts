@@ -11,6 +11,10 @@ const UNIX = 'unix'
 export interface ProxyProtocolSettings {
   /** How long a connection may take to deliver its header; milliseconds, 0 = for ever. */
   readonly timeoutMs: number
+  /** A connection that is silent for this long is probed by TCP; milliseconds. */
+  readonly keepAliveMs: number
+  /** No further connection is taken. */
+  readonly isFull: () => boolean
   /** Whether a peer may say who its clients are. `peer`: its IP address, IPv4 in its own notation, or `unix`. */
   readonly isTrusted: (peer: string) => boolean
   /** A connection has delivered its header; the HTTP server gets it next, unless it is destroyed here. */
@@ -32,7 +36,7 @@ export class ProxyProtocolServer extends Server {
 
   constructor(httpServer: Server, settings: ProxyProtocolSettings) {
     // As node:http has it for its own connections.
-    super({ allowHalfOpen: true, noDelay: true })
+    super({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: settings.keepAliveMs })
     this.httpServer = httpServer
     this.settings = settings
     this.on('connection', (socket) => this.onConnection(socket))
@@ -69,6 +73,10 @@ export class ProxyProtocolServer extends Server {
     const peer = remoteAddress === undefined ? UNIX : plainAddress(remoteAddress)
     if (!this.settings.isTrusted(peer)) {
       this.refuse(socket, peer, 'not trusted')
+      return
+    }
+    if (this.settings.isFull()) {
+      socket.destroy()
       return
     }
     this.waiting.add(socket)
