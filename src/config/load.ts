@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { type Document, isScalar, LineCounter, parseDocument, visit, type YAMLError } from 'yaml'
 import { type CheckedConfig, checkConfig } from './check-config.ts'
 import type { Problem } from './config.ts'
 import { type Environment, interpolate } from './interpolate.ts'
 import { quote } from './problems.ts'
 import { isKeyed } from './read.ts'
+import { BeingWritten, readSettled } from './read-settled.ts'
 
 /** How often aliases may multiply one anchor; what is multiplied that often, `interpolate` bounds. */
 const MAX_ALIAS_COUNT = 10_000
@@ -12,12 +12,20 @@ const MAX_ALIAS_COUNT = 10_000
 /** What is wrong with the syntax of a file: the first few tell, the others mostly follow from them. */
 const MAX_SYNTAX_PROBLEMS = 3
 
-/** Reads and checks a configuration file, YAML 1.2 or JSON. That it cannot be read is a problem like any other. */
+/**
+ * Reads and checks a configuration file, YAML 1.2 or JSON. That it cannot be read, or is being written all the time, is a
+ * problem like any other.
+ */
 export async function loadConfig(file: string, env: Environment): Promise<CheckedConfig> {
   let text: string
   try {
-    text = await readFile(file, 'utf8')
+    text = await readSettled(file)
   } catch (error) {
+    if (error instanceof BeingWritten)
+      return {
+        ok: false,
+        problems: [{ path: '', message: `${file} is being written; read it again (SIGHUP) afterwards` }],
+      }
     return { ok: false, problems: [{ path: '', message: `cannot read ${file}: ${reason(error)}` }] }
   }
   return parseConfig(text, env, file)
