@@ -10,6 +10,7 @@ import { rollback, setSplit, shift, switchTo } from './routing.ts'
 import { changeServers } from './server-state.ts'
 import { findServers } from './servers.ts'
 import type { HistoryEntry, Service, ServiceDocument, State } from './state.ts'
+import { describeUnserved, unservedBy } from './unserved.ts'
 
 const REMEMBERED_DECISIONS = 50
 
@@ -22,7 +23,7 @@ export function decide(state: State, command: Command, request: Request, facts: 
   }
   const draft = draftOf(state, command, facts)
   if ('kind' in draft) return { kind: 'refused', refusal: draft }
-  const refusal = movedRefusal(state, command, request) ?? unsafeRefusal(draft.edits, request, facts)
+  const refusal = movedRefusal(state, command, request) ?? unsafeRefusal(state, draft.edits, request, facts)
   if (refusal !== null) return { kind: 'refused', refusal: refusal }
   if (draft.edits.length === 0 && draft.configuration === undefined) return { kind: 'unchanged' }
 
@@ -96,11 +97,12 @@ function touched(state: State, command: Command): Service[] {
   return [...new Set(findServers(state, command).map(({ service }) => service))]
 }
 
-function unsafeRefusal(edits: readonly Edit[], request: Request, facts: Facts): Refusal | null {
+function unsafeRefusal(state: State, edits: readonly Edit[], request: Request, facts: Facts): Refusal | null {
   if (request.force) return null
   for (const { before, after } of edits) {
     const detail = before === null || after === null ? null : brokenPromise(before, after, facts)
     if (detail !== null) return { kind: 'unsafe', detail }
   }
-  return null
+  const unserved = unservedBy(state, edits)
+  return unserved.length === 0 ? null : { kind: 'unsafe', detail: describeUnserved(unserved) }
 }

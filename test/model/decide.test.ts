@@ -133,7 +133,7 @@ describe('If-Match', () => {
     const world = twoServices()
     const definition = definitionOf({ blue: 3 })
     const replace: Command = { kind: 'define', service: 'shop', definition, action: 'replace' }
-    world.must({ kind: 'remove', service: 'shop' })
+    world.must({ kind: 'remove', service: 'shop' }, FORCED)
     expect(world.run(replace, withMatch(3))).toEqual(moved(3, 4))
     expect(world.run(replace, withMatch(4)).kind).toBe('change')
   })

@@ -118,7 +118,7 @@ describe('a service removed', () => {
     const world = new World({ shop: definitionOf({ blue: 2 }), extra: definitionOf({ red: 1 }, { paths: ['/x'] }) })
     const before = world.state
     const command: Command = { kind: 'remove', service: 'shop' }
-    const { services, history } = world.must(command)
+    const { services, history } = world.must(command, FORCED)
     expect(services).toEqual({ shop: null })
     expect(history).toMatchObject([{ action: 'delete', from: before.services.shop?.source, to: null }])
     expect(Object.keys(world.state.services)).toEqual(['extra'])
@@ -161,7 +161,7 @@ describe('a configuration', () => {
 
   test('may name what has gone already', () => {
     const world = new World({ shop })
-    world.must(configure('h1', { never: null, shop: null, api }))
+    world.must(configure('h1', { never: null, shop: null, api }), FORCED)
     expect(Object.keys(world.state.services)).toEqual(['api'])
   })
 
@@ -184,7 +184,7 @@ test.each(TREACHEROUS)('%s is a name like any other', (name) => {
   expect(Object.entries(world.service(name).servers)).toEqual([
     [`${name}/${name}`, { state: 'ready', weight: 5, cutAt: null }],
   ])
-  world.must({ kind: 'remove', service: name })
+  world.must({ kind: 'remove', service: name }, FORCED)
   expect(Object.keys(world.state.services)).toEqual([])
 })
 
