@@ -22,7 +22,10 @@ export async function runCommandLine(signals: Signals | null): Promise<void> {
     .command('run')
     .description('run the proxy and its admin API')
     .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)', process.env.CUTOVER_CONFIG || undefined)
-    .action(({ config }: { config: string }) => run(config, signals ?? new Signals()))
+    .option('--join-anyway', 'join a fleet although its services and those of the file have nothing in common', false)
+    .action(({ config, joinAnyway }: { config: string; joinAnyway: boolean }) =>
+      run(config, joinAnyway, signals ?? new Signals()),
+    )
 
   program
     .command('check')
@@ -52,7 +55,7 @@ async function check(file: string): Promise<void> {
   process.exitCode = EXIT.unusable
 }
 
-async function run(file: string, signals: Signals): Promise<void> {
+async function run(file: string, joinAnyway: boolean, signals: Signals): Promise<void> {
   const log = pino({ name: 'cutover', base: { pid: process.pid } }, destination({ dest: 2, sync: true }))
   signals.logTo(log)
   const load = () => loadConfig(file, process.env)
@@ -77,6 +80,7 @@ async function run(file: string, signals: Signals): Promise<void> {
       config: loaded.config,
       load,
       file,
+      joinAnyway,
       log,
       workers: count,
       stopAsked: signals.stopAsked,

@@ -8,14 +8,12 @@ import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
 import { problemLines } from './config/problems.ts'
-import type { Reload } from './control/configuration-file.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { ControlHalf } from './control/control-half.ts'
 import { Fleet } from './control/fleet/fleet.ts'
 import { Self } from './control/fleet/self.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
-import type { Request } from './model/commands.ts'
 import { urlOf } from './process/listen-options.ts'
 import type { ListenOptions } from './proxy/client/listen.ts'
 import { listen } from './proxy/client/listen.ts'
@@ -38,6 +36,8 @@ export interface InstanceOptions {
   readonly patienceMs: number
   /** The store's state holds as it is: the file was applied by a process before this one. */
   readonly resumed: boolean
+  /** Join a fleet with a file that has no service in common with it. */
+  readonly joinAnyway?: boolean
   /** Called with the configuration whenever it was read again and applied. */
   readonly onConfigured?: (config: Config) => void
 }
@@ -83,7 +83,7 @@ export class Instance {
       proxies,
       identity,
       version: packageJson.version,
-      config: () => this.file.config,
+      file: () => this.file,
       adminAddress: () => this.adminAddress,
     })
     this.fleet = new Fleet({
@@ -113,9 +113,9 @@ export class Instance {
     }
   }
 
-  /** Reads the configuration file again and applies what has changed in it. Throws StoreUnavailable. */
-  reload(request: Request): Promise<Reload> {
-    return this.file.reload(request)
+  /** Reads the configuration file again and applies what has changed in it; what came of it is in the log. */
+  reloadOnSignal(): Promise<void> {
+    return this.file.reloadOnSignal()
   }
 
   /** Resolves once every server has been probed once, or after `timeoutMs`: until then none is known to be up. */

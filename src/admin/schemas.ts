@@ -114,7 +114,15 @@ export const answers = {
     startedAt: instant,
     lastSeen: instant,
     configuration: {
-      ...object({ ...file, inForce: { ...flag, description: 'It is the file in force in the fleet.' } }),
+      ...object({
+        ...file,
+        inForce: { ...flag, description: 'It is the file in force in the fleet.' },
+        standing: {
+          enum: ['inForce', 'newer', 'older', 'differs', 'none'],
+          description: 'To the file in force; differs: the same configVersion with other services; none: no file is.',
+        },
+        problem: { type: ['string', 'null'], description: 'Why it was not applied, or what a reload failed for.' },
+      }),
       description: 'The configuration file it has read.',
     },
     overrides: listOf('Override'),

@@ -116,6 +116,7 @@ function resolve(settings: FileSettings, raw: JsonObject): Config {
     fleet: { name: fleet.name ?? null, address: fleet.address ?? null, token: fleet.token ?? null },
     configVersion: configVersion ?? null,
     services,
+    hasServices: raw.services !== undefined && raw.services !== null,
     servicesHash: sha256(canonicalJson(services)).toString('hex'),
   }
 }

@@ -113,6 +113,8 @@ export interface Config {
   readonly configVersion: number | null
   /** Service definitions as written, environment interpolated, defaults not filled in. */
   readonly services: Readonly<Record<string, JsonObject>>
+  /** Whether the file has a `services` section: one that was cut short may have lost it. */
+  readonly hasServices: boolean
   /** SHA-256 (hex) over the service definitions: two files with the same services have the same hash. */
   readonly servicesHash: string
 }

@@ -4,7 +4,7 @@ import type { Config, StoreSettings } from './config.ts'
 export const HIDDEN = '(hidden)'
 
 /** A configuration without tokens and passwords. Services are left out: their secrets are known elsewhere. */
-export function shown({ services: _, ...config }: Config): object {
+export function shown({ services: _, hasServices: __, ...config }: Config): object {
   const tokens = config.admin.tokens.map(({ name, role }) => ({ name, role }))
   return {
     ...config,

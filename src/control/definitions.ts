@@ -1,6 +1,5 @@
 import { checkNewService, checkService } from '../config/check-service.ts'
-import type { Config } from '../config/config.ts'
-import { diffPatch, mergePatch } from '../config/merge.ts'
+import { mergePatch } from '../config/merge.ts'
 import { findOverlaps } from '../config/overlaps.ts'
 import type { Definition } from '../model/commands.ts'
 import { own } from '../model/names.ts'
@@ -9,10 +8,6 @@ import { adaptSplit, allTo, sameSplit } from '../model/split.ts'
 import type { JsonObject, JsonValue, Service, State } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
 import type { CommandMaker } from './controller.ts'
-import { earlierFiles, fileOf, fileStanding, whyNot } from './file-standing.ts'
-
-/** The definition of a service that does not exist yet, for what is merged into it. */
-const NOTHING: JsonObject = {}
 
 /** Creates or replaces a service. */
 export function defineService(name: string, source: JsonObject): CommandMaker {
@@ -63,50 +58,6 @@ export function setServer(name: string, pool: string, server: string, definition
   }
 }
 
-/**
- * Applies a configuration file: what differs between it and the file applied last is done to the services as they are,
- * so that what was changed through the API since stands unless the file speaks of the same thing. `when`: always; or, in
- * a fleet, only if it is newer than the one in force, at a start and when somebody asks for it.
- */
-export function applyConfiguration(config: Config, when: 'always' | 'started' | 'asked' = 'always'): CommandMaker {
-  return (state, { force }) => {
-    const { configuration: applied } = state
-    const file = fileOf(config)
-    if (when !== 'always' && applied !== null) {
-      const standing = fileStanding(file, applied)
-      if (when === 'started' && standing !== 'newer') {
-        return { command: { kind: 'configure', configuration: applied, services: {} } }
-      }
-      const detail = when === 'asked' && !force ? whyNot(file, applied, standing) : null
-      if (detail !== null) return { refusal: { kind: 'unsafe', detail } }
-    }
-    const before = state.configuration?.services ?? {}
-    const services = new Map<string, Definition | null>()
-    const problems: Problem[] = []
-    for (const [name, wanted] of Object.entries(config.services)) {
-      const applied = own(before, name) ?? NOTHING
-      const patch = diffPatch(applied, wanted)
-      if (Object.keys(patch).length === 0) continue
-      const current = own(state.services, name)?.source
-      const merged = current === undefined ? wanted : mergePatch(current, patch)
-      // Where the file and what was said since do not go together, the file has the last word.
-      const definition = resolve(name, merged) ?? resolve(name, wanted)
-      if (definition === undefined) problems.push(...problemsOf(name, wanted))
-      else services.set(name, definition)
-    }
-    for (const name of Object.keys(before)) if (own(config.services, name) === undefined) services.set(name, null)
-    problems.push(...overlaps(state, services))
-    if (problems.length > 0) return { refusal: { kind: 'invalid', problems } }
-    const configuration = {
-      hash: config.servicesHash,
-      services: config.services,
-      ...(file.version === null ? {} : { version: file.version }),
-      ...(when === 'always' ? {} : { earlier: earlierFiles(applied, file) }),
-    }
-    return { command: { kind: 'configure', configuration, services: Object.fromEntries(services) } }
-  }
-}
-
 function define(state: State, name: string, source: JsonObject, action: string): ReturnType<CommandMaker> {
   const checked = checkNewService(name, source)
   if (!checked.ok) return { refusal: { kind: 'invalid', problems: checked.problems } }
@@ -126,7 +77,7 @@ function splitRefusal(service: Service, made: ReturnType<CommandMaker>): ReturnT
 }
 
 /** Where services as changed would answer to what another answers to. */
-function overlaps(state: State, changed: ReadonlyMap<string, Definition | null>): Problem[] {
+export function overlaps(state: State, changed: ReadonlyMap<string, Definition | null>): Problem[] {
   const all = new Map(Object.values(state.services).map(({ name, spec }) => [name, spec]))
   for (const [name, definition] of changed) {
     if (definition === null) all.delete(name)
@@ -137,12 +88,14 @@ function overlaps(state: State, changed: ReadonlyMap<string, Definition | null>)
     .map(({ path, message }) => ({ path, message }))
 }
 
-function resolve(name: string, source: JsonObject): Definition | undefined {
+/** A definition, if it makes sense. */
+export function resolve(name: string, source: JsonObject): Definition | undefined {
   const checked = checkService(name, source)
   return checked.ok ? { source, spec: checked.spec } : undefined
 }
 
-function problemsOf(name: string, source: JsonObject): readonly Problem[] {
+/** What is wrong with the definition of a service in a file. */
+export function problemsOf(name: string, source: JsonObject): readonly Problem[] {
   const checked = checkService(name, source, `services.${name}`)
   return checked.ok ? [] : checked.problems
 }

@@ -1,9 +1,12 @@
 import type { Config } from '../config/config.ts'
 import type { FileVersion } from '../model/fleet.ts'
-import type { AppliedConfiguration } from '../model/state.ts'
+import { own } from '../model/names.ts'
+import type { AppliedConfiguration, JsonObject, State } from '../model/state.ts'
 
 /** Hashes of files that were applied before, and are not newer however often an instance starts with them. */
 const REMEMBERED = 100
+/** Names in a message, at most. */
+const MOST_LISTED = 10
 
 /** `differs`: it has the version of the one in force, and says something else. */
 export type FileStanding = 'inForce' | 'newer' | 'older' | 'differs'
@@ -31,6 +34,31 @@ export function whyNot(file: FileVersion, applied: AppliedConfiguration, standin
   if (standing === 'newer' || standing === 'inForce' || applied.version === undefined) return null
   const own = file.version === null ? 'has no configVersion' : `has configVersion ${file.version}`
   return `The file ${own}; a file with configVersion ${applied.version} is in force in the fleet. Give this one a higher configVersion.`
+}
+
+/**
+ * Why an instance should not start with a file in a fleet: none of the file's services is one of the fleet's, so that it
+ * was probably meant for another one. null = it may.
+ */
+export function whyStranger(
+  file: FileVersion,
+  services: Readonly<Record<string, JsonObject>>,
+  { configuration, services: fleet }: State,
+  prefix: string,
+): string | null {
+  const [ours, theirs] = [Object.keys(services), Object.keys(fleet)]
+  if (ours.length === 0 || theirs.length === 0 || ours.some((name) => own(fleet, name) !== undefined)) return null
+  if (configuration?.hash === file.hash || configuration?.earlier?.includes(file.hash) === true) return null
+  return (
+    `The file has no service in common with the fleet at store.prefix ${JSON.stringify(prefix)}: the fleet serves ` +
+    `${listed(theirs)}, the file has ${listed(ours)}. A fleet is one file on all instances: give this one another ` +
+    'store.prefix or the right file, or start it with --join-anyway to add its services to that fleet.'
+  )
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > MOST_LISTED ? ` and ${names.length - MOST_LISTED} more` : ''
+  return `${names.slice(0, MOST_LISTED).join(', ')}${more}`
 }
 
 /** The hashes of files applied before `file`. */

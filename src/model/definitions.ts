@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Definition } from './commands.ts'
-import type { Draft, Edit } from './draft.ts'
+import type { Edit } from './draft.ts'
 import { own } from './names.ts'
 import { adaptSplit, sameSplit } from './split.ts'
 import type { AppliedConfiguration, JsonObject, JsonValue, Service, State } from './state.ts'
@@ -39,7 +39,7 @@ export function configure(
   state: State,
   services: Readonly<Record<string, Definition | null>>,
   configuration: AppliedConfiguration,
-): Draft {
+): { readonly edits: readonly Edit[]; readonly configuration?: AppliedConfiguration } {
   const edits: Edit[] = []
   for (const [name, definition] of Object.entries(services)) {
     if (definition !== null) edits.push(...define(state, name, definition, 'configure'))
@@ -49,10 +49,12 @@ export function configure(
       edits.push({ before, after: null, service: name, action: 'configure', from: before.source, to: null })
     }
   }
-  const { hash, version } = configuration
-  if (state.configuration?.hash === hash && state.configuration.version === version && edits.length === 0)
-    return { edits }
-  return { edits, configuration }
+  return edits.length === 0 && isSameFile(configuration, state.configuration) ? { edits } : { edits, configuration }
+}
+
+function isSameFile(file: AppliedConfiguration, applied: AppliedConfiguration | null): boolean {
+  if (applied === null || file.hash !== applied.hash || file.version !== applied.version) return false
+  return file.heldBack === applied.heldBack
 }
 
 /** The top-level keys in which two definitions differ. */

@@ -31,6 +31,14 @@ export interface FileVersion {
   readonly version: number | null
 }
 
+/** The same as its instance tells the fleet. */
+export interface FileRecord extends FileVersion {
+  /** Why it was not applied at the start, or what was wrong at the last reload. */
+  readonly problem?: string
+  /** It has no services: its instance serves those of the others. */
+  readonly isEmpty?: boolean
+}
+
 /** An override as the fleet is shown it. */
 export interface OverrideView {
   readonly at: string
@@ -50,7 +58,7 @@ export interface InstanceRecord extends InstanceProgress {
   readonly address: string
   readonly version: string
   readonly startedAt: string
-  readonly configuration: FileVersion
+  readonly configuration: FileRecord
   readonly overrides: readonly OverrideView[]
   /** Requests and tunnels under way by target key; those without any are left out. */
   readonly inFlight: Readonly<Record<string, number>>

@@ -50,6 +50,8 @@ export interface AppliedConfiguration {
   readonly version?: number
   /** Hashes of files applied before this one, oldest first. */
   readonly earlier?: readonly string[]
+  /** Services that the file removes or takes hosts or paths from, and that stand until somebody reloads it. */
+  readonly heldBack?: readonly string[]
 }
 
 /** A write that came with an Idempotency-Key and has made a revision. */

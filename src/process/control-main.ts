@@ -32,6 +32,7 @@ async function run(init: ControlInit): Promise<void> {
     load: () => loadConfig(file, process.env),
     adminListen: { fd: init.adminFd },
     resumed: init.resumed,
+    joinAnyway: init.joinAnyway,
     patienceMs: PATIENCE_MS,
     onConfigured: (configured) => say({ type: 'configured', config: configured }),
   })
@@ -84,9 +85,7 @@ function stop(starting: Promise<Instance>): void {
 
 async function reload(starting: Promise<Instance>, id: number): Promise<void> {
   const instance = await starting
-  await instance
-    .reload({ by: 'SIGHUP', reason: null, force: false, ifMatch: null })
-    .catch((error: unknown) => log.error({ err: error }, 'reading the configuration failed'))
+  await instance.reloadOnSignal()
   say({ type: 'reloaded', id })
 }
 

@@ -37,6 +37,8 @@ export interface ControlInit {
   readonly file: string
   /** Another control process has run before, and has applied the file: what the store says holds. */
   readonly resumed: boolean
+  /** Join a fleet with a file that has no service in common with it. */
+  readonly joinAnyway: boolean
   readonly identity: Identity
   readonly adminFd: number
   readonly wire: string

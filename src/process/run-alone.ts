@@ -11,7 +11,7 @@ import { StartCalledOff, StartFailed } from './start-failed.ts'
 const FIRST_PROBES_MS = 5_000
 
 /** Everything in this process. Throws StartFailed, StartCalledOff, StoreUnusable, and what listening throws. */
-export async function runAlone({ config, load, file, log, stopAsked }: RunOptions): Promise<Running> {
+export async function runAlone({ config, load, file, joinAnyway, log, stopAsked }: RunOptions): Promise<Running> {
   if (stopAsked.aborted) throw new StartCalledOff()
   const proxies = new LocalProxy(config.proxy)
   const identity = { id: randomUUID(), name: config.fleet.name ?? hostname(), startedAt: new Date().toISOString() }
@@ -25,6 +25,7 @@ export async function runAlone({ config, load, file, log, stopAsked }: RunOption
     proxies,
     adminListen,
     resumed: false,
+    joinAnyway,
     patienceMs: 0,
   }).catch((error: unknown) => {
     if (error instanceof UnusableConfiguration) throw new StartFailed(error.message, 2)
@@ -40,10 +41,7 @@ export async function runAlone({ config, load, file, log, stopAsked }: RunOption
     proxyAddresses: proxies.addresses,
     adminAddress: instance.adminAddress,
     stop: () => instance.stop(),
-    reload: () => {
-      const request = { by: 'SIGHUP', reason: null, force: false, ifMatch: null }
-      instance.reload(request).catch((error: unknown) => log.error({ err: error }, 'reading the configuration failed'))
-    },
+    reload: () => void instance.reloadOnSignal(),
     replaceWorkers: () => log.warn('there are no workers to replace: proxy.workers is 0'),
   }
 }

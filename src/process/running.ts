@@ -7,6 +7,8 @@ export interface RunOptions {
   /** Reads the configuration again. */
   readonly load: () => Promise<CheckedConfig>
   readonly file: string
+  /** Join a fleet with a file that has no service in common with it. */
+  readonly joinAnyway: boolean
   readonly log: Logger
   readonly workers: number
   /** Aborts when the start is to be called off. */

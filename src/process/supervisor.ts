@@ -16,6 +16,7 @@ import { Workers } from './workers.ts'
 export interface SupervisorOptions {
   readonly config: Config
   readonly file: string
+  readonly joinAnyway: boolean
   readonly workers: number
   readonly log: Logger
   /** Aborts when the start is to be called off. */
@@ -49,7 +50,7 @@ export class Supervisor {
   private settleStart: { readonly done: () => void; readonly failed: (error: Error) => void } | null = null
 
   private constructor(
-    { config, file, workers, log }: SupervisorOptions,
+    { config, file, joinAnyway, workers, log }: SupervisorOptions,
     folder: string,
     sockets: readonly HeldSocket[],
     admin: HeldSocket,
@@ -87,6 +88,7 @@ export class Supervisor {
         config: this.config,
         file: this.file,
         resumed: this.isControlReady,
+        joinAnyway,
         identity: this.identity,
         adminFd: FIRST_HANDED_FD,
         wire,

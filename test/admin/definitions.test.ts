@@ -181,13 +181,17 @@ describe('a service', () => {
     await shop.allUp('extra')
     const asked = () => send(shop.cutover.proxy, { path: '/', headers })
     expect((await asked()).body).toBe('green2')
-    const deleted = await shop.done('DELETE', '/api/services/extra?wait=10s', { reason: 'gone' })
+    const { detail } = problem(await shop.api('DELETE', '/api/services/extra'), 409, 'Would break a promise')
+    expect(detail).toContain('Service extra has traffic and would be removed; no other service takes over extra.test/.')
+    expect((await asked()).body).toBe('green2')
+    const deleted = await shop.done('DELETE', '/api/services/extra?wait=10s', { reason: 'gone', force: true })
+    expect(await shop.lastEntry('extra')).toMatchObject({ action: 'delete', forced: true })
     expect(deleted).toMatchObject({ changed: true, service: null, drained: ['green2'] })
     expect((await asked()).headers.get('x-upstream')).toMatch(/^blue/)
   })
 
   test('deleted last of all leaves 404 behind', async () => {
-    await shop.done('DELETE', '/api/services/shop?wait=10s')
+    await shop.done('DELETE', '/api/services/shop?wait=10s&force')
     expect(await shop.ask()).toBe('404')
     problem(await shop.api('DELETE', '/api/services/shop'), 404, 'Unknown service')
   })
@@ -206,10 +210,10 @@ describe('a service', () => {
   })
 
   test('patched changes what the patch says, and nothing else', async () => {
-    const body = await shop.done('PATCH', '/api/services/shop?wait=10s', {
-      hosts: ['patched.test'],
-      pools: { green: { version: null, servers: { green2: null } } },
-    })
+    const patch = { hosts: ['patched.test'], pools: { green: { version: null, servers: { green2: null } } } }
+    const { detail } = problem(await shop.api('PATCH', '/api/services/shop', patch), 409, 'Would break a promise')
+    expect(detail).toContain('Service shop would no longer answer to any host, path /, and no other service does.')
+    const body = await shop.done('PATCH', '/api/services/shop?wait=10s&force', patch)
     expect(body.service).toMatchObject({
       hosts: ['patched.test'],
       pools: [

@@ -38,7 +38,7 @@ describe('GET /health', () => {
       status: 'ok',
       revision: await shop.revision(),
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
-      parts: { store: OK, configuration: OK, dataPlane: OK, processes: OK, 'service shop': OK },
+      parts: { store: OK, configuration: OK, definitions: OK, dataPlane: OK, processes: OK, 'service shop': OK },
     })
   })
 
@@ -89,7 +89,7 @@ describe('GET /health', () => {
     const cutover = await start({ dataPath })
     const { status, body } = await cutover.api('GET', '/health')
     expect([status, body.status]).toEqual([200, 'degraded'])
-    expect(body.parts.configuration).toEqual({
+    expect(body.parts.definitions).toEqual({
       status: 'degraded',
       detail: 'left out, since their definitions cannot be used: odd',
     })
@@ -97,7 +97,7 @@ describe('GET /health', () => {
     expect(cutover.stderr).toContain('did you mean \\"pools\\"?')
     expect((await (await fetch(cutover.proxy)).text()).startsWith('blue')).toBe(true)
     expect((await cutover.api('PUT', '/api/services/odd', shop.definition({ paths: ['/odd'] }))).status).toBe(200)
-    expect((await cutover.api('GET', '/health')).body.parts.configuration).toEqual(OK)
+    expect((await cutover.api('GET', '/health')).body.parts.definitions).toEqual(OK)
   })
 })
 
@@ -125,7 +125,7 @@ describe('GET /ready', () => {
     const { healthChecks } = (await shop.api('GET', '/health')).body.parts
     const detail = `waiting for the first health check of a server: slow/one/a=http://127.0.0.1:${port}`
     expect(healthChecks).toEqual({ status: 'degraded', detail })
-    await shop.done('DELETE', '/api/services/slow')
+    await shop.done('DELETE', '/api/services/slow?force')
     expect((await shop.api('GET', '/ready')).status).toBe(200)
   })
 

@@ -129,7 +129,7 @@ describe('shapes', () => {
 
   test('a service that was removed has a history still', async () => {
     await shop.define({ paths: ['/gone'] }, 'gone')
-    await shop.done('DELETE', '/api/services/gone', { reason: 'no longer sold' })
+    await shop.done('DELETE', '/api/services/gone?force', { reason: 'no longer sold' })
     problem(await shop.api('GET', '/api/services/gone'), 404, 'Unknown service')
     const { history } = await shop.done('GET', '/api/services/gone/history')
     expect(history).toMatchObject([

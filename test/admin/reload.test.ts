@@ -1,4 +1,6 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { CutoverOptions } from '../support/cutover.ts'
 import { problem, Shop, until } from './support.ts'
@@ -88,7 +90,7 @@ describe('POST /api/config/reload', () => {
     await done('DELETE', '/api/services/shop/pools/blue/servers/blue2')
     await reload({ minReady: 0 })
     expect((await shop.view()).pools[0].servers).toHaveLength(1)
-    await done('DELETE', '/api/services/shop')
+    await done('DELETE', '/api/services/shop?force')
     expect((await api('POST', '/api/config/reload')).body.changed).toBe(false)
     expect((await api('GET', '/api/services/shop')).status).toBe(404)
     await reload({ minReady: 1 })
@@ -99,7 +101,7 @@ describe('POST /api/config/reload', () => {
     const held = shop.ask('/hold')
     await until(() => shop.server('blue1').requests.length + shop.server('blue2').requests.length === 1)
     await shop.cutover.configure({ services: {} })
-    const waited = done('POST', '/api/config/reload?wait=20s')
+    const waited = done('POST', '/api/config/reload?wait=20s&force')
     await until(async () => (await shop.ask()) === '404')
     shop.held.release()
     expect(await held).toMatch(/^blue/)
@@ -140,6 +142,66 @@ describe('POST /api/config/reload', () => {
     expect(await shop.lastEntry()).toMatchObject({ forced: true, reason: 'blue is history', action: 'configure' })
     expect((await shop.view()).split).toEqual({ green: 100 })
     expect((await shop.view('extra')).revision).toBe(revision + 1)
+  })
+
+  test('that would leave requests without a service is refused whole, unless forced', async () => {
+    const revision = await shop.revision()
+    const more = { other: shop.definition({ paths: ['/other'] }) }
+    await shop.cutover.configure({ services: more })
+    const { detail } = problem(await api('POST', '/api/config/reload'), 409, 'Would break a promise')
+    expect(detail).toContain(
+      'Service shop has traffic and would be removed; no other service takes over any host, path /.',
+    )
+    await shop.answeredBy('blue1', 'blue2')
+    problem(await reload({ paths: ['/only'] }), 409, 'Would break a promise')
+    await shop.answeredBy('blue1', 'blue2')
+    expect(await shop.revision()).toBe(revision)
+
+    await shop.cutover.configure({ services: more })
+    expect((await api('POST', '/api/config/reload?force&reason=closed')).status).toBe(200)
+    expect(await shop.ask()).toBe('404')
+    expect(await shop.lastEntry()).toMatchObject({ forced: true, reason: 'closed', action: 'configure', to: null })
+  })
+
+  test('may have another service take over all of the routes of one that is removed', async () => {
+    await shop.cutover.configure({ services: { store: shop.definition() } })
+    expect((await api('POST', '/api/config/reload')).body).toMatchObject({ changed: true })
+    expect((await done('GET', '/api/services')).services).toMatchObject([{ name: 'store' }])
+  })
+
+  test.each([
+    ['an empty file', ''],
+    ['a file that ends before its services', '{"proxy": {"listen": "127.0.0.1:0"}}'],
+    ['services without a value', 'services:\n'],
+  ])('of %s is refused, whoever insists, and takes nothing away', async (_what, text) => {
+    const revision = await shop.revision()
+    await writeFile(shop.cutover.configFile, text)
+    for (const path of ['/api/config/reload', '/api/config/reload?force']) {
+      const { detail } = problem(await api('POST', path), 422, 'Invalid configuration')
+      expect(detail).toContain('services: is missing: the file is empty or was cut short.')
+      expect(detail).toContain('write services: {} and reload with force')
+    }
+    expect(await shop.revision()).toBe(revision)
+    await shop.answeredBy('blue1', 'blue2')
+  })
+
+  test('that fails stands in /health until one succeeds', async () => {
+    const part = async () => (await api('GET', '/health')).body.parts.configuration
+    await shop.cutover.configure({ services: { shop: shop.definition({ balence: 'x' }) } })
+    expect((await api('POST', '/api/config/reload')).status).toBe(422)
+    expect(await part()).toMatchObject({ status: 'degraded' })
+    expect((await part()).detail).toContain(
+      'the last reload failed, nothing was changed: services.shop.balence: unknown key',
+    )
+    const { body } = await api('GET', '/api/instances')
+    expect(body.instances[0].configuration).toMatchObject({
+      standing: 'inForce',
+      problem: expect.stringMatching('balence'),
+    })
+    problem(await reload({ paths: ['/only'] }), 409, 'Would break a promise')
+    expect((await part()).detail).toContain('Service shop would no longer answer to any host, path /')
+    expect((await reload({})).status).toBe(200)
+    expect(await part()).toEqual({ status: 'ok', detail: null })
   })
 
   test('that would leave too few servers ready is refused, unless forced', async () => {
@@ -204,9 +266,9 @@ describe('SIGHUP', () => {
   }
 
   test('reads the file again', async () => {
-    await shop.cutover.configure({ services: { shop: shop.definition({ paths: ['/sighup'] }) } })
+    await shop.cutover.configure({ services: { shop: shop.definition({ paths: ['/', '/sighup'] }) } })
     await signal(/was applied/)
-    expect((await shop.view()).paths).toEqual(['/sighup'])
+    expect((await shop.view()).paths).toEqual(['/', '/sighup'])
     expect(await shop.lastEntry()).toMatchObject({ by: 'SIGHUP', action: 'configure' })
   })
 
@@ -215,6 +277,42 @@ describe('SIGHUP', () => {
     await shop.cutover.configure({ services: { shop: shop.definition({ balence: 'x' }) } })
     expect(await signal(/was not applied/)).toContain('services.shop.balence: unknown key')
     expect(await shop.revision()).toBe(revision)
+  })
+
+  test('a hundred times while the file is written over in place fails no request', async () => {
+    const others = Array.from({ length: 20 }, (_, i) => [`other${i}`, shop.definition({ paths: [`/other${i}`] })])
+    const texts = [7, 8].map((seconds) => {
+      const definition = shop.definition({ timeouts: { response: `${seconds}s` } })
+      return JSON.stringify({ services: { shop: definition, ...Object.fromEntries(others) } })
+    })
+    await writeFile(shop.cutover.configFile, texts[0] ?? '')
+    await signal(/was applied/)
+    const statuses = new Map<number, number>()
+    let isOver = false
+    const asking = (async () => {
+      while (!isOver) {
+        for (const path of ['/', '/other7']) {
+          const { status } = await fetch(`${shop.cutover.proxy}${path}`)
+          statuses.set(status, (statuses.get(status) ?? 0) + 1)
+        }
+      }
+    })()
+    for (let i = 0; i < 100; i++) {
+      const descriptor = openSync(shop.cutover.configFile, 'w')
+      const text = texts[i % 2] ?? ''
+      for (const part of [text.slice(0, 5_000), text.slice(5_000)]) {
+        shop.cutover.process.kill('SIGHUP')
+        await delay(5)
+        writeSync(descriptor, part)
+      }
+      closeSync(descriptor)
+    }
+    shop.cutover.process.kill('SIGHUP')
+    await until(async () => (await done('GET', '/api/config')).services.shop?.timeouts.response === '8s')
+    isOver = true
+    await asking
+    expect([...statuses.keys()]).toEqual([200])
+    expect(statuses.get(200)).toBeGreaterThan(0)
   })
 
   test('with a file that breaks a promise changes nothing, and says why', async () => {

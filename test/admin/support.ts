@@ -91,7 +91,7 @@ export class Shop {
       upstream.requests.length = 0
     }
     const { body } = await this.api('GET', '/api/services')
-    for (const { name } of body.services) this.ok(await this.api('DELETE', `/api/services/${name}`))
+    for (const { name } of body.services) this.ok(await this.api('DELETE', `/api/services/${name}?force`))
   }
 
   /** Calls the admin API. */

@@ -140,7 +140,7 @@ describe('If-Match', () => {
 
   test('a service that was removed meanwhile does not come back by a replacement', async () => {
     const seen = await etag()
-    await shop.done('DELETE', '/api/services/shop')
+    await shop.done('DELETE', '/api/services/shop?force')
     const answer = await shop.api('PUT', '/api/services/shop', shop.definition(), { 'if-match': seen })
     problem(answer, 412, 'The resource has moved on')
     expect((await shop.done('GET', '/api/services')).services).toEqual([])

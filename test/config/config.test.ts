@@ -25,6 +25,7 @@ test('an empty file is a proxy without services, on the defaults', () => {
     fleet: { name: null, address: null, token: null },
     configVersion: null,
     services: {},
+    hasServices: false,
     servicesHash: expect.stringMatching(/^[0-9a-f]{64}$/),
   })
 })

@@ -9,8 +9,8 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /** What a test may set; everything else is as in a newcomer's configuration, on free ports and in a new folder. */
 export interface CutoverOptions {
-  /** The `services` section. */
-  readonly services: object
+  /** The `services` section; null = the file has none. */
+  readonly services: object | null
   readonly proxy?: object
   readonly admin?: object
   readonly shutdown?: object
@@ -23,6 +23,8 @@ export interface CutoverOptions {
   readonly env?: Readonly<Record<string, string>>
   /** How many descriptors each of its processes may have open (`ulimit -n`). */
   readonly descriptors?: number
+  /** Arguments of `cutover run`, beside the file. */
+  readonly args?: readonly string[]
 }
 
 export interface Exit {
@@ -44,14 +46,14 @@ export class Cutover {
   readonly exited: Promise<Exit>
   private readonly folder: string
 
-  private constructor(folder: string, dataPath: string, { env, descriptors }: CutoverOptions) {
+  private constructor(folder: string, dataPath: string, { env, descriptors, args = [] }: CutoverOptions) {
     this.folder = folder
     this.dataPath = dataPath
     this.configFile = join(folder, 'cutover.json')
-    const command = [process.execPath, MAIN, 'run', '--config', this.configFile] as const
+    const command = [process.execPath, MAIN, 'run', '--config', this.configFile, ...args] as const
     const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, ...command] as const
-    const [program, ...args] = descriptors === undefined ? command : limited
-    this.process = spawn(program, args, {
+    const [program, ...given] = descriptors === undefined ? command : limited
+    this.process = spawn(program, given, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     })
@@ -150,6 +152,6 @@ function configOf(options: CutoverOptions, dataPath: string): object {
     ...(fleet === undefined ? {} : { fleet }),
     ...(configVersion === undefined ? {} : { configVersion }),
     ...(shutdown === undefined ? {} : { shutdown }),
-    services,
+    ...(services === null ? {} : { services }),
   }
 }

@@ -60,7 +60,7 @@ test('T17 changes that do not concern its server never touch it', async () => {
     ['PATCH', '/api/servers/other1', { weight: 3 }],
     ['POST', '/api/servers/other1/disable?force'],
     ['PUT', '/api/services/third', { pools: { main: pool(other) }, hosts: ['third.test'] }],
-    ['DELETE', '/api/services/third'],
+    ['DELETE', '/api/services/third?force'],
     ['PATCH', '/api/services/shop', { timeouts: { connect: '1s', response: '9s', idle: '9s' } }],
     ['PATCH', '/api/services/shop', { connections: { keepAlive: '1s' }, drain: { timeout: '1s' } }],
     ['PATCH', '/api/services/shop', { health: { interval: '30ms' }, balance: 'roundRobin' }],

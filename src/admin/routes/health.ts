@@ -6,6 +6,7 @@ import { shareOf } from '../../model/split.ts'
 import type { Service } from '../../model/state.ts'
 import { currentSplit } from '../../model/state.ts'
 import type { AdminContext } from '../context.ts'
+import { fileProblems } from '../files.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem } from '../problems.ts'
 
@@ -40,7 +41,8 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
     (_request, reply) => {
       const parts: Record<string, Part> = {
         store: storePart(context),
-        configuration: definitions(context),
+        configuration: configuration(context),
+        definitions: definitions(context),
         dataPlane: dataPlane(context),
         processes: processes(context),
       }
@@ -114,6 +116,11 @@ function definitions({ control }: AdminContext): Part {
   const names = control.controller.invalid.map(({ name }) => name)
   if (names.length === 0) return { status: 'ok', detail: null }
   return { status: 'degraded', detail: `left out, since their definitions cannot be used: ${names.join(', ')}` }
+}
+
+function configuration(context: AdminContext): Part {
+  const problems = fileProblems(context)
+  return problems.length === 0 ? { status: 'ok', detail: null } : { status: 'degraded', detail: problems.join('; ') }
 }
 
 function processes({ proxies: { trouble } }: AdminContext): Part {

@@ -4,6 +4,7 @@ import * as kind from '../../config/schema/kinds.ts'
 import type { Member } from '../../control/fleet/members.ts'
 import type { FileVersion, InstanceRecord } from '../../model/fleet.ts'
 import type { AdminContext } from '../context.ts'
+import { standingOf } from '../files.ts'
 import { commandMembers, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
@@ -11,6 +12,12 @@ import { instanceOf } from './hand-over.ts'
 
 const StrikeBody = kind.section({ reason: commandMembers.reason }, {})
 const StrikeQuery = kind.section({ reason: WriteQuery.properties.reason }, {})
+
+interface FileView extends FileVersion {
+  readonly inForce: boolean
+  readonly standing: ReturnType<typeof standingOf>
+  readonly problem: string | null
+}
 
 interface InstanceView
   extends Omit<
@@ -23,7 +30,7 @@ interface InstanceView
   readonly appliedRevision: number
   readonly lastSeen: string
   /** The file it has read, and whether that is the one in force in the fleet. */
-  readonly configuration: FileVersion & { readonly inForce: boolean }
+  readonly configuration: FileView
 }
 
 /** The fleet, as this instance knows it. */
@@ -37,7 +44,9 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
 
   const view = (record: InstanceRecord, rest: Pick<InstanceView, 'self' | 'live' | 'lastSeen'>): InstanceView => {
     const { id, name, address, version, startedAt, configuration, overrides, processes, applied } = record
-    const file = { ...configuration, inForce: configuration.hash === inForce()?.hash }
+    const { hash, version: number = null, problem = null } = configuration
+    const standing = standingOf(context, { hash, version: number })
+    const file = { hash, version: number, inForce: hash === inForce()?.hash, standing, problem }
     const appliedRevision = applied?.revision ?? -1
     return {
       id,

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { hostname, networkInterfaces } from 'node:os'
-import type { Config } from '../../config/config.ts'
-import type { InstanceProgress, InstanceRecord, OverrideView } from '../../model/fleet.ts'
+import type { FileRecord, InstanceProgress, InstanceRecord, OverrideView } from '../../model/fleet.ts'
 import type { Override } from '../../model/overrides.ts'
 import { describeOverride } from '../../model/overrides.ts'
+import type { ConfigurationFile } from '../configuration-file.ts'
 import type { ControlHalf } from '../control-half.ts'
 import { fileOf } from '../file-standing.ts'
 import type { Identity, Proxies } from '../proxies.ts'
@@ -13,7 +13,7 @@ interface Parts {
   readonly proxies: Proxies
   readonly identity: Identity
   readonly version: string
-  readonly config: () => Config
+  readonly file: () => ConfigurationFile
   /** Of our admin API, as we listen there; empty = not yet. */
   readonly adminAddress: () => string
 }
@@ -48,7 +48,7 @@ export class Self {
   }
 
   record(): InstanceRecord {
-    const { control, proxies, identity, version, config } = this.parts
+    const { control, proxies, identity, version } = this.parts
     const { id, name, startedAt } = identity
     return {
       ...this.progress(),
@@ -58,16 +58,22 @@ export class Self {
       address: this.address(),
       version,
       startedAt,
-      configuration: fileOf(config()),
+      configuration: this.configuration(),
       overrides: control.controller.overrides.map(viewOverride),
       inFlight: proxies.inFlight(control),
       processes: proxies.processes(control),
     }
   }
 
+  private configuration(): FileRecord {
+    const { config, problem } = this.parts.file()
+    const isEmpty = Object.keys(config.services).length === 0
+    return { ...fileOf(config), ...(problem === null ? {} : { problem }), ...(isEmpty ? { isEmpty } : {}) }
+  }
+
   /** Where the others reach our admin API; empty = nowhere. */
   private address(): string {
-    const { address } = this.parts.config().fleet
+    const { address } = this.parts.file().config.fleet
     if (address !== null) return address
     const own = this.parts.adminAddress()
     if (!URL.canParse(own) || !own.startsWith('http:')) return ''
