@@ -114,14 +114,14 @@ test('a configuration that was read again before is not taken back by the next c
   const blue = await upstream('blue1')
   const service = { pools: { blue: pool(blue) }, health: 'off' }
   const cutover = await start({ service })
-  await cutover.configure({ services: { shop: { ...service, hosts: ['new.test'] } } })
+  await cutover.configure({ services: { shop: { ...service, paths: ['/', '/new'] } } })
   cutover.process.kill('SIGHUP')
-  await until(async () => (await cutover.api('GET', '/api/services/shop')).body.hosts[0] === 'new.test')
+  await until(async () => (await cutover.api('GET', '/api/services/shop')).body.paths[1] === '/new')
   const [control] = await pids(cutover, 'control')
   process.kill(control as number, 'SIGKILL')
   await until(() => !isAlive(control as number))
   await until(async () => (await cutover.api('GET', '/ready')).status === 200)
-  expect((await cutover.api('GET', '/api/services/shop')).body.hosts).toEqual(['new.test'])
+  expect((await cutover.api('GET', '/api/services/shop')).body.paths).toEqual(['/', '/new'])
 })
 
 test('a worker that dies at each start is started ever more rarely, and /health says so', async () => {

@@ -71,11 +71,11 @@ async function starting(workers: number): Promise<Starting> {
 
 test.each([0, 2])('signals during the start wait until it is complete: workers %i', async (workers) => {
   const { cutover, service, proceed } = await starting(workers)
-  await cutover.configure({ services: { shop: { ...service, hosts: ['new.test'] } } })
+  await cutover.configure({ services: { shop: { ...service, paths: ['/', '/new'] } } })
   for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) cutover.process.kill(signal)
   proceed()
   await cutover.ready()
-  await until(async () => (await cutover.api('GET', '/api/services/shop')).body.hosts[0] === 'new.test')
+  await until(async () => (await cutover.api('GET', '/api/services/shop')).body.paths[1] === '/new')
   cutover.process.kill('SIGTERM')
   expect(await cutover.exited).toEqual({ code: 0, signal: null })
   expect(cutover.stderr).not.toContain('Debugger')

@@ -50,7 +50,8 @@ export function randomCommand(chance: Chance): Command {
   if (kind <= 92) {
     return { method: 'PUT', path, query, body: definition(passing, chance.between(1, 1_000_000)), service: passing }
   }
-  return { method: 'DELETE', path, query, service: passing }
+  // A service with traffic goes only by force.
+  return { method: 'DELETE', path, query: chance.percent(80) ? { force: 'true' } : {}, service: passing }
 }
 
 function randomShift(chance: Chance): object {
