@@ -14,13 +14,14 @@ import { Fleet } from './control/fleet/fleet.ts'
 import { Self } from './control/fleet/self.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
+import type { Change } from './model/state.ts'
 import { urlOf } from './process/listen-options.ts'
 import type { ListenOptions } from './proxy/client/listen.ts'
 import { listen } from './proxy/client/listen.ts'
 import { EmbeddedStore } from './store/embedded/embedded-store.ts'
 import { RedisStore } from './store/redis/redis-store.ts'
-import type { Store } from './store/store.ts'
-import { StoreUnavailable } from './store/store.ts'
+import type { Snapshot, Store } from './store/store.ts'
+import { StoreUnavailable, takesChanges } from './store/store.ts'
 
 export interface InstanceOptions {
   readonly config: Config
@@ -38,6 +39,10 @@ export interface InstanceOptions {
   readonly resumed: boolean
   /** Join a fleet with a file that has no service in common with it. */
   readonly joinAnyway?: boolean
+  /** The state that a process of this instance before this one had: this one never knows less. */
+  readonly known?: Snapshot | null
+  /** Told of every state before it is in force, and of the change that led to it, where that is known. */
+  readonly onState?: (store: Store, change: Change | null) => void
   /** Called with the configuration whenever it was read again and applied. */
   readonly onConfigured?: (config: Config) => void
 }
@@ -59,7 +64,7 @@ export class Instance {
     const { config, identity, proxies, resumed, log } = options
     this.options = options
     const redis = this.redisStore()
-    this.store = redis ?? new EmbeddedStore({ path: config.store.path, patienceMs: options.patienceMs })
+    this.store = redis ?? this.embeddedStore()
     this.control = new ControlHalf({
       store: this.store,
       resolve: checkService,
@@ -80,6 +85,7 @@ export class Instance {
     )
     this.self = new Self({
       control: this.control,
+      store: this.store,
       proxies,
       identity,
       version: packageJson.version,
@@ -131,9 +137,13 @@ export class Instance {
 
   private async run(): Promise<void> {
     const { log, proxies } = this.options
+    const { onState = () => undefined } = this.options
+    this.store.subscribe((_documents, change) => onState(this.store, change))
     await this.control.start()
-    this.store.onStatus(({ up }) => {
-      if (up) this.onStoreBack().catch((error: unknown) => log.error({ err: error }, 'joining the store failed'))
+    onState(this.store, null)
+    this.store.onStatus(() => {
+      if (!takesChanges(this.store)) return
+      this.onStoreBack().catch((error: unknown) => log.error({ err: error }, 'joining the store failed'))
     })
     await this.overrides.resume()
     await this.fleet.join()
@@ -164,14 +174,25 @@ export class Instance {
     await this.file.applyOnce()
   }
 
+  private embeddedStore(): EmbeddedStore {
+    const { config, patienceMs, known = null, log } = this.options
+    return new EmbeddedStore({
+      path: config.store.path,
+      patienceMs,
+      known,
+      tell: (level, message) => log[level](message),
+    })
+  }
+
   private redisStore(): RedisStore | null {
-    const { config, log } = this.options
+    const { config, known = null, log } = this.options
     const { redis, tls, prefix, path } = config.store
     if (redis === null) return null
     return new RedisStore({
       settings: { topology: redis, tls },
       prefix,
       path,
+      known,
       tell: (level, message) => log[level](message),
       // Who is not known of yet must not serve what others wait to be rid of: first known, then reading the state.
       onConnected: () => this.fleet.join(),

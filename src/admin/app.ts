@@ -4,7 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { fastify } from 'fastify'
 import type { Role } from '../config/config.ts'
 import { clipped } from '../config/problems.ts'
-import { OutcomeUnknown, StoreUnavailable } from '../store/store.ts'
+import { OutcomeUnknown, StoreUnavailable, StoreUnwritable } from '../store/store.ts'
 import type { Actor } from './auth.ts'
 import { refuseForeign, refuseMisdirected } from './auth.ts'
 import type { AdminContext } from './context.ts'
@@ -134,6 +134,10 @@ function problemOf(request: FastifyRequest, error: FastifyError | ApiProblem): A
   if (error instanceof OutcomeUnknown) {
     const detail = `${sentence(error.message)} The change may have been made or not: look when the store is back. Repeating it is safe with the same Idempotency-Key.`
     return new ApiProblem(503, 'Outcome unknown', detail)
+  }
+  if (error instanceof StoreUnwritable) {
+    const detail = `${sentence(error.message)} Nothing was changed. To change this instance alone meanwhile: ?scope=local on switch, drain and enable.`
+    return new ApiProblem(503, 'The store takes no changes', detail)
   }
   if (error instanceof StoreUnavailable) {
     const detail = `${sentence(error.message)} Nothing was changed; try again. To change this instance alone meanwhile: ?scope=local on switch, drain and enable.`

@@ -4,6 +4,7 @@ import { canonicalJson } from '../config/merge.ts'
 import type { JsonObject } from '../model/state.ts'
 import { Answers } from '../store/answers.ts'
 import { StoreUnavailable } from '../store/store.ts'
+import { sparing } from '../store/tell.ts'
 import type { AdminContext } from './context.ts'
 import { ApiProblem, invalidProblem } from './problems.ts'
 
@@ -30,6 +31,7 @@ export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext):
   const answered = new WeakSet<FastifyRequest>()
   /** Of what was done to this instance alone: the store is away. */
   const here = new Answers()
+  const tell = sparing((level, message) => log[level](message))
   api.decorateRequest('idempotency', null)
 
   api.addHook('preHandler', async (request, reply) => {
@@ -61,7 +63,7 @@ export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext):
     }
     await store.remember(key, answer).catch((error: unknown) => {
       if (!(error instanceof StoreUnavailable)) throw error
-      log.warn('the answer to a request with an Idempotency-Key was not kept: the store is away')
+      tell('warn', `the answer to a request with an Idempotency-Key was not kept: ${error.message}`)
     })
     return payload
   })

@@ -49,7 +49,8 @@ export const WriteQuery = kind.section(
 
 const scope = {
   scope: kind.choice(['fleet', 'local'], {
-    description: 'local: this instance alone, while the store is away; ends when it is back, or when lifted.',
+    description:
+      'local: this instance alone, while the store is away or takes no changes; ends when it does again, or when lifted.',
     default: 'fleet',
   }),
 }

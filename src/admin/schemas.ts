@@ -103,46 +103,54 @@ export const answers = {
   Servers: object({ revision, servers: listOf('Server') }, leftOut),
   Written: object({ ...written, service: { anyOf: [ref('Service'), { type: 'null' }] } }, drained),
   ServersWritten: object({ ...written, servers: listOf('Server') }, { service: ref('Service'), ...drained }),
-  Instance: object({
-    id: text,
-    name: text,
-    self: { ...flag, description: 'The one that answers.' },
-    live: { ...flag, description: 'It has been heard of within the last three seconds.' },
-    address: { ...text, description: 'Of its admin API, as the others reach it; empty = they do not.' },
-    version: text,
-    appliedRevision: { type: 'integer', description: 'In force in all its workers; -1 = none yet.' },
-    startedAt: instant,
-    lastSeen: instant,
-    configuration: {
-      ...object({
-        ...file,
-        inForce: { ...flag, description: 'It is the file in force in the fleet.' },
-        standing: {
-          enum: ['inForce', 'newer', 'older', 'differs', 'none'],
-          description: 'To the file in force; differs: the same configVersion with other services; none: no file is.',
-        },
-        problem: { type: ['string', 'null'], description: 'Why it was not applied, or what a reload failed for.' },
-      }),
-      description: 'The configuration file it has read.',
+  Instance: object(
+    {
+      id: text,
+      name: text,
+      self: { ...flag, description: 'The one that answers.' },
+      live: { ...flag, description: 'It has been heard of within the last three seconds.' },
+      address: { ...text, description: 'Of its admin API, as the others reach it; empty = they do not.' },
+      version: text,
+      appliedRevision: { type: 'integer', description: 'In force in all its workers; -1 = none yet.' },
+      startedAt: instant,
+      lastSeen: instant,
+      configuration: {
+        ...object({
+          ...file,
+          inForce: { ...flag, description: 'It is the file in force in the fleet.' },
+          standing: {
+            enum: ['inForce', 'newer', 'older', 'differs', 'none'],
+            description: 'To the file in force; differs: the same configVersion with other services; none: no file is.',
+          },
+          problem: { type: ['string', 'null'], description: 'Why it was not applied, or what a reload failed for.' },
+        }),
+        description: 'The configuration file it has read.',
+      },
+      overrides: listOf('Override'),
+      processes: {
+        type: 'array',
+        items: object({
+          role: { enum: ['supervisor', 'control', 'worker'] },
+          pid: count,
+          appliedRevision: { type: 'integer' },
+          inFlight: { ...count, description: 'Requests and tunnels under way.' },
+          connections: { ...count, description: 'Open connections of clients.' },
+          cpuPercent: { type: 'number', description: 'Of one core.' },
+          memoryBytes: count,
+          eventLoopDelayMs: {
+            type: 'number',
+            description: 'How late timers are, 99th percentile of the last second.',
+          },
+        }),
+      },
     },
-    overrides: listOf('Override'),
-    processes: {
-      type: 'array',
-      items: object({
-        role: { enum: ['supervisor', 'control', 'worker'] },
-        pid: count,
-        appliedRevision: { type: 'integer' },
-        inFlight: { ...count, description: 'Requests and tunnels under way.' },
-        connections: { ...count, description: 'Open connections of clients.' },
-        cpuPercent: { type: 'number', description: 'Of one core.' },
-        memoryBytes: count,
-        eventLoopDelayMs: {
-          type: 'number',
-          description: 'How late timers are, 99th percentile of the last second.',
-        },
-      }),
+    {
+      store: {
+        ...health,
+        description: 'How the store does as it finds it, and what to do; absent = its version does not say.',
+      },
     },
-  }),
+  ),
   Instances: object(
     {
       revision,

@@ -48,6 +48,13 @@ export interface OverrideView {
   readonly what: string
 }
 
+/** How the store does, as an instance finds it. */
+export interface StoreStanding {
+  readonly status: 'ok' | 'degraded'
+  /** What is wrong, since when, and what to do; null = nothing. */
+  readonly detail: string | null
+}
+
 /** What an instance tells the fleet of itself with every heartbeat. */
 export interface InstanceRecord extends InstanceProgress {
   readonly id: string
@@ -60,6 +67,8 @@ export interface InstanceRecord extends InstanceProgress {
   readonly startedAt: string
   readonly configuration: FileRecord
   readonly overrides: readonly OverrideView[]
+  /** Absent = it is of a version that does not say so. */
+  readonly store?: StoreStanding
   /** Requests and tunnels under way by target key; those without any are left out. */
   readonly inFlight: Readonly<Record<string, number>>
   readonly processes: readonly ProcessView[]

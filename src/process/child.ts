@@ -51,7 +51,12 @@ export class Child {
         this.hasExited = true
         resolve(how)
       }
-      this.process.once('exit', (code, signal) => end(signal ?? `exit code ${code}`))
+      this.process.once('exit', (code, signal) => {
+        const how = signal ?? `exit code ${code}`
+        // What it said last may still be on its way.
+        if (this.process.connected) this.process.once('disconnect', () => end(how))
+        else end(how)
+      })
       this.process.on('error', (error) => {
         if (this.process.pid === undefined) end(error.message)
       })

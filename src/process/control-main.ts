@@ -7,6 +7,7 @@ import { Instance } from '../instance.ts'
 import type { Vitals } from '../model/messages.ts'
 import type { ControlInit, FromChild, Roster, ToChild } from './ipc.ts'
 import { RemoteProxies } from './remote-proxies.ts'
+import { readCopy, StateTeller } from './state-copy.ts'
 
 /** The children of a supervisor that was killed end a moment after it. */
 const PATIENCE_MS = 2_000
@@ -23,6 +24,8 @@ process.once('message', (message: ToChild) => {
 async function run(init: ControlInit): Promise<void> {
   const { config, file, identity } = init
   const proxies = new RemoteProxies(init, log, () => say({ type: 'replaceWorkers' }))
+  const known = init.state === null ? null : readCopy(init.state)
+  const state = new StateTeller(say, init.state, known?.documents.head ?? null)
   const starting = Instance.start({
     config,
     file,
@@ -33,6 +36,8 @@ async function run(init: ControlInit): Promise<void> {
     adminListen: { fd: init.adminFd },
     resumed: init.resumed,
     joinAnyway: init.joinAnyway,
+    known,
+    onState: (store, change) => state.tell(store, change),
     patienceMs: PATIENCE_MS,
     onConfigured: (configured) => say({ type: 'configured', config: configured }),
   })

@@ -1,6 +1,7 @@
 import type { Config, ProxySettings } from '../config/config.ts'
 import type { Identity } from '../control/proxies.ts'
 import type { Vitals } from '../model/messages.ts'
+import type { StateCopy, StateMessage } from './state-copy.ts'
 
 /** The workers as the supervisor has them. */
 export interface Roster {
@@ -39,6 +40,8 @@ export interface ControlInit {
   readonly resumed: boolean
   /** Join a fleet with a file that has no service in common with it. */
   readonly joinAnyway: boolean
+  /** The state that the control process before this one had; null = there was none. */
+  readonly state: StateCopy | null
   readonly identity: Identity
   readonly adminFd: number
   readonly wire: string
@@ -76,3 +79,5 @@ export type FromChild =
   | { readonly type: 'reloaded'; readonly id: number }
   /** The configuration was read again: the next control process begins with this one. */
   | { readonly type: 'configured'; readonly config: Config }
+  /** Control: the next control process is to know this state. */
+  | StateMessage

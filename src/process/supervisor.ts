@@ -11,6 +11,7 @@ import { Control } from './control.ts'
 import type { FromChild } from './ipc.ts'
 import { type Handle, type HeldSocket, hold } from './sockets.ts'
 import { StartCalledOff, StartFailed } from './start-failed.ts'
+import { KeptState } from './state-copy.ts'
 import { Workers } from './workers.ts'
 
 export interface SupervisorOptions {
@@ -41,6 +42,7 @@ export class Supervisor {
   private readonly control: Control
   private readonly workers: Workers
   private readonly meter = new VitalsMeter()
+  private readonly state = new KeptState()
   /** As it was last read and applied. */
   private config: Config
   /** A control process has been ready: the next one resumes what the store has. */
@@ -89,6 +91,7 @@ export class Supervisor {
         file: this.file,
         resumed: this.isControlReady,
         joinAnyway,
+        state: this.state.copy,
         identity: this.identity,
         adminFd: FIRST_HANDED_FD,
         wire,
@@ -185,6 +188,10 @@ export class Supervisor {
         break
       case 'configured':
         this.config = message.config
+        break
+      case 'state':
+      case 'stateChange':
+        this.state.take(message)
         break
       case 'replaceWorkers':
         void this.replaceWorkers()

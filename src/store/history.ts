@@ -24,6 +24,12 @@ export class History {
     return (this.#byService.get(service) ?? []).toReversed().slice(0, Math.max(0, limit))
   }
 
+  /** As `entries`, of each service the newest `count`. */
+  newestOfEach(documents: Documents, count: number): readonly HistoryEntry[] {
+    const byService = Map.groupBy(this.entries(documents), ({ service }) => service)
+    return [...byService.values()].flatMap((entries) => entries.slice(-count))
+  }
+
   /** Everything worth keeping beside `documents`; of each service the oldest first. Forgets the rest. */
   entries(documents: Documents): readonly HistoryEntry[] {
     for (const [service, entries] of this.#byService) {

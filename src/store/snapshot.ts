@@ -1,18 +1,17 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isFields } from '../model/shape.ts'
-import type { Documents, HistoryEntry } from '../model/state.ts'
 import { damaged } from './damage.ts'
 import { checksum, syncDirectory } from './files.ts'
 import { isDocuments, isHistory, parseJson } from './shape.ts'
-import { StoreUnusable } from './store.ts'
+import { type Snapshot, StoreUnusable } from './store.ts'
 
 /** The format written. Raised whenever an older Cutover would misread the directory's files. */
 const FORMAT = 1
 
-export interface Snapshot {
-  readonly documents: Documents
-  readonly history: readonly HistoryEntry[]
+/** A newer Cutover has written there: nothing may be written over it. */
+export class NewerFormat extends StoreUnusable {
+  override name = 'NewerFormat'
 }
 
 /**
@@ -35,7 +34,7 @@ export async function readSnapshot(file: string): Promise<Snapshot | undefined> 
   if (!isFields(value)) throw unusable('this is not a JSON object')
   const { format, documents, history } = value
   if (typeof format === 'number' && format > FORMAT) {
-    throw new StoreUnusable(
+    throw new NewerFormat(
       `${file}: written by a newer Cutover (format ${format}; this one reads up to ${FORMAT}). Nothing was changed. ` +
         `Run that version, or restore a backup made by this one`,
     )

@@ -16,6 +16,11 @@ export class OutcomeUnknown extends StoreUnavailable {
   override name = 'OutcomeUnknown'
 }
 
+/** The store can be read and takes no changes: nothing was changed. The message says why, and what to do. */
+export class StoreUnwritable extends StoreUnavailable {
+  override name = 'StoreUnwritable'
+}
+
 /** The store cannot be used as it is; the message names it and says what can be done. */
 export class StoreUnusable extends Error {
   override name = 'StoreUnusable'
@@ -34,6 +39,25 @@ export interface HistoryQuery {
 
 /** Whether the store can be reached; while it cannot, `documents()` are as last known. */
 export type StoreStatus = { readonly up: true } | { readonly up: false; readonly since: Date; readonly detail: string }
+
+/** What a person has to see to about a store that can be read. */
+export interface StoreTrouble {
+  readonly since: Date
+  /** The cause, and what to do. */
+  readonly detail: string
+  /** No change can be made. */
+  readonly stopsWrites: boolean
+}
+
+/** Of the history, so much of each service is in `Store.snapshot`. */
+export const SNAPSHOT_HISTORY = 100
+
+/** The state and how it came about: what a store is filled with. */
+export interface Snapshot {
+  readonly documents: Documents
+  /** Of each service the oldest first. */
+  readonly history: readonly HistoryEntry[]
+}
 
 /** What the store has been through since this process started. */
 export interface StoreCounts {
@@ -67,8 +91,15 @@ export interface Store {
   subscribe(listener: StoreListener): () => void
   /** Newest first. While the store is away, those that are known here. */
   history(query: HistoryQuery): Promise<readonly HistoryEntry[]>
+  /** What is known here: the documents, and of each service the newest history. */
+  snapshot(): Snapshot
   status(): StoreStatus
-  /** Calls `listener` when the store has gone away, and when it is back and `documents()` are up to date again. */
+  /** What a person has to see to, found by trying now and then; empty = nothing. */
+  troubles(): readonly StoreTrouble[]
+  /**
+   * Calls `listener` when the store has gone away, when it is back and `documents()` are up to date again, and when a
+   * trouble has begun or ended.
+   */
   onStatus(listener: (status: StoreStatus) => void): void
   counts(): StoreCounts
   /** Keeps the answer to a write with an Idempotency-Key for a day, so that all who share the store can give it again. */
@@ -76,4 +107,9 @@ export interface Store {
   /** The answer kept under that key. Throws StoreUnavailable. */
   recall(key: string): Promise<JsonObject | null>
   close(): Promise<void>
+}
+
+/** Whether a change can be made, as far as is known. */
+export function takesChanges(store: Pick<Store, 'status' | 'troubles'>): boolean {
+  return store.status().up && !store.troubles().some(({ stopsWrites }) => stopsWrites)
 }

@@ -17,6 +17,7 @@ export interface Snapshot {
   readonly applied: readonly { readonly instance: string; readonly revision: number }[]
   readonly applyLagMs: number
   readonly storeUp: boolean
+  readonly storeWritable: boolean
   readonly storeCounts: { readonly reloads: number; readonly lostRevisions: number; readonly restores: number }
   readonly admin: { readonly connections: number; readonly refusedConnections: number; readonly wrongTokens: number }
   readonly overrides: number
@@ -144,6 +145,9 @@ export class Exposition {
     this.gauge('store_up', 'Whether the store can be reached.', ({ storeUp }) => [
       { labels: {}, value: storeUp ? 1 : 0 },
     ])
+    this.gauge('store_writable', 'Whether the store takes changes, found by trying now and then.', (snapshot) => [
+      { labels: {}, value: snapshot.storeWritable ? 1 : 0 },
+    ])
     this.counter('store_reloads_total', 'Times the whole state was read anew: the feed had a gap.', (snapshot) => [
       { labels: {}, value: snapshot.storeCounts.reloads },
     ])
@@ -155,9 +159,11 @@ export class Exposition {
     this.counter('store_lost_revisions_total', 'Revisions that the store has lost, as in a fail-over.', (snapshot) => [
       { labels: {}, value: snapshot.storeCounts.lostRevisions },
     ])
-    this.gauge('overrides', 'What is overridden on this instance alone, while the store is away.', ({ overrides }) => [
-      { labels: {}, value: overrides },
-    ])
+    this.gauge(
+      'overrides',
+      'What is overridden on this instance alone, while the store is away or takes no changes.',
+      ({ overrides }) => [{ labels: {}, value: overrides }],
+    )
     this.counter('worker_restarts_total', 'Workers that have ended unexpectedly.', ({ workerRestarts }) => [
       { labels: {}, value: workerRestarts },
     ])

@@ -8,7 +8,7 @@ import { StoreUnusable } from '../../src/store/store.ts'
 import { changeFor } from './changes.ts'
 
 const [path = '', changes = '1000'] = process.argv.slice(2)
-const store = new EmbeddedStore({ path, compactAfter: { changes: Number(changes), bytes: 1 << 30 }, warn: () => {} })
+const store = new EmbeddedStore({ path, compactAfter: { changes: Number(changes), bytes: 1 << 30 }, tell: () => {} })
 
 try {
   let { revision } = await store.open()

@@ -17,11 +17,11 @@ export async function temporaryDirectory(): Promise<string> {
   return path
 }
 
-/** A store that compacts after `changes`, opened, and the warnings it gave. */
-export async function openStore(path: string, changes = 1_000) {
+/** A store that compacts after `changes` and looks after its files every `checkMs`, opened, and the warnings it gave. */
+export async function openStore(path: string, changes = 1_000, checkMs = 1_000) {
   const warnings: string[] = []
   const compactAfter = { changes, bytes: 1 << 30 }
-  const store = new EmbeddedStore({ path, compactAfter, warn: (message) => warnings.push(message) })
+  const store = new EmbeddedStore({ path, compactAfter, checkMs, tell: (_level, message) => warnings.push(message) })
   await store.open()
   return { store, warnings }
 }

@@ -12,7 +12,7 @@ const told: number[] = []
 const store = new EmbeddedStore({
   path,
   compactAfter: { changes: Number(changes), bytes: 1 << 30 },
-  warn: (message) => warnings.push(message),
+  tell: (_level, message) => warnings.push(message),
 })
 await store.open()
 store.subscribe((change) => told.push(change.revision))

@@ -1,8 +1,7 @@
 import { once } from 'node:events'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { StoreUnavailable } from '../../src/store/store.ts'
 import { changeFor } from './changes.ts'
 import { attempt, kill, openStore, startCommitter, temporaryDirectory } from './directory.ts'
 
@@ -73,16 +72,4 @@ test.runIf(process.platform === 'linux')('a process that is dead but not yet rea
   const { readFileSync } = await import('node:fs')
   while (!/\) Z /.test(readFileSync(`/proc/${child.pid}/stat`, 'latin1'))) {}
   expect(await attempt(path)).toMatchObject({ revision: expect.any(Number) })
-})
-
-test('a store whose directory was removed or taken over makes no more promises', async () => {
-  const path = await temporaryDirectory()
-  const { store } = await openStore(path)
-  await store.commit(changeFor(1))
-  const log = await readFile(join(path, 'changes.log'))
-  for (const name of await locks(path)) await rm(join(path, name))
-  await expect(store.commit(changeFor(2))).rejects.toThrow(StoreUnavailable)
-  expect(store.documents().revision).toBe(1)
-  expect(await readFile(join(path, 'changes.log'))).toEqual(log)
-  await store.close()
 })

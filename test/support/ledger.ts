@@ -61,7 +61,8 @@ export class Ledger {
 export function outcomeOf({ status, body }: Answer): Outcome {
   const why = `${status} ${body?.title ?? ''}`.trim()
   if (status === 200) return { kind: 'acknowledged', revision: body.revision, changed: body.changed === true }
-  if (status === 503 && body?.title === 'The store is away') return { kind: 'refused', why }
+  if (status === 503 && ['The store is away', 'The store takes no changes'].includes(String(body?.title)))
+    return { kind: 'refused', why }
   // A command that was carried out, and did not come to rest: the problem names the revision.
   const stands = status === 504 || (status === 409 && body?.title === 'Overtaken by a later change')
   if (stands) return { kind: 'acknowledged', revision: body.revision, changed: body.changed ?? null }

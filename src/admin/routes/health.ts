@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { storeStanding } from '../../control/store-standing.ts'
 import { covers, networks } from '../../model/networks.ts'
 import { describeOverride } from '../../model/overrides.ts'
 import { serversOf } from '../../model/servers.ts'
@@ -40,7 +41,7 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
     },
     (_request, reply) => {
       const parts: Record<string, Part> = {
-        store: storePart(context),
+        store: storeStanding(context.store, control.state.revision),
         configuration: configuration(context),
         definitions: definitions(context),
         dataPlane: dataPlane(context),
@@ -102,14 +103,6 @@ function missingChecks({ control }: AdminContext): string | null {
   if (count === 0) return null
   const names = `${some.join(', ')}${count > some.length ? ', …' : ''}`
   return `waiting for the first health check of ${count === 1 ? 'a server' : `${count} servers`}: ${names}`
-}
-
-function storePart({ store, control }: AdminContext): Part {
-  const status = store.status()
-  if (status.up) return { status: 'ok', detail: null }
-  const { revision } = control.state
-  const detail = `away since ${status.since.toISOString()}: ${status.detail}; revision ${revision} is the last known`
-  return { status: 'degraded', detail }
 }
 
 function definitions({ control }: AdminContext): Part {

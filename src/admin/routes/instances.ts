@@ -43,7 +43,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
   }
 
   const view = (record: InstanceRecord, rest: Pick<InstanceView, 'self' | 'live' | 'lastSeen'>): InstanceView => {
-    const { id, name, address, version, startedAt, configuration, overrides, processes, applied } = record
+    const { id, name, address, version, startedAt, configuration, overrides, store, processes, applied } = record
     const { hash, version: number = null, problem = null } = configuration
     const standing = standingOf(context, { hash, version: number })
     const file = { hash, version: number, inForce: hash === inForce()?.hash, standing, problem }
@@ -58,6 +58,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
       startedAt,
       configuration: file,
       overrides,
+      ...(store === undefined ? {} : { store }),
       processes,
     }
   }

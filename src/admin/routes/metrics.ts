@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { serversOf } from '../../model/servers.ts'
 import { shareOf } from '../../model/split.ts'
 import { currentSplit } from '../../model/state.ts'
+import { takesChanges } from '../../store/store.ts'
 import { Exposition } from '../../telemetry/prometheus.ts'
 import type { AdminContext } from '../context.ts'
 import type { Gate } from '../gate.ts'
@@ -26,6 +27,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       ],
       applyLagMs: control.lagMs,
       storeUp: store.status().up,
+      storeWritable: takesChanges(store),
       storeCounts: store.counts(),
       admin: {
         connections: gate.connections.count,

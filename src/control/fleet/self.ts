@@ -3,13 +3,16 @@ import { hostname, networkInterfaces } from 'node:os'
 import type { FileRecord, InstanceProgress, InstanceRecord, OverrideView } from '../../model/fleet.ts'
 import type { Override } from '../../model/overrides.ts'
 import { describeOverride } from '../../model/overrides.ts'
+import type { Store } from '../../store/store.ts'
 import type { ConfigurationFile } from '../configuration-file.ts'
 import type { ControlHalf } from '../control-half.ts'
 import { fileOf } from '../file-standing.ts'
 import type { Identity, Proxies } from '../proxies.ts'
+import { storeStanding } from '../store-standing.ts'
 
 interface Parts {
   readonly control: ControlHalf
+  readonly store: Store
   readonly proxies: Proxies
   readonly identity: Identity
   readonly version: string
@@ -48,7 +51,7 @@ export class Self {
   }
 
   record(): InstanceRecord {
-    const { control, proxies, identity, version } = this.parts
+    const { control, store, proxies, identity, version } = this.parts
     const { id, name, startedAt } = identity
     return {
       ...this.progress(),
@@ -60,6 +63,7 @@ export class Self {
       startedAt,
       configuration: this.configuration(),
       overrides: control.controller.overrides.map(viewOverride),
+      store: storeStanding(store, control.state.revision),
       inFlight: proxies.inFlight(control),
       processes: proxies.processes(control),
     }

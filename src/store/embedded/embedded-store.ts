@@ -1,31 +1,29 @@
 import { join, resolve } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
-import {
-  applyChange,
-  type Change,
-  type Documents,
-  EMPTY_DOCUMENTS,
-  type HistoryEntry,
-  type JsonObject,
-} from '../../model/state.ts'
+import type { JsonObject } from '../../model/state.ts'
+import { applyChange, type Change, type Documents, EMPTY_DOCUMENTS, type HistoryEntry } from '../../model/state.ts'
 import { Answers } from '../answers.ts'
+import { explainDisk, isDiskError } from '../disk-errors.ts'
 import { Feed, surface } from '../feed.ts'
-import { makeDirectory } from '../files.ts'
 import { History } from '../history.ts'
-import { readSnapshot, writeSnapshot } from '../snapshot.ts'
+import { NewerFormat } from '../snapshot.ts'
 import {
   type CommitOutcome,
   type HistoryQuery,
+  OutcomeUnknown,
+  SNAPSHOT_HISTORY,
+  type Snapshot,
   type Store,
   type StoreCounts,
-  StoreInUse,
   type StoreListener,
   type StoreStatus,
+  type StoreTrouble,
   StoreUnavailable,
   StoreUnusable,
+  StoreUnwritable,
 } from '../store.ts'
-import { Journal } from './journal.ts'
-import { DirectoryLock } from './lock.ts'
+import { sparing, type Tell } from '../tell.ts'
+import { Troubles } from '../troubles.ts'
+import { HeldDirectory } from './held-directory.ts'
 
 export interface EmbeddedOptions {
   /** Directory of the files; created when missing. */
@@ -34,78 +32,72 @@ export interface EmbeddedOptions {
   readonly patienceMs?: number
   /** The log is folded into a new snapshot once it holds this many changes or bytes. */
   readonly compactAfter?: { readonly changes: number; readonly bytes: number }
-  /** Told what somebody should know though no caller failed by it. */
-  readonly warn?: (message: string) => void
+  /** What a process of this instance knew before this one: the state is never older than that. */
+  readonly known?: Snapshot | null
+  readonly tell?: Tell
+  /** How often the files are compared with what was left there, ms; a second unless given. */
+  readonly checkMs?: number
 }
 
-const LOCK_RETRY_MS = 50
-
-interface Opened {
-  readonly lock: DirectoryLock
-  readonly journal: Journal
-}
+/** How often it is tried whether the disk takes a write, where there was none. */
+const PROBE_MS = 5_000
 
 /**
  * The state of one Cutover in the files of one directory: `state.json`, a snapshot, and `changes.log`, every change
  * since. A change counts once its line in the log is on the disk; kill -9 at any moment leaves the state before it or
  * after it. Commits are done one after the other: a commit must name the revision after the one it was decided on,
  * so there are never two to be written together.
+ *
+ * Files that somebody removes, replaces or cuts short while the store is open are written again from memory, at the
+ * next commit or within a second.
  */
 export class EmbeddedStore implements Store {
   readonly #path: string
-  readonly #snapshot: string
   readonly #patienceMs: number
   readonly #compactAfter: { readonly changes: number; readonly bytes: number }
-  readonly #warn: (message: string) => void
+  readonly #checkMs: number
+  readonly #tell: Tell
   readonly #feed = new Feed()
   readonly #answers = new Answers()
-  #opened: Opened | undefined
-  #documents = EMPTY_DOCUMENTS
-  #history = new History()
+  readonly #troubles: Troubles
+  readonly #listeners = new Set<(status: StoreStatus) => void>()
+  #held: HeldDirectory | null = null
+  #isOpen = false
+  #documents: Documents = EMPTY_DOCUMENTS
+  #history: History
   #queue: Promise<unknown> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+  /** Monotonic ms. */
+  #writtenAt = 0
   /** No compaction before this revision: after one that failed, the next is not due at once. */
   #compactFrom = 0
+  #restores = 0
 
   constructor(options: EmbeddedOptions) {
-    this.#path = resolve(options.path)
-    this.#snapshot = join(this.#path, 'state.json')
-    this.#patienceMs = options.patienceMs ?? 0
-    this.#compactAfter = options.compactAfter ?? { changes: 1_000, bytes: 4 << 20 }
-    this.#warn = options.warn ?? ((message) => process.emitWarning(message, 'CutoverStore'))
+    const { path, patienceMs = 0, compactAfter = { changes: 1_000, bytes: 4 << 20 } } = options
+    const { known = null, checkMs = 1_000 } = options
+    this.#path = resolve(path)
+    this.#patienceMs = patienceMs
+    this.#compactAfter = compactAfter
+    this.#checkMs = checkMs
+    this.#tell = sparing(options.tell ?? ((_level, message) => process.emitWarning(message, 'CutoverStore')))
+    this.#troubles = new Troubles(this.#tell, () => this.#troublesChanged())
+    this.#documents = known?.documents ?? EMPTY_DOCUMENTS
+    this.#history = new History(known?.history)
   }
 
   async open(): Promise<Documents> {
     try {
-      await makeDirectory(this.#path)
-      const lock = await this.#acquire(performance.now() + this.#patienceMs)
-      try {
-        await this.#load(lock)
-      } catch (error) {
-        await lock.release()
-        throw error
-      }
+      await this.#take(this.#patienceMs)
     } catch (error) {
-      if (error instanceof StoreUnusable) throw error
-      const problem = error instanceof Error ? error.message : String(error)
-      throw new StoreUnusable(
-        `${this.#path} cannot be used as the store's directory: ${problem}. ` +
-          'Put that right, or set store.path to a directory that Cutover may read and write',
-        { cause: error },
-      )
+      if (!isExpected(error)) throw error
+      // Its workers go on with what they have, and this process knows that: it can be written when the path is well again.
+      if (this.#documents.revision === 0) throw this.#unusable(error)
+      this.#troubles.set('writes', this.#explain(error))
     }
+    this.#isOpen = true
+    this.#checkLater()
     return this.#documents
-  }
-
-  /** `until`: monotonic ms. */
-  async #acquire(until: number): Promise<DirectoryLock> {
-    for (;;) {
-      try {
-        return await DirectoryLock.acquire(this.#path)
-      } catch (error) {
-        if (!(error instanceof StoreInUse) || performance.now() > until) throw error
-        await setTimeout(LOCK_RETRY_MS)
-      }
-    }
   }
 
   documents(): Documents {
@@ -114,6 +106,11 @@ export class EmbeddedStore implements Store {
 
   /** Nobody else writes here. */
   async refresh(): Promise<void> {}
+
+  snapshot(): Snapshot {
+    const history = this.#history.newestOfEach(this.#documents, SNAPSHOT_HISTORY)
+    return { documents: this.#documents, history }
+  }
 
   commit(change: Change): Promise<CommitOutcome> {
     const outcome = this.#queue.then(() => this.#commit(change))
@@ -128,17 +125,21 @@ export class EmbeddedStore implements Store {
     return this.#feed.subscribe(listener)
   }
 
-  /** Its files are on this machine: what goes wrong there is told to whoever writes. */
+  /** Its files are on this machine: it is never away, but for what `troubles` says. */
   status(): StoreStatus {
     return { up: true }
   }
 
-  onStatus(): void {
-    // It does not change.
+  troubles(): readonly StoreTrouble[] {
+    return this.#troubles.list()
+  }
+
+  onStatus(listener: (status: StoreStatus) => void): void {
+    this.#listeners.add(listener)
   }
 
   counts(): StoreCounts {
-    return { reloads: 0, lostRevisions: 0, restores: 0 }
+    return { reloads: 0, lostRevisions: 0, restores: this.#restores }
   }
 
   async remember(key: string, answer: JsonObject): Promise<void> {
@@ -156,61 +157,153 @@ export class EmbeddedStore implements Store {
   /** Waits for the commits that were asked for before, and lets the directory go. */
   close(): Promise<void> {
     const closed = this.#queue.then(async () => {
-      const opened = this.#opened
-      this.#opened = undefined
-      await opened?.journal.close()
-      await opened?.lock.release()
+      this.#isOpen = false
+      clearTimeout(this.#timer)
+      const held = this.#held
+      this.#held = null
+      await held?.close()
     })
     this.#queue = closed.catch(() => undefined)
     return closed
   }
 
-  async #load(lock: DirectoryLock): Promise<void> {
-    const snapshot = await readSnapshot(this.#snapshot)
-    const start = snapshot?.documents ?? EMPTY_DOCUMENTS
-    const file = join(this.#path, 'changes.log')
-    const { journal, changes, torn } = await Journal.open(file, start.revision)
-    this.#history = new History(snapshot?.history)
-    for (const change of changes) this.#history.record(change)
-    this.#documents = changes.reduce((documents, change) => applyChange(documents, change), start)
-    this.#opened = { lock, journal }
-    if (torn > 0) this.#warn(`${file}: dropped ${torn} bytes of a last change that was never completed`)
-    // From the first day there is a snapshot, for it is what tells an older Cutover to keep its hands off a newer log.
-    if (snapshot === undefined) await this.#compact(this.#opened)
+  /** Locks the directory and takes the state that is there, or writes the one that is known where that is newer. */
+  async #take(patienceMs: number): Promise<void> {
+    const held = await HeldDirectory.take(this.#path, patienceMs)
+    try {
+      const known = this.#documents
+      const found = await held.load().catch((error: unknown) => {
+        const isOurs = error instanceof StoreUnusable && !(error instanceof NewerFormat)
+        if (known.revision === 0 || !isOurs) throw error
+        return null
+      })
+      if (found === null || found.documents.revision < known.revision) {
+        const kept = await held.replace({ documents: known, history: this.#history.entries(known) })
+        this.#restored('were gone, damaged or older when this process started', kept)
+      } else {
+        this.#documents = found.documents
+        this.#history = new History(found.history)
+        if (found.torn > 0) {
+          const log = join(this.#path, 'changes.log')
+          this.#tell('warn', `${log}: dropped ${found.torn} bytes of a last change that was never completed`)
+        }
+        // From the first day there is a snapshot, for it is what tells an older Cutover to keep its hands off a newer log.
+        if (!found.hasSnapshot) await this.#compact(held)
+      }
+    } catch (error) {
+      await held.close()
+      throw error
+    }
+    this.#held = held
+  }
+
+  /** The directory, which holds the known state: what others have done to it is undone. Throws why it cannot be. */
+  async #ready(): Promise<HeldDirectory> {
+    if (this.#held === null) {
+      const before = this.#documents
+      await this.#take(0)
+      if (this.#documents.revision !== before.revision) this.#feed.tell(this.#documents, null)
+    }
+    const held = this.#held as HeldDirectory | null
+    if (held === null) throw new TypeError('The directory was not taken')
+    if (await held.isIntact()) return held
+    const { written, kept } = await held.restore(this.#whole())
+    if (written) this.#restored('were removed, replaced or damaged by somebody else', kept)
+    return held
   }
 
   async #commit(change: Change): Promise<CommitOutcome> {
-    if (this.#opened === undefined) throw new StoreUnavailable(`the store ${this.#path} is not open`)
+    if (!this.#isOpen) throw new StoreUnavailable(`the store ${this.#path} is not open`)
     if (change.revision !== this.#documents.revision + 1) return 'stale'
-    await this.#opened.lock.check()
-    await this.#opened.journal.append(change)
+    try {
+      const held = await this.#ready()
+      // What was there instead may be newer.
+      if (change.revision !== this.#documents.revision + 1) return 'stale'
+      await held.append(change)
+    } catch (error) {
+      if (!isExpected(error)) throw error
+      const detail = this.#explain(error)
+      this.#troubles.set('writes', detail)
+      throw error instanceof OutcomeUnknown ? error : new StoreUnwritable(detail, { cause: error })
+    }
+    this.#writtenAt = performance.now()
+    this.#troubles.clear('writes')
     this.#documents = applyChange(this.#documents, change)
     this.#history.record(change)
     this.#feed.tell(this.#documents, change)
     return 'committed'
   }
 
-  async #compactWhenDue(): Promise<void> {
-    if (this.#opened === undefined || this.#documents.revision < this.#compactFrom) return
-    const { journal } = this.#opened
-    const { changes, bytes } = this.#compactAfter
-    if (journal.changes >= changes || journal.bytes >= bytes) await this.#compact(this.#opened)
+  #checkLater(): void {
+    this.#timer = setTimeout(() => {
+      this.#queue = this.#queue.then(() => this.#check()).catch(surface)
+    }, this.#checkMs).unref()
   }
 
-  /**
-   * Folds the log into the snapshot. The snapshot is in place before the log is emptied; a log that was not emptied
-   * holds revisions the snapshot has, and the next start passes over them.
-   */
-  async #compact({ lock, journal }: Opened): Promise<void> {
-    const documents = this.#documents
+  /** Finds out whether a change could be made, so that people know it before they need one. */
+  async #check(): Promise<void> {
+    if (!this.#isOpen) return
     try {
-      await lock.check()
-      await writeSnapshot(this.#snapshot, { documents, history: this.#history.entries(documents) })
-      await journal.clear()
+      const held = await this.#ready()
+      const isDue = this.#troubles.get('writes') !== null || performance.now() - this.#writtenAt > PROBE_MS
+      if (isDue) {
+        await held.probe()
+        this.#writtenAt = performance.now()
+        this.#troubles.clear('writes')
+      }
     } catch (error) {
-      this.#compactFrom = documents.revision + this.#compactAfter.changes
-      const problem = error instanceof Error ? error.message : String(error)
-      this.#warn(`${this.#snapshot} could not be renewed, the log goes on growing: ${problem}`)
+      if (!isExpected(error)) throw error
+      this.#troubles.set('writes', this.#explain(error))
+    } finally {
+      this.#checkLater()
     }
   }
+
+  async #compactWhenDue(): Promise<void> {
+    if (this.#held === null || this.#documents.revision < this.#compactFrom) return
+    if (this.#held.isLogBeyond(this.#compactAfter)) await this.#compact(this.#held)
+  }
+
+  async #compact(held: HeldDirectory): Promise<void> {
+    try {
+      await held.compact(this.#whole())
+    } catch (error) {
+      this.#compactFrom = this.#documents.revision + this.#compactAfter.changes
+      const problem = error instanceof Error ? error.message : String(error)
+      this.#tell('warn', `${this.#path}/state.json could not be renewed, the log goes on growing: ${problem}`)
+    }
+  }
+
+  #whole(): Snapshot {
+    return { documents: this.#documents, history: this.#history.entries(this.#documents) }
+  }
+
+  #restored(how: string, kept: readonly string[]): void {
+    this.#restores++
+    const copies = kept.length === 0 ? '' : `; what was there is kept as ${kept.join(' and ')}`
+    const { revision } = this.#documents
+    this.#tell('warn', `the files in ${this.#path} ${how}: revision ${revision} was written again${copies}`)
+  }
+
+  #explain(error: Error): string {
+    return isDiskError(error) ? explainDisk(error, this.#path) : error.message
+  }
+
+  #unusable(error: Error): StoreUnusable {
+    if (error instanceof StoreUnusable) return error
+    return new StoreUnusable(
+      `${this.#path} cannot be used as the store's directory: ${error.message}. ` +
+        'Put that right, or set store.path to a directory that Cutover may read and write',
+      { cause: error },
+    )
+  }
+
+  #troublesChanged(): void {
+    for (const listener of this.#listeners) listener(this.status())
+  }
+}
+
+/** Whether an error comes from the disk or from another process, and not from a bug. */
+function isExpected(error: unknown): error is Error {
+  return isDiskError(error) || error instanceof StoreUnavailable || error instanceof StoreUnusable
 }

@@ -1,11 +1,11 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Change } from '../../model/state.ts'
 import { damaged } from '../damage.ts'
 import { checksum, syncDirectory } from '../files.ts'
 import { isChange, parseJson } from '../shape.ts'
-import { StoreUnavailable } from '../store.ts'
+import { OutcomeUnknown, StoreUnavailable } from '../store.ts'
 
 const NEWLINE = 0x0a
 /** Eight digits of CRC-32 and a blank before each change. */
@@ -25,6 +25,33 @@ function isIntact(line: Buffer): boolean {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+/** The changes of a log up to `end`. Throws StoreUnusable when a line is damaged or a revision is missing. */
+function parse(file: string, data: Buffer, end: number, after: number): Change[] {
+  const changes: Change[] = []
+  const origin = after === 0 ? 'the configuration' : `revision ${after}, without the changes in this file`
+  const unusable = (problem: string) => damaged(`${file}, line ${changes.length + 1}`, problem, [file], origin)
+  for (let start = 0; start < end; ) {
+    const newline = data.indexOf(NEWLINE, start)
+    const line = data.subarray(start, newline)
+    if (!isIntact(line)) throw unusable('the checksum is wrong: the line was damaged or edited')
+    const change = parseJson(line.toString('utf8', PREFIX))
+    if (!isChange(change)) throw unusable('this is not a change')
+    const previous = changes.at(-1)?.revision
+    if (previous === undefined && change.revision > after + 1) {
+      const snapshot = after === 0 ? 'there is no state.json with those before' : `state.json ends at ${after}`
+      throw unusable(`the log begins at revision ${change.revision}, but ${snapshot}`)
+    }
+    if (previous !== undefined && change.revision !== previous + 1) {
+      throw unusable(`revision ${change.revision} follows ${previous}`)
+    }
+    changes.push(change)
+    start = newline + 1
+  }
+  // An unfinished line lacks its end; one that is right but for the last byte was finished, and damaged there.
+  if (isIntact(data.subarray(end, -1))) throw unusable('the newline at its end was damaged')
+  return changes
 }
 
 /**
@@ -61,7 +88,7 @@ export class Journal {
       const data = await handle.readFile()
       const journal = new Journal(file, handle)
       const end = data.lastIndexOf(NEWLINE) + 1
-      const all = journal.#parse(data, end, after)
+      const all = parse(file, data, end, after)
       const changes = all.filter((change) => change.revision > after)
       journal.#bytes = changes.length > 0 ? end : 0
       journal.#changes = changes.length > 0 ? all.length : 0
@@ -74,6 +101,43 @@ export class Journal {
     }
   }
 
+  /** The changes in `file` after revision `after`, read only; none when there is no file. Throws as `open` does. */
+  static async read(file: string, after: number): Promise<Change[]> {
+    const data = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return Buffer.alloc(0)
+      throw error
+    })
+    return parse(file, data, data.lastIndexOf(NEWLINE) + 1, after).filter(({ revision }) => revision > after)
+  }
+
+  /** Replaces `file` by an empty log, durably. Throws what the disk says. */
+  static async create(file: string): Promise<Journal> {
+    const temporary = `${file}.tmp`
+    const handle = await open(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600)
+    try {
+      await handle.sync()
+      await rename(temporary, file)
+      await syncDirectory(dirname(file))
+      return new Journal(file, handle)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  /** Whether the file is still the one that is written to, as it was left, and may be written. */
+  async isIntact(): Promise<boolean> {
+    if (this.#broken !== undefined) return false
+    const held = await this.#handle.stat()
+    const there = await stat(this.#file).catch(() => null)
+    return there !== null && there.ino === held.ino && there.dev === held.dev && there.size === this.#bytes
+  }
+
+  /** Whether a write has failed so that nothing more may be written. */
+  get isBroken(): boolean {
+    return this.#broken !== undefined
+  }
+
   get bytes(): number {
     return this.#bytes
   }
@@ -82,7 +146,10 @@ export class Journal {
     return this.#changes
   }
 
-  /** Resolves once `change` is on the disk. Throws StoreUnavailable, and then takes it back as far as that is possible. */
+  /**
+   * Resolves once `change` is on the disk. Throws what the disk says after nothing was changed, OutcomeUnknown when the
+   * change may be on the disk or not, and StoreUnavailable when an earlier failure lets nothing be written any more.
+   */
   async append(change: Change): Promise<void> {
     if (this.#broken !== undefined) throw new StoreUnavailable(this.#broken)
     const line = encode(change)
@@ -90,7 +157,7 @@ export class Journal {
       await this.#write(line)
     } catch (error) {
       await this.#takeBack(error)
-      throw new StoreUnavailable(`${this.#file} cannot be written: ${messageOf(error)}. Nothing was changed`)
+      throw this.#broken === undefined ? error : new OutcomeUnknown(this.#broken)
     }
     try {
       await this.#handle.datasync()
@@ -98,7 +165,7 @@ export class Journal {
       // The kernel may have dropped what it could not write, and report success the next time it is asked (fsync(2)).
       this.#break(error)
       await this.#takeBack(error)
-      throw new StoreUnavailable(this.#broken)
+      throw new OutcomeUnknown(this.#broken)
     }
     this.#bytes += line.length
     this.#changes += 1
@@ -118,33 +185,6 @@ export class Journal {
 
   async close(): Promise<void> {
     await this.#handle.close()
-  }
-
-  #parse(data: Buffer, end: number, after: number): Change[] {
-    const changes: Change[] = []
-    const origin = after === 0 ? 'the configuration' : `revision ${after}, without the changes in this file`
-    const unusable = (problem: string) =>
-      damaged(`${this.#file}, line ${changes.length + 1}`, problem, [this.#file], origin)
-    for (let start = 0; start < end; ) {
-      const newline = data.indexOf(NEWLINE, start)
-      const line = data.subarray(start, newline)
-      if (!isIntact(line)) throw unusable('the checksum is wrong: the line was damaged or edited')
-      const change = parseJson(line.toString('utf8', PREFIX))
-      if (!isChange(change)) throw unusable('this is not a change')
-      const previous = changes.at(-1)?.revision
-      if (previous === undefined && change.revision > after + 1) {
-        const snapshot = after === 0 ? 'there is no state.json with those before' : `state.json ends at ${after}`
-        throw unusable(`the log begins at revision ${change.revision}, but ${snapshot}`)
-      }
-      if (previous !== undefined && change.revision !== previous + 1) {
-        throw unusable(`revision ${change.revision} follows ${previous}`)
-      }
-      changes.push(change)
-      start = newline + 1
-    }
-    // An unfinished line lacks its end; one that is right but for the last byte was finished, and damaged there.
-    if (isIntact(data.subarray(end, -1))) throw unusable('the newline at its end was damaged')
-    return changes
   }
 
   async #write(line: Buffer): Promise<void> {
@@ -168,8 +208,6 @@ export class Journal {
   }
 
   #break(cause: unknown): void {
-    this.#broken =
-      `${this.#file} failed (${messageOf(cause)}), and may or may not hold the change that was being written. ` +
-      'No other is accepted: see to the disk, then restart Cutover, which reads the file again'
+    this.#broken = `${this.#file} failed (${messageOf(cause)}), and may or may not hold the change that was being written`
   }
 }

@@ -1,6 +1,6 @@
 import { access, open, readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { StoreInUse, StoreUnavailable } from '../store.ts'
+import { basename, dirname, join } from 'node:path'
+import { StoreInUse } from '../store.ts'
 
 /** `lock-PID-STARTED-BOOT` where /proc tells when a process started, else `lock-PID`. */
 const LOCK = /^lock-(\d+)(?:-(\d+)-(\w+))?$/
@@ -40,7 +40,7 @@ async function isAlive(name: string): Promise<boolean> {
  * One process a directory. Every process puts up a file named for itself, then looks at the others: a live one means
  * to withdraw, dead ones are swept away. The name is the content, so no file is ever half-written or has to be
  * replaced, and of two that start together at least the later sees the other; both may withdraw, never both stay.
- * It cannot see into other machines or pid namespaces: there the newcomer takes over, and `check` stops the other.
+ * It cannot see into other machines or pid namespaces: there the newcomer takes over, and `retake` refuses the other.
  */
 export class DirectoryLock {
   readonly #file: string
@@ -73,16 +73,39 @@ export class DirectoryLock {
     return lock
   }
 
-  /** Throws StoreUnavailable when the directory was removed, replaced, or taken over: what we wrote would be lost. */
-  async check(): Promise<void> {
+  /** Whether the lock file is still there. */
+  async isHeld(): Promise<boolean> {
+    return access(this.#file).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  /**
+   * Puts the lock file up again after somebody has removed it. Throws StoreInUse when there is a lock of any other
+   * process, dead or alive: what looks dead from here may run in another container, and has removed ours for the same
+   * reason.
+   */
+  async retake(): Promise<void> {
+    await this.#refuseOthers()
+    const handle = await open(this.#file, 'w', 0o600)
+    await handle.close()
     try {
-      await access(this.#file)
-    } catch {
-      throw new StoreUnavailable(
-        `${this.#file} is gone: the store's directory was removed, or another process took it over. ` +
-          'Nothing was changed. See to it that one Cutover uses the directory, and restart this one',
-      )
+      await this.#refuseOthers()
+    } catch (error) {
+      await this.release()
+      throw error
     }
+  }
+
+  async #refuseOthers(): Promise<void> {
+    const directory = dirname(this.#file)
+    const other = (await readdir(directory)).find((name) => LOCK.test(name) && name !== basename(this.#file))
+    if (other === undefined) return
+    throw new StoreInUse(
+      `another process has taken ${directory} over (${other}). Stop that one, or give it another store.path. ` +
+        `If it is gone: rm ${join(directory, other)}`,
+    )
   }
 
   async release(): Promise<void> {

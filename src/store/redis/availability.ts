@@ -1,7 +1,8 @@
 import type { StoreStatus } from '../store.ts'
+import { sparing, type Tell } from '../tell.ts'
 
-/** Told, once for each thing, what somebody should know though no caller failed by it. */
-export type Tell = (level: 'info' | 'warn' | 'error', message: string) => void
+/** A connection that comes and goes writes no more lines than this a minute, of each kind. */
+const MAX_LINES = 3
 
 /** Whether the store can be reached; says so when that changes, and not again for every call that fails by it. */
 export class Availability {
@@ -11,7 +12,7 @@ export class Availability {
   #isTold = false
 
   constructor(tell: Tell) {
-    this.#tell = tell
+    this.#tell = sparing(tell, MAX_LINES)
   }
 
   /** From now on it is told when it goes and comes; how it was found at the start is for the starter to say. */

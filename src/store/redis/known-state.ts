@@ -57,9 +57,8 @@ export class KnownState {
 
   /** The history that is known here, of each service the oldest first; `newest`: at most so many of each. */
   historyEntries(newest = Number.POSITIVE_INFINITY): readonly HistoryEntry[] {
-    const entries = this.#history.entries(this.documents)
-    if (newest === Number.POSITIVE_INFINITY) return entries
-    return [...Map.groupBy(entries, ({ service }) => service).values()].flatMap((each) => each.slice(-newest))
+    if (newest === Number.POSITIVE_INFINITY) return this.#history.entries(this.documents)
+    return this.#history.newestOfEach(this.documents, newest)
   }
 
   /** Goes on from `base` by a change; nothing happens if that was done before. */

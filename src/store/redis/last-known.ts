@@ -1,12 +1,27 @@
-import { rm } from 'node:fs/promises'
+import { access, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Documents, HistoryEntry } from '../../model/state.ts'
+import { explainDisk, isDiskError } from '../disk-errors.ts'
 import { makeDirectory } from '../files.ts'
-import { readSnapshot, type Snapshot, writeSnapshot } from '../snapshot.ts'
-import { StoreUnusable } from '../store.ts'
+import { readSnapshot, writeSnapshot } from '../snapshot.ts'
+import { type Snapshot, StoreUnusable } from '../store.ts'
+import type { Tell } from '../tell.ts'
+import type { Troubles } from '../troubles.ts'
 
 /** Writing takes at most this share of the time: a large state is written less often. */
 const BUSY_SHARE = 0.05
+/** How soon it is tried again to write the file, and how often it is looked whether it is still there. */
+const AGAIN_MS = 5_000
+
+interface Parts {
+  /** Folder of the file. */
+  readonly path: string
+  readonly prefix: string
+  /** The state at the moment of writing. */
+  readonly current: () => Snapshot
+  readonly tell: Tell
+  readonly troubles: Troubles
+}
 
 /**
  * The state as this machine knew it last, in a file: what an instance starts from while Redis is away. Instances that
@@ -16,20 +31,20 @@ export class LastKnown {
   readonly #file: string
   readonly #directory: string
   readonly #current: () => Snapshot
-  readonly #warn: (message: string) => void
+  readonly #tell: Tell
+  readonly #troubles: Troubles
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
   #pauseMs = 0
   #isDirty = false
-  #hasFailed = false
   #isClosed = false
 
-  /** `current`: the state at the moment of writing. */
-  constructor(path: string, prefix: string, current: () => Snapshot, warn: (message: string) => void) {
+  constructor({ path, prefix, current, tell, troubles }: Parts) {
     this.#directory = resolve(path)
     this.#file = join(this.#directory, `last-known-${encodeURIComponent(prefix)}.json`)
     this.#current = current
-    this.#warn = warn
+    this.#tell = tell
+    this.#troubles = troubles
   }
 
   /** What was written last; null = nothing, or nothing that makes sense. Throws StoreUnusable when the folder cannot be used. */
@@ -45,9 +60,22 @@ export class LastKnown {
     try {
       return (await readSnapshot(this.#file)) ?? null
     } catch (error) {
-      this.#warn(`the last known state is of no use: ${(error as Error).message}`)
+      this.#tell('warn', `the last known state is of no use: ${(error as Error).message}`)
       return null
     }
+  }
+
+  /** Writes the file again whenever it is gone. Call once. */
+  watch(): void {
+    setTimeout(async () => {
+      if (this.#isClosed) return
+      const isThere = await access(this.#file).then(
+        () => true,
+        () => false,
+      )
+      if (!isThere) this.renew()
+      this.watch()
+    }, AGAIN_MS).unref()
   }
 
   /** Something has changed: it is written before long. */
@@ -75,12 +103,16 @@ export class LastKnown {
     const since = performance.now()
     const temporary = `${this.#file}.${process.pid}.tmp`
     try {
+      await makeDirectory(this.#directory)
       await writeSnapshot(this.#file, this.#current(), temporary)
-      this.#hasFailed = false
+      this.#troubles.clear('lastKnown')
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined)
-      if (!this.#hasFailed) this.#warn(`the last known state cannot be written: ${(error as Error).message}`)
-      this.#hasFailed = true
+      const problem = isDiskError(error) ? explainDisk(error, this.#directory) : (error as Error).message
+      this.#troubles.set('lastKnown', `${problem}. Without that file an instance cannot start while Redis is away`)
+      this.#isDirty = true
+      this.#pauseMs = AGAIN_MS
+      return
     }
     this.#pauseMs = (performance.now() - since) / BUSY_SHARE
   }

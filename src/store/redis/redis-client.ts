@@ -9,12 +9,22 @@ const CONNECT_MS = 1_000
 /** The longest pause between two tries to connect: every instance is to be current within 2 s of the store's return. */
 export const RETRY_MS = 400
 
+/** After an answer READONLY a new connection may lead to the new primary; where it does not, it is tried no more often. */
+const READONLY_RETRY_MS = 1_000
+
 /**
  * A client of Redis, whatever its topology, which sends nothing twice; it does not connect by itself. Throws StoreUnusable when
  * a file of `tls` cannot be read.
  */
 export function redisClient({ topology, tls }: RedisSettings, name: string, commandTimeout: number): Redis | Cluster {
   const secure = tls === null ? null : certificates(tls)
+  let reconnectedAt = Number.NEGATIVE_INFINITY
+  const isReconnectDue = (): boolean => {
+    const now = performance.now()
+    if (now - reconnectedAt < READONLY_RETRY_MS) return false
+    reconnectedAt = now
+    return true
+  }
   const options: Omit<RedisOptions, 'replyMapping'> = {
     lazyConnect: true,
     connectionName: `cutover-${name}`,
@@ -26,7 +36,7 @@ export function redisClient({ topology, tls }: RedisSettings, name: string, comm
     maxRetriesPerRequest: 1,
     keepAlive: 5_000,
     // After a fail-over the old primary answers READONLY: the new one has to be found.
-    reconnectOnError: ({ message }) => message.startsWith('READONLY'),
+    reconnectOnError: ({ message }) => message.startsWith('READONLY') && isReconnectDue(),
     retryStrategy: pause,
     ...(secure === null ? {} : { tls: secure }),
   }

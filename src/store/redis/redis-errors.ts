@@ -19,6 +19,23 @@ export function wasNotSent({ message }: Error): boolean {
   return message.startsWith("Stream isn't writeable") || message.includes('enableOfflineQueue')
 }
 
+/**
+ * Why Redis takes no writes though what it holds can be relied on, by how its error begins; and what to do. A replica is
+ * not among them: it may be behind.
+ */
+const WRITE_REFUSALS: Readonly<Record<string, string>> = {
+  OOM: 'Redis is out of memory (OOM: it has reached maxmemory). Free memory there, or raise maxmemory',
+  MISCONF:
+    'Redis cannot save to its disk (MISCONF) and refuses writes until it can. See to its disk: its log and INFO persistence say more',
+  NOREPLICAS:
+    'Redis has fewer replicas than min-replicas-to-write (NOREPLICAS). Bring a replica back, or lower that setting',
+}
+
+/** Why Redis takes no writes though it answers, and what to do; null = the error says nothing of the kind. */
+export function writeRefusal({ message }: Error): string | null {
+  return WRITE_REFUSALS[/^[A-Z]+/.exec(message)?.[0] ?? ''] ?? null
+}
+
 /** Whether Redis has said that it did not do what it was asked for. */
 export function isRefusal({ message }: Error): boolean {
   return NOT_DONE.test(message)
@@ -31,9 +48,13 @@ export function explain(error: Error & { code?: string }): string {
   if (message === CLOSED) return BROKEN
   if (message.startsWith('Too many Cluster redirections')) return 'the cluster is down, or its slots are moving'
   if (message.startsWith('Failed to refresh slots')) return 'no node of the cluster answers, or takes our credentials'
-  if (message.includes("can't run this command")) return `${REFUSED} (${message.split(' script:')[0]})`
+  if (/can't (run this command|access at least one of the keys)/.test(message))
+    return `${REFUSED} (${message.split(' script:')[0]})`
   if (message.startsWith("Stream isn't writeable")) return 'Redis cannot be reached'
-  if (message.startsWith('READONLY')) return 'Redis is read-only: this is a replica'
+  if (message.startsWith('READONLY'))
+    return 'Redis is read-only: this is a replica (READONLY). Point store.redis at the primary, or promote this one (REPLICAOF NO ONE)'
+  const refusal = writeRefusal(error)
+  if (refusal !== null) return refusal
   if (message.startsWith('All sentinels are unreachable'))
     return 'no sentinel can be reached, or none knows the primary'
   if (/^(WRONGPASS|NOAUTH|NOPERM)|ERR AUTH/.test(message)) return `${REFUSED} (${message.split(' ')[0]})`

@@ -2,6 +2,7 @@ import { isFields } from '../../model/shape.ts'
 import type { JsonObject } from '../../model/state.ts'
 import type { Register, Sighting } from '../register.ts'
 import { parseJson } from '../shape.ts'
+import type { Tell } from '../tell.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { pairs } from './redis-documents.ts'
 import type { RedisKeys } from './redis-keys.ts'
@@ -16,19 +17,25 @@ const KEEP_REPORTS = 1_000
 export class RedisRegister implements Register {
   readonly #connection: RedisConnection
   readonly #keys: RedisKeys
+  readonly #tell: Tell
   #listener: (id: string, progress: JsonObject) => void = () => undefined
 
-  constructor(connection: RedisConnection, keys: RedisKeys) {
+  constructor(connection: RedisConnection, keys: RedisKeys, tell: Tell) {
     this.#connection = connection
     this.#keys = keys
+    this.#tell = tell
   }
 
   async beat(id: string, record: JsonObject, lost: readonly Sighting[] = []): Promise<readonly Sighting[]> {
+    const { instances, reports } = this.#keys
     const putBack = lost.flatMap((each) => [each.id, each.ageMs, JSON.stringify(each.record)])
     const args = [id, JSON.stringify(record), ...putBack]
-    const reply = (await this.#connection.run(BEAT, [this.#keys.instances], args)) as string[]
-    const nowMs = Number(reply.at(-1))
-    return [...pairs(reply.slice(0, -1))].flatMap(([each, said]) => {
+    const reply = (await this.#connection.run(BEAT, [instances, reports], args)) as string[]
+    const [removed = '', now] = reply.slice(-2)
+    const nowMs = Number(now)
+    if (removed !== '')
+      this.#tell('error', `the register of instances in Redis was damaged (${removed}) and begins anew`)
+    return [...pairs(reply.slice(0, -2))].flatMap(([each, said]) => {
       const at = said.indexOf('|')
       const value = parseJson(said.slice(at + 1))
       const ageMs = nowMs - Number(said.slice(0, at))

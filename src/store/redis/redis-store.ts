@@ -3,9 +3,19 @@ import type { Change, Documents, HistoryEntry, JsonObject } from '../../model/st
 import { ANSWER_MS } from '../answers.ts'
 import type { Register } from '../register.ts'
 import { isHistory, parseJson } from '../shape.ts'
-import type { CommitOutcome, HistoryQuery, Store, StoreCounts, StoreListener, StoreStatus } from '../store.ts'
-import { StoreUnavailable, StoreUnusable } from '../store.ts'
-import type { Tell } from './availability.ts'
+import type {
+  CommitOutcome,
+  HistoryQuery,
+  Snapshot,
+  Store,
+  StoreCounts,
+  StoreListener,
+  StoreStatus,
+  StoreTrouble,
+} from '../store.ts'
+import { SNAPSHOT_HISTORY, StoreUnavailable, StoreUnusable } from '../store.ts'
+import { sparing, type Tell } from '../tell.ts'
+import { Troubles } from '../troubles.ts'
 import { Availability } from './availability.ts'
 import { KnownState } from './known-state.ts'
 import { LastKnown } from './last-known.ts'
@@ -25,6 +35,8 @@ export interface RedisStoreOptions {
   readonly prefix: string
   /** Folder of the last known state. */
   readonly path: string
+  /** What a process of this instance knew before this one: it is what this one begins with. */
+  readonly known?: Snapshot | null
   readonly tell: Tell
   /** Awaited when there is a connection, before anything is read. Never throws. */
   readonly onConnected?: () => Promise<void>
@@ -38,7 +50,7 @@ const GLANCE_MS = 100
 const PATIENCE_MS = { known: 1_000, unknown: 5_000 }
 
 /** How much of the history is read at the start: of a state with more services, none. */
-const LEARNED = { services: 1_000, entries: 100 }
+const LEARNED = { services: 1_000, entries: SNAPSHOT_HISTORY }
 
 /**
  * The state of a fleet in Redis. Every write is one script, a compare-and-set on the head of the state: what a change
@@ -54,6 +66,10 @@ export class RedisStore implements Store {
   readonly #onConnected: () => Promise<void>
   readonly #availability: Availability
   readonly #known: KnownState
+  /** Of the process before this one. */
+  readonly #before: Snapshot | null
+  readonly #troubles: Troubles
+  readonly #listeners = new Set<(status: StoreStatus) => void>()
   readonly #lastKnown: LastKnown
   readonly #feed: RedisFeed
   readonly #sync: RedisSync
@@ -62,18 +78,21 @@ export class RedisStore implements Store {
   #isClosed = false
 
   /** Throws StoreUnusable when a file of the settings cannot be read. */
-  constructor({ settings, prefix, path, tell, onConnected = async () => undefined }: RedisStoreOptions) {
+  constructor(options: RedisStoreOptions) {
+    const { settings, prefix, path, tell, known: before = null, onConnected = async () => undefined } = options
     const keys = new RedisKeys(prefix)
     const connection = new RedisConnection(settings)
     const scripts = new RedisScripts(connection, keys)
-    const register = new RedisRegister(connection, keys)
+    const sparingly = sparing(tell)
+    const troubles = new Troubles(sparingly, () => this.#changed())
+    const register = new RedisRegister(connection, keys, sparingly)
     const availability = new Availability(tell)
     const clock = new ServerClock()
     const known = new KnownState(() => this.#lastKnown.renew())
     const current = () => ({ documents: known.documents, history: known.historyEntries() })
     const changes = new Cursor(keys.changes, (fields) => this.#sync.hear(fields))
     const reports = new Cursor(keys.reports, (fields) => register.hear(fields))
-    const shared = { connection, scripts, known, availability, clock, tell }
+    const shared = { connection, scripts, known, availability, clock, tell, troubles }
     this.register = register
     this.#keys = keys
     this.#connection = connection
@@ -81,7 +100,9 @@ export class RedisStore implements Store {
     this.#onConnected = onConnected
     this.#availability = availability
     this.#known = known
-    this.#lastKnown = new LastKnown(path, prefix, current, (message) => tell('warn', message))
+    this.#before = before
+    this.#troubles = troubles
+    this.#lastKnown = new LastKnown({ path, prefix, current, tell, troubles })
     this.#feed = new RedisFeed(connection, [changes, reports])
     this.#sync = new RedisSync({ ...shared, changes, reports, onSynced: () => this.#writer.settleDoubts() })
     this.#writer = new RedisWriter({ ...shared, keys, sync: () => this.#sync.run() })
@@ -89,29 +110,27 @@ export class RedisStore implements Store {
 
   /** Reads the state, or takes the last known one while Redis is away. Throws StoreUnusable when neither is there. */
   async open(): Promise<Documents> {
-    const lastKnown = await this.#lastKnown.read()
+    const lastKnown = await this.#readLastKnown()
     if (lastKnown !== null) this.#known.begin(lastKnown.documents, lastKnown.history)
     this.#connection.open()
     await this.#connect(lastKnown === null ? PATIENCE_MS.unknown : PATIENCE_MS.known)
     const { status } = this.#availability
-    if (!status.up) {
-      if (lastKnown === null) {
-        await this.close()
-        throw new StoreUnusable(
-          `the store is away (${status.detail}), and there is no last known state in store.path to start from. ` +
-            'Start Redis, or correct store.redis',
-        )
-      }
-      const { revision } = lastKnown.documents
-      this.#tell(
-        'error',
-        `the store is away (${status.detail}): starting from the last known state, revision ${revision}`,
-      )
-    } else await this.#learnHistory()
+    const refusal = this.#troubles.get('writes')
+    if (lastKnown === null && !status.up) throw await this.#useless(`is away (${status.detail})`)
+    // Where nothing is known and nothing can be written, there is nothing to serve.
+    if (lastKnown === null && refusal !== null && this.#known.documents.revision === 0)
+      throw await this.#useless(`takes no changes (${refusal.detail})`)
+    if (status.up) await this.#learnHistory()
+    else {
+      const { revision } = this.#known.documents
+      const detail = `starting from the last known state, revision ${revision}`
+      this.#tell('error', `the store is away (${status.detail}): ${detail}`)
+    }
     this.#availability.begin()
     // First the others know of us, then we go on with what they have done.
     this.#connection.onReady(() => void this.#onConnected().then(() => this.#sync.begin()))
     void this.#feed.follow()
+    this.#lastKnown.watch()
     this.#pollOn()
     return this.#known.documents
   }
@@ -149,12 +168,21 @@ export class RedisStore implements Store {
     }
   }
 
+  snapshot(): Snapshot {
+    return { documents: this.#known.documents, history: this.#known.historyEntries(SNAPSHOT_HISTORY) }
+  }
+
+  troubles(): readonly StoreTrouble[] {
+    return this.#troubles.list()
+  }
+
   status(): StoreStatus {
     return this.#availability.status
   }
 
   onStatus(listener: (status: StoreStatus) => void): void {
     this.#availability.onChange(listener)
+    this.#listeners.add(listener)
   }
 
   counts(): StoreCounts {
@@ -178,6 +206,30 @@ export class RedisStore implements Store {
     await this.#writer.idle()
     await this.#lastKnown.close()
     this.#connection.close()
+  }
+
+  /** The state to begin with, which is of no use only when nothing is known. Throws StoreUnusable. */
+  async #readLastKnown(): Promise<Snapshot | null> {
+    try {
+      const lastKnown = await this.#lastKnown.read()
+      return this.#before ?? lastKnown
+    } catch (error) {
+      if (this.#before === null || !(error instanceof StoreUnusable)) throw error
+      this.#troubles.set('lastKnown', error.message)
+      return this.#before
+    }
+  }
+
+  async #useless(problem: string): Promise<StoreUnusable> {
+    await this.close()
+    return new StoreUnusable(
+      `the store ${problem}, and there is no last known state in store.path to start from. ` +
+        'Start Redis, or correct store.redis',
+    )
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener(this.status())
   }
 
   /** Connects and reads for the first time, trying for so long. */

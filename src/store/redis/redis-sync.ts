@@ -1,7 +1,9 @@
 import type { Documents } from '../../model/state.ts'
 import type { StoreCounts } from '../store.ts'
-import { StoreUnavailable } from '../store.ts'
-import type { Availability, Tell } from './availability.ts'
+import { SNAPSHOT_HISTORY, StoreUnavailable } from '../store.ts'
+import type { Tell } from '../tell.ts'
+import type { Troubles } from '../troubles.ts'
+import type { Availability } from './availability.ts'
 import type { KnownState } from './known-state.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import {
@@ -15,16 +17,20 @@ import {
   pairs,
   readChange,
 } from './redis-documents.ts'
-import { NotDone } from './redis-errors.ts'
+import { NotDone, REFUSED, writeRefusal } from './redis-errors.ts'
 import type { Cursor } from './redis-feed.ts'
 import type { RedisScripts } from './redis-scripts.ts'
+import { RestorePace } from './restore-pace.ts'
 import type { ServerClock } from './server-clock.ts'
 
-/** Of the history, so much of each service is put back. */
-const RESTORED_ENTRIES = 100
+/** How often it is tried whether Redis takes what we write, ms: while it did, and while it did not. */
+const CHECK_MS = { well: 5_000, troubled: 1_000 }
 
 /** A connection that breaks may take so long to come back before the store counts as away. */
 const BLIP_MS = 300
+
+const LOSES =
+  'Redis loses it again and again. See to it that maxmemory-policy is noeviction there, and that nothing else deletes keys of store.prefix'
 
 interface Parts {
   readonly connection: RedisConnection
@@ -35,6 +41,7 @@ interface Parts {
   readonly changes: Cursor
   readonly reports: Cursor
   readonly tell: Tell
+  readonly troubles: Troubles
   /** The state is there and known. Throws StoreUnavailable. */
   readonly onSynced: () => Promise<void>
 }
@@ -50,8 +57,11 @@ export class RedisSync {
   #running: Promise<void> | null = null
   /** The run after that one. */
   #next: Promise<void> | null = null
-  /** Our user has the rights it needs, at the Redis that this connection leads to. */
-  #isChecked = false
+  readonly #restoring = new RestorePace()
+  /** When it was last tried to write through this connection; monotonic ms, null = not yet. */
+  #checkedAt: number | null = null
+  /** Our user has had the rights it needs. */
+  #wasAllowed = false
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -78,7 +88,7 @@ export class RedisSync {
 
   /** The connection is a new one: as `run`. */
   begin(): Promise<void> {
-    this.#isChecked = false
+    this.#checkedAt = null
     return this.run()
   }
 
@@ -88,12 +98,13 @@ export class RedisSync {
   }
 
   async #run(): Promise<void> {
-    const { availability, connection, known, onSynced } = this.#parts
+    const { availability, connection, known, troubles, onSynced } = this.#parts
     // A connection that is only just being made again is none that is lost.
     if (availability.status.up) await connection.ready(BLIP_MS)
     try {
       await this.#catchUp()
       await onSynced()
+      if (this.#restoring.isOver(performance.now())) troubles.clear('contents')
       availability.back(known.documents.revision)
     } catch (error) {
       if (error instanceof Damaged) await this.#repair(error)
@@ -108,19 +119,43 @@ export class RedisSync {
 
   async #catchUp(): Promise<void> {
     const { scripts, clock, known, changes } = this.#parts
-    if (!this.#isChecked) await scripts.check()
-    this.#isChecked = true
+    await this.#checkWrites()
     const before = known.documents
     const probe = await scripts.probe()
     clock.set(probe.timeMs)
-    if (this.#isWorse(probe)) await this.#restore(probe.head)
-    else if (changes.after !== null) {
+    if (this.#isWorse(probe)) {
+      if (!(await this.#restore(probe.head))) return
+    } else if (changes.after !== null) {
       if (probe.head === known.head) return
       await this.#replay()
       // What has come over the feed meanwhile may be ahead of what was said.
       if (probe.head === known.head || (known.documents !== before && known.has(probe.head))) return
     }
     await this.#reload()
+  }
+
+  /** Finds out whether Redis takes what we write. Throws StoreUnavailable when it is of no use at all. */
+  async #checkWrites(): Promise<void> {
+    const { scripts, troubles } = this.#parts
+    const pauseMs = troubles.get('writes') === null ? CHECK_MS.well : CHECK_MS.troubled
+    if (this.#checkedAt !== null && performance.now() - this.#checkedAt < pauseMs) return
+    try {
+      await scripts.check()
+      this.#wasAllowed = true
+      troubles.clear('writes')
+    } catch (error) {
+      const refusal = error instanceof NotDone ? this.#refusalOf(error) : null
+      if (refusal === null) throw error
+      troubles.set('writes', refusal)
+    }
+    this.#checkedAt = performance.now()
+  }
+
+  /** What a person is told of an error that stops writes and nothing else; null = it is another one. */
+  #refusalOf({ message, cause }: NotDone): string | null {
+    if (this.#wasAllowed && message.includes(REFUSED))
+      return `${message}. Give the user of store.redis the rights it had: ACL SETUSER as in docs/operations.md`
+    return cause instanceof Error ? writeRefusal(cause) : null
   }
 
   /** Whether what is known here is better than what is there. */
@@ -189,14 +224,20 @@ export class RedisSync {
     )
   }
 
-  /** `found`: the head that is there, to be replaced. */
-  async #restore(found: string): Promise<void> {
-    const { scripts, known, tell } = this.#parts
-    const history = known.historyEntries(RESTORED_ENTRIES)
-    if ((await scripts.restore(known.documents, history, known.head, found)) !== 'restored') return
+  /** `found`: the head that is there, to be replaced. Returns false when it is too early to try that again. */
+  async #restore(found: string): Promise<boolean> {
+    const { scripts, known, tell, troubles } = this.#parts
+    if (!this.#restoring.isDue(performance.now())) {
+      troubles.set('contents', LOSES)
+      return false
+    }
+    const history = known.historyEntries(SNAPSHOT_HISTORY)
+    if ((await scripts.restore(known.documents, history, known.head, found)) !== 'restored') return true
+    this.#restoring.done(performance.now())
     this.counts = { ...this.counts, restores: this.counts.restores + 1 }
     const { revision } = known.documents
     tell('warn', `the store was emptied or damaged; it was filled again with revision ${revision}, as known here`)
+    return true
   }
 
   /** What is there makes no sense: it is replaced by what is known, if anything is. */

@@ -3,8 +3,10 @@ import { setTimeout } from 'node:timers/promises'
 import type { Change, Documents } from '../../model/state.ts'
 import { EMPTY_DOCUMENTS } from '../../model/state.ts'
 import type { CommitOutcome } from '../store.ts'
-import { OutcomeUnknown, StoreUnavailable } from '../store.ts'
-import type { Availability, Tell } from './availability.ts'
+import { OutcomeUnknown, StoreUnavailable, StoreUnwritable } from '../store.ts'
+import type { Tell } from '../tell.ts'
+import type { Troubles } from '../troubles.ts'
+import type { Availability } from './availability.ts'
 import { describeChange, type KnownState } from './known-state.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { headOf, lineageOf } from './redis-documents.ts'
@@ -26,6 +28,7 @@ interface Parts {
   readonly availability: Availability
   readonly clock: ServerClock
   readonly tell: Tell
+  readonly troubles: Troubles
   /** Finds out which state there is, and gets it. */
   readonly sync: () => Promise<void>
 }
@@ -70,7 +73,7 @@ export class RedisWriter {
   }
 
   async #commit(change: Change, base: Documents, until: number): Promise<CommitOutcome> {
-    const { known, scripts, clock, availability, connection, sync } = this.#parts
+    const { known, scripts, clock, availability, connection, troubles, sync } = this.#parts
     if (base !== known.documents || change.revision !== base.revision + 1) return 'stale'
     const isFirst = base.head === EMPTY_DOCUMENTS.head
     const lineage = isFirst ? nonce() : lineageOf(base.head)
@@ -85,6 +88,7 @@ export class RedisWriter {
       if (!(reply instanceof StoreUnavailable)) {
         switch (reply.kind) {
           case 'committed':
+            troubles.clear('writes')
             known.follow(base, head, change)
             return this.#replicated()
           case 'again':
@@ -93,6 +97,8 @@ export class RedisWriter {
             return this.#replicated()
           case 'stale':
             await sync()
+            // What is there is worse than what is known, and is not filled again yet.
+            if (known.documents === base) this.#refuseLosing()
             return 'stale'
           case 'late':
             clock.set(reply.timeMs)
@@ -101,6 +107,7 @@ export class RedisWriter {
             // Where anything is known, it is put right by that.
             problem = reply.detail
             await sync()
+            this.#refuseLosing()
             break
           case 'newer':
             await sync()
@@ -114,11 +121,20 @@ export class RedisWriter {
         // One that is there and refuses is not away: that changes nothing for those who read.
         const isThere = connection.isReady && (reply instanceof NotDone || !(reply instanceof StoreUnavailable))
         if (!isThere) availability.away(problem)
+        else if (reply instanceof NotDone && !maybe) {
+          troubles.set('writes', problem)
+          throw new StoreUnwritable(problem, { cause: reply })
+        }
         throw this.#givenUp(maybe, head, change, problem)
       }
       await connection.ready(until - performance.now())
       await setTimeout(10)
     }
+  }
+
+  #refuseLosing(): void {
+    const losing = this.#parts.troubles.get('contents')
+    if (losing !== null) throw new StoreUnwritable(`the store does not keep the state: ${losing.detail}`)
   }
 
   async #try(send: () => Promise<CommitReply>): Promise<CommitReply | StoreUnavailable> {

@@ -5,6 +5,8 @@
 --         the hashes flat
 
 local function lastId(key)
+  -- What is not a stream is put right by others; the rest of the state can be read all the same.
+  if redis.call('TYPE', key).ok ~= 'stream' then return '0-0' end
   local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)
   return last[1] and last[1][1] or '0-0'
 end

@@ -1,0 +1,204 @@
+import { copyFile, open, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { applyChange, type Change, EMPTY_DOCUMENTS } from '../../model/state.ts'
+import { makeDirectory } from '../files.ts'
+import { NewerFormat, readSnapshot, writeSnapshot } from '../snapshot.ts'
+import { type Snapshot, StoreInUse, StoreUnavailable, StoreUnusable } from '../store.ts'
+import { Journal } from './journal.ts'
+import { DirectoryLock } from './lock.ts'
+
+const LOCK_RETRY_MS = 50
+/** As much as a change of a small service takes. */
+const PROBE_BYTES = 4_096
+
+/** What was read from a directory. */
+export interface Found extends Snapshot {
+  readonly hasSnapshot: boolean
+  /** Bytes of an unfinished last change, which was dropped. */
+  readonly torn: number
+}
+
+/** The directory of a store as one process holds it: its lock, its snapshot and its log. */
+export class HeldDirectory {
+  readonly #path: string
+  readonly #snapshot: string
+  readonly #log: string
+  readonly #lock: DirectoryLock
+  #journal: Journal | null = null
+  /** The snapshot file as it was last read or written here; null = there was none. */
+  #snapshotIdentity: string | null = null
+
+  private constructor(path: string, lock: DirectoryLock) {
+    this.#path = path
+    this.#snapshot = join(path, 'state.json')
+    this.#log = join(path, 'changes.log')
+    this.#lock = lock
+  }
+
+  /**
+   * Creates and locks the directory, waiting up to `patienceMs` for a process that has it. Throws StoreInUse, and what the
+   * disk says.
+   */
+  static async take(path: string, patienceMs: number): Promise<HeldDirectory> {
+    const until = performance.now() + patienceMs
+    await makeDirectory(path)
+    for (;;) {
+      try {
+        return new HeldDirectory(path, await DirectoryLock.acquire(path))
+      } catch (error) {
+        if (!(error instanceof StoreInUse) || performance.now() > until) throw error
+        await setTimeout(LOCK_RETRY_MS)
+      }
+    }
+  }
+
+  /** Reads what is there, and opens the log. Throws StoreUnusable when it is damaged, and what the disk says. */
+  async load(): Promise<Found> {
+    const snapshot = await readSnapshot(this.#snapshot)
+    const start = snapshot?.documents ?? EMPTY_DOCUMENTS
+    const { journal, changes, torn } = await Journal.open(this.#log, start.revision)
+    this.#journal = journal
+    this.#snapshotIdentity = await identityOf(this.#snapshot)
+    return {
+      documents: changes.reduce((documents, change) => applyChange(documents, change), start),
+      history: [...(snapshot?.history ?? []), ...changes.flatMap(({ history }) => history)],
+      hasSnapshot: snapshot !== undefined,
+      torn,
+    }
+  }
+
+  /** As `Journal.append`. */
+  async append(change: Change): Promise<void> {
+    await this.#opened().append(change)
+  }
+
+  /** Whether the log has grown beyond this. */
+  isLogBeyond({ changes, bytes }: { readonly changes: number; readonly bytes: number }): boolean {
+    const journal = this.#opened()
+    return journal.changes >= changes || journal.bytes >= bytes
+  }
+
+  /**
+   * Folds the log into a snapshot. The snapshot is in place before the log is emptied; a log that was not emptied holds
+   * revisions that the snapshot has, and the next start passes over them. Throws what the disk says.
+   */
+  async compact(snapshot: Snapshot): Promise<void> {
+    await this.#writeSnapshot(snapshot)
+    await this.#opened().clear()
+  }
+
+  /** Whether lock and files are as they were left here. */
+  async isIntact(): Promise<boolean> {
+    return (await this.#lock.isHeld()) && (await this.#areFilesIntact())
+  }
+
+  /**
+   * Makes the directory hold `snapshot` again after somebody has removed, replaced or damaged it. Returns whether the files
+   * were written again, and where those that were in their place are kept. Throws StoreInUse and StoreUnavailable when the
+   * directory is another's by now, and what the disk says.
+   */
+  async restore(snapshot: Snapshot): Promise<{ readonly written: boolean; readonly kept: readonly string[] }> {
+    await makeDirectory(this.#path)
+    if (!(await this.#lock.isHeld())) await this.#lock.retake()
+    if (await this.#areFilesIntact()) return { written: false, kept: [] }
+    // A log that failed is ours, and may hold the change that nobody was promised.
+    if (this.#journal?.isBroken === true) {
+      await this.#write(snapshot)
+      return { written: true, kept: [] }
+    }
+    const { revision } = snapshot.documents
+    const there = await this.#revisionThere()
+    if (there > revision) {
+      throw new StoreUnavailable(
+        `${this.#path} holds revision ${there} of another process, and this one is at revision ${revision}. ` +
+          'Restart Cutover to go on with what is there, or move the files away to have this state written again: ' +
+          `mv ${this.#snapshot} ${this.#snapshot}.other; mv ${this.#log} ${this.#log}.other`,
+      )
+    }
+    return { written: true, kept: await this.replace(snapshot) }
+  }
+
+  /**
+   * Writes `snapshot` and an empty log in place of what is there, durably, a kept copy first. Returns the copies. Throws
+   * what the disk says.
+   */
+  async replace(snapshot: Snapshot): Promise<readonly string[]> {
+    const kept: string[] = []
+    for (const file of [this.#snapshot, this.#log]) {
+      if (await keep(file)) kept.push(`${file}.replaced`)
+    }
+    await this.#write(snapshot)
+    return kept
+  }
+
+  /** Writes a little and removes it again. Throws what the disk says. */
+  async probe(): Promise<void> {
+    const file = join(this.#path, 'probe.tmp')
+    const handle = await open(file, 'w', 0o600)
+    try {
+      await handle.writeFile(Buffer.alloc(PROBE_BYTES))
+      await handle.datasync()
+    } finally {
+      await handle.close()
+      await rm(file, { force: true })
+    }
+  }
+
+  /** Lets the directory go. */
+  async close(): Promise<void> {
+    await this.#journal?.close()
+    await this.#lock.release()
+  }
+
+  #opened(): Journal {
+    if (this.#journal === null) throw new TypeError('The directory was not loaded')
+    return this.#journal
+  }
+
+  async #write(snapshot: Snapshot): Promise<void> {
+    await this.#writeSnapshot(snapshot)
+    const before = this.#journal
+    this.#journal = await Journal.create(this.#log)
+    await before?.close()
+  }
+
+  async #writeSnapshot(snapshot: Snapshot): Promise<void> {
+    await writeSnapshot(this.#snapshot, snapshot)
+    this.#snapshotIdentity = await identityOf(this.#snapshot)
+  }
+
+  async #areFilesIntact(): Promise<boolean> {
+    if (this.#journal === null || !(await this.#journal.isIntact())) return false
+    return this.#snapshotIdentity === (await identityOf(this.#snapshot))
+  }
+
+  /** The revision of the files that are there; 0 when there are none or they are damaged. Throws NewerFormat. */
+  async #revisionThere(): Promise<number> {
+    try {
+      const snapshot = await readSnapshot(this.#snapshot)
+      const after = snapshot?.documents.revision ?? 0
+      return (await Journal.read(this.#log, after)).at(-1)?.revision ?? after
+    } catch (error) {
+      if (error instanceof NewerFormat || !(error instanceof StoreUnusable)) throw error
+      return 0
+    }
+  }
+}
+
+/** Tells a file from any that may take its place, and from itself after it was written; null = there is none. */
+async function identityOf(file: string): Promise<string | null> {
+  const found = await stat(file).catch(() => null)
+  return found === null ? null : `${found.dev} ${found.ino} ${found.size} ${found.mtimeMs}`
+}
+
+/** Copies a file to `FILE.replaced`, unless there is none. */
+async function keep(file: string): Promise<boolean> {
+  try {
+    await copyFile(file, `${file}.replaced`)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
+  }
+}
