@@ -140,7 +140,12 @@ const KNOWN: Snapshot = {
 /** A store that begins with what is known. */
 async function resume(path: string) {
   const told: string[] = []
-  const store = new EmbeddedStore({ path, known: KNOWN, checkMs: CHECK_MS, tell: (_level, message) => told.push(message) })
+  const store = new EmbeddedStore({
+    path,
+    known: KNOWN,
+    checkMs: CHECK_MS,
+    tell: (_level, message) => told.push(message),
+  })
   onTestFinished(() => store.close())
   await store.open()
   return { store, told }

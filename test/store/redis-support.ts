@@ -35,12 +35,13 @@ export interface Opening {
   readonly path?: string
   readonly prefix?: string
   readonly tls?: RedisTls
+  readonly checkMs?: number
 }
 
 /** A store, not open yet. */
 export async function storeOn(
   redis: string | RedisTopology,
-  { path, prefix = 'test', tls }: Opening = {},
+  { path, prefix = 'test', tls, checkMs }: Opening = {},
 ): Promise<Told> {
   const told: string[] = []
   const directory = path ?? (await folder())
@@ -49,6 +50,7 @@ export async function storeOn(
     settings: { topology, tls: tls ?? null },
     prefix,
     path: directory,
+    ...(checkMs === undefined ? {} : { checkMs }),
     tell: (level, message) => told.push(`${level}: ${message}`),
   })
   ending.push(() => store.close())

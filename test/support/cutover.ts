@@ -25,6 +25,8 @@ export interface CutoverOptions {
   readonly descriptors?: number
   /** Arguments of `cutover run`, beside the file. */
   readonly args?: readonly string[]
+  /** A command that is started with that of Cutover behind it, and becomes it. */
+  readonly wrapper?: (dataPath: string) => readonly string[]
 }
 
 export interface Exit {
@@ -46,13 +48,14 @@ export class Cutover {
   readonly exited: Promise<Exit>
   private readonly folder: string
 
-  private constructor(folder: string, dataPath: string, { env, descriptors, args = [] }: CutoverOptions) {
+  private constructor(folder: string, dataPath: string, { env, descriptors, wrapper, args = [] }: CutoverOptions) {
     this.folder = folder
     this.dataPath = dataPath
     this.configFile = join(folder, 'cutover.json')
-    const command = [process.execPath, MAIN, 'run', '--config', this.configFile, ...args] as const
-    const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, ...command] as const
-    const [program, ...given] = descriptors === undefined ? command : limited
+    const command = [process.execPath, MAIN, 'run', '--config', this.configFile, ...args]
+    const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, ...command]
+    const wrapped = [...(wrapper?.(dataPath) ?? []), ...(descriptors === undefined ? command : limited)]
+    const [program = '', ...given] = wrapped
     this.process = spawn(program, given, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },

@@ -10,9 +10,6 @@ import type { Troubles } from '../troubles.ts'
 
 /** Writing takes at most this share of the time: a large state is written less often. */
 const BUSY_SHARE = 0.05
-/** How soon it is tried again to write the file, and how often it is looked whether it is still there. */
-const AGAIN_MS = 5_000
-
 interface Parts {
   /** Folder of the file. */
   readonly path: string
@@ -21,6 +18,8 @@ interface Parts {
   readonly current: () => Snapshot
   readonly tell: Tell
   readonly troubles: Troubles
+  /** How soon it is tried again to write the file, and how often it is looked whether it is still there, ms. */
+  readonly checkMs: number
 }
 
 /**
@@ -33,17 +32,19 @@ export class LastKnown {
   readonly #current: () => Snapshot
   readonly #tell: Tell
   readonly #troubles: Troubles
+  readonly #checkMs: number
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
   #pauseMs = 0
   #isDirty = false
   #isClosed = false
 
-  constructor({ path, prefix, current, tell, troubles }: Parts) {
+  constructor({ path, prefix, current, tell, troubles, checkMs }: Parts) {
     this.#directory = resolve(path)
     this.#file = join(this.#directory, `last-known-${encodeURIComponent(prefix)}.json`)
     this.#current = current
     this.#tell = tell
+    this.#checkMs = checkMs
     this.#troubles = troubles
   }
 
@@ -75,7 +76,7 @@ export class LastKnown {
       )
       if (!isThere) this.renew()
       this.watch()
-    }, AGAIN_MS).unref()
+    }, this.#checkMs).unref()
   }
 
   /** Something has changed: it is written before long. */
@@ -111,7 +112,7 @@ export class LastKnown {
       const problem = isDiskError(error) ? explainDisk(error, this.#directory) : (error as Error).message
       this.#troubles.set('lastKnown', `${problem}. Without that file an instance cannot start while Redis is away`)
       this.#isDirty = true
-      this.#pauseMs = AGAIN_MS
+      this.#pauseMs = this.#checkMs
       return
     }
     this.#pauseMs = (performance.now() - since) / BUSY_SHARE

@@ -38,6 +38,8 @@ export interface RedisStoreOptions {
   /** What a process of this instance knew before this one: it is what this one begins with. */
   readonly known?: Snapshot | null
   readonly tell: Tell
+  /** How often it is tried whether Redis and the disk take what we write, ms; five seconds unless given. */
+  readonly checkMs?: number
   /** Awaited when there is a connection, before anything is read. Never throws. */
   readonly onConnected?: () => Promise<void>
 }
@@ -79,7 +81,8 @@ export class RedisStore implements Store {
 
   /** Throws StoreUnusable when a file of the settings cannot be read. */
   constructor(options: RedisStoreOptions) {
-    const { settings, prefix, path, tell, known: before = null, onConnected = async () => undefined } = options
+    const { settings, prefix, path, tell, known: before = null, checkMs = 5_000 } = options
+    const { onConnected = async () => undefined } = options
     const keys = new RedisKeys(prefix)
     const connection = new RedisConnection(settings)
     const scripts = new RedisScripts(connection, keys)
@@ -92,7 +95,7 @@ export class RedisStore implements Store {
     const current = () => ({ documents: known.documents, history: known.historyEntries() })
     const changes = new Cursor(keys.changes, (fields) => this.#sync.hear(fields))
     const reports = new Cursor(keys.reports, (fields) => register.hear(fields))
-    const shared = { connection, scripts, known, availability, clock, tell, troubles }
+    const shared = { connection, scripts, known, availability, clock, tell, troubles, checkMs }
     this.register = register
     this.#keys = keys
     this.#connection = connection
@@ -102,7 +105,7 @@ export class RedisStore implements Store {
     this.#known = known
     this.#before = before
     this.#troubles = troubles
-    this.#lastKnown = new LastKnown({ path, prefix, current, tell, troubles })
+    this.#lastKnown = new LastKnown({ path, prefix, current, tell, troubles, checkMs })
     this.#feed = new RedisFeed(connection, [changes, reports])
     this.#sync = new RedisSync({ ...shared, changes, reports, onSynced: () => this.#writer.settleDoubts() })
     this.#writer = new RedisWriter({ ...shared, keys, sync: () => this.#sync.run() })

@@ -1,7 +1,7 @@
 import type { Documents } from '../../model/state.ts'
 import type { StoreCounts } from '../store.ts'
 import { SNAPSHOT_HISTORY, StoreUnavailable } from '../store.ts'
-import type { Tell } from '../tell.ts'
+import { sparing, type Tell } from '../tell.ts'
 import type { Troubles } from '../troubles.ts'
 import type { Availability } from './availability.ts'
 import type { KnownState } from './known-state.ts'
@@ -23,8 +23,8 @@ import type { RedisScripts } from './redis-scripts.ts'
 import { RestorePace } from './restore-pace.ts'
 import type { ServerClock } from './server-clock.ts'
 
-/** How often it is tried whether Redis takes what we write, ms: while it did, and while it did not. */
-const CHECK_MS = { well: 5_000, troubled: 1_000 }
+/** How often it is tried whether Redis takes what we write, while it does not. */
+const TROUBLED_CHECK_MS = 1_000
 
 /** A connection that breaks may take so long to come back before the store counts as away. */
 const BLIP_MS = 300
@@ -42,6 +42,8 @@ interface Parts {
   readonly reports: Cursor
   readonly tell: Tell
   readonly troubles: Troubles
+  /** How often it is tried whether Redis takes what we write, ms. */
+  readonly checkMs: number
   /** The state is there and known. Throws StoreUnavailable. */
   readonly onSynced: () => Promise<void>
 }
@@ -58,6 +60,8 @@ export class RedisSync {
   /** The run after that one. */
   #next: Promise<void> | null = null
   readonly #restoring = new RestorePace()
+  /** For what may go on and on. */
+  readonly #tellSparingly: Tell
   /** When it was last tried to write through this connection; monotonic ms, null = not yet. */
   #checkedAt: number | null = null
   /** Our user has had the rights it needs. */
@@ -65,6 +69,7 @@ export class RedisSync {
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.#tellSparingly = sparing(parts.tell)
   }
 
   /** Never throws for the store's sake; whether it is away is its status afterwards. */
@@ -136,8 +141,8 @@ export class RedisSync {
 
   /** Finds out whether Redis takes what we write. Throws StoreUnavailable when it is of no use at all. */
   async #checkWrites(): Promise<void> {
-    const { scripts, troubles } = this.#parts
-    const pauseMs = troubles.get('writes') === null ? CHECK_MS.well : CHECK_MS.troubled
+    const { scripts, troubles, checkMs } = this.#parts
+    const pauseMs = troubles.get('writes') === null ? checkMs : Math.min(checkMs, TROUBLED_CHECK_MS)
     if (this.#checkedAt !== null && performance.now() - this.#checkedAt < pauseMs) return
     try {
       await scripts.check()
@@ -226,7 +231,7 @@ export class RedisSync {
 
   /** `found`: the head that is there, to be replaced. Returns false when it is too early to try that again. */
   async #restore(found: string): Promise<boolean> {
-    const { scripts, known, tell, troubles } = this.#parts
+    const { scripts, known, troubles } = this.#parts
     if (!this.#restoring.isDue(performance.now())) {
       troubles.set('contents', LOSES)
       return false
@@ -236,19 +241,22 @@ export class RedisSync {
     this.#restoring.done(performance.now())
     this.counts = { ...this.counts, restores: this.counts.restores + 1 }
     const { revision } = known.documents
-    tell('warn', `the store was emptied or damaged; it was filled again with revision ${revision}, as known here`)
+    this.#tellSparingly(
+      'warn',
+      `the store was emptied or damaged; it was filled again with revision ${revision}, as known here`,
+    )
     return true
   }
 
   /** What is there makes no sense: it is replaced by what is known, if anything is. */
   async #repair({ message, head }: Damaged): Promise<void> {
-    const { availability, known, changes, tell } = this.#parts
+    const { availability, known, changes } = this.#parts
     const problem = `the state in Redis is damaged: ${message}`
     if (known.documents.revision === 0) {
       availability.away(problem)
       return
     }
-    tell('error', problem)
+    this.#tellSparingly('error', problem)
     try {
       await this.#restore(head)
       changes.after ??= '0-0'

@@ -81,6 +81,8 @@ export class RedisWriter {
     const baseHead = known.head
     let maybe = false
     let problem = 'it did not answer in time'
+    /** Why Redis, which is there, has not done it. */
+    let refusal: NotDone | null = null
     const { status } = availability
     if (!status.up) throw this.#givenUp(maybe, head, change, status.detail)
     for (;;) {
@@ -115,15 +117,16 @@ export class RedisWriter {
         }
       } else {
         problem = reply.message
+        refusal = reply instanceof NotDone && connection.isReady && !isReplica(reply) ? reply : null
         maybe ||= !(reply instanceof NotDone)
       }
       if (performance.now() >= until) {
         // One that is there and refuses is not away: that changes nothing for those who read.
         const isThere = connection.isReady && (reply instanceof NotDone || !(reply instanceof StoreUnavailable))
         if (!isThere) availability.away(problem)
-        else if (reply instanceof NotDone && !maybe) {
+        else if (refusal !== null && !maybe) {
           troubles.set('writes', problem)
-          throw new StoreUnwritable(problem, { cause: reply })
+          throw new StoreUnwritable(problem, { cause: refusal })
         }
         throw this.#givenUp(maybe, head, change, problem)
       }
@@ -159,6 +162,11 @@ export class RedisWriter {
     const count = await connection.replicas(keys.meta, REPLICA_MS).catch(() => 0)
     return count > 0 ? 'committed' : 'unreplicated'
   }
+}
+
+/** Whether it was a replica that answered: it may be behind, and is no store at all. */
+function isReplica({ cause }: NotDone): boolean {
+  return cause instanceof Error && cause.message.startsWith('READONLY')
 }
 
 function nonce(): string {
