@@ -56,7 +56,7 @@ test.runIf(canMount)(
     await until(async () => (await store()).status === 'ok', 20_000)
     const { failed } = await load.stop()
     expect(failed).toBe(0)
-    expect((await cutover.api('POST', '/api/servers/blue1/maint')).status).toBe(200)
+    expect((await cutover.api('POST', '/api/servers/blue1/disable')).status).toBe(200)
     // However often it was tried, it is one line of each process.
     const lines = cutover.stderr.split('\n').filter((line) => line.includes('the store takes no changes'))
     expect(lines.length).toBeLessThanOrEqual(2)

@@ -31,7 +31,7 @@ async function serving(store: object = {}): Promise<Setting> {
   await cp(cutover.dataPath, older, { recursive: true })
   for (const name of await readdir(older)) if (name.startsWith('lock-')) await unlink(join(older, name))
   await cutover.api('POST', '/api/services/shop/switch', { to: 'green', reason: 'one' })
-  await cutover.api('POST', '/api/servers/blue1/maint?wait=10s', { reason: 'two' })
+  await cutover.api('POST', '/api/servers/blue1/disable?wait=10s', { reason: 'two' })
   const load = new Load({ url: `${cutover.proxy}/`, clients: 10, names: ['green1'] })
   await load.more(100)
   return { cutover, load, older }
@@ -84,7 +84,7 @@ test('whatever happens to the files as the control process is killed, no request
     await until(async () => (await storePart(cutover)).status === 'ok')
     // It is on the disk again, and can be changed.
     expect(await readdir(cutover.dataPath)).toEqual(expect.arrayContaining(['state.json', 'changes.log']))
-    for (const way of ['drain', 'maint']) {
+    for (const way of ['enable', 'drain']) {
       expect((await cutover.api('POST', `/api/servers/blue1/${way}`, { reason: what })).status, what).toBe(200)
     }
   }
