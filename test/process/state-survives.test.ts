@@ -96,7 +96,7 @@ test('whatever happens to the files as the control process is killed, no request
 test('a folder that is removed is written again with the next change, which a kill -9 right behind it does not lose', async () => {
   const { cutover, load } = await serving()
   await rm(cutover.dataPath, { recursive: true })
-  expect((await cutover.api('POST', '/api/servers/blue1/drain', { reason: 'three' })).status).toBe(200)
+  expect((await cutover.api('POST', '/api/servers/blue1/enable', { reason: 'three' })).status).toBe(200)
   const before = await stateOf(cutover)
   expect(await afterDeath(cutover)).toEqual(before)
   expect(cutover.stderr).toMatch(/were removed, replaced or damaged by somebody else: revision \d+ was written again/)
