@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
@@ -216,10 +216,8 @@ export class Instance {
       isStopping: () => this.stopping !== null,
     })
     this.admin = admin
-    if ('path' in adminListen) await clearAway(adminListen.path)
-    // Of a descriptor the rest says nothing; Fastify must not look for a host.
-    await admin.listen('fd' in adminListen ? { ...adminListen, host: '127.0.0.1', port: 0 } : adminListen)
-    const address = admin.server.address()
+    // Not Fastify's own `listen`: it wants to know the address, and the descriptor of a socket file has none.
+    const address: AddressInfo | string | null = await listen(admin.server, adminListen)
     this.adminAddress = address === null ? '' : urlOf(address)
   }
 
@@ -244,11 +242,4 @@ export class Instance {
 /** The name under which the others ask us. */
 function ownHost({ fleet: { address } }: Config): string[] {
   return address === null ? [] : [new URL(address).hostname]
-}
-
-/** Removes a socket file that a killed process has left behind. Throws when somebody listens there. */
-async function clearAway(path: string): Promise<void> {
-  const server = createServer()
-  await listen(server, { path })
-  await new Promise((resolve) => server.close(resolve))
 }

@@ -50,7 +50,6 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
     frameworkErrors: (error, _request, reply) => void sendProblem(context, reply, error),
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
-    forceCloseConnections: true,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 500 },
   })
@@ -58,6 +57,8 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   app.setValidatorCompiler(() => (value) => ({ value }))
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   app.decorateRequest('actor')
+  // Fastify's `forceCloseConnections` only knows servers that it has told to listen.
+  app.addHook('preClose', async () => app.server.closeAllConnections())
   app.addHook('onRequest', async (request, reply) => {
     refuseForeign(request, context.settings)
     refuseMisdirected(request, context.self.id)

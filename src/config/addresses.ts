@@ -25,6 +25,11 @@ export function parseListen(text: string): ListenTarget | undefined {
   return host === undefined ? undefined : { kind: 'tcp', host, port }
 }
 
+/** `0660` or `660`, in octal; undefined for anything else. */
+export function parseMode(text: string): number | undefined {
+  return /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined
+}
+
 /** The spelling that parseListen reads back. */
 export function formatListen(target: ListenTarget): string {
   if (target.kind === 'fd') return `fd:${target.fd}`

@@ -11,6 +11,14 @@ import { childPath, Problems } from './problems.ts'
 import { isKeyed, read } from './read.ts'
 import { FileSchema, type FileSettings } from './schema/file.ts'
 
+/** Whoever may open the admin API's socket may do what it offers: by default, only the user that runs Cutover. */
+const ADMIN_SOCKET_MODE = 0o600
+
+interface Listen {
+  readonly address: ListenTarget
+  readonly mode?: number
+}
+
 export type CheckedConfig =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly problems: readonly Problem[] }
@@ -43,13 +51,24 @@ function checkListeners({ proxy, admin }: FileSettings, problems: Problems): voi
       take(address, Array.isArray(proxy.listen) ? childPath('proxy.listen', index) : 'proxy.listen')
     }
     refuseListenNotYet(proxy.listen, 'proxy.listen', problems)
+    checkMode(proxy.listen, 'proxy.listen', problems)
     checkProxyProtocol(proxy, problems)
   }
   if (problems.has('admin.listen')) return
   take(admin.listen.address, 'admin.listen')
   refuseListenNotYet(admin.listen, 'admin.listen', problems)
+  checkMode(admin.listen, 'admin.listen', problems)
   if (problems.has('admin.tokens') || admin.tokens.length > 0 || isLoopback(admin.listen.address)) return
   problems.add('admin.listen', 'only loopback may listen without tokens; add admin.tokens or listen on 127.0.0.1')
+}
+
+/** Only a socket file has permissions. */
+function checkMode(listen: FileSettings['proxy']['listen'], path: string, problems: Problems): void {
+  for (const [index, { address, mode }] of [listen].flat().entries()) {
+    if (mode === undefined || address.kind === 'unix') continue
+    const at = Array.isArray(listen) ? childPath(path, index) : path
+    problems.add(childPath(at, 'mode'), 'is for unix sockets only; leave it out')
+  }
 }
 
 /** Who may say who its clients are has to be said; at a socket path, whoever may open it may. */
@@ -106,7 +125,7 @@ function resolve(settings: FileSettings, raw: JsonObject): Config {
     },
     shutdown: { acceptForMs: shutdown.acceptFor, timeoutMs: shutdown.timeout },
     admin: {
-      listen: listenAddress(admin.listen),
+      listen: listenAddress({ mode: ADMIN_SOCKET_MODE, ...admin.listen }),
       hosts: admin.hosts,
       tokens: admin.tokens.map(hashed),
       connections: admin.connections,
@@ -128,12 +147,12 @@ function topology(redis: FileSettings['store']['redis']): RedisTopology | null {
   return { kind: 'cluster', nodes: cluster, ...rest }
 }
 
-function proxyListener(listen: { readonly address: ListenTarget; readonly proxyProtocol?: boolean }): ProxyListener {
+function proxyListener(listen: Listen & { readonly proxyProtocol?: boolean }): ProxyListener {
   return listen.proxyProtocol === true ? { ...listenAddress(listen), proxyProtocol: true } : listenAddress(listen)
 }
 
-function listenAddress({ address }: { readonly address: ListenTarget }): ListenAddress {
-  return address
+function listenAddress({ address, mode }: Listen): ListenAddress {
+  return address.kind === 'unix' && mode !== undefined ? { ...address, mode } : address
 }
 
 function hashed({ name, role, token, tokenHash }: FileSettings['admin']['tokens'][number]): AdminToken {

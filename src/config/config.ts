@@ -6,7 +6,8 @@ import type { JsonObject } from '../model/state.ts'
  */
 export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string }
+  /** `mode`: permissions of the socket file; absent = as the umask says. */
+  | { readonly kind: 'unix'; readonly path: string; readonly mode?: number }
   | { readonly kind: 'fd'; readonly fd: number }
 
 /** A listener for clients; `proxyProtocol`: every connection opens with a PROXY header, version 1 or 2. */

@@ -8,7 +8,7 @@ export function listenOptions(address: ListenAddress): ListenOptions {
     case 'tcp':
       return { host: address.host, port: address.port }
     case 'unix':
-      return { path: address.path }
+      return address.mode === undefined ? { path: address.path } : { path: address.path, mode: address.mode }
     case 'fd':
       return { fd: address.fd }
   }

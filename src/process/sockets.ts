@@ -2,8 +2,10 @@ import { lookup } from 'node:dns/promises'
 import { fstatSync, unlinkSync } from 'node:fs'
 import * as net from 'node:net'
 import { setTimeout } from 'node:timers/promises'
+import { getSystemErrorMessage } from 'node:util'
 import type { ListenAddress } from '../config/config.ts'
 import { listen } from '../proxy/client/listen.ts'
+import { clearSocketFile, SocketFileInUse, withMode } from '../proxy/client/socket-file.ts'
 
 /** A bound socket that nobody reads; what `child.send` can hand over and `server.listen` take. */
 export interface Handle {
@@ -48,7 +50,7 @@ export async function hold(address: ListenAddress, slots: number): Promise<HeldS
     case 'fd':
       return holdInherited(address.fd)
     case 'unix':
-      return holdFile(address.path)
+      return holdFile(address.path, address.mode)
     case 'tcp':
       return holdPort(address.host, address.port, slots)
   }
@@ -74,10 +76,13 @@ function isSocket(fd: number): boolean {
   }
 }
 
-async function holdFile(path: string): Promise<HeldSocket> {
-  await assertFree({ path })
-  const handles = [bind(path, FILE, FILE, 0, `unix:${path}`)]
+async function holdFile(path: string, mode: number | undefined): Promise<HeldSocket> {
+  await untilFree(() => clearSocketFile(path))
+  const handles = [withMode(mode, () => bind(path, FILE, FILE, 0, `unix:${path}`))]
+  let isRemoved = false
   const remove = (): void => {
+    if (isRemoved) return
+    isRemoved = true
     try {
       unlinkSync(path)
     } catch {
@@ -91,7 +96,7 @@ async function holdPort(name: string, port: number, slots: number): Promise<Held
   const { address, family } = name === '' ? { address: null, family: 6 } : await lookup(name)
   const where = `${name}:${port}`
   // With SO_REUSEPORT, two instances on one port would not notice each other.
-  if (port !== 0) await assertFree({ host: name, port })
+  if (port !== 0) await untilFree(() => assertFree({ host: name, port }))
   const flags = process.platform === 'linux' && slots > 1 ? UV_TCP_REUSEPORT : 0
   const handles = [bind(address, port, family, flags, where)]
   const bound = nameOf(handles[0] as Handle)
@@ -107,7 +112,7 @@ async function holdPort(name: string, port: number, slots: number): Promise<Held
 
 function bind(host: string | null, port: number, family: number, flags: number, where: string): Handle {
   const handle = createHandle(host, port, family, undefined, flags)
-  if (typeof handle === 'number') throw new Error(`cannot listen on ${where}: error ${handle} of the system`)
+  if (typeof handle === 'number') throw new Error(`cannot listen on ${where}: ${getSystemErrorMessage(handle)}`)
   return handle
 }
 
@@ -117,18 +122,23 @@ function nameOf(handle: Handle): net.AddressInfo {
   return name
 }
 
-/** Rejects as listening there would. A socket file that a killed process left behind is removed. */
-async function assertFree(address: { path: string } | { host: string; port: number }): Promise<void> {
+/** Rejects as listening there would. */
+async function assertFree(address: { host: string; port: number }): Promise<void> {
+  const server = net.createServer()
+  await listen(server, address)
+  await new Promise((resolve) => server.close(resolve))
+}
+
+/** Tries again for a moment while somebody else listens there. */
+async function untilFree(attempt: () => Promise<void>): Promise<void> {
   const until = performance.now() + PATIENCE_MS
   for (;;) {
-    const server = net.createServer()
     try {
-      await listen(server, address)
-      await new Promise((resolve) => server.close(resolve))
+      await attempt()
       return
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code !== 'EADDRINUSE' || performance.now() > until) throw error
+      const isInUse = error instanceof SocketFileInUse || (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+      if (!isInUse || performance.now() > until) throw error
       await setTimeout(RETRY_MS)
     }
   }

@@ -210,3 +210,25 @@ describe('two services that answer to the same host and path', () => {
     expect(configProblemsOf({ services })).toEqual([])
   })
 })
+
+test('a socket file has permissions: 0600 at the admin API, as the umask says for clients, or as `mode` says', () => {
+  const [asDefault, asWritten] = [
+    configOf({ proxy: { listen: 'unix:/p' }, admin: { listen: 'unix:/a' } }),
+    configOf({
+      proxy: { listen: { address: 'unix:/p', mode: '0666' } },
+      admin: { listen: { address: 'unix:/a', mode: '660' } },
+    }),
+  ]
+  expect([asDefault.proxy.listen[0], asDefault.admin.listen]).toEqual([
+    { kind: 'unix', path: '/p' },
+    { kind: 'unix', path: '/a', mode: 0o600 },
+  ])
+  expect([asWritten.proxy.listen[0], asWritten.admin.listen]).toEqual([
+    { kind: 'unix', path: '/p', mode: 0o666 },
+    { kind: 'unix', path: '/a', mode: 0o660 },
+  ])
+  expect(configProblemsOf({ proxy: { listen: { address: 'unix:/p', mode: '0999' } } })[0]).toMatch(/octal, in quotes/)
+  expect(configProblemsOf({ admin: { listen: { address: '127.0.0.1:1', mode: '0600' } } })).toEqual([
+    'admin.listen.mode: is for unix sockets only; leave it out',
+  ])
+})

@@ -1,5 +1,5 @@
 import { type StaticDecode, Type } from 'typebox'
-import { type ListenTarget, parseCidr, parseHost, parseListen } from '../addresses.ts'
+import { type ListenTarget, parseCidr, parseHost, parseListen, parseMode } from '../addresses.ts'
 import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { ServiceSchema } from './service.ts'
@@ -9,7 +9,7 @@ const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, 
 const address = (description: string) => kind.parsed(parseListen, { description, errorMessage: LISTEN_MESSAGE })
 
 const ShortListen = kind.parsed(
-  (given): { address: ListenTarget; tls?: unknown; proxyProtocol?: boolean } | undefined => {
+  (given): { address: ListenTarget; mode?: number; tls?: unknown; proxyProtocol?: boolean } | undefined => {
     const target = parseListen(given)
     return target === undefined ? undefined : { address: target }
   },
@@ -19,6 +19,14 @@ const ShortListen = kind.parsed(
 const LongListen = kind.section(
   {
     address: address('Host and port, or a path.'),
+    mode: Type.Optional(
+      kind.parsed(parseMode, {
+        description:
+          "Permissions of a unix socket, in octal and in quotes. The admin API's has 0600 unless this says otherwise, a proxy listener's what the umask leaves.",
+        errorMessage: 'expected permissions in octal, in quotes, such as "0660"',
+        pattern: '^0?[0-7]{3}$',
+      }),
+    ),
     tls: Type.Optional(Type.Unknown({ description: 'Certificates.' })),
     proxyProtocol: Type.Optional(
       kind.flag({

@@ -1,0 +1,58 @@
+import { lstat, stat, unlink } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { dirname } from 'node:path'
+
+/** Longest path of a socket file in bytes, `sun_path` of unix(7) without its final zero; macOS has a few less. */
+export const MAX_SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103
+
+/** Another process takes connections at a socket file. */
+export class SocketFileInUse extends Error {
+  override name = 'SocketFileInUse'
+}
+
+/**
+ * Makes way for a socket file: one that a killed process has left behind is removed. Throws with what is wrong when nobody
+ * can listen there; SocketFileInUse when another process does already.
+ */
+export async function clearSocketFile(path: string): Promise<void> {
+  const refusal = `cannot listen on unix:${path}`
+  const bytes = Buffer.byteLength(path)
+  if (bytes > MAX_SOCKET_PATH_BYTES)
+    throw new Error(`${refusal}: the path has ${bytes} bytes, and a socket's may have at most ${MAX_SOCKET_PATH_BYTES}`)
+  const folder = dirname(path)
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => null,
+  )
+  if (isFolder === null) throw new Error(`${refusal}: the folder ${folder} does not exist or cannot be entered`)
+  if (!isFolder) throw new Error(`${refusal}: ${folder} is not a folder`)
+  const found = await lstat(path).catch(() => null)
+  if (found === null) return
+  if (!found.isSocket()) throw new Error(`${refusal}: there is a file of that name already, which is not a socket`)
+  if (await isAlive(path)) throw new SocketFileInUse(`${refusal}: something else does already`)
+  await unlink(path)
+}
+
+/** Calls `bind`, which makes a socket file at once, so that the file has this mode from the start; undefined = the umask's. */
+export function withMode<T>(mode: number | undefined, bind: () => T): T {
+  if (mode === undefined) return bind()
+  const before = process.umask(0o777 & ~mode)
+  try {
+    return bind()
+  } finally {
+    process.umask(before)
+  }
+}
+
+/** Whether a process answers at a socket path. */
+function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    // Only a refusal says that nobody is there: a full queue of connections says the opposite.
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'))
+  })
+}
