@@ -26,6 +26,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   private readonly response: ClientResponse
   private body: RequestBody | null = null
   private kept: KeptBody | null = null
+  private bodyIsLate = false
   /** This try was given up for another one. */
   private superseded = false
   private controller: Dispatcher.DispatchController | null = null
@@ -55,10 +56,14 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   }
 
   protected override send(target: Target): void {
+    target.begin(this)
+    this.dispatch(target)
+  }
+
+  private dispatch(target: Target): void {
     const { timeouts } = this.route.table
     this.controller = null
     this.body = this.head.hasBody ? this.takeBody() : null
-    target.begin(this)
     const options: Dispatcher.DispatchOptions = {
       path: this.path,
       method: this.request.method as Dispatcher.HttpMethod,
@@ -76,9 +81,13 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     target.connections.dispatch(options, this, !this.mayRepeat(!this.head.hasBody || this.bodyWillBeKept()))
   }
 
-  /** Its body is held back until the server asks for it, or will be followed by trailers. */
+  /** Its body is held back until the server asks for it, keeps its head waiting, or will be followed by trailers. */
   private get isOutOfTheOrdinary(): boolean {
-    return this.response.awaitsContinue || (this.head.trailer !== '' && this.head.transferEncoding !== null)
+    return (
+      this.response.awaitsContinue ||
+      this.bodyIsLate ||
+      (this.head.trailer !== '' && this.head.transferEncoding !== null)
+    )
   }
 
   private takeBody(): RequestBody {
@@ -245,6 +254,18 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
 
   get isComplete(): boolean {
     return this.request.complete
+  }
+
+  /**
+   * undici sends a head only with the first byte of its body, so that nothing has gone to the server yet: the request
+   * moves to a connection of its own, on which its head goes ahead.
+   */
+  bodyLate(): void {
+    if (this.done || this.responded || this.isOutOfTheOrdinary) return
+    this.bodyIsLate = true
+    this.superseded = true
+    this.controller?.abort(new ProxyError('http_request_error', 'no'))
+    this.dispatch(this.target as Target)
   }
 
   bodyStalled(): void {

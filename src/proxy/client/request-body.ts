@@ -4,6 +4,8 @@ import { trailersOf } from '../trailers.ts'
 
 /** Who is told when a body cannot be taken to its end. */
 export interface BodyOwner {
+  /** The server's connection is there, and nothing of the body has come yet. */
+  bodyLate(): void
   /** The client has sent nothing for too long. */
   bodyStalled(): void
   /** More has come than is allowed. */
@@ -37,6 +39,9 @@ export class KeptBody {
   }
 }
 
+/** A body whose first byte takes longer than this is late: most come in the same breath as their head. */
+const LATE_MS = 50
+
 /**
  * A request's body for one try at a server. Nothing is taken from the client before the server's connection is there,
  * so that a failed connect leaves the body whole for another try; and the end of a try is not the end of the client's
@@ -50,6 +55,8 @@ export class RequestBody extends Readable {
   private readonly kept: KeptBody
   /** Runs while more is waited for. */
   private timer: NodeJS.Timeout | null = null
+  /** Runs until the first byte. */
+  private lateTimer: NodeJS.Timeout | null = null
 
   /** `kept`: what tries before this one have taken; it goes first. */
   constructor(source: IncomingMessage, kept: KeptBody, limits: BodyLimits, owner: BodyOwner) {
@@ -77,11 +84,17 @@ export class RequestBody extends Readable {
       this.onEnd()
       return
     }
+    if (this.kept.bytes === 0 && !this.source.complete && this.source.readableLength === 0) {
+      this.lateTimer = setTimeout(onLateTimer, LATE_MS, this)
+    }
     this.source.on('data', this.onData).on('end', this.onEnd).on('error', this.onBroken).on('close', this.onClose)
+    // A try before this one has paused it.
+    this.source.resume()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.stopWaiting()
+    this.stopLateTimer()
     this.source.off('data', this.onData).off('end', this.onEnd).off('close', this.onClose)
     // Another try may want the rest; whoever wants none of it drops it.
     if (this.touched) this.source.pause()
@@ -91,6 +104,7 @@ export class RequestBody extends Readable {
 
   private readonly onData = (chunk: Buffer): void => {
     this.kept.take(chunk)
+    this.stopLateTimer()
     if (this.limits.bytes > 0 && this.kept.bytes > this.limits.bytes) {
       this.owner.bodyTooLarge()
       return
@@ -105,12 +119,24 @@ export class RequestBody extends Readable {
 
   private readonly onEnd = (): void => {
     this.stopWaiting()
+    this.stopLateTimer()
     this.push(null)
   }
 
   private waitForMore(): void {
     if (this.limits.idleMs === 0 || this.timer !== null || this.source.readableEnded) return
     this.timer = setTimeout(() => this.owner.bodyStalled(), this.limits.idleMs)
+  }
+
+  /** Nothing has come in time: unless it has meanwhile, its owner is told. */
+  tellLate(): void {
+    if (!this.destroyed && this.kept.bytes === 0 && !this.source.complete) this.owner.bodyLate()
+  }
+
+  private stopLateTimer(): void {
+    if (this.lateTimer === null) return
+    clearTimeout(this.lateTimer)
+    this.lateTimer = null
   }
 
   private stopWaiting(): void {
@@ -126,4 +152,13 @@ export class RequestBody extends Readable {
   private readonly onBroken = (error: Error): void => {
     this.destroy(error)
   }
+}
+
+/** After a pause of this process, the body may be there to be read: timers come first in a turn of the event loop. */
+function onLateTimer(body: RequestBody): void {
+  setImmediate(tellLate, body)
+}
+
+function tellLate(body: RequestBody): void {
+  body.tellLate()
 }

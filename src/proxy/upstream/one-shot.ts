@@ -107,17 +107,24 @@ export class OneShot implements Dispatcher.DispatchController {
       // What comes behind a whole answer is nobody's; its end is on the way.
       if (this.response?.complete !== true) this.fail(error)
     })
-    this.startTimer(headersTimeout)
+    // Only a server that is to say whether it wants the body has something to do by now.
+    if (this.awaitsContinue) this.startTimer(headersTimeout)
     this.sendBody(this.request)
+  }
+
+  private get awaitsContinue(): boolean {
+    return (this.options.headers as string[]).includes('expect')
   }
 
   private sendBody(request: ClientRequest): void {
     // Not flushHeaders(), which writes UTF-8.
     request.write('', 'latin1')
     this.body.on('data', (chunk: Buffer) => {
-      if (this.response === null) this.timer?.refresh()
+      // While the body is waited for, it is the client that takes its time.
+      if (this.response === null) this.stopTimer()
       if (request.write(chunk)) return
       this.body.pause()
+      if (this.response === null) this.startTimer(this.options.headersTimeout)
       request.once('drain', () => this.body.resume())
     })
     this.body.on('end', () => {
@@ -128,6 +135,7 @@ export class OneShot implements Dispatcher.DispatchController {
         // Trailers that cannot be written go: nobody may rely on them (RFC 9110 §6.5.1).
       }
       request.end()
+      if (this.response === null) this.startTimer(this.options.headersTimeout)
       this.tell(() => this.handler.onRequestSent?.())
     })
   }
