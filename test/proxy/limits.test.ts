@@ -67,7 +67,7 @@ describe('limits of a client', () => {
 
   test('past the number of connections the next one is closed, and another gets in once one has left', async () => {
     // Those of the tests before have gone.
-    await until(async () => (await metric(cutover, 'cutover_connections')) === 0, 5_000)
+    await until(async () => (await metric(cutover, 'cutover_connections', 'listener="proxy"')) === 0, 5_000)
     const clients = await Promise.all([1, 2, 3].map(() => connect(cutover)))
     for (const client of clients) expect((await client.ask(['GET / HTTP/1.1', HOST])).text).toBe('taken')
     const fourth = await connect(cutover)
