@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type ChaosResult, chaos } from './chaos.ts'
-import { planOf, shortPlan } from './plan.ts'
+import { LANES, planOf, shortPlan, without } from './plan.ts'
 import { brokenIn, report } from './verdict.ts'
 
-const USAGE = `Usage: npm run chaos -- [--seconds N] [--seed S] [--short] [--keep]
+const KINDS: readonly string[] = Object.values(LANES).flat()
+
+const USAGE = `Usage: npm run chaos -- [--seconds N] [--seed S] [--short] [--without KIND,…] [--keep]
 
 Starts three instances of two workers each on a Redis (redis-server must be installed), example servers, clients at every
 instance and operators who switch, shift, drain and enable. Meanwhile processes are killed and stopped, the network and
@@ -18,6 +20,7 @@ sees no request; and in the end all instances are equal. Exit code: 0 all promis
   --seconds N   how long (default 180)
   --seed S      what happens when, and who says what: the seed of an earlier run makes the same plan again
   --short       each disturbance once, in about 20 s
+  --without     kinds of disturbances to leave out: ${KINDS.join(', ')}
   --keep        write timeline and logs down even if all is well
   --help        this text`
 
@@ -30,9 +33,9 @@ process.exit(await main())
 async function main(): Promise<number> {
   const options = readOptions()
   if (typeof options === 'number') return options
-  const { seconds, seed, short, keep } = options
+  const { seconds, seed, short, keep, leftOut } = options
   console.log(`seed ${seed}${short ? ', each disturbance once' : `, ${seconds} s`}`)
-  const plan = short ? shortPlan(seed) : planOf(seed, seconds)
+  const plan = without(short ? shortPlan(seed) : planOf(seed, seconds), leftOut)
   const result = await chaos({ seed, plan, signal: interrupted.signal })
   const broken = brokenIn(result)
   console.log(report(result))
@@ -61,6 +64,7 @@ function readOptions() {
         seconds: { type: 'string', default: '180' },
         seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
         short: { type: 'boolean', default: false },
+        without: { type: 'string', default: '' },
         keep: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -70,7 +74,11 @@ function readOptions() {
       return EXIT.kept
     }
     const { short, keep } = values
-    return { seconds: wholeNumber('seconds', values.seconds), seed: wholeNumber('seed', values.seed), short, keep }
+    const leftOut = values.without.split(',').filter((kind) => kind !== '')
+    const unknown = leftOut.find((kind) => !KINDS.includes(kind))
+    if (unknown !== undefined) throw new Error(`there is no disturbance ${JSON.stringify(unknown)}`)
+    const numbers = { seconds: wholeNumber('seconds', values.seconds), seed: wholeNumber('seed', values.seed) }
+    return { ...numbers, short, keep, leftOut }
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
     return EXIT.unusable

@@ -75,6 +75,12 @@ export function shortPlan(seed: number): Plan {
   }, seed)
 }
 
+/** The same without some kinds: all that stays happens at the same distance from what was before it. */
+export function without(plan: Plan, kinds: readonly string[]): Plan {
+  const entries = LANE_NAMES.map((lane) => [lane, plan[lane].filter(({ kind }) => !kinds.includes(kind))])
+  return Object.fromEntries(entries) as Plan
+}
+
 function lanes(stepsOf: (lane: LaneName, chance: Chance) => readonly Step[], seed: number): Plan {
   const chance = new Chance(seed)
   return Object.fromEntries(LANE_NAMES.map((lane) => [lane, stepsOf(lane, chance.fork())])) as unknown as Plan

@@ -55,7 +55,9 @@ export class Stage {
         )
       }
       // The first one brings the services; the others find them.
-      for (const seat of seats) await seat.start()
+      const [first, ...others] = seats
+      await first?.start()
+      await Promise.all(others.map((seat) => seat.start()))
       return stage
     } catch (error) {
       await stage.stop()
