@@ -21,6 +21,7 @@ may fail, their p99 and the memory are bounded, and all is well right after it. 
 const EXIT = { kept: 0, broken: 1, unusable: 2 }
 /** What recovering from an attack takes, of its part of the time. */
 const RECOVERY_SHARE = 0.15
+const BEFORE_MS = 2_000
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort())
 process.exit(await main())
@@ -33,6 +34,7 @@ async function main(): Promise<number> {
   const result = await siege({
     attacks,
     attackMs: (seconds * 1000 * (1 - RECOVERY_SHARE)) / attacks.reduce((sum, { weight = 1 }) => sum + weight, 0),
+    beforeMs: BEFORE_MS,
     onBefore: (before) => console.log(quietRow(before)),
     onRow: (row) => console.log(rowOf(row)),
     signal: interrupted.signal,

@@ -15,6 +15,8 @@ export interface SiegeOptions {
   readonly attacks: readonly Attack[]
   /** How long an attack of weight 1 lasts, ms. */
   readonly attackMs: number
+  /** How long it is looked at what the others have without attacks, ms. */
+  readonly beforeMs: number
   /** Called with what the others have before anything happens, and with each row as it is there. */
   readonly onBefore?: (before: Experience) => void
   readonly onRow?: (row: Row) => void
@@ -45,7 +47,6 @@ const WORKERS = 2
 /** As many systems give a process that does not ask for more. */
 const DESCRIPTORS = 1_024
 const TOKEN = 'the-token-of-the-admin'
-const BEFORE_MS = 2_000
 const RECOVERY_LIMIT_MS = 5_000
 /** The same after an attack whose harm is known: the next one has to find the proxy well. */
 const KNOWN_RECOVERY_LIMIT_MS = 60_000
@@ -79,7 +80,7 @@ function start(appPort: number, proxyHeaderPort: number): Promise<Cutover> {
         hosts: [HOST],
         pools: { blue: { servers: { blue1: server } }, green: { servers: { green1: server } } },
         split: { blue: 100 },
-        health: { path: '/', interval: '500ms' },
+        health: { path: '/', interval: '200ms' },
       },
     },
     proxy: {
@@ -96,7 +97,7 @@ async function run(
   cutover: Cutover,
   attackers: AttackerProcess,
   proxyHeaderPort: number,
-  { attacks, attackMs, onBefore = () => undefined, onRow = () => undefined, signal }: SiegeOptions,
+  { attacks, attackMs, beforeMs, onBefore = () => undefined, onRow = () => undefined, signal }: SiegeOptions,
 ): Promise<SiegeResult> {
   const proxyPort = Number(new URL(cutover.proxy).port)
   const adminPort = Number(new URL(cutover.admin).port)
@@ -104,9 +105,9 @@ async function run(
   const others = new Others(proxyPort)
   try {
     // What is run for the first time takes longer.
-    await delay(BEFORE_MS)
+    await delay(beforeMs)
     others.experience()
-    await delay(BEFORE_MS)
+    await delay(beforeMs)
     const before = others.experience()
     onBefore(before)
     const rows: Row[] = []

@@ -81,7 +81,7 @@ async function run(stage: Stage, chance: Chance, plan: Plan, signal: AbortSignal
   const claims = operators.flatMap((operator) => operator.claims)
   const histories = standings[0]?.histories ?? {}
   const served = await stage.apps.served()
-  const judged = judgeClaims(claims, served, ledger.attempts, histories, (id) => broken.has(id))
+  const judged = judgeClaims(claims, served, histories, (id) => broken.has(id))
   return {
     seconds,
     disturbances,

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { HistoryEntry } from '../../src/model/state.ts'
-import type { Attempt } from '../support/ledger.ts'
 import type { Served } from './apps-process.ts'
 import { Casualties, type Failure } from './casualties.ts'
 import { judgeClaims } from './lies.ts'
@@ -67,17 +66,16 @@ describe('what explains that a connection broke', () => {
 
 describe('a lie about what is drained', () => {
   const claim: Claim = {
-    ...{ service: 'shop', reason: 'shop-2', revision: 5, servers: ['shop/blue1'] },
+    ...{ service: 'shop', said: 'shop-2', revision: 5, afterCommand: 1, servers: ['shop/blue1'] },
     ...{ leftOut: [], at: 1_000, until: 2_000 },
   }
   const request = (at: number, until: number | null = at + 1): Served => ({
     ...{ server: 'shop/blue1', id: 'one-1', via: 'one' },
     ...{ at, until },
   })
-  const ATTEMPTS = ['shop-1', 'shop-2', 'shop-3'].map((reason) => ({ reason }) as Attempt)
   const lies = (claims: readonly Claim[], served: readonly Served[], reasons: readonly string[] = []) => {
     const entries = reasons.map((reason, i) => ({ revision: 6 + i, reason }) as HistoryEntry)
-    return judgeClaims(claims, served, ATTEMPTS, { shop: entries }, (id) => id === 'killed')
+    return judgeClaims(claims, served, { shop: entries }, (id) => id === 'killed')
   }
 
   test('a request that comes after it, or was still under way', () => {

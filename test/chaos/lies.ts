@@ -1,7 +1,6 @@
 import type { HistoryEntry } from '../../src/model/state.ts'
-import type { Attempt } from '../support/ledger.ts'
 import type { Served } from './apps-process.ts'
-import type { Claim } from './operator.ts'
+import { type Claim, commandNumber } from './operator.ts'
 
 export interface Lie {
   readonly claim: Claim
@@ -22,16 +21,14 @@ export interface ClaimsJudged {
 export function judgeClaims(
   claims: readonly Claim[],
   served: readonly Served[],
-  attempts: readonly Attempt[],
   histories: Readonly<Record<string, readonly HistoryEntry[]>>,
   isExplained: (id: string) => boolean,
 ): ClaimsJudged {
-  const orders = new Map(attempts.map(({ reason }, i) => [reason, i]))
   const byServer = Map.groupBy(served, ({ server }) => server)
   const lies: Lie[] = []
   let judged = 0
   for (const claim of claims) {
-    if (wasOvertaken(claim, histories[claim.service] ?? [], orders)) continue
+    if (wasOvertaken(claim, histories[claim.service] ?? [])) continue
     judged++
     for (const request of claim.servers.flatMap((server) => byServer.get(server) ?? [])) {
       if (!isAgainst(claim, request) || isExplained(request.id)) continue
@@ -49,15 +46,9 @@ function isAgainst({ at, until, leftOut }: Claim, request: Served): boolean {
 }
 
 /** A command that was given before, and of which nobody knew whether it was made, may have been made after it. */
-function wasOvertaken(
-  { revision, reason }: Claim,
-  entries: readonly HistoryEntry[],
-  orders: ReadonlyMap<string, number>,
-): boolean {
-  const own = orders.get(reason) ?? 0
+function wasOvertaken({ service, revision, afterCommand }: Claim, entries: readonly HistoryEntry[]): boolean {
   return entries.some((entry) => {
-    if (entry.revision <= revision || entry.reason === null) return false
-    const order = orders.get(entry.reason)
-    return order !== undefined && order < own
+    const number = entry.revision > revision ? commandNumber(service, entry.reason) : null
+    return number !== null && number <= afterCommand
   })
 }

@@ -10,8 +10,11 @@ import type { Stage } from './stage.ts'
 /** An answer that said what was drained, and until when that had to be so. Times are of `monotonicMs`. */
 export interface Claim {
   readonly service: string
-  readonly reason: string
+  /** Where it stood, for people. */
+  readonly said: string
   readonly revision: number
+  /** Commands up to this number may have been made after it, where their outcome was not known. */
+  readonly afterCommand: number
   /** By full names. */
   readonly servers: readonly string[]
   /** Instances that it said nothing about. */
@@ -28,6 +31,8 @@ interface Command {
 
 const WAITS_PERCENT = 75
 const WAIT = '5s'
+/** Of the claims that a command ends: that of the last command's answer, and what was said when looked at after it. */
+const MOST_AT_ONCE = 2
 const PAUSE_MS = [50, 600] as const
 /** No command takes longer, whatever happens: it would have been given up by then. */
 const ANSWER_MS = 15_000
@@ -39,6 +44,8 @@ export class Operator {
   readonly #service: string
   readonly #chance: Chance
   #count = 0
+  /** The newest revision that an answer has named. */
+  #acknowledged = 0
 
   constructor(stage: Stage, service: string, chance: Chance) {
     this.#stage = stage
@@ -52,6 +59,7 @@ export class Operator {
       const chance = this.#chance
       for (const command of this.#next()) {
         await this.give(chance.pick(this.#stage.seats), command, chance.percent(WAITS_PERCENT) ? WAIT : null)
+        await this.#look(chance.pick(this.#stage.seats))
         await delay(chance.between(...PAUSE_MS))
       }
     }
@@ -60,7 +68,7 @@ export class Operator {
   /** Gives a command through an instance, and notes what it was answered. */
   async give(seat: Seat, { path, body }: Command, wait: string | null): Promise<Answer | null> {
     const { ledger } = this.#stage
-    const reason = `${this.#service}-${++this.#count}`
+    const reason = reasonOf(this.#service, ++this.#count)
     const query = new URLSearchParams({ service: this.#service, reason, ...(wait === null ? {} : { wait }) })
     // In the path of a service's own commands it is not asked for once more.
     if (path.startsWith('/api/services/')) query.delete('service')
@@ -72,6 +80,7 @@ export class Operator {
       answer = await seat.cutover.api('POST', `${path}?${query}`, body)
       outcome = outcomeOf(answer)
       if (answer.status === 500) ledger.wrong.push(`${reason} at ${seat.name}: ${JSON.stringify(answer.body)}`)
+      this.#acknowledged = outcome.kind === 'acknowledged' ? outcome.revision : this.#acknowledged
       this.#claim(answer, reason)
     } catch (error) {
       outcome = outcomeOfFailure(error)
@@ -102,20 +111,60 @@ export class Operator {
   }
 
   #endClaims(): void {
-    const last = this.claims.at(-1)
-    if (last !== undefined) last.until = Math.min(last.until, monotonicMs())
+    const now = monotonicMs()
+    for (const claim of this.claims.slice(-MOST_AT_ONCE)) claim.until = Math.min(claim.until, now)
   }
 
   #claim({ status, body }: Answer, reason: string): void {
-    if (status !== 200 || !Array.isArray(body.drained) || body.drained.length === 0) return
+    if (status !== 200 || !Array.isArray(body.drained)) return
+    const servers = body.drained.flatMap((name: string) => serversNamed(this.#service, name))
+    this.#add(servers, body, `the answer to ${reason}`, this.#count - 1)
+  }
+
+  /** Looks at the service through an instance, which says there what is drained as well. */
+  async #look({ cutover, name }: Seat): Promise<void> {
+    const answer = await cutover.api('GET', `/api/services/${this.#service}`).catch(() => null)
+    // It is told of an older state, or of the last one that is known: nothing is said about now.
+    if (answer?.status !== 200 || answer.body.stale === true || answer.body.revision < this.#acknowledged) return
+    const pools: readonly Drainable[] = answer.body.pools
+    const drained = [...pools, ...pools.flatMap(({ servers = [] }) => servers)].filter((each) => each.drained)
+    const servers = drained.flatMap((each) => serversNamed(this.#service, each.name))
+    this.#add(
+      [...new Set(servers)],
+      answer.body,
+      `${name}, asked after ${reasonOf(this.#service, this.#count)},`,
+      this.#count,
+    )
+  }
+
+  #add(servers: readonly string[], body: Answer['body'], said: string, afterCommand: number): void {
+    if (servers.length === 0) return
+    const { revision, leftOut = [] } = body
+    const until = Number.POSITIVE_INFINITY
     this.claims.push({
       service: this.#service,
-      reason,
-      revision: body.revision,
-      servers: body.drained.flatMap((name: string) => serversNamed(this.#service, name)),
-      leftOut: body.leftOut ?? [],
+      said,
+      revision,
+      afterCommand,
+      servers,
+      leftOut,
       at: monotonicMs(),
-      until: Number.POSITIVE_INFINITY,
+      until,
     })
   }
+}
+
+interface Drainable {
+  readonly name: string
+  readonly drained: boolean
+  readonly servers?: readonly Drainable[]
+}
+
+function reasonOf(service: string, number: number): string {
+  return `${service}-${number}`
+}
+
+/** The number of the command for a service that a reason in its history stands for; null: it was not the operator's. */
+export function commandNumber(service: string, reason: string | null): number | null {
+  return reason?.startsWith(`${service}-`) ? Number(reason.slice(service.length + 1)) : null
 }

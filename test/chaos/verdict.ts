@@ -9,8 +9,9 @@ export function brokenIn(result: ChaosResult, equalMs = EQUAL_MS): string[] {
   const { unexplained, lies, wrong, equalAfterMs } = result
   const failures = unexplained.slice(0, EXAMPLES).map(({ id, service, cause }) => `${id} to ${service}: ${cause}`)
   const seen = lies.slice(0, EXAMPLES).map(({ claim, request }) => {
-    const late = (request.at - claim.at).toFixed(1)
-    return `${request.server} had ${request.id} ${late} ms after ${claim.reason} said it was drained (left out: ${claim.leftOut.join() || 'nobody'})`
+    const since = request.at - claim.at
+    const how = since > 0 ? `had ${request.id} ${since.toFixed(1)} ms after` : `still had ${request.id} when`
+    return `${request.server} ${how} ${claim.said} said it was drained (left out: ${claim.leftOut.join() || 'nobody'})`
   })
   return [
     ...(unexplained.length > 0 ? [`${unexplained.length} requests failed that nothing explains, such as`] : []),
