@@ -15,6 +15,8 @@ const POSTS = 0.3
 const LAST_ON_CONNECTION = 0.1
 const SLOW = { share: 0.05, mostMs: 400 }
 const DOWN_POLL_MS = 20
+/** Failures that are noted beside what was done to the fleet. */
+const MOST_NOTED = 500
 
 /** Clients that ask through every instance that is there, as behind a load balancer which knows which one is. */
 export class Clients {
@@ -74,6 +76,7 @@ export class Clients {
       if (!(error instanceof Failed)) throw error
       const failedAt = monotonicMs()
       const cause = error.message
+      if (this.failures.length < MOST_NOTED) this.#stage.ledger.note(`        ${id} to ${service}: ${cause}`)
       this.failures.push({ id, seat: seat.name, service, port: opened?.port ?? 0, openedAt, sentAt, failedAt, cause })
     }
     opened?.connection.leave('close')

@@ -39,7 +39,8 @@ export function judgeClaims(
 }
 
 function isAgainst({ at, until, leftOut }: Claim, request: Served): boolean {
-  if (leftOut.includes(request.via)) return false
+  // Where two have the same name, their addresses stand behind it.
+  if (leftOut.some((name) => name.split(' ')[0] === request.via)) return false
   const cameLater = request.at > at && request.at < until
   const wasUnderWay = request.at <= at && request.until !== null && request.until > at
   return cameLater || wasUnderWay

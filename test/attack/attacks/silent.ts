@@ -12,7 +12,7 @@ export const SILENT: readonly Attack[] = [
   {
     name: 'silent connections to the admin port',
     // Those that were let in are closed after a while, and come again.
-    weight: 3,
+    weight: 6,
     run: (crowd, { adminPort }) => hold(crowd, ADMIN_CONNECTIONS, adminPort),
   },
   {
