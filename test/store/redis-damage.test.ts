@@ -52,6 +52,9 @@ test('who knows more of the state that was filled again has the last word', asyn
   expect(more.store.documents().services.shop?.source.note).toBe('b has not seen it')
   await at(again.store, 4)
   expect(again.store.documents()).toEqual(more.store.documents())
+  // Of the history, too: what the first one had put back is not there twice, and what only the other one knew is.
+  const history = await again.store.history({ service: 'shop', limit: 10 })
+  expect(history.map(({ revision }) => revision)).toEqual([4, 3, 2, 1])
 })
 
 test('a large state with a long history is put back, too', async () => {

@@ -4,7 +4,8 @@
 --       6… the history (list) of every service in ARGV, in their order
 -- ARGV  1 format  2 the head that was found there ("" = none)  3 head  4 revision  5 configuration (JSON, "" = none)
 --       6 how many services, then name and document each   …  how many keyed writes, then key and record each
---       …  for every history how many entries, then the entries (JSON), oldest first; where there is one, it stays
+--       …  for every history how many entries, then the revision and JSON of each, oldest first; those stay that are there,
+--          and what is newer than all of them is added
 -- Returns "restored"; "there": somebody else has been there meanwhile; "newer"
 
 local time = redis.call('TIME')
@@ -30,13 +31,21 @@ for _, key in ipairs({ KEYS[2], KEYS[3] }) do
     at = at + 2
   end
 end
+-- The revision of the newest entry that is there: somebody who knew less may have put them back before.
+local function newest(key)
+  local entry = redis.call('LINDEX', key, 0)
+  if not entry then return 0 end
+  local isJson, value = pcall(cjson.decode, entry)
+  return isJson and type(value) == 'table' and tonumber(value.revision) or 0
+end
 for i = 6, #KEYS do
   local count = tonumber(ARGV[at])
-  local isThere = redis.call('EXISTS', KEYS[i]) == 1
-  for entry = at + 1, at + count do
-    if not isThere then redis.call('LPUSH', KEYS[i], ARGV[entry]) end
+  local there = newest(KEYS[i])
+  at = at + 1
+  for _ = 1, count do
+    if tonumber(ARGV[at]) > there then redis.call('LPUSH', KEYS[i], ARGV[at + 1]) end
+    at = at + 2
   end
-  at = at + count + 1
 end
 redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]), 'restored', now)
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'configuration', ARGV[5]) end
