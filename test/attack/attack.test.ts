@@ -23,5 +23,5 @@ test.runIf(process.platform === 'linux')(
       ).toBeGreaterThan(0)
     }
   },
-  120_000,
+  300_000,
 )
