@@ -57,8 +57,11 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   app.setValidatorCompiler(() => (value) => ({ value }))
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   app.decorateRequest('actor')
-  // Fastify's `forceCloseConnections` only knows servers that it has told to listen.
-  app.addHook('preClose', async () => app.server.closeAllConnections())
+  // Fastify closes only servers that it has told to listen itself.
+  app.addHook('preClose', (done) => {
+    app.server.close(() => done())
+    app.server.closeAllConnections()
+  })
   app.addHook('onRequest', async (request, reply) => {
     refuseForeign(request, context.settings)
     refuseMisdirected(request, context.self.id)
