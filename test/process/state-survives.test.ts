@@ -121,11 +121,11 @@ test('while another process has the folder, the next control process serves on w
   expect([part.status, part.detail]).toEqual(['degraded', expect.stringContaining(`process ${child.pid}`)])
   const { body } = await cutover.api('GET', '/api/instances')
   expect(body.instances[0].store).toEqual(part)
-  const refused = await cutover.api('POST', '/api/servers/blue1/drain')
+  const refused = await cutover.api('POST', '/api/servers/blue1/enable')
   expect([refused.status, refused.body.title]).toEqual([503, 'The store takes no changes'])
   expect(refused.body.detail).toContain(`process ${child.pid}`)
   // What the answer advises works.
-  const here = await cutover.api('POST', '/api/servers/blue1/drain?scope=local')
+  const here = await cutover.api('POST', '/api/servers/blue1/enable?scope=local')
   expect([here.status, here.body.scope]).toEqual([200, 'local'])
   const { failed } = await load.stop()
   expect(failed).toBe(0)
