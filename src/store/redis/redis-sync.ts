@@ -17,7 +17,7 @@ import {
   pairs,
   readChange,
 } from './redis-documents.ts'
-import { NotDone, REFUSED, writeRefusal } from './redis-errors.ts'
+import { BROKEN, NotDone, REFUSED, writeRefusal } from './redis-errors.ts'
 import type { Cursor } from './redis-feed.ts'
 import type { RedisScripts } from './redis-scripts.ts'
 import { RestorePace } from './restore-pace.ts'
@@ -107,7 +107,7 @@ export class RedisSync {
     // A connection that is only just being made again is none that is lost.
     if (availability.status.up) await connection.ready(BLIP_MS)
     try {
-      await this.#catchUp()
+      await this.#catchUpOverBreak()
       await onSynced()
       if (this.#restoring.isOver(performance.now())) troubles.clear('contents')
       availability.back(known.documents.revision)
@@ -119,6 +119,18 @@ export class RedisSync {
         // A connection that does not answer may lead to a primary that was.
         if (!(error instanceof NotDone)) connection.reconnect()
       } else throw error
+    }
+  }
+
+  /** As `#catchUp`, and once more when the connection breaks under it and is there again at once. */
+  async #catchUpOverBreak(): Promise<void> {
+    const { availability, connection } = this.#parts
+    try {
+      await this.#catchUp()
+    } catch (error) {
+      const isBlip = availability.status.up && error instanceof StoreUnavailable && error.message === BROKEN
+      if (!isBlip || !(await connection.ready(BLIP_MS))) throw error
+      await this.#catchUp()
     }
   }
 
