@@ -1,7 +1,7 @@
 import { type StaticDecode, type TObject, type TSchema, type TSchemaOptions, type TUnion, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { own } from '../model/names.ts'
-import { childPath, type Problems, quote, suggestion } from './problems.ts'
+import { childPath, Problems, quote, suggestion } from './problems.ts'
 
 type Keyed = Readonly<Record<string, unknown>>
 
@@ -45,13 +45,28 @@ function visitObject(schema: TObject, value: Keyed, path: string, problems: Prob
     Object.entries(schema.properties).flatMap(([key, property]): [string, unknown][] => {
       const written = own(value, key)
       const isAbsent = written === undefined || (written === null && !Value.Check(property, null))
-      const given = isAbsent ? option(property, 'default') : written
+      if (isAbsent) {
+        const value = defaultOf(property)
+        if (value !== undefined) return [[key, value]]
+      }
       const at = childPath(path, key)
-      if (given !== undefined) return [[key, visit(property, given, at, problems)]]
+      if (!isAbsent) return [[key, visit(property, written, at, problems)]]
       if (!Type.IsOptional(property)) problems.add(at, `is missing; ${expectation(property)}`)
       return []
     }),
   )
+}
+
+/** By schema: most of a definition is defaults, and thousands of definitions have the same. */
+const defaults = new WeakMap<TSchema, unknown>()
+
+/** The default of a schema as it is read; undefined when it has none. */
+function defaultOf(schema: TSchema): unknown {
+  if (defaults.has(schema)) return defaults.get(schema)
+  const written = option(schema, 'default')
+  const value = written === undefined ? undefined : visit(schema, written, '', new Problems())
+  defaults.set(schema, value)
+  return value
 }
 
 function visitRecord(
