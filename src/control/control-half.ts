@@ -1,7 +1,7 @@
 import type { Facts, Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
-import type { KnownHealth, Report, ToControl, ToProxy, Vitals } from '../model/messages.ts'
+import type { KnownHealth, ToControl, ToProxy, Totals, UnderWayReport, Vitals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { serviceChanges } from '../model/service-changes.ts'
 import type { Service, State, StateName } from '../model/state.ts'
@@ -148,8 +148,8 @@ export class ControlHalf {
     this.progress.expect(names)
   }
 
-  /** What a proxy half reported last. */
-  reportOf(name: string): Report | undefined {
+  /** What a proxy half had under way when it reported last. */
+  reportOf(name: string): UnderWayReport | undefined {
     return this.reports.lastOf(name)
   }
 
@@ -230,9 +230,18 @@ export class ControlHalf {
     return this.healthBook.firstProbes(timeoutMs)
   }
 
-  /** What all proxy halves count, added up. */
-  collect(): Promise<Report> {
+  /** What all proxy halves have under way, added up. */
+  collect(): Promise<UnderWayReport> {
     return this.reports.collect(this.links)
+  }
+
+  /** What all proxy halves have counted, as they reported last. */
+  counts(): Pick<Totals, 'series' | 'retries'> {
+    return this.reports.counts(({ service, pool, version }) => {
+      if (service === '') return true
+      const pools = own(this.state.services, service)?.spec.pools
+      return pools !== undefined && (pool === '' || own(pools, pool)?.version === version)
+    })
   }
 
   private follow(state: State): void {

@@ -74,14 +74,34 @@ export interface SeriesReport {
   readonly sumSeconds: number
 }
 
-export interface Report {
+/** Repeated tries of a service, by cause. */
+export interface RetryCount {
+  readonly service: string
+  readonly reason: string
+  readonly count: number
+}
+
+/** What is under way at this moment. */
+export interface UnderWayReport {
   /** Requests and tunnels under way by target key; targets without any are left out. */
   readonly inFlight: Readonly<Record<string, number>>
-  readonly series: readonly SeriesReport[]
-  /** Repeated tries by service and cause. */
-  readonly retries: readonly { readonly service: string; readonly reason: string; readonly count: number }[]
   /** Requests waiting for a server by service; services without any are left out. */
   readonly queued: Readonly<Record<string, number>>
   /** Open client connections. */
   readonly connections: number
+}
+
+export interface Report extends UnderWayReport {
+  /** `series` and `retries` are all there are; otherwise those that have changed since the last report. */
+  readonly whole: boolean
+  readonly series: readonly SeriesReport[]
+  readonly retries: readonly RetryCount[]
+  /** Series (`service/pool/version`) that have ended: what was reported of them is final, and one that comes later begins at 0. */
+  readonly ended: readonly string[]
+}
+
+/** What all proxy halves have counted, and have under way. */
+export interface Totals extends UnderWayReport {
+  readonly series: readonly SeriesReport[]
+  readonly retries: readonly RetryCount[]
 }

@@ -13,6 +13,8 @@ export interface ControlWireOptions {
   /** What the data plane knows of health. */
   readonly health: () => KnownHealth
   readonly receive: (message: ToProxy) => void
+  /** Called whenever a wire is there that nothing has been told on yet. */
+  readonly onConnected: () => void
 }
 
 /** A worker's end of the wire to the control process, whichever that is: when it is cut, it connects to the next one. */
@@ -41,7 +43,7 @@ export class ControlWire {
   }
 
   private connect(): void {
-    const { path, name, health, receive } = this.options
+    const { path, name, health, receive, onConnected } = this.options
     const socket = connect(path)
     this.socket = socket
     socket.once('connect', () => {
@@ -49,6 +51,7 @@ export class ControlWire {
       this.link = link
       link.send({ type: 'hello', name, health: health() })
       link.receive(receive)
+      onConnected()
     })
     socket.on('error', () => undefined)
     socket.once('close', () => {

@@ -40,6 +40,7 @@ class Worker {
       name,
       health: () => this.plane.targets.health(),
       receive: (message) => this.receive(message),
+      onConnected: () => this.plane.reportAll(),
     })
     process.on('message', (message: ToChild, handle: unknown) => this.obey(message, handle))
     setInterval(() => this.report(), REPORT_MS).unref()

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { type BlockList, Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { KnownHealth, Report, ToControl, ToProxy } from '../model/messages.ts'
+import type { KnownHealth, Report, ToControl, ToProxy, UnderWayReport } from '../model/messages.ts'
 import { covers, networks } from '../model/networks.ts'
 import type { TableChange } from '../model/table.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
@@ -95,6 +95,7 @@ export class DataPlane {
   private readonly mostConnections: number
   private readonly connections = new Map<Socket, ClientConnection>()
   private headsToFlush: Exchange[] = []
+  private reportsAll = false
 
   /** `share`: this data plane is one of several, which divide what is limited among them. */
   constructor(
@@ -193,8 +194,12 @@ export class DataPlane {
     this.targets.apply(services, gone)
     this.targets.setHealth(health)
     const routes = new Map(before)
-    for (const name of gone) routes.delete(name)
+    for (const name of gone) {
+      routes.delete(name)
+      this.counters.forget(name)
+    }
     for (const service of services) {
+      this.counters.forget(service.name)
       routes.set(service.name, new ServiceRoute(service, this.targets, this.counters, before.get(service.name)))
     }
     this.router = new Router(routes.values())
@@ -205,11 +210,22 @@ export class DataPlane {
     this.tell({ type: 'applied', generation, busy: this.targets.busy() })
   }
 
-  /** What it counts, and has under way. */
+  /** What it has counted since the last report, and has under way. */
   report(): Report {
+    const whole = this.reportsAll
+    this.reportsAll = false
+    return { ...this.underWay(), ...this.counters.report(whole) }
+  }
+
+  /** The next report is for somebody else than the last one was. */
+  reportAll(): void {
+    this.reportsAll = true
+  }
+
+  underWay(): UnderWayReport {
     const queued: Record<string, number> = {}
     for (const [service, route] of this.routes) if (route.queued > 0) queued[service] = route.queued
-    return { inFlight: this.targets.inFlight(), queued, ...this.counters.report(), connections: this.connections.size }
+    return { inFlight: this.targets.inFlight(), queued, connections: this.connections.size }
   }
 
   private createServer(): Server {
@@ -347,7 +363,7 @@ export class DataPlane {
       // A moment before the deadline, so that both ends can say goodbye.
       const hangsUp = tunnels === 'atOnce' || now - since >= timeoutMs - TUNNELS_LEAVE_MS
       if (hangsUp) for (const tunnel of [...this.tunnels]) tunnel.shutDown()
-      const cut = late ? this.underWay() : 0
+      const cut = late ? this.busyConnections() : 0
       for (const [socket, connection] of this.connections) {
         const quietMs = now - Math.max(connection.idleSince, since)
         if (late) socket.destroy()
@@ -363,7 +379,7 @@ export class DataPlane {
     const tick = setInterval(() => setImmediate(look), STOP_TICK_MS)
   }
 
-  private underWay(): number {
+  private busyConnections(): number {
     let count = 0
     for (const connection of this.connections.values()) count += connection.underWay
     return count

@@ -1,22 +1,31 @@
-import type { SeriesReport } from '../model/messages.ts'
+import type { RetryCount, SeriesReport } from '../model/messages.ts'
 import { Histogram } from './histogram.ts'
 
 /** Status codes are three digits; everything else counts as 0. */
 const CODES = 1_000
+/** How long counts are kept that no table names any more: long enough to be scraped once again. */
+const KEPT_MS = 5 * 60_000
 
 /** What one service, pool and version answered. Counts since the start. */
 export class Series {
+  readonly key: string
   readonly service: string
   readonly pool: string
   readonly version: string
+  /** Counted since it was last reported. */
+  isNews = false
   // Most services of many are asked rarely, if ever: there is nothing here until they are.
   private codes: Float64Array | null = null
   private durations: Histogram | null = null
+  private readonly onNews: (series: Series) => void
 
-  constructor(service: string, pool: string, version: string) {
+  /** `onNews`: called with the first count after a report. */
+  constructor(key: string, service: string, pool: string, version: string, onNews: (series: Series) => void) {
+    this.key = key
     this.service = service
     this.pool = pool
     this.version = version
+    this.onNews = onNews
   }
 
   observe(status: number, seconds: number): void {
@@ -25,6 +34,9 @@ export class Series {
     this.durations ??= new Histogram()
     this.codes[code] = (this.codes[code] as number) + 1
     this.durations.observe(seconds)
+    if (this.isNews) return
+    this.isNews = true
+    this.onNews(this)
   }
 
   /** null = nothing was counted. */
@@ -37,20 +49,62 @@ export class Series {
     })
     return { service, pool, version, codes, buckets: [...durations.buckets], sumSeconds: durations.sumSeconds }
   }
+
+  /** Begins anew. */
+  reset(): void {
+    this.codes = null
+    this.durations = null
+  }
 }
 
-/** All counters of a data plane. Series outlive the tables that use them: totals never go back. */
+/** What has been counted, as `Report` has it. */
+export interface CountsReport {
+  readonly whole: boolean
+  readonly series: readonly SeriesReport[]
+  readonly retries: readonly RetryCount[]
+  readonly ended: readonly string[]
+}
+
+/**
+ * All counters of a data plane. Series outlive the tables that use them: totals never go back. Those that no table names
+ * any more are handed over after a while: whoever they are reported to has their totals then.
+ */
 export class Counters {
   private readonly series = new Map<string, Series>()
+  private readonly ofService = new Map<string, Set<Series>>()
+  /** Series that no table names any more, and since when (monotonic ms). */
+  private readonly unused = new Map<Series, number>()
   private readonly retries = new Map<string, { service: string; reason: string; count: number }>()
+  private news: Series[] = []
+  private newRetries = new Set<string>()
+  private readonly now: () => number
+  private readonly onNews = (series: Series): void => {
+    this.news.push(series)
+    // One that was handed over is counted in again by what had begun before.
+    if (!this.series.has(series.key)) this.add(series)
+  }
+
+  /** `now`: monotonic ms. */
+  constructor(now = () => performance.now()) {
+    this.now = now
+  }
 
   seriesFor(service: string, pool: string, version: string): Series {
-    const key = `${service}/${pool}/${version}`
+    const key = seriesKey({ service, pool, version })
     const known = this.series.get(key)
-    if (known !== undefined) return known
-    const series = new Series(service, pool, version)
-    this.series.set(key, series)
+    if (known !== undefined) {
+      this.unused.delete(known)
+      return known
+    }
+    const series = new Series(key, service, pool, version, this.onNews)
+    this.add(series)
     return series
+  }
+
+  /** The table is about to name the series of a service anew, or not at all. */
+  forget(service: string): void {
+    const now = this.now()
+    for (const series of this.ofService.get(service) ?? []) if (!this.unused.has(series)) this.unused.set(series, now)
   }
 
   retried(service: string, reason: string): void {
@@ -58,11 +112,48 @@ export class Counters {
     const entry = this.retries.get(key) ?? { service, reason, count: 0 }
     entry.count++
     this.retries.set(key, entry)
+    this.newRetries.add(key)
   }
 
-  report(): { series: SeriesReport[]; retries: { service: string; reason: string; count: number }[] } {
-    const series = [...this.series.values()].flatMap((entry) => entry.report() ?? [])
-    const retries = [...this.retries.values()].map((entry) => ({ ...entry }))
-    return { series, retries }
+  /** `whole`: everything; otherwise what has changed since the last report. */
+  report(whole: boolean): CountsReport {
+    const news = whole ? [...this.series.values()] : this.news
+    const series = news.flatMap((entry) => entry.report() ?? [])
+    const retries = [...(whole ? this.retries.keys() : this.newRetries)].flatMap((key) => this.retries.get(key) ?? [])
+    for (const entry of this.news) entry.isNews = false
+    this.news = []
+    this.newRetries = new Set()
+    return { whole, series, retries: retries.map((entry) => ({ ...entry })), ended: this.handOver() }
   }
+
+  /** Ends what no table has named for a while; its totals have been reported. */
+  private handOver(): string[] {
+    const before = this.now() - KEPT_MS
+    const ended: string[] = []
+    // Oldest first.
+    for (const [series, since] of this.unused) {
+      if (since > before) break
+      this.unused.delete(series)
+      this.series.delete(series.key)
+      const others = this.ofService.get(series.service)
+      others?.delete(series)
+      if (others?.size === 0) this.ofService.delete(series.service)
+      if (series.report() === null) continue
+      series.reset()
+      ended.push(series.key)
+    }
+    return ended
+  }
+
+  private add(series: Series): void {
+    this.series.set(series.key, series)
+    const others = this.ofService.get(series.service)
+    if (others === undefined) this.ofService.set(series.service, new Set([series]))
+    else others.add(series)
+  }
+}
+
+/** Identity of a series. */
+export function seriesKey({ service, pool, version }: Pick<SeriesReport, 'service' | 'pool' | 'version'>): string {
+  return `${service}/${pool}/${version}`
 }

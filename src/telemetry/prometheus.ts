@@ -5,13 +5,13 @@ import {
   type MetricValue,
   Registry,
 } from 'prom-client'
-import type { Report, Vitals } from '../model/messages.ts'
+import type { Totals, Vitals } from '../model/messages.ts'
 import type { ServerState } from '../model/state.ts'
 import { REQUEST_BUCKETS_SECONDS } from './histogram.ts'
 
 /** What an instance exposes, at the moment of a scrape. */
 export interface Snapshot {
-  readonly report: Report
+  readonly report: Totals
   readonly revision: number
   /** What each instance of the fleet that lives has in force. */
   readonly applied: readonly { readonly instance: string; readonly revision: number }[]

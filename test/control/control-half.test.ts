@@ -8,11 +8,12 @@ import type { Result } from '../../src/control/controller.ts'
 import { defineService } from '../../src/control/definitions.ts'
 import { localLink, type ProxyEnd } from '../../src/control/link.ts'
 import type { Command } from '../../src/model/commands.ts'
-import type { Report, ToProxy } from '../../src/model/messages.ts'
+import type { Report, ToProxy, UnderWayReport } from '../../src/model/messages.ts'
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
-const EMPTY: Report = { inFlight: {}, queued: {}, series: [], retries: [], connections: 0 }
+const NOTHING: UnderWayReport = { inFlight: {}, queued: {}, connections: 0 }
+const EMPTY: Report = { ...NOTHING, whole: false, series: [], retries: [], ended: [] }
 
 let folder = ''
 let store: EmbeddedStore
@@ -185,9 +186,8 @@ describe('reports', () => {
       ],
       connections: 6,
     })
-    expect(await collected).toEqual({
-      inFlight: { x: 1, y: 7 },
-      queued: { shop: 3 },
+    expect(await collected).toEqual({ inFlight: { x: 1, y: 7 }, queued: { shop: 3 }, connections: 10 })
+    expect(control.counts()).toEqual({
       series: [
         { ...series('blue', 7), codes: { '200': 7, '502': 2 }, buckets: [7, 0, 2], sumSeconds: 0.7 },
         series('green', 1),
@@ -196,7 +196,6 @@ describe('reports', () => {
         { service: 'shop', reason: 'connect', count: 3 },
         { service: 'shop', reason: 'reset', count: 1 },
       ],
-      connections: 10,
     })
   })
 
@@ -209,7 +208,8 @@ describe('reports', () => {
   })
 
   test('of nobody are empty', async () => {
-    expect(await control.collect()).toEqual(EMPTY)
+    expect(await control.collect()).toEqual(NOTHING)
+    expect(control.counts()).toEqual({ series: [], retries: [] })
   })
 })
 

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { Totals } from '../../src/control/totals.ts'
+import type { Report, SeriesReport } from '../../src/model/messages.ts'
+
+const MINUTE_MS = 60_000
+
+function series(version: string, count: number): SeriesReport {
+  return { service: 'shop', pool: 'blue', version, codes: { 200: count }, buckets: [count], sumSeconds: count }
+}
+
+function report(changes: Partial<Report>): Report {
+  return { inFlight: {}, queued: {}, connections: 0, whole: false, series: [], retries: [], ended: [], ...changes }
+}
+
+const all = () => true
+const counts = (totals: Totals, isCurrent: (each: SeriesReport) => boolean = all) =>
+  Object.fromEntries(totals.read(isCurrent).series.map(({ version, codes }) => [version, codes[200]]))
+
+test('what has not changed since the last report stays as it was; a whole report begins anew', () => {
+  const totals = new Totals()
+  totals.take('a', report({ series: [series('1', 5), series('2', 1)] }))
+  totals.take('b', report({ series: [series('1', 10)] }))
+  totals.take('a', report({ series: [series('2', 4)] }))
+  expect(counts(totals)).toEqual({ 1: 15, 2: 4 })
+  totals.take('a', report({ whole: true, series: [series('2', 6)] }))
+  expect(counts(totals)).toEqual({ 1: 10, 2: 6 })
+})
+
+test('what has ended, a half or a series, stays in the totals', () => {
+  const totals = new Totals()
+  const retries = [{ service: 'shop', reason: 'connect', count: 2 }]
+  totals.take('a', report({ series: [series('1', 5)], retries }))
+  totals.take('b', report({ series: [series('1', 3)], retries }))
+  totals.retire('a')
+  totals.take('b', report({ ended: ['shop/blue/1'] }))
+  expect(counts(totals)).toEqual({ 1: 8 })
+  totals.take('b', report({ series: [series('1', 1)] }))
+  expect(counts(totals)).toEqual({ 1: 9 })
+  expect(totals.read(all).retries).toEqual([{ service: 'shop', reason: 'connect', count: 4 }])
+})
+
+test('what is not current any more is shown for a while, and then no more', () => {
+  let nowMs = 0
+  const totals = new Totals(() => nowMs)
+  totals.take('a', report({ series: [series('1', 5), series('2', 1)] }))
+  totals.retire('a')
+  totals.take('b', report({ series: [series('1', 5)] }))
+  const isCurrent = ({ version }: SeriesReport) => version === '2'
+  expect(counts(totals, isCurrent)).toEqual({ 1: 10, 2: 1 })
+  nowMs = 9 * MINUTE_MS
+  expect(counts(totals, isCurrent)).toEqual({ 1: 10, 2: 1 })
+  nowMs = 11 * MINUTE_MS
+  expect(counts(totals, isCurrent)).toEqual({ 2: 1 })
+  expect(counts(totals)).toEqual({ 2: 1 })
+})
