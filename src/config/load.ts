@@ -1,4 +1,4 @@
-import { type Document, isScalar, LineCounter, parseDocument, visit, type YAMLError } from 'yaml'
+import { type Document, isScalar, LineCounter, parseDocument, type Scalar, visit, type YAMLError } from 'yaml'
 import { type CheckedConfig, checkConfig } from './check-config.ts'
 import type { Problem } from './config.ts'
 import { type Environment, interpolate } from './interpolate.ts'
@@ -60,13 +60,20 @@ type Parsed =
 function parseYaml(text: string, file: string): Parsed {
   try {
     const lines = new LineCounter()
-    const document = parseDocument(text, { merge: true, prettyErrors: false, logLevel: 'error', lineCounter: lines })
+    const document = parseDocument(text, {
+      merge: true,
+      prettyErrors: false,
+      logLevel: 'error',
+      lineCounter: lines,
+      // The parser would compare each key with all before it.
+      uniqueKeys: false,
+    })
     const wrong = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_PROBLEMS)
     const problems = wrong.map((error): Problem => {
       const { line, col } = lines.linePos(error.pos[0])
-      return { path: '', message: `${file}:${line}:${col}: ${explain(error, text)}` }
+      return { path: '', message: `${file}:${line}:${col}: ${explain(error)}` }
     })
-    problems.push(...misreadKeys(document, lines, file))
+    problems.push(...wrongKeys(document, lines, file))
     if (problems.length > 0) return { ok: false, problems }
     return { ok: true, value: document.toJS({ maxAliasCount: MAX_ALIAS_COUNT }) }
   } catch (error) {
@@ -75,24 +82,36 @@ function parseYaml(text: string, file: string): Parsed {
   }
 }
 
-/** Keys that YAML takes for numbers, and that would be called something else then: `1.10` would be 1.1. */
-function misreadKeys(document: Document, lines: LineCounter, file: string): Problem[] {
+/**
+ * Keys that are there twice in one mapping, and keys that YAML takes for numbers and that would be called something else
+ * then: `1.10` would be 1.1.
+ */
+function wrongKeys(document: Document, lines: LineCounter, file: string): Problem[] {
   const problems: Problem[] = []
+  const add = (key: Scalar, message: string): void => {
+    const { line, col } = lines.linePos(key.range?.[0] ?? 0)
+    problems.push({ path: '', message: `${file}:${line}:${col}: ${message}` })
+  }
   visit(document, {
+    Map: (_key, { items }) => {
+      const seen = new Set<unknown>()
+      for (const { key } of items) {
+        if (!isScalar(key)) continue
+        if (seen.has(key.value)) add(key, `key ${quote(String(key.value))} is there twice`)
+        seen.add(key.value)
+      }
+    },
     Pair: (_key, { key }) => {
       if (!isScalar(key) || typeof key.value !== 'number' || key.source === String(key.value)) return
-      const { line, col } = lines.linePos(key.range?.[0] ?? 0)
-      const message = `the key ${key.source} is read as the number ${key.value}; put it in quotes: "${key.source}"`
-      problems.push({ path: '', message: `${file}:${line}:${col}: ${message}` })
+      add(key, `the key ${key.source} is read as the number ${key.value}; put it in quotes: "${key.source}"`)
     },
   })
   return problems.slice(0, MAX_SYNTAX_PROBLEMS)
 }
 
-function explain(error: YAMLError, text: string): string {
+function explain(error: YAMLError): string {
   if (error.code === 'MULTIPLE_DOCS') return 'only one document may be in the file'
-  const [key = ''] = /^[^\s:]+/.exec(text.slice(error.pos[0])) ?? []
-  return error.code === 'DUPLICATE_KEY' ? `key ${quote(key)} is there twice` : withoutSource(error.message)
+  return withoutSource(error.message)
 }
 
 /** The parser's message without the piece of the file that it ends with, which may be of a password. */
