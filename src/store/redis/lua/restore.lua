@@ -33,7 +33,7 @@ for _, key in ipairs({ KEYS[2], KEYS[3] }) do
 end
 -- The revision of the newest entry that is there: somebody who knew less may have put them back before.
 local function newest(key)
-  local entry = redis.call('LINDEX', key, 0)
+  local entry = redis.call('LRANGE', key, 0, 0)[1]
   if not entry then return 0 end
   local isJson, value = pcall(cjson.decode, entry)
   return isJson and type(value) == 'table' and tonumber(value.revision) or 0
