@@ -98,6 +98,7 @@ export class Instance {
       record: () => this.self.record(),
       progress: () => this.self.progress(),
       onChange: () => this.control.convergence.check(),
+      nowMs: () => this.store.nowMs(),
       onStruck: (name, { by, reason }) => log.warn({ instance: name, by, reason }, 'an instance was struck off'),
     })
   }

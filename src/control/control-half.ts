@@ -54,6 +54,7 @@ export class ControlHalf {
   readonly progress: Progress
   readonly convergence: Convergence
   readonly startedAt = new Date()
+  private readonly store: Store
   private readonly healthBook: HealthBook
   private readonly reports = new Reports()
   private readonly vitals = new Map<string, Vitals>()
@@ -68,6 +69,7 @@ export class ControlHalf {
   private readonly tables = new WeakMap<Service, TableService>()
 
   constructor({ store, resolve, name = 'this instance', fleet = ALONE, onProgress }: ControlHalfOptions) {
+    this.store = store
     this.healthBook = new HealthBook(this.links)
     this.progress = new Progress(() => {
       this.generations.applied(this.progress.applied())
@@ -123,7 +125,8 @@ export class ControlHalf {
     this.progress.add(name)
     const health = this.healthBook.attach(name, known)
     link.receive((message) => this.receive(name, message))
-    link.send({ type: 'table', change: wholeTable(this.followed, this.generations.current, this.compiled), health })
+    const change = wholeTable(this.followed, this.generations.current, this.compiled)
+    link.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
   }
 
   /** The wire to a proxy half is gone, and mostly the half with it. */
@@ -250,7 +253,8 @@ export class ControlHalf {
     this.lineage.add(state)
     const health = this.healthBook.follow(changes)
     const generation = this.generations.begin(state, changes.changed)
-    const message: ToProxy = { type: 'table', change: tableChange(changes, generation, this.compiled), health }
+    const change = tableChange(changes, generation, this.compiled)
+    const message: ToProxy = { type: 'table', change, health, nowMs: this.store.nowMs() }
     for (const link of this.links.values()) link.send(message)
   }
 
@@ -295,6 +299,6 @@ export class ControlHalf {
   }
 
   private facts(): Facts {
-    return { nowMs: Date.now(), isUp: (key, server, spec) => this.healthBook.isUp(key, server, spec) }
+    return { nowMs: this.store.nowMs(), isUp: (key, server, spec) => this.healthBook.isUp(key, server, spec) }
   }
 }

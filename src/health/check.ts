@@ -1,6 +1,7 @@
 import type { HealthSpec } from '../model/spec.ts'
 import type { Health } from '../model/state.ts'
 import type { Endpoint } from '../network/endpoint.ts'
+import { LongTimer } from '../time/long-timer.ts'
 import type { ProbeResult } from './probe.ts'
 import { probe } from './probe.ts'
 import type { ProbeGate } from './probe-gate.ts'
@@ -41,7 +42,7 @@ export class Check {
   /** In a row. */
   #passes = 0
   #failures = 0
-  #timer: NodeJS.Timeout | undefined
+  #timer: LongTimer | undefined
   /** Aborted when the probe under way has become nobody's business. */
   readonly #run = new AbortController()
 
@@ -63,7 +64,7 @@ export class Check {
   }
 
   stop(): void {
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     this.#run.abort()
   }
 
@@ -80,7 +81,7 @@ export class Check {
     // Checks that begin together, as after a start, are spread over the interval; later on they must not fall into step.
     const share = first ? random() : 0.9 + 0.2 * random()
     const delayMs = Math.max(0, spec.intervalMs * share - result.ms)
-    this.#timer = setTimeout(() => this.#enter(false), delayMs)
+    this.#timer = new LongTimer(delayMs, () => this.#enter(false))
     this.#record({ at: new Date(now()).toISOString(), ...result })
   }
 

@@ -49,7 +49,7 @@ export interface Request {
 
 /** What a decision needs to know beside the state. */
 export interface Facts {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by the store's clock. */
   readonly nowMs: number
   /**
    * Whether checks have found this target up, and it is not ejected. One that is not in the state yet is up if its

@@ -8,9 +8,10 @@ import type { TableChange } from './table.ts'
 export type ToProxy =
   /**
    * Changes the routing table, or replaces it; answered with `applied`. `health`: what is known of the servers in it, in
-   * force with it, so that none of them is unknown in between.
+   * force with it, so that none of them is unknown in between. `nowMs`: the store's clock as this is sent; deadlines in the
+   * table are times of that clock.
    */
-  | { readonly type: 'table'; readonly change: TableChange; readonly health: KnownHealth }
+  | { readonly type: 'table'; readonly change: TableChange; readonly health: KnownHealth; readonly nowMs: number }
   /** Targets whose health has changed. */
   | { readonly type: 'health'; readonly changes: KnownHealth }
   /** Answered with `report` under the same id. */

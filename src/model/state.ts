@@ -17,7 +17,7 @@ export interface ServerRuntime {
   readonly weight: number | null
   /** Overrides the service's `connections.perServer`; absent = as configured. */
   readonly maxConnections?: number
-  /** When what is still under way is cut (ms since the epoch); null = never. Set with `drain` and `maint`. */
+  /** When what is still under way is cut (ms since the epoch, by the store's clock); null = never. Set with `drain` and `maint`. */
   readonly cutAt: number | null
 }
 
@@ -38,7 +38,7 @@ export interface ServiceDocument {
   readonly decisions: readonly Decision[]
   /** By `pool/server`; a server without an entry is ready with its configured weight. */
   readonly servers: Readonly<Record<string, ServerRuntime>>
-  /** Pools that lost their share with a deadline: when what they still have under way is cut (ms since the epoch). */
+  /** Pools that lost their share with a deadline: when what they still have under way is cut (ms since the epoch, by the store's clock). */
   readonly poolCuts: Readonly<Record<string, number>>
 }
 

@@ -17,7 +17,7 @@ export interface TableServer {
   readonly maxConnections: number
   /** Takes new requests, as far as people are concerned. */
   readonly open: boolean
-  /** When what is still under way is cut (ms since the epoch); null = never. */
+  /** When what is still under way is cut (ms since the epoch, by the store's clock); null = never. */
   readonly cutAt: number | null
 }
 

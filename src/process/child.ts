@@ -1,6 +1,7 @@
 import type { ChildProcess, SendHandle } from 'node:child_process'
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { LongTimer } from '../time/long-timer.ts'
 import type { FromChild, ToChild } from './ipc.ts'
 import type { Handle } from './sockets.ts'
 
@@ -80,7 +81,7 @@ export class Child {
 
 /** Kills a child that has not ended after so long; null = waits for ever. */
 export async function endsWithin(child: Child, mostMs: number | null): Promise<void> {
-  const timer = mostMs === null ? undefined : setTimeout(() => child.kill(), mostMs)
+  const timer = mostMs === null ? undefined : new LongTimer(mostMs, () => child.kill())
   await child.exited
-  clearTimeout(timer)
+  timer?.cancel()
 }

@@ -154,7 +154,7 @@ export class DataPlane {
   receive(message: ToProxy): void {
     switch (message.type) {
       case 'table':
-        this.apply(message.change, message.health)
+        this.apply(message.change, message.health, message.nowMs)
         break
       case 'health':
         this.targets.setHealth(message.changes)
@@ -185,13 +185,13 @@ export class DataPlane {
   }
 
   /** Puts a table in force, and the health of its servers, in one step. Throws when it does not follow on the one that is. */
-  private apply({ base, generation, services, removed }: TableChange, health: KnownHealth): void {
+  private apply({ base, generation, services, removed }: TableChange, health: KnownHealth, nowMs: number): void {
     if (base !== null && base !== this.generation)
       throw new Error(`a table for generation ${base}, not ${this.generation}`)
     const before = this.routes
     const names = new Set(services.map(({ name }) => name))
     const gone = base === null ? [...before.keys()].filter((name) => !names.has(name)) : removed
-    this.targets.apply(services, gone)
+    this.targets.apply(services, gone, nowMs)
     this.targets.setHealth(health)
     const routes = new Map(before)
     for (const name of gone) {

@@ -87,6 +87,8 @@ export interface Store {
    * listeners. `stale` unless `change.revision` is exactly one above the store's. Throws StoreUnavailable.
    */
   commit(change: Change): Promise<CommitOutcome>
+  /** Milliseconds since the epoch by the clock of the store, which is the same for all who share it. */
+  nowMs(): number
   /** Calls `listener` with the documents after every change, once it is durable. Returns the way to stop that. */
   subscribe(listener: StoreListener): () => void
   /** Newest first. While the store is away, those that are known here. */

@@ -11,7 +11,7 @@ import { services } from './services.ts'
 
 const NAMES = ['one', 'two', 'three'] as const
 const WORKERS = 2
-const CLOCK = new URL('skewed-clock.ts', import.meta.url).href
+const CLOCK = new URL('../support/skewed-clock.ts', import.meta.url).href
 
 /** Everything that a run of chaos is about: a fleet on a Redis that forgets nothing it has answered, and its servers. */
 export class Stage {

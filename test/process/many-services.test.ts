@@ -57,7 +57,12 @@ function dataPlane(tell: (message: ToControl) => void): DataPlane {
 }
 
 const all = Array.from({ length: SERVICES }, (_, i) => service(i))
-const whole: ToProxy = { type: 'table', change: { base: null, generation: 1, services: all, removed: [] }, health: [] }
+const whole: ToProxy = {
+  type: 'table',
+  change: { base: null, generation: 1, services: all, removed: [] },
+  health: [],
+  nowMs: 0,
+}
 
 /** Milliseconds of CPU of this thread: what else the machine does is not counted. */
 function cost(work: () => void): number {
@@ -79,7 +84,7 @@ test('10,000 services with 10 servers each are in force in less than 250 ms, and
   plane.receive(whole)
   const changes = [2, 3, 4].map((generation) => {
     const change = { base: generation - 1, generation, services: [service(7)], removed: generation === 4 ? ['s9'] : [] }
-    return cost(() => plane.receive({ type: 'table', change, health: [] }))
+    return cost(() => plane.receive({ type: 'table', change, health: [], nowMs: 0 }))
   })
   expect(Math.min(...changes)).toBeLessThan(Math.min(...times) / 3)
   expect(applied).toEqual([1, 2, 3, 4])
@@ -90,7 +95,12 @@ test('10,000 services with 10 servers each are in force in less than 250 ms, and
 test('a request is matched at a cost that does not depend on how many services there are', () => {
   const [many, one] = [dataPlane(() => undefined), dataPlane(() => undefined)]
   many.receive(whole)
-  one.receive({ type: 'table', change: { base: null, generation: 1, services: [service(5)], removed: [] }, health: [] })
+  one.receive({
+    type: 'table',
+    change: { base: null, generation: 1, services: [service(5)], removed: [] },
+    health: [],
+    nowMs: 0,
+  })
   const match = (plane: DataPlane) => () => {
     for (let i = 0; i < 200_000; i++) plane.router.match('s5.test', '/some/path?x=1')
   }
@@ -105,9 +115,12 @@ test('a table that does not follow on the one in force is refused', () => {
     type: 'table',
     change: { base: null, generation: 1, services: [service(1)], removed: [] },
     health: [],
+    nowMs: 0,
   })
   const change = { base: 5, generation: 6, services: [], removed: ['s1'] }
-  expect(() => plane.receive({ type: 'table', change, health: [] })).toThrow('a table for generation 5, not 1')
+  expect(() => plane.receive({ type: 'table', change, health: [], nowMs: 0 })).toThrow(
+    'a table for generation 5, not 1',
+  )
   expect(plane.router.match('s1.test', '/')).not.toBeNull()
 })
 

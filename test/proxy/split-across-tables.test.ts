@@ -18,7 +18,7 @@ test('shares stay exact however often a table comes that leaves them as they are
     if (i % 3 === 0) {
       world.must({ kind: 'server', server: 'blue1', weight: 1 + (i % 2) })
       const table = compileService(world.service())
-      targets.apply([table], [])
+      targets.apply([table], [], 0)
       route = new ServiceRoute(table, targets, counters, route)
     }
     const name = route?.choose(null, 0)?.pool.name ?? 'none'
@@ -34,7 +34,7 @@ test('a table with other shares begins anew', () => {
   const counters = new Counters()
   const routeOf = (previous: ServiceRoute | undefined): ServiceRoute => {
     const table = compileService(world.service())
-    targets.apply([table], [])
+    targets.apply([table], [], 0)
     return new ServiceRoute(table, targets, counters, previous)
   }
   world.must({ kind: 'split', service: 'shop', split: { blue: 50, green: 50 } })

@@ -35,7 +35,7 @@ interface InstanceView
 
 /** The fleet, as this instance knows it. */
 export function instanceRoutes(api: FastifyInstance, context: AdminContext): void {
-  const { control, fleet, self } = context
+  const { control, fleet, self, store } = context
 
   const inForce = (): FileVersion | null => {
     const { configuration } = control.state
@@ -65,7 +65,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
 
   const own = async (): Promise<InstanceView> => {
     await control.collect()
-    return view(self.record(), { self: true, live: true, lastSeen: new Date().toISOString() })
+    return view(self.record(), { self: true, live: true, lastSeen: new Date(store.nowMs()).toISOString() })
   }
 
   const other = (member: Member): InstanceView =>

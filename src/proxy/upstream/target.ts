@@ -1,4 +1,5 @@
 import type { Health } from '../../model/state.ts'
+import { LongTimer } from '../../time/long-timer.ts'
 import type { Queue } from '../routing/queue.ts'
 import type { ConnectionSettings } from './connections.ts'
 import { Connections } from './connections.ts'
@@ -46,8 +47,9 @@ export class Target {
   private readonly events: TargetEvents
   /** No request may come any more: not open, or in a pool without a share, or gone from the table. */
   private closed = true
-  private cutAt: number | null = null
-  private cutTimer: NodeJS.Timeout | null = null
+  /** The deadline that the table names; undefined = the table does not name this target. */
+  private cutAt: number | null | undefined = null
+  private cutTimer: LongTimer | null = null
   private cutCount = 0
 
   constructor(key: string, name: string, url: string, settings: ConnectionSettings, events: TargetEvents) {
@@ -93,22 +95,37 @@ export class Target {
   reopen(): void {
     this.closed = false
     this.cutCount = 0
-    this.setCutAt(null)
+    this.setDeadline(null, 0)
   }
 
-  /** No new request comes from here on; what is under way then is cut at `cutAt` (ms since the epoch; null = never). */
-  close(cutAt: number | null): void {
+  /**
+   * No new request comes from here on; what is under way at `cutAt` is cut (null = never). Both by the store's clock: it is
+   * asked once, and from then on our monotonic clock counts, whatever becomes of either of them.
+   */
+  close(cutAt: number | null, nowMs: number): void {
     this.closed = true
-    this.setCutAt(cutAt)
+    this.setDeadline(cutAt, nowMs)
     if (this.inFlight === 0) this.connections.closeIdle()
   }
 
-  private setCutAt(cutAt: number | null): void {
+  /** The table in force does not name it any more; what is under way in `leaveMs` is cut (0 = never). */
+  leave(leaveMs: number): void {
+    this.isLeaving = true
+    this.closed = true
+    this.cutAt = undefined
+    this.startTimer(leaveMs === 0 ? null : leaveMs)
+    if (this.inFlight === 0) this.connections.closeIdle()
+  }
+
+  private setDeadline(cutAt: number | null, nowMs: number): void {
     if (cutAt === this.cutAt) return
     this.cutAt = cutAt
-    if (this.cutTimer !== null) clearTimeout(this.cutTimer)
-    this.cutTimer = cutAt === null ? null : setTimeout(() => this.cut(), Math.max(0, cutAt - Date.now()))
-    this.cutTimer?.unref()
+    this.startTimer(cutAt === null ? null : cutAt - nowMs)
+  }
+
+  private startTimer(leftMs: number | null): void {
+    this.cutTimer?.cancel()
+    this.cutTimer = leftMs === null ? null : new LongTimer(leftMs, () => this.cut()).unref()
   }
 
   private cut(): void {

@@ -33,8 +33,11 @@ export class Targets {
     return this.byKey.values()
   }
 
-  /** Makes the targets of these services those they name. Servers that are not named any more finish what they have. */
-  apply(services: readonly TableService[], removed: readonly string[]): void {
+  /**
+   * Makes the targets of these services those they name. Servers that are not named any more finish what they have. `nowMs`:
+   * now, by the clock of the deadlines in them.
+   */
+  apply(services: readonly TableService[], removed: readonly string[], nowMs: number): void {
     for (const service of services) {
       const named = new Set<string>()
       for (const pool of service.pools) {
@@ -42,7 +45,7 @@ export class Targets {
           named.add(server.key)
           const target = this.ensure(service, server)
           if (server.open && pool.share > 0) target.reopen()
-          else target.close(server.cutAt)
+          else target.close(server.cutAt, nowMs)
         }
       }
       this.leaveAllBut(service.name, named)
@@ -130,11 +133,10 @@ export class Targets {
 
   private leave(key: string, target: Target): void {
     if (target.isLeaving) return
-    target.isLeaving = true
     target.health = 'unknown'
     const leaveMs = this.leaveMs.get(key) ?? 0
     this.leaveMs.delete(key)
-    target.close(leaveMs === 0 ? null : Date.now() + leaveMs)
+    target.leave(leaveMs)
     if (target.inFlight === 0) this.byKey.delete(key)
   }
 }

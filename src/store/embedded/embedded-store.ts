@@ -104,6 +104,10 @@ export class EmbeddedStore implements Store {
     return this.#documents
   }
 
+  nowMs(): number {
+    return Date.now()
+  }
+
   /** Nobody else writes here. */
   async refresh(): Promise<void> {}
 

@@ -74,6 +74,7 @@ export class RedisStore implements Store {
   readonly #listeners = new Set<(status: StoreStatus) => void>()
   readonly #lastKnown: LastKnown
   readonly #feed: RedisFeed
+  readonly #clock: ServerClock
   readonly #sync: RedisSync
   readonly #writer: RedisWriter
   #poll: NodeJS.Timeout | undefined
@@ -102,6 +103,7 @@ export class RedisStore implements Store {
     this.#tell = tell
     this.#onConnected = onConnected
     this.#availability = availability
+    this.#clock = clock
     this.#known = known
     this.#before = before
     this.#troubles = troubles
@@ -140,6 +142,10 @@ export class RedisStore implements Store {
 
   documents(): Documents {
     return this.#known.documents
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs()
   }
 
   /** One round trip where nothing has changed. */

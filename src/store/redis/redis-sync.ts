@@ -138,8 +138,9 @@ export class RedisSync {
     const { scripts, clock, known, changes } = this.#parts
     await this.#checkWrites()
     const before = known.documents
+    const sentAt = performance.now()
     const probe = await scripts.probe()
-    clock.set(probe.timeMs)
+    clock.set(probe.timeMs, sentAt)
     if (this.#isWorse(probe)) {
       if (!(await this.#restore(probe.head))) return
     } else if (changes.after !== null) {
@@ -212,8 +213,9 @@ export class RedisSync {
   async #reload(): Promise<void> {
     const { scripts, clock, known, changes, reports } = this.#parts
     const mine = known.documents
+    const sentAt = performance.now()
     const { timeMs, documents, lastChange, lastReport, heads } = await scripts.load()
-    clock.set(timeMs)
+    clock.set(timeMs, sentAt)
     // It was on its way while the feed went on: what was read is older than what is known, or will be read again.
     if (known.documents !== mine) return
     const isFirst = changes.after === null

@@ -86,6 +86,7 @@ export class RedisWriter {
     const { status } = availability
     if (!status.up) throw this.#givenUp(maybe, head, change, status.detail)
     for (;;) {
+      const sentAt = performance.now()
       const reply = await this.#try(() => scripts.commit(change, baseHead, head, clock.at(until)))
       if (!(reply instanceof StoreUnavailable)) {
         switch (reply.kind) {
@@ -103,7 +104,7 @@ export class RedisWriter {
             if (known.documents === base) this.#refuseLosing()
             return 'stale'
           case 'late':
-            clock.set(reply.timeMs)
+            clock.set(reply.timeMs, sentAt)
             break
           case 'damaged':
             // Where anything is known, it is put right by that.

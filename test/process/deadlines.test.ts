@@ -1,0 +1,61 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test, vi } from 'vitest'
+import { Cutover } from '../support/cutover.ts'
+import { endAll, endWithAll, pids, pool, upstream } from './support.ts'
+
+vi.setConfig({ testTimeout: 90_000 })
+
+afterEach(endAll)
+
+test('a control process that is killed in a drain, and one after it whose clock is set, keep the deadline', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'cutover-deadline-'))
+  endWithAll(() => rm(folder, { recursive: true, force: true }))
+  const clock = join(folder, 'clock')
+  await writeFile(clock, '0')
+  const blue1 = await upstream('blue1', (request) => request.resume())
+  const blue2 = await upstream('blue2')
+  const preload = new URL('../support/skewed-clock.ts', import.meta.url).href
+  const cutover = await Cutover.start({
+    services: { shop: { pools: { blue: pool(blue1, blue2) }, balance: 'roundRobin', drain: { timeout: '4s' } } },
+    proxy: { workers: 2 },
+    env: { NODE_OPTIONS: `--import=${preload}`, SKEWED_CLOCK: clock },
+  })
+  endWithAll(() => cutover.stop('SIGKILL'))
+  const cut = new Promise<number>((resolve) => {
+    for (let i = 0; i < 4; i++) {
+      const asked = fetch(cutover.proxy).then(({ status }) => status === 504 && resolve(performance.now()))
+      asked.catch(() => undefined)
+    }
+  })
+  await blue1.arrived(1)
+
+  const [control = 0] = await pids(cutover, 'control')
+  const since = performance.now()
+  expect((await cutover.api('POST', '/api/servers/blue1/drain')).status).toBe(200)
+  process.kill(control, 'SIGKILL')
+  await writeFile(clock, String(3_600_000))
+  await vi.waitFor(async () => expect(await pids(cutover, 'control')).not.toContain(control), 30_000)
+  const tookMs = (await cut) - since
+  expect(tookMs).toBeGreaterThan(3_000)
+  expect(tookMs).toBeLessThan(40_000)
+})
+
+test('times of a shutdown that add up to more than what a timer of Node holds do not end it at once', async () => {
+  const blue1 = await upstream('blue1')
+  const cutover = await Cutover.start({
+    services: { shop: { pools: { blue: pool(blue1) } } },
+    proxy: { workers: 1 },
+    shutdown: { acceptFor: '24d', timeout: '24d' },
+  })
+  endWithAll(() => cutover.stop('SIGKILL'))
+  cutover.process.kill('SIGTERM')
+  while ((await fetch(`${cutover.admin}/ready`)).status !== 503) await new Promise((resolve) => setTimeout(resolve, 20))
+  const hasEnded = cutover.exited.then(() => true)
+  const later = new Promise<false>((resolve) => setTimeout(resolve, 500, false))
+  expect(await Promise.race([hasEnded, later])).toBe(false)
+  expect(await (await fetch(cutover.proxy)).text()).toBe('blue1')
+  cutover.process.kill('SIGTERM')
+  await cutover.exited
+})
