@@ -1,10 +1,17 @@
 import { expect, test } from 'vitest'
+import type { TableService } from '../../src/model/table.ts'
 import { compileService } from '../../src/model/table.ts'
 import { ServiceRoute } from '../../src/proxy/routing/service-route.ts'
 import { WHOLE_SHARE } from '../../src/proxy/share.ts'
 import { Targets } from '../../src/proxy/upstream/targets.ts'
 import { Counters } from '../../src/telemetry/counters.ts'
 import { definitionOf, World } from '../model/support.ts'
+
+/** Puts a table in force whose servers are all up. */
+function put(targets: Targets, table: TableService): void {
+  targets.apply([table], [], 0)
+  targets.setHealth(table.pools.flatMap(({ servers }) => servers.map(({ key }) => [key, 'up'] as const)))
+}
 
 test('shares stay exact however often a table comes that leaves them as they are', () => {
   const world = new World({ shop: definitionOf({ blue: 1, green: 1 }, { health: 'off' }) })
@@ -18,7 +25,7 @@ test('shares stay exact however often a table comes that leaves them as they are
     if (i % 3 === 0) {
       world.must({ kind: 'server', server: 'blue1', weight: 1 + (i % 2) })
       const table = compileService(world.service())
-      targets.apply([table], [], 0)
+      put(targets, table)
       route = new ServiceRoute(table, targets, counters, route)
     }
     const name = route?.choose(null, 0)?.pool.name ?? 'none'
@@ -34,7 +41,7 @@ test('a table with other shares begins anew', () => {
   const counters = new Counters()
   const routeOf = (previous: ServiceRoute | undefined): ServiceRoute => {
     const table = compileService(world.service())
-    targets.apply([table], [], 0)
+    put(targets, table)
     return new ServiceRoute(table, targets, counters, previous)
   }
   world.must({ kind: 'split', service: 'shop', split: { blue: 50, green: 50 } })
