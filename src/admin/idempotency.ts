@@ -16,15 +16,9 @@ declare module 'fastify' {
 }
 
 /**
- * Answers that are not the last word: nothing was done, and may be another time; or a wait has come to its end, and may be
- * gone on with. What was done is not done again all the same: the change carries the key.
- */
-const NOT_KEPT: ReadonlySet<number> = new Set([400, 401, 403, 500, 503, 504])
-
-/**
  * A POST that is repeated with the same Idempotency-Key is answered as the first one was, for a day, by whichever instance
- * it reaches. (That a change is not made twice though the first answer was lost is the store's doing: the change itself
- * carries the key.)
+ * it reaches. Only a success is kept: a refusal has done nothing, and its cause may be gone by the next time. (A change whose
+ * answer was lost, or that was still waited for, is not made twice all the same: the change itself carries the key.)
  */
 export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext): void {
   /** Those whose key had an answer before. */
@@ -52,7 +46,7 @@ export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext):
   api.addHook('onSend', async (request, reply, payload) => {
     const { idempotency } = request
     if (idempotency === null || idempotency === undefined || answered.has(request)) return payload
-    if (typeof payload !== 'string' || NOT_KEPT.has(reply.statusCode)) return payload
+    if (typeof payload !== 'string' || reply.statusCode >= 300) return payload
     const { key, fingerprint } = idempotency
     const type = String(reply.getHeader('content-type') ?? 'application/json')
     const etag = String(reply.getHeader('etag') ?? '')

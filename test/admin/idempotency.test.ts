@@ -38,11 +38,25 @@ describe('a POST repeated with the same Idempotency-Key', () => {
     expect((await shop.view()).split).toEqual({ blue: 0, green: 100 })
   })
 
-  test('gets the same refusal, and the same answer where nothing was left to change', async () => {
-    const [refused, unchanged] = [key(), key()]
-    const first = await shop.api('POST', SWITCH, { to: 'purple' }, refused)
-    expect(first.status).toBe(404)
-    expect((await shop.api('POST', SWITCH, { to: 'purple' }, refused)).body).toEqual(first.body)
+  test('goes through after a refusal whose cause is gone: nothing was done the first time', async () => {
+    const [unknown, unsafe] = [key(), key()]
+    expect((await shop.api('POST', SWITCH, { to: 'purple' }, unknown)).status).toBe(404)
+    const pool = { servers: { purple1: 'http://127.0.0.1:9' } }
+    await shop.done('PUT', '/api/services/shop/pools/purple', pool)
+    expect((await shop.api('POST', SWITCH, { to: 'purple' }, unknown)).status).toBe(409)
+    await shop.done('PATCH', '/api/services/shop', { pools: { purple: null } })
+
+    await shop.done('POST', '/api/servers/green1/drain', {})
+    await shop.done('POST', '/api/servers/green2/drain', {})
+    expect((await shop.api('POST', SWITCH, { to: 'green' }, unsafe)).status).toBe(409)
+    await shop.done('POST', '/api/servers/green1/enable', {})
+    const switched = await shop.api('POST', SWITCH, { to: 'green' }, unsafe)
+    expect([switched.status, switched.body.changed]).toEqual([200, true])
+    expect((await shop.api('POST', SWITCH, { to: 'green' }, unsafe)).body).toEqual(switched.body)
+  })
+
+  test('gets the same answer where nothing was left to change', async () => {
+    const unchanged = key()
     const nothing = await shop.api('POST', SWITCH, { to: 'blue' }, unchanged)
     expect(nothing.body.changed).toBe(false)
     await shop.done('POST', SWITCH, { to: 'green' })
