@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
-import { buildAdmin } from './admin/app.ts'
+import { type Admin, buildAdmin } from './admin/app.ts'
 import { formatListen } from './config/addresses.ts'
 import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
@@ -15,7 +15,7 @@ import { Self } from './control/fleet/self.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
 import type { Change } from './model/state.ts'
-import { urlOf } from './process/listen-options.ts'
+import { forKey, urlOf } from './process/listen-options.ts'
 import type { ListenOptions } from './proxy/client/listen.ts'
 import { listen } from './proxy/client/listen.ts'
 import { EmbeddedStore } from './store/embedded/embedded-store.ts'
@@ -33,6 +33,8 @@ export interface InstanceOptions {
   readonly identity: Identity
   readonly proxies: Proxies
   readonly adminListen: ListenOptions
+  /** For pages of previews; without it, nowhere. */
+  readonly previewListen?: ListenOptions | null
   /** How long to wait for a process of an instance before this one that still has the store, ms. */
   readonly patienceMs: number
   /** The store's state holds as it is: the file was applied by a process before this one. */
@@ -57,7 +59,7 @@ export class Instance {
   private readonly overrides: LocalOverrides
   private readonly self: Self
   private readonly fleet: Fleet
-  private admin: Awaited<ReturnType<typeof buildAdmin>> | null = null
+  private admin: Admin | null = null
   private stopping: Promise<void> | null = null
 
   private constructor(options: InstanceOptions) {
@@ -201,7 +203,7 @@ export class Instance {
   }
 
   private async startAdmin(): Promise<void> {
-    const { config, log, proxies, adminListen } = this.options
+    const { config, log, proxies, adminListen, previewListen = null } = this.options
     const admin = await buildAdmin({
       control: this.control,
       store: this.store,
@@ -218,21 +220,27 @@ export class Instance {
     })
     this.admin = admin
     // Not Fastify's own `listen`: it wants to know the address, and the descriptor of a socket file has none.
-    const address: AddressInfo | string | null = await listen(admin.server, adminListen)
+    const address: AddressInfo | string | null = await listen(admin.api.server, adminListen)
     this.adminAddress = address === null ? '' : urlOf(address)
+    if (admin.preview === null || previewListen === null) return
+    await forKey('admin.preview', listen(admin.preview.server, previewListen))
   }
 
   private async stopGently(): Promise<void> {
     const { acceptForMs, timeoutMs } = this.options.config.shutdown
     const cut = await this.control.stopProxies(acceptForMs, timeoutMs)
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still under way at shutdown.timeout and were cut')
-    await this.admin?.close()
+    await this.closeAdmin()
     await this.fleet.leave()
     await this.end()
   }
 
+  private async closeAdmin(): Promise<void> {
+    await Promise.all([this.admin?.api.close(), this.admin?.preview?.close()])
+  }
+
   private async end(): Promise<void> {
-    await this.admin?.close()
+    await this.closeAdmin()
     this.fleet.stop()
     this.options.proxies.close()
     this.control.stop()

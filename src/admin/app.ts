@@ -1,17 +1,21 @@
+import type { AddressInfo } from 'node:net'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import { fastify } from 'fastify'
 import type { Role } from '../config/config.ts'
 import { clipped } from '../config/problems.ts'
-import { OutcomeUnknown, StoreUnavailable, StoreUnwritable } from '../store/store.ts'
 import type { Actor } from './auth.ts'
 import { refuseForeign, refuseMisdirected } from './auth.ts'
+import { closeServer } from './connections.ts'
 import type { AdminContext } from './context.ts'
+import { MAX_BODY_BYTES, notJson, sendProblem } from './failures.ts'
 import { Gate } from './gate.ts'
 import { keepAnswers } from './idempotency.ts'
 import { parseJsonBody } from './json-body.ts'
 import { documented } from './openapi.ts'
+import { PreviewAccess } from './preview-access.ts'
+import { buildPreview } from './preview-app.ts'
 import { ApiProblem } from './problems.ts'
 import { configRoutes } from './routes/config.ts'
 import { handOverRoutes } from './routes/hand-over.ts'
@@ -20,6 +24,7 @@ import { instanceRoutes } from './routes/instances.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { overrideRoutes } from './routes/overrides.ts'
 import { previewRoutes } from './routes/preview.ts'
+import { previewLinkRoutes } from './routes/preview-links.ts'
 import { serverRoutes } from './routes/servers.ts'
 import { serviceRoutes } from './routes/services.ts'
 import { trafficRoutes } from './routes/traffic.ts'
@@ -38,12 +43,26 @@ declare module 'fastify' {
   }
 }
 
-const MAX_BODY_BYTES = 1024 * 1024
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
-/** The admin API, not yet listening. */
-export async function buildAdmin(context: AdminContext): Promise<FastifyInstance> {
+/** What listens for people: the admin API, and where it is configured, the origin of previews. */
+export interface Admin {
+  readonly api: FastifyInstance
+  readonly preview: FastifyInstance | null
+}
+
+/** The admin API and the origin of previews, not yet listening. */
+export async function buildAdmin(context: AdminContext): Promise<Admin> {
   const gate = new Gate(context)
+  const access = new PreviewAccess(context, gate)
+  const preview = context.settings.preview === null ? null : await buildPreview(context, gate, access)
+  preview?.server.on('listening', () => {
+    access.address = preview.server.address() as AddressInfo
+  })
+  return { api: await buildApi(context, gate, access), preview }
+}
+
+async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess): Promise<FastifyInstance> {
   const app = fastify({
     serverFactory: (handler) => gate.connections.serve(handler),
     // A URL that cannot be read is refused before there is a route, and with it an error handler.
@@ -57,11 +76,8 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
   app.setValidatorCompiler(() => (value) => ({ value }))
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   app.decorateRequest('actor')
-  // Fastify closes only servers that it has told to listen itself.
-  app.addHook('preClose', (done) => {
-    app.server.close(() => done())
-    app.server.closeAllConnections()
-  })
+  app.addHook('preClose', () => closeServer(app.server))
+  app.decorateRequest('previewSession', null)
   app.addHook('onRequest', async (request, reply) => {
     refuseForeign(request, context.settings)
     refuseMisdirected(request, context.self.id)
@@ -87,9 +103,10 @@ export async function buildAdmin(context: AdminContext): Promise<FastifyInstance
     instanceRoutes(api, context)
     overrideRoutes(api, context)
     workerRoutes(api, context)
+    previewLinkRoutes(api, context, access)
     metricsRoutes(api, context, gate)
   })
-  await app.register(async (preview) => previewRoutes(preview, context))
+  await app.register(async (preview) => previewRoutes(preview, context, access, 'admin'))
   await app.register(async (others) => handOverRoutes(others, context))
   await app.ready()
   return app
@@ -123,45 +140,6 @@ function takeJsonOnly(app: FastifyInstance): void {
     if (body === '') return done(null, undefined)
     done(notJson(request))
   })
-}
-
-function sendProblem(context: AdminContext, reply: FastifyReply, error: FastifyError | ApiProblem): FastifyReply {
-  const problem = problemOf(reply.request, error)
-  if (problem.status === 500) context.log.error({ err: error }, 'a request to the admin API failed')
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="cutover"')
-  if (problem.status === 503) reply.header('retry-after', '1')
-  return reply.code(problem.status).type('application/problem+json').send(problem.toJSON())
-}
-
-function problemOf(request: FastifyRequest, error: FastifyError | ApiProblem): ApiProblem {
-  if (error instanceof ApiProblem) return error
-  if (error instanceof OutcomeUnknown) {
-    const detail = `${sentence(error.message)} The change may have been made or not: look when the store is back. Repeating it is safe with the same Idempotency-Key.`
-    return new ApiProblem(503, 'Outcome unknown', detail)
-  }
-  if (error instanceof StoreUnwritable) {
-    const detail = `${sentence(error.message)} Nothing was changed. To change this instance alone meanwhile: ?scope=local on switch, drain and enable.`
-    return new ApiProblem(503, 'The store takes no changes', detail)
-  }
-  if (error instanceof StoreUnavailable) {
-    const detail = `${sentence(error.message)} Nothing was changed; try again. To change this instance alone meanwhile: ?scope=local on switch, drain and enable.`
-    return new ApiProblem(503, 'The store is away', detail)
-  }
-  const status = error.statusCode ?? 500
-  if (status === 413) return new ApiProblem(413, 'Body too large', `A body may have at most ${MAX_BODY_BYTES} bytes.`)
-  if (status === 415) return notJson(request)
-  if (status >= 400 && status < 500) return new ApiProblem(status, 'Bad request', error.message)
-  return new ApiProblem(500, 'Internal error', 'This should not have happened; the log says more.')
-}
-
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`.replace(/\.\.$/, '.')
-}
-
-function notJson({ headers }: FastifyRequest): ApiProblem {
-  const type = clipped(headers['content-type'] ?? 'without a content type', 100)
-  const detail = `The body must be JSON, not ${type}: send -H 'content-type: application/json', or use curl --json.`
-  return new ApiProblem(415, 'Unexpected content type', detail)
 }
 
 function notFound(request: FastifyRequest): ApiProblem {

@@ -15,7 +15,7 @@ export interface Actor {
 }
 
 /** Without tokens only loopback listens, and whoever is on this machine may do everything. */
-const LOCAL: Actor = { name: 'local', role: 'admin' }
+export const LOCAL: Actor = { name: 'local', role: 'admin' }
 
 /** Who it is that another instance hands a call on for; they count only beside the fleet's token. */
 export const ACTOR_HEADER = 'x-cutover-actor'
@@ -52,6 +52,18 @@ export function authenticate(
     actor = handedOn(request)
   }
   return given === '' ? null : actor
+}
+
+/** Whether a request shows a token of ours, whoever's it is. */
+export function showsOurToken(
+  { headers }: FastifyRequest,
+  tokens: readonly AdminToken[],
+  fleetToken: string | null,
+): boolean {
+  const [, given = ''] = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? []
+  const digest = createHash('sha256').update(given).digest()
+  const fleet = fleetToken === null ? [] : [createHash('sha256').update(fleetToken).digest()]
+  return [...tokens.map(({ sha256 }) => sha256), ...fleet].filter((each) => timingSafeEqual(each, digest)).length > 0
 }
 
 /** Whom another instance speaks for. */

@@ -20,6 +20,13 @@ const TOO_SLOW = [
   '{"type":"urn:cutover:problem:too-slow","title":"Too slow","status":408,"detail":"The body did not come in time; send it within 10 seconds."}',
 ].join('\r\n')
 
+/** Ends the connections of a server, and lets it listen no more. Fastify leaves a server alone that it did not make listen. */
+export async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  server.closeAllConnections()
+  await closed
+}
+
 interface Connection {
   readonly peer: string
   /** When it last began or ended a request, or was opened; monotonic ms. */

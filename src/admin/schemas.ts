@@ -200,6 +200,7 @@ export const answers = {
     version: text,
     parts: { type: 'object', additionalProperties: health },
   }),
+  PreviewLink: object({ url: text, expiresAt: text }),
   Ready: object({ ready: flag, reason: { type: ['string', 'null'] } }),
   Live: object({ status: { const: 'ok' } }),
   Problem: object(

@@ -1,6 +1,6 @@
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
-import type { ListenAddress } from './config.ts'
+import type { ListenAddress, TcpAddress } from './config.ts'
 
 /** What `listen` can name; an inherited socket (`fd:3`) has no address. */
 export type ListenTarget = ListenAddress | { readonly kind: 'fd'; readonly fd: number }
@@ -28,6 +28,12 @@ export function parseListen(text: string): ListenTarget | undefined {
 /** `0660` or `660`, in octal; undefined for anything else. */
 export function parseMode(text: string): number | undefined {
   return /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined
+}
+
+/** Like parseListen, for what has host and port. */
+export function parseTcpListen(text: string): TcpAddress | undefined {
+  const target = parseListen(text)
+  return target?.kind === 'tcp' ? target : undefined
 }
 
 /** The spelling that parseListen reads back. */

@@ -54,12 +54,21 @@ function checkListeners({ proxy, admin }: FileSettings, problems: Problems): voi
     checkMode(proxy.listen, 'proxy.listen', problems)
     checkProxyProtocol(proxy, problems)
   }
-  if (problems.has('admin.listen')) return
-  take(admin.listen.address, 'admin.listen')
-  refuseListenNotYet(admin.listen, 'admin.listen', problems)
-  checkMode(admin.listen, 'admin.listen', problems)
-  if (problems.has('admin.tokens') || admin.tokens.length > 0 || isLoopback(admin.listen.address)) return
-  problems.add('admin.listen', 'only loopback may listen without tokens; add admin.tokens or listen on 127.0.0.1')
+  if (!problems.has('admin.listen')) {
+    take(admin.listen.address, 'admin.listen')
+    refuseListenNotYet(admin.listen, 'admin.listen', problems)
+    checkMode(admin.listen, 'admin.listen', problems)
+    refuseOpen(admin.listen.address, 'admin.listen', admin, problems)
+  }
+  if (problems.has('admin.preview') || admin.preview === null) return
+  take(admin.preview, 'admin.preview')
+  refuseOpen(admin.preview, 'admin.preview', admin, problems)
+}
+
+/** Without tokens, whoever reaches a listener may use it. */
+function refuseOpen(address: ListenTarget, at: string, { tokens }: FileSettings['admin'], problems: Problems): void {
+  if (problems.has('admin.tokens') || tokens.length > 0 || isLoopback(address)) return
+  problems.add(at, 'only loopback may listen without tokens; add admin.tokens or listen on 127.0.0.1')
 }
 
 /** Only a socket file has permissions. */
@@ -129,6 +138,7 @@ function resolve(settings: FileSettings, raw: JsonObject): Config {
       hosts: admin.hosts,
       tokens: admin.tokens.map(hashed),
       connections: admin.connections,
+      preview: admin.preview,
       readyAllow: admin.readyAllow,
     },
     store: { redis: topology(store.redis), tls: store.tls ?? null, prefix: store.prefix, path: store.path },

@@ -5,10 +5,16 @@ import type { JsonObject } from '../model/state.ts'
  * this process has opened.
  */
 export type ListenAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | TcpAddress
   /** `mode`: permissions of the socket file; absent = as the umask says. */
   | { readonly kind: 'unix'; readonly path: string; readonly mode?: number }
   | { readonly kind: 'fd'; readonly fd: number }
+
+export interface TcpAddress {
+  readonly kind: 'tcp'
+  readonly host: string
+  readonly port: number
+}
 
 /** A listener for clients; `proxyProtocol`: every connection opens with a PROXY header, version 1 or 2. */
 export type ProxyListener = ListenAddress & { readonly proxyProtocol?: true }
@@ -57,6 +63,8 @@ export interface AdminSettings {
   readonly tokens: readonly AdminToken[]
   /** At once; 0 = no limit. */
   readonly connections: number
+  /** Where pages of previews are served; null = nowhere but at the admin API, in a sandbox. */
+  readonly preview: TcpAddress | null
   /** CIDRs that may ask /ready. */
   readonly readyAllow: readonly string[]
 }

@@ -34,6 +34,7 @@ async function run(init: ControlInit): Promise<void> {
     proxies,
     load: () => loadConfig(file, process.env),
     adminListen: { fd: init.adminFd },
+    previewListen: init.previewFd === null ? null : { fd: init.previewFd },
     resumed: init.resumed,
     joinAnyway: init.joinAnyway,
     known,

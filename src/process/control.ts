@@ -4,8 +4,8 @@ import type { ControlInit, FromChild, ToChild } from './ipc.ts'
 import { BackOff } from './slot.ts'
 
 export interface ControlOptions {
-  /** Descriptor of the admin API's socket. */
-  readonly adminFd: number
+  /** Descriptors of the sockets that it serves: the admin API's, and that of previews where there is one. */
+  readonly fds: readonly number[]
   /** Of ours, for compiled code. */
   readonly cache: string
   readonly log: Logger
@@ -69,8 +69,8 @@ export class Control {
   }
 
   private fork(): Child {
-    const { adminFd, cache } = this.options
-    const control: Child = new Child('control', 'control', [adminFd], cache, (message) => this.hear(control, message))
+    const { fds, cache } = this.options
+    const control: Child = new Child('control', 'control', fds, cache, (message) => this.hear(control, message))
     void control.exited.then((how) => {
       if (this.standby === control) this.standby = null
       if (this.current === control) this.ended(control, how)

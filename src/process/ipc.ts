@@ -44,6 +44,8 @@ export interface ControlInit {
   readonly state: StateCopy | null
   readonly identity: Identity
   readonly adminFd: number
+  /** null = previews have no origin of their own. */
+  readonly previewFd: number | null
   readonly wire: string
   readonly roster: Roster
 }

@@ -19,3 +19,14 @@ export function urlOf(address: AddressInfo | string): string {
   if (typeof address === 'string') return `unix:${address}`
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
+
+/** Says which key of the configuration it was when a listener cannot be opened. */
+export async function forKey<T>(key: string, listening: Promise<T>): Promise<T> {
+  try {
+    return await listening
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const reason = code === 'EADDRINUSE' ? 'something else listens there already' : message
+    throw new Error(`${key}: cannot listen: ${reason}`, { cause: error })
+  }
+}

@@ -24,6 +24,7 @@ export async function runAlone({ config, load, file, joinAnyway, log, stopAsked 
     identity,
     proxies,
     adminListen,
+    previewListen: config.admin.preview && listenOptions(config.admin.preview),
     resumed: false,
     joinAnyway,
     patienceMs: 0,

@@ -9,6 +9,7 @@ import { VitalsMeter } from '../telemetry/vitals.ts'
 import { endsWithin, FIRST_HANDED_FD, GRACE_MS } from './child.ts'
 import { Control } from './control.ts'
 import type { FromChild } from './ipc.ts'
+import { forKey } from './listen-options.ts'
 import { type Handle, type HeldSocket, hold } from './sockets.ts'
 import { StartCalledOff, StartFailed } from './start-failed.ts'
 import { KeptState } from './state-copy.ts'
@@ -36,7 +37,8 @@ export class Supervisor {
   private readonly log: Logger
   private readonly file: string
   private readonly sockets: readonly HeldSocket[]
-  private readonly admin: HeldSocket
+  /** The admin API's, and that of previews where there is one. */
+  private readonly admin: readonly HeldSocket[]
   private readonly folder: string
   private readonly identity: Identity
   private readonly control: Control
@@ -55,7 +57,7 @@ export class Supervisor {
     { config, file, joinAnyway, workers, log }: SupervisorOptions,
     folder: string,
     sockets: readonly HeldSocket[],
-    admin: HeldSocket,
+    admin: readonly [HeldSocket, ...HeldSocket[]],
   ) {
     this.config = config
     const name = config.fleet.name ?? hostname()
@@ -66,7 +68,7 @@ export class Supervisor {
     this.sockets = sockets
     this.admin = admin
     this.proxyAddresses = sockets.map(({ url }) => url)
-    this.adminAddress = admin.url
+    this.adminAddress = admin[0].url
     const wire = join(folder, 'control.sock')
     this.workers = new Workers({
       count: workers,
@@ -82,7 +84,7 @@ export class Supervisor {
       onTrouble: (message) => this.troubled(message, 1),
     })
     this.control = new Control({
-      adminFd: (admin.handles[0] as Handle).fd,
+      fds: admin.map(({ handles }) => (handles[0] as Handle).fd),
       cache: folder,
       log,
       init: () => ({
@@ -94,6 +96,7 @@ export class Supervisor {
         state: this.state.copy,
         identity: this.identity,
         adminFd: FIRST_HANDED_FD,
+        previewFd: admin.length > 1 ? FIRST_HANDED_FD + 1 : null,
         wire,
         roster: this.workers.roster(),
       }),
@@ -109,10 +112,16 @@ export class Supervisor {
     const folder = await mkdtemp(join(tmpdir(), 'cutover-'))
     try {
       for (const address of config.proxy.listen) held.push(await hold(address, workers))
-      const admin = await hold(config.admin.listen, 1)
-      held.push(admin)
+      const sockets = held.slice()
+      const admin: [HeldSocket, ...HeldSocket[]] = [await hold(config.admin.listen, 1)]
+      held.push(...admin)
+      if (config.admin.preview !== null) {
+        const preview = await forKey('admin.preview', hold(config.admin.preview, 1))
+        admin.push(preview)
+        held.push(preview)
+      }
       if (stopAsked.aborted) throw new StartCalledOff()
-      const supervisor = new Supervisor(options, folder, held.slice(0, -1), admin)
+      const supervisor = new Supervisor(options, folder, sockets, admin)
       await supervisor.run(stopAsked)
       return supervisor
     } catch (error) {
@@ -233,7 +242,7 @@ export class Supervisor {
   }
 
   private async release(): Promise<void> {
-    for (const socket of [...this.sockets, this.admin]) {
+    for (const socket of [...this.sockets, ...this.admin]) {
       socket.close()
       socket.remove?.()
     }

@@ -67,6 +67,7 @@ GET /healthz
 GET /health
 GET /ready
 GET /metrics
+POST /api/services/{service}/pools/{pool}/preview
 GET /preview/{service}/{pool}/{path}
 POST /preview/{service}/{pool}/{path}
 GET /api/instances/{id}/{path}

@@ -19,6 +19,7 @@ test('an empty file is a proxy without services, on the defaults', () => {
       hosts: [],
       tokens: [],
       connections: 256,
+      preview: null,
       readyAllow: ['127.0.0.0/8', '::1/128'],
     },
     store: { redis: null, tls: null, prefix: 'cutover', path: './data' },

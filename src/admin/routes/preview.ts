@@ -4,8 +4,13 @@ import type { SwaggerTransform } from '@fastify/swagger'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { own } from '../../model/names.ts'
 import { serversOf } from '../../model/servers.ts'
+import type { Service } from '../../model/state.ts'
+import { showsOurToken } from '../auth.ts'
 import type { AdminContext } from '../context.ts'
 import { describe } from '../openapi.ts'
+import type { PreviewAccess } from '../preview-access.ts'
+import { confined, cookieField } from '../preview-cookies.ts'
+import { SESSION_COOKIE } from '../preview-sessions.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
 
 declare module 'fastify' {
@@ -22,6 +27,9 @@ interface Params {
 /** Fields that concern one hop, or that the libraries below cannot forward. */
 const NOT_FORWARDED = ['expect', 'keep-alive', 'te', 'trailer', 'proxy-authorization', 'proxy-connection', 'upgrade']
 
+/** What an app may not say for everything else at this origin, or on this host. */
+const NOT_PASSED_ON = ['clear-site-data', 'strict-transport-security', 'public-key-pins']
+
 /** In the document the preview is one path, whatever the method. */
 const documentedPreview: SwaggerTransform = ({ url }) => {
   const schema = describe({ tag: 'traffic', summary: 'Reach a pool that gets no traffic, to test it before a switch' })
@@ -33,11 +41,30 @@ function withinPreview(location: string, { service, pool }: Params): string {
   return /^\/(?!\/)/.test(location) ? `/preview/${service}/${pool}${location}` : location
 }
 
+/** A pool of a service, which has to be there. Throws 404. */
+export function requirePool({ control }: AdminContext, name: string, pool: string): Service {
+  const { services } = control.state
+  const service = own(services, name)
+  if (service === undefined) throw unknownProblem('service', name, Object.keys(services))
+  if (own(service.spec.pools, pool) === undefined) throw unknownProblem('pool', pool, Object.keys(service.spec.pools))
+  return service
+}
+
+/** Where a preview is asked for: at the admin API, or at the origin of previews. */
+export type PreviewOrigin = 'admin' | 'own'
+
 /**
- * Reaches a pool that gets no traffic, to test it before a switch. What it answers is foreign to this API: it runs in a
- * sandbox of its own in a browser, and the token that opened it stays here.
+ * Reaches a pool that gets no traffic, to test it before a switch. What it answers is foreign to the admin API: there, a
+ * browser is sent to the origin of previews, or runs it in a sandbox where there is none. Tokens and cookies of ours stay
+ * here.
  */
-export function previewRoutes(app: FastifyInstance, context: AdminContext): void {
+export function previewRoutes(
+  app: FastifyInstance,
+  context: AdminContext,
+  access: PreviewAccess,
+  origin: PreviewOrigin,
+): void {
+  const { tokens } = context.settings
   let turn = 0
   app.decorateRequest('previewUrl', '')
   app.addHook('onRoute', (route) => {
@@ -47,12 +74,7 @@ export function previewRoutes(app: FastifyInstance, context: AdminContext): void
 
   const pick = (request: FastifyRequest): string => {
     const { service: name, pool } = request.params as Params
-    const { services } = context.control.state
-    const service = own(services, name)
-    if (service === undefined) throw unknownProblem('service', name, Object.keys(services))
-    if (own(service.spec.pools, pool) === undefined) {
-      throw unknownProblem('pool', pool, Object.keys(service.spec.pools))
-    }
+    const service = requirePool(context, name, pool)
     const servers = serversOf(service, pool).filter(({ state }) => state !== 'maint')
     const up = servers.filter(({ key }) => context.control.health(key).health === 'up')
     const usable = up.length > 0 ? up : servers
@@ -60,6 +82,25 @@ export function previewRoutes(app: FastifyInstance, context: AdminContext): void
     if (server === undefined)
       throw new ApiProblem(503, 'No server', `Pool ${pool} of ${name} has no server to preview.`)
     return server.url
+  }
+
+  /** Which cookies go to the app: those that it has set in this browser; without a browser, those that were sent for it. */
+  const isOfApp = (name: string, { previewSession, headers }: FastifyRequest): boolean => {
+    if (name === SESSION_COOKIE) return false
+    return previewSession === null ? headers['sec-fetch-site'] === undefined : previewSession.cookies.has(name)
+  }
+
+  /** Whatever is or may be a token of ours stays here. */
+  const mayForwardAuthorization = (request: FastifyRequest): boolean => {
+    if (request.headers.authorization === undefined || showsOurToken(request, tokens, context.fleetToken)) return false
+    return tokens.length === 0 || request.previewSession !== null
+  }
+
+  const ownCookie = (setCookie: string, { previewSession }: FastifyRequest, prefix: string): string[] => {
+    const [name = ''] = setCookie.split('=')
+    if (name.trim() === SESSION_COOKIE) return []
+    if (previewSession !== null) access.sessions.learn(previewSession, name.trim())
+    return [confined(setCookie, prefix)]
   }
 
   void app.register(httpProxy, {
@@ -72,25 +113,39 @@ export function previewRoutes(app: FastifyInstance, context: AdminContext): void
     config: { swaggerTransform: documentedPreview, role: 'operate', streamsBody: true },
     // The library would put the pattern of the path in front, not the path.
     internalRewriteLocationHeader: false,
-    preHandler: (request, _reply, done) => {
+    preHandler: (request, reply, done) => {
       request.previewUrl = pick(request)
-      done()
+      const isPage = request.method === 'GET' && request.headers['sec-fetch-mode'] === 'navigate'
+      const link = origin === 'admin' && isPage ? access.link(request, request.url) : null
+      if (link === null) done()
+      else reply.header('cache-control', 'no-store').redirect(link.url, 303)
     },
     replyOptions: {
       getUpstream: (request) => (request as FastifyRequest).previewUrl,
       // The library repeats a GET answered 503 ten times; a preview shows what the server says.
       retryDelay: () => null,
-      rewriteRequestHeaders: (_request, headers) => {
-        const kept = { ...headers }
+      rewriteRequestHeaders: (raw, headers) => {
+        const request = raw as FastifyRequest
+        const { cookie, authorization, ...kept } = headers
         for (const name of NOT_FORWARDED) delete kept[name]
-        if (context.settings.tokens.length > 0) delete kept.authorization
+        const field = cookieField(cookie, (name) => isOfApp(name, request))
+        if (field !== undefined) kept.cookie = field
+        if (mayForwardAuthorization(request)) kept.authorization = authorization
         return kept
       },
-      rewriteHeaders: (headers, request) => {
-        const { connection, 'keep-alive': _keepAlive, location, ...rest } = headers
-        for (const name of String(connection ?? '').split(',')) delete rest[name.trim().toLowerCase()]
-        const there = location === undefined ? {} : { location: withinPreview(location, request?.params as Params) }
-        return { ...rest, ...there, 'content-security-policy': 'sandbox allow-scripts allow-forms' }
+      rewriteHeaders: (headers, raw) => {
+        const { connection, 'keep-alive': _keepAlive, location, 'set-cookie': set = [], ...rest } = headers
+        for (const name of [...String(connection ?? '').split(','), ...NOT_PASSED_ON])
+          delete rest[name.trim().toLowerCase()]
+        const request = raw as FastifyRequest<{ Params: Params }>
+        const { service, pool } = request.params
+        const setCookies = [set].flat().flatMap((each) => ownCookie(each, request, `/preview/${service}/${pool}`))
+        return {
+          ...rest,
+          ...(location === undefined ? {} : { location: withinPreview(location, request.params) }),
+          ...(setCookies.length === 0 ? {} : { 'set-cookie': setCookies }),
+          ...(origin === 'admin' ? { 'content-security-policy': 'sandbox allow-scripts allow-forms' } : {}),
+        }
       },
       onResponse: (_request, reply, response) => {
         const { stream } = response as unknown as { stream: Readable }

@@ -1,10 +1,12 @@
 import { type StaticDecode, Type } from 'typebox'
-import { type ListenTarget, parseCidr, parseHost, parseListen, parseMode } from '../addresses.ts'
+import { type ListenTarget, parseCidr, parseHost, parseListen, parseMode, parseTcpListen } from '../addresses.ts'
 import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { ServiceSchema } from './service.ts'
 
 const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or unix:/path'
+
+const PREVIEW_MESSAGE = 'expected host and port, such as 127.0.0.1:9901'
 
 const address = (description: string) => kind.parsed(parseListen, { description, errorMessage: LISTEN_MESSAGE })
 
@@ -186,6 +188,11 @@ const AdminSection = kind.section(
       description:
         'Connections at once; beyond them, the longest silent one of whoever has the most gives way. 0 = no limit.',
       default: 256,
+    }),
+    preview: Type.Union([kind.parsed(parseTcpListen, { errorMessage: PREVIEW_MESSAGE }), kind.off()], {
+      description: 'Where pages of previews are served, an origin of their own: 127.0.0.1:9901; or off.',
+      errorMessage: `${PREVIEW_MESSAGE}, or off`,
+      default: 'off',
     }),
     readyAllow: networks('Networks that may ask /ready.', ['127.0.0.0/8', '::1/128']),
   },
