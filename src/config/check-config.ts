@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { JsonObject } from '../model/state.ts'
 import { formatListen, isLoopback, type ListenTarget } from './addresses.ts'
+import { checkBounds, tooManyRoutes } from './check-bounds.ts'
 import { checkMeaning } from './check-service.ts'
 import { checkTlsFiles } from './check-tls.ts'
 import type { AdminToken, Config, ListenAddress, Problem, ProxyListener, RedisTopology } from './config.ts'
@@ -103,12 +104,19 @@ function checkServices({ services }: FileSettings, problems: Problems): void {
   for (const [name, service] of Object.entries(services)) {
     const path = childPath('services', name)
     checkMeaning(service, path, problems)
-    if (isKeyed(service) && isKeyed(service.pools)) checkTlsFiles(service.pools, path, problems)
+    if (!isKeyed(service)) continue
+    if (isKeyed(service.pools)) checkTlsFiles(service.pools, path, problems)
+    checkBounds(service, path, problems)
   }
   const located = Object.entries(services).filter(([name]) => {
     const path = childPath('services', name)
     return !problems.has(childPath(path, 'hosts')) && !problems.has(childPath(path, 'paths'))
   })
+  const tooMany = tooManyRoutes(located.map(([, service]) => service))
+  if (tooMany !== null) {
+    problems.add('services', tooMany)
+    return
+  }
   for (const { path, message } of findOverlaps(Object.fromEntries(located))) problems.add(path, message)
 }
 

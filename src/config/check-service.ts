@@ -1,6 +1,7 @@
 import { listed } from '../model/names.ts'
 import type { PoolSpec, ServiceSpec, Split } from '../model/spec.ts'
 import { shareOf, WHOLE } from '../model/split.ts'
+import { checkBounds } from './check-bounds.ts'
 import { checkServerTls, checkTlsFiles } from './check-tls.ts'
 import type { Problem } from './config.ts'
 import { NOT_YET_IN_SERVICE, refuseNotYet } from './not-yet.ts'
@@ -25,12 +26,13 @@ export function checkService(name: string, source: unknown, path = ''): CheckedS
   return problems.list.length === 0 ? { ok: true, spec: resolve(settings) } : { ok: false, problems: problems.list }
 }
 
-/** Like `checkService`, for what people write now: the files that it names must be there, too. */
+/** Like `checkService`, for what people write now: the files that it names must be there, and it keeps to our bounds. */
 export function checkNewService(name: string, source: unknown, path = ''): CheckedService {
   const checked = checkService(name, source, path)
   if (!checked.ok) return checked
   const problems = new Problems()
   checkTlsFiles(checked.spec.pools, path, problems)
+  checkBounds(checked.spec, path, problems)
   return problems.list.length === 0 ? checked : { ok: false, problems: problems.list }
 }
 

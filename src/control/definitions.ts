@@ -1,3 +1,4 @@
+import { tooManyRoutes } from '../config/check-bounds.ts'
 import { checkNewService, checkService } from '../config/check-service.ts'
 import { mergePatch } from '../config/merge.ts'
 import { findOverlaps } from '../config/overlaps.ts'
@@ -76,13 +77,16 @@ function splitRefusal(service: Service, made: ReturnType<CommandMaker>): ReturnT
   return { refusal: { kind: 'invalid', problems: [{ path: 'split', message }] } }
 }
 
-/** Where services as changed would answer to what another answers to. */
+/** What is wrong with the hosts and paths of services as changed: too many, or what another service answers to. */
 export function overlaps(state: State, changed: ReadonlyMap<string, Definition | null>): Problem[] {
   const all = new Map(Object.values(state.services).map(({ name, spec }) => [name, spec]))
   for (const [name, definition] of changed) {
     if (definition === null) all.delete(name)
     else all.set(name, definition.spec)
   }
+  const tooMany = tooManyRoutes(all.values())
+  const touched = [...changed.values()].some((definition) => definition !== null)
+  if (tooMany !== null && touched) return [{ path: 'hosts', message: tooMany }]
   return findOverlaps(Object.fromEntries(all))
     .filter(({ service }) => changed.has(service))
     .map(({ path, message }) => ({ path, message }))

@@ -1,0 +1,88 @@
+import { parseHost } from './addresses.ts'
+import { childPath, type Problems, quote } from './problems.ts'
+import { isKeyed } from './read.ts'
+
+/** Hosts × paths of one service, at most. Each is an entry in the table of every worker. */
+export const MAX_ROUTES_OF_SERVICE = 10_000
+/** Hosts × paths of all services together, at most. */
+export const MAX_ROUTES = 100_000
+
+/** Fields that Cutover sets itself, or that concern the connection of the probe and not the request. RFC 9110 §7.6.1, §6.4, §10.1.1. */
+const NOT_FOR_PROBES: ReadonlySet<string> = new Set([
+  ...[
+    'connection',
+    'keep-alive',
+    'proxy-connection',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+    'http2-settings',
+  ],
+  ...['content-length', 'expect', 'proxy-authenticate', 'proxy-authorization'],
+])
+
+/** What is bounded of a service, as read from a definition or resolved. */
+interface Bounded {
+  readonly hosts: readonly string[]
+  readonly paths: readonly string[]
+  readonly health: { readonly host: string; readonly headers: Readonly<Record<string, string>> } | null
+}
+
+/** How many entries a service has in the table. */
+export function routeCount({ hosts, paths }: Pick<Bounded, 'hosts' | 'paths'>): number {
+  return Math.max(1, hosts.length) * paths.length
+}
+
+/**
+ * What people may not write although it could be read: a stored definition that has it stays in force. `service` may
+ * have gaps where `problems` already tells of something.
+ */
+export function checkBounds(service: Bounded, path: string, problems: Problems): void {
+  if (Array.isArray(service.hosts) && Array.isArray(service.paths)) {
+    const count = routeCount(service)
+    if (count > MAX_ROUTES_OF_SERVICE) {
+      const { hosts, paths } = service
+      const message = `${hosts.length} hosts × ${paths.length} paths are ${count} routes, more than the ${MAX_ROUTES_OF_SERVICE} that a service may have; use wildcards, shorter paths or several services`
+      problems.add(childPath(path, 'hosts'), message)
+    }
+  }
+  const { health } = service
+  if (!isKeyed(health)) return
+  const at = childPath(path, 'health')
+  if (isKeyed(health.headers)) checkProbeFields(Object.keys(health.headers), childPath(at, 'headers'), problems)
+  if (typeof health.host === 'string' && health.host !== '' && !isHostAndPort(health.host)) {
+    problems.add(
+      childPath(at, 'host'),
+      `expected a host such as app.internal or app.internal:8080, got ${quote(health.host)}`,
+    )
+  }
+}
+
+/** What is wrong with the routes of all services together; null = nothing. */
+export function tooManyRoutes(services: Iterable<Pick<Bounded, 'hosts' | 'paths'>>): string | null {
+  let count = 0
+  for (const service of services) count += routeCount(service)
+  if (count <= MAX_ROUTES) return null
+  return `hosts × paths of all services are ${count} routes, more than the ${MAX_ROUTES} there may be; use wildcards or shorter paths`
+}
+
+function checkProbeFields(names: readonly string[], path: string, problems: Problems): void {
+  const seen = new Map<string, string>()
+  for (const name of names) {
+    const at = childPath(path, name)
+    // Careless servers read `Content_Length` as the field that it looks like.
+    const lower = name.toLowerCase().replaceAll('_', '-')
+    const other = seen.get(lower)
+    if (lower === 'host') problems.add(at, 'is set by health.host')
+    else if (NOT_FOR_PROBES.has(lower))
+      problems.add(at, 'cannot be set: Cutover frames the probe and keeps its connection itself')
+    else if (other !== undefined) problems.add(at, `is the same field as ${quote(other)}`)
+    seen.set(lower, name)
+  }
+}
+
+function isHostAndPort(text: string): boolean {
+  const [, host = '', port] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? []
+  return parseHost(host) !== undefined && (port === undefined || Number(port) <= 65_535)
+}
