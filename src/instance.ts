@@ -7,13 +7,15 @@ import { formatListen } from './config/addresses.ts'
 import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
-import { problemLines } from './config/problems.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { ControlHalf } from './control/control-half.ts'
 import { Fleet } from './control/fleet/fleet.ts'
 import { Self } from './control/fleet/self.ts'
+import { LastReadableFile } from './control/last-readable-file.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
+import type { Resolve } from './control/resolve.ts'
+import { UnreadableLog } from './control/unreadable-log.ts'
 import type { Change } from './model/state.ts'
 import { forKey, urlOf } from './process/listen-options.ts'
 import type { ListenOptions } from './proxy/client/listen.ts'
@@ -45,6 +47,8 @@ export interface InstanceOptions {
   readonly known?: Snapshot | null
   /** Told of every state before it is in force, and of the change that led to it, where that is known. */
   readonly onState?: (store: Store, change: Change | null) => void
+  /** How definitions are read; `checkService` unless it is given. */
+  readonly resolve?: Resolve
   /** Called with the configuration whenever it was read again and applied. */
   readonly onConfigured?: (config: Config) => void
 }
@@ -56,6 +60,7 @@ export class Instance {
   private readonly store: Store
   private readonly control: ControlHalf
   private readonly file: ConfigurationFile
+  private readonly lastReadable: LastReadableFile
   private readonly overrides: LocalOverrides
   private readonly self: Self
   private readonly fleet: Fleet
@@ -67,9 +72,14 @@ export class Instance {
     this.options = options
     const redis = this.redisStore()
     this.store = redis ?? this.embeddedStore()
+    const folder = resolve(config.store.path)
+    const address = formatListen(config.admin.listen)
+    const lastKnown = () => redis?.lastKnown ?? null
+    this.lastReadable = new LastReadableFile(folder, address, lastKnown, (message) => log.warn(message))
     this.control = new ControlHalf({
       store: this.store,
-      resolve: checkService,
+      resolve: options.resolve ?? checkService,
+      memory: this.lastReadable,
       name: identity.name,
       fleet: {
         others: () => this.fleet.others(),
@@ -78,13 +88,7 @@ export class Instance {
       onProgress: () => this.fleet.report(),
     })
     this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed })
-    this.overrides = new LocalOverrides(
-      this.control.controller,
-      this.store,
-      resolve(config.store.path),
-      formatListen(config.admin.listen),
-      log,
-    )
+    this.overrides = new LocalOverrides(this.control.controller, this.store, folder, address, log)
     this.self = new Self({
       control: this.control,
       store: this.store,
@@ -142,7 +146,11 @@ export class Instance {
     const { log, proxies } = this.options
     const { onState = () => undefined } = this.options
     this.store.subscribe((_documents, change) => onState(this.store, change))
+    await this.lastReadable.load()
     await this.control.start()
+    const { controller } = this.control
+    const unreadable = new UnreadableLog(log)
+    controller.watch(() => unreadable.tell(controller.cannotFollow))
     onState(this.store, null)
     this.store.onStatus(() => {
       if (!takesChanges(this.store)) return
@@ -151,9 +159,6 @@ export class Instance {
     await this.overrides.resume()
     await this.fleet.join()
     const revision = await this.configure()
-    for (const { name, problems } of this.control.controller.invalid) {
-      log.error({ service: name, problems: problemLines(problems) }, 'a stored service cannot be used and is left out')
-    }
     await proxies.start(this.control, revision)
     await this.startAdmin()
     // Only now it is known where we can be asked.
@@ -244,6 +249,7 @@ export class Instance {
     this.fleet.stop()
     this.options.proxies.close()
     this.control.stop()
+    await this.lastReadable.close()
     await this.store.close()
   }
 }

@@ -41,6 +41,7 @@ const drained = {
   cut: { ...count, description: 'Requests that were cut at the deadline meanwhile.' },
   scope: { const: 'local', description: 'It was done to this instance alone.' },
   ...leftOut,
+  cannotFollow: { ...names, description: 'Instances that cannot read a definition, and go on with the one before.' },
   mayBeLost: { const: true, description: 'No replica of the store has it yet: a fail-over now would lose it.' },
 }
 
@@ -125,6 +126,11 @@ export const answers = {
           problem: { type: ['string', 'null'], description: 'Why it was not applied, or what a reload failed for.' },
         }),
         description: 'The configuration file it has read.',
+      },
+      cannotFollow: {
+        type: 'array',
+        items: object({ service: text, problem: text }),
+        description: 'Services whose definitions it cannot read: it goes on with those that it could read last.',
       },
       overrides: listOf('Override'),
       processes: {

@@ -28,6 +28,8 @@ export interface Written {
   readonly scope?: 'local'
   /** Instances that have gone without taking leave: what they have in force is not known, and they were not waited for. */
   readonly leftOut?: readonly string[]
+  /** Instances that cannot read what was defined: they go on with what they could read last. */
+  readonly cannotFollow?: readonly string[]
   /** The store has it, and none of its replicas: a fail-over now would lose it. */
   readonly mayBeLost?: true
 }
@@ -86,6 +88,7 @@ export async function settle(
   const settled = await context.control.settled(revision, drains, waitMs, here)
   const { applied, reopened, cut, lost, leftOut } = settled
   reply.header('etag', `"${revision}"`)
+  const cannotFollow = here ? {} : whoCannotFollow(context, revision, changed)
   const drained = drains.filter((drain) => applied && isIdle(drain, settled)).map(({ name }) => name)
   if (waitMs > 0 && lost) throw lostProblem(revision)
   if (waitMs > 0 && reopened.length > 0) throw overtaken(revision, reopened)
@@ -94,7 +97,7 @@ export async function settle(
     const now = await restOf(context, Object.keys(settled.busy))
     const busy = Object.fromEntries(Object.entries(now).map(([key, count]) => [key, Math.max(1, count)]))
     const inFleet = context.fleet.live().length > 0
-    throw notYet({ revision, changed }, waitMs, drains, { ...settled, busy }, inFleet)
+    throw notYet({ revision, changed }, waitMs, drains, { ...settled, busy }, inFleet, cannotFollow)
   }
   return {
     revision,
@@ -102,8 +105,16 @@ export async function settle(
     ...(here ? { scope: 'local' as const } : {}),
     ...(drains.length === 0 ? {} : { drained, cut }),
     ...(leftOut.length === 0 ? {} : { leftOut }),
+    ...cannotFollow,
     ...(unreplicated ? { mayBeLost: true as const } : {}),
   }
+}
+
+/** The instances that cannot read a service that this revision has changed. */
+function whoCannotFollow({ control }: AdminContext, revision: number, changed: boolean): Pick<Written, 'cannotFollow'> {
+  const services = Object.values(control.state.services).filter((service) => changed && service.revision === revision)
+  const cannotFollow = control.convergence.cannotFollow(services.map(({ name }) => name))
+  return cannotFollow.length === 0 ? {} : { cannotFollow }
 }
 
 function lostProblem(revision: number): ApiProblem {
@@ -127,6 +138,7 @@ function notYet(
   drains: readonly Drain[],
   { lagging, busy, busyAt, leftOut }: Settled,
   inFleet: boolean,
+  cannotFollow: Pick<Written, 'cannotFollow'>,
 ): ApiProblem {
   const underWay = drains
     .map(({ name, keys }) => {
@@ -136,7 +148,11 @@ function notYet(
     })
     .filter(({ inFlight }) => inFlight > 0)
   const missing = [
-    ...lagging.map((name) => `${name} has not applied it`),
+    ...lagging.map((name) =>
+      cannotFollow.cannotFollow?.includes(name) === true
+        ? `${name} cannot read the definition, and goes on with the one before`
+        : `${name} has not applied it`,
+    ),
     ...underWay.map(
       ({ name, inFlight, at }) =>
         `${name} has ${inFlight} request${inFlight === 1 ? '' : 's'} under way${at === undefined ? '' : ` at ${at.join(', ')}`}`,
@@ -150,6 +166,7 @@ function notYet(
     revision,
     changed,
     missing: { lagging, underWay },
+    ...cannotFollow,
     ...(leftOut.length === 0 ? {} : { leftOut }),
   })
 }

@@ -1,14 +1,16 @@
 import type { Facts, Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
+import type { CannotFollow } from '../model/fleet.ts'
 import type { KnownHealth, ToControl, ToProxy, Totals, UnderWayReport, Vitals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
+import { servingKeys } from '../model/servers.ts'
 import { serviceChanges } from '../model/service-changes.ts'
 import type { Service, State, StateName } from '../model/state.ts'
 import type { TableService } from '../model/table.ts'
 import { compileService, tableChange, wholeTable } from '../model/table.ts'
 import type { Store } from '../store/store.ts'
-import type { CommandMaker, Resolve, Result } from './controller.ts'
+import type { CommandMaker, Result } from './controller.ts'
 import { Controller } from './controller.ts'
 import type { Goal, Waited } from './fleet/convergence.ts'
 import { Convergence } from './fleet/convergence.ts'
@@ -20,6 +22,9 @@ import { HealthBook } from './health-book.ts'
 import type { ControlEnd } from './link.ts'
 import { Progress } from './progress.ts'
 import { Reports } from './reports.ts'
+import type { Resolve } from './resolve.ts'
+import type { Memory } from './unreadable.ts'
+import { whyUnreadable } from './unreadable.ts'
 
 /** How things stand with a change that was waited for. */
 export interface Settled extends Waited {
@@ -32,6 +37,8 @@ export interface Settled extends Waited {
 export interface ControlHalfOptions {
   readonly store: Store
   readonly resolve: Resolve
+  /** Of definitions that were readable in a process before this one. */
+  readonly memory?: Memory
   /** Of this instance. */
   readonly name?: string
   /** The instances that share the store; by itself without. */
@@ -68,7 +75,7 @@ export class ControlHalf {
   /** Compiled services, as long as they stay the same. */
   private readonly tables = new WeakMap<Service, TableService>()
 
-  constructor({ store, resolve, name = 'this instance', fleet = ALONE, onProgress }: ControlHalfOptions) {
+  constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, onProgress }: ControlHalfOptions) {
     this.store = store
     this.healthBook = new HealthBook(this.links)
     this.progress = new Progress(() => {
@@ -83,7 +90,7 @@ export class ControlHalf {
       unreadable: () => fleet.unreadable(),
       ownName: name,
     })
-    this.controller = new Controller(store, resolve, () => this.facts())
+    this.controller = new Controller(store, resolve, () => this.facts(), memory)
     this.followed = this.controller.state
   }
 
@@ -217,6 +224,18 @@ export class ControlHalf {
       if (isCurrent || lost || reopened.length > 0 || performance.now() >= deadline)
         return { ...waited, reopened, cut, lost }
     }
+  }
+
+  /** What this instance cannot follow, by service; null = nothing. */
+  cannotFollow(): Readonly<Record<string, CannotFollow>> | null {
+    const services = this.controller.cannotFollow
+    if (services.length === 0) return null
+    return Object.fromEntries(
+      services.map((unreadable) => {
+        const service = own(this.state.services, unreadable.name)
+        return [unreadable.name, { problem: whyUnreadable(unreadable), serves: service ? servingKeys(service) : [] }]
+      }),
+    )
   }
 
   health(key: string): ServerHealth {

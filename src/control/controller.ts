@@ -7,17 +7,13 @@ import type { LocalCommand, Override } from '../model/overrides.ts'
 import { overridden } from '../model/overrides.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
 import { isRelative, overtakenRefusal } from '../model/relative.ts'
-import type { ServiceSpec } from '../model/spec.ts'
-import type { Change, Documents, JsonObject, Service, ServiceDocument, State } from '../model/state.ts'
+import type { Change, Documents, Service, ServiceDocument, State } from '../model/state.ts'
 import { EMPTY_DOCUMENTS } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
 import { StoreUnavailable } from '../store/store.ts'
-
-/** How a definition becomes a specification; its face in `config`. */
-export type Resolve = (
-  name: string,
-  source: JsonObject,
-) => { readonly ok: true; readonly spec: ServiceSpec } | { readonly ok: false; readonly problems: readonly Problem[] }
+import type { Resolve } from './resolve.ts'
+import type { Memory, UnreadableService } from './unreadable.ts'
+import { Unreadable, whyUnreadable } from './unreadable.ts'
 
 /** Makes a command from the state it will be decided on; made anew when another change came in between. */
 export type CommandMaker = (
@@ -44,12 +40,6 @@ interface Decided {
   readonly change: Change
 }
 
-/** A definition in the store that this version cannot make sense of; its service is left out. */
-export interface InvalidService {
-  readonly name: string
-  readonly problems: readonly Problem[]
-}
-
 /** Someone else's changes came first this often in a row: something is wrong with the store. */
 const MAX_TRIES = 100
 const EMPTY_STATE: State = { ...EMPTY_DOCUMENTS, services: {} }
@@ -61,7 +51,6 @@ const EMPTY_STATE: State = { ...EMPTY_DOCUMENTS, services: {} }
 export class Controller {
   /** What is in force here: the store's state, but for overrides. */
   state: State = EMPTY_STATE
-  invalid: readonly InvalidService[] = []
   overrides: readonly Override[] = []
   private stored: State = EMPTY_STATE
   private readonly store: Store
@@ -71,10 +60,19 @@ export class Controller {
   /** The document that a service was resolved from. */
   private readonly sources = new WeakMap<Service, ServiceDocument>()
 
-  constructor(store: Store, resolve: Resolve, facts: () => Facts) {
+  private readonly unreadable: Unreadable
+
+  /** `memory`: of definitions that were readable in a process before this one. */
+  constructor(store: Store, resolve: Resolve, facts: () => Facts, memory: Memory | null = null) {
     this.store = store
     this.resolve = resolve
     this.facts = facts
+    this.unreadable = new Unreadable(resolve, memory)
+  }
+
+  /** Services whose definitions this version cannot read. */
+  get cannotFollow(): readonly UnreadableService[] {
+    return this.unreadable.services
   }
 
   /** Reads the state. Throws StoreUnusable. */
@@ -136,9 +134,23 @@ export class Controller {
         return done(true, outcome.revision, drainsOf(command, state, state))
       case 'unchanged':
         return done(false, state.revision, drainsOf(command, state, state))
-      case 'change':
-        return { ...outcome, command }
+      case 'change': {
+        const refusal = this.cannotDecide(command, outcome.change)
+        return refusal === null ? { ...outcome, command } : { kind: 'refused', refusal }
+      }
     }
+  }
+
+  /** What is decided by an old definition may make no sense by the new one. Removing a service, or writing it whole, does. */
+  private cannotDecide({ kind }: Command, { services }: Change): Refusal | null {
+    if (kind === 'define' || kind === 'remove' || kind === 'configure') return null
+    const service = Object.keys(services).flatMap((name) => this.unreadable.has(name) ?? [])[0]
+    if (service === undefined) return null
+    const { name } = service
+    const detail =
+      `This instance cannot read the definition of ${name} (${whyUnreadable(service)}): a newer version has written it. ` +
+      'Ask an instance that can, see cannotFollow in GET /api/instances, or upgrade this one.'
+    return { kind: 'conflict', detail }
   }
 
   /** Carries out a command on this instance alone; no revision is made. */
@@ -162,7 +174,7 @@ export class Controller {
   /** Services that have not changed keep the specification they have. */
   private take(documents: Documents): void {
     const services: [string, Service][] = []
-    const invalid: InvalidService[] = []
+    const unreadable: [ServiceDocument, readonly Problem[]][] = []
     for (const [name, document] of Object.entries(documents.services)) {
       const known = own(this.stored.services, name)
       if (known !== undefined && this.sources.get(known) === document) {
@@ -174,10 +186,12 @@ export class Controller {
         const service = { ...document, spec: resolved.spec }
         this.sources.set(service, document)
         services.push([name, service])
-      } else invalid.push({ name, problems: resolved.problems })
+      } else unreadable.push([document, resolved.problems])
     }
+    const readable = services.map(([, service]) => service)
+    const others = this.unreadable.follow(unreadable, this.stored.services, readable)
+    for (const service of others) services.push([service.name, service])
     this.stored = { ...documents, services: Object.fromEntries(services) }
-    this.invalid = invalid
     this.enforce()
   }
 

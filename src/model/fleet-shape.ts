@@ -7,6 +7,19 @@ function isCounts(value: unknown): boolean {
   return isFields(value) && Object.values(value).every(isCount)
 }
 
+function isCannotFollow(value: unknown): boolean {
+  return (
+    isFields(value) &&
+    Object.values(value).every(
+      (each) =>
+        isFields(each) &&
+        typeof each.problem === 'string' &&
+        Array.isArray(each.serves) &&
+        each.serves.every((key) => typeof key === 'string'),
+    )
+  )
+}
+
 /** Whether `value` can be what an instance says of how far it has come. */
 export function isProgress(value: unknown): value is InstanceProgress {
   if (
@@ -17,7 +30,8 @@ export function isProgress(value: unknown): value is InstanceProgress {
     !isCounts(value.cut)
   )
     return false
-  const { applied } = value
+  const { applied, cannotFollow } = value
+  if (cannotFollow !== undefined && !isCannotFollow(cannotFollow)) return false
   return applied === null || (isFields(applied) && isCount(applied.revision) && typeof applied.head === 'string')
 }
 

@@ -21,6 +21,16 @@ export interface InstanceProgress {
   readonly busy: Readonly<Record<string, number>>
   /** How many were cut at their deadline so far, by target key. */
   readonly cut: Readonly<Record<string, number>>
+  /** By service, where its definition is one that this instance cannot read; absent = it can read all of them. */
+  readonly cannotFollow?: Readonly<Record<string, CannotFollow>>
+}
+
+/** How an instance stands to a service whose definition it cannot read. */
+export interface CannotFollow {
+  /** Why it cannot. */
+  readonly problem: string
+  /** Keys of targets that it sends new requests to, by what was last readable. */
+  readonly serves: readonly string[]
 }
 
 /** The configuration file that an instance has read. */

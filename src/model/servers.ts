@@ -2,7 +2,9 @@ import { unknown } from './draft.ts'
 import { own, serverPath, targetKey } from './names.ts'
 import type { Refusal } from './refusal.ts'
 import type { ServerTls } from './spec.ts'
+import { shareOf } from './split.ts'
 import type { ServerRuntime, Service, State } from './state.ts'
+import { currentSplit } from './state.ts'
 
 /** One server as it stands: its definition and what people have said of it since. */
 export interface Server {
@@ -73,6 +75,14 @@ export function unknownName(state: State, { service, pool, server }: ServerFilte
   if (pool !== undefined && !pools.has(pool)) return unknown('pool', pool, [...pools])
   const names = new Set(services.flatMap((each) => serversOf(each, pool)).map(({ name }) => name))
   return server === undefined || names.has(server) ? null : unknown('server', server, [...names])
+}
+
+/** Keys of the servers that a service sends requests to, whatever their health. */
+export function servingKeys(service: Service): string[] {
+  const split = currentSplit(service)
+  return serversOf(service)
+    .filter((server) => shareOf(split, server.pool) > 0 && isOpen(server))
+    .map(({ key }) => key)
 }
 
 /** Whether a server takes new requests as far as people are concerned; its health is another matter. */

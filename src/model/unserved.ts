@@ -1,8 +1,6 @@
 import type { Edit } from './draft.ts'
-import { isOpen, serversOf } from './servers.ts'
-import { shareOf } from './split.ts'
+import { servingKeys } from './servers.ts'
 import type { Service, State } from './state.ts'
-import { currentSplit } from './state.ts'
 
 /** A service from which a change takes routes, and the first of those that nobody would answer any more. */
 export interface Unserved {
@@ -16,10 +14,7 @@ export interface Unserved {
 
 /** Whether a service has traffic: a pool with a share has a server that takes requests, as far as people are concerned. */
 export function hasTraffic(service: Service): boolean {
-  const split = currentSplit(service)
-  return Object.keys(service.spec.pools).some(
-    (pool) => shareOf(split, pool) > 0 && serversOf(service, pool).some(isOpen),
-  )
+  return servingKeys(service).length > 0
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { storeStanding } from '../../control/store-standing.ts'
+import { whyUnreadable } from '../../control/unreadable.ts'
 import { covers, networks } from '../../model/networks.ts'
 import { describeOverride } from '../../model/overrides.ts'
 import { serversOf } from '../../model/servers.ts'
@@ -106,9 +107,13 @@ function missingChecks({ control }: AdminContext): string | null {
 }
 
 function definitions({ control }: AdminContext): Part {
-  const names = control.controller.invalid.map(({ name }) => name)
-  if (names.length === 0) return { status: 'ok', detail: null }
-  return { status: 'degraded', detail: `left out, since their definitions cannot be used: ${names.join(', ')}` }
+  const unreadable = control.controller.cannotFollow
+  if (unreadable.length === 0) return { status: 'ok', detail: null }
+  const each = unreadable.map((service) => {
+    const how = service.isServed ? 'served as last readable' : 'without servers here'
+    return `${service.name} (${whyUnreadable(service)}; ${how})`
+  })
+  return { status: 'degraded', detail: `definitions that this version cannot read: ${each.join(', ')}` }
 }
 
 function configuration(context: AdminContext): Part {

@@ -22,7 +22,7 @@ interface FileView extends FileVersion {
 interface InstanceView
   extends Omit<
     InstanceRecord,
-    'boot' | 'host' | 'sequence' | 'applied' | 'busy' | 'cut' | 'inFlight' | 'configuration'
+    'boot' | 'host' | 'sequence' | 'applied' | 'busy' | 'cut' | 'inFlight' | 'configuration' | 'cannotFollow'
   > {
   /** The one that answers. */
   readonly self: boolean
@@ -31,6 +31,7 @@ interface InstanceView
   readonly lastSeen: string
   /** The file it has read, and whether that is the one in force in the fleet. */
   readonly configuration: FileView
+  readonly cannotFollow: readonly { readonly service: string; readonly problem: string }[]
 }
 
 /** The fleet, as this instance knows it. */
@@ -43,7 +44,19 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
   }
 
   const view = (record: InstanceRecord, rest: Pick<InstanceView, 'self' | 'live' | 'lastSeen'>): InstanceView => {
-    const { id, name, address, version, startedAt, configuration, overrides, store, processes, applied } = record
+    const {
+      id,
+      name,
+      address,
+      version,
+      startedAt,
+      configuration,
+      overrides,
+      store,
+      processes,
+      applied,
+      cannotFollow = {},
+    } = record
     const { hash, version: number = null, problem = null } = configuration
     const standing = standingOf(context, { hash, version: number })
     const file = { hash, version: number, inForce: hash === inForce()?.hash, standing, problem }
@@ -57,6 +70,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
       appliedRevision,
       startedAt,
       configuration: file,
+      cannotFollow: Object.entries(cannotFollow).map(([service, { problem }]) => ({ service, problem })),
       overrides,
       ...(store === undefined ? {} : { store }),
       processes,

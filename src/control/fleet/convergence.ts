@@ -67,10 +67,13 @@ export class Convergence {
     }
     add(() => ownName, progress.busy())
     for (const member of here ? [] : this.live()) {
-      const { applied, busy: counts } = member.record
+      const { applied, busy: counts, cannotFollow = {} } = member.record
       // One that is ahead of what we know has it in force all the same; we shall know in a moment.
       const hasIt = applied !== null && applied.revision >= state.revision && lineage.has(applied)
-      if (!hasIt) lagging.push(this.nameOf(member))
+      // By an old definition it may go on with servers that are to come to rest.
+      const serves = Object.values(cannotFollow).flatMap((each) => each.serves)
+      const stays = serves.some((key) => keys.includes(key))
+      if (!hasIt || stays) lagging.push(this.nameOf(member))
       add(() => this.nameOf(member), counts)
     }
     if (!here) lagging.push(...this.idsOfUnreadable(true))
@@ -81,6 +84,14 @@ export class Convergence {
   leftOut(): readonly string[] {
     const gone = this.parts.others().filter(({ live }) => !live)
     return [...gone.map((member) => this.nameOf(member)), ...this.idsOfUnreadable(false)].sort()
+  }
+
+  /** Other instances, by name, that live and cannot read the definition of one of these services. */
+  cannotFollow(services: readonly string[]): readonly string[] {
+    return this.live()
+      .filter(({ record: { cannotFollow = {} } }) => services.some((name) => Object.hasOwn(cannotFollow, name)))
+      .map((member) => this.nameOf(member))
+      .sort()
   }
 
   /**

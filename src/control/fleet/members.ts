@@ -158,6 +158,6 @@ function placeOf({ host, address }: InstanceRecord): string[] {
   return address === '' ? [] : [`${host} ${address}`]
 }
 
-function progressOf({ boot, sequence, applied, busy, cut }: InstanceProgress): InstanceProgress {
-  return { boot, sequence, applied, busy, cut }
+function progressOf({ boot, sequence, applied, busy, cut, cannotFollow = {} }: InstanceProgress): InstanceProgress {
+  return { boot, sequence, applied, busy, cut, cannotFollow }
 }

@@ -41,12 +41,14 @@ export class Self {
 
   progress(): InstanceProgress {
     const { control } = this.parts
+    const cannotFollow = control.cannotFollow()
     return {
       boot: this.boot,
       sequence: ++this.sequence,
       applied: control.applied(),
       busy: control.progress.busy(),
       cut: control.progress.cut(),
+      ...(cannotFollow === null ? {} : { cannotFollow }),
     }
   }
 

@@ -62,6 +62,8 @@ const LEARNED = { services: 1_000, entries: SNAPSHOT_HISTORY }
  */
 export class RedisStore implements Store {
   readonly register: Register
+  /** The state that was on the disk when this store was opened. */
+  lastKnown: Documents | null = null
   readonly #keys: RedisKeys
   readonly #connection: RedisConnection
   readonly #tell: Tell
@@ -116,6 +118,7 @@ export class RedisStore implements Store {
   /** Reads the state, or takes the last known one while Redis is away. Throws StoreUnusable when neither is there. */
   async open(): Promise<Documents> {
     const lastKnown = await this.#readLastKnown()
+    this.lastKnown = lastKnown?.documents ?? null
     if (lastKnown !== null) this.#known.begin(lastKnown.documents, lastKnown.history)
     this.#connection.open()
     await this.#connect(lastKnown === null ? PATIENCE_MS.unknown : PATIENCE_MS.known)

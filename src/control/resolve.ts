@@ -1,0 +1,9 @@
+import type { Problem } from '../model/refusal.ts'
+import type { ServiceSpec } from '../model/spec.ts'
+import type { JsonObject } from '../model/state.ts'
+
+/** How a definition becomes a specification; its face in `config`. */
+export type Resolve = (
+  name: string,
+  source: JsonObject,
+) => { readonly ok: true; readonly spec: ServiceSpec } | { readonly ok: false; readonly problems: readonly Problem[] }

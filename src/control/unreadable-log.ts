@@ -1,0 +1,28 @@
+import type { Logger } from 'pino'
+import { problemLines } from '../config/problems.ts'
+import type { UnreadableService } from './unreadable.ts'
+
+/** Says in the log which definitions cannot be read, once for each. */
+export class UnreadableLog {
+  private readonly log: Logger
+  private told: readonly UnreadableService[] = []
+
+  constructor(log: Logger) {
+    this.log = log
+  }
+
+  /** `services`: all that cannot be read now. */
+  tell(services: readonly UnreadableService[]): void {
+    const { told } = this
+    if (services === told) return
+    this.told = services
+    for (const { name, problems, isServed } of services) {
+      if (told.some((service) => service.name === name)) continue
+      const how = isServed ? 'the one before it stays in force' : 'it has no servers here'
+      this.log.error({ service: name, problems: problemLines(problems) }, `a definition cannot be read: ${how}`)
+    }
+    const names = new Set(services.map(({ name }) => name))
+    const again = told.filter(({ name }) => !names.has(name)).map(({ name }) => name)
+    if (again.length > 0) this.log.info({ services: again }, 'definitions can be read again')
+  }
+}
