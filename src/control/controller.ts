@@ -144,7 +144,7 @@ export class Controller {
   /** What is decided by an old definition may make no sense by the new one. Removing a service, or writing it whole, does. */
   private cannotDecide({ kind }: Command, { services }: Change): Refusal | null {
     if (kind === 'define' || kind === 'remove' || kind === 'configure') return null
-    const service = Object.keys(services).flatMap((name) => this.unreadable.has(name) ?? [])[0]
+    const service = Object.keys(services).flatMap((name) => this.unreadable.find(name) ?? [])[0]
     if (service === undefined) return null
     const { name } = service
     const detail =

@@ -100,6 +100,8 @@ export class Unreadable {
   private readonly memory: Memory | null
   /** By name, of those that cannot be read now. */
   private last = new Map<string, LastReadable & { readonly spec: ServiceSpec }>()
+  /** What a process before this one has kept is settled. */
+  private hasFollowed = false
   private readonly madeFrom = new WeakMap<Service, ServiceDocument>()
 
   constructor(resolve: Resolve, memory: Memory | null) {
@@ -116,7 +118,8 @@ export class Unreadable {
     before: Readonly<Record<string, Service>>,
     readable: Iterable<Service>,
   ): readonly Service[] {
-    if (documents.length === 0 && this.services.length === 0) return []
+    if (documents.length === 0 && this.services.length === 0 && this.hasFollowed) return []
+    this.hasFollowed = true
     const taken = new TakenRoutes(documents.length === 0 ? [] : readable)
     const last: typeof this.last = new Map()
     const services: UnreadableService[] = []
@@ -139,14 +142,14 @@ export class Unreadable {
     return made
   }
 
-  /** Whether a service is one of these: what it says of itself is not all there is. */
-  has(name: string): UnreadableService | undefined {
+  /** A service of these by its name; undefined = it can be read, or is not there. */
+  find(name: string): UnreadableService | undefined {
     return this.services.find((service) => service.name === name)
   }
 
   /** What was readable of a service until now: here, or in a process before this one. */
   private readableBefore(name: string, known: Service | undefined) {
-    const isOutline = this.has(name) !== undefined
+    const isOutline = this.find(name) !== undefined
     if (known !== undefined && !isOutline) return { source: known.source, split: currentSplit(known), spec: known.spec }
     const recalled = this.memory?.recall(name)
     const resolved = recalled === undefined ? null : this.resolve(name, recalled.source)

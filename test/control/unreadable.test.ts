@@ -186,6 +186,26 @@ test('the next process serves what was last readable, too: from the disk, or the
   expect(serviceOf(third).spec.pools.green?.servers.green1?.url).toBe(server(2))
 })
 
+test('what was kept is forgotten by the next process that can read everything', async () => {
+  const first = new LastReadableFile(folder, 'a', () => null, expect.unreachable)
+  await first.load()
+  await start(first)
+  await write('shop', readable)
+  await write('shop', { ...readable, minReady: 2 })
+  await first.close()
+  expect(await readdir(folder)).toEqual(['last-readable-a.json', 'store'])
+  await write('shop', readable)
+  await first.close()
+  await writeFile(join(folder, 'last-readable-a.json'), JSON.stringify({ shop: { source: {}, split: {} } }))
+  await store.close()
+  store = new EmbeddedStore({ path: join(folder, 'store') })
+  const second = new LastReadableFile(folder, 'a', () => null, expect.unreachable)
+  await second.load()
+  await start(second)
+  await second.close()
+  expect(await readdir(folder)).toEqual(['store'])
+})
+
 function documentOf({ source, split }: LastReadable) {
   return { name: 'shop', revision: 1, source, decisions: [{ revision: 1, split }], servers: {}, poolCuts: {} }
 }
