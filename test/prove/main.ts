@@ -1,14 +1,16 @@
-/** `npm run prove`: switches under full load, and says whether a promise was broken. */
+/** `npm run prove`: switches and changes under full load, and says whether a promise was broken. */
 import { parseArgs } from 'node:util'
+import { type ChangingProofOptions, proveChanging } from './changing-proof.ts'
 import { proveFleet } from './fleet-proof.ts'
 import { prove } from './proof.ts'
-import { print, printFleet } from './report.ts'
+import { print, printChanging, printFleet } from './report.ts'
 
 /** How many changes that drain nothing are timed in a fleet. */
 const APPLIES = 200
 const SLEEP_SECONDS = 10
 
 const USAGE = `Usage: npm run prove -- [--clients N] [--switches N] [--workers N] [--kill-worker] [--json]
+       npm run prove -- [--rename] [--health] [--reload] [--changes N] [--clients N] [--workers N] [--json]
        npm run prove -- --fleet [--instances N] [--redis-sleep] [--clients N] [--switches N] [--workers N] [--json]
 
 Starts Cutover and two pools of two servers, keeps N clients sending at full speed, and switches between the pools.
@@ -23,6 +25,10 @@ reach a server that was said to be drained. Exit code: 0 all promises kept, 1 on
                 and each switch is asked of another one. Then ${APPLIES} shifts of a service without requests are timed, from
                 the call to the answer that every worker of every instance has it in force: first with the clients
                 still there, then without
+  --rename      instead of switching, have the service and its servers renamed in the file, to and fro, reloading it each time
+  --health      the same with health checks: on, off, at another path
+  --reload      the same with something that concerns no request; the three go together
+  --changes N   how often the file changes (default 50)
   --instances N how many (default 3)
   --redis-sleep have Redis answer nothing for ${SLEEP_SECONDS} s in the middle (DEBUG SLEEP): no request may fail, and the p99
                 of requests may grow by half and 5 ms against the ${SLEEP_SECONDS} s before
@@ -37,8 +43,9 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   const options = readOptions()
   if (typeof options === 'number') return options
-  const { clients, switches, workers, killWorker, fleet, instances, redisSleep, json } = options
+  const { clients, switches, workers, killWorker, fleet, instances, redisSleep, changing, json } = options
   const common = { clients, switches, workers, onSwitch: progress(json), signal: interrupted.signal }
+  if (changing !== null) return changes({ ...changing, clients, workers }, json)
   const where = fleet ? ` of ${instances} instances` : ''
   if (!json) console.log(`${switches} switches${where} under the load of ${clients} clients:`)
   try {
@@ -60,6 +67,18 @@ async function main(): Promise<number> {
   }
 }
 
+async function changes(options: ChangingProofOptions, json: boolean): Promise<number> {
+  if (!json) console.log(`${options.count} changes of the file under the load of ${options.clients} clients:`)
+  try {
+    const { signal } = interrupted
+    const proof = await proveChanging({ ...options, onChange: progress(json), signal })
+    return show(proof, json || printChanging).broken.length === 0 ? EXIT.kept : EXIT.broken
+  } catch (error) {
+    console.error(interrupted.signal.aborted ? 'interrupted' : error)
+    return EXIT.broken
+  }
+}
+
 function readOptions() {
   try {
     const { values } = parseArgs({
@@ -71,6 +90,10 @@ function readOptions() {
         fleet: { type: 'boolean', default: false },
         instances: { type: 'string' },
         'redis-sleep': { type: 'boolean', default: false },
+        rename: { type: 'boolean', default: false },
+        health: { type: 'boolean', default: false },
+        reload: { type: 'boolean', default: false },
+        changes: { type: 'string' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -84,7 +107,15 @@ function readOptions() {
       throw new Error('--instances and --redis-sleep are for --fleet')
     }
     if (fleet && values['kill-worker']) throw new Error('--kill-worker is not for --fleet')
+    const { rename, health, reload } = values
+    const isChanging = rename || health || reload
+    if (isChanging && (fleet || values['kill-worker'])) {
+      throw new Error('--rename, --health and --reload go neither with --fleet nor with --kill-worker')
+    }
+    if (!isChanging && values.changes !== undefined) throw new Error('--changes is for --rename, --health and --reload')
+    const count = wholeNumber('changes', values.changes ?? '50')
     return {
+      changing: isChanging ? { rename, health, reload, count } : null,
       fleet,
       instances: wholeNumber('instances', values.instances ?? '3'),
       redisSleep: values['redis-sleep'],

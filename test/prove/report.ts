@@ -1,3 +1,4 @@
+import type { ChangingProof } from './changing-proof.ts'
 import type { FleetProof } from './fleet-proof.ts'
 import type { Proof } from './proof.ts'
 
@@ -40,6 +41,20 @@ export function printFleet(proof: FleetProof): void {
     ['the same without load: p99', precise(withoutLoad.p99Ms)],
     ['the same without load: slowest', precise(withoutLoad.slowestMs)],
     ...asleep,
+  ]
+  printLines(lines, proof.broken)
+}
+
+/** The same of changes of the file. */
+export function printChanging({ changes, ...proof }: ChangingProof): void {
+  const lines: Line[] = [
+    ['requests sent', count(proof.requestsSent)],
+    ['requests failed', count(proof.requestsFailed)],
+    ['changes', count(changes.count)],
+    ['median change until in force', whole(changes.medianMs)],
+    ['slowest change until in force', whole(changes.slowestMs)],
+    ['slowest request', whole(proof.slowestRequestMs)],
+    ['requests per second', count(Math.round(proof.requestsPerSecond))],
   ]
   printLines(lines, proof.broken)
 }
