@@ -15,7 +15,9 @@ afterEach(endAll)
 /** Servers at thousands of addresses: one that listens at all of 127.0.0.0/8. */
 async function manyServers() {
   const state = { health: 200 }
-  const server = createServer((_request, response) => response.writeHead(state.health).end('well'))
+  const server = createServer((_request, response) =>
+    response.writeHead(state.health, { 'content-length': 4 }).end('well'),
+  )
   server.listen({ port: 0, host: '0.0.0.0', backlog: 4_096 })
   await once(server, 'listening')
   endWithAll(() => {
