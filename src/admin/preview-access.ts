@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AdminSettings } from '../config/config.ts'
 import { authorize, LOCAL, refuseForeign, showsOurToken } from './auth.ts'
 import type { AdminContext } from './context.ts'
 import type { Gate } from './gate.ts'
@@ -22,9 +23,13 @@ export class PreviewAccess {
   address: AddressInfo | null = null
   private readonly context: AdminContext
   private readonly gate: Gate
+  /** The names that previews go by: that of their own address, and `admin.hosts`. */
+  private readonly names: AdminSettings
 
   constructor(context: AdminContext, gate: Gate) {
+    const { settings } = context
     this.context = context
+    this.names = settings.preview === null ? settings : { ...settings, listen: settings.preview }
     this.gate = gate
   }
 
@@ -39,7 +44,7 @@ export class PreviewAccess {
   /** Lets a request to the origin of previews in. `answered`: it was a link, and the browser is on its way to the page. */
   admit(request: FastifyRequest, reply: FastifyReply): 'admitted' | 'answered' {
     const { settings, fleetToken } = this.context
-    refuseForeign(request, settings)
+    refuseForeign(request, this.names)
     if (this.openLink(request, reply)) return 'answered'
     request.previewSession = this.sessions.find(request.headers.cookie)
     const { previewSession: session } = request
