@@ -26,7 +26,7 @@ export interface ServerView {
   readonly health: Health
   readonly drained: boolean
   readonly inFlight: number
-  readonly lastProbe: LastProbe | null
+  readonly lastProbe: Omit<LastProbe, 'isLocal'> | null
 }
 
 export interface PoolView {
@@ -86,8 +86,12 @@ export function viewServer({ control, underWay }: Sight, service: Service, serve
     health,
     drained: state !== 'ready' && isAtRest(control, service, [server]),
     inFlight: underWay.inFlight[server.key] ?? 0,
-    lastProbe: last,
+    lastProbe: last === null ? null : shownProbe(last),
   }
+}
+
+function shownProbe({ at, ok, status, ms, error }: LastProbe): ServerView['lastProbe'] {
+  return { at, ok, status, ms, error }
 }
 
 function isAtRest(control: ControlHalf, service: Service, servers: readonly Server[]): boolean {
