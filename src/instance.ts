@@ -25,6 +25,9 @@ import { RedisStore } from './store/redis/redis-store.ts'
 import type { Snapshot, Store } from './store/store.ts'
 import { StoreUnavailable, takesChanges } from './store/store.ts'
 
+/** How long the first health checks may take without a word about it, ms. */
+const SAID_AFTER_MS = 1_000
+
 export interface InstanceOptions {
   readonly config: Config
   /** Reads the configuration again; for SIGHUP and the API. */
@@ -132,8 +135,15 @@ export class Instance {
   }
 
   /** Resolves once every server has been probed once, or after `timeoutMs`: until then none is known to be up. */
-  firstProbes(timeoutMs: number): Promise<void> {
-    return this.control.firstProbes(timeoutMs)
+  async firstProbes(timeoutMs: number): Promise<void> {
+    const say = (message: string): void => {
+      const { count, some } = this.control.unprobed()
+      if (count > 0) this.options.log.warn({ servers: count, some }, message)
+    }
+    const timer = setTimeout(say, SAID_AFTER_MS, 'waiting for the first health checks')
+    await this.control.firstProbes(timeoutMs)
+    clearTimeout(timer)
+    say('going on without the first health checks of some servers')
   }
 
   /** Lets what is under way finish, then ends. Safe to call again. */

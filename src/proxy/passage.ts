@@ -153,7 +153,14 @@ export abstract class Passage implements Waiting {
 
   /** The table may have changed since the last try, and what it says now is what holds. */
   private followTable(): void {
-    this.matched = this.plane.routeOf(this.route.table.name) ?? this.matched
+    const { plane, route, head, request } = this
+    const same = plane.routeOf(route.table.name)
+    if (same !== undefined) this.matched = same
+    else {
+      // The service has gone, or has another name now. What goes upstream was written for the path as it came.
+      const other = plane.router.match(head.host, originForm(request.url as string, head))?.route
+      if (other !== undefined && !other.table.stripPrefix && !route.table.stripPrefix) this.matched = other
+    }
   }
 
   /** `first`: before those that came later. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { freePort } from '../support/upstream.ts'
-import { ask, define, expectNoneFailed, health, pool, serverView, start, until, upstream } from './support.ts'
+import { ask, define, expectNoneFailed, health, holding, pool, serverView, start, until, upstream } from './support.ts'
 
 /** Long enough that within a test only the first check of a server takes place. */
 const ONCE = { interval: '1h' }
@@ -44,6 +44,29 @@ describe('no request fails under load', () => {
     }
     expectNoneFailed(await load.stop())
   })
+})
+
+test('a request that waits for a server is served under the new name of its service', async () => {
+  const { handler, held, release } = holding()
+  const server = await upstream('blue1', handler)
+  const service = {
+    pools: { blue: pool(server) },
+    health: ONCE,
+    connections: { perServer: 1 },
+    timeouts: { queue: '1m' },
+  }
+  const cutover = await start({ services: { shop: service } })
+  const first = ask(cutover)
+  await server.arrived(1)
+  const second = ask(cutover)
+  const queued = 'cutover_queued_requests{service="shop"} 1'
+  await until(async () => String((await cutover.api('GET', '/metrics')).body).includes(queued))
+  await cutover.configure({ services: { store: service } })
+  const reloaded = cutover.api('POST', '/api/config/reload')
+  await server.arrived(2)
+  expect(held).toHaveLength(2)
+  release()
+  expect([(await first).status, (await second).status, (await reloaded).status]).toEqual([200, 200, 200])
 })
 
 describe('what is known of a server', () => {
