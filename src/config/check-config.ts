@@ -140,7 +140,7 @@ function resolve(settings: FileSettings, raw: JsonObject): Config {
       forwarding: proxy.forwarding,
       accessLog: proxy.accessLog && { sample: proxy.accessLog.sample },
     },
-    shutdown: { acceptForMs: shutdown.acceptFor, timeoutMs: shutdown.timeout },
+    shutdown: { acceptForMs: shutdown.acceptFor, timeoutMs: shutdown.timeout === 0 ? null : shutdown.timeout },
     admin: {
       listen: listenAddress({ mode: ADMIN_SOCKET_MODE, ...admin.listen }),
       hosts: admin.hosts,

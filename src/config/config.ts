@@ -114,7 +114,8 @@ export interface FleetSettings {
 /** A whole configuration file, checked; services as written (`checkService` gives their specs). */
 export interface Config {
   readonly proxy: ProxySettings
-  readonly shutdown: { readonly acceptForMs: number; readonly timeoutMs: number }
+  /** `timeoutMs`: null = no deadline. */
+  readonly shutdown: { readonly acceptForMs: number; readonly timeoutMs: number | null }
   readonly admin: AdminSettings
   readonly store: StoreSettings
   readonly fleet: FleetSettings

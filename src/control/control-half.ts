@@ -105,10 +105,10 @@ export class ControlHalf {
   }
 
   /**
-   * Has every proxy half stop: listeners close after `acceptForMs`, what is under way has `timeoutMs` more. Health checks
-   * go on meanwhile. Resolves with the number of requests and tunnels that were cut.
+   * Has every proxy half stop: listeners close after `acceptForMs`, what is under way has `timeoutMs` more; null = no
+   * deadline. Health checks go on meanwhile. Resolves with the number of requests and tunnels that were cut.
    */
-  async stopProxies(acceptForMs: number, timeoutMs: number): Promise<number> {
+  async stopProxies(acceptForMs: number, timeoutMs: number | null): Promise<number> {
     const stopped = [...this.links].map(
       ([name, link]) =>
         new Promise<number>((resolve) => {

@@ -17,13 +17,14 @@ export type ToProxy =
   /** Answered with `report` under the same id. */
   | { readonly type: 'report'; readonly id: number }
   /**
-   * Stop: answered with `stopped`. `acceptForMs` more of new connections, then `timeoutMs` for what is under way.
+   * Stop: answered with `stopped`. `acceptForMs` more of new connections, then `timeoutMs` for what is under way; null = as
+   * long as it takes. Said again, the stricter one counts.
    * `tunnels`: hang up at once, or when that time is over.
    */
   | {
       readonly type: 'stop'
       readonly acceptForMs: number
-      readonly timeoutMs: number
+      readonly timeoutMs: number | null
       readonly tunnels: 'atOnce' | 'atDeadline'
     }
 

@@ -59,9 +59,9 @@ export type ToChild =
   /** A worker: the slot has one again. */
   | { readonly type: 'release'; readonly slot: number }
   /** A worker that has been replaced: finish, and end. Control: have all workers end, and end yourself. */
-  | { readonly type: 'stop'; readonly timeoutMs: number }
+  | { readonly type: 'stop'; readonly timeoutMs: number | null }
   /** A worker, when there is no control process to say so: the whole instance ends. */
-  | { readonly type: 'stopAll'; readonly acceptForMs: number; readonly timeoutMs: number }
+  | { readonly type: 'stopAll'; readonly acceptForMs: number; readonly timeoutMs: number | null }
   | { readonly type: 'roster'; readonly roster: Roster }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
   /** Control: read the configuration again; answered with `reloaded`. */

@@ -231,7 +231,7 @@ export class Supervisor {
     void control?.exited.then(() => {
       for (const worker of workers) worker.send({ type: 'stopAll', acceptForMs: 0, timeoutMs })
     })
-    const mostMs = timeoutMs === 0 ? null : acceptForMs + timeoutMs + GRACE_MS
+    const mostMs = timeoutMs === null ? null : acceptForMs + timeoutMs + GRACE_MS
     // What a control process does that is only starting is not worth a wait.
     const controlMs = this.control.isReady ? mostMs : GRACE_MS
     await Promise.all([

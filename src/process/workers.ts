@@ -141,7 +141,7 @@ export class Workers {
   private async retire(worker: Child): Promise<void> {
     const { timeoutMs } = this.options.config.shutdown
     worker.send({ type: 'stop', timeoutMs })
-    await endsWithin(worker, timeoutMs === 0 ? null : timeoutMs + GRACE_MS)
+    await endsWithin(worker, timeoutMs === null ? null : timeoutMs + GRACE_MS)
   }
 
   private changed(): void {

@@ -16,6 +16,7 @@ import type { ParserError } from './client/parser-errors.ts'
 import { isBehindClose, isHangUp, refusalOf, refusalText } from './client/parser-errors.ts'
 import type { BodyLimits } from './client/request-body.ts'
 import type { ForwardingPolicy } from './client/request-head.ts'
+import { Ending } from './ending.ts'
 import { Exchange } from './exchange.ts'
 import type { ProxyHeader } from './proxy-protocol/header.ts'
 import { ProxyProtocolServer } from './proxy-protocol/server.ts'
@@ -59,17 +60,6 @@ export interface Listener {
 /** A client's connection that has been silent for this long is probed by TCP: one whose machine is gone is noticed. */
 const CLIENT_KEEP_ALIVE_MS = 60_000
 const NO_LIMIT = 2 ** 31 - 1
-/** How often connections are looked at that may be closed because the proxy is stopping. */
-const STOP_TICK_MS = 100
-/** How long connections are still taken that come in without a pause. */
-const BACKLOG_MS = 1_000
-/** A connection without a request for this long, while the proxy is stopping, is taken to be unused. */
-const STOP_IDLE_MS = 1_000
-/** One that has not had a request yet was opened for one: a busy client may take its time. */
-const STOP_FRESH_MS = 3_000
-/** Tunnels that may stay until the deadline of a stop are told this long before it. */
-const TUNNELS_LEAVE_MS = 1_000
-
 /** The proxy half: client connections, the table in force, and the servers behind it. It decides nothing. */
 export class DataPlane {
   readonly settings: DataPlaneSettings
@@ -94,6 +84,16 @@ export class DataPlane {
   /** 0 = unbounded. */
   private readonly mostConnections: number
   private readonly connections = new Map<Socket, ClientConnection>()
+  private readonly ending = new Ending({
+    servers: this.servers,
+    connections: this.connections,
+    tunnels: this.tunnels,
+    accepted: () => this.accepted,
+    onEnd: (cut) => {
+      this.accessLog?.close()
+      this.tell({ type: 'stopped', cut })
+    },
+  })
   private headsToFlush: Exchange[] = []
   private reportsAll = false
 
@@ -163,7 +163,8 @@ export class DataPlane {
         this.tell({ type: 'report', id: message.id, report: this.report() })
         break
       case 'stop':
-        this.stop(message)
+        this.isStopping = true
+        this.ending.demand(message)
         break
     }
   }
@@ -328,61 +329,6 @@ export class DataPlane {
         socket.destroy()
       }
     })
-  }
-
-  private stop({ acceptForMs, timeoutMs, tunnels }: Extract<ToProxy, { type: 'stop' }>): void {
-    if (this.isStopping) return
-    this.isStopping = true
-    const close = (): void => this.closeListeners(timeoutMs, tunnels)
-    setTimeout(() => this.emptyBacklog(performance.now(), close), acceptForMs)
-  }
-
-  /**
-   * Calls `then` once no more connections are coming in: those that the system has already taken for us, and their
-   * requests, would be reset with the listener. Node takes one a turn of the event loop.
-   */
-  private emptyBacklog(since: number, then: () => void): void {
-    const before = this.accepted
-    setImmediate(() => {
-      if (this.accepted === before || performance.now() - since > BACKLOG_MS) then()
-      else this.emptyBacklog(since, then)
-    })
-  }
-
-  /**
-   * Requests under way finish, each with `Connection: close`. A connection that has been quiet for a while is closed;
-   * one that has only just answered may have its next request on the way already, and gets to send it.
-   */
-  private closeListeners(timeoutMs: number, tunnels: 'atOnce' | 'atDeadline'): void {
-    const since = performance.now()
-    // As a plain TCP server: an HTTP server would also close what is idle now, with the next request on its way already.
-    for (const server of this.servers) TcpServer.prototype.close.call(server)
-    const look = () => {
-      const now = performance.now()
-      const late = now - since >= timeoutMs
-      // A moment before the deadline, so that both ends can say goodbye.
-      const hangsUp = tunnels === 'atOnce' || now - since >= timeoutMs - TUNNELS_LEAVE_MS
-      if (hangsUp) for (const tunnel of [...this.tunnels]) tunnel.shutDown()
-      const cut = late ? this.busyConnections() : 0
-      for (const [socket, connection] of this.connections) {
-        const quietMs = now - Math.max(connection.idleSince, since)
-        if (late) socket.destroy()
-        else if (connection.underWay > 0 || connection.tunnelled) continue
-        else if (quietMs >= (connection.served === 0 ? STOP_FRESH_MS : STOP_IDLE_MS)) socket.destroySoon()
-      }
-      if (this.connections.size > 0 && !late) return
-      clearInterval(tick)
-      this.accessLog?.close()
-      this.tell({ type: 'stopped', cut })
-    }
-    // Behind the reading of what has arrived: after a pause of this process, requests may be waiting to be read.
-    const tick = setInterval(() => setImmediate(look), STOP_TICK_MS)
-  }
-
-  private busyConnections(): number {
-    let count = 0
-    for (const connection of this.connections.values()) count += connection.underWay
-    return count
   }
 }
 

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { checkConfig } from '../../src/config/check-config.ts'
 import { Instance } from '../../src/instance.ts'
 import { LocalProxy } from '../../src/process/local-proxy.ts'
@@ -16,6 +16,7 @@ import type { Upstream } from '../support/upstream.ts'
 import { endAll, endWithAll, isAlive, pids, pool, start, until, upstream } from './support.ts'
 
 afterEach(endAll)
+vi.setConfig({ testTimeout: 90_000 })
 
 /** The processes that a process has started, and theirs. */
 function descendants(pid: number): number[] {
@@ -164,7 +165,7 @@ test('a control process that cannot start again stops no worker; once it can, it
   await load.more(100)
   expect((await load.stop()).failures).toEqual({})
   expect(await pids(cutover, 'worker')).toEqual(workers)
-}, 90_000)
+})
 
 test('a control process that fails while it starts again leaves proxies that serve alone', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cutover-resumed-'))

@@ -70,7 +70,7 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Asks until the answer is true, or something; rejects after `withinMs`. Returns how long it took, ms. */
-export async function until(question: () => unknown, withinMs = 10_000): Promise<number> {
+export async function until(question: () => unknown, withinMs = 20_000): Promise<number> {
   const since = performance.now()
   for (;;) {
     // A control process that is just being replaced does not answer.

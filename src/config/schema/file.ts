@@ -136,7 +136,7 @@ const ShutdownSection = kind.section(
   {
     acceptFor: kind.duration({ description: 'New connections are accepted this long after SIGTERM.', default: '0s' }),
     timeout: kind.duration({
-      description: 'Requests under way may then take this long; 0 = any time.',
+      description: 'Requests under way may then take this long; 0 = no deadline.',
       default: '30s',
     }),
   },
