@@ -97,6 +97,8 @@ test.each([[['a', 'b', 'c'] as const], [['c', 'a', 'b'] as const]])(
     expect((await shop(fleet.get('c'))).split).toEqual({ blue: 80, green: 20 })
     expect(await serverView(fleet.get('a'), 'blue2')).toMatchObject({ state: 'drain' })
   },
+  // Eight starts, one after the other.
+  240_000,
 )
 
 interface Configured {
