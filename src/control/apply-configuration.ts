@@ -112,7 +112,9 @@ function differenceTo(config: Config, state: State): Difference {
 function held(state: State, services: ReadonlyMap<string, Definition | null>): readonly string[] {
   const nothing: AppliedConfiguration = { hash: '', services: {} }
   const { edits } = configure(state, Object.fromEntries(services), nothing)
-  return unservedBy(state, edits, () => true).map(({ service }) => service)
+  return unservedBy(state, edits, () => true)
+    .map(({ service }) => service)
+    .sort()
 }
 
 /** The services of a file, with those held back as they were: the next reload finds what is left to do. */

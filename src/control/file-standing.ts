@@ -58,7 +58,7 @@ export function whyStranger(
 
 function listed(names: readonly string[]): string {
   const more = names.length > MOST_LISTED ? ` and ${names.length - MOST_LISTED} more` : ''
-  return `${names.slice(0, MOST_LISTED).join(', ')}${more}`
+  return `${names.toSorted().slice(0, MOST_LISTED).join(', ')}${more}`
 }
 
 /** The hashes of files applied before `file`. */
