@@ -38,7 +38,8 @@ describe('a server', () => {
   test('may be an address alone', async () => {
     const body = await shop.done('PUT', `${SERVER}/blue2`, shop.server('green2').url)
     const [, blue2] = body.service.pools[0].servers
-    expect(blue2).toMatchObject({ name: 'blue2', url: shop.server('green2').url, weight: 1, health: 'unknown' })
+    // What the check of green2 has found of this address is known of it at once.
+    expect(blue2).toMatchObject({ name: 'blue2', url: shop.server('green2').url, weight: 1, health: 'up' })
     await until(async () => (await shop.ask()) === 'green2')
   })
 
