@@ -1,11 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
-import { destination, pino } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { loadConfig } from './config/load.ts'
 import { formatProblem } from './config/problems.ts'
 import { Signals } from './process/signals.ts'
 import { StartCalledOff } from './process/start-failed.ts'
+import { openLog } from './telemetry/log.ts'
+import { Output } from './telemetry/output.ts'
+
+const STANDARD_OUTPUT = 1
 
 /** Done, failed at run time, unusable configuration or arguments. */
 const EXIT = { done: 0, failed: 1, unusable: 2 }
@@ -56,7 +59,7 @@ async function check(file: string): Promise<void> {
 }
 
 async function run(file: string, joinAnyway: boolean, signals: Signals): Promise<void> {
-  const log = pino({ name: 'cutover', base: { pid: process.pid } }, destination({ dest: 2, sync: true }))
+  const log = openLog({})
   signals.logTo(log)
   const load = () => loadConfig(file, process.env)
   const loaded = await load()
@@ -87,7 +90,10 @@ async function run(file: string, joinAnyway: boolean, signals: Signals): Promise
     })
     signals.serve(running)
     if (signals.stopAsked.aborted) return
-    console.log(`cutover ready: proxy ${running.proxyAddresses.join(' ')}, admin ${running.adminAddress}`)
+    // Not console.log, which waits for whoever reads it.
+    new Output(STANDARD_OUTPUT).write(
+      `cutover ready: proxy ${running.proxyAddresses.join(' ')}, admin ${running.adminAddress}\n`,
+    )
   } catch (error) {
     if (error instanceof StartCalledOff) process.exit(EXIT.done)
     const { exitCode = EXIT.failed } = error as { exitCode?: number }

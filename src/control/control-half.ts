@@ -257,6 +257,11 @@ export class ControlHalf {
     return this.reports.collect(this.links)
   }
 
+  /** Lines of the access log that were dropped since the start of this control half's proxy halves. */
+  get accessLogDropped(): number {
+    return this.reports.accessLogDropped
+  }
+
   /** What all proxy halves have counted, as they reported last. */
   counts(): Pick<Totals, 'series' | 'retries'> {
     return this.reports.counts(({ service, pool, version }) => {

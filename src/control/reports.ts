@@ -18,6 +18,8 @@ export class Reports {
   private lastId = 0
   private readonly last = new Map<string, UnderWayReport>()
   private readonly totals = new Totals()
+  private readonly droppedBy = new Map<string, number>()
+  private droppedBefore = 0
   private readonly rounds = new Map<number, Round>()
 
   /** What all have under way now; by then their counts are here, too. */
@@ -42,6 +44,13 @@ export class Reports {
     return this.totals.read(isCurrent)
   }
 
+  /** Lines of the access log that were dropped, by all proxy halves there are and have been. */
+  get accessLogDropped(): number {
+    let sum = this.droppedBefore
+    for (const dropped of this.droppedBy.values()) sum += dropped
+    return sum
+  }
+
   /** What a proxy half had under way when it reported last. */
   lastOf(proxy: string): UnderWayReport | undefined {
     return this.last.get(proxy)
@@ -57,12 +66,15 @@ export class Reports {
   retire(proxy: string): void {
     this.last.delete(proxy)
     this.totals.retire(proxy)
+    this.droppedBefore += this.droppedBy.get(proxy) ?? 0
+    this.droppedBy.delete(proxy)
   }
 
   /** `id` 0: unasked. */
   take(id: number, proxy: string, report: Report): void {
     this.last.set(proxy, report)
     this.totals.take(proxy, report)
+    this.droppedBy.set(proxy, report.accessLogDropped)
     const round = this.rounds.get(id)
     if (round === undefined || !round.missing.delete(proxy)) return
     round.reports.push(report)

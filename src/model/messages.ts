@@ -100,6 +100,8 @@ export interface Report extends UnderWayReport {
   readonly retries: readonly RetryCount[]
   /** Series (`service/pool/version`) that have ended: what was reported of them is final, and one that comes later begins at 0. */
   readonly ended: readonly string[]
+  /** Lines of the access log that were dropped since the start of this proxy half. */
+  readonly accessLogDropped: number
 }
 
 /** What all proxy halves have counted, and have under way. */

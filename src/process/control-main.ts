@@ -1,10 +1,10 @@
 /** Entry of the control process: decides, checks health, and answers the admin API; no request passes through it. */
 import { flushCompileCache } from 'node:module'
-import { destination, pino } from 'pino'
 import { loadConfig } from '../config/load.ts'
 import { UnusableConfiguration } from '../control/configuration-file.ts'
 import { Instance } from '../instance.ts'
 import type { Vitals } from '../model/messages.ts'
+import { openLog } from '../telemetry/log.ts'
 import type { ControlInit, FromChild, Roster, ToChild } from './ipc.ts'
 import { RemoteProxies } from './remote-proxies.ts'
 import { readCopy, StateTeller } from './state-copy.ts'
@@ -14,7 +14,7 @@ const PATIENCE_MS = 2_000
 /** How long `ready` waits for the first health checks. */
 const FIRST_PROBES_MS = 5_000
 
-const log = pino({ name: 'cutover', base: { pid: process.pid, role: 'control' } }, destination({ dest: 2, sync: true }))
+const log = openLog({ role: 'control' })
 process.on('disconnect', () => process.exit(1))
 process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))
 process.once('message', (message: ToChild) => {

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import type { Config } from '../config/config.ts'
 import { UnusableConfiguration } from '../control/configuration-file.ts'
 import { Instance } from '../instance.ts'
+import { LongTimer } from '../time/long-timer.ts'
+import { GRACE_MS } from './child.ts'
 import { listenOptions } from './listen-options.ts'
 import { LocalProxy } from './local-proxy.ts'
 import type { Running, RunOptions } from './running.ts'
@@ -9,6 +12,18 @@ import { StartCalledOff, StartFailed } from './start-failed.ts'
 
 /** How long `ready` waits for the first health checks. */
 const FIRST_PROBES_MS = 5_000
+
+/** Rejects when an instance takes longer to stop than the requests that it lets finish. */
+async function endsInTime(stopped: Promise<void>, { acceptForMs, timeoutMs }: Config['shutdown']): Promise<void> {
+  if (timeoutMs === null) return stopped
+  const mostMs = acceptForMs + timeoutMs + GRACE_MS
+  let timer: LongTimer | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = new LongTimer(mostMs, () => reject(new Error(`the instance did not end within ${mostMs} ms`)))
+  })
+  await Promise.race([stopped, late])
+  timer?.cancel()
+}
 
 /** Everything in this process. Throws StartFailed, StartCalledOff, StoreUnusable, and what listening throws. */
 export async function runAlone({ config, load, file, joinAnyway, log, stopAsked }: RunOptions): Promise<Running> {
@@ -41,7 +56,7 @@ export async function runAlone({ config, load, file, joinAnyway, log, stopAsked 
   return {
     proxyAddresses: proxies.addresses,
     adminAddress: instance.adminAddress,
-    stop: () => instance.stop(),
+    stop: () => endsInTime(instance.stop(), config.shutdown),
     reload: () => void instance.reloadOnSignal(),
     replaceWorkers: () => log.warn('there are no workers to replace: proxy.workers is 0'),
   }

@@ -1,10 +1,10 @@
 /** Entry of a worker process: the data plane of one slot. It holds connections and forwards requests, and decides nothing. */
 import { flushCompileCache } from 'node:module'
-import { destination, pino } from 'pino'
 import type { ToControl, ToProxy } from '../model/messages.ts'
 import type { Listener } from '../proxy/data-plane.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
 import { AccessLog } from '../telemetry/access-log.ts'
+import { openLog } from '../telemetry/log.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
 import { ControlWire } from './control-wire.ts'
 import type { FromChild, ToChild, WorkerInit } from './ipc.ts'
@@ -12,7 +12,7 @@ import type { FromChild, ToChild, WorkerInit } from './ipc.ts'
 /** How often what was counted is told unasked: so much of it is lost when this process dies. */
 const REPORT_MS = 1_000
 
-const log = pino({ name: 'cutover', base: { pid: process.pid, role: 'worker' } }, destination({ dest: 2, sync: true }))
+const log = openLog({ role: 'worker' })
 process.on('disconnect', () => process.exit(1))
 // A bug in one request must not end all the others; what it was is in the log.
 process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))

@@ -215,7 +215,8 @@ export class DataPlane {
   report(): Report {
     const whole = this.reportsAll
     this.reportsAll = false
-    return { ...this.underWay(), ...this.counters.report(whole) }
+    const accessLogDropped = this.accessLog?.dropped ?? 0
+    return { ...this.underWay(), ...this.counters.report(whole), accessLogDropped }
   }
 
   /** The next report is for somebody else than the last one was. */

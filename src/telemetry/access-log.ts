@@ -1,6 +1,5 @@
-import { fstatSync } from 'node:fs'
-import pino from 'pino'
 import { escaped, isPlain } from './log-text.ts'
+import { Output, PIPE_BYTES } from './output.ts'
 
 /** What is known of a request when it has ended. */
 export interface AccessRecord {
@@ -38,27 +37,25 @@ export interface AccessRecord {
 const GATHER_MS = 50
 /** So much text is written at once, without waiting. */
 const GATHER_CHARS = 32 * 1024
-/** What several processes write to one pipe stays apart up to this (PIPE_BUF, pipe(7)). */
-const PIPE_CHARS = 4_096
 
 /**
- * One JSON line a request, gathered for a moment and written through pino's asynchronous destination. The line is put
- * together by hand: a general serializer costs several times as much, on every request.
+ * One JSON line a request, gathered for a moment. Lines that nobody reads in time are dropped. The line is put together by
+ * hand: a general serializer costs several times as much, on every request.
  */
 export class AccessLog {
-  private readonly destination: ReturnType<typeof pino.destination>
+  private readonly output: Output
   private readonly sample: number
+  private readonly gatherChars: number
   private pending = ''
+  private pendingLines = 0
   private timer: NodeJS.Timeout | null = null
   private readonly write = (): void => {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
-    const lines = this.pending
+    if (this.pendingLines > 0) this.output.write(this.pending, this.pendingLines)
     this.pending = ''
-    if (lines !== '') this.destination.write(lines)
+    this.pendingLines = 0
   }
-
-  private readonly gatherChars: number
 
   /**
    * `sample`: the share of requests that are logged, 0 to 1. `file`: a descriptor or a path; 1 is standard output.
@@ -66,11 +63,13 @@ export class AccessLog {
    */
   constructor(sample: number, file: number | string = 1, shared = false) {
     this.sample = sample
-    const inPieces = shared && typeof file === 'number' && !isFile(file)
-    this.gatherChars = inPieces ? PIPE_CHARS : GATHER_CHARS
-    this.destination = pino.destination({ dest: file, sync: false, ...(inPieces ? { maxWrite: PIPE_CHARS } : {}) })
-    // A reader that went away must not take the proxy with it.
-    this.destination.on('error', () => undefined)
+    this.output = new Output(file)
+    this.gatherChars = shared && this.output.isPipe ? PIPE_BYTES : GATHER_CHARS
+  }
+
+  /** Lines that were dropped so far, because nobody read them or the disk took none. */
+  get dropped(): number {
+    return this.output.dropped
   }
 
   log(record: AccessRecord): void {
@@ -78,17 +77,14 @@ export class AccessLog {
     const line = lineOf(record)
     if (this.pending.length + line.length > this.gatherChars) this.write()
     this.pending += line
+    this.pendingLines++
     this.timer ??= setTimeout(this.write, GATHER_MS)
   }
 
   /** Writes what is pending; for the end of the process. */
   close(): void {
     this.write()
-    try {
-      this.destination.flushSync()
-    } catch {
-      // Not yet open, or the reader has gone: there is nowhere left to write to.
-    }
+    this.output.flush()
   }
 }
 
@@ -111,14 +107,6 @@ function withTextsEscaped(record: AccessRecord): AccessRecord {
 function composed(record: AccessRecord): string {
   const { client, method, host, target, service, pool, version, server, requestId, traceId, error } = record
   return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
-}
-
-function isFile(descriptor: number): boolean {
-  try {
-    return fstatSync(descriptor).isFile()
-  } catch {
-    return false
-  }
 }
 
 /** To the microsecond. */

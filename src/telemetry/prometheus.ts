@@ -24,6 +24,7 @@ export interface Snapshot {
   readonly services: readonly string[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
+  readonly accessLogDropped: number
   readonly splits: readonly { readonly service: string; readonly pool: string; readonly percent: number }[]
   readonly servers: readonly {
     readonly service: string
@@ -167,6 +168,11 @@ export class Exposition {
     this.counter('worker_restarts_total', 'Workers that have ended unexpectedly.', ({ workerRestarts }) => [
       { labels: {}, value: workerRestarts },
     ])
+    this.counter(
+      'access_log_dropped_total',
+      'Lines of the access log that were dropped: nobody read them in time, or the disk took none.',
+      ({ accessLogDropped }) => [{ labels: {}, value: accessLogDropped }],
+    )
     this.gauge('worker_cpu_percent', 'CPU of each process, of one core.', (snapshot) =>
       eachProcess(snapshot, ({ cpuPercent }) => cpuPercent),
     )

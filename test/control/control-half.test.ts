@@ -13,7 +13,7 @@ import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
 const NOTHING: UnderWayReport = { inFlight: {}, queued: {}, connections: 0 }
-const EMPTY: Report = { ...NOTHING, whole: false, series: [], retries: [], ended: [] }
+const EMPTY: Report = { ...NOTHING, whole: false, series: [], retries: [], ended: [], accessLogDropped: 0 }
 
 let folder = ''
 let store: EmbeddedStore

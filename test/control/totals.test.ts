@@ -9,7 +9,17 @@ function series(version: string, count: number): SeriesReport {
 }
 
 function report(changes: Partial<Report>): Report {
-  return { inFlight: {}, queued: {}, connections: 0, whole: false, series: [], retries: [], ended: [], ...changes }
+  return {
+    inFlight: {},
+    queued: {},
+    connections: 0,
+    whole: false,
+    series: [],
+    retries: [],
+    ended: [],
+    accessLogDropped: 0,
+    ...changes,
+  }
 }
 
 const all = () => true

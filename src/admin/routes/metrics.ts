@@ -39,6 +39,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       services: all.map(({ name }) => name),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
+      accessLogDropped: control.accessLogDropped,
       splits: all.flatMap((service) =>
         Object.keys(service.spec.pools).map((pool) => ({
           service: service.name,

@@ -1,0 +1,78 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { Cutover } from '../support/cutover.ts'
+import { Load } from '../support/load.ts'
+import { endAll, endWithAll, isAlive, pids, pool, until, upstream } from './support.ts'
+
+afterEach(endAll)
+vi.setConfig({ testTimeout: 120_000 })
+
+/** Of a line of the access log: pipe and buffers of two workers hold 300 of them. */
+const LONG_PATH = `/${'x'.repeat(7_500)}`
+
+interface Setting {
+  readonly workers: number
+  /** What happens to standard output and standard error once it is ready. */
+  readonly outputs: (cutover: Cutover) => void
+}
+
+async function logging({ workers, outputs }: Setting): Promise<{ cutover: Cutover; load: Load }> {
+  const services = { shop: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } }
+  const cutover = await Cutover.start({ services, proxy: { workers } })
+  endWithAll(() => cutover.stop('SIGKILL'))
+  outputs(cutover)
+  return { cutover, load: new Load({ url: `${cutover.proxy}${LONG_PATH}`, clients: 20, names: ['blue1'] }) }
+}
+
+/** From now on, nobody reads what it prints; the pipes stay. */
+function neglect({ process: { stdout, stderr } }: Cutover): void {
+  for (const stream of [stdout, stderr]) {
+    stream?.removeAllListeners('data')
+    stream?.pause()
+  }
+}
+
+async function dropped(cutover: Cutover): Promise<number> {
+  const { body } = await cutover.api('GET', '/metrics')
+  return Number(/^cutover_access_log_dropped_total (\d+)$/m.exec(body)?.[1])
+}
+
+test.each([0, 2])('logs that nobody reads hold up no request, and not the end: workers %i', async (workers) => {
+  const { cutover, load } = await logging({ workers, outputs: neglect })
+  await load.more(1_500)
+  await until(async () => (await dropped(cutover)) > 500)
+  // A line of the log on standard error for each of these.
+  for (let i = 0; i < 300; i++) cutover.process.kill('SIGHUP')
+  await load.more(500)
+  expect((await load.stop()).failures).toEqual({})
+  cutover.process.kill('SIGTERM')
+  const since = performance.now()
+  expect(await cutover.exited).toEqual({ code: 0, signal: null })
+  expect(performance.now() - since).toBeLessThan(20_000)
+})
+
+test('workers whose logs nobody reads end with their supervisor', async () => {
+  const { cutover, load } = await logging({ workers: 2, outputs: neglect })
+  await load.more(1_500)
+  await until(async () => (await dropped(cutover)) > 0)
+  await load.stop()
+  const children = [...(await pids(cutover, 'worker')), ...(await pids(cutover, 'control'))]
+  cutover.process.kill('SIGKILL')
+  await cutover.exited
+  await until(() => !children.some(isAlive))
+})
+
+test('a reader of the logs that goes away takes nothing with it', async () => {
+  const { cutover, load } = await logging({
+    workers: 2,
+    outputs: ({ process: { stdout, stderr } }) => {
+      stdout?.destroy()
+      stderr?.destroy()
+    },
+  })
+  await load.more(500)
+  cutover.process.kill('SIGHUP')
+  await until(async () => (await dropped(cutover)) > 100)
+  expect((await load.stop()).failures).toEqual({})
+  cutover.process.kill('SIGTERM')
+  expect(await cutover.exited).toEqual({ code: 0, signal: null })
+})
