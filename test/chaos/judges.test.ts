@@ -110,7 +110,7 @@ test('a clock that is set wrong is wrong for Date alone, and can be set again wh
       clearInterval(timer)
       console.log(JSON.stringify([...shifts, new Date(5).getTime(), new Date() instanceof Date, performance.now() - before < 20_000]))
     }, 10)`
-  const preload = fileURLToPath(new URL('skewed-clock.ts', import.meta.url))
+  const preload = fileURLToPath(new URL('../support/skewed-clock.ts', import.meta.url))
   const args = [`--import=${preload}`, '--input-type=commonjs', '-e', script]
   const { stdout, stderr } = spawnSync(process.execPath, args, {
     encoding: 'utf8',

@@ -56,7 +56,7 @@ test('T11 shares are exact, give or take the number of workers', async () => {
   const { answers, failed } = await load.done
   expect(failed).toBe(0)
   expect(Math.abs((answers.green1 ?? 0) - 500)).toBeLessThanOrEqual(2)
-})
+}, 120_000)
 
 test('a drain waits for what is under way in every worker', async () => {
   const held: ServerResponse[] = []

@@ -13,8 +13,10 @@ export async function vitals(cutover: Cutover): Promise<Vitals> {
   if (status !== 200) throw new Error(`/metrics answered ${status}`)
   const metrics = new Map<string, number>()
   for (const line of String(body).split('\n')) {
-    const [, name, value] = /^(\w+)(?:\{.*\})? (\S+)/.exec(line) ?? []
-    if (name !== undefined) metrics.set(name, (metrics.get(name) ?? 0) + Number(value))
+    const [, name, labels = '', value] = /^(\w+)(\{.*\})? (\S+)/.exec(line) ?? []
+    // The connection that this is asked over is one to the admin API.
+    if (name !== undefined && !labels.includes('listener="admin"'))
+      metrics.set(name, (metrics.get(name) ?? 0) + Number(value))
   }
   const read = (name: string): number => {
     const value = metrics.get(name)

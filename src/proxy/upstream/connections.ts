@@ -37,8 +37,10 @@ const SAME_SERVER = 'server'
 
 /** The pooled connections to one server; opened when needed, closed when they are not to be used again. */
 export class Connections {
+  private readonly url: string
   private readonly names: Names
-  private endpoint: Endpoint
+  /** Made with the first request: of very many servers most are rarely asked. */
+  private lazyEndpoint: Endpoint | null = null
   /** How often the endpoint's name had moved when the pools were begun. */
   private moves = 0
   private settings: ConnectionSettings
@@ -47,8 +49,8 @@ export class Connections {
   private surePool: Pool | null = null
 
   constructor(url: string, settings: ConnectionSettings, names: Names = NAMES) {
+    this.url = url
     this.names = names
-    this.endpoint = new Endpoint(url, settings.tls, names)
     this.settings = settings
   }
 
@@ -78,8 +80,13 @@ export class Connections {
     const sameTls = isDeepStrictEqual(settings.tls, tls)
     if (settings.connectMs === connectMs && settings.keepAliveMs === keepAliveMs && sameTls) return
     this.settings = settings
-    if (!sameTls) this.endpoint = new Endpoint(this.endpoint.url, settings.tls, this.names)
+    if (!sameTls) this.lazyEndpoint = null
     this.closeIdle()
+  }
+
+  private get endpoint(): Endpoint {
+    this.lazyEndpoint ??= new Endpoint(this.url, this.settings.tls, this.names)
+    return this.lazyEndpoint
   }
 
   /** Connections to the old addresses finish what they have; no new request goes there. */
