@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Whom an attack is against: ports of 127.0.0.1, and what it takes to be let in. */
+/** The target of an attack: ports on 127.0.0.1, and a valid token. */
 export interface Target {
   readonly proxyPort: number
   /** Where every connection has to open with a PROXY header. */
@@ -13,7 +13,7 @@ export interface Target {
   readonly token: string
 }
 
-/** How long one that was refused or thrown out waits before it comes again. */
+/** Pause of an attacker before it connects again after its connection was refused or closed, ms. */
 const COMES_AGAIN_MS = 50
 
 /** The connections of an attack: how many there are at most is said by their lanes. */
@@ -35,7 +35,6 @@ export class Crowd {
   async lanes(count: number, visit: (lane: number) => Promise<unknown>): Promise<void> {
     const lanes = Array.from({ length: count }, async (_, lane) => {
       while (!this.isEnding) {
-        // What goes wrong for an attacker is nobody's concern.
         await visit(lane).catch(() => this.count('failed'))
         await this.pause(1)
       }

@@ -44,17 +44,17 @@ export interface SiegeResult {
 }
 
 const WORKERS = 2
-/** As many systems give a process that does not ask for more. */
+/** The default limit of many systems. */
 const DESCRIPTORS = 1_024
 const TOKEN = 'the-token-of-the-admin'
 const RECOVERY_LIMIT_MS = 5_000
 /** The same after an attack whose harm is known: the next one has to find the proxy well. */
 const KNOWN_RECOVERY_LIMIT_MS = 60_000
 const RECOVERY_LOOK_MS = 300
-/** As well off as before: so many times what was the 99th percentile then, and never asked for less than this. */
+/** Recovered: the slowest request takes at most this many times the 99th percentile from before, or `leastMs`. */
 const RECOVERED = { times: 3, leastMs: 100 }
 
-/** Has one attack after the other at an instance, with others who go on asking, and tells what they noticed. */
+/** Runs one attack after another against an instance while well-behaved clients go on, and reports what those noticed. */
 export async function siege(options: SiegeOptions): Promise<SiegeResult> {
   const app = fork(fileURLToPath(new URL('app.ts', import.meta.url)), [], { execArgv: [] })
   let cutover: Cutover | null = null
@@ -104,7 +104,7 @@ async function run(
   const target = { proxyPort, proxyHeaderPort, adminPort, token: TOKEN }
   const others = new Others(proxyPort)
   try {
-    // What is run for the first time takes longer.
+    // The first requests take longer: code is compiled, connections are made.
     await delay(beforeMs)
     others.experience()
     await delay(beforeMs)

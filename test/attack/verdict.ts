@@ -16,7 +16,7 @@ export function brokenIn({ before, rows, ended }: SiegeResult): string[] {
   ]
 }
 
-/** What an attack broke: of one whose harm is known, only what nobody may do. */
+/** What an attack broke. Of a known one, only memory, dead processes and recovery are judged. */
 function brokenInRow({ attack, during, failedAfter, recoveredAfterMs, memory }: Row, before: Experience): string[] {
   const gone = memory.filter(({ afterMb }) => afterMb === 0)
   const grown = memory.filter(({ beforeMb, peakMb }) => peakMb - beforeMb > MORE_MB)

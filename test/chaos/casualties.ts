@@ -11,7 +11,7 @@ export interface Failure {
   readonly cause: string
 }
 
-/** What killed connections, and which. */
+/** A kill, and the connections that it may have broken. */
 interface Casualty {
   readonly why: string
   readonly seat: string
@@ -22,10 +22,10 @@ interface Casualty {
   readonly ports: ReadonlySet<number> | null
 }
 
-/** A client may see the end of its connection, or send on it, so much before the one who caused it has noted it. */
+/** A client may notice the end of its connection this much before the kill is noted here. */
 const EARLY_MS = 5
 
-/** Knows which connections were held by what was killed: those may break, and no others. */
+/** Knows which connections killed processes held: only those may break. */
 export class Casualties {
   readonly #casualties: Casualty[] = []
 

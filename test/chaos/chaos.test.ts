@@ -4,7 +4,7 @@ import { LANES, shortPlan, without } from './plan.ts'
 import { brokenIn, report } from './verdict.ts'
 
 const SEED = 10
-/** What a fleet does not bear yet; `npm run chaos` has them. */
+/** Faults that break promises as long as their causes are not mended; `npm run chaos` includes them. */
 const NOT_BORNE: readonly string[] = ['rewriteFile', 'spoilKeys']
 const KINDS = Object.values(LANES)
   .flat()

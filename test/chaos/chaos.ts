@@ -73,7 +73,12 @@ async function run(stage: Stage, chance: Chance, plan: Plan, signal: AbortSignal
   await clients.stop()
   const seconds = ledger.now() / 1000
   await untilQuiet(seats)
-  const standings = await Promise.all(seats.map((seat) => standingOf(seat, SERVICES)))
+  const standings = (await standingsOf(stage)) ?? []
+  for (const { name, cutover } of seats) {
+    const { exitCode, signalCode } = cutover.process
+    if (exitCode !== null || signalCode !== null)
+      ledger.wrong.push(`${name} ended by itself (${signalCode ?? exitCode})`)
+  }
   const explanations = Map.groupBy(clients.failures, (failure) => casualties.explain(failure))
   const unexplained = explanations.get(null) ?? []
   explanations.delete(null)
@@ -102,16 +107,25 @@ async function run(stage: Stage, chance: Chance, plan: Plan, signal: AbortSignal
 }
 
 /** Resolves with how long it took until all have the same to say; null when they had not within the limit. */
-async function untilEqual({ seats }: Stage): Promise<number | null> {
+async function untilEqual(stage: Stage): Promise<number | null> {
   const since = performance.now()
   do {
-    const quietMs = await untilQuiet(seats)
+    const quietMs = await untilQuiet(stage.seats)
     if (quietMs === null) return null
-    const standings = await Promise.all(seats.map((seat) => standingOf(seat, SERVICES)))
-    const [first, ...others] = standings as [Standing, ...Standing[]]
-    if (others.every((other) => judgeEqual(first, other).length === 0)) return performance.now() - since
+    const [first, ...others] = (await standingsOf(stage)) ?? []
+    if (first !== undefined && others.every((other) => judgeEqual(first, other).length === 0)) {
+      return performance.now() - since
+    }
   } while (performance.now() - since < EQUAL_WITHIN_MS)
   return null
+}
+
+/** What all instances say; null when one of them does not answer. */
+function standingsOf({ seats, ledger }: Stage): Promise<Standing[] | null> {
+  return Promise.all(seats.map((seat) => standingOf(seat, SERVICES))).catch((error: Error) => {
+    ledger.note(`an instance does not answer: ${error.cause ?? error}`)
+    return null
+  })
 }
 
 /** A fleet that is well again does at once what it is told, at each instance, and leaves nobody out. */

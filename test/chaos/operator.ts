@@ -37,7 +37,7 @@ const PAUSE_MS = [50, 600] as const
 /** No command takes longer, whatever happens: it would have been given up by then. */
 const ANSWER_MS = 15_000
 
-/** Somebody who is in charge of one service, and gives commands through any instance, one after the other. */
+/** The only operator of a service, who gives commands through random instances, one after another. */
 export class Operator {
   readonly claims: Claim[] = []
   readonly #stage: Stage
@@ -124,7 +124,7 @@ export class Operator {
   /** Looks at the service through an instance, which says there what is drained as well. */
   async #look({ cutover, name }: Seat): Promise<void> {
     const answer = await cutover.api('GET', `/api/services/${this.#service}`).catch(() => null)
-    // It is told of an older state, or of the last one that is known: nothing is said about now.
+    // An answer about an older state, or about the last known one, claims nothing about the present.
     if (answer?.status !== 200 || answer.body.stale === true || answer.body.revision < this.#acknowledged) return
     const pools: readonly Drainable[] = answer.body.pools
     const drained = [...pools, ...pools.flatMap(({ servers = [] }) => servers)].filter((each) => each.drained)

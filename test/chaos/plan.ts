@@ -27,7 +27,7 @@ export interface Step {
 
 export type Plan = Readonly<Record<LaneName, readonly Step[]>>
 
-/** What lasts no time is not here. */
+/** Kinds that are over at once are not listed. */
 const LASTS_MS: Partial<Record<Kind, readonly [least: number, most: number]>> = {
   killSupervisor: [100, 3_000],
   killAll: [100, 3_000],

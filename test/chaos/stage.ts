@@ -13,7 +13,7 @@ const NAMES = ['one', 'two', 'three'] as const
 const WORKERS = 2
 const CLOCK = new URL('../support/skewed-clock.ts', import.meta.url).href
 
-/** Everything that a run of chaos is about: a fleet on a Redis that forgets nothing it has answered, and its servers. */
+/** A fleet on a Redis that syncs every write, its servers, and the record of what is done to it. */
 export class Stage {
   readonly ledger = new Ledger()
   readonly casualties = new Casualties()
@@ -22,7 +22,7 @@ export class Stage {
   readonly seats: readonly Seat[]
   /** Instances that were killed and are not back. */
   readonly down = new Set<Seat>()
-  /** What is wrong just now beside killed processes, and what has been so far: an instance may not be able to start then. */
+  /** Faults other than killed processes, under way now and begun so far: an instance may not be able to start during one. */
   inTrouble = 0
   troubles = 0
   readonly #folder: string

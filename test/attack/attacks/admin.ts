@@ -3,7 +3,7 @@ import type { Attack } from './attack.ts'
 
 const DEPTH = 400_000
 
-/** What the admin API is asked that it has to refuse. */
+/** Requests that the admin API has to refuse. */
 export const ADMIN: readonly Attack[] = [
   {
     name: 'wrong tokens',

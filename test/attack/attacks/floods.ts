@@ -8,7 +8,7 @@ const LANES = 48
 const PIPELINED = head('GET', '/').repeat(200)
 const TINY_CHUNKS = '1\r\nx\r\n'.repeat(10_000)
 
-/** More than anybody needs, as fast as it goes. */
+/** As many requests as possible, as fast as possible. */
 export const FLOODS: readonly Attack[] = [
   {
     name: 'pipelined GETs',

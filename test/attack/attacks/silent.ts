@@ -7,11 +7,11 @@ const ADMIN_CONNECTIONS = 1_074
 const PROXY_CONNECTIONS = 600
 const PROXY_HEADER_CONNECTIONS = 300
 
-/** Connections on which nothing is said, or not what has to be said first. */
+/** Connections that send nothing, or not the PROXY header that is required. */
 export const SILENT: readonly Attack[] = [
   {
     name: 'silent connections to the admin port',
-    // Those that were let in are closed after a while, and come again.
+    // Long enough for the proxy to close silent connections, and for the attackers to open them again.
     weight: 6,
     run: (crowd, { adminPort }) => hold(crowd, ADMIN_CONNECTIONS, adminPort),
   },

@@ -3,7 +3,7 @@ import { type Attack, head } from './attack.ts'
 
 const LONG = 1_000_000
 
-/** Requests that take for ever to come, and answers that nobody takes. */
+/** Requests sent very slowly, and answers that are not read. */
 export const SLOW: readonly Attack[] = [
   {
     name: 'heads byte by byte',

@@ -13,7 +13,7 @@ const upgrade = (path: string) =>
     'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
   )
 
-/** Upgrades that come to nothing. */
+/** Upgrades that are abandoned. */
 export const UPGRADES: readonly Attack[] = [
   {
     name: 'upgrades whose client leaves',

@@ -9,7 +9,7 @@ import type { Stage } from '../stage.ts'
 import { lasts, seatOf } from './fault.ts'
 
 const run = promisify(execFile)
-/** A folder where nobody can make anything, whoever they are. */
+/** A folder where not even root can create a file. */
 const UNWRITABLE = '/proc/self/fdinfo'
 const PIECES = 4
 const TRIES = 20
@@ -36,7 +36,7 @@ export async function lockFolder(stage: Stage, step: Step): Promise<void> {
   stage.ledger.note(`the folder of ${name} can be written to`)
 }
 
-/** Puts something where the instance may make a folder anew at any moment. */
+/** Replaces a folder that the instance may create again at any moment. */
 async function inPlaceOf(path: string, put: () => Promise<unknown>): Promise<void> {
   for (let tries = 1; ; tries++) {
     await rm(path, { recursive: true, force: true })

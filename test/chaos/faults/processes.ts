@@ -76,7 +76,7 @@ async function killInstance(stage: Stage, step: Step, whom: (each: ProcessOf) =>
   stage.ledger.note(`${seat.name} is ready again`)
 }
 
-/** It has a last known state to start from; only where its folder or its way to Redis is gone as well, it may not. */
+/** An instance starts from its last known state; it may fail to while its folder or Redis is out of reach as well. */
 async function startAgain(stage: Stage, seat: Seat): Promise<void> {
   for (let tries = 1; ; tries++) {
     stage.ledger.note(`${seat.name} is started again`)

@@ -3,11 +3,11 @@ import type { Step } from '../plan.ts'
 import type { Stage } from '../stage.ts'
 import { lasts } from './fault.ts'
 
-/** Of the fleet's keys, each as a string where something else belongs. */
+/** Keys of the fleet; each is overwritten with a string in its turn, which is the wrong type for it. */
 const KEYS = ['instances', 'reports', 'services', 'changes', 'heads', 'keyed', 'meta'].map(
   (name) => `{cutover}:${name}`,
 )
-/** Whoever finds them so has that long to put them right before the next thing happens. */
+/** How long an instance has to put keys right before the next fault. */
 const REPAIR_MS = 2_500
 
 export async function killRedis({ redis, ledger }: Stage, step: Step): Promise<void> {
