@@ -51,8 +51,8 @@ const RECOVERY_LIMIT_MS = 5_000
 /** The same after an attack whose harm is known: the next one has to find the proxy well. */
 const KNOWN_RECOVERY_LIMIT_MS = 60_000
 const RECOVERY_LOOK_MS = 300
-/** Recovered: the slowest request takes at most this many times the 99th percentile from before, or `leastMs`. */
-const RECOVERED = { times: 3, leastMs: 100 }
+/** Recovered: no request fails, and the slowest takes at most so many times the 99th percentile from before, in bounds. */
+const RECOVERED = { times: 3, leastMs: 100, mostMs: 1_000 }
 
 /** Runs one attack after another against an instance while well-behaved clients go on, and reports what those noticed. */
 export async function siege(options: SiegeOptions): Promise<SiegeResult> {
@@ -150,7 +150,7 @@ async function recovery(
   { known }: Attack,
 ): Promise<Pick<Row, 'recoveredAfterMs' | 'failedAfter'>> {
   const limitMs = known === undefined ? RECOVERY_LIMIT_MS : KNOWN_RECOVERY_LIMIT_MS
-  const mostMs = Math.max(RECOVERED.leastMs, RECOVERED.times * before.p99Ms)
+  const mostMs = Math.min(RECOVERED.mostMs, Math.max(RECOVERED.leastMs, RECOVERED.times * before.p99Ms))
   const since = performance.now()
   let failedAfter = 0
   do {

@@ -6,8 +6,10 @@ import { SILENT } from './silent.ts'
 import { SLOW } from './slow.ts'
 import { UPGRADES } from './upgrades.ts'
 
-/** Every attack, in the order in which they are carried out. */
-export const ATTACKS: readonly Attack[] = [...SILENT, ...SLOW, ...HEADS, ...ADMIN, ...UPGRADES, ...FLOODS]
+const EVERY: readonly Attack[] = [...SILENT, ...SLOW, ...HEADS, ...ADMIN, ...UPGRADES, ...FLOODS]
 
-/** Those that the others must not notice. */
-export const JUDGED: readonly Attack[] = ATTACKS.filter(({ known }) => known === undefined)
+/** Attacks that other clients must not notice. */
+export const JUDGED = EVERY.filter(({ known }) => known === undefined)
+
+/** Every attack, in the order in which they are run: what the known ones leave behind must not be held against others. */
+export const ATTACKS: readonly Attack[] = [...JUDGED, ...EVERY.filter(({ known }) => known !== undefined)]
