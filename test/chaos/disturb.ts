@@ -31,13 +31,19 @@ const FAULTS: Readonly<Record<Kind, Fault>> = {
   rewriteFile,
 }
 
-/** Carries out a plan; resolves, with how often there was what, when all is undone. */
-export async function disturb(stage: Stage, plan: Plan, signal: AbortSignal): Promise<Record<string, number>> {
+/** Carries out a plan, or what of it begins within `mostMs`; resolves, with the faults by kind, when all is undone. */
+export async function disturb(
+  stage: Stage,
+  plan: Plan,
+  mostMs: number,
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
+  const since = performance.now()
   const lanes = LANE_NAMES.map(async (lane) => {
     for (const step of plan[lane]) {
       await delay(step.pauseMs)
-      if (signal.aborted) return
+      if (signal.aborted || performance.now() - since > mostMs) return
       counts[step.kind] = (counts[step.kind] ?? 0) + 1
       await carryOut(stage, step)
     }

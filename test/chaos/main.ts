@@ -36,7 +36,7 @@ async function main(): Promise<number> {
   const { seconds, seed, short, keep, leftOut } = options
   console.log(`seed ${seed}${short ? ', each disturbance once' : `, ${seconds} s`}`)
   const plan = without(short ? shortPlan(seed) : planOf(seed, seconds), leftOut)
-  const result = await chaos({ seed, plan, signal: interrupted.signal })
+  const result = await chaos({ seed, plan, ...(short ? {} : { mostMs: seconds * 1000 }), signal: interrupted.signal })
   const broken = brokenIn(result)
   console.log(report(result))
   for (const promise of broken) console.log(`BROKEN: ${promise}`)

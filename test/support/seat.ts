@@ -67,9 +67,11 @@ export class Seat {
     return (this.#options.proxy as { workers?: number } | undefined)?.workers === 0
   }
 
-  /** The processes that run now, or those of one role. */
+  /** The processes that run now, or those of one role; none when the instance has ended: its id may be another's by now. */
   processes(role?: Role): ProcessOf[] {
-    return processesOf(this.cutover.process.pid ?? -1).filter((each) => role === undefined || each.role === role)
+    const { pid, exitCode, signalCode } = this.cutover.process
+    if (pid === undefined || exitCode !== null || signalCode !== null) return []
+    return processesOf(pid).filter((each) => role === undefined || each.role === role)
   }
 
   /** Kills the process that was started; the others end with it. */
