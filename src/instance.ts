@@ -38,6 +38,8 @@ export interface InstanceOptions {
   readonly identity: Identity
   readonly proxies: Proxies
   readonly adminListen: ListenOptions
+  /** URL of the admin API, where it is known before anybody listens there. */
+  readonly adminAddress?: string
   /** For pages of previews; without it, nowhere. */
   readonly previewListen?: ListenOptions | null
   /** How long to wait for a process of an instance before this one that still has the store, ms. */
@@ -58,7 +60,8 @@ export interface InstanceOptions {
 
 /** The side of an instance that decides: control half, store and admin API, over its proxy halves wherever they are. */
 export class Instance {
-  adminAddress = ''
+  /** URL of the admin API; empty while it is not known. */
+  adminAddress: string
   private readonly options: InstanceOptions
   private readonly store: Store
   private readonly control: ControlHalf
@@ -73,6 +76,7 @@ export class Instance {
   private constructor(options: InstanceOptions) {
     const { config, identity, proxies, resumed, log } = options
     this.options = options
+    this.adminAddress = options.adminAddress ?? ''
     const redis = this.redisStore()
     this.store = redis ?? this.embeddedStore()
     const folder = resolve(config.store.path)

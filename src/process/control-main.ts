@@ -22,7 +22,7 @@ process.once('message', (message: ToChild) => {
 })
 
 async function run(init: ControlInit): Promise<void> {
-  const { config, file, identity } = init
+  const { config, file, identity, adminAddress } = init
   const proxies = new RemoteProxies(init, log, () => say({ type: 'replaceWorkers' }))
   const known = init.state === null ? null : readCopy(init.state)
   const state = new StateTeller(say, init.state, known?.documents.head ?? null)
@@ -34,6 +34,7 @@ async function run(init: ControlInit): Promise<void> {
     proxies,
     load: () => loadConfig(file, process.env),
     adminListen: { fd: init.adminFd },
+    adminAddress,
     previewListen: init.previewFd === null ? null : { fd: init.previewFd },
     resumed: init.resumed,
     joinAnyway: init.joinAnyway,

@@ -43,6 +43,8 @@ export interface ControlInit {
   /** The state that the control process before this one had; null = there was none. */
   readonly state: StateCopy | null
   readonly identity: Identity
+  /** URL of the admin API, whose socket the supervisor holds. */
+  readonly adminAddress: string
   readonly adminFd: number
   /** null = previews have no origin of their own. */
   readonly previewFd: number | null

@@ -1,4 +1,5 @@
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, isIP } from 'node:net'
+import { formatListen } from '../config/addresses.ts'
 import type { ListenAddress } from '../config/config.ts'
 import type { ListenOptions } from '../proxy/client/listen.ts'
 
@@ -12,6 +13,12 @@ export function listenOptions(address: ListenAddress): ListenOptions {
     case 'fd':
       return { fd: address.fd }
   }
+}
+
+/** The URL of an address that nobody listens on yet; empty where only listening shows what it is. */
+export function urlBeforeListening(address: ListenAddress): string {
+  const isKnown = address.kind === 'tcp' && address.port !== 0 && isIP(address.host) !== 0
+  return isKnown ? `http://${formatListen(address)}` : ''
 }
 
 /** An address in use as people are told it. */

@@ -5,7 +5,7 @@ import { UnusableConfiguration } from '../control/configuration-file.ts'
 import { Instance } from '../instance.ts'
 import { LongTimer } from '../time/long-timer.ts'
 import { GRACE_MS } from './child.ts'
-import { listenOptions } from './listen-options.ts'
+import { listenOptions, urlBeforeListening } from './listen-options.ts'
 import { LocalProxy } from './local-proxy.ts'
 import type { Running, RunOptions } from './running.ts'
 import { StartCalledOff, StartFailed } from './start-failed.ts'
@@ -39,6 +39,7 @@ export async function runAlone({ config, load, file, joinAnyway, log, stopAsked 
     identity,
     proxies,
     adminListen,
+    adminAddress: urlBeforeListening(config.admin.listen),
     previewListen: config.admin.preview && listenOptions(config.admin.preview),
     resumed: false,
     joinAnyway,

@@ -95,6 +95,7 @@ export class Supervisor {
         joinAnyway,
         state: this.state.copy,
         identity: this.identity,
+        adminAddress: this.adminAddress,
         adminFd: FIRST_HANDED_FD,
         previewFd: admin.length > 1 ? FIRST_HANDED_FD + 1 : null,
         wire,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Change } from '../../src/model/state.ts'
 import { RedisServer } from '../support/redis.ts'
+import { Relay } from '../support/relay.ts'
 import { changeFor } from './changes.ts'
 import { at, endAll, endWithAll, next, open, when } from './redis-support.ts'
 
@@ -54,6 +55,25 @@ test('who knows more of the state that was filled again has the last word', asyn
   expect(again.store.documents()).toEqual(more.store.documents())
   // Of the history, too: what the first one had put back is not there twice, and what only the other one knew is.
   const history = await again.store.history({ service: 'shop', limit: 10 })
+  expect(history.map(({ revision }) => revision)).toEqual([4, 3, 2, 1])
+})
+
+test('what was read anew, since the feed had a gap, is in the history that is put back as well', async () => {
+  const relay = endWithAll(await Relay.start(redis.port))
+  const [a, b] = [await open(redis.url), await open(`redis://127.0.0.1:${relay.port}`)]
+  await next(a.store)
+  await at(b.store, 1)
+  await relay.cut()
+  for (let i = 0; i < 2; i++) await next(a.store)
+  await redis.cli('XTRIM', '{test}:changes', 'MAXLEN', '0')
+  await relay.heal()
+  await at(b.store, 3)
+  await next(a.store)
+  await at(b.store, 4)
+  await a.store.close()
+  await redis.cli('FLUSHALL')
+  await when(b.store, () => b.store.counts().restores > 0)
+  const history = await b.store.history({ service: 'shop', limit: 10 })
   expect(history.map(({ revision }) => revision)).toEqual([4, 3, 2, 1])
 })
 

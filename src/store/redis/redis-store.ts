@@ -111,7 +111,13 @@ export class RedisStore implements Store {
     this.#troubles = troubles
     this.#lastKnown = new LastKnown({ path, prefix, current, tell, troubles, checkMs })
     this.#feed = new RedisFeed(connection, [changes, reports])
-    this.#sync = new RedisSync({ ...shared, changes, reports, onSynced: () => this.#writer.settleDoubts() })
+    this.#sync = new RedisSync({
+      ...shared,
+      changes,
+      reports,
+      onSynced: () => this.#writer.settleDoubts(),
+      historyOf: (documents) => this.#historyOf(documents),
+    })
     this.#writer = new RedisWriter({ ...shared, keys, sync: () => this.#sync.run() })
   }
 
@@ -265,18 +271,27 @@ export class RedisStore implements Store {
 
   /** Has the newest of the history here: for when the store is away, and if it should be emptied. */
   async #learnHistory(): Promise<void> {
-    const services = Object.keys(this.#known.documents.services)
-    if (services.length === 0 || services.length > LEARNED.services) return
-    const keys = services.map((service) => this.#keys.history(service))
     try {
-      const lists = await this.#connection.command((client) =>
-        keys.reduce((pipeline, key) => pipeline.lrange(key, 0, LEARNED.entries - 1), client.pipeline()).exec(),
-      )
-      const entries = (lists ?? []).flatMap(([, lines]) => ((lines ?? []) as string[]).map(parseJson).toReversed())
-      if (isHistory(entries)) this.#known.remember(entries)
+      const history = await this.#historyOf(this.#known.documents)
+      if (history !== null) this.#known.remember(history)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
     }
+  }
+
+  /** The newest of the history that led to `documents`; null where that is too much, or unreadable. Throws StoreUnavailable. */
+  async #historyOf({ services, revision }: Documents): Promise<readonly HistoryEntry[] | null> {
+    const keys = Object.keys(services).map((service) => this.#keys.history(service))
+    if (keys.length === 0 || keys.length > LEARNED.services) return null
+    const lists = await this.#connection.command((client) =>
+      keys.reduce((pipeline, key) => pipeline.lrange(key, 0, LEARNED.entries - 1), client.pipeline()).exec(),
+    )
+    const entries: unknown = (lists ?? []).flatMap(([, lines]) =>
+      ((lines ?? []) as string[]).map(parseJson).toReversed(),
+    )
+    if (!isHistory(entries)) return null
+    // What was done meanwhile comes over the feed as well.
+    return entries.filter((entry) => entry.revision <= revision)
   }
 
   #pollOn(): void {

@@ -1,4 +1,4 @@
-import type { Documents } from '../../model/state.ts'
+import type { Documents, HistoryEntry } from '../../model/state.ts'
 import type { StoreCounts } from '../store.ts'
 import { SNAPSHOT_HISTORY, StoreUnavailable } from '../store.ts'
 import { sparing, type Tell } from '../tell.ts'
@@ -46,6 +46,8 @@ interface Parts {
   readonly checkMs: number
   /** The state is there and known. Throws StoreUnavailable. */
   readonly onSynced: () => Promise<void>
+  /** The newest of the history of a state that was read; null = not to be had. Throws StoreUnavailable. */
+  readonly historyOf: (documents: Documents) => Promise<readonly HistoryEntry[] | null>
 }
 
 /**
@@ -211,20 +213,24 @@ export class RedisSync {
 
   /** Reads everything. */
   async #reload(): Promise<void> {
-    const { scripts, clock, known, changes, reports } = this.#parts
+    const { scripts, clock, known, changes, reports, historyOf } = this.#parts
     const mine = known.documents
     const sentAt = performance.now()
     const { timeMs, documents, lastChange, lastReport, heads } = await scripts.load()
     clock.set(timeMs, sentAt)
+    const isFirst = changes.after === null
+    const isOther = documents.head !== mine.head && documents.revision > 0
+    // The changes in between did not come over the feed, and with them their history.
+    const history = isOther && !isFirst ? await historyOf(documents) : null
     // It was on its way while the feed went on: what was read is older than what is known, or will be read again.
     if (known.documents !== mine) return
-    const isFirst = changes.after === null
     changes.after = lastChange
     reports.after ??= lastReport
     // An empty state never replaces another one.
-    if (documents.head === mine.head || documents.revision === 0) return
+    if (!isOther) return
     if (!isFirst) this.counts = { ...this.counts, reloads: this.counts.reloads + 1 }
     this.#findLost(documents, heads)
+    if (history !== null) known.remember(history)
     known.become(keepingSame(mine, documents), 'reload', null)
   }
 
