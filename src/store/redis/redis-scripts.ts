@@ -107,7 +107,7 @@ export class RedisScripts {
         ...counted(Object.entries(documents.keyed ?? {})),
         ...[...histories.values()].flatMap((entries) => [
           entries.length,
-          ...entries.flatMap((entry) => [entry.revision, JSON.stringify(entry)]),
+          ...entries.map((entry) => JSON.stringify(entry)),
         ]),
       ],
     )

@@ -4,8 +4,8 @@
 --       6… the history (list) of every service in ARGV, in their order
 -- ARGV  1 format  2 the head that was found there ("" = none)  3 head  4 revision  5 configuration (JSON, "" = none)
 --       6 how many services, then name and document each   …  how many keyed writes, then key and record each
---       …  for every history how many entries, then the revision and JSON of each, oldest first; those stay that are there,
---          and what is newer than all of them is added
+--       …  for every history how many entries, then the entries (JSON), oldest first; those that are there stay, and
+--          what is newer than all of them is added
 -- Returns "restored"; "there": somebody else has been there meanwhile; "newer"
 
 local time = redis.call('TIME')
@@ -31,21 +31,22 @@ for _, key in ipairs({ KEYS[2], KEYS[3] }) do
     at = at + 2
   end
 end
--- The revision of the newest entry that is there: somebody who knew less may have put them back before.
-local function newest(key)
-  local entry = redis.call('LRANGE', key, 0, 0)[1]
-  if not entry then return 0 end
+local function revisionOf(entry)
   local isJson, value = pcall(cjson.decode, entry)
   return isJson and type(value) == 'table' and tonumber(value.revision) or 0
 end
 for i = 6, #KEYS do
   local count = tonumber(ARGV[at])
-  local there = newest(KEYS[i])
-  at = at + 1
-  for _ = 1, count do
-    if tonumber(ARGV[at]) > there then redis.call('LPUSH', KEYS[i], ARGV[at + 1]) end
-    at = at + 2
+  -- Somebody who knew less may have put a part of it back before.
+  local newest = redis.call('LINDEX', KEYS[i], 0)
+  local known = newest and revisionOf(newest)
+  local missing = {}
+  for entry = at + 1, at + count do
+    if not known or revisionOf(ARGV[entry]) > known then missing[#missing + 1] = ARGV[entry] end
   end
+  -- Those are few of each: an instance puts back the newest only.
+  if #missing > 0 then redis.call('LPUSH', KEYS[i], unpack(missing)) end
+  at = at + count + 1
 end
 redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]), 'restored', now)
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'configuration', ARGV[5]) end
