@@ -31,11 +31,17 @@ export class LongTimer {
 
   private wait(): NodeJS.Timeout {
     const leftMs = Math.max(0, this.due - performance.now())
-    if (leftMs <= this.maxMs) return setTimeout(this.onDue, leftMs)
-    return setTimeout(() => {
-      const keepsAlive = this.timer.hasRef()
-      this.timer = this.wait()
-      if (!keepsAlive) this.timer.unref()
-    }, this.maxMs)
+    return setTimeout(() => this.look(), Math.min(this.maxMs, Math.ceil(leftMs)))
+  }
+
+  /** A timer of Node may be a little early: it counts from when the event loop last looked at the clock. */
+  private look(): void {
+    if (performance.now() >= this.due) {
+      this.onDue()
+      return
+    }
+    const keepsAlive = this.timer.hasRef()
+    this.timer = this.wait()
+    if (!keepsAlive) this.timer.unref()
   }
 }
