@@ -38,7 +38,7 @@ end
 for i = 6, #KEYS do
   local count = tonumber(ARGV[at])
   -- Somebody who knew less may have put a part of it back before.
-  local newest = redis.call('LINDEX', KEYS[i], 0)
+  local newest = redis.call('LRANGE', KEYS[i], 0, 0)[1]
   local known = newest and revisionOf(newest)
   local missing = {}
   for entry = at + 1, at + count do
