@@ -221,7 +221,7 @@ export class RedisSync {
     const isFirst = changes.after === null
     const isOther = documents.head !== mine.head && documents.revision > 0
     // The changes in between did not come over the feed, and with them their history.
-    const history = isOther && !isFirst ? await historyOf(documents) : null
+    const history = isOther ? await historyOf(documents) : null
     // It was on its way while the feed went on: what was read is older than what is known, or will be read again.
     if (known.documents !== mine) return
     changes.after = lastChange
@@ -230,7 +230,7 @@ export class RedisSync {
     if (!isOther) return
     if (!isFirst) this.counts = { ...this.counts, reloads: this.counts.reloads + 1 }
     this.#findLost(documents, heads)
-    if (history !== null) known.remember(history)
+    if (history !== null && history.length > 0) known.remember(history)
     known.become(keepingSame(mine, documents), 'reload', null)
   }
 
