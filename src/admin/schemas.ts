@@ -135,19 +135,27 @@ export const answers = {
       overrides: listOf('Override'),
       processes: {
         type: 'array',
-        items: object({
-          role: { enum: ['supervisor', 'control', 'worker'] },
-          pid: count,
-          appliedRevision: { type: 'integer' },
-          inFlight: { ...count, description: 'Requests and tunnels under way.' },
-          connections: { ...count, description: 'Open connections of clients.' },
-          cpuPercent: { type: 'number', description: 'Of one core.' },
-          memoryBytes: count,
-          eventLoopDelayMs: {
-            type: 'number',
-            description: 'How late timers are, 99th percentile of the last second.',
+        items: object(
+          {
+            role: { enum: ['supervisor', 'control', 'worker'] },
+            pid: count,
+            appliedRevision: { type: 'integer' },
+            inFlight: { ...count, description: 'Requests and tunnels under way.' },
+            connections: { ...count, description: 'Open connections of clients.' },
+            cpuPercent: { type: 'number', description: 'Of one core.' },
+            memoryBytes: count,
+            eventLoopDelayMs: {
+              type: 'number',
+              description: 'How late timers are, 99th percentile of the last second.',
+            },
           },
-        }),
+          {
+            hung: {
+              const: true,
+              description: 'It does not respond, and is replaced if it does not come back; absent = it responds.',
+            },
+          },
+        ),
       },
     },
     {

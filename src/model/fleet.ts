@@ -7,6 +7,8 @@ export interface ProcessView extends Vitals {
   readonly appliedRevision: number
   readonly inFlight: number
   readonly connections: number
+  /** It has not responded for a while, and is replaced if it does not come back; absent = it responds. */
+  readonly hung?: true
 }
 
 /** How far an instance has come. Told to the fleet whenever it changes, at once. */

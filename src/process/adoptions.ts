@@ -3,32 +3,37 @@ import type { Slot } from './slot.ts'
 import type { HeldSocket } from './sockets.ts'
 
 /**
- * While a slot has no worker, another worker takes connections from its sockets as well, so that none waits for one that
- * is still starting. Where all workers share one socket there is nothing to take over.
+ * While a slot has no worker, or one that is hung, another worker takes connections from its sockets as well, so that none
+ * waits for a worker that is still starting or never comes back. Where all workers share one socket there is nothing to
+ * take over.
  */
 export class Adoptions {
+  private readonly isHung: (worker: Child) => boolean
   private readonly sockets: readonly HeldSocket[]
   private readonly slots: readonly Slot[]
   /** Who takes connections from the sockets of a slot in its worker's place. */
   private readonly adopters = new Map<Slot, Child>()
   private next = 0
 
-  constructor(slots: readonly Slot[], sockets: readonly HeldSocket[]) {
+  constructor(slots: readonly Slot[], sockets: readonly HeldSocket[], isHung: (worker: Child) => boolean) {
+    this.isHung = isHung
     this.slots = slots
     this.sockets = sockets
   }
 
-  /** Workers have come or gone. */
+  /** Workers have come or gone, hang or are back. */
   settle(): void {
-    const living = this.slots.flatMap(({ current }) => current ?? [])
+    const serving = this.slots.flatMap(({ current }) => (current === null || this.isHung(current) ? [] : [current]))
     for (const slot of this.slots) {
       const adopter = this.adopters.get(slot)
-      if (slot.current !== null) {
+      const needsOne = slot.current === null || this.isHung(slot.current)
+      if (adopter !== undefined && !(needsOne && serving.includes(adopter))) {
         this.adopters.delete(slot)
-        adopter?.send({ type: 'release', slot: slot.index })
-      } else if (living.length > 0 && (adopter === undefined || !living.includes(adopter))) {
-        this.adopt(slot, living[this.next++ % living.length] as Child)
+        // One that is hung does so when it comes back.
+        adopter.send({ type: 'release', slot: slot.index })
       }
+      if (needsOne && serving.length > 0 && !this.adopters.has(slot))
+        this.adopt(slot, serving[this.next++ % serving.length] as Child)
     }
   }
 

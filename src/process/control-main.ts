@@ -13,6 +13,7 @@ import { readCopy, StateTeller } from './state-copy.ts'
 const PATIENCE_MS = 2_000
 /** How long `ready` waits for the first health checks. */
 const FIRST_PROBES_MS = 5_000
+const ALIVE_MS = 1_000
 
 const log = openLog({ role: 'control' })
 process.on('disconnect', () => process.exit(1))
@@ -54,6 +55,7 @@ async function run(init: ControlInit): Promise<void> {
     process.exit(1)
   }
   say({ type: 'ready' })
+  setInterval(() => say({ type: 'alive' }), ALIVE_MS).unref()
   flushCompileCache()
 }
 

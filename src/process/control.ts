@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { Child, wasSignalled } from './child.ts'
 import type { ControlInit, FromChild, ToChild } from './ipc.ts'
 import { BackOff } from './slot.ts'
+import type { Watchdog } from './watchdog.ts'
 
 export interface ControlOptions {
   /** Descriptors of the sockets that it serves: the admin API's, and that of previews where there is one. */
@@ -9,6 +10,7 @@ export interface ControlOptions {
   /** Of ours, for compiled code. */
   readonly cache: string
   readonly log: Logger
+  readonly watchdog: Watchdog<Child>
   /** What the control process that starts now is told first. */
   readonly init: () => ControlInit
   readonly hear: (message: FromChild) => void
@@ -42,6 +44,7 @@ export class Control {
     this.standby = null
     this.current = control
     control.startedAt = performance.now()
+    this.options.watchdog.watch(control)
     control.send(this.options.init())
   }
 
@@ -72,6 +75,7 @@ export class Control {
     const { fds, cache } = this.options
     const control: Child = new Child('control', 'control', fds, cache, (message) => this.hear(control, message))
     void control.exited.then((how) => {
+      this.options.watchdog.forget(control)
       if (this.standby === control) this.standby = null
       if (this.current === control) this.ended(control, how)
     })
@@ -87,6 +91,8 @@ export class Control {
       this.isReady = true
       this.passReload()
     }
+    // While it starts, many services may keep it busy without a pause.
+    if (this.isReady && control === this.current) this.options.watchdog.heard(control)
     this.options.hear(message)
   }
 

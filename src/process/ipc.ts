@@ -3,10 +3,17 @@ import type { Identity } from '../control/proxies.ts'
 import type { Vitals } from '../model/messages.ts'
 import type { StateCopy, StateMessage } from './state-copy.ts'
 
+export interface RosterEntry {
+  readonly name: string
+  readonly pid: number
+  /** It has not said for a while that it is alive. */
+  readonly isHung: boolean
+}
+
 /** The workers as the supervisor has them. */
 export interface Roster {
   /** Those that take or finish requests. */
-  readonly workers: readonly { readonly name: string; readonly pid: number }[]
+  readonly workers: readonly RosterEntry[]
   /** Workers that have ended unexpectedly so far. */
   readonly restarts: number
   /** What is wrong, for people; null = nothing. */
@@ -75,6 +82,8 @@ export type ToChild =
 export type FromChild =
   /** A worker takes connections; control has a revision in force and answers. */
   | { readonly type: 'ready' }
+  /** Each second: its event loop turns. */
+  | { readonly type: 'alive' }
   /** It could not begin, and ends. `exitCode`: what the whole shall end with if it has just been started. */
   | { readonly type: 'failed'; readonly message: string; readonly exitCode: number }
   | { readonly type: 'stopped'; readonly cut: number }

@@ -71,7 +71,7 @@ export class RemoteProxies implements Proxies {
     const nothing = { appliedRevision: control.state.revision, inFlight: 0, connections: 0 }
     const supervisor: ProcessView[] =
       this.supervisor === null ? [] : [{ role: 'supervisor', ...this.supervisor, ...nothing }]
-    const workers = this.roster.workers.map(({ name, pid }): ProcessView => {
+    const workers = this.roster.workers.map(({ name, pid, isHung }): ProcessView => {
       const report = control.reportOf(name)
       const vitals = control.vitalsOf(name) ?? { cpuPercent: 0, memoryBytes: 0, eventLoopDelayMs: 0 }
       return {
@@ -81,6 +81,7 @@ export class RemoteProxies implements Proxies {
         appliedRevision: control.appliedBy(name),
         inFlight: sum(report?.inFlight),
         connections: report?.connections ?? 0,
+        ...(isHung ? { hung: true } : {}),
       }
     })
     return [...supervisor, { role: 'control', ...this.vitals.read(), ...nothing }, ...workers]

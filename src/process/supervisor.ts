@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { hostname, tmpdir } from 'node:os'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import type { Identity } from '../control/proxies.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
-import { endsWithin, FIRST_HANDED_FD, GRACE_MS } from './child.ts'
+import { type Child, endsWithin, FIRST_HANDED_FD, GRACE_MS } from './child.ts'
 import { Control } from './control.ts'
 import type { FromChild } from './ipc.ts'
 import { forKey } from './listen-options.ts'
+import { PrivateFolder } from './private-folder.ts'
 import { type Handle, type HeldSocket, hold } from './sockets.ts'
 import { StartCalledOff, StartFailed } from './start-failed.ts'
 import { KeptState } from './state-copy.ts'
+import { LOOK_MS, Watchdog } from './watchdog.ts'
 import { Workers } from './workers.ts'
 
 export interface SupervisorOptions {
@@ -39,10 +40,11 @@ export class Supervisor {
   private readonly sockets: readonly HeldSocket[]
   /** The admin API's, and that of previews where there is one. */
   private readonly admin: readonly HeldSocket[]
-  private readonly folder: string
+  private readonly folder: PrivateFolder
   private readonly identity: Identity
   private readonly control: Control
   private readonly workers: Workers
+  private readonly watchdog: Watchdog<Child>
   private readonly meter = new VitalsMeter()
   private readonly state = new KeptState()
   /** As it was last read and applied. */
@@ -55,7 +57,7 @@ export class Supervisor {
 
   private constructor(
     { config, file, joinAnyway, workers, log }: SupervisorOptions,
-    folder: string,
+    folder: PrivateFolder,
     sockets: readonly HeldSocket[],
     admin: readonly [HeldSocket, ...HeldSocket[]],
   ) {
@@ -69,14 +71,23 @@ export class Supervisor {
     this.admin = admin
     this.proxyAddresses = sockets.map(({ url }) => url)
     this.adminAddress = admin[0].url
-    const wire = join(folder, 'control.sock')
+    const wire = join(folder.path, 'control.sock')
+    this.watchdog = new Watchdog<Child>({
+      onChange: ({ name, pid }, isHung) => {
+        if (isHung) log.error({ process: name, pid }, 'a process does not respond; new connections go elsewhere')
+        else log.info({ process: name, pid }, 'a process responds again')
+        this.workers.hungChanged()
+      },
+      onKill: ({ name, pid }) => log.error({ process: name, pid }, 'a process has not come back and is replaced'),
+    })
     this.workers = new Workers({
       count: workers,
       config,
       sockets,
       wire,
-      cache: folder,
+      cache: folder.path,
       log,
+      watchdog: this.watchdog,
       onChange: (roster) => {
         this.control.send({ type: 'roster', roster })
         this.checkStarted()
@@ -85,8 +96,9 @@ export class Supervisor {
     })
     this.control = new Control({
       fds: admin.map(({ handles }) => (handles[0] as Handle).fd),
-      cache: folder,
+      cache: folder.path,
       log,
+      watchdog: this.watchdog,
       init: () => ({
         type: 'control',
         config: this.config,
@@ -110,7 +122,7 @@ export class Supervisor {
   static async start(options: SupervisorOptions): Promise<Supervisor> {
     const { config, workers, stopAsked } = options
     const held: HeldSocket[] = []
-    const folder = await mkdtemp(join(tmpdir(), 'cutover-'))
+    const folder = await PrivateFolder.create()
     try {
       for (const address of config.proxy.listen) held.push(await hold(address, workers))
       const sockets = held.slice()
@@ -130,7 +142,7 @@ export class Supervisor {
         socket.close()
         socket.remove?.()
       }
-      await rm(folder, { recursive: true, force: true })
+      await folder.remove()
       throw error
     }
   }
@@ -165,6 +177,8 @@ export class Supervisor {
     this.control.start()
     this.workers.startAll()
     setInterval(() => this.control.send({ type: 'vitals', vitals: this.meter.read() }), VITALS_MS).unref()
+    // After what has arrived is heard: messages may have waited for us.
+    setInterval(() => setImmediate(() => this.watchdog.look()), LOOK_MS).unref()
     try {
       await started
     } catch (error) {
@@ -247,6 +261,6 @@ export class Supervisor {
       socket.close()
       socket.remove?.()
     }
-    await rm(this.folder, { recursive: true, force: true })
+    await this.folder.remove()
   }
 }

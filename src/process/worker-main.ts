@@ -99,6 +99,7 @@ class Worker {
   }
 
   private report(): void {
+    say({ type: 'alive' })
     this.wire.send({ type: 'vitals', vitals: this.vitals.read() })
     this.wire.send({ type: 'report', id: 0, report: this.plane.report() })
   }

@@ -5,6 +5,7 @@ import { Child, endsWithin, FIRST_HANDED_FD, GRACE_MS, wasSignalled } from './ch
 import type { Roster } from './ipc.ts'
 import { Slot } from './slot.ts'
 import type { Handle, HeldSocket } from './sockets.ts'
+import type { Watchdog } from './watchdog.ts'
 import { WorkerReplacement } from './worker-replacement.ts'
 
 export interface WorkersOptions {
@@ -16,6 +17,7 @@ export interface WorkersOptions {
   /** Of ours, for compiled code. */
   readonly cache: string
   readonly log: Logger
+  readonly watchdog: Watchdog<Child>
   /** Somebody has come or gone. */
   readonly onChange: (roster: Roster) => void
   /** A worker has ended unexpectedly, or could not begin. */
@@ -39,7 +41,7 @@ export class Workers {
   constructor(options: WorkersOptions) {
     this.options = options
     this.slots = Array.from({ length: options.count }, (_, index) => new Slot(index))
-    this.adoptions = new Adoptions(this.slots, options.sockets)
+    this.adoptions = new Adoptions(this.slots, options.sockets, (worker) => options.watchdog.isHung(worker))
     this.replacement = new WorkerReplacement(this.slots, {
       start: (slot) => this.start(slot),
       retire: (worker) => this.retire(worker),
@@ -61,6 +63,11 @@ export class Workers {
     this.adoptions.settle()
   }
 
+  /** Workers hang, or are back. */
+  hungChanged(): void {
+    this.changed()
+  }
+
   /** Replaces all, one by one; resolves with what went wrong, or null. */
   replace(): Promise<string | null> {
     return this.replacement.run()
@@ -73,14 +80,19 @@ export class Workers {
   }
 
   roster(): Roster {
+    const { watchdog } = this.options
     const living = [...this.slots.flatMap(({ current }) => current ?? []), ...this.leaving]
+    const hung = living.filter((worker) => watchdog.isHung(worker))
     const troubled = this.slots.filter(({ current, lastEnd }) => current === null && lastEnd !== '')
-    const trouble = troubled.map(
-      ({ index, lastEnd, backOff }) =>
-        `worker ${index + 1} has ended (${lastEnd})${backOff.deaths > 1 ? `, ${backOff.deaths} times in a row` : ''}`,
-    )
+    const trouble = [
+      ...hung.map(({ name, pid }) => `${name} (pid ${pid}) does not respond; it is replaced if it does not come back`),
+      ...troubled.map(
+        ({ index, lastEnd, backOff }) =>
+          `worker ${index + 1} has ended (${lastEnd})${backOff.deaths > 1 ? `, ${backOff.deaths} times in a row` : ''}`,
+      ),
+    ]
     return {
-      workers: living.map(({ name, pid }) => ({ name, pid })),
+      workers: living.map((worker) => ({ name: worker.name, pid: worker.pid, isHung: hung.includes(worker) })),
       restarts: this.restarts,
       trouble: trouble.length === 0 ? null : trouble.join('; '),
     }
@@ -90,7 +102,7 @@ export class Workers {
   private start(slot: Slot): Promise<string | null> {
     // The sockets may be closed already.
     if (this.isEnding) return Promise.resolve('the instance is stopping')
-    const { config, sockets, wire, cache, onTrouble } = this.options
+    const { config, sockets, wire, cache, watchdog, onTrouble } = this.options
     const fds = sockets.map(({ handles }) => (handles[slot.index] ?? (handles[0] as Handle)).fd)
     const listeners = fds.map((_, i) => ({
       fd: FIRST_HANDED_FD + i,
@@ -98,7 +110,8 @@ export class Workers {
     }))
     const name = `worker-${slot.index + 1}.${++this.generation}`
     return new Promise((resolve) => {
-      const worker = new Child('worker', name, fds, cache, (message) => {
+      const worker: Child = new Child('worker', name, fds, cache, (message) => {
+        watchdog.heard(worker)
         if (message.type === 'failed') onTrouble(message.message)
         if (message.type !== 'ready') return
         if (slot.current !== null) this.leaving.add(slot.current)
@@ -108,6 +121,7 @@ export class Workers {
         this.changed()
         resolve(null)
       })
+      watchdog.watch(worker)
       slot.coming = worker
       const { proxy } = config
       worker.send({ type: 'worker', name, slot: slot.index, workers: this.slots.length, proxy, listeners, wire })
@@ -119,6 +133,7 @@ export class Workers {
   }
 
   private ended(slot: Slot, worker: Child, how: string): void {
+    this.options.watchdog.forget(worker)
     const wasLeaving = this.leaving.delete(worker)
     if (slot.current === worker) slot.current = null
     if (slot.coming === worker) slot.coming = null

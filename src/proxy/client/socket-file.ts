@@ -29,7 +29,7 @@ export async function clearSocketFile(path: string): Promise<void> {
   const found = await lstat(path).catch(() => null)
   if (found === null) return
   if (!found.isSocket()) throw new Error(`${refusal}: there is a file of that name already, which is not a socket`)
-  if (await isAlive(path)) throw new SocketFileInUse(`${refusal}: something else does already`)
+  if (await isListening(path)) throw new SocketFileInUse(`${refusal}: something else does already`)
   await unlink(path)
 }
 
@@ -44,8 +44,8 @@ export function withMode<T>(mode: number | undefined, bind: () => T): T {
   }
 }
 
-/** Whether a process answers at a socket path. */
-function isAlive(path: string): Promise<boolean> {
+/** Whether a process takes connections at a socket file. */
+export function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path)
     socket.once('connect', () => {
