@@ -3,7 +3,7 @@ import type { JsonObject, JsonValue } from '../model/state.ts'
 
 /** Names of header fields and query parameters that carry credentials. */
 const SECRET = /auth|cookie|key|password|secret|session|signature|token/i
-const SECRET_PARAMETER = /(?<=[?&][^=&]*(?:auth|key|password|secret|session|signature|token)[^=&]*=)[^&]+/gi
+const PARAMETER = /([?&][^?&=]*=)[^&]+/g
 
 /**
  * A definition, or a part of one, as it may be shown: without the values of a probe's header fields, of other header
@@ -24,10 +24,14 @@ export function withoutSecrets(value: JsonValue): JsonValue {
 function probeWithoutSecrets(health: JsonObject): JsonObject {
   const entries = Object.entries(health).map(([key, inner]): [string, JsonValue] => {
     if (key === 'headers' && isPlain(inner)) return [key, hidden(inner, /^/)]
-    if (key === 'path' && typeof inner === 'string') return [key, inner.replace(SECRET_PARAMETER, HIDDEN)]
+    if (key === 'path' && typeof inner === 'string') return [key, withoutSecretParameters(inner)]
     return [key, inner]
   })
   return Object.fromEntries(entries)
+}
+
+function withoutSecretParameters(path: string): string {
+  return path.replace(PARAMETER, (parameter, name: string) => (SECRET.test(name) ? `${name}${HIDDEN}` : parameter))
 }
 
 function hidden(fields: JsonObject, names: RegExp): JsonObject {

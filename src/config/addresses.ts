@@ -116,7 +116,10 @@ export function parseServerName(text: string): string | undefined {
 /** A path prefix without a trailing slash (`/` itself stays); undefined when it could match no request's path. */
 export function parsePathPrefix(text: string): string | undefined {
   if (!/^\/[\x21-\x7e]*$/.test(text) || /[?#*]/.test(text)) return undefined
-  return text.replace(/\/+$/, '') || '/'
+  // A regular expression that ends in $ would take quadratic time for many slashes in the middle.
+  let end = text.length
+  while (end > 1 && text[end - 1] === '/') end--
+  return text.slice(0, end)
 }
 
 /** Why a path with a star is refused; undefined for other text. */

@@ -83,8 +83,12 @@ export class Problems {
     return this.list.length >= MAX_SHOWN
   }
 
-  /** Whether something at, below or around `path` is known to be wrong, so that nothing follows from its value. */
+  /**
+   * Whether something at, below or around `path` is known to be wrong, so that nothing follows from its value. Where there
+   * are enough, nothing is looked at any more: the list is searched for every server of a definition.
+   */
   has(path: string): boolean {
+    if (this.areEnough) return true
     return this.list.some((problem) => isWithin(problem.path, path) || isWithin(path, problem.path))
   }
 }

@@ -1,10 +1,12 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { ServerTls } from '../model/spec.ts'
 
 /** How old what was read from the files may be when a connection is made. */
 const MAX_AGE_MS = 30_000
+/** The most bytes a file may have: all authorities that a system trusts are a quarter of it. */
+const MAX_BYTES = 1_048_576
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
 type FileKey = 'ca' | 'cert' | 'key'
@@ -68,7 +70,7 @@ function read(tls: ServerTls): { texts: Texts; problems: TlsFileProblem[] } {
     const file = tls[key]
     if (file === '') continue
     try {
-      const text = readFileSync(file, 'utf8')
+      const text = readText(file)
       if (isWhatItShouldBe(key, text)) texts[key] = text
       else problems.push({ key, message: `${file} is no ${key === 'key' ? 'private key' : 'certificate'} in PEM` })
     } catch (error) {
@@ -80,6 +82,14 @@ function read(tls: ServerTls): { texts: Texts; problems: TlsFileProblem[] } {
     problems.push({ key: 'key', message: `${tls.key} is not the key of the certificate in ${tls.cert}` })
   }
   return { texts, problems }
+}
+
+/** Reads what can be read at once: a pipe or a device would hold up the whole process. */
+function readText(file: string): string {
+  const stats = statSync(file)
+  if (!stats.isFile()) throw new Error('it is not a regular file')
+  if (stats.size > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`)
+  return readFileSync(file, 'utf8')
 }
 
 function isWhatItShouldBe(key: FileKey, text: string): boolean {

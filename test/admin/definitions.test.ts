@@ -327,6 +327,14 @@ describe('a service', () => {
     expect(shop.cutover.stderr).not.toContain('s3cret')
   })
 
+  test('a long path of a probe is searched for secrets at once', async () => {
+    await shop.define({ health: { interval: '20ms', path: `/${'auth'.repeat(100_000)}=x` } })
+    const since = performance.now()
+    await shop.api('GET', '/api/services/shop')
+    // It took a minute, in which nothing else was answered.
+    expect(performance.now() - since).toBeLessThan(3_000)
+  })
+
   test('what is shown in the place of a secret is not taken for one', async () => {
     const health = { interval: '20ms', headers: { 'x-probe': '(hidden)' } }
     const { detail } = problem(await shop.api('PATCH', '/api/services/shop', { health }), 422, 'Invalid value')

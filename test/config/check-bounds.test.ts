@@ -52,6 +52,26 @@ describe('hosts × paths', () => {
   })
 })
 
+/** Most took from 8 seconds to minutes before they were bounded, and the control process did nothing else meanwhile. */
+describe('a definition as large as a body may be', () => {
+  const servers = (tls: JsonObject, scheme = 'https') => {
+    const all = Array.from({ length: 10_000 }, (_, i) => [`s${i}`, { url: `${scheme}://h:1`, tls }])
+    return { pools: { p: { servers: Object.fromEntries(all) } } }
+  }
+
+  test.each<[string, JsonObject]>([
+    ['servers with an unknown key', servers({ x: 1 })],
+    ['servers with half a key pair', servers({ cert: 'x' })],
+    ['servers with files that are missing', servers({ ca: '/nowhere' })],
+    ['servers without TLS that have settings for it', servers({}, 'http')],
+    ['a path of slashes', { paths: [`${'/'.repeat(200_000)}a`] }],
+  ])('is read at once: %s', (_what, changes) => {
+    const since = performance.now()
+    written(changes)
+    expect(performance.now() - since).toBeLessThan(3_000)
+  })
+})
+
 describe('the header fields of a probe', () => {
   test.each([
     ...['content-length', 'Transfer-Encoding', 'connection', 'upgrade', 'te', 'trailer', 'expect', 'Keep-Alive'],
