@@ -41,17 +41,15 @@ export function authenticate(
   if (authorization === undefined) {
     throw new ApiProblem(401, 'Token needed', 'Send a token: -H "Authorization: Bearer TOKEN".')
   }
-  const [, given = ''] = /^Bearer +(\S+) *$/i.exec(authorization) ?? []
-  const digest = createHash('sha256').update(given).digest()
+  const digest = digestShown(authorization)
+  if (digest === null) return null
   // Every token is compared, and in constant time: how long it takes tells nothing.
   let actor: Actor | null = null
-  for (const { name, role, sha256 } of tokens) {
-    if (timingSafeEqual(sha256, digest)) actor = { name, role }
+  for (const token of tokens) {
+    if (timingSafeEqual(token.sha256, digest)) actor = { name: token.name, role: token.role }
   }
-  if (fleetToken !== null && timingSafeEqual(createHash('sha256').update(fleetToken).digest(), digest)) {
-    actor = handedOn(request)
-  }
-  return given === '' ? null : actor
+  if (fleetToken !== null && timingSafeEqual(sha256(fleetToken), digest)) actor = handedOn(request)
+  return actor
 }
 
 /** Whether a request shows a token of ours, whoever's it is. */
@@ -60,10 +58,17 @@ export function showsOurToken(
   tokens: readonly AdminToken[],
   fleetToken: string | null,
 ): boolean {
-  const [, given = ''] = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? []
-  const digest = createHash('sha256').update(given).digest()
-  const fleet = fleetToken === null ? [] : [createHash('sha256').update(fleetToken).digest()]
-  return [...tokens.map(({ sha256 }) => sha256), ...fleet].filter((each) => timingSafeEqual(each, digest)).length > 0
+  const digest = digestShown(headers.authorization ?? '')
+  if (digest === null) return false
+  const ours = tokens.map((token) => token.sha256)
+  if (fleetToken !== null) ours.push(sha256(fleetToken))
+  return ours.filter((each) => timingSafeEqual(each, digest)).length > 0
+}
+
+/** The hash of the token in an Authorization field; null where there is none. */
+function digestShown(authorization: string): Buffer | null {
+  const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? []
+  return token === undefined ? null : sha256(token)
 }
 
 /** Whom another instance speaks for. */
@@ -107,4 +112,8 @@ function isOwnName(name: string, { listen, hosts }: AdminSettings): boolean {
 function hostPart(host: string): string {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d+)?$/.exec(host) ?? []
   return (bracketed ?? plain ?? '').toLowerCase()
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
 }

@@ -1,12 +1,10 @@
 import type { Config } from '../config/config.ts'
 import type { FileVersion } from '../model/fleet.ts'
-import { own } from '../model/names.ts'
+import { listed, own } from '../model/names.ts'
 import type { AppliedConfiguration, JsonObject, State } from '../model/state.ts'
 
 /** Hashes of files that were applied before, and are not newer however often an instance starts with them. */
 const REMEMBERED = 100
-/** Names in a message, at most. */
-const MOST_LISTED = 10
 
 /** `differs`: it has the version of the one in force, and says something else. */
 export type FileStanding = 'inForce' | 'newer' | 'older' | 'differs'
@@ -51,14 +49,9 @@ export function whyStranger(
   if (configuration?.hash === file.hash || configuration?.earlier?.includes(file.hash) === true) return null
   return (
     `The file has no service in common with the fleet at store.prefix ${JSON.stringify(prefix)}: the fleet serves ` +
-    `${listed(theirs)}, the file has ${listed(ours)}. A fleet is one file on all instances: give this one another ` +
+    `${listed(theirs.toSorted())}, the file has ${listed(ours.toSorted())}. A fleet is one file on all instances: give this one another ` +
     'store.prefix or the right file, or start it with --join-anyway to add its services to that fleet.'
   )
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length > MOST_LISTED ? ` and ${names.length - MOST_LISTED} more` : ''
-  return `${names.toSorted().slice(0, MOST_LISTED).join(', ')}${more}`
 }
 
 /** The hashes of files applied before `file`. */

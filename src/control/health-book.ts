@@ -5,6 +5,7 @@ import type { KnownHealth, ToControl } from '../model/messages.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, ServerSpec } from '../model/spec.ts'
 import type { Health } from '../model/state.ts'
+import { LongTimer } from '../time/long-timer.ts'
 import { type FollowedPool, type FollowedServer, FollowedServers } from './followed-servers.ts'
 import type { ControlEnd } from './link.ts'
 
@@ -18,8 +19,6 @@ export interface ServerHealth {
 
 /** Names of servers that are shown where there are too many. */
 const SHOWN = 5
-/** The longest that a timer of Node can run. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
 
 /**
@@ -37,7 +36,7 @@ export class HealthBook {
   /** Servers that the proxy halves are to be told of at the end of this turn. */
   private untold = new Set<string>()
   private telling: NodeJS.Immediate | null = null
-  private outlierTimer: NodeJS.Timeout | undefined
+  private outlierTimer: LongTimer | null = null
 
   /** `links`: to the proxy halves there are. */
   constructor(links: ReadonlyMap<string, ControlEnd>) {
@@ -106,7 +105,7 @@ export class HealthBook {
   }
 
   stop(): void {
-    clearTimeout(this.outlierTimer)
+    this.outlierTimer?.cancel()
     if (this.telling !== null) clearImmediate(this.telling)
     this.checker.stop()
   }
@@ -206,11 +205,11 @@ export class HealthBook {
   }
 
   private giveOutTrialsWhenDue(): void {
-    clearTimeout(this.outlierTimer)
+    this.outlierTimer?.cancel()
     const nextAt = this.outliers.nextAt()
     if (nextAt === null) return
-    const delayMs = Math.min(MAX_TIMER_MS, Math.max(0, nextAt - performance.now()))
-    this.outlierTimer = setTimeout(() => this.tell(this.outliers.advance(performance.now())), delayMs).unref()
+    const advance = () => this.tell(this.outliers.advance(performance.now()))
+    this.outlierTimer = new LongTimer(nextAt - performance.now(), advance).unref()
   }
 
   private healthFor(key: string, half: string): KnownHealth[number][1] {

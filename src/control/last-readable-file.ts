@@ -1,9 +1,9 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isFields } from '../model/shape.ts'
 import type { Split } from '../model/spec.ts'
 import type { Documents, JsonObject } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
+import { KeptFile } from './kept-file.ts'
 import type { LastReadable, Memory } from './unreadable.ts'
 
 /**
@@ -11,34 +11,27 @@ import type { LastReadable, Memory } from './unreadable.ts'
  * instance, so that the next process can serve them, too. There is no file while all can be read.
  */
 export class LastReadableFile implements Memory {
-  private readonly file: string
+  private readonly file: KeptFile
   private readonly warn: (message: string) => void
   private readonly lastKnown: () => Documents | null
   private known = new Map<string, LastReadable>()
   private kept = ''
-  /** Writes are done in the order they were asked for. */
-  private written: Promise<void> = Promise.resolve()
 
   /**
    * `folder`: of the last known state; `instance`: tells this one from others that share it; `lastKnown`: the state that
    * was on the disk when this process started.
    */
   constructor(folder: string, instance: string, lastKnown: () => Documents | null, warn: (message: string) => void) {
-    this.file = join(folder, `last-readable-${encodeURIComponent(instance)}.json`)
+    this.file = new KeptFile(join(folder, `last-readable-${encodeURIComponent(instance)}.json`))
     this.lastKnown = lastKnown
     this.warn = warn
   }
 
   /** Reads what a process before this one has kept; what makes no sense counts as not there. */
   async load(): Promise<void> {
-    const text = await readFile(this.file, 'utf8').catch(() => '{}')
-    try {
-      const value: unknown = JSON.parse(text)
-      const entries = isFields(value) ? Object.entries(value) : []
-      this.known = new Map(entries.flatMap(([name, kept]) => (isLastReadable(kept) ? [[name, kept]] : [])))
-    } catch {
-      this.known = new Map()
-    }
+    const value = await this.file.read()
+    const entries = isFields(value) ? Object.entries(value) : []
+    this.known = new Map(entries.flatMap(([name, kept]) => (isLastReadable(kept) ? [[name, kept]] : [])))
   }
 
   recall(name: string): LastReadable | undefined {
@@ -53,24 +46,14 @@ export class LastReadableFile implements Memory {
     const text = JSON.stringify(all)
     if (text === this.kept) return
     this.kept = text
-    this.written = this.written
-      .then(() => this.replace(text))
+    this.file
+      .write(text === '{}' ? null : text)
       .catch((error: unknown) => this.warn(`the last readable definitions cannot be kept: ${(error as Error).message}`))
   }
 
   /** Resolves when all is written. */
   close(): Promise<void> {
-    return this.written
-  }
-
-  private async replace(text: string): Promise<void> {
-    if (text === '{}') {
-      await rm(this.file, { force: true })
-      return
-    }
-    const temporary = `${this.file}.tmp`
-    await writeFile(temporary, text, { mode: 0o600 })
-    await rename(temporary, this.file)
+    return this.file.settled()
   }
 }
 

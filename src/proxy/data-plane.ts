@@ -60,6 +60,7 @@ export interface Listener {
 /** A client's connection that has been silent for this long is probed by TCP: one whose machine is gone is noticed. */
 const CLIENT_KEEP_ALIVE_MS = 60_000
 const NO_LIMIT = 2 ** 31 - 1
+
 /** The proxy half: client connections, the table in force, and the servers behind it. It decides nothing. */
 export class DataPlane {
   readonly settings: DataPlaneSettings

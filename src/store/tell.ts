@@ -15,7 +15,8 @@ interface Recent {
 
 /**
  * Writes a line that repeats at most `burst` times a minute; at the end of the minute the last of those left out
- * follows, with their number, and then again as long as it repeats. Lines that differ only in their digits count as the same one. `windowMs`: the minute.
+ * follows, with their number, and then again as long as it repeats. Lines that differ only in their digits count as the
+ * same one. `windowMs`: the minute.
  */
 export function sparing(tell: Tell, burst = 1, windowMs = WINDOW_MS): Tell {
   const recent = new Map<string, Recent>()

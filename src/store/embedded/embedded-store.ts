@@ -1,6 +1,12 @@
 import { join, resolve } from 'node:path'
-import type { JsonObject } from '../../model/state.ts'
-import { applyChange, type Change, type Documents, EMPTY_DOCUMENTS, type HistoryEntry } from '../../model/state.ts'
+import {
+  applyChange,
+  type Change,
+  type Documents,
+  EMPTY_DOCUMENTS,
+  type HistoryEntry,
+  type JsonObject,
+} from '../../model/state.ts'
 import { Answers } from '../answers.ts'
 import { explainDisk, isDiskError } from '../disk-errors.ts'
 import { Feed, surface } from '../feed.ts'

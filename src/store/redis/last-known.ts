@@ -10,6 +10,7 @@ import type { Troubles } from '../troubles.ts'
 
 /** Writing takes at most this share of the time: a large state is written less often. */
 const BUSY_SHARE = 0.05
+
 interface Parts {
   /** Folder of the file. */
   readonly path: string
