@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter } from 'node:path'
-import { binFolder, pinnedNode } from './paths.mjs'
+import { binFolder, compiledFolder, pinnedNode } from './paths.mjs'
 
 const leash = new URL('./leash.mjs', import.meta.url).href
 const samePressMs = 300
@@ -30,7 +30,13 @@ export function start(command, args, options) {
 export function startNode(args, stdout = 'inherit') {
   const { child, ended } = start(pinnedNode, ['--import', leash, ...args], {
     stdio: ['inherit', stdout, 'inherit', 'pipe'],
-    env: { ...process.env, CUTOVER_LEASH: '3', PATH: [binFolder, process.env.PATH].join(delimiter) },
+    // Compiled code is kept: the next start takes half the time.
+    env: {
+      NODE_COMPILE_CACHE: compiledFolder,
+      ...process.env,
+      CUTOVER_LEASH: '3',
+      PATH: [binFolder, process.env.PATH].join(delimiter),
+    },
   })
   const listened = new Set()
   const waiting = new Set()

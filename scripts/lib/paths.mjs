@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 /** The project's folder. */
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 export const binFolder = join(root, 'node_modules/.bin')
+/** For Node's compile cache. */
+export const compiledFolder = join(root, 'node_modules/.cache/compiled')
 /** The Node that package-lock.json pins. */
 export const pinnedNode = join(binFolder, 'node')
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { getCompileCacheDir } from 'node:module'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
@@ -72,6 +73,7 @@ export class Supervisor {
     this.proxyAddresses = sockets.map(({ url }) => url)
     this.adminAddress = admin[0].url
     const wire = join(folder.path, 'control.sock')
+    const cache = compileCache() ?? folder.path
     this.watchdog = new Watchdog<Child>({
       onChange: ({ name, pid }, isHung) => {
         if (isHung) log.error({ process: name, pid }, 'a process does not respond; new connections go elsewhere')
@@ -85,7 +87,7 @@ export class Supervisor {
       config,
       sockets,
       wire,
-      cache: folder.path,
+      cache,
       log,
       watchdog: this.watchdog,
       onChange: (roster) => {
@@ -96,7 +98,7 @@ export class Supervisor {
     })
     this.control = new Control({
       fds: admin.map(({ handles }) => (handles[0] as Handle).fd),
-      cache: folder.path,
+      cache,
       log,
       watchdog: this.watchdog,
       init: () => ({
@@ -263,4 +265,9 @@ export class Supervisor {
     }
     await this.folder.remove()
   }
+}
+
+/** Where this process keeps compiled code; null where it cannot. */
+function compileCache(): string | null {
+  return getCompileCacheDir() === undefined ? null : (process.env.NODE_COMPILE_CACHE ?? null)
 }

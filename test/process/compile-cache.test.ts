@@ -1,0 +1,41 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { Cutover } from '../support/cutover.ts'
+import { endAll, endWithAll, until } from './support.ts'
+
+afterEach(endAll)
+
+/** A control process alone loads more modules than this. */
+const MANY = 100
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cutover-compiled-'))
+  endWithAll(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+async function launch(env: Record<string, string>): Promise<void> {
+  const cutover = await Cutover.start({ services: null, proxy: { workers: 2 }, env })
+  endWithAll(() => cutover.stop('SIGTERM'))
+}
+
+async function modulesIn(folder: string): Promise<number> {
+  return (await readdir(folder, { recursive: true })).filter((path) => /(^|\/)v\d+.*\/\w+$/.test(path)).length
+}
+
+test('compiled code is kept in NODE_COMPILE_CACHE, for the next start', async () => {
+  const [kept, temporary] = [await newFolder(), await newFolder()]
+  await launch({ NODE_COMPILE_CACHE: kept, TMPDIR: temporary })
+  await until(async () => (await modulesIn(kept)) > MANY)
+  expect(await modulesIn(temporary)).toBe(0)
+})
+
+test('where there is none, or it cannot be used, the processes of an instance keep it for one another', async () => {
+  for (const NODE_COMPILE_CACHE of ['', '/dev/null/compiled']) {
+    const temporary = await newFolder()
+    await launch({ NODE_COMPILE_CACHE, TMPDIR: temporary })
+    await until(async () => (await modulesIn(temporary)) > MANY)
+  }
+})
