@@ -1,4 +1,6 @@
+import type { Redis } from 'ioredis'
 import { afterEach, describe, expect, test } from 'vitest'
+import { redisClient } from '../../src/store/redis/redis-client.ts'
 import { StoreUnusable } from '../../src/store/store.ts'
 import { RedisServer } from '../support/redis.ts'
 import { ACL } from './redis-acl.ts'
@@ -127,6 +129,18 @@ describe('a Redis with TLS', () => {
     const { message, told } = await refusal(redis.url)
     expect(message).toMatch(/cannot be reached \((SELF_SIGNED|UNABLE_TO)\w+\)/)
     for (const text of [message, ...told]) expect(text).not.toMatch(/s3cret|127\.0\.0\.1/)
+  })
+
+  test('whose certificate is not trusted: a second error of the same connection ends nothing', async () => {
+    const redis = endWithAll(await RedisServer.start({ tls: true, password: PASSWORD }))
+    const client = redisClient({ topology: { kind: 'single', url: redis.url }, tls: {} }, 'test', 1_000)
+    const failed = new Promise((resolve) => client.once('error', resolve))
+    client.connect().catch(() => undefined)
+    await failed
+    const { stream } = client as Redis
+    client.disconnect()
+    // The first one has left its listeners.
+    expect(() => stream.emit('error', new Error('tlsv1 alert decode error'))).not.toThrow()
   })
 
   test('and a file of its certificates that is not there: the setting is named', async () => {

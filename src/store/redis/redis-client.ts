@@ -42,10 +42,10 @@ export function redisClient({ topology, tls }: RedisSettings, name: string, comm
   }
   switch (topology.kind) {
     case 'single':
-      return new Redis(topology.url, options)
+      return guarded(new Redis(topology.url, options))
     case 'sentinel': {
       const { sentinels, name: group, username, password, sentinelUsername, sentinelPassword } = topology
-      return new Redis({
+      const client = new Redis({
         ...options,
         ...given({ username, password, sentinelUsername, sentinelPassword }),
         sentinels: sentinels.map(({ host, port }) => ({ host, port })),
@@ -55,11 +55,12 @@ export function redisClient({ topology, tls }: RedisSettings, name: string, comm
         failoverDetector: true,
         ...(secure === null ? {} : { enableTLSForSentinelMode: true, sentinelTLS: secure }),
       })
+      return guarded(client)
     }
     case 'cluster': {
       const { retryStrategy: _, enableOfflineQueue: __, ...redisOptions } = options
       const { nodes, username, password } = topology
-      return new Cluster([...nodes], {
+      const cluster = new Cluster([...nodes], {
         lazyConnect: true,
         enableOfflineQueue: false,
         clusterRetryStrategy: pause,
@@ -70,8 +71,17 @@ export function redisClient({ topology, tls }: RedisSettings, name: string, comm
         maxRedirections: 5,
         redisOptions: { ...redisOptions, ...given({ username, password }) },
       })
+      return cluster.on('+node', guarded)
     }
   }
+}
+
+/**
+ * Listens to each stream of a client beyond its first error: one of TLS may have another, which nobody would hear, and which
+ * would end the process (seen with certificates that cannot be verified).
+ */
+function guarded(client: Redis): Redis {
+  return client.on('error', () => client.stream?.on('error', () => undefined))
 }
 
 function pause(times: number): number {
