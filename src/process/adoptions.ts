@@ -3,15 +3,15 @@ import type { Slot } from './slot.ts'
 import type { HeldSocket } from './sockets.ts'
 
 /**
- * While a slot has no worker, or one that is hung, another worker takes connections from its sockets as well, so that none
- * waits for a worker that is still starting or never comes back. Where all workers share one socket there is nothing to
- * take over.
+ * Lets another worker accept connections from a slot's sockets while that slot has no worker or a hung one, so that no
+ * connection waits for a worker that is still starting or never recovers. If all workers share one socket, no socket
+ * needs to be adopted.
  */
 export class Adoptions {
   private readonly isHung: (worker: Child) => boolean
   private readonly sockets: readonly HeldSocket[]
   private readonly slots: readonly Slot[]
-  /** Who takes connections from the sockets of a slot in its worker's place. */
+  /** The worker that accepts connections from a slot's sockets in place of the slot's own worker. */
   private readonly adopters = new Map<Slot, Child>()
   private next = 0
 
@@ -21,15 +21,15 @@ export class Adoptions {
     this.sockets = sockets
   }
 
-  /** Workers have come or gone, hang or are back. */
-  settle(): void {
+  /** Adopts and releases sockets; call it after a worker has started, ended, hung or recovered. */
+  update(): void {
     const serving = this.slots.flatMap(({ current }) => (current === null || this.isHung(current) ? [] : [current]))
     for (const slot of this.slots) {
       const adopter = this.adopters.get(slot)
       const needsOne = slot.current === null || this.isHung(slot.current)
       if (adopter !== undefined && !(needsOne && serving.includes(adopter))) {
         this.adopters.delete(slot)
-        // One that is hung does so when it comes back.
+        // A hung adopter acts on this when it recovers.
         adopter.send({ type: 'release', slot: slot.index })
       }
       if (needsOne && serving.length > 0 && !this.adopters.has(slot))

@@ -6,30 +6,35 @@ import type { FromChild, ToChild } from './ipc.ts'
 import type { Handle } from './sockets.ts'
 
 const ENTRIES = { control: './control-main.ts', worker: './worker-main.ts' }
-/** The first descriptor behind standard input, output, error and the channel to the supervisor. */
+/** Number of the first descriptor after standard input, output, error and the channel to the supervisor. */
 export const FIRST_HANDED_FD = 4
 
 const IGNORED_SIGNALS = fileURLToPath(new URL('./ignored-signals.ts', import.meta.url))
 
-/** How much longer than it was given a child may take to end before it is killed. */
+/** Time that a child may take to end beyond the timeout it was given; after that it is killed. */
 export const GRACE_MS = 5_000
 
-/** Whether a process was ended by a signal that it ignores, which came before it could. */
+/**
+ * Whether a process was ended by a signal that children ignore: the signal arrived before the child had set that up.
+ */
 export function wasSignalled(how: string): boolean {
   return ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'].includes(how)
 }
 
-/** A process of this instance, as its supervisor has it. */
+/** A child process of this instance, as seen by its supervisor. */
 export class Child {
   readonly name: string
-  /** When it began its work; monotonic ms. */
+  /** When the process began its work; monotonic ms. */
   startedAt = performance.now()
-  /** Resolves when it has ended, with how. */
+  /** Resolves when the process has ended, with its signal, its exit code or the error that kept it from starting. */
   readonly exited: Promise<string>
   hasExited = false
   private readonly process: ChildProcess
 
-  /** `fds`: handed over as descriptors from `FIRST_HANDED_FD` on. `cache`: a folder of ours for compiled code. */
+  /**
+   * Starts the process. `fds`: handed over as descriptors from `FIRST_HANDED_FD` on. `cache`: folder for compiled code,
+   * owned by this instance.
+   */
   constructor(
     role: keyof typeof ENTRIES,
     name: string,
@@ -41,25 +46,25 @@ export class Child {
     this.process = fork(fileURLToPath(new URL(ENTRIES[role], import.meta.url)), [], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds],
       execArgv: [...process.execArgv, '--disable-sigusr1', '--import', IGNORED_SIGNALS],
-      // Configurations hold bytes.
+      // Configurations contain byte arrays, which JSON cannot carry.
       serialization: 'advanced',
-      // The next one starts in half the time.
+      // With compiled code in the cache, the next process starts in half the time.
       env: { ...process.env, NODE_COMPILE_CACHE: cache },
     })
     this.process.on('message', (message) => listener(message as FromChild))
     this.exited = new Promise((resolve) => {
-      const end = (how: string): void => {
+      const markExited = (how: string): void => {
         this.hasExited = true
         resolve(how)
       }
       this.process.once('exit', (code, signal) => {
         const how = signal ?? `exit code ${code}`
-        // What it said last may still be on its way.
-        if (this.process.connected) this.process.once('disconnect', () => end(how))
-        else end(how)
+        // The last messages of the process may still be in the channel.
+        if (this.process.connected) this.process.once('disconnect', () => markExited(how))
+        else markExited(how)
       })
       this.process.on('error', (error) => {
-        if (this.process.pid === undefined) end(error.message)
+        if (this.process.pid === undefined) markExited(error.message)
       })
     })
   }
@@ -68,9 +73,11 @@ export class Child {
     return this.process.pid ?? -1
   }
 
-  /** `handle`: a socket that goes with it; it stays open here as well. */
+  /**
+   * Sends a message; a process that has just ended does not get it. `handle`: a socket to pass along; it stays open
+   * here.
+   */
   send(message: ToChild, handle?: Handle): void {
-    // One that has just died is not told.
     if (this.process.connected) this.process.send(message, handle as SendHandle | undefined, () => undefined)
   }
 
@@ -79,9 +86,9 @@ export class Child {
   }
 }
 
-/** Kills a child that has not ended after so long; null = waits for ever. */
-export async function endsWithin(child: Child, mostMs: number | null): Promise<void> {
-  const timer = mostMs === null ? undefined : new LongTimer(mostMs, () => child.kill())
+/** Waits until a child has ended, and kills it after `maxMs`; null = waits without a limit. */
+export async function waitForExit(child: Child, maxMs: number | null): Promise<void> {
+  const timer = maxMs === null ? undefined : new LongTimer(maxMs, () => child.kill())
   await child.exited
   timer?.cancel()
 }

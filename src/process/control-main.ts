@@ -1,4 +1,7 @@
-/** Entry of the control process: decides, checks health, and answers the admin API; no request passes through it. */
+/**
+ * Entry point of the control process: it decides, checks health and answers the admin API. No request passes through
+ * it.
+ */
 import { flushCompileCache } from 'node:module'
 import { loadConfig } from '../config/load.ts'
 import { UnusableConfiguration } from '../control/configuration-file.ts'
@@ -7,26 +10,26 @@ import type { Vitals } from '../model/messages.ts'
 import { openLog } from '../telemetry/log.ts'
 import type { ControlInit, FromChild, Roster, ToChild } from './ipc.ts'
 import { RemoteProxies } from './remote-proxies.ts'
-import { readCopy, StateTeller } from './state-copy.ts'
+import { readCopy, StateSender } from './state-copy.ts'
 
-/** The children of a supervisor that was killed end a moment after it. */
+/** Time to wait for the store's lock: the children of a supervisor that was killed end shortly after it. */
 const PATIENCE_MS = 2_000
-/** How long `ready` waits for the first health checks. */
+/** Max time that `ready` waits for the first health checks. */
 const FIRST_PROBES_MS = 5_000
 const ALIVE_MS = 1_000
 
 const log = openLog({ role: 'control' })
 process.on('disconnect', () => process.exit(1))
-process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))
+process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error; the process continues'))
 process.once('message', (message: ToChild) => {
   if (message.type === 'control') void run(message)
 })
 
 async function run(init: ControlInit): Promise<void> {
   const { config, file, identity, adminAddress } = init
-  const proxies = new RemoteProxies(init, log, () => say({ type: 'replaceWorkers' }))
+  const proxies = new RemoteProxies(init, log, () => send({ type: 'replaceWorkers' }))
   const known = init.state === null ? null : readCopy(init.state)
-  const state = new StateTeller(say, init.state, known?.documents.head ?? null)
+  const state = new StateSender(send, init.state, known?.documents.head ?? null)
   const starting = Instance.start({
     config,
     file,
@@ -40,27 +43,27 @@ async function run(init: ControlInit): Promise<void> {
     resumed: init.resumed,
     joinAnyway: init.joinAnyway,
     known,
-    onState: (store, change) => state.tell(store, change),
+    onState: (store, change) => state.update(store, change),
     patienceMs: PATIENCE_MS,
-    onConfigured: (configured) => say({ type: 'configured', config: configured }),
+    onConfigured: (configured) => send({ type: 'configured', config: configured }),
   })
-  process.on('message', (message: ToChild) => obey(starting, proxies, message))
+  process.on('message', (message: ToChild) => handleMessage(starting, proxies, message))
   try {
     const instance = await starting
     await instance.firstProbes(FIRST_PROBES_MS)
   } catch (error) {
     const unusable = error instanceof UnusableConfiguration
     const message = error instanceof Error ? error.message : String(error)
-    say({ type: 'failed', message, exitCode: unusable ? 2 : 1 })
+    send({ type: 'failed', message, exitCode: unusable ? 2 : 1 })
     process.exit(1)
   }
-  say({ type: 'ready' })
-  setInterval(() => say({ type: 'alive' }), ALIVE_MS).unref()
+  send({ type: 'ready' })
+  setInterval(() => send({ type: 'alive' }), ALIVE_MS).unref()
   flushCompileCache()
 }
 
-/** What it is told while it starts is done when it has. */
-function obey(starting: Promise<Instance>, proxies: RemoteProxies, message: ToChild): void {
+/** Handles a message of the supervisor. `stop` and `reload` take effect once the instance has started. */
+function handleMessage(starting: Promise<Instance>, proxies: RemoteProxies, message: ToChild): void {
   switch (message.type) {
     case 'stop':
       stop(starting)
@@ -95,9 +98,9 @@ function stop(starting: Promise<Instance>): void {
 async function reload(starting: Promise<Instance>, id: number): Promise<void> {
   const instance = await starting
   await instance.reloadOnSignal()
-  say({ type: 'reloaded', id })
+  send({ type: 'reloaded', id })
 }
 
-function say(message: FromChild): void {
+function send(message: FromChild): void {
   process.send?.(message)
 }

@@ -3,21 +3,24 @@ import { StreamEnd } from '../control/stream-link.ts'
 import type { KnownHealth, ToControl, ToProxy } from '../model/messages.ts'
 import type { Hello } from './worker-links.ts'
 
-/** How soon a worker tries again to reach the control process. */
+/** Time between a worker's attempts to connect to the control process. */
 const RETRY_MS = 50
 
 export interface ControlWireOptions {
-  /** Of the control process's socket file. */
+  /** Path of the control process's socket file. */
   readonly path: string
   readonly name: string
-  /** What the data plane knows of health. */
+  /** Returns the health that the data plane knows; sent when the worker connects. */
   readonly health: () => KnownHealth
   readonly receive: (message: ToProxy) => void
-  /** Called whenever a wire is there that nothing has been told on yet. */
+  /** Called after each (re)connection, before any other message is sent. */
   readonly onConnected: () => void
 }
 
-/** A worker's end of the wire to the control process, whichever that is: when it is cut, it connects to the next one. */
+/**
+ * A worker's end of the connection to the control process; reconnects, possibly to the next control process, when it
+ * breaks.
+ */
 export class ControlWire {
   private readonly options: ControlWireOptions
   private link: StreamEnd<ToControl | Hello, ToProxy> | null = null
@@ -29,12 +32,14 @@ export class ControlWire {
     this.connect()
   }
 
-  /** What is told while nobody listens is lost: a control process that comes later asks for all there is. */
+  /**
+   * Sends a message, or drops it while disconnected: a control process that connects later asks for the whole state.
+   */
   send(message: ToControl): void {
     this.link?.send(message)
   }
 
-  /** Hangs up once everything that was sent is on its way. */
+  /** Closes the connection for good; resolves once everything that was sent has been written. */
   close(): Promise<void> {
     this.closed = true
     const { socket } = this

@@ -5,22 +5,22 @@ import { BackOff } from './slot.ts'
 import type { Watchdog } from './watchdog.ts'
 
 export interface ControlOptions {
-  /** Descriptors of the sockets that it serves: the admin API's, and that of previews where there is one. */
+  /** Descriptors of the sockets that it serves: the admin API's, then the one for previews if configured. */
   readonly fds: readonly number[]
-  /** Of ours, for compiled code. */
+  /** Folder for compiled code, owned by this instance. */
   readonly cache: string
   readonly log: Logger
   readonly watchdog: Watchdog<Child>
-  /** What the control process that starts now is told first. */
+  /** Returns the first message for a control process that starts now. */
   readonly init: () => ControlInit
-  readonly hear: (message: FromChild) => void
-  /** It has ended unexpectedly. */
+  readonly onMessage: (message: FromChild) => void
+  /** Called when the control process has ended unexpectedly. */
   readonly onTrouble: (message: string) => void
 }
 
 /**
- * The control process, started again when it dies. Loading its code is most of what it takes to start, so another one has
- * done that already and stands by.
+ * The control process, restarted when it dies. Most of its start is spent on loading code, so a standby process that
+ * has already loaded it is kept ready.
  */
 export class Control {
   private readonly options: ControlOptions
@@ -28,10 +28,11 @@ export class Control {
   private current: Child | null = null
   private standby: Child | null = null
   private isEnding = false
-  /** Whether there is one that answers. */
+  /** Whether the current control process has started and answers. */
   isReady = false
-  /** How often the configuration was to be read again, and which of these times it has been. */
-  private reloadsAsked = 0
+  /** Number of reloads requested so far; each reload is identified by its number. */
+  private reloadsRequested = 0
+  /** The highest number of a reload that is done. */
   private reloadsDone = 0
 
   constructor(options: ControlOptions) {
@@ -48,23 +49,25 @@ export class Control {
     control.send(this.options.init())
   }
 
-  /** Has the next one stand by. */
-  prepare(): void {
+  /** Starts the standby process unless there is one. */
+  prepareStandby(): void {
     if (!this.isEnding) this.standby ??= this.fork()
   }
 
-  /** While there is none, it is not told: it asks for all there is when it starts. */
+  /** Sends a message, or drops it while there is no control process: a new one gets everything with `init`. */
   send(message: ToChild): void {
     this.current?.send(message)
   }
 
-  /** Has the configuration read again: by the control process there is, or by the next one if this one dies before it has. */
+  /**
+   * Requests a reload of the configuration. If the control process dies before it has reloaded, the next one reloads.
+   */
   reload(): void {
-    this.reloadsAsked++
-    this.passReload()
+    this.reloadsRequested++
+    this.sendReload()
   }
 
-  /** Starts no more of them. Returns the one there is. */
+  /** Stops restarting the control process. Returns the current one; null = none runs. */
   end(): Child | null {
     this.isEnding = true
     this.standby?.kill()
@@ -73,39 +76,43 @@ export class Control {
 
   private fork(): Child {
     const { fds, cache } = this.options
-    const control: Child = new Child('control', 'control', fds, cache, (message) => this.hear(control, message))
+    const control: Child = new Child('control', 'control', fds, cache, (message) =>
+      this.handleMessage(control, message),
+    )
     void control.exited.then((how) => {
       this.options.watchdog.forget(control)
       if (this.standby === control) this.standby = null
-      if (this.current === control) this.ended(control, how)
+      if (this.current === control) this.handleExit(control, how)
     })
     return control
   }
 
-  private hear(control: Child, message: FromChild): void {
+  private handleMessage(control: Child, message: FromChild): void {
     if (message.type === 'reloaded') {
       this.reloadsDone = Math.max(this.reloadsDone, message.id)
       return
     }
     if (message.type === 'ready' && control === this.current) {
       this.isReady = true
-      this.passReload()
+      this.sendReload()
     }
-    // While it starts, many services may keep it busy without a pause.
+    // Not before it is ready: a start with many services may block its event loop for longer than a hung process is
+    // allowed.
     if (this.isReady && control === this.current) this.options.watchdog.heard(control)
-    this.options.hear(message)
+    this.options.onMessage(message)
   }
 
-  private passReload(): void {
-    if (this.isReady && this.reloadsDone < this.reloadsAsked) this.send({ type: 'reload', id: this.reloadsAsked })
+  private sendReload(): void {
+    if (this.isReady && this.reloadsDone < this.reloadsRequested)
+      this.send({ type: 'reload', id: this.reloadsRequested })
   }
 
-  private ended(control: Child, how: string): void {
+  private handleExit(control: Child, how: string): void {
     this.current = null
     this.isReady = false
     if (this.isEnding) return
     const delayMs = this.backOff.died(performance.now() - control.startedAt)
-    this.options.log.error({ pid: control.pid, how, delayMs }, 'the control process has ended; starting another one')
+    this.options.log.error({ pid: control.pid, how, delayMs }, 'the control process has ended; starting a new one')
     if (!wasSignalled(how)) this.options.onTrouble(`the control process ended (${how})`)
     setTimeout(() => {
       if (!this.isEnding) this.start()

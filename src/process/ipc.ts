@@ -6,21 +6,21 @@ import type { StateCopy, StateMessage } from './state-copy.ts'
 export interface RosterEntry {
   readonly name: string
   readonly pid: number
-  /** It has not said for a while that it is alive. */
+  /** The process has sent no sign of life for a while (`watchdog.ts`). */
   readonly isHung: boolean
 }
 
-/** The workers as the supervisor has them. */
+/** The workers as known to the supervisor. */
 export interface Roster {
-  /** Those that take or finish requests. */
+  /** Workers that accept requests, or only finish the ones they have. */
   readonly workers: readonly RosterEntry[]
-  /** Workers that have ended unexpectedly so far. */
+  /** Number of workers that have ended unexpectedly so far. */
   readonly restarts: number
-  /** What is wrong, for people; null = nothing. */
+  /** Description of the problem for people; null = there is none. */
   readonly trouble: string | null
 }
 
-/** A listener as a worker gets it. */
+/** A listener that is handed to a worker. */
 export interface HandedListener {
   readonly fd: number
   readonly proxyProtocol: boolean
@@ -30,7 +30,7 @@ export interface WorkerInit {
   readonly type: 'worker'
   readonly name: string
   readonly slot: number
-  /** How many workers share what is limited. */
+  /** Number of workers that share the limits. */
   readonly workers: number
   readonly proxy: ProxySettings
   readonly listeners: readonly HandedListener[]
@@ -41,16 +41,19 @@ export interface WorkerInit {
 export interface ControlInit {
   readonly type: 'control'
   readonly config: Config
-  /** Where the configuration was read, and is read again. */
+  /** Path of the configuration file. */
   readonly file: string
-  /** Another control process has run before, and has applied the file: what the store says holds. */
+  /**
+   * A previous control process has applied the file already: the store's state stands, and the file is not applied
+   * again.
+   */
   readonly resumed: boolean
-  /** Join a fleet with a file that has no service in common with it. */
+  /** Join a fleet even if the file has no service in common with it. */
   readonly joinAnyway: boolean
-  /** The state that the control process before this one had; null = there was none. */
+  /** The state that the previous control process had; null = there was none. */
   readonly state: StateCopy | null
   readonly identity: Identity
-  /** URL of the admin API, whose socket the supervisor holds. */
+  /** URL of the admin API; the supervisor holds its socket. */
   readonly adminAddress: string
   readonly adminFd: number
   /** null = previews have no origin of their own. */
@@ -59,38 +62,48 @@ export interface ControlInit {
   readonly roster: Roster
 }
 
-/** What the supervisor says to its children. */
+/** Messages of the supervisor to its children. */
 export type ToChild =
   | WorkerInit
   | ControlInit
-  /** A worker: take connections from the socket that comes with this as well; it is of a slot that has no worker now. */
+  /**
+   * To a worker: accept connections from the attached socket, too. It belongs to a slot whose worker is missing or
+   * hung.
+   */
   | { readonly type: 'adopt'; readonly slot: number; readonly listener: number }
-  /** A worker: the slot has one again. */
+  /** To a worker: stop accepting from the sockets of this slot; its own worker is back. */
   | { readonly type: 'release'; readonly slot: number }
-  /** A worker that has been replaced: finish, and end. Control: have all workers end, and end yourself. */
+  /**
+   * To a worker that has been replaced: finish and exit. To control: stop all workers, then exit. null = no time limit.
+   */
   | { readonly type: 'stop'; readonly timeoutMs: number | null }
-  /** A worker, when there is no control process to say so: the whole instance ends. */
+  /** To a worker, if no control process can tell it: the whole instance is stopping. */
   | { readonly type: 'stopAll'; readonly acceptForMs: number; readonly timeoutMs: number | null }
   | { readonly type: 'roster'; readonly roster: Roster }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
-  /** Control: read the configuration again; answered with `reloaded`. */
+  /** To control: read the configuration again; answered with `reloaded`. */
   | { readonly type: 'reload'; readonly id: number }
-  /** Every worker is a new one; or what went wrong. */
+  /**
+   * To control: the replacement of all workers is over. `trouble`: the reason why it failed; null = every worker is
+   * new.
+   */
   | { readonly type: 'replaced'; readonly trouble: string | null }
 
-/** What they say to it. */
+/** Messages of the children to the supervisor. */
 export type FromChild =
-  /** A worker takes connections; control has a revision in force and answers. */
+  /** From a worker: it accepts connections. From control: a revision is in force and the admin API answers. */
   | { readonly type: 'ready' }
-  /** Each second: its event loop turns. */
+  /** Sent each second as proof that the event loop runs. */
   | { readonly type: 'alive' }
-  /** It could not begin, and ends. `exitCode`: what the whole shall end with if it has just been started. */
+  /** The process could not start and exits. `exitCode`: exit code of the whole instance, if it is just starting. */
   | { readonly type: 'failed'; readonly message: string; readonly exitCode: number }
+  /** From a worker: it has stopped. `cut`: number of requests and tunnels that were cut at the deadline. */
   | { readonly type: 'stopped'; readonly cut: number }
+  /** From control: replace all workers; answered with `replaced`. */
   | { readonly type: 'replaceWorkers' }
-  /** The configuration was read again, whatever came of it. */
+  /** The configuration was read again, successfully or not. */
   | { readonly type: 'reloaded'; readonly id: number }
-  /** The configuration was read again: the next control process begins with this one. */
+  /** A configuration was read and applied: the next control process starts with it. */
   | { readonly type: 'configured'; readonly config: Config }
-  /** Control: the next control process is to know this state. */
+  /** From control: the state to hand to the next control process. */
   | StateMessage

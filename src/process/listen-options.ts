@@ -3,7 +3,7 @@ import { formatListen } from '../config/addresses.ts'
 import type { ListenAddress } from '../config/config.ts'
 import type { ListenOptions } from '../proxy/client/listen.ts'
 
-/** An address of the configuration as `listen` takes it. */
+/** Converts an address of the configuration into options for `listen`. */
 export function listenOptions(address: ListenAddress): ListenOptions {
   switch (address.kind) {
     case 'tcp':
@@ -15,19 +15,21 @@ export function listenOptions(address: ListenAddress): ListenOptions {
   }
 }
 
-/** The URL of an address that nobody listens on yet; empty where only listening shows what it is. */
+/**
+ * URL of an address before listening there; empty if the URL becomes known only by listening (port 0, a host name, …).
+ */
 export function urlBeforeListening(address: ListenAddress): string {
   const isKnown = address.kind === 'tcp' && address.port !== 0 && isIP(address.host) !== 0
   return isKnown ? `http://${formatListen(address)}` : ''
 }
 
-/** An address in use as people are told it. */
+/** URL of an address that is listened on, for people. */
 export function urlOf(address: AddressInfo | string): string {
   if (typeof address === 'string') return `unix:${address}`
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
-/** Says which key of the configuration it was when a listener cannot be opened. */
+/** Waits for `listening`; an error is rethrown with the configuration key that it concerns. */
 export async function forKey<T>(key: string, listening: Promise<T>): Promise<T> {
   try {
     return await listening

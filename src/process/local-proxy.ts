@@ -13,7 +13,7 @@ import { assertInherited } from './sockets.ts'
 
 const NAME = 'proxy'
 
-/** The one proxy half of `workers: 0`, in the control process. */
+/** The only proxy with `workers: 0`, which runs in the control process. */
 export class LocalProxy implements Proxies {
   readonly addresses: string[] = []
   readonly trouble = null
@@ -33,7 +33,7 @@ export class LocalProxy implements Proxies {
 
   async start(control: ControlHalf, revision: number): Promise<void> {
     control.attach(NAME, this.link.control)
-    // No connection is taken before the table is in force.
+    // No connection is accepted before the table is in force.
     await control.settled(revision, [], 10_000, true)
     for (const address of this.settings.listen) {
       if (address.kind === 'fd') assertInherited(address.fd)
@@ -43,7 +43,7 @@ export class LocalProxy implements Proxies {
   }
 
   close(): void {
-    // Ends with what it has under way.
+    // The data plane ends by itself, with its last request.
   }
 
   inFlight(): Readonly<Record<string, number>> {

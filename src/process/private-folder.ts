@@ -6,16 +6,16 @@ import { listen } from '../proxy/client/listen.ts'
 import { isListening, MAX_SOCKET_PATH_BYTES } from '../proxy/client/socket-file.ts'
 
 const PREFIX = 'cutover-'
-/** What `mkdtemp` puts behind the prefix. */
+/** Names that `mkdtemp` makes from the prefix. */
 const RANDOM = /^cutover-[A-Za-z0-9]{6}$/
-/** A socket file that shows by answering that the supervisor of the folder lives. */
+/** Socket file that accepts connections as long as the supervisor of the folder lives. */
 const ALIVE = 'alive.sock'
-/** The longest name of a socket file in the folder. */
+/** Longest name of a socket file in the folder. */
 const LONGEST_NAME = 'control.sock'
 
 /**
- * The temporary folder of a supervisor: socket files between its processes, and compiled code. Nobody else may enter it.
- * One that was left behind by a supervisor that was killed is removed by the next start.
+ * Temporary folder of a supervisor for socket files between its processes and for compiled code. Only this user may
+ * enter it. A folder that a killed supervisor left behind is removed by the next start.
  */
 export class PrivateFolder {
   readonly path: string
@@ -26,13 +26,16 @@ export class PrivateFolder {
     this.alive = alive
   }
 
-  /** Makes one where temporary files go, or elsewhere if the paths of sockets would be too long there. Throws with the reasons. */
+  /**
+   * Creates a folder in the first of `parents` where socket paths are short enough. Throws with the reason for each
+   * parent.
+   */
   static async create(parents: readonly string[] = candidates()): Promise<PrivateFolder> {
     const refusals: string[] = []
     for (const parent of parents) {
       const bytes = Buffer.byteLength(join(parent, `${PREFIX}XXXXXX`, LONGEST_NAME))
       if (bytes > MAX_SOCKET_PATH_BYTES) {
-        refusals.push(`in ${parent}, paths of sockets would have ${bytes} bytes instead of ${MAX_SOCKET_PATH_BYTES}`)
+        refusals.push(`in ${parent}, socket paths would have ${bytes} bytes; the max is ${MAX_SOCKET_PATH_BYTES}`)
         continue
       }
       try {
@@ -43,7 +46,7 @@ export class PrivateFolder {
       }
     }
     throw new Error(
-      `there is no place for temporary files (${refusals.join('; ')}); set TMPDIR to a folder with a short path`,
+      `cannot create a folder for temporary files (${refusals.join('; ')}); set TMPDIR to a folder with a short path`,
     )
   }
 
@@ -71,7 +74,10 @@ function candidates(): string[] {
   return [...new Set([tmpdir(), ...(XDG_RUNTIME_DIR ? [XDG_RUNTIME_DIR] : []), '/tmp', '/var/tmp'])]
 }
 
-/** Removes folders of ours whose supervisor is gone. One that is just being made has no socket file yet, and stays. */
+/**
+ * Removes folders of this user whose supervisor is gone. A folder without a socket file is kept: it is just being
+ * created.
+ */
 async function removeLeftBehind(parent: string): Promise<void> {
   const names = (await readdir(parent)).filter((name) => RANDOM.test(name))
   await Promise.all(

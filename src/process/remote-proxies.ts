@@ -8,7 +8,9 @@ import { VitalsMeter } from '../telemetry/vitals.ts'
 import type { ControlInit, Roster } from './ipc.ts'
 import { WorkerLinks } from './worker-links.ts'
 
-/** The proxy halves in worker processes, as the control process has them: through wires, and what the supervisor says. */
+/**
+ * The proxies in worker processes as seen by control: over their wires, and by the roster that the supervisor sends.
+ */
 export class RemoteProxies implements Proxies {
   supervisor: Vitals | null = null
   private roster: Roster
@@ -38,7 +40,7 @@ export class RemoteProxies implements Proxies {
     this.links?.close()
   }
 
-  /** Takes what the supervisor says of the workers. */
+  /** Takes the latest roster of the supervisor. */
   follow(roster: Roster): void {
     this.roster = roster
     this.control?.expect(roster.workers.map(({ name }) => name))
@@ -52,6 +54,7 @@ export class RemoteProxies implements Proxies {
     return this.roster.restarts
   }
 
+  /** Replaces all workers; resolves with the reason of a failure, or null. */
   replace(): Promise<string | null> {
     return new Promise((resolve) => {
       this.waiting.push(resolve)
@@ -59,6 +62,7 @@ export class RemoteProxies implements Proxies {
     })
   }
 
+  /** Takes the supervisor's answer to `replace`. */
   replaced(trouble: string | null): void {
     for (const resolve of this.waiting.splice(0)) resolve(trouble)
   }

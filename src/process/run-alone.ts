@@ -10,22 +10,27 @@ import { LocalProxy } from './local-proxy.ts'
 import type { Running, RunOptions } from './running.ts'
 import { StartCalledOff, StartFailed } from './start-failed.ts'
 
-/** How long `ready` waits for the first health checks. */
+/** Max time that `ready` waits for the first health checks. */
 const FIRST_PROBES_MS = 5_000
 
-/** Rejects when an instance takes longer to stop than the requests that it lets finish. */
-async function endsInTime(stopped: Promise<void>, { acceptForMs, timeoutMs }: Config['shutdown']): Promise<void> {
+/** Waits for `stopped`; rejects if it takes longer than `shutdown` allows, plus `GRACE_MS`. */
+async function withinShutdownTime(
+  stopped: Promise<void>,
+  { acceptForMs, timeoutMs }: Config['shutdown'],
+): Promise<void> {
   if (timeoutMs === null) return stopped
-  const mostMs = acceptForMs + timeoutMs + GRACE_MS
+  const maxMs = acceptForMs + timeoutMs + GRACE_MS
   let timer: LongTimer | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = new LongTimer(mostMs, () => reject(new Error(`the instance did not end within ${mostMs} ms`)))
+    timer = new LongTimer(maxMs, () => reject(new Error(`the instance did not end within ${maxMs} ms`)))
   })
   await Promise.race([stopped, late])
   timer?.cancel()
 }
 
-/** Everything in this process. Throws StartFailed, StartCalledOff, StoreUnusable, and what listening throws. */
+/**
+ * Runs the whole instance in this process. Throws StartFailed, StartCalledOff, StoreUnusable, and errors of listening.
+ */
 export async function runAlone({ config, load, file, joinAnyway, log, stopAsked }: RunOptions): Promise<Running> {
   if (stopAsked.aborted) throw new StartCalledOff()
   const proxies = new LocalProxy(config.proxy)
@@ -57,7 +62,7 @@ export async function runAlone({ config, load, file, joinAnyway, log, stopAsked 
   return {
     proxyAddresses: proxies.addresses,
     adminAddress: instance.adminAddress,
-    stop: () => endsInTime(instance.stop(), config.shutdown),
+    stop: () => withinShutdownTime(instance.stop(), config.shutdown),
     reload: () => void instance.reloadOnSignal(),
     replaceWorkers: () => log.warn('there are no workers to replace: proxy.workers is 0'),
   }

@@ -1,7 +1,10 @@
 import type { Running, RunOptions } from './running.ts'
 import { Supervisor } from './supervisor.ts'
 
-/** A supervisor, a control process and workers. Throws StartFailed, StartCalledOff, and what binding throws. */
+/**
+ * Runs a supervisor, a control process and workers. Throws StartFailed, StartCalledOff, and errors of binding the
+ * sockets.
+ */
 export async function runSupervised(options: RunOptions): Promise<Running> {
   const supervisor = await Supervisor.start(options)
   const { proxyAddresses, adminAddress } = supervisor

@@ -7,20 +7,23 @@ export interface RunOptions {
   /** Reads the configuration again. */
   readonly load: () => Promise<CheckedConfig>
   readonly file: string
-  /** Join a fleet with a file that has no service in common with it. */
+  /** Join a fleet even if the file has no service in common with it. */
   readonly joinAnyway: boolean
   readonly log: Logger
+  /** Number of worker processes; 0 = serve from this process. */
   readonly workers: number
-  /** Aborts when the start is to be called off. */
+  /** Aborts to cancel a start that is in progress. */
   readonly stopAsked: AbortSignal
 }
 
-/** A Cutover that runs, in one process or several. */
+/** A running Cutover, in one process or several. */
 export interface Running {
   readonly proxyAddresses: readonly string[]
   readonly adminAddress: string
-  /** Lets what is under way finish, then ends. Safe to call again. */
+  /** Lets requests in flight finish, then ends. Safe to call again. */
   stop(): Promise<unknown>
+  /** Reads the configuration again. */
   reload(): void
+  /** Replaces the workers one by one, refusing no connection. */
   replaceWorkers(): void
 }

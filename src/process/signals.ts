@@ -1,14 +1,14 @@
 import type { Logger } from 'pino'
 import type { Running } from './running.ts'
 
-/** Ctrl-C reaches this process from the terminal, and once more from npm: signals this close together are one. */
+/** Signals this close together count as one: Ctrl-C reaches this process from the terminal, and once more from npm. */
 const SAME_SIGNAL_MS = 250
-/** How long a start that is called off may take to end what it has started, ms. */
+/** Max time that a cancelled start may take to end what it has started. */
 const CALL_OFF_MS = 10_000
 
 /**
- * What signals mean; SPEC §2. They are taken from the first moment on: what they ask for while the instance starts is done
- * once it runs, except that SIGTERM and SIGINT call the start off.
+ * Handles signals as in SPEC §2, from the first moment of the process on. SIGHUP and SIGUSR2 during the start take
+ * effect once the instance runs; SIGTERM and SIGINT cancel the start.
  */
 export class Signals {
   /** Aborts with the first SIGTERM or SIGINT. */
@@ -16,9 +16,10 @@ export class Signals {
   private readonly stopping = new AbortController()
   private log: Logger | null = null
   private running: Running | null = null
-  /** What was asked for before there was anything that runs. */
-  private reloadAsked = false
-  private replacementAsked = false
+  /** Requests that came during the start. */
+  private reloadRequested = false
+  private replacementRequested = false
+  /** When the first SIGTERM or SIGINT came; monotonic ms. */
   private firstAt = 0
 
   constructor() {
@@ -28,21 +29,21 @@ export class Signals {
     process.on('SIGHUP', () => this.reload())
     process.on('SIGUSR2', () => this.replaceWorkers())
     // Without a listener, Node would open its inspector.
-    process.on('SIGUSR1', () => this.log?.info('SIGUSR1: no log file is open, there is nothing to reopen'))
+    process.on('SIGUSR1', () => this.log?.info('SIGUSR1 ignored: there is no log file to reopen'))
   }
 
-  /** From now on there is a log. */
+  /** Sets the log; signals before this are handled without a line about it. */
   logTo(log: Logger): void {
     this.log = log
   }
 
-  /** From now on signals are for `running`; what was asked for before is done now. */
+  /** Directs signals to `running`, beginning with the ones that came during the start. */
   serve(running: Running): void {
     this.running = running
     if (this.stopAsked.aborted) this.end(running)
     else {
-      if (this.reloadAsked) running.reload()
-      if (this.replacementAsked) running.replaceWorkers()
+      if (this.reloadRequested) running.reload()
+      if (this.replacementRequested) running.replaceWorkers()
     }
   }
 
@@ -53,7 +54,7 @@ export class Signals {
       this.stopping.abort()
       if (this.running === null) this.callOff(signal)
       else {
-        this.log?.info({ signal }, 'stopping: requests under way may finish; a second signal ends at once')
+        this.log?.info({ signal }, 'stopping: requests in flight may finish; a second signal ends at once')
         this.end(this.running)
       }
     } else if (now - this.firstAt >= SAME_SIGNAL_MS) {
@@ -66,7 +67,7 @@ export class Signals {
     this.log?.info({ signal }, 'stopping before the start is complete; a second signal ends at once')
     setTimeout(() => {
       if (this.running !== null) return
-      this.log?.error(`the start could not be called off within ${CALL_OFF_MS} ms: ending at once`)
+      this.log?.error(`the start could not be cancelled within ${CALL_OFF_MS} ms: ending at once`)
       process.exit(1)
     }, CALL_OFF_MS).unref()
   }
@@ -83,13 +84,13 @@ export class Signals {
 
   private reload(): void {
     if (this.stopAsked.aborted) return
-    if (this.running === null) this.reloadAsked = true
+    if (this.running === null) this.reloadRequested = true
     else this.running.reload()
   }
 
   private replaceWorkers(): void {
     if (this.stopAsked.aborted) return
-    if (this.running === null) this.replacementAsked = true
+    if (this.running === null) this.replacementRequested = true
     else this.running.replaceWorkers()
   }
 }

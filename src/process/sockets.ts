@@ -7,43 +7,49 @@ import type { ListenAddress } from '../config/config.ts'
 import { listen } from '../proxy/client/listen.ts'
 import { clearSocketFile, SocketFileInUse, withMode } from '../proxy/client/socket-file.ts'
 
-/** A bound socket that nobody reads; what `child.send` can hand over and `server.listen` take. */
+/** A bound socket without a reader, which `child.send` can hand over and `server.listen` accepts. */
 export interface Handle {
   readonly fd: number
   getsockname?(name: object): number
   close(): void
 }
 
-/** The sockets of one listener, held open for as long as the instance lives, whoever takes connections from them. */
+/** The sockets of one listener, held open for as long as the instance lives, whichever process accepts from them. */
 export interface HeldSocket {
-  /** As people are told it: `http://127.0.0.1:8080`. */
+  /** Address for people: `http://127.0.0.1:8080`. */
   readonly url: string
-  /** By slot; one of them is for all where there is only one. */
+  /** One socket for each slot, or a single one for all slots. */
   readonly handles: readonly Handle[]
   /** Safe to call again. */
   close(): void
-  /** Takes away what is left of it in the file system. */
+  /** Removes the socket file. */
   remove?(): void
 }
 
-/** What node:cluster makes its handles with. net.BoundSocket would do, but can be handed over only once. */
+/**
+ * The function that node:cluster makes its handles with. net.BoundSocket is no alternative: it can be handed over only
+ * once.
+ */
 interface HandleFactory {
   _createServerHandle(host: string | null, port: number, family: number, fd?: number, flags?: number): Handle | number
 }
 
 const { _createServerHandle: createHandle } = net as unknown as HandleFactory
-/** Of libuv: SO_REUSEPORT. */
+/** libuv's flag for SO_REUSEPORT. */
 const UV_TCP_REUSEPORT = 2
-/** The children of a supervisor that was killed end a moment after it, and have its sockets until then. */
+/**
+ * Time to wait for a busy address: the children of a killed supervisor hold its sockets until they end, shortly after
+ * it.
+ */
 const PATIENCE_MS = 2_000
 const RETRY_MS = 50
-/** In the place of port and family: a socket file. */
+/** Passed as port and family to bind a socket file. */
 const FILE = -1
 
 /**
- * Binds an address without taking connections from it. On Linux every slot gets a socket of its own (SO_REUSEPORT), over
- * which the system spreads connections evenly; a connection that waits at a socket is never lost, since it is held here
- * and not by the process that takes connections from it. Rejects when somebody else listens there.
+ * Binds an address without accepting connections. On Linux every slot gets a socket of its own (SO_REUSEPORT), and the
+ * system spreads connections evenly over them. The socket stays open in this process, so a connection in its backlog
+ * survives the death of the process that accepts from it. Rejects if another process listens on the address.
  */
 export async function hold(address: ListenAddress, slots: number): Promise<HeldSocket> {
   switch (address.kind) {
@@ -58,14 +64,14 @@ export async function hold(address: ListenAddress, slots: number): Promise<HeldS
 
 function holdInherited(fd: number): HeldSocket {
   assertInherited(fd)
-  // Whoever handed it to us has it still: it is not ours to close.
+  // The process that handed the socket over owns it and still has it open, so it is not closed here.
   return { url: `fd:${fd}`, handles: [{ fd, close: () => undefined }], close: () => undefined }
 }
 
-/** Throws when there is no socket at this descriptor that somebody has handed over. */
+/** Throws if this descriptor is not an inherited socket. */
 export function assertInherited(fd: number): void {
   if (isSocket(fd)) return
-  throw new Error(`cannot listen on fd:${fd}: whoever started this process has handed over no socket there`)
+  throw new Error(`cannot listen on fd:${fd}: the process that started Cutover passed no socket at this descriptor`)
 }
 
 function isSocket(fd: number): boolean {
@@ -86,7 +92,7 @@ async function holdFile(path: string, mode: number | undefined): Promise<HeldSoc
     try {
       unlinkSync(path)
     } catch {
-      // Gone already.
+      // Already removed.
     }
   }
   return { url: `unix:${path}`, handles, close: closing(handles), remove }
@@ -122,14 +128,14 @@ function nameOf(handle: Handle): net.AddressInfo {
   return name
 }
 
-/** Rejects as listening there would. */
+/** Rejects with the error of `listen` if the address is in use. */
 async function assertFree(address: { host: string; port: number }): Promise<void> {
   const server = net.createServer()
   await listen(server, address)
   await new Promise((resolve) => server.close(resolve))
 }
 
-/** Tries again for a moment while somebody else listens there. */
+/** Repeats `attempt` for up to `PATIENCE_MS` while another process listens on the address. */
 async function untilFree(attempt: () => Promise<void>): Promise<void> {
   const until = performance.now() + PATIENCE_MS
   for (;;) {

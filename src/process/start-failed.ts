@@ -1,4 +1,4 @@
-/** The instance could not start; `exitCode`: what the process shall end with. */
+/** The instance could not start. `exitCode`: exit code for the process. */
 export class StartFailed extends Error {
   override name = 'StartFailed'
   readonly exitCode: number
@@ -9,7 +9,7 @@ export class StartFailed extends Error {
   }
 }
 
-/** SIGTERM or SIGINT came before everything was up; nothing is left running. */
+/** The start was cancelled by SIGTERM or SIGINT; nothing is left running. */
 export class StartCalledOff extends Error {
   override name = 'StartCalledOff'
 }

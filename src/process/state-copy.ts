@@ -3,24 +3,25 @@ import { applyChange } from '../model/state.ts'
 import type { Snapshot, Store } from '../store/store.ts'
 
 /**
- * The state of a control process as its supervisor keeps it, so that the next one knows no less than the workers serve,
- * whatever has become of the store. It is text that the supervisor does not read.
+ * A copy of the control process's state that the supervisor keeps for the next control process, which so starts with at
+ * least the state that the workers serve, even if the store has lost it. The supervisor does not parse the texts.
  */
 export interface StateCopy {
+  /** The whole state, as JSON. */
   readonly base: string
-  /** What came after it, oldest first. */
+  /** Changes after `base`, as JSON, oldest first. */
   readonly changes: readonly string[]
 }
 
-/** What the control process says about its state: all of it, or what has changed. */
+/** Message of the control process about its state: the whole of it, or one change. */
 export type StateMessage =
   | { readonly type: 'state'; readonly base: string }
   | { readonly type: 'stateChange'; readonly change: string }
 
-/** Changes may take as much as the state itself, or this, before all of it is told again. */
+/** Changes may add up to the length of `base` or this, whichever is more, before the whole state is sent again. */
 const MIN_CHANGES_LENGTH = 1 << 20
 
-/** The supervisor's end. */
+/** The supervisor's side: stores the copy. */
 export class KeptState {
   #base: string | null = null
   #changes: string[] = []
@@ -32,30 +33,30 @@ export class KeptState {
     } else this.#changes.push(message.change)
   }
 
-  /** null = no control process has told its state yet. */
+  /** The copy; null = no control process has sent its state yet. */
   get copy(): StateCopy | null {
     return this.#base === null ? null : { base: this.#base, changes: this.#changes }
   }
 }
 
-/** The control process's end: tells the supervisor every state before it is in force. */
-export class StateTeller {
-  readonly #say: (message: StateMessage) => void
+/** The control process's side: sends every state to the supervisor before the state is in force. */
+export class StateSender {
+  readonly #send: (message: StateMessage) => void
   /** The state that the supervisor has; null = none. */
   #head: string | null
   #baseLength: number
   #changesLength: number
 
-  /** `kept`: what the supervisor has from a control process before this one, and `head`: which state that is. */
-  constructor(say: (message: StateMessage) => void, kept: StateCopy | null, head: string | null) {
-    this.#say = say
+  /** `kept`: the supervisor's copy from a previous control process; `head`: the head of that state. null = none. */
+  constructor(send: (message: StateMessage) => void, kept: StateCopy | null, head: string | null) {
+    this.#send = send
     this.#head = head
     this.#baseLength = kept?.base.length ?? 0
     this.#changesLength = lengthOf(kept?.changes ?? [])
   }
 
-  /** The store has come to a state. `change`: the one that led to it; null = it is not known. */
-  tell(store: Pick<Store, 'documents' | 'snapshot'>, change: Change | null): void {
+  /** Sends the store's new state. `change`: the change that led to it; null = unknown. */
+  update(store: Pick<Store, 'documents' | 'snapshot'>, change: Change | null): void {
     const { head } = store.documents()
     if (head === this.#head) return
     const follows = change !== null && this.#head !== null
@@ -64,18 +65,18 @@ export class StateTeller {
       const text = JSON.stringify({ head, change })
       this.#changesLength += text.length
       if (this.#changesLength <= Math.max(MIN_CHANGES_LENGTH, this.#baseLength)) {
-        this.#say({ type: 'stateChange', change: text })
+        this.#send({ type: 'stateChange', change: text })
         return
       }
     }
     const base = JSON.stringify(store.snapshot())
     this.#baseLength = base.length
     this.#changesLength = 0
-    this.#say({ type: 'state', base })
+    this.#send({ type: 'state', base })
   }
 }
 
-/** The state of a copy. */
+/** Parses a copy. */
 export function readCopy({ base, changes }: StateCopy): Snapshot {
   const start = JSON.parse(base) as Snapshot
   const steps = changes.map((text) => JSON.parse(text) as { readonly head: string; readonly change: Change })

@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import type { Identity } from '../control/proxies.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
-import { type Child, endsWithin, FIRST_HANDED_FD, GRACE_MS } from './child.ts'
+import { type Child, FIRST_HANDED_FD, GRACE_MS, waitForExit } from './child.ts'
 import { Control } from './control.ts'
 import type { FromChild } from './ipc.ts'
 import { forKey } from './listen-options.ts'
@@ -14,7 +14,7 @@ import { PrivateFolder } from './private-folder.ts'
 import { type Handle, type HeldSocket, hold } from './sockets.ts'
 import { StartCalledOff, StartFailed } from './start-failed.ts'
 import { KeptState } from './state-copy.ts'
-import { LOOK_MS, Watchdog } from './watchdog.ts'
+import { CHECK_INTERVAL_MS, Watchdog } from './watchdog.ts'
 import { Workers } from './workers.ts'
 
 export interface SupervisorOptions {
@@ -23,15 +23,15 @@ export interface SupervisorOptions {
   readonly joinAnyway: boolean
   readonly workers: number
   readonly log: Logger
-  /** Aborts when the start is to be called off. */
+  /** Aborts to cancel the start. */
   readonly stopAsked: AbortSignal
 }
 
 const VITALS_MS = 1_000
 
 /**
- * Holds the sockets, starts control and workers, and has them started again when they die. It decides nothing, and no
- * request passes through it, so that it has no reason to die itself.
+ * Holds the sockets, starts control and workers, and restarts them when they die. It makes no decisions and handles no
+ * requests, so little can make it crash.
  */
 export class Supervisor {
   readonly proxyAddresses: readonly string[]
@@ -39,7 +39,7 @@ export class Supervisor {
   private readonly log: Logger
   private readonly file: string
   private readonly sockets: readonly HeldSocket[]
-  /** The admin API's, and that of previews where there is one. */
+  /** The admin API's socket, then the one for previews if configured. */
   private readonly admin: readonly HeldSocket[]
   private readonly folder: PrivateFolder
   private readonly identity: Identity
@@ -48,9 +48,9 @@ export class Supervisor {
   private readonly watchdog: Watchdog<Child>
   private readonly meter = new VitalsMeter()
   private readonly state = new KeptState()
-  /** As it was last read and applied. */
+  /** The configuration that was last read and applied. */
   private config: Config
-  /** A control process has been ready: the next one resumes what the store has. */
+  /** A control process has been ready: the next one resumes from the store instead of applying the file again. */
   private isControlReady = false
   private hasStarted = false
   private stopping: Promise<void> | null = null
@@ -76,11 +76,11 @@ export class Supervisor {
     const cache = compileCache() ?? folder.path
     this.watchdog = new Watchdog<Child>({
       onChange: ({ name, pid }, isHung) => {
-        if (isHung) log.error({ process: name, pid }, 'a process does not respond; new connections go elsewhere')
+        if (isHung) log.error({ process: name, pid }, 'a process does not respond; new connections go to other workers')
         else log.info({ process: name, pid }, 'a process responds again')
-        this.workers.hungChanged()
+        this.workers.handleHungChange()
       },
-      onKill: ({ name, pid }) => log.error({ process: name, pid }, 'a process has not come back and is replaced'),
+      onKill: ({ name, pid }) => log.error({ process: name, pid }, 'a process still does not respond and is replaced'),
     })
     this.workers = new Workers({
       count: workers,
@@ -94,7 +94,7 @@ export class Supervisor {
         this.control.send({ type: 'roster', roster })
         this.checkStarted()
       },
-      onTrouble: (message) => this.troubled(message, 1),
+      onTrouble: (message) => this.handleTrouble(message, 1),
     })
     this.control = new Control({
       fds: admin.map(({ handles }) => (handles[0] as Handle).fd),
@@ -115,12 +115,15 @@ export class Supervisor {
         wire,
         roster: this.workers.roster(),
       }),
-      hear: (message) => this.hear(message),
-      onTrouble: (message) => this.troubled(message, 1),
+      onMessage: (message) => this.handleMessage(message),
+      onTrouble: (message) => this.handleTrouble(message, 1),
     })
   }
 
-  /** Resolves when everything is up. Rejects with StartFailed, StartCalledOff, or what binding throws; nothing is left running then. */
+  /**
+   * Starts everything; resolves when it is ready. Rejects with StartFailed, StartCalledOff, or errors of binding the
+   * sockets; nothing is left running then.
+   */
   static async start(options: SupervisorOptions): Promise<Supervisor> {
     const { config, workers, stopAsked } = options
     const held: HeldSocket[] = []
@@ -149,13 +152,13 @@ export class Supervisor {
     }
   }
 
-  /** Lets what is under way finish, then ends all. Safe to call again. */
+  /** Lets requests in flight finish, then ends all processes. Safe to call again. */
   stop(): Promise<void> {
-    this.stopping ??= this.stopGently()
+    this.stopping ??= this.stopGracefully()
     return this.stopping
   }
 
-  /** Has the configuration read again. */
+  /** Makes the control process read the configuration again. */
   reload(): void {
     this.control.reload()
   }
@@ -165,7 +168,7 @@ export class Supervisor {
     this.log.info('replacing the workers')
     const trouble = await this.workers.replace()
     if (this.stopping !== null) return
-    if (trouble === null) this.log.info('every worker is a new one')
+    if (trouble === null) this.log.info('all workers are replaced')
     else this.log.error(trouble)
     this.control.send({ type: 'replaced', trouble })
   }
@@ -179,8 +182,8 @@ export class Supervisor {
     this.control.start()
     this.workers.startAll()
     setInterval(() => this.control.send({ type: 'vitals', vitals: this.meter.read() }), VITALS_MS).unref()
-    // After what has arrived is heard: messages may have waited for us.
-    setInterval(() => setImmediate(() => this.watchdog.look()), LOOK_MS).unref()
+    // In setImmediate, after messages that are already in the channels: this process may have been held up itself.
+    setInterval(() => setImmediate(() => this.watchdog.check()), CHECK_INTERVAL_MS).unref()
     try {
       await started
     } catch (error) {
@@ -191,8 +194,8 @@ export class Supervisor {
       stopAsked.removeEventListener('abort', callOff)
     }
     this.hasStarted = true
-    this.workers.coverForEachOther()
-    this.control.prepare()
+    this.workers.enableAdoption()
+    this.control.prepareStandby()
   }
 
   private async giveUp(): Promise<void> {
@@ -202,15 +205,15 @@ export class Supervisor {
     await this.release()
   }
 
-  private hear(message: FromChild): void {
+  private handleMessage(message: FromChild): void {
     switch (message.type) {
       case 'ready':
         this.isControlReady = true
         this.checkStarted()
-        if (this.hasStarted) this.control.prepare()
+        if (this.hasStarted) this.control.prepareStandby()
         break
       case 'failed':
-        this.troubled(message.message, message.exitCode)
+        this.handleTrouble(message.message, message.exitCode)
         break
       case 'configured':
         this.config = message.config
@@ -229,31 +232,34 @@ export class Supervisor {
     if (this.isControlReady && this.workers.areReady) this.settleStart?.done()
   }
 
-  /** What a child could not do at the start ends the start; later on, it is tried again. */
-  private troubled(message: string, exitCode: number): void {
+  /**
+   * Handles the failure of a child: during the start it makes the start fail; later it is logged, and the child
+   * restarts.
+   */
+  private handleTrouble(message: string, exitCode: number): void {
     if (this.hasStarted) this.log.error(message)
     else this.settleStart?.failed(new StartFailed(message, exitCode))
   }
 
-  private async stopGently(): Promise<void> {
+  private async stopGracefully(): Promise<void> {
     const { acceptForMs, timeoutMs } = this.config.shutdown
     const workers = this.workers.end()
     const control = this.control.end()
-    // The workers have their own descriptors, and let go of them when nothing waits there any more.
+    // The workers have descriptors of their own, and close them once no connection waits there any more.
     for (const socket of this.sockets) socket.close()
     control?.send({ type: 'stop', timeoutMs })
     if (control === null || !this.control.isReady)
       for (const worker of workers) worker.send({ type: 'stopAll', acceptForMs, timeoutMs })
-    // Those that it could not tell, since it has died or they have only just been started, are told here.
+    // Reaches workers that control could not tell: because it has died, or because they have only just been started.
     void control?.exited.then(() => {
       for (const worker of workers) worker.send({ type: 'stopAll', acceptForMs: 0, timeoutMs })
     })
-    const mostMs = timeoutMs === null ? null : acceptForMs + timeoutMs + GRACE_MS
-    // What a control process does that is only starting is not worth a wait.
-    const controlMs = this.control.isReady ? mostMs : GRACE_MS
+    const maxMs = timeoutMs === null ? null : acceptForMs + timeoutMs + GRACE_MS
+    // A control process that is still starting has nothing to finish.
+    const maxControlMs = this.control.isReady ? maxMs : GRACE_MS
     await Promise.all([
-      ...workers.map((worker) => endsWithin(worker, mostMs)),
-      control === null ? null : endsWithin(control, controlMs),
+      ...workers.map((worker) => waitForExit(worker, maxMs)),
+      control === null ? null : waitForExit(control, maxControlMs),
     ])
     await this.release()
   }
@@ -267,7 +273,7 @@ export class Supervisor {
   }
 }
 
-/** Where this process keeps compiled code; null where it cannot. */
+/** Folder in which Node caches compiled code for this process; null = caching is not possible. */
 function compileCache(): string | null {
   return getCompileCacheDir() === undefined ? null : (process.env.NODE_COMPILE_CACHE ?? null)
 }

@@ -1,10 +1,10 @@
-/** A process says each second that it is alive. After this long without a word it counts as hung. */
+/** Silence after which a process counts as hung. Each process sends a sign of life every second. */
 const HUNG_MS = 3_000
-/** After this long, a hung process is killed. */
+/** Silence after which a hung process is killed. */
 const KILL_MS = 10_000
-/** How often to look. */
-export const LOOK_MS = 500
-/** How long a process may take from its start to its first word. */
+/** Interval at which `check` must be called. */
+export const CHECK_INTERVAL_MS = 500
+/** Extra time for the first message of a process after its start. */
 export const START_MS = 120_000
 
 interface Watched {
@@ -12,39 +12,40 @@ interface Watched {
 }
 
 interface Silence {
-  /** When it was heard last; monotonic ms. */
+  /** When the silence began, i.e. the last message came; monotonic ms. */
   since: number
   isHung: boolean
   isKilled: boolean
 }
 
 export interface WatchdogOptions<P extends Watched> {
-  /** A process has become hung, or has come back. */
+  /** Called when a process has become hung or responds again. */
   readonly onChange: (process: P, isHung: boolean) => void
-  /** A hung process is about to be killed. */
+  /** Called just before a hung process is killed. */
   readonly onKill: (process: P) => void
-  /** Monotonic ms. */
+  /** Clock, monotonic ms. */
   readonly now?: () => number
 }
 
-/** Finds processes that run and do nothing (stopped, or in an endless loop), and kills those that do not come back. */
+/** Detects processes that hang (stopped, or in an endless loop), and kills those that do not recover. */
 export class Watchdog<P extends Watched> {
   private readonly options: WatchdogOptions<P>
   private readonly now: () => number
   private readonly silences = new Map<P, Silence>()
-  private lookedAt: number
+  private checkedAt: number
 
   constructor(options: WatchdogOptions<P>) {
     this.options = options
     this.now = options.now ?? (() => performance.now())
-    this.lookedAt = this.now()
+    this.checkedAt = this.now()
   }
 
-  /** Watches a process that has just been started, until it is forgotten. */
+  /** Watches a process that has just been started, until `forget`. */
   watch(process: P): void {
     this.silences.set(process, { since: this.now() + START_MS, isHung: false, isKilled: false })
   }
 
+  /** Records a sign of life. */
   heard(process: P): void {
     const silence = this.silences.get(process)
     if (silence === undefined) return
@@ -62,14 +63,14 @@ export class Watchdog<P extends Watched> {
     return this.silences.get(process)?.isHung === true
   }
 
-  /** To be called every `LOOK_MS`, when all that has arrived has been heard. */
-  look(): void {
+  /** Judges all processes. Call it every `CHECK_INTERVAL_MS`, after passing all received messages to `heard`. */
+  check(): void {
     const now = this.now()
-    // Where we come late ourselves, the machine is busy or was suspended, and the others may be as late: that time counts
-    // for nobody.
-    const spanMs = now - this.lookedAt
-    const uncountedMs = spanMs > 2 * LOOK_MS ? spanMs : Math.max(0, spanMs - LOOK_MS)
-    this.lookedAt = now
+    // A late call means that the machine is busy or was suspended; the watched processes may be as late, so this time
+    // is not counted as silence.
+    const spanMs = now - this.checkedAt
+    const uncountedMs = spanMs > 2 * CHECK_INTERVAL_MS ? spanMs : Math.max(0, spanMs - CHECK_INTERVAL_MS)
+    this.checkedAt = now
     for (const [process, silence] of this.silences) {
       silence.since += uncountedMs
       const silentMs = now - silence.since

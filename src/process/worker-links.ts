@@ -5,14 +5,17 @@ import { StreamEnd } from '../control/stream-link.ts'
 import type { KnownHealth, ToControl, ToProxy } from '../model/messages.ts'
 import { listen } from '../proxy/client/listen.ts'
 
-/** What a worker says first: who it is, and what it knows from a control process before this one. */
+/** First message of a worker: its name, and the health that it knows from a previous control process. */
 export interface Hello {
   readonly type: 'hello'
   readonly name: string
   readonly health: KnownHealth
 }
 
-/** The control process's end of the wires to the workers: they connect to a socket file, and again when the wire is cut. */
+/**
+ * The control process's end of the wires to the workers, which connect to a socket file and reconnect when a wire
+ * breaks.
+ */
 export class WorkerLinks {
   private readonly control: ControlHalf
   private readonly log: Logger
@@ -25,7 +28,7 @@ export class WorkerLinks {
       let name: string | null = null
       const fail = (error: Error): void => log.error({ worker: name, err: error }, 'the wire to a worker is broken')
       const link = new StreamEnd<ToProxy, ToControl | Hello>(socket, fail)
-      // Once it has said who it is, it says nothing of the kind again.
+      // `hello` is sent only once, so everything after it is a `ToControl`.
       const wire = link as StreamEnd<ToProxy, ToControl>
       link.receive((message) => {
         if (message.type !== 'hello') return
@@ -38,7 +41,7 @@ export class WorkerLinks {
     })
   }
 
-  /** `path`: of the socket file, in a directory that only we may enter. */
+  /** Listens on a socket file. `path`: in a folder that only this user may enter. */
   async open(path: string): Promise<void> {
     await listen(this.server, { path })
     this.log.debug({ path }, 'workers may connect')

@@ -1,4 +1,7 @@
-/** Entry of a worker process: the data plane of one slot. It holds connections and forwards requests, and decides nothing. */
+/**
+ * Entry point of a worker process: the data plane of one slot. It holds connections and forwards requests, without
+ * decisions.
+ */
 import { flushCompileCache } from 'node:module'
 import type { ToControl, ToProxy } from '../model/messages.ts'
 import type { Listener } from '../proxy/data-plane.ts'
@@ -9,13 +12,13 @@ import { VitalsMeter } from '../telemetry/vitals.ts'
 import { ControlWire } from './control-wire.ts'
 import type { FromChild, ToChild, WorkerInit } from './ipc.ts'
 
-/** How often what was counted is told unasked: so much of it is lost when this process dies. */
+/** Interval of reports to control, and so the time whose counts are lost if this process dies. */
 const REPORT_MS = 1_000
 
 const log = openLog({ role: 'worker' })
 process.on('disconnect', () => process.exit(1))
-// A bug in one request must not end all the others; what it was is in the log.
-process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))
+// A bug in the handling of one request must not end all others; it is logged instead.
+process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error; the process continues'))
 process.once('message', (message: ToChild) => {
   if (message.type === 'worker') new Worker(message)
 })
@@ -25,7 +28,7 @@ class Worker {
   private readonly plane: DataPlane
   private readonly wire: ControlWire
   private readonly vitals = new VitalsMeter()
-  /** By slot without a worker: what takes connections there in its place. */
+  /** Listeners on the sockets of other slots, by slot. */
   private readonly adopted = new Map<number, Listener[]>()
   private hasTable = false
 
@@ -34,7 +37,7 @@ class Worker {
     const { proxy, name } = init
     const accessLog = proxy.accessLog === null ? null : new AccessLog(proxy.accessLog.sample, 1, true)
     const share = { index: init.slot, of: init.workers }
-    this.plane = new DataPlane(proxy, accessLog, (message) => this.tell(message), share)
+    this.plane = new DataPlane(proxy, accessLog, (message) => this.sendToControl(message), share)
     this.wire = new ControlWire({
       path: init.wire,
       name,
@@ -42,32 +45,32 @@ class Worker {
       receive: (message) => this.receive(message),
       onConnected: () => this.plane.reportAll(),
     })
-    process.on('message', (message: ToChild, handle: unknown) => this.obey(message, handle))
+    process.on('message', (message: ToChild, handle: unknown) => this.handleMessage(message, handle))
     setInterval(() => this.report(), REPORT_MS).unref()
   }
 
   private receive(message: ToProxy): void {
     this.plane.receive(message)
     if (message.type !== 'table' || this.hasTable) return
-    // No connection is taken before a table is in force.
+    // No connection is accepted before a table is in force.
     this.hasTable = true
     this.serve().then(
       () => {
-        say({ type: 'ready' })
+        send({ type: 'ready' })
         flushCompileCache()
       },
       (error: Error) => {
-        say({ type: 'failed', message: `cannot listen: ${error.message}`, exitCode: 1 })
+        send({ type: 'failed', message: `cannot listen: ${error.message}`, exitCode: 1 })
         process.exit(1)
       },
     )
   }
 
-  private obey(message: ToChild, handle: unknown): void {
+  private handleMessage(message: ToChild, handle: unknown): void {
     switch (message.type) {
       case 'adopt':
         this.adopt(message.slot, message.listener, handle as object).catch((error: unknown) =>
-          log.error({ err: error }, 'taking over a socket failed'),
+          log.error({ err: error }, 'adopting a socket failed'),
         )
         break
       case 'release':
@@ -83,7 +86,7 @@ class Worker {
     }
   }
 
-  /** Takes connections from the sockets of its own slot. */
+  /** Accepts connections from the sockets of this worker's slot. */
   private async serve(): Promise<void> {
     for (const { fd, proxyProtocol } of this.init.listeners) await this.plane.listen({ fd }, proxyProtocol)
   }
@@ -92,30 +95,30 @@ class Worker {
     const listeners = this.adopted.get(slot) ?? []
     this.adopted.set(slot, listeners)
     const { proxyProtocol = false } = this.init.listeners[listener] ?? {}
-    const taken = await this.plane.listen({ handle }, proxyProtocol)
-    // Released while it was being taken over.
-    if (this.adopted.get(slot) === listeners) listeners.push(taken)
-    else taken.close()
+    const opened = await this.plane.listen({ handle }, proxyProtocol)
+    // The slot may have been released in the meantime.
+    if (this.adopted.get(slot) === listeners) listeners.push(opened)
+    else opened.close()
   }
 
   private report(): void {
-    say({ type: 'alive' })
+    send({ type: 'alive' })
     this.wire.send({ type: 'vitals', vitals: this.vitals.read() })
     this.wire.send({ type: 'report', id: 0, report: this.plane.report() })
   }
 
-  private tell(message: ToControl): void {
+  private sendToControl(message: ToControl): void {
     if (message.type !== 'stopped') {
       this.wire.send(message)
       return
     }
     this.report()
     this.wire.send(message)
-    say({ type: 'stopped', cut: message.cut })
+    send({ type: 'stopped', cut: message.cut })
     void this.wire.close().then(() => process.exit(0))
   }
 }
 
-function say(message: FromChild): void {
+function send(message: FromChild): void {
   process.send?.(message)
 }

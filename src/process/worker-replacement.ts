@@ -1,25 +1,34 @@
 import type { Child } from './child.ts'
 import type { Slot } from './slot.ts'
 
-export interface Replacing {
-  /** Starts a worker beside the one there is; resolves when it takes connections, or with how it ended instead. */
+export interface ReplacementActions {
+  /**
+   * Starts a worker beside the current one; resolves with null once it accepts connections, or with how it ended
+   * instead.
+   */
   start(slot: Slot): Promise<string | null>
-  /** Has the worker before it finish; resolves when it has ended. */
+  /** Lets the previous worker finish; resolves when it has ended. */
   retire(worker: Child): Promise<void>
 }
 
-/** Puts a fresh worker in every slot, one by one: start, wait until it serves, and only then let the old one finish. */
+/**
+ * Replaces the workers of all slots, one by one: starts the new one, waits until it serves, then lets the old one
+ * finish.
+ */
 export class WorkerReplacement {
   private readonly slots: readonly Slot[]
-  private readonly replacing: Replacing
+  private readonly actions: ReplacementActions
   private running: Promise<string | null> | null = null
 
-  constructor(slots: readonly Slot[], replacing: Replacing) {
+  constructor(slots: readonly Slot[], actions: ReplacementActions) {
     this.slots = slots
-    this.replacing = replacing
+    this.actions = actions
   }
 
-  /** Resolves with what went wrong, or null. Asked for while it runs, it is the same one. */
+  /**
+   * Resolves with the reason of a failure, or null. A call during a replacement joins it instead of starting another
+   * one.
+   */
   run(): Promise<string | null> {
     this.running ??= this.replaceAll().finally(() => {
       this.running = null
@@ -30,12 +39,12 @@ export class WorkerReplacement {
   private async replaceAll(): Promise<string | null> {
     for (const slot of this.slots) {
       const before = slot.current
-      // One that is missing is being started anyway, and will be fresh.
+      // A missing worker is being started anyway, and will be a new one.
       if (before === null || slot.coming !== null) continue
-      const end = await this.replacing.start(slot)
+      const end = await this.actions.start(slot)
       if (end !== null)
-        return `worker ${slot.index + 1} was not replaced: the new one ended (${end}); the old ones go on`
-      await this.replacing.retire(before)
+        return `worker ${slot.index + 1} was not replaced: the new one ended (${end}); the old workers keep running`
+      await this.actions.retire(before)
     }
     return null
   }

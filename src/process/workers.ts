@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import { Adoptions } from './adoptions.ts'
-import { Child, endsWithin, FIRST_HANDED_FD, GRACE_MS, wasSignalled } from './child.ts'
+import { Child, FIRST_HANDED_FD, GRACE_MS, waitForExit, wasSignalled } from './child.ts'
 import type { Roster } from './ipc.ts'
 import { Slot } from './slot.ts'
 import type { Handle, HeldSocket } from './sockets.ts'
@@ -12,29 +12,29 @@ export interface WorkersOptions {
   readonly count: number
   readonly config: Config
   readonly sockets: readonly HeldSocket[]
-  /** Of the socket file where they find the control process. */
+  /** Path of the socket file where the control process listens for the workers. */
   readonly wire: string
-  /** Of ours, for compiled code. */
+  /** Folder for compiled code, owned by this instance. */
   readonly cache: string
   readonly log: Logger
   readonly watchdog: Watchdog<Child>
-  /** Somebody has come or gone. */
+  /** Called when a worker has started, ended, hung or recovered. */
   readonly onChange: (roster: Roster) => void
-  /** A worker has ended unexpectedly, or could not begin. */
+  /** Called when a worker has ended unexpectedly or could not start. */
   readonly onTrouble: (message: string) => void
 }
 
-/** The worker processes: one a slot, started again when it dies, replaced when that is asked for. */
+/** The worker processes: one per slot, restarted when it dies, and replaced on request. */
 export class Workers {
   private readonly options: WorkersOptions
   private readonly slots: readonly Slot[]
-  /** Those that have been replaced, and finish what they have. */
+  /** Workers that have been replaced and finish their requests. */
   private readonly leaving = new Set<Child>()
   private readonly adoptions: Adoptions
   private readonly replacement: WorkerReplacement
   private restarts = 0
   private generation = 0
-  /** At first nobody is at a socket before its own worker, and no connection either; in the end nobody shall be. */
+  /** Whether workers adopt each other's sockets: not before all have started, and not while the instance stops. */
   private adopts = false
   private isEnding = false
 
@@ -52,28 +52,28 @@ export class Workers {
     for (const slot of this.slots) void this.start(slot)
   }
 
-  /** Whether every slot has a worker that takes connections. */
+  /** Whether every slot has a worker that accepts connections. */
   get areReady(): boolean {
     return this.slots.every(({ current }) => current !== null)
   }
 
-  /** From now on, a socket whose worker is gone is another one's meanwhile. */
-  coverForEachOther(): void {
+  /** Lets workers adopt the sockets of missing or hung workers from now on. */
+  enableAdoption(): void {
     this.adopts = true
-    this.adoptions.settle()
+    this.adoptions.update()
   }
 
-  /** Workers hang, or are back. */
-  hungChanged(): void {
-    this.changed()
+  /** The watchdog has found that a worker hangs or responds again. */
+  handleHungChange(): void {
+    this.handleChange()
   }
 
-  /** Replaces all, one by one; resolves with what went wrong, or null. */
+  /** Replaces all workers, one by one; resolves with the reason of a failure, or null. */
   replace(): Promise<string | null> {
     return this.replacement.run()
   }
 
-  /** Starts no more of them. Returns all there are. */
+  /** Stops starting workers. Returns the running ones. */
   end(): readonly Child[] {
     this.isEnding = true
     return [...this.slots.flatMap(({ current, coming }) => [current ?? [], coming ?? []].flat()), ...this.leaving]
@@ -85,7 +85,7 @@ export class Workers {
     const hung = living.filter((worker) => watchdog.isHung(worker))
     const troubled = this.slots.filter(({ current, lastEnd }) => current === null && lastEnd !== '')
     const trouble = [
-      ...hung.map(({ name, pid }) => `${name} (pid ${pid}) does not respond; it is replaced if it does not come back`),
+      ...hung.map(({ name, pid }) => `${name} (pid ${pid}) does not respond; it is replaced if it does not recover`),
       ...troubled.map(
         ({ index, lastEnd, backOff }) =>
           `worker ${index + 1} has ended (${lastEnd})${backOff.deaths > 1 ? `, ${backOff.deaths} times in a row` : ''}`,
@@ -98,7 +98,7 @@ export class Workers {
     }
   }
 
-  /** Starts a worker for a slot; resolves when it takes connections, or with how it ended instead. */
+  /** Starts a worker for a slot; resolves with null once it accepts connections, or with how it ended instead. */
   private start(slot: Slot): Promise<string | null> {
     // The sockets may be closed already.
     if (this.isEnding) return Promise.resolve('the instance is stopping')
@@ -118,7 +118,7 @@ export class Workers {
         slot.current = worker
         slot.coming = null
         slot.lastEnd = ''
-        this.changed()
+        this.handleChange()
         resolve(null)
       })
       watchdog.watch(worker)
@@ -127,18 +127,18 @@ export class Workers {
       worker.send({ type: 'worker', name, slot: slot.index, workers: this.slots.length, proxy, listeners, wire })
       void worker.exited.then((how) => {
         resolve(how)
-        this.ended(slot, worker, how)
+        this.handleExit(slot, worker, how)
       })
     })
   }
 
-  private ended(slot: Slot, worker: Child, how: string): void {
+  private handleExit(slot: Slot, worker: Child, how: string): void {
     this.options.watchdog.forget(worker)
     const wasLeaving = this.leaving.delete(worker)
     if (slot.current === worker) slot.current = null
     if (slot.coming === worker) slot.coming = null
     if (this.isEnding || wasLeaving) {
-      this.changed()
+      this.handleChange()
       return
     }
     this.restarts++
@@ -146,21 +146,21 @@ export class Workers {
     const delayMs = slot.backOff.died(performance.now() - worker.startedAt)
     this.options.log.error({ worker: worker.name, pid: worker.pid, how, delayMs }, 'a worker has ended')
     if (!wasSignalled(how)) this.options.onTrouble(`a worker ended (${how})`)
-    this.changed()
+    this.handleChange()
     setTimeout(() => {
       if (slot.current === null && slot.coming === null) void this.start(slot)
     }, delayMs)
   }
 
-  /** Has a worker that has been replaced finish and end. */
+  /** Lets a replaced worker finish its requests and exit. */
   private async retire(worker: Child): Promise<void> {
     const { timeoutMs } = this.options.config.shutdown
     worker.send({ type: 'stop', timeoutMs })
-    await endsWithin(worker, timeoutMs === null ? null : timeoutMs + GRACE_MS)
+    await waitForExit(worker, timeoutMs === null ? null : timeoutMs + GRACE_MS)
   }
 
-  private changed(): void {
+  private handleChange(): void {
     this.options.onChange(this.roster())
-    if (this.adopts && !this.isEnding) this.adoptions.settle()
+    if (this.adopts && !this.isEnding) this.adoptions.update()
   }
 }

@@ -7,7 +7,7 @@ import { endAll, endWithAll, until } from './support.ts'
 
 afterEach(endAll)
 
-/** A control process alone loads more modules than this. */
+/** Fewer modules than a control process loads. */
 const MANY = 100
 
 async function newFolder(): Promise<string> {
@@ -25,14 +25,14 @@ async function modulesIn(folder: string): Promise<number> {
   return (await readdir(folder, { recursive: true })).filter((path) => /(^|\/)v\d+.*\/\w+$/.test(path)).length
 }
 
-test('compiled code is kept in NODE_COMPILE_CACHE, for the next start', async () => {
+test('compiled code is cached in NODE_COMPILE_CACHE for the next start', async () => {
   const [kept, temporary] = [await newFolder(), await newFolder()]
   await launch({ NODE_COMPILE_CACHE: kept, TMPDIR: temporary })
   await until(async () => (await modulesIn(kept)) > MANY)
   expect(await modulesIn(temporary)).toBe(0)
 })
 
-test('where there is none, or it cannot be used, the processes of an instance keep it for one another', async () => {
+test('without a usable NODE_COMPILE_CACHE, compiled code is cached in the temporary folder of the instance', async () => {
   for (const NODE_COMPILE_CACHE of ['', '/dev/null/compiled']) {
     const temporary = await newFolder()
     await launch({ NODE_COMPILE_CACHE, TMPDIR: temporary })

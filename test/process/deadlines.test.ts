@@ -9,7 +9,7 @@ vi.setConfig({ testTimeout: 90_000 })
 
 afterEach(endAll)
 
-test('a control process that is killed in a drain, and one after it whose clock is set, keep the deadline', async () => {
+test('the deadline of a drain holds when the control process is killed and the next one has a different clock', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cutover-deadline-'))
   endWithAll(() => rm(folder, { recursive: true, force: true }))
   const clock = join(folder, 'clock')
@@ -42,7 +42,7 @@ test('a control process that is killed in a drain, and one after it whose clock 
   expect(tookMs).toBeLessThan(40_000)
 })
 
-test('times of a shutdown that add up to more than what a timer of Node holds do not end it at once', async () => {
+test('shutdown times that add up to more than the max of a Node timer do not end the instance at once', async () => {
   const blue1 = await upstream('blue1')
   const cutover = await Cutover.start({
     services: { shop: { pools: { blue: pool(blue1) } } },

@@ -7,7 +7,7 @@ import { endAll, endWithAll, isAlive, pids, pool, processes, start, until, upstr
 
 afterEach(endAll)
 
-test('a worker that is killed takes its own connections with it, and no others; another one is there within a second', async () => {
+test('killing a worker breaks its own connections only, and a new worker serves within a second', async () => {
   const servers = [await upstream('blue1'), await upstream('blue2')]
   const cutover = await start({ service: { pools: { blue: pool(...servers) }, health: 'off' } })
   const load = new Load({ url: `${cutover.proxy}/`, clients: 40, names: ['blue1', 'blue2'] })
@@ -25,13 +25,13 @@ test('a worker that is killed takes its own connections with it, and no others; 
   await load.more(500)
   const { failed } = await load.stop()
   expect(failed).toBeGreaterThan(0)
-  // Each of its connections had one request under way at the most.
+  // Each of its connections had at most one request in flight.
   expect(failed).toBeLessThanOrEqual(connections)
   const { body } = await cutover.api('GET', '/metrics')
   expect(body).toMatch(/^cutover_worker_restarts_total 1$/m)
 })
 
-test('connections that come while a worker is missing are served at once by the others', async () => {
+test('new connections are served by the other workers while a worker is missing', async () => {
   const cutover = await start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
   const [victim] = await pids(cutover, 'worker')
   process.kill(victim as number, 'SIGKILL')
@@ -40,11 +40,11 @@ test('connections that come while a worker is missing are served at once by the 
     endWithAll(() => client.destroy())
     return (await client.ask(['GET / HTTP/1.1', 'host: a'])).status
   })
-  // A connection that the killed one had taken and not served is gone with it; there is none here yet.
+  // Only a connection that the killed worker had already accepted would break; these come after its death.
   expect(new Set(await Promise.all(answers))).toEqual(new Set([200]))
 })
 
-test('a drain that waits for a worker that dies goes on without it, and its totals stay', async () => {
+test('a drain does not wait for a worker that died, and the totals of that worker are kept', async () => {
   const held: ServerResponse[] = []
   const blue = await upstream('blue1', (request, response) => {
     if (request.url === '/held') held.push(response)
@@ -55,7 +55,7 @@ test('a drain that waits for a worker that dies goes on without it, and its tota
   const cutover = await start({ service })
   const load = new Load({ url: `${cutover.proxy}/`, clients: 20, names: ['blue1'], requests: 1_000 })
   await load.done
-  // What it has counted by now will have been told by the time it dies: the second after.
+  // Workers report their counts each second, so these counts are reported before the worker is killed.
   const client = await RawConnection.connect(cutover.proxy)
   endWithAll(() => client.destroy())
   client.send('GET /held HTTP/1.1\r\nhost: a\r\n\r\n')
@@ -70,10 +70,9 @@ test('a drain that waits for a worker that dies goes on without it, and its tota
   expect(counted.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(1_000)
 })
 
-test('a control process that is killed is missed by no request; the next one knows all that it knew', async () => {
+test('killing the control process fails no request, and the next one knows its state, history and health', async () => {
   const [blue1, blue2] = [await upstream('blue1'), await upstream('blue2')]
   blue2.health = 503
-  // Checks so rare that what the next one knows of health can only come from the workers.
   const health = { interval: '200ms', fall: 1 }
   const service = { pools: { blue: pool(blue1, blue2), green: pool(blue1) }, split: { blue: 100 }, health }
   const cutover = await start({ service })
@@ -88,11 +87,11 @@ test('a control process that is killed is missed by no request; the next one kno
   process.kill(control as number, 'SIGKILL')
   const since = performance.now()
   await until(() => !isAlive(control as number))
-  // It is asked before the next one is there: its admin port is held, and the question waits. A connection to the old one
-  // may still be tried first.
+  // Asked before the next process runs: the supervisor holds the admin port, so the request waits in the backlog. The
+  // first try may still go over a pooled connection to the killed process, and is repeated.
   const ask = () => cutover.api('GET', '/api/services/shop')
   const { status, body: after } = await ask().catch(ask)
-  // Under 2 s on a machine that has nothing else to do.
+  // Takes less than 2 s on an idle machine.
   expect(performance.now() - since).toBeLessThan(8_000)
   expect(status).toBe(200)
   const shown = ({ revision, split }: { revision: number; split: object }) => ({ revision, split })
@@ -111,7 +110,7 @@ test('a control process that is killed is missed by no request; the next one kno
   ])
 })
 
-test('a configuration that was read again before is not taken back by the next control process', async () => {
+test('the next control process keeps a configuration that was reloaded before', async () => {
   const blue = await upstream('blue1')
   const service = { pools: { blue: pool(blue) }, health: 'off' }
   const cutover = await start({ service })
@@ -125,7 +124,7 @@ test('a configuration that was read again before is not taken back by the next c
   expect((await cutover.api('GET', '/api/services/shop')).body.paths).toEqual(['/', '/new'])
 })
 
-test('a worker that dies at each start is started ever more rarely, and /health says so', async () => {
+test('restarts of a worker that dies at each start are delayed more and more, and /health reports it', async () => {
   const cutover = await start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
   const [victim, other] = await pids(cutover, 'worker')
   const started = new Set<number>()
@@ -138,7 +137,7 @@ test('a worker that dies at each start is started ever more rarely, and /health 
       process.kill(pid, 'SIGKILL')
     }
   }
-  // Without a pause there would be a dozen; with 0.1, 0.2, 0.4, 0.8, 1.6 s between them there are not.
+  // Without delays about a dozen workers would start in 5 s; the delays are 0.1, 0.2, 0.4, 0.8 and 1.6 s.
   expect(started.size).toBeGreaterThan(1)
   expect(started.size).toBeLessThan(8)
   await until(async () => /in a row/.test((await cutover.api('GET', '/health')).body.parts.processes.detail ?? ''))
@@ -149,7 +148,7 @@ test('a worker that dies at each start is started ever more rarely, and /health 
   await until(async () => (await cutover.api('GET', '/health')).body.status === 'ok', 15_000)
 })
 
-test('a supervisor that is killed takes its children with it, and the port is free', async () => {
+test('killing the supervisor ends its children and frees the port', async () => {
   const cutover = await start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
   const children = [...(await pids(cutover, 'worker')), ...(await pids(cutover, 'control'))]
   expect(children.length).toBe(3)
@@ -159,7 +158,7 @@ test('a supervisor that is killed takes its children with it, and the port is fr
   await expect(RawConnection.connect(cutover.proxy)).rejects.toThrow(/ECONNREFUSED/)
 })
 
-test('a socket is taken over as often as its worker dies', async () => {
+test('the socket of a worker is adopted each time the worker dies', async () => {
   const cutover = await start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
   const statuses = new Set<number>()
   for (let death = 1; death <= 4; death++) {
@@ -169,7 +168,7 @@ test('a socket is taken over as often as its worker dies', async () => {
     for (let i = 0; i < 30; i++) {
       const client = await RawConnection.connect(cutover.proxy)
       const answer = client.ask(['GET / HTTP/1.1', 'host: a', 'connection: close'])
-      // A connection that the system gave to the socket while nobody had taken it over yet waits there for a moment.
+      // A connection that reaches the socket before its adoption waits in the backlog for a moment.
       statuses.add((await answer).status)
       client.destroy()
     }
@@ -178,7 +177,7 @@ test('a socket is taken over as often as its worker dies', async () => {
   expect(statuses).toEqual(new Set([200]))
 }, 60_000)
 
-test('killed and started again at once, on the same port and store: it starts', async () => {
+test('an instance that was killed starts again at once on the same port and store', async () => {
   const service = { pools: { blue: pool(await upstream('blue1')) }, health: 'off' }
   const first = await start({ service })
   await first.api('PATCH', '/api/servers/blue1', { weight: 7 })

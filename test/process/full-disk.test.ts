@@ -9,7 +9,9 @@ import { endAll, endWithAll, isAlive, pids, pool, until, upstream } from './supp
 
 afterEach(endAll)
 
-/** Mounts a small file system where the state lives, in a namespace of its own, and becomes the command behind it. */
+/**
+ * Wrapper that mounts a small file system at `dataPath` in a namespace of its own, then executes the command after it.
+ */
 function onSmallDisk(dataPath: string): readonly string[] {
   return ['unshare', '-rm', 'sh', '-c', 'mount -t tmpfs -o size=256k tmpfs "$0" && exec "$@"', dataPath]
 }
@@ -18,7 +20,7 @@ const canMount =
   process.platform === 'linux' && spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0
 
 test.runIf(canMount)(
-  'a full disk is said by /health before anybody needs it, costs no request and no state, and is over when there is room',
+  'a full disk is reported by /health before the next change, loses no request and no state, and ends once there is room',
   async () => {
     const dataPath = await mkdtemp(join(tmpdir(), 'cutover-small-'))
     endWithAll(() => rm(dataPath, { recursive: true, force: true }))
@@ -32,13 +34,13 @@ test.runIf(canMount)(
     const store = async () => (await cutover.api('GET', '/health')).body.parts.store
     expect(await store()).toEqual({ status: 'ok', detail: null })
     const filler = join(`/proc/${cutover.process.pid}/root`, dataPath, 'filler')
-    // As much as there is room for.
+    // Fills the disk: the write fails once there is no room left.
     await writeFile(filler, Buffer.alloc(1 << 20)).catch(() => undefined)
 
     await until(async () => (await store()).status === 'degraded', 20_000)
     expect((await store()).detail).toMatch(/cannot be written: the disk is full \(ENOSPC\). Free some space there/)
     expect((await cutover.api('GET', '/metrics')).body).toMatch(/^cutover_store_writable 0$/m)
-    // Some more may fit into the last block of the log.
+    // A few more changes may fit into the last block of the log.
     let refused = await cutover.api('POST', '/api/servers/blue1/drain')
     for (let tries = 0; tries < 50 && refused.status === 200; tries++)
       refused = await cutover.api('POST', `/api/servers/blue1/${tries % 2 === 0 ? 'enable' : 'drain'}`)
@@ -57,7 +59,7 @@ test.runIf(canMount)(
     const { failed } = await load.stop()
     expect(failed).toBe(0)
     expect((await cutover.api('POST', '/api/servers/blue1/disable')).status).toBe(200)
-    // However often it was tried, it is one line of each process.
+    // Each process logs one line, no matter how many tries failed.
     const lines = cutover.stderr.split('\n').filter((line) => line.includes('the store takes no changes'))
     expect(lines.length).toBeLessThanOrEqual(2)
   },

@@ -11,7 +11,7 @@ async function launch(): Promise<Cutover> {
   return start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
 }
 
-/** Stops a process for good; it is no more than that which stands still. */
+/** Makes a process hang (SIGSTOP); it is killed at the end of the test. */
 function halt(pid: number): void {
   process.kill(pid, 'SIGSTOP')
   endWithAll(() => isAlive(pid) && process.kill(pid, 'SIGKILL'))
@@ -31,12 +31,12 @@ async function askOnNewConnections(cutover: Cutover): Promise<Set<number>> {
   return new Set(await Promise.all(asking))
 }
 
-test('a hung worker is named, its new connections are served by another one, and it may come back', async () => {
+test('a hung worker is named in /health, another worker serves its new connections, and it may recover', async () => {
   const cutover = await launch()
   const before = await pids(cutover, 'worker')
   const [victim] = before as [number]
   halt(victim)
-  // Those that come before it is known to be hung wait until it is.
+  // Connections that come before the worker is known to be hung wait until then.
   const early = askOnNewConnections(cutover)
   expect(await early).toEqual(new Set([200]))
   await until(async () => (await processesPart(cutover)).status === 'degraded')
@@ -65,7 +65,7 @@ test('a worker that stays hung is replaced', async () => {
   expect(await askOnNewConnections(cutover)).toEqual(new Set([200]))
 })
 
-test('a hung control process is replaced, and no request notices', async () => {
+test('a hung control process is replaced, and no request fails', async () => {
   const cutover = await launch()
   const load = new Load({ url: `${cutover.proxy}/`, clients: 5, names: ['blue1'] })
   const [control] = await pids(cutover, 'control')

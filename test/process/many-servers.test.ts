@@ -12,7 +12,7 @@ const SERVERS = 3
 
 afterEach(endAll)
 
-/** Servers at thousands of addresses: one that listens at all of 127.0.0.0/8. */
+/** Services with servers at thousands of addresses: a single process listens on all of 127.0.0.0/8. */
 async function manyServers() {
   const state = { health: 200 }
   const server = createServer((_request, response) =>
@@ -36,13 +36,13 @@ async function manyServers() {
   return { state, services }
 }
 
-/** Seconds of CPU that a process has used: what else the machine does is not counted. */
+/** CPU time of a process in seconds, which does not depend on the load of the machine. */
 function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
-/** How many servers take requests. */
+/** Number of servers that are up. */
 async function up(cutover: Cutover): Promise<number> {
   const { body } = await cutover.api('GET', '/metrics')
   return [...String(body).matchAll(/^cutover_server_up\{.*\} 1$/gm)].length
@@ -50,13 +50,13 @@ async function up(cutover: Cutover): Promise<number> {
 
 const ALL = SERVICES * SERVERS
 
-test('1,000 services with 3,000 servers start, lose all servers and get them back, and outlive their control process', async () => {
+test('1,000 services with 3,000 servers start, lose and regain all servers, and survive their control process', async () => {
   const { state, services } = await manyServers()
   const cutover = await Cutover.start({ services, proxy: { workers: 2, accessLog: 'off' } })
   endWithAll(() => cutover.stop('SIGKILL'))
   const [control = 0] = await pids(cutover, 'control')
   await until(async () => (await up(cutover)) === ALL, 60_000)
-  // Three times what it takes; it took 20 s before health cost only the pools concerned.
+  // Three times the usual time. It was 20 s when a change of health still cost time for all pools.
   expect(cpuSeconds(control)).toBeLessThan(9)
 
   for (const [health, expected] of [
@@ -73,7 +73,7 @@ test('1,000 services with 3,000 servers start, lose all servers and get them bac
       times.push(performance.now() - askedAt)
       return performance.now() - since > 4_000 && (await up(cutover)) === expected
     }, 60_000)
-    // Probes and asking are most of it, at most all of one core.
+    // Probes and the requests of this test take most of the time, at most one core.
     const seconds = (performance.now() - since) / 1_000
     expect(cpuSeconds(control) - before).toBeLessThan(Math.max(6, seconds * 0.9))
     expect(times.sort((a, b) => a - b)[Math.floor(times.length / 2)]).toBeLessThan(500)
@@ -81,7 +81,7 @@ test('1,000 services with 3,000 servers start, lose all servers and get them bac
 
   process.kill(control, 'SIGKILL')
   await until(async () => (await pids(cutover, 'control'))[0] !== control, 60_000)
-  // What the workers know is known at once.
+  // The workers have sent the health they know.
   expect(await up(cutover)).toBe(ALL)
   const [next = 0] = await pids(cutover, 'control')
   expect(cpuSeconds(next)).toBeLessThan(6)

@@ -9,7 +9,7 @@ import { endAll, endWithAll, pids, pool, start, until, upstream } from './suppor
 afterEach(endAll)
 vi.setConfig({ testTimeout: 90_000 })
 
-/** Several rounds of looking for what may be closed. */
+/** Long enough for several rounds of closing idle connections. */
 const ROUNDS_MS = 600
 
 interface Holding {
@@ -23,7 +23,7 @@ async function holding(): Promise<Holding> {
   return { blue, held }
 }
 
-test.each([0, 2])('with `shutdown.timeout: 0` a request has as long as it takes: workers %i', async (workers) => {
+test.each([0, 2])('with `shutdown.timeout: 0` a request may take any time: workers %i', async (workers) => {
   const { blue, held } = await holding()
   const service = { pools: { blue: pool(blue) }, health: 'off' }
   const cutover = await start({ service, workers, shutdown: { timeout: 0 } })
@@ -47,7 +47,7 @@ test.each([0, 2])('with `shutdown.timeout: 0` a request has as long as it takes:
   expect(await cutover.exited).toEqual({ code: 0, signal: null })
 })
 
-test('with `shutdown.timeout: 0` a replaced worker waits for its requests, and a control process that dies changes nothing', async () => {
+test('with `shutdown.timeout: 0` a replaced worker waits for its requests, even if the control process dies', async () => {
   const { blue, held } = await holding()
   const service = { pools: { blue: pool(blue) }, health: 'off' }
   const cutover = await start({ service, shutdown: { timeout: 0 } })
@@ -57,7 +57,7 @@ test('with `shutdown.timeout: 0` a replaced worker waits for its requests, and a
   await until(() => held.length === 1)
   const before = await pids(cutover, 'worker')
   cutover.process.kill('SIGUSR2')
-  // Both have a successor, or the one that is first still waits for the request.
+  // Either both workers are replaced, or the first one still waits for the request.
   await until(async () => (await pids(cutover, 'worker')).filter((pid) => !before.includes(pid)).length > 0, 20_000)
   const [control] = await pids(cutover, 'control')
   process.kill(control as number, 'SIGKILL')

@@ -26,7 +26,7 @@ async function launch(temporary: string): Promise<Cutover> {
   return cutover
 }
 
-test('the temporary folder of a supervisor that was killed goes with the next start, and that of one that lives stays', async () => {
+test('a start removes the temporary folder of a killed supervisor, and keeps that of a running one', async () => {
   const temporary = await parent()
   const living = await launch(temporary)
   const [ofLiving] = await readdir(temporary)
@@ -44,7 +44,7 @@ test('the temporary folder of a supervisor that was killed goes with the next st
   expect(await readdir(temporary)).toEqual([])
 })
 
-test('a TMPDIR whose paths are too long for sockets works', async () => {
+test('a TMPDIR with a path too long for socket files is passed over, and the instance starts', async () => {
   const temporary = join(await parent(), 'x'.repeat(100))
   await mkdir(temporary)
   const cutover = await launch(temporary)
@@ -52,7 +52,7 @@ test('a TMPDIR whose paths are too long for sockets works', async () => {
   expect(await readdir(temporary)).toEqual([])
 })
 
-test('a place that cannot be used is passed over; when there is none, the error says why of each', async () => {
+test('an unusable parent folder is passed over; if none is usable, the error has the reason for each', async () => {
   const good = await parent()
   const long = join(good, 'x'.repeat(100))
   const missing = join(good, 'nope')
@@ -61,6 +61,6 @@ test('a place that cannot be used is passed over; when there is none, the error 
   await folder.remove()
   expect(existsSync(folder.path)).toBe(false)
   await expect(PrivateFolder.create([long, missing])).rejects.toThrow(
-    /no place for temporary files \(in .*x, paths of sockets would have \d+ bytes instead of \d+; ENOENT.*nope.*\); set TMPDIR/,
+    /cannot create a folder for temporary files \(in .*x, socket paths would have \d+ bytes; the max is \d+; ENOENT.*nope.*\); set TMPDIR/,
   )
 })

@@ -24,7 +24,7 @@ test('SIGUSR2 replaces every worker under load, and no request fails', async () 
   expect(before.some(isAlive)).toBe(false)
 })
 
-test('POST /api/workers/restart?wait= answers when every worker is a new one; new connections are never refused', async () => {
+test('POST /api/workers/restart?wait= answers when all workers are replaced; new connections are never refused', async () => {
   const cutover = await start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
   const before = await pids(cutover, 'worker')
   let done = false
@@ -65,7 +65,7 @@ test('a request on an old worker finishes there; a drain still counts it', async
   expect((await cutover.api('POST', '/api/services/shop/switch?wait=20s', { to: 'green' })).status).toBe(200)
 })
 
-test('a WebSocket stays with its worker until shutdown.timeout, and gets 1001 then', async () => {
+test('a WebSocket stays with its replaced worker until shutdown.timeout, and then gets 1001', async () => {
   const blue = await upstream('blue1')
   const peers = new WebSocketServer({ server: blue.server })
   peers.on('connection', (peer) => peer.on('message', (data) => peer.send(data)))
@@ -88,7 +88,7 @@ test('a WebSocket stays with its worker until shutdown.timeout, and gets 1001 th
   expect((await restarted).status).toBe(200)
 })
 
-test('without workers there is nothing to replace', async () => {
+test('POST /api/workers/restart without workers is a 409', async () => {
   const cutover = await start({
     service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' },
     workers: 0,

@@ -19,7 +19,7 @@ import { endAll, endWithAll, isAlive, pids, pool, start, until, upstream } from 
 afterEach(endAll)
 vi.setConfig({ testTimeout: 90_000 })
 
-/** The processes that a process has started, and theirs. */
+/** All descendants of a process. */
 function descendants(pid: number): number[] {
   const children = readdirSync('/proc').flatMap((entry) => {
     const child = Number(entry)
@@ -40,13 +40,13 @@ function parentOf(pid: number): number {
 interface Starting {
   readonly cutover: Cutover
   readonly service: object
-  /** Where it puts its temporary files. */
+  /** Its TMPDIR. */
   readonly temporary: string
-  /** Answers the health checks that it waits for. */
+  /** Answers the health checks that the start waits for. */
   proceed(): void
 }
 
-/** An instance that has come as far as its first health check, and gets no answer yet. */
+/** Starts an instance that waits for the answer to its first health check. */
 async function starting(workers: number): Promise<Starting> {
   const held: ServerResponse[] = []
   let isOpen = false
@@ -71,7 +71,7 @@ async function starting(workers: number): Promise<Starting> {
   return { cutover, service, temporary, proceed }
 }
 
-test.each([0, 2])('signals during the start wait until it is complete: workers %i', async (workers) => {
+test.each([0, 2])('signals during the start take effect once it is complete: workers %i', async (workers) => {
   const { cutover, service, proceed } = await starting(workers)
   await cutover.configure({ services: { shop: { ...service, paths: ['/', '/new'] } } })
   for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) cutover.process.kill(signal)
@@ -83,7 +83,7 @@ test.each([0, 2])('signals during the start wait until it is complete: workers %
   expect(cutover.stderr).not.toContain('Debugger')
 })
 
-test.each([0, 2])('SIGTERM during the start calls it off and leaves nothing behind: workers %i', async (workers) => {
+test.each([0, 2])('SIGTERM during the start cancels it and leaves nothing behind: workers %i', async (workers) => {
   const { cutover, temporary } = await starting(workers)
   const children = descendants(cutover.process.pid as number)
   cutover.process.kill('SIGTERM')
@@ -93,14 +93,14 @@ test.each([0, 2])('SIGTERM during the start calls it off and leaves nothing behi
   expect((await readdir(temporary)).filter((name) => name.startsWith('cutover-'))).toEqual([])
 })
 
-test('a signal to every process of the group neither ends a child that is only starting nor opens an inspector', async () => {
+test('a signal to the whole process group neither ends a child that is starting nor opens an inspector', async () => {
   const { cutover, proceed } = await starting(2)
   const tried = new Set<number>()
   const signalAll = (): void => {
     for (const pid of descendants(cutover.process.pid as number)) {
       tried.add(pid)
       for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGTERM'] as const) {
-        // One that came before the child could ignore it has ended it.
+        // An earlier signal has ended the child if it came before the child ignored signals.
         if (isAlive(pid)) process.kill(pid, signal)
       }
     }
@@ -111,7 +111,7 @@ test('a signal to every process of the group neither ends a child that is only s
   signalAll()
   const [worker] = await pids(cutover, 'worker')
   process.kill(worker as number, 'SIGKILL')
-  // The next one gets a signal before it has loaded its code.
+  // The next worker gets a signal before it has loaded its code.
   await until(() => descendants(cutover.process.pid as number).some((pid) => !tried.has(pid)))
   signalAll()
   await until(async () => {
@@ -122,12 +122,12 @@ test('a signal to every process of the group neither ends a child that is only s
   expect(cutover.stderr).not.toContain('Debugger')
 })
 
-test('SIGTERM during a replacement of workers starts no more of them', async () => {
+test('SIGTERM during a replacement of workers ends the replacement', async () => {
   const held: ServerResponse[] = []
   const blue = await upstream('blue1', (_request, response) => held.push(response))
   const service = { pools: { blue: pool(blue) }, health: 'off' }
   const cutover = await start({ service, shutdown: { timeout: '3s', acceptFor: '1s' } })
-  // So many connections that both workers have a request under way, which never ends.
+  // Enough connections for both workers to have requests in flight, which never end.
   const clients = await Promise.all(Array.from({ length: 40 }, () => RawConnection.connect(cutover.proxy)))
   for (const client of clients) {
     endWithAll(() => client.destroy())
@@ -135,14 +135,14 @@ test('SIGTERM during a replacement of workers starts no more of them', async () 
   }
   await until(() => held.length === 40)
   cutover.process.kill('SIGUSR2')
-  // The first one has its successor, and is cut 3 s later; the others, which stop only after acceptFor, are there then.
+  // The first worker is replaced and is cut 3 s later; the others, which stop only after acceptFor, still run then.
   await until(async () => (await pids(cutover, 'worker')).length === 3)
   cutover.process.kill('SIGTERM')
   expect(await cutover.exited).toEqual({ code: 0, signal: null })
   expect(cutover.stderr).not.toMatch(/unexpected error|has ended|cannot listen|not replaced/)
 })
 
-test('a control process that cannot start again stops no worker; once it can, it does what SIGHUP asked for meanwhile', async () => {
+test('workers serve while the control process cannot start; once it starts, it handles a SIGHUP that came meanwhile', async () => {
   const service = { pools: { blue: pool(await upstream('blue1')) }, health: 'off' }
   const cutover = await start({ service })
   const load = new Load({ url: `${cutover.proxy}/`, clients: 10, names: ['blue1'] })
@@ -150,7 +150,7 @@ test('a control process that cannot start again stops no worker; once it can, it
   const workers = await pids(cutover, 'worker')
   const deaths = (): number => (cutover.stderr.match(/the control process has ended/g) ?? []).length
   const supervisor = cutover.process.pid as number
-  // None lives long enough to read a signal's message, nor does the one that stands by.
+  // No control process lives long enough to read a message, including the standby.
   const killing = setInterval(() => {
     for (const { pid, role } of processesOf(supervisor)) if (role === 'control') process.kill(pid, 'SIGKILL')
   }, 20)
@@ -158,7 +158,7 @@ test('a control process that cannot start again stops no worker; once it can, it
   await until(() => deaths() >= 2, 20_000)
   await cutover.configure({ services: { shop: { ...service, paths: ['/', '/new'] } } })
   cutover.process.kill('SIGHUP')
-  // Whichever was starting when the signal came has not done it.
+  // Wait until the process that was starting when the signal came is dead.
   const before = deaths()
   await until(() => deaths() > before, 20_000)
   await load.more(100)
@@ -169,7 +169,7 @@ test('a control process that cannot start again stops no worker; once it can, it
   expect(await pids(cutover, 'worker')).toEqual(workers)
 })
 
-test('a control process that fails while it starts again leaves proxies that serve alone', async () => {
+test('proxies keep serving when the restart of the control process fails', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cutover-resumed-'))
   endWithAll(() => rm(folder, { recursive: true, force: true }))
   const taken = createServer()

@@ -17,7 +17,7 @@ async function folder(): Promise<string> {
   return path
 }
 
-/** Asks at a socket file. */
+/** Sends a request over a socket file. */
 async function ask(socketPath: string, path: string): Promise<{ status: number; body: unknown }> {
   const dispatcher = new Agent({ connect: { socketPath } })
   try {
@@ -51,7 +51,7 @@ async function modeOf(path: string): Promise<string> {
   return ((await stat(path)).mode & 0o777).toString(8)
 }
 
-test.each([0, 2])('the admin API on a socket file is open to its own user alone: workers %i', async (workers) => {
+test.each([0, 2])('the socket file of the admin API has mode 600: workers %i', async (workers) => {
   const path = join(await folder(), 'admin.sock')
   const cutover = await launch({ workers, admin: `unix:${path}` })
   await cutover.ready()
@@ -63,7 +63,7 @@ test.each([0, 2])('the admin API on a socket file is open to its own user alone:
   await expect(stat(path)).rejects.toThrow(/ENOENT/)
 })
 
-test('a worker that is killed is replaced where the admin API is on a socket file, and so is control', async () => {
+test('a killed worker or control process is replaced when the admin API is on a socket file', async () => {
   const path = join(await folder(), 'admin.sock')
   const cutover = await launch({ workers: 2, admin: `unix:${path}` })
   await cutover.ready()
@@ -120,7 +120,7 @@ test.each([0, 2])(
   90_000,
 )
 
-/** A server of somebody else at a socket file. */
+/** Opens another server at a socket file. */
 async function occupy(path: string): Promise<void> {
   const other = createServer((socket) => {
     socket.on('error', () => undefined)
@@ -130,7 +130,7 @@ async function occupy(path: string): Promise<void> {
   endWithAll(() => other.close())
 }
 
-test('a socket file that cannot be had is refused with the reason, and nothing is taken away', async () => {
+test('an unusable path for a socket file is refused with the reason, and no file is removed', async () => {
   const path = await folder()
   const inUse = join(path, 'used.sock')
   await occupy(inUse)

@@ -20,7 +20,7 @@ async function folder(): Promise<string> {
   return path
 }
 
-/** Runs Cutover on a configuration, with descriptor 3 if there is one to hand over. */
+/** Runs Cutover with a configuration. `fd`: handed over as descriptor 3. */
 async function run(config: object, fd?: number) {
   const file = join(await folder(), 'cutover.json')
   await writeFile(file, JSON.stringify(config))
@@ -34,7 +34,7 @@ async function run(config: object, fd?: number) {
   return { child, exited, out: () => out, ready: () => until(() => out.includes('cutover ready'), 20_000) }
 }
 
-test('two instances on one port: the second one says so, and does not start', async () => {
+test('a second instance on the same port does not start, and names the address', async () => {
   const service = { pools: { blue: pool(await upstream('blue1')) }, health: 'off' }
   const first = await start({ service })
   const listen = new URL(first.proxy).host
@@ -49,7 +49,7 @@ test('two instances on one port: the second one says so, and does not start', as
   expect((await fetch(first.proxy)).status).toBe(200)
 })
 
-test('a socket file is shared by the workers, and goes with the instance', async () => {
+test('a socket file is shared by the workers, and removed when the instance ends', async () => {
   const path = join(await folder(), 'proxy.sock')
   const service = { pools: { blue: pool(await upstream('blue1')) }, health: 'off' }
   const instance = await run({
@@ -89,7 +89,7 @@ test.each([2, 0])(
     await load.more(500)
     first.child.kill('SIGTERM')
     expect(await first.exited).toBe(0)
-    // Nobody serves now; whoever connects waits for the next one.
+    // No instance runs now; connections wait in the backlog for the next one.
     const second = await run(config, socket.fd())
     await second.ready()
     await load.more(500)
@@ -97,7 +97,7 @@ test.each([2, 0])(
   },
 )
 
-test('a number that is no socket is said so', async () => {
+test('a descriptor that is not a socket is refused with its number', async () => {
   for (const workers of [2, 0]) {
     const instance = await run({
       proxy: { listen: 'fd:37', workers },
@@ -110,7 +110,7 @@ test('a number that is no socket is said so', async () => {
   }
 })
 
-test('SIGTERM with workers, under load: nothing is lost, and nobody waits at a socket that is not served', async () => {
+test('SIGTERM with workers under load: no request is lost, and no connection waits at an unserved socket', async () => {
   const service = { pools: { blue: pool(await upstream('blue1')) }, health: 'off' }
   const cutover = await start({ service, shutdown: { acceptFor: '300ms' } })
   const load = new Load({ url: `${cutover.proxy}/`, clients: 60, names: ['blue1'] })

@@ -13,11 +13,11 @@ afterEach(endAll)
 interface Setting {
   readonly cutover: Cutover
   readonly load: Load
-  /** A copy of the files as they were two changes ago. */
+  /** Folder with a copy of the store's files from two changes ago. */
   readonly older: string
 }
 
-/** Two workers under load whose state is no more that of the file: `green` has all of the traffic. */
+/** Two workers under load with a state that differs from the file: `green` has all of the traffic. */
 async function serving(store: object = {}): Promise<Setting> {
   const [blue, green] = [await upstream('blue1'), await upstream('green1')]
   const service = {
@@ -37,7 +37,7 @@ async function serving(store: object = {}): Promise<Setting> {
   return { cutover, load, older }
 }
 
-/** Kills the control process, and resolves when the next one is ready, with what the service and its history are then. */
+/** Kills the control process, waits until the next one is ready, and resolves with the service and its history. */
 async function afterDeath(cutover: Cutover): Promise<object> {
   const [control] = await pids(cutover, 'control')
   process.kill(control as number, 'SIGKILL')
@@ -60,7 +60,7 @@ async function storePart(cutover: Cutover): Promise<{ status: string; detail: st
   return (await cutover.api('GET', '/health')).body.parts.store
 }
 
-/** Everything that may have happened to the files when the control process is killed. */
+/** Kinds of harm to the store's files at the time when the control process is killed. */
 const HARM: Readonly<Record<string, (setting: Setting) => Promise<unknown>>> = {
   'the folder is removed': ({ cutover }) => rm(cutover.dataPath, { recursive: true }),
   'the log is emptied': ({ cutover }) => truncate(join(cutover.dataPath, 'changes.log')),
@@ -74,7 +74,7 @@ const HARM: Readonly<Record<string, (setting: Setting) => Promise<unknown>>> = {
   },
 }
 
-test('whatever happens to the files as the control process is killed, no request notices, and the state is the same and written again', async () => {
+test('after harm to the store’s files and the death of the control process, the state is complete and written again, and no request fails', async () => {
   const setting = await serving()
   const { cutover, load } = setting
   for (const [what, harm] of Object.entries(HARM)) {
@@ -82,7 +82,7 @@ test('whatever happens to the files as the control process is killed, no request
     await harm(setting)
     expect(await afterDeath(cutover), what).toEqual(before)
     await until(async () => (await storePart(cutover)).status === 'ok')
-    // It is on the disk again, and can be changed.
+    // The state is on the disk again, and can be changed.
     expect(await readdir(cutover.dataPath)).toEqual(expect.arrayContaining(['state.json', 'changes.log']))
     for (const way of ['enable', 'drain']) {
       expect((await cutover.api('POST', `/api/servers/blue1/${way}`, { reason: what })).status, what).toBe(200)
@@ -93,7 +93,7 @@ test('whatever happens to the files as the control process is killed, no request
   expect([failed, Object.keys(answers)]).toEqual([0, ['green1']])
 }, 120_000)
 
-test('a folder that is removed is written again with the next change, which a kill -9 right behind it does not lose', async () => {
+test('a removed folder is written again with the next change, which survives a kill -9 right after it', async () => {
   const { cutover, load } = await serving()
   await rm(cutover.dataPath, { recursive: true })
   expect((await cutover.api('POST', '/api/servers/blue1/enable', { reason: 'three' })).status).toBe(200)
@@ -104,11 +104,11 @@ test('a folder that is removed is written again with the next change, which a ki
   expect(failed).toBe(0)
 }, 60_000)
 
-test('while another process has the folder, the next control process serves on with what was known, and says why nothing can be changed', async () => {
+test('while another process has the folder, the next control process serves the known state, and says why no change is possible', async () => {
   const { cutover, load } = await serving()
   const before = await stateOf(cutover)
   const [control = -1] = await pids(cutover, 'control')
-  // Otherwise it may be first.
+  // Otherwise the control process may take the folder back first.
   process.kill(control, 'SIGSTOP')
   await rm(cutover.dataPath, { recursive: true })
   const { child, lines } = startCommitter(cutover.dataPath)
@@ -124,14 +124,14 @@ test('while another process has the folder, the next control process serves on w
   const refused = await cutover.api('POST', '/api/servers/blue1/enable')
   expect([refused.status, refused.body.title]).toEqual([503, 'The store takes no changes'])
   expect(refused.body.detail).toContain(`process ${child.pid}`)
-  // What the answer advises works.
+  // The answer advises `scope=local`, which works.
   const here = await cutover.api('POST', '/api/servers/blue1/enable?scope=local')
   expect([here.status, here.body.scope]).toEqual([200, 'local'])
   const { failed } = await load.stop()
   expect(failed).toBe(0)
 }, 60_000)
 
-test('a control process that is killed while Redis is emptied, or away, and the last known state is gone, knows it all the same', async () => {
+test('a control process keeps the state over a kill while Redis is emptied or away and the last known state is removed', async () => {
   const redis = await RedisServer.start({ persist: true })
   endWithAll(() => redis.stop())
   const { cutover, load } = await serving({ redis: redis.url })

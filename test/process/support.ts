@@ -3,7 +3,7 @@ import { type Handler, startUpstream, type Upstream } from '../support/upstream.
 
 const ending: (() => unknown)[] = []
 
-/** Ends whatever was started here. */
+/** Ends everything that was started here or passed to `endWithAll`, latest first. */
 export async function endAll(): Promise<void> {
   for (const end of ending.splice(0).reverse()) await end()
 }
@@ -69,11 +69,11 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Asks until the answer is true, or something; rejects after `withinMs`. Returns how long it took, ms. */
+/** Repeats `question` until the answer is truthy; rejects after `withinMs`. Resolves with the time it took, ms. */
 export async function until(question: () => unknown, withinMs = 20_000): Promise<number> {
   const since = performance.now()
   for (;;) {
-    // A control process that is just being replaced does not answer.
+    // A rejection counts as no: the control process does not answer while it is being replaced.
     const answer = await Promise.resolve(question()).catch(() => false)
     const took = performance.now() - since
     if (answer) return took

@@ -6,12 +6,12 @@ import { endAll, endWithAll, isAlive, pids, pool, until, upstream } from './supp
 afterEach(endAll)
 vi.setConfig({ testTimeout: 120_000 })
 
-/** Of a line of the access log: pipe and buffers of two workers hold 300 of them. */
+/** Makes lines of the access log so long that pipe and buffers of two workers hold only about 300 of them. */
 const LONG_PATH = `/${'x'.repeat(7_500)}`
 
 interface Setting {
   readonly workers: number
-  /** What happens to standard output and standard error once it is ready. */
+  /** Called with the instance once it is ready, to change standard output and standard error. */
   readonly outputs: (cutover: Cutover) => void
 }
 
@@ -23,7 +23,7 @@ async function logging({ workers, outputs }: Setting): Promise<{ cutover: Cutove
   return { cutover, load: new Load({ url: `${cutover.proxy}${LONG_PATH}`, clients: 20, names: ['blue1'] }) }
 }
 
-/** From now on, nobody reads what it prints; the pipes stay. */
+/** Stops reading standard output and standard error; the pipes stay open. */
 function neglect({ process: { stdout, stderr } }: Cutover): void {
   for (const stream of [stdout, stderr]) {
     stream?.removeAllListeners('data')
@@ -36,11 +36,11 @@ async function dropped(cutover: Cutover): Promise<number> {
   return Number(/^cutover_access_log_dropped_total (\d+)$/m.exec(body)?.[1])
 }
 
-test.each([0, 2])('logs that nobody reads hold up no request, and not the end: workers %i', async (workers) => {
+test.each([0, 2])('unread logs delay neither requests nor the end of the process: workers %i', async (workers) => {
   const { cutover, load } = await logging({ workers, outputs: neglect })
   await load.more(1_500)
   await until(async () => (await dropped(cutover)) > 500)
-  // A line of the log on standard error for each of these.
+  // Each signal adds a line to the log on standard error.
   for (let i = 0; i < 300; i++) cutover.process.kill('SIGHUP')
   await load.more(500)
   expect((await load.stop()).failures).toEqual({})
@@ -50,7 +50,7 @@ test.each([0, 2])('logs that nobody reads hold up no request, and not the end: w
   expect(performance.now() - since).toBeLessThan(20_000)
 })
 
-test('workers whose logs nobody reads end with their supervisor', async () => {
+test('workers with unread logs end with their supervisor', async () => {
   const { cutover, load } = await logging({ workers: 2, outputs: neglect })
   await load.more(1_500)
   await until(async () => (await dropped(cutover)) > 0)
@@ -61,7 +61,7 @@ test('workers whose logs nobody reads end with their supervisor', async () => {
   await until(() => !children.some(isAlive))
 })
 
-test('a reader of the logs that goes away takes nothing with it', async () => {
+test('the instance keeps serving when the reader of its logs goes away', async () => {
   const { cutover, load } = await logging({
     workers: 2,
     outputs: ({ process: { stdout, stderr } }) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { LOOK_MS, START_MS, Watchdog } from '../../src/process/watchdog.ts'
+import { CHECK_INTERVAL_MS, START_MS, Watchdog } from '../../src/process/watchdog.ts'
 
-/** A watchdog over two processes on a clock of its own, and what it did. */
+/** A watchdog over two processes with a clock of its own, and a record of its calls. */
 function watching() {
   let nowMs = 0
   const told: string[] = []
@@ -14,24 +14,24 @@ function watching() {
   })
   watchdog.watch(a)
   watchdog.watch(b)
-  /** Lets time pass as it does for a watchdog that is not held up; `alive`: those that say each half second that they are. */
+  /** Lets time pass with `check` called on time. `alive`: the processes that send a sign of life each half second. */
   const pass = (ms: number, ...alive: readonly (typeof a)[]): void => {
     const until = nowMs + ms
     while (nowMs < until) {
-      nowMs += LOOK_MS
+      nowMs += CHECK_INTERVAL_MS
       for (const each of alive) watchdog.heard(each)
-      watchdog.look()
+      watchdog.check()
     }
   }
-  /** Time passes, and the watchdog does not run. */
+  /** Lets time pass without a call of `check` in between. */
   const holdUp = (ms: number): void => {
     nowMs += ms
-    watchdog.look()
+    watchdog.check()
   }
   return { watchdog, told, a, b, pass, holdUp }
 }
 
-test('a process that says nothing for 3 s is hung, and is killed after 10 s, once', () => {
+test('a process is hung after 3 s of silence, and killed once after 10 s', () => {
   const { watchdog, told, a, b, pass } = watching()
   pass(1_000, a, b)
   pass(2_500, b)
@@ -42,7 +42,7 @@ test('a process that says nothing for 3 s is hung, and is killed after 10 s, onc
   expect(told).toEqual(['a hangs', 'kill a'])
 })
 
-test('a process that comes back is not killed', () => {
+test('a hung process that responds again is not killed', () => {
   const { watchdog, told, a, b, pass } = watching()
   pass(1_000, a, b)
   pass(5_000, b)
@@ -50,18 +50,18 @@ test('a process that comes back is not killed', () => {
   expect([told, watchdog.isHung(a)]).toEqual([['a hangs', 'a is back'], false])
 })
 
-test('while the watchdog is held up itself, nobody is late: the machine is busy, or was suspended', () => {
+test('time in which the watchdog itself did not run does not count as silence', () => {
   const { told, a, b, pass, holdUp } = watching()
   pass(1_000, a, b)
   holdUp(60_000)
   for (let i = 0; i < 20; i++) holdUp(2_000)
   expect(told).toEqual([])
-  // It counts from there on.
+  // Silence counts again from here on.
   pass(4_000)
   expect(told).toEqual(['a hangs', 'b hangs'])
 })
 
-test('a process that starts has time, and one that is forgotten is not watched', () => {
+test('a starting process has extra time, and a forgotten one is not watched', () => {
   const { watchdog, told, b, pass } = watching()
   watchdog.forget(b)
   pass(START_MS)

@@ -33,14 +33,14 @@ test('an instance is a supervisor, a control process and workers, all on one rev
   await until(async () => (await processes(cutover, 'worker')).every(({ memoryBytes }) => memoryBytes > 10_000_000))
 })
 
-test('figures are those of all workers together, and connections are spread over them', async () => {
+test('figures add up over all workers, and connections are spread over them', async () => {
   const servers = [await upstream('blue1'), await upstream('blue2')]
   const cutover = await start({ service: { pools: { blue: pool(...servers) }, health: 'off' } })
   const load = new Load({ url: `${cutover.proxy}/`, clients: 60, names: ['blue1', 'blue2'], requests: 3_000 })
   await load.more(2_000)
   const busy = (await processes(cutover, 'worker')).map(({ connections }) => connections)
   expect(busy.reduce((a, b) => a + b)).toBe(60)
-  // 60 coins that all fall on one side are not thrown in the lifetime of this test.
+  // The system picks a worker for each connection at random: 5 or fewer of 60 at one worker practically never happen.
   expect(Math.min(...busy)).toBeGreaterThan(5)
   expect((await load.done).failed).toBe(0)
   const { body } = await cutover.api('GET', '/metrics')
@@ -58,12 +58,12 @@ test('T11 shares are exact, give or take the number of workers', async () => {
   expect(Math.abs((answers.green1 ?? 0) - 500)).toBeLessThanOrEqual(2)
 }, 120_000)
 
-test('a drain waits for what is under way in every worker', async () => {
+test('a drain waits for the requests in flight in every worker', async () => {
   const held: ServerResponse[] = []
   const blue = await upstream('blue1', (_request, response) => held.push(response))
   const green = await upstream('blue2')
   const cutover = await start({ service: { pools: { blue: pool(blue, green) }, health: 'off', balance: 'roundRobin' } })
-  // So many connections that both workers hold a request.
+  // Enough connections for both workers to hold a request.
   const clients = await Promise.all(Array.from({ length: 40 }, () => client(cutover)))
   const answers = clients.map((each) => each.ask(get('/')))
   await until(
@@ -110,7 +110,7 @@ test('limits are divided among the workers', async () => {
   expect(most).toBeLessThanOrEqual(5)
 })
 
-test('lines of the access log are whole, whichever workers write them', async () => {
+test('lines of the access log are whole although several workers write them', async () => {
   const cutover = await start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })
   const load = new Load({
     url: `${cutover.proxy}/${'long/'.repeat(60)}`,
@@ -120,6 +120,6 @@ test('lines of the access log are whole, whichever workers write them', async ()
   })
   expect((await load.done).failed).toBe(0)
   await until(() => cutover.stdout.split('\n').filter((line) => line.startsWith('{')).length === 4_000)
-  // Each parses, and none is there twice.
+  // Each line parses, and no request appears twice.
   expect(new Set(cutover.accessLog().map(({ requestId }) => requestId)).size).toBe(4_000)
 })
