@@ -2,7 +2,7 @@ import type { Facts, Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
 import type { CannotFollow } from '../model/fleet.ts'
-import type { KnownHealth, ToControl, ToProxy, Totals, UnderWayReport, Vitals } from '../model/messages.ts'
+import type { KnownHealth, LoadReport, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { servingKeys } from '../model/servers.ts'
 import { serviceChanges } from '../model/service-changes.ts'
@@ -159,7 +159,7 @@ export class ControlHalf {
   }
 
   /** What a proxy half had under way when it reported last. */
-  reportOf(name: string): UnderWayReport | undefined {
+  reportOf(name: string): LoadReport | undefined {
     return this.reports.lastOf(name)
   }
 
@@ -253,7 +253,7 @@ export class ControlHalf {
   }
 
   /** What all proxy halves have under way, added up. */
-  collect(): Promise<UnderWayReport> {
+  collect(): Promise<LoadReport> {
     return this.reports.collect(this.links)
   }
 

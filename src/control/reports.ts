@@ -1,4 +1,4 @@
-import type { Report, SeriesReport, ToProxy, UnderWayReport } from '../model/messages.ts'
+import type { LoadReport, Report, SeriesReport, ToProxy } from '../model/messages.ts'
 import { Totals } from './totals.ts'
 
 /** How long a proxy half may take to report before the others' reports are used without it. */
@@ -6,7 +6,7 @@ const REPORT_TIMEOUT_MS = 1_000
 
 interface Round {
   readonly missing: Set<string>
-  readonly reports: UnderWayReport[]
+  readonly reports: LoadReport[]
   readonly finish: () => void
 }
 
@@ -16,14 +16,14 @@ interface Round {
  */
 export class Reports {
   private lastId = 0
-  private readonly last = new Map<string, UnderWayReport>()
+  private readonly last = new Map<string, LoadReport>()
   private readonly totals = new Totals()
   private readonly droppedBy = new Map<string, number>()
   private droppedBefore = 0
   private readonly rounds = new Map<number, Round>()
 
   /** What all have under way now; by then their counts are here, too. */
-  collect(links: ReadonlyMap<string, { send(message: ToProxy): void }>): Promise<UnderWayReport> {
+  collect(links: ReadonlyMap<string, { send(message: ToProxy): void }>): Promise<LoadReport> {
     const id = ++this.lastId
     return new Promise((resolve) => {
       const finish = (): void => {
@@ -52,7 +52,7 @@ export class Reports {
   }
 
   /** What a proxy half had under way when it reported last. */
-  lastOf(proxy: string): UnderWayReport | undefined {
+  lastOf(proxy: string): LoadReport | undefined {
     return this.last.get(proxy)
   }
 
@@ -82,7 +82,7 @@ export class Reports {
   }
 }
 
-function addUp(reports: readonly UnderWayReport[]): UnderWayReport {
+function addUp(reports: readonly LoadReport[]): LoadReport {
   const inFlight: Record<string, number> = {}
   const queued: Record<string, number> = {}
   let connections = 0

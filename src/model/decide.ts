@@ -4,7 +4,7 @@ import type { Draft, Edit } from './draft.ts'
 import { unknown } from './draft.ts'
 import { earlierWrite, keyedBy, keyRefusal } from './keyed.ts'
 import { own } from './names.ts'
-import { brokenPromise } from './ready.ts'
+import { safetyProblem } from './ready.ts'
 import type { Refusal } from './refusal.ts'
 import { rollback, setSplit, shift, switchTo } from './routing.ts'
 import { changeServers } from './server-state.ts'
@@ -12,7 +12,8 @@ import { findServers } from './servers.ts'
 import type { HistoryEntry, Service, ServiceDocument, State } from './state.ts'
 import { describeUnserved, unservedBy } from './unserved.ts'
 
-const REMEMBERED_DECISIONS = 50
+/** Routing decisions kept per service for rollbacks. */
+const MAX_DECISIONS = 50
 
 /** Decides what a command changes. Pure: the same state, command and facts give the same outcome. */
 export function decide(state: State, command: Command, request: Request, facts: Facts): Outcome {
@@ -71,25 +72,25 @@ function draftOf(state: State, command: Command, facts: Facts): Draft {
   }
 }
 
-/** The document of a service after this revision: decisions made by it are stamped with it. */
+/** Returns the document of a service after this revision; stamps new decisions with the revision. */
 function documentOf(after: Service, before: Service | null, revision: number): ServiceDocument {
   const { spec: _resolvedAnew, ...document } = after
   const decisions = after.decisions
     .map((decision, i) => (i < (before?.decisions.length ?? 0) ? decision : { ...decision, revision }))
-    .slice(-REMEMBERED_DECISIONS)
+    .slice(-MAX_DECISIONS)
   return { ...document, revision, decisions }
 }
 
 function movedRefusal(state: State, command: Command, request: Request): Refusal | null {
   if (request.ifMatch === null) return null
   const revisions = touched(state, command).map((service) => service.revision)
-  // What does not exist has no revision of its own: it may have been there when the caller looked.
+  // A missing service has no revision of its own; it may have existed when the caller read the state.
   const actual = revisions.length === 0 ? state.revision : Math.max(...revisions)
   if (actual <= request.ifMatch && request.ifMatch <= state.revision) return null
   return { kind: 'moved', expected: request.ifMatch, actual }
 }
 
-/** The services a command speaks of, whether or not it changes them. */
+/** The services a command names, whether or not it changes them. */
 function touched(state: State, command: Command): Service[] {
   const services = Object.values(state.services)
   if (command.kind === 'configure') return services
@@ -100,7 +101,7 @@ function touched(state: State, command: Command): Service[] {
 function unsafeRefusal(state: State, edits: readonly Edit[], request: Request, facts: Facts): Refusal | null {
   if (request.force) return null
   for (const { before, after } of edits) {
-    const detail = before === null || after === null ? null : brokenPromise(before, after, facts)
+    const detail = before === null || after === null ? null : safetyProblem(before, after, facts)
     if (detail !== null) return { kind: 'unsafe', detail }
   }
   const unserved = unservedBy(state, edits)

@@ -6,7 +6,9 @@ import { adaptSplit, sameSplit } from './split.ts'
 import type { AppliedConfiguration, JsonObject, JsonValue, Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
 
-/** A service as newly defined, what was decided for it kept. */
+/**
+ * Creates or replaces a service; its routing decisions and runtime state are kept. Empty = the definition is the same.
+ */
 export function define(state: State, name: string, definition: Definition, action: string): Edit[] {
   const before = own(state.services, name) ?? null
   if (before !== null && isDeepStrictEqual(before.source, definition.source)) return []
@@ -18,7 +20,7 @@ function created(name: string, { source, spec }: Definition): Service {
   return { name, revision: 0, source, spec, decisions: [{ revision: 0, split: spec.split }], servers: {}, poolCuts: {} }
 }
 
-/** The new definition with the runtime state of every name that still exists. */
+/** The service with its new definition, and the runtime state of every pool and server that still exists. */
 function redefined(before: Service, { source, spec }: Definition): Service {
   const pools = Object.keys(spec.pools)
   const split = adaptSplit(currentSplit(before), pools, spec.split)
@@ -34,7 +36,10 @@ function redefined(before: Service, { source, spec }: Definition): Service {
   return { ...before, source, spec, decisions, servers, poolCuts }
 }
 
-/** The services that a configuration file changes. */
+/**
+ * Applies the services that a configuration file changes. Without `configuration` in the result, the file is in force
+ * already.
+ */
 export function configure(
   state: State,
   services: Readonly<Record<string, Definition | null>>,

@@ -1,7 +1,9 @@
 import type { Refusal } from './refusal.ts'
 import type { AppliedConfiguration, JsonValue, Service } from './state.ts'
 
-/** What one command does to one service: the service after it (null = gone), and how the history tells it. */
+/**
+ * The effect of a command on one service: the service before and after (null = does not exist), and its history entry.
+ */
 export interface Edit {
   readonly before: Service | null
   readonly after: Service | null
@@ -11,10 +13,10 @@ export interface Edit {
   readonly to: JsonValue
 }
 
-/** The edits of a command, or why there are none to make. */
+/** The edits of a command, or the reason why it is refused. */
 export type Draft = { readonly edits: readonly Edit[]; readonly configuration?: AppliedConfiguration } | Refusal
 
-/** A name that does not exist, with those that do. */
+/** Refuses a name that does not exist, and lists those that do. */
 export function unknown(what: string, name: string, known: readonly string[]): Refusal {
   return { kind: 'unknown', what, name, known }
 }

@@ -5,13 +5,13 @@ import { shareOf } from './split.ts'
 import type { Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
 
-/** Something that shall come to rest: a pool or a server by name, and the targets that must be idle for it. */
+/** A pool or server being drained, by name, and the targets that must become idle for it. */
 export interface Drain {
   readonly name: string
   readonly keys: readonly string[]
 }
 
-/** What a command sends to rest, whether it does so now or had done so before. */
+/** Lists the pools and servers that a command drains, whether by this change or by an earlier one. */
 export function drainsOf(command: Command, before: State, after: State): Drain[] {
   switch (command.kind) {
     case 'switch':
@@ -31,7 +31,7 @@ export function drainsOf(command: Command, before: State, after: State): Drain[]
   }
 }
 
-/** Whether something that was sent to rest has been called back: one of its servers takes new requests. */
+/** Whether a drain was undone by a later change: one of its servers takes new requests again. */
 export function isReopened(drain: Drain, state: State): boolean {
   return Object.values(state.services).some((service) =>
     serversOf(service).some(
@@ -40,7 +40,7 @@ export function isReopened(drain: Drain, state: State): boolean {
   )
 }
 
-/** The pools that have lost all their share; where nothing changed, those that have none. */
+/** The pools that have lost their whole share; where nothing changed, all pools without a share. */
 function poolDrains(before: Service | undefined, after: Service | undefined): Drain[] {
   if (before === undefined || after === undefined) return []
   const unchanged = before === after
@@ -55,7 +55,7 @@ function serverDrains(command: Extract<Command, { kind: 'server' }>, after: Stat
   return [{ name: command.server, keys: findServers(after, command).map(({ server }) => server.key) }]
 }
 
-/** The servers that are no longer there. */
+/** The servers that the change has removed. */
 function removedDrains(before: Service | undefined, after: Service | undefined): Drain[] {
   if (before === undefined) return []
   const kept = new Set(after === undefined ? [] : serversOf(after).map((server) => server.key))

@@ -1,7 +1,7 @@
 import type { Departure, InstanceProgress, InstanceRecord } from './fleet.ts'
 import { isCount, isFields } from './shape.ts'
 
-// What instances say of themselves comes through a store that others may write to, and from versions other than ours.
+// Records of other instances are validated: others may write to the store, and instances may run other versions.
 
 function isCounts(value: unknown): boolean {
   return isFields(value) && Object.values(value).every(isCount)
@@ -20,7 +20,7 @@ function isCannotFollow(value: unknown): boolean {
   )
 }
 
-/** Whether `value` can be what an instance says of how far it has come. */
+/** Whether `value` has the shape of an `InstanceProgress`. */
 export function isProgress(value: unknown): value is InstanceProgress {
   if (
     !isFields(value) ||
@@ -35,7 +35,7 @@ export function isProgress(value: unknown): value is InstanceProgress {
   return applied === null || (isFields(applied) && isCount(applied.revision) && typeof applied.head === 'string')
 }
 
-/** Whether `value` can be what an instance says of itself. */
+/** Whether `value` has the shape of an `InstanceRecord`. */
 export function isRecord(value: unknown): value is InstanceRecord {
   if (!isFields(value) || !isProgress(value)) return false
   const { id, name, host, address, version, startedAt, configuration, overrides, inFlight, processes } =
@@ -49,7 +49,7 @@ export function isRecord(value: unknown): value is InstanceRecord {
   )
 }
 
-/** Whether `value` says that an instance has departed. */
+/** Whether `value` has the shape of a `Departure`. */
 export function isDeparture(value: unknown): value is Departure {
   if (!isFields(value) || value.leaving !== true) return false
   const { why, by, reason } = value

@@ -7,91 +7,94 @@ export interface ProcessView extends Vitals {
   readonly appliedRevision: number
   readonly inFlight: number
   readonly connections: number
-  /** It has not responded for a while, and is replaced if it does not come back; absent = it responds. */
+  /** The process has stopped responding, and is replaced unless it recovers; absent = it responds. */
   readonly hung?: true
 }
 
-/** How far an instance has come. Told to the fleet whenever it changes, at once. */
+/** The progress of an instance in applying the state. Published to the fleet at once, whenever it changes. */
 export interface InstanceProgress {
-  /** Which control process of the instance says so. */
+  /** Identifies the control process of the instance that reports: a restart makes a new one. */
   readonly boot: string
-  /** Grows with all that this process says: what has a lower one is old. */
+  /** Grows with every message of this process; a message with a lower number is outdated. */
   readonly sequence: number
-  /** What all its workers have in force; null = nothing yet. */
+  /** The state that all its workers have in force; null = none yet. */
   readonly applied: StateName | null
-  /** Requests and tunnels under way by target key, at targets that take no new ones. */
+  /** Requests and tunnels in flight by target key, at targets that take no new ones. */
   readonly busy: Readonly<Record<string, number>>
-  /** How many were cut at their deadline so far, by target key. */
+  /** Number of requests and tunnels cut at their deadline so far, by target key. */
   readonly cut: Readonly<Record<string, number>>
-  /** By service, where its definition is one that this instance cannot read; absent = it can read all of them. */
+  /** The services whose definitions this instance cannot read; absent = it can read all of them. */
   readonly cannotFollow?: Readonly<Record<string, CannotFollow>>
 }
 
-/** How an instance stands to a service whose definition it cannot read. */
+/** The way an instance serves a service whose definition it cannot read. */
 export interface CannotFollow {
-  /** Why it cannot. */
+  /** Why the instance cannot read it, for people. */
   readonly problem: string
-  /** Keys of targets that it sends new requests to, by what was last readable. */
+  /** Keys of the targets that it sends new requests to, by the last readable definition. */
   readonly serves: readonly string[]
 }
 
 /** The configuration file that an instance has read. */
 export interface FileVersion {
-  /** Of its services. */
+  /** Hash of the file's services. */
   readonly hash: string
-  /** Its `configVersion`; null = it has none. */
+  /** The file's `configVersion`; null = it has none. */
   readonly version: number | null
 }
 
-/** The same as its instance tells the fleet. */
+/** The configuration file, as its instance reports it to the fleet. */
 export interface FileRecord extends FileVersion {
-  /** Why it was not applied at the start, or what was wrong at the last reload. */
+  /** Why the file was not applied at the start or at the last reload. */
   readonly problem?: string
-  /** It has no services: its instance serves those of the others. */
+  /** The file has no services: its instance serves those that the others have defined. */
   readonly isEmpty?: boolean
 }
 
-/** An override as the fleet is shown it. */
+/** A local override, as the fleet sees it. */
 export interface OverrideView {
   readonly at: string
   readonly by: string
   readonly reason: string | null
-  /** Such as `drain blue1`. */
+  /** The override in short, such as `drain blue1`. */
   readonly what: string
 }
 
-/** How the store does, as an instance finds it. */
+/** Health of the store, as an instance sees it. */
 export interface StoreStanding {
   readonly status: 'ok' | 'degraded'
-  /** What is wrong, since when, and what to do; null = nothing. */
+  /** The problem, since when, and what to do about it; null = none. */
   readonly detail: string | null
 }
 
-/** What an instance tells the fleet of itself with every heartbeat. */
+/** The record that an instance publishes to the fleet with every heartbeat. */
 export interface InstanceRecord extends InstanceProgress {
   readonly id: string
   readonly name: string
   /** The machine it runs on. */
   readonly host: string
-  /** Of its admin API: `http://10.0.0.1:9900`; empty = it has none that others could reach. */
+  /** URL of its admin API, such as `http://10.0.0.1:9900`; empty = other instances cannot reach it. */
   readonly address: string
   readonly version: string
   readonly startedAt: string
   readonly configuration: FileRecord
   readonly overrides: readonly OverrideView[]
-  /** Absent = it is of a version that does not say so. */
+  /** Absent = the instance runs a version that does not report it. */
   readonly store?: StoreStanding
-  /** Requests and tunnels under way by target key; those without any are left out. */
+  /** Requests and tunnels in flight by target key; targets without any are left out. */
   readonly inFlight: Readonly<Record<string, number>>
   readonly processes: readonly ProcessView[]
 }
 
-/** What the register keeps of an instance that nothing depends on any more, in the place of its record. */
+/** Replaces the record of an instance in the register once no other instance waits for it. */
 export interface Departure {
   readonly leaving: true
-  /** It has said so; another process is at its place; or a person has struck it off while it was gone. */
+  /**
+   * `left`: it signed off; `replaced`: another instance has its address; `struck`: a person removed it while it was
+   * gone.
+   */
   readonly why: 'left' | 'replaced' | 'struck'
-  /** The person, and the reason given. */
+  /** The person who removed it, and the reason given; null = not removed by a person, or no reason given. */
   readonly by: string | null
   readonly reason: string | null
 }

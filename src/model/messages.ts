@@ -2,24 +2,24 @@ import type { Health } from './state.ts'
 import type { TableChange } from './table.ts'
 
 /**
- * What the control half and the proxy half say to each other; nothing else passes between them. Plain data, so that
- * it does not matter whether they live in one process or in several.
+ * Messages from control to a proxy. Control and proxies exchange nothing else than these and `ToControl`. All of them
+ * are plain data: control and proxy may live in one process or in several.
  */
 export type ToProxy =
   /**
-   * Changes the routing table, or replaces it; answered with `applied`. `health`: what is known of the servers in it, in
-   * force with it, so that none of them is unknown in between. `nowMs`: the store's clock as this is sent; deadlines in the
-   * table are times of that clock.
+   * Changes or replaces the routing table; answered with `applied`. `health`: the known health of its servers, applied
+   * together with the table so that no server is unknown in between. `nowMs`: the store's clock when the message is
+   * sent; deadlines in the table are times of that clock.
    */
   | { readonly type: 'table'; readonly change: TableChange; readonly health: KnownHealth; readonly nowMs: number }
-  /** Targets whose health has changed. */
+  /** Health of the targets where it has changed. */
   | { readonly type: 'health'; readonly changes: KnownHealth }
-  /** Answered with `report` under the same id. */
+  /** Asks for a report; answered with `report` under the same id. */
   | { readonly type: 'report'; readonly id: number }
   /**
-   * Stop: answered with `stopped`. `acceptForMs` more of new connections, then `timeoutMs` for what is under way; null = as
-   * long as it takes. Said again, the stricter one counts.
-   * `tunnels`: hang up at once, or when that time is over.
+   * Stops the proxy; answered with `stopped`. The proxy accepts new connections for `acceptForMs`, then lets requests
+   * in flight finish within `timeoutMs` (null = without a limit). If sent again, the stricter of the two applies.
+   * `tunnels`: close them at once, or when that time is over.
    */
   | {
       readonly type: 'stop'
@@ -28,84 +28,90 @@ export type ToProxy =
       readonly tunnels: 'atOnce' | 'atDeadline'
     }
 
+/** Messages from a proxy to control. */
 export type ToControl =
-  /** The table of this generation is in force; `busy`: requests under way at targets that take no new ones. */
+  /** The table of this generation is in force; `busy`: requests in flight, by key, at targets that take no new ones. */
   | { readonly type: 'applied'; readonly generation: number; readonly busy: Readonly<Record<string, number>> }
   /** The last request or tunnel at a target that takes no new ones has ended; `cut` of them at its deadline. */
   | { readonly type: 'idle'; readonly key: string; readonly cut: number }
   /**
-   * What requests met since it was last said: targets that have served one, which ends the failures in a row there, and
-   * failures since then. Trials are not among them.
+   * Outcomes of requests since the previous message: targets that have served one, which resets their consecutive
+   * failures, and failures since then. Trials are not included.
    */
   | { readonly type: 'failures'; readonly recovered: readonly string[]; readonly counts: readonly FailureCount[] }
-  /** What the one request met that `trial` had let through. */
+  /** Outcome of the one request that `trial` has let through. */
   | { readonly type: 'trial'; readonly key: string; readonly outcome: TrialOutcome }
-  /** `id` 0: unasked, so that what a process has counted is known when it dies. */
+  /** `id` 0: sent without being asked for, so that control knows the counts of a process that dies. */
   | { readonly type: 'report'; readonly id: number; readonly report: Report }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
-  /** The proxy has ended; `cut` requests and tunnels were still under way. */
+  /** The proxy has stopped; `cut` requests and tunnels were still in flight, and were cut. */
   | { readonly type: 'stopped'; readonly cut: number }
 
-/** Health by target key. `trial`: ejected, but for the next request. */
+/** Health by target key. `trial`: ejected, except for one request that finds out whether the server works again. */
 export type KnownHealth = readonly (readonly [key: string, health: Health | 'trial'])[]
 
-/** Failures at one target: how many, and whether the last of them was one of the connection and not an answer. */
+/**
+ * Failures at one target: their number, and whether the last one was a connection failure rather than a bad response.
+ */
 export type FailureCount = readonly [key: string, count: number, unreachable: boolean]
 
 export type TrialOutcome = 'ok' | 'failed' | 'unreachable'
 
-/** What a process costs; see GET /api/instances. */
+/** Resource usage of a process; see GET /api/instances. */
 export interface Vitals {
   readonly pid: number
-  /** Of one core, since the last time it was looked at. */
+  /** CPU time since the previous measurement, in percent of one core. */
   readonly cpuPercent: number
   readonly memoryBytes: number
-  /** By how much timers are late, 99th percentile since the last look. */
+  /** Delay of timers, ms: 99th percentile since the previous measurement. */
   readonly eventLoopDelayMs: number
 }
 
-/** Counts since the start of this proxy half, for one service, pool and version. */
+/** Counts since the start of this proxy, for one service, pool and version. */
 export interface SeriesReport {
   readonly service: string
   readonly pool: string
   readonly version: string
-  /** Answers by status code. */
+  /** Responses by status code. */
   readonly codes: Readonly<Record<string, number>>
   /** Requests per bucket of `REQUEST_BUCKETS_SECONDS`, not cumulative, the last one unbounded. */
   readonly buckets: readonly number[]
   readonly sumSeconds: number
 }
 
-/** Repeated tries of a service, by cause. */
+/** Retries of a service by cause. */
 export interface RetryCount {
   readonly service: string
   readonly reason: string
   readonly count: number
 }
 
-/** What is under way at this moment. */
-export interface UnderWayReport {
-  /** Requests and tunnels under way by target key; targets without any are left out. */
+/** Requests and connections of a proxy at this moment. */
+export interface LoadReport {
+  /** Requests and tunnels in flight by target key; targets without any are left out. */
   readonly inFlight: Readonly<Record<string, number>>
-  /** Requests waiting for a server by service; services without any are left out. */
+  /** Requests queued for a server by service; services without any are left out. */
   readonly queued: Readonly<Record<string, number>>
   /** Open client connections. */
   readonly connections: number
 }
 
-export interface Report extends UnderWayReport {
-  /** `series` and `retries` are all there are; otherwise those that have changed since the last report. */
+export interface Report extends LoadReport {
+  /** true: `series` and `retries` are complete; false: they are those that have changed since the previous report. */
   readonly whole: boolean
   readonly series: readonly SeriesReport[]
   readonly retries: readonly RetryCount[]
-  /** Series (`service/pool/version`) that have ended: what was reported of them is final, and one that comes later begins at 0. */
+  /**
+   * Series (`service/pool/version`) that have ended: their last counts are final, and a later series of that name
+   * begins at 0.
+   */
   readonly ended: readonly string[]
-  /** Lines of the access log that were dropped since the start of this proxy half. */
+  /** Lines of the access log dropped since the start of this proxy. */
   readonly accessLogDropped: number
 }
 
-/** What all proxy halves have counted, and have under way. */
-export interface Totals extends UnderWayReport {
+/** Counts and load of all proxies together. */
+export interface Totals extends LoadReport {
   readonly series: readonly SeriesReport[]
   readonly retries: readonly RetryCount[]
 }

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 
-/** The addresses that CIDRs such as `10.0.0.0/8` cover; a plain address covers itself. */
+/** Builds the list of addresses that CIDRs such as `10.0.0.0/8` cover; a plain address covers itself. */
 export function networks(cidrs: readonly string[]): BlockList {
   const list = new BlockList()
   for (const cidr of cidrs) {
@@ -12,8 +12,8 @@ export function networks(cidrs: readonly string[]): BlockList {
 }
 
 /**
- * Whether `list` covers an address, IPv4 written as IPv6 (`::ffff:10.0.0.1`) and IPv6 with a zone (`fe80::1%eth0`) too;
- * false for what is no address.
+ * Whether `list` covers an address, including IPv4-mapped IPv6 (`::ffff:10.0.0.1`) and IPv6 with a zone
+ * (`fe80::1%eth0`); false if `address` is not an IP address.
  */
 export function covers(list: BlockList, address: string): boolean {
   const zoneAt = address.indexOf('%')

@@ -6,19 +6,19 @@ import { shareOf } from './split.ts'
 import type { Service } from './state.ts'
 import { currentSplit } from './state.ts'
 
-/** How many servers of a pool can take requests now. */
+/** Counts the servers of a pool that can take requests now. */
 export function readyCount(service: Service, pool: string, facts: Facts): number {
   const { health } = service.spec
   const up = (server: Server): boolean => health === null || facts.isUp(server.key, server, health)
   return serversOf(service, pool).filter((server) => isOpen(server) && up(server)).length
 }
 
-/** What going from `before` to `after` would break; null when nothing. `force` overrides it. */
-export function brokenPromise(before: Service, after: Service, facts: Facts): string | null {
+/** Describes why going from `before` to `after` is unsafe; null = it is safe. `force` overrides it. */
+export function safetyProblem(before: Service, after: Service, facts: Facts): string | null {
   return removalProblem(before, after) ?? readyProblem(before, after, facts)
 }
 
-/** A pool does not vanish with the traffic it has. */
+/** Removing a pool that has traffic is unsafe. */
 function removalProblem(before: Service, after: Service): string | null {
   const split = currentSplit(before)
   const lost = Object.keys(before.spec.pools).find(
@@ -29,9 +29,8 @@ function removalProblem(before: Service, after: Service): string | null {
 }
 
 /**
- * Why going from `before` to `after` would leave a pool with traffic short of `minReady` servers; null when it would
- * not. A pool that gains traffic needs them; one that keeps its traffic may not lose them. What was short already and
- * gets no worse is nobody's fault.
+ * Describes the pool that would have traffic and fewer than `minReady` servers ready after the change; null = none.
+ * Only pools that gain traffic or lose ready servers count: a change that leaves a short pool no worse is allowed.
  */
 function readyProblem(before: Service, after: Service, facts: Facts): string | null {
   const { minReady } = after.spec

@@ -3,22 +3,23 @@ import { own } from './names.ts'
 import type { Refusal } from './refusal.ts'
 import type { State } from './state.ts'
 
-/** Whether what a command does depends on where the traffic goes now: the other pool, the decision before this one. */
+/** Whether the result of a command depends on the current split: "the other pool", "the previous decision". */
 export function isRelative(command: Command): command is Extract<Command, { kind: 'switch' | 'rollback' }> {
   if (command.kind === 'switch') return command.to === undefined
   return command.kind === 'rollback' && command.revision === undefined
 }
 
 /**
- * Why a command that was decided on the state `seen`, and lost its revision to another change, is not decided anew on the
- * state `now`; null = it is. Two people who roll back at once want the same, and not to undo each other.
+ * Refuses a relative command that was decided on the state `seen` but overtaken by another change of the same service;
+ * null = the command may be decided again on the state `now`. Without this, two people who roll back at the same time
+ * would undo each other's rollback.
  */
 export function overtakenRefusal(command: Command, seen: State, now: State): Refusal | null {
   if (!isRelative(command)) return null
   const [before, after] = [own(seen.services, command.service), own(now.services, command.service)]
   if (after === undefined || before?.revision === after.revision) return null
   const detail =
-    `Somebody else has changed ${command.service} at the same moment (revision ${after.revision}). ` +
-    'Look at it, and say where the traffic shall go.'
+    `Another request changed ${command.service} at the same time (revision ${after.revision}). ` +
+    'Check the current split, and name the pool or the revision that you want.'
   return { kind: 'conflict', detail }
 }

@@ -7,7 +7,10 @@ import { allTo, percentProblem, sameSplit, shareOf, shiftTo, splitProblems } fro
 import type { Service } from './state.ts'
 import { currentSplit } from './state.ts'
 
-/** The whole split to one pool. */
+/**
+ * Moves the whole split to one pool: `wanted`, or the other one of two. After `drainMs`, requests in flight at the
+ * previous pools are cut.
+ */
 export function switchTo(
   service: Service,
   wanted: string | undefined,
@@ -21,7 +24,7 @@ export function switchTo(
   if (to === undefined) {
     const others = pools.filter((pool) => pool !== active[0])
     if (pools.length !== 2 || active.length !== 1) {
-      const message = `say which pool; the other one is only clear with two pools and all traffic on one (there are ${listed(pools)}, the split is ${JSON.stringify(split)})`
+      const message = `name the pool; it can be left out only with two pools and all traffic on one of them (the pools are ${listed(pools)}, the split is ${JSON.stringify(split)})`
       return { kind: 'invalid', problems: [{ path: 'to', message }] }
     }
     to = others[0]
@@ -31,8 +34,8 @@ export function switchTo(
 }
 
 /**
- * The split of an earlier decision: of the one in force at `revision`, or of the one before the present. `latest`: the
- * revision of the state, beyond which nothing has been in force yet.
+ * Returns to the split of an earlier decision: the one in force at `revision`, or the one before the current decision.
+ * `latest`: the revision of the state; a higher `revision` is unknown.
  */
 export function rollback(service: Service, revision: number | undefined, latest: number): Draft {
   if (revision !== undefined && revision > latest) {
@@ -58,7 +61,9 @@ export function rollback(service: Service, revision: number | undefined, latest:
   return route(service, target.split, 'rollback')
 }
 
-/** A new split; with `cutAt`, what the pools that lose all traffic still have under way then is cut. */
+/**
+ * Puts a new split in force. At `cutAt` (ms, store's clock), requests in flight at pools that lose all traffic are cut.
+ */
 function route(service: Service, split: Split, action: string, cutAt?: number): Draft {
   const from = currentSplit(service)
   if (sameSplit(from, split)) return { edits: [] }
@@ -73,7 +78,7 @@ function route(service: Service, split: Split, action: string, cutAt?: number): 
   return { edits: [{ before: service, after, service: service.name, action, from, to }] }
 }
 
-/** One pool's share set to `percent`, the others scaled. */
+/** Sets the share of one pool to `percent`, and scales the others. */
 export function shift(service: Service, to: string, percent: number): Draft {
   const pools = Object.keys(service.spec.pools)
   if (!pools.includes(to)) return unknown('pool', to, pools)
@@ -84,14 +89,14 @@ export function shift(service: Service, to: string, percent: number): Draft {
     const others = pools.filter((pool) => pool !== to)
     const message =
       others.length === 0
-        ? `must be 100: there is no other pool to get the rest`
-        : `say with "split" which of the other pools gets the rest: ${listed(others)}`
+        ? `must be 100: there is no other pool for the rest`
+        : `set the whole "split" instead: it is not clear which of the other pools gets the rest (${listed(others)})`
     return { kind: 'invalid', problems: [{ path: 'percent', message }] }
   }
   return route(service, split, 'shift')
 }
 
-/** A whole split as given. */
+/** Puts a whole split in force. */
 export function setSplit(service: Service, split: Split): Draft {
   const problems = splitProblems(split, Object.keys(service.spec.pools))
   return problems.length > 0 ? { kind: 'invalid', problems } : route(service, split, 'shift')

@@ -4,25 +4,25 @@ import { serverPath } from './names.ts'
 import { findServers, runtimeOf, unknownName } from './servers.ts'
 import type { JsonObject, JsonValue, ServerRuntime, Service, State } from './state.ts'
 
-/** State, weight and limit of every server of a name, as far as service and pool narrow it. */
+/** Sets state, weight or connection limit of every server of a name, narrowed by service and pool. */
 export function changeServers(state: State, command: Extract<Command, { kind: 'server' }>, facts: Facts): Draft {
   const refusal = unknownName(state, command)
   if (refusal !== null) return refusal
-  const meant = findServers(state, command)
+  const found = findServers(state, command)
   const edits: Edit[] = []
-  for (const service of new Set(meant.map((entry) => entry.service))) {
-    const mine = meant.filter((entry) => entry.service === service).map((entry) => entry.server)
+  for (const service of new Set(found.map((entry) => entry.service))) {
+    const matching = found.filter((entry) => entry.service === service).map((entry) => entry.server)
     const from: Record<string, JsonValue> = {}
     const to: Record<string, JsonValue> = {}
     const servers: Record<string, ServerRuntime> = { ...service.servers }
-    for (const server of mine) {
+    for (const server of matching) {
       const path = serverPath(server.pool, server.name)
       const before = runtimeOf(service, server.pool, server.name)
       const after = nextRuntime(before, command, service, facts)
       if (isSame(before, after)) continue
       servers[path] = after
-      from[path] = shown(before)
-      to[path] = shown(after)
+      from[path] = describe(before)
+      to[path] = describe(after)
     }
     if (Object.keys(to).length > 0) {
       edits.push({
@@ -49,7 +49,7 @@ function nextRuntime(
   const limit = command.maxConnections === undefined ? (before.maxConnections ?? null) : command.maxConnections
   const { timeoutMs } = service.spec.drain
   const deadline = timeoutMs === 0 ? null : facts.nowMs + timeoutMs
-  // From drain to maint nothing new is asked of the requests under way: their deadline stays.
+  // Going from drain to maint keeps the deadline of the requests in flight.
   const cutAt = state === 'ready' ? null : before.state === 'ready' ? deadline : before.cutAt
   return { state, weight, ...(limit === null ? {} : { maxConnections: limit }), cutAt }
 }
@@ -63,7 +63,8 @@ function serverAction(command: Extract<Command, { kind: 'server' }>): string {
   return command.state === 'ready' ? 'enable' : command.state
 }
 
-function shown(runtime: ServerRuntime): JsonObject {
+/** The runtime state as the history shows it: without what is as configured. */
+function describe(runtime: ServerRuntime): JsonObject {
   const { state, weight, maxConnections } = runtime
   return {
     state,

@@ -6,7 +6,7 @@ import { shareOf } from './split.ts'
 import type { ServerRuntime, Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
 
-/** One server as it stands: its definition and what people have said of it since. */
+/** A server with its definition and the runtime settings that people have made since. */
 export interface Server {
   readonly service: string
   readonly pool: string
@@ -16,14 +16,16 @@ export interface Server {
   /** `service/pool/server=url`. */
   readonly key: string
   readonly weight: number
-  /** Requests and tunnels under way there at most, in one instance; 0 = unbounded. */
+  /** Max requests and tunnels in flight per instance; 0 = unlimited. */
   readonly maxConnections: number
   readonly state: ServerRuntime['state']
+  /** When requests in flight are cut, ms since the epoch by the store's clock; null = never. */
   readonly cutAt: number | null
 }
 
 const READY: ServerRuntime = { state: 'ready', weight: null, cutAt: null }
 
+/** The runtime settings of a server; `ready` and as configured unless changed. */
 export function runtimeOf(service: Service, pool: string, server: string): ServerRuntime {
   return own(service.servers, serverPath(pool, server)) ?? READY
 }
@@ -52,14 +54,14 @@ export function serversOf(service: Service, onlyPool?: string): Server[] {
   return servers
 }
 
-/** Narrows servers by name; what is left out does not. */
+/** Selects servers by name; a name that is absent matches all. */
 export interface ServerFilter {
   readonly service?: string
   readonly pool?: string
   readonly server?: string
 }
 
-/** The servers that a filter leaves, with their services. */
+/** The servers that a filter selects, with their services. */
 export function findServers(state: State, filter: ServerFilter): { service: Service; server: Server }[] {
   return Object.values(state.services)
     .filter((service) => filter.service === undefined || service.name === filter.service)
@@ -67,7 +69,7 @@ export function findServers(state: State, filter: ServerFilter): { service: Serv
     .filter(({ server }) => filter.server === undefined || server.name === filter.server)
 }
 
-/** The first name of a filter that stands for nothing, among those the names before it leave; null when all do. */
+/** Refuses the first name of a filter that does not exist within the names before it; null = all exist. */
 export function unknownName(state: State, { service, pool, server }: ServerFilter): Refusal | null {
   const services = Object.values(state.services).filter(({ name }) => service === undefined || name === service)
   if (service !== undefined && services.length === 0) return unknown('service', service, Object.keys(state.services))
@@ -77,7 +79,7 @@ export function unknownName(state: State, { service, pool, server }: ServerFilte
   return server === undefined || names.has(server) ? null : unknown('server', server, [...names])
 }
 
-/** Keys of the servers that a service sends requests to, whatever their health. */
+/** Keys of the servers that take new requests of a service, whatever their health. */
 export function servingKeys(service: Service): string[] {
   const split = currentSplit(service)
   return serversOf(service)
@@ -85,7 +87,7 @@ export function servingKeys(service: Service): string[] {
     .map(({ key }) => key)
 }
 
-/** Whether a server takes new requests as far as people are concerned; its health is another matter. */
+/** Whether state and weight let a server take new requests, whatever its health. */
 export function isOpen(server: Server): boolean {
   return server.state === 'ready' && server.weight > 0
 }

@@ -1,15 +1,15 @@
 import { own } from './names.ts'
 import type { Service, State } from './state.ts'
 
-/** In which services one state differs from another. */
+/** The services in which one state differs from another. */
 export interface ServiceChanges {
-  /** New, or not the very same as before. */
+  /** Services that are new or changed. */
   readonly changed: readonly Service[]
-  /** Names of those that are no more. */
+  /** Names of services that were removed. */
   readonly removed: readonly string[]
 }
 
-/** What leads from `before` to `after`: a service that stays the same is the same object in both. */
+/** Compares two states by object identity: an unchanged service must be the same object in both. */
 export function serviceChanges(before: State, after: State): ServiceChanges {
   const changed: Service[] = []
   let known = 0

@@ -1,14 +1,14 @@
-/** Percent of a service's requests per pool, two decimals, summing to 100. Pools without an entry get nothing. */
+/** Percent of a service's requests per pool, two decimals, summing to 100. Pools without an entry get no requests. */
 export type Split = Readonly<Record<string, number>>
 
-/** How servers of a pool are probed. Source: SPEC §3 `health`. */
+/** Active health checks of the servers of a service. Source: SPEC §3 `health`. */
 export interface HealthSpec {
   readonly path: string
   readonly intervalMs: number
   readonly timeoutMs: number
-  /** Consecutive passes that bring a server up. */
+  /** Consecutive passed probes after which a server is up. */
   readonly rise: number
-  /** Consecutive failures that bring a server down. */
+  /** Consecutive failed probes after which a server is down. */
   readonly fall: number
   /** Inclusive ranges of status codes that pass. */
   readonly expect: readonly (readonly [number, number])[]
@@ -21,25 +21,25 @@ export interface HealthSpec {
   readonly body: string
 }
 
-/** Ejection of servers by what requests meet there. Source: SPEC §3 `passive`. */
+/** Ejection of servers at which requests fail. Source: SPEC §3 `passive`. */
 export interface PassiveSpec {
-  /** Failures in a row, within `failTimeoutMs`, that eject a server; 0 = off. */
+  /** Consecutive failures within `failTimeoutMs` that eject a server; 0 = off. */
   readonly maxFails: number
-  /** How long a failure counts, an ejection lasts, and the trial after it may take. At least 1. */
+  /** How long a failure counts, an ejection lasts, and the trial after it may take, ms. At least 1. */
   readonly failTimeoutMs: number
-  /** Percent of a pool's servers that may be ejected at a time. */
+  /** Max percent of a pool's servers that may be ejected at the same time. */
   readonly maxEjected: number
 }
 
 /** TLS to a server. Source: SPEC §16. */
 export interface ServerTls {
-  /** The name that is asked for (SNI) and that the certificate must bear; empty = the host of the server's url. */
+  /** The name sent as SNI and required in the certificate; empty = the host of the server's URL. */
   readonly serverName: string
-  /** Files in PEM; empty = none. `ca`: the authorities that are trusted instead of the usual ones. */
+  /** PEM files; empty = none. `ca`: the authorities to trust instead of the default ones. */
   readonly ca: string
   readonly cert: string
   readonly key: string
-  /** Whoever answers is believed, whatever the certificate. */
+  /** Accept any certificate. */
   readonly insecure: boolean
 }
 
@@ -47,7 +47,7 @@ export interface ServerSpec {
   /** Scheme, host and port, without a trailing slash: `http://10.0.0.1:9000`. */
   readonly url: string
   readonly weight: number
-  /** Only of https:// servers; absent = their own name, and the usual authorities. */
+  /** TLS settings of an https:// server; absent = the URL's host name and the default authorities. */
   readonly tls?: ServerTls
 }
 
@@ -59,50 +59,51 @@ export interface PoolSpec {
 export type Balance = 'leastRequest' | 'roundRobin'
 export type RetryCause = 'connect' | 'reset' | 'timeout' | 'invalid'
 
-/** A service as configured, every default filled in and every unit resolved. Source: SPEC §3 `services`. */
+/** A service as configured, with every default and unit resolved. Source: SPEC §3 `services`. */
 export interface ServiceSpec {
   /** Host names, `*.` allowed as the first label; empty = any host. Lower case. */
   readonly hosts: readonly string[]
   readonly paths: readonly string[]
   readonly stripPrefix: boolean
   readonly pools: Readonly<Record<string, PoolSpec>>
-  /** The first decision; afterwards the store remembers. */
+  /** The first routing decision; later ones are kept in the store. */
   readonly split: Split
   readonly balance: Balance
-  /** null = off: servers count as up. */
+  /** null = no active checks: all servers count as up. */
   readonly health: HealthSpec | null
   readonly passive: PassiveSpec
-  /** Percent: with a smaller share of a pool's servers up, those that are not get requests as well. 0 = off. */
+  /** With less than this percent of a pool's servers up, all of its servers get requests. 0 = off. */
   readonly panic: number
   readonly retry: {
-    /** Tries in all, the first included. */
+    /** Max attempts, including the first. */
     readonly attempts: number
     readonly on: readonly RetryCause[]
-    /** Answers that are tried again elsewhere. */
+    /** Response status codes that are retried at another server. */
     readonly statuses: readonly number[]
-    /** Methods that may be sent again after something was sent. Upper case. */
+    /** Methods that may be retried after any part of the request was sent. Upper case. */
     readonly methods: readonly string[]
-    /** Retries of what was sent, per request; 0 to 1. */
+    /** Max ratio of retries to requests, for retries of requests that were sent; 0 to 1. */
     readonly budget: number
-    /** Bodies up to this are kept for a retry. */
+    /** Max size of a request body that is buffered for retries, bytes. */
     readonly bodyBytes: number
   }
   readonly timeouts: {
     readonly connectMs: number
     readonly responseMs: number
     readonly idleMs: number
-    /** How long a request waits for a server whose limit is reached; 0 = not at all. */
+    /** How long a request is queued while all servers are at their connection limit; 0 = not queued. */
     readonly queueMs: number
   }
   readonly connections: {
-    /** Requests and tunnels under way at one server; 0 = unbounded. */
+    /** Max requests and tunnels in flight at one server; 0 = unlimited. */
     readonly perServer: number
     readonly keepAliveMs: number
   }
   readonly drain: {
-    /** 0 = no deadline. */
+    /** After this time, requests in flight at a draining server are cut; 0 = never. */
     readonly timeoutMs: number
     readonly websockets: 'close' | 'keep'
   }
+  /** Min ready servers of a pool that gets traffic; see `safetyProblem`. */
   readonly minReady: number
 }

@@ -2,7 +2,7 @@ import { listed, own } from './names.ts'
 import type { Problem } from './refusal.ts'
 import type { Split } from './spec.ts'
 
-/** Shares are computed in hundredths of a percent, so that two decimals add up exactly. */
+/** 100 percent. Shares are computed in hundredths of a percent, so that two decimals add up exactly. */
 export const WHOLE = 10_000
 
 /** A pool's share in hundredths of a percent, 0 to 10,000. */
@@ -10,7 +10,7 @@ export function shareOf(split: Split, pool: string): number {
   return Math.round((own(split, pool) ?? 0) * 100)
 }
 
-/** Everything that keeps `split` from being a split over `pools`; empty when it is one. */
+/** Lists every problem with `split` as a split over `pools`; empty = it is valid. */
 export function splitProblems(split: Readonly<Record<string, unknown>>, pools: readonly string[]): Problem[] {
   const problems: Problem[] = []
   const known = new Set(pools)
@@ -29,7 +29,7 @@ export function splitProblems(split: Readonly<Record<string, unknown>>, pools: r
   return problems
 }
 
-/** What is wrong with a percentage; null when nothing is. */
+/** Describes the problem with a percentage; null = it is valid. */
 export function percentProblem(percent: unknown): string | null {
   if (typeof percent !== 'number' || !Number.isFinite(percent) || percent < 0 || percent > 100) {
     return `must be a number from 0 to 100, not ${JSON.stringify(percent)}`
@@ -39,12 +39,12 @@ export function percentProblem(percent: unknown): string | null {
   return null
 }
 
-/** A split with the given share at one pool only. */
+/** The split that gives one pool all requests. */
 export function allTo(pool: string): Split {
   return { [pool]: 100 }
 }
 
-/** Whether two splits route alike. */
+/** Whether two splits give every pool the same share. */
 export function sameSplit(a: Split, b: Split): boolean {
   const pools = new Set([...Object.keys(a), ...Object.keys(b)])
   for (const pool of pools) if (shareOf(a, pool) !== shareOf(b, pool)) return false
@@ -52,8 +52,8 @@ export function sameSplit(a: Split, b: Split): boolean {
 }
 
 /**
- * `percent` to the pool `to`, the rest to the other pools in the proportions they have now. Where they have none and
- * there is only one other pool, it gets the rest; null when it cannot be known who does.
+ * Gives pool `to` `percent`, and the rest to the other pools in their current proportions. If they have no share and
+ * there is only one other pool, that pool gets the rest; with several, returns null: the distribution is ambiguous.
  */
 export function shiftTo(split: Split, pools: readonly string[], to: string, percent: number): Split | null {
   const rest = WHOLE - Math.round(percent * 100)
@@ -67,7 +67,10 @@ export function shiftTo(split: Split, pools: readonly string[], to: string, perc
   return Object.fromEntries(all.filter(([, share]) => share > 0).map(([pool, share]) => [pool, share / 100]))
 }
 
-/** The split without pools that no longer exist, scaled back to 100; `fallback` when nothing is left of it. */
+/**
+ * Removes pools that no longer exist from a split, and scales it back to 100; `fallback` if no pool with a share is
+ * left.
+ */
 export function adaptSplit(split: Split, pools: readonly string[], fallback: Split): Split {
   const kept = pools.filter((pool) => shareOf(split, pool) > 0)
   if (kept.length === 0) return fallback
@@ -78,7 +81,9 @@ export function adaptSplit(split: Split, pools: readonly string[], fallback: Spl
   return Object.fromEntries(kept.map((pool, i) => [pool, (shares[i] ?? 0) / 100]))
 }
 
-/** Whole parts of `total` in proportion to `weights`, largest remainders first, adding up exactly (Hamilton's method). */
+/**
+ * Divides `total` into integers in proportion to `weights`, adding up exactly (largest remainder, Hamilton's method).
+ */
 function apportion(total: number, weights: readonly number[]): number[] {
   const sum = weights.reduce((a, b) => a + b, 0)
   if (sum === 0) return weights.map(() => 0)

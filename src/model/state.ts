@@ -5,19 +5,22 @@ export interface JsonObject {
   readonly [key: string]: JsonValue
 }
 
-/** Set by people. */
+/** Server state set by people. */
 export type ServerState = 'ready' | 'drain' | 'maint'
-/** Found by checks; `ejected`: up by those, but requests have failed there. */
+/** Health found by checks; `ejected`: up by the active checks, but requests have failed there. */
 export type Health = 'unknown' | 'up' | 'down' | 'ejected'
 
-/** What people have said of a server at run time; survives reloads and restarts as long as the name exists. */
+/** Settings of a server made by people at run time; they survive reloads and restarts as long as the server exists. */
 export interface ServerRuntime {
   readonly state: ServerState
   /** Overrides the configured weight; null = as configured. */
   readonly weight: number | null
   /** Overrides the service's `connections.perServer`; absent = as configured. */
   readonly maxConnections?: number
-  /** When what is still under way is cut (ms since the epoch, by the store's clock); null = never. Set with `drain` and `maint`. */
+  /**
+   * When requests in flight are cut, ms since the epoch by the store's clock; null = never. Set with `drain` and
+   * `maint`.
+   */
   readonly cutAt: number | null
 }
 
@@ -27,7 +30,7 @@ export interface Decision {
   readonly split: Split
 }
 
-/** One service as the store keeps it: what was written (`source`) and what was decided since. */
+/** A service as the store keeps it: its definition as written (`source`), and the decisions made since. */
 export interface ServiceDocument {
   readonly name: string
   /** The last revision that changed this service. */
@@ -38,42 +41,45 @@ export interface ServiceDocument {
   readonly decisions: readonly Decision[]
   /** By `pool/server`; a server without an entry is ready with its configured weight. */
   readonly servers: Readonly<Record<string, ServerRuntime>>
-  /** Pools that lost their share with a deadline: when what they still have under way is cut (ms since the epoch, by the store's clock). */
+  /**
+   * By pool that lost its share with a deadline: when its requests in flight are cut, ms since the epoch by the store's
+   * clock.
+   */
   readonly poolCuts: Readonly<Record<string, number>>
 }
 
-/** The configuration file as last applied: what the next one is compared with. */
+/** The configuration file as last applied; the next file is compared with it. */
 export interface AppliedConfiguration {
   readonly hash: string
   readonly services: Readonly<Record<string, JsonObject>>
-  /** The file's `configVersion`, where it has one. */
+  /** The file's `configVersion`; absent = it has none. */
   readonly version?: number
   /** Hashes of files applied before this one, oldest first. */
   readonly earlier?: readonly string[]
-  /** Services that the file removes or takes hosts or paths from, and that stand until somebody reloads it. */
+  /** Services that the file removes or takes hosts or paths from, kept as they were until someone reloads the file. */
   readonly heldBack?: readonly string[]
 }
 
-/** A write that came with an Idempotency-Key and has made a revision. */
+/** A write with an Idempotency-Key that has made a revision. */
 export interface KeyedWrite {
   readonly revision: number
-  /** What was asked for: under one key, only the same may be asked again. */
+  /** Fingerprint of the request: only the same request may be repeated under its key. */
   readonly fingerprint: string
   /** Milliseconds since the epoch. */
   readonly atMs: number
 }
 
-/** Everything a store keeps, at one revision. */
+/** The whole content of a store at one revision. */
 export interface Documents extends StateName {
   readonly configuration: AppliedConfiguration | null
   readonly services: Readonly<Record<string, ServiceDocument>>
-  /** By key; those of the last day. Absent = none. */
+  /** Writes of the last 24 hours by Idempotency-Key. Absent = none. */
   readonly keyed?: Readonly<Record<string, KeyedWrite>>
 }
 
 /**
- * Which state it is. Two states with the same revision are the same if their heads are, too: a store that loses changes
- * in a fail-over gives their revisions out anew.
+ * Identifies a state. Two states of the same revision are the same only if their heads are equal, too: a store that
+ * loses changes in a failover issues their revisions again.
  */
 export interface StateName {
   readonly revision: number
@@ -85,12 +91,12 @@ export interface Service extends ServiceDocument {
   readonly spec: ServiceSpec
 }
 
-/** What the control half decides upon. */
+/** The state that control decides commands on. */
 export interface State extends Omit<Documents, 'services'> {
   readonly services: Readonly<Record<string, Service>>
 }
 
-/** One line of a service's history. `from` and `to` tell what changed: splits, server states, weights, definitions. */
+/** An entry in the history of a service. `from` and `to`: the changed split, server states, weights or definition. */
 export interface HistoryEntry {
   readonly revision: number
   /** ISO 8601. */
@@ -104,21 +110,21 @@ export interface HistoryEntry {
   readonly forced: boolean
 }
 
-/** One revision: the documents it leaves behind (null = removed) and what it writes into the history. */
+/** The change that makes one revision: the changed documents (null = removed) and history entries. */
 export interface Change {
   readonly revision: number
   readonly at: string
   readonly services: Readonly<Record<string, ServiceDocument | null>>
-  /** Present where this change applied a configuration file. */
+  /** The configuration file that this change applies; absent = none. */
   readonly configuration?: AppliedConfiguration
-  /** Writes with an Idempotency-Key: the one that made this change, and null for those that are over a day old. */
+  /** Writes by Idempotency-Key: the one that makes this change, and null for those to forget. */
   readonly keyed?: Readonly<Record<string, KeyedWrite | null>>
   readonly history: readonly HistoryEntry[]
 }
 
 export const EMPTY_DOCUMENTS: Documents = { revision: 0, head: '0', configuration: null, services: {} }
 
-/** The documents after a change. `head`: what their state is called; by default its revision says it all. */
+/** Returns the documents after a change. `head`: the head of their state; by default its revision. */
 export function applyChange(documents: Documents, change: Change, head = String(change.revision)): Documents {
   const { revision, configuration = documents.configuration, keyed } = change
   const services = changed(documents.services, change.services)
@@ -133,7 +139,7 @@ export function applyChange(documents: Documents, change: Change, head = String(
   }
 }
 
-/** A record with some entries replaced, and those removed that are null. */
+/** Returns a record with entries replaced, or removed where the new value is null. */
 function changed<T>(
   record: Readonly<Record<string, T>>,
   changes: Readonly<Record<string, T | null>>,

@@ -13,18 +13,18 @@ export interface TableServer {
   readonly url: string
   readonly tls?: ServerTls
   readonly weight: number
-  /** Requests and tunnels under way at most; 0 = unbounded. */
+  /** Max requests and tunnels in flight; 0 = unlimited. */
   readonly maxConnections: number
-  /** Takes new requests, as far as people are concerned. */
+  /** Whether state and weight let it take new requests, whatever its health. */
   readonly open: boolean
-  /** When what is still under way is cut (ms since the epoch, by the store's clock); null = never. */
+  /** When requests in flight are cut, ms since the epoch by the store's clock; null = never. */
   readonly cutAt: number | null
 }
 
 export interface TablePool {
   readonly name: string
   readonly version: string
-  /** Hundredths of a percent, 0 to 10,000. */
+  /** Share of the service's requests in hundredths of a percent, 0 to 10,000. */
   readonly share: number
   readonly servers: readonly TableServer[]
 }
@@ -43,37 +43,37 @@ export interface TableService {
   readonly pools: readonly TablePool[]
 }
 
-/** Everything the data plane needs to route, as plain data. */
+/** The routing table: everything a proxy needs to route requests, as plain data. */
 export interface Table {
   /**
-   * Which table this is of those that a control half has handed out, counted from 1. Not the revision of the state: that
-   * may stay the same, or go back when a store has lost changes, while the table is another one.
+   * Number of the table among those that control has sent out, from 1. Not the revision of the state, which may stay
+   * the same for different tables, or go back when a store has lost changes.
    */
   readonly generation: number
   readonly services: readonly TableService[]
 }
 
-/** What makes one table out of another: it crosses process borders as one message. */
+/** The difference between two tables, sent to proxies as one message. */
 export interface TableChange extends Table {
-  /** The generation it starts from; null = from nothing: `services` are all there are. */
+  /** The generation that it changes; null = none: `services` is the whole table. */
   readonly base: number | null
-  /** Names of services that are no more. */
+  /** Names of services that were removed. */
   readonly removed: readonly string[]
 }
 
-/** The whole routing table of a state, for whoever has none. */
+/** Returns the whole table of a state, for a proxy that has none. */
 export function wholeTable(state: State, generation: number, compiled = compileService): TableChange {
   const services = Object.values(state.services).map((service) => compiled(service))
   return { base: null, generation, services, removed: [] }
 }
 
-/** From the table of the generation before to this one. */
+/** Returns the change from the table of the previous generation to this one. */
 export function tableChange(changes: ServiceChanges, generation: number, compiled = compileService): TableChange {
   const services = changes.changed.map((service) => compiled(service))
   return { base: generation - 1, generation, services, removed: changes.removed }
 }
 
-/** A service of the table. */
+/** Compiles a service to its entry in the table. */
 export function compileService(service: Service): TableService {
   const { hosts, paths, stripPrefix, balance, panic, retry, timeouts, connections, drain } = service.spec
   const split = currentSplit(service)

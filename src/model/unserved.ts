@@ -2,25 +2,25 @@ import type { Edit } from './draft.ts'
 import { servingKeys } from './servers.ts'
 import type { Service, State } from './state.ts'
 
-/** A service from which a change takes routes, and the first of those that nobody would answer any more. */
+/** A service that a change takes routes from, and the first of those that no service would answer any more. */
 export interface Unserved {
   readonly service: string
   readonly isRemoved: boolean
-  /** Such as `shop.example.com/api`. */
+  /** The first such route, such as `shop.example.com/api`. */
   readonly route: string
-  /** How many routes of the service it concerns. */
+  /** Number of such routes. */
   readonly count: number
 }
 
-/** Whether a service has traffic: a pool with a share has a server that takes requests, as far as people are concerned. */
+/** Whether a service has traffic: a pool with a share has a server whose state and weight let it take requests. */
 export function hasTraffic(service: Service): boolean {
   return servingKeys(service).length > 0
 }
 
 /**
- * What edits would leave without a service that has one now, for the services that `matters` names. A service that loses
- * hosts or paths leaves those unserved that no service with traffic would answer. One that is removed leaves all unserved
- * that no other service takes over in the same change: a service that answers to everything else is not the same app.
+ * Lists the services, of those that `matters` selects, whose requests the edits would leave without a service. If a
+ * service loses hosts or paths, those are unserved that no service with traffic answers. If a service is removed, all
+ * its routes are unserved that no other service takes over in the same change: a catch-all service is not the same app.
  */
 export function unservedBy(
   state: State,
@@ -51,13 +51,13 @@ export function unservedBy(
   })
 }
 
-/** Services that a message names, at most. */
-const MOST_NAMED = 5
+/** Max services that a message names. */
+const MAX_NAMED = 5
 
-/** What a refusal says of them. */
+/** Describes unserved routes for a refusal. */
 export function describeUnserved(all: readonly Unserved[]): string {
-  const more = all.length - MOST_NAMED
-  const named = all.slice(0, MOST_NAMED).map(describe).join(' ')
+  const more = all.length - MAX_NAMED
+  const named = all.slice(0, MAX_NAMED).map(describe).join(' ')
   return more > 0 ? `${named} ${more} more services likewise.` : named
 }
 
@@ -68,7 +68,7 @@ function describe({ service, isRemoved, route, count }: Unserved): string {
     : `Service ${service} would no longer answer to ${route}${more}, and no other service does.`
 }
 
-/** Requests to a host (null = any; `*.` in front = all below), on a path and all below it. */
+/** Requests to a host (null = any; `*.` in front = all subdomains), for a path and all paths below it. */
 interface Route {
   readonly host: string | null
   readonly path: string
@@ -79,14 +79,14 @@ function routesOf({ spec: { hosts, paths } }: Service): Route[] {
   return all.flatMap((host) => paths.map((path) => ({ host, path })))
 }
 
-/** The routes of `before` that `after` has not. */
+/** The routes of `before` that `after` does not have. */
 function routesLost(before: Service, after: Service): Route[] {
   const [hosts, paths] = [new Set(after.spec.hosts), new Set(after.spec.paths)]
   const keepsHost = (host: string | null): boolean => (host === null ? hosts.size === 0 : hosts.has(host))
   return routesOf(before).filter(({ host, path }) => !keepsHost(host) || !paths.has(path))
 }
 
-/** Routes that are answered, asked as the data plane does: the host itself, then wildcards, then any host. */
+/** A set of routes, matched as the data plane does: the host itself, then wildcards, then any host. */
 class Routes {
   private readonly paths = new Map<string | null, Set<string>>()
 
@@ -106,7 +106,7 @@ class Routes {
   }
 }
 
-/** The hosts under which all that is asked of `host` is answered. */
+/** The hosts of routes that cover every request to `host`. */
 function wider(host: string | null): readonly (string | null)[] {
   if (host === null) return [null]
   const labels = (host.startsWith('*.') ? host.slice(2) : host).split('.')

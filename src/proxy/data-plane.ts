@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { type BlockList, Server as TcpServer } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { KnownHealth, Report, ToControl, ToProxy, UnderWayReport } from '../model/messages.ts'
+import type { KnownHealth, LoadReport, Report, ToControl, ToProxy } from '../model/messages.ts'
 import { covers, networks } from '../model/networks.ts'
 import type { TableChange } from '../model/table.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
@@ -225,7 +225,7 @@ export class DataPlane {
     this.reportsAll = true
   }
 
-  underWay(): UnderWayReport {
+  underWay(): LoadReport {
     const queued: Record<string, number> = {}
     for (const [service, route] of this.routes) if (route.queued > 0) queued[service] = route.queued
     return { inFlight: this.targets.inFlight(), queued, connections: this.connections.size }

@@ -8,11 +8,11 @@ import type { Result } from '../../src/control/controller.ts'
 import { defineService } from '../../src/control/definitions.ts'
 import { localLink, type ProxyEnd } from '../../src/control/link.ts'
 import type { Command } from '../../src/model/commands.ts'
-import type { Report, ToProxy, UnderWayReport } from '../../src/model/messages.ts'
+import type { LoadReport, Report, ToProxy } from '../../src/model/messages.ts'
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
-const NOTHING: UnderWayReport = { inFlight: {}, queued: {}, connections: 0 }
+const NOTHING: LoadReport = { inFlight: {}, queued: {}, connections: 0 }
 const EMPTY: Report = { ...NOTHING, whole: false, series: [], retries: [], ended: [], accessLogDropped: 0 }
 
 let folder = ''

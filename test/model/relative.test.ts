@@ -14,7 +14,7 @@ test.each([
   const seen = one.state
   one.must(toGreen)
   const refusal = overtakenRefusal(command, seen, one.state)
-  expect(refusal).toMatchObject({ kind: 'conflict', detail: expect.stringContaining('Somebody else has changed shop') })
+  expect(refusal).toMatchObject({ kind: 'conflict', detail: expect.stringContaining('Another request changed shop') })
 })
 
 test.each([

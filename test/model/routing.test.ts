@@ -97,14 +97,14 @@ describe('shift', () => {
   test('of a pool that is alone cannot leave anything to others', () => {
     const outcome = shop({ blue: 1 }).run(shift('blue', 50))
     expect(outcome).toMatchObject({
-      refusal: { problems: [{ path: 'percent', message: 'must be 100: there is no other pool to get the rest' }] },
+      refusal: { problems: [{ path: 'percent', message: 'must be 100: there is no other pool for the rest' }] },
     })
   })
 
   test('asks for a split where it is not clear who gets the rest', () => {
     const outcome = shop({ a: 1, b: 1, c: 1 }).run(shift('a', 50))
     expect(outcome).toMatchObject({
-      refusal: { problems: [{ path: 'percent', message: expect.stringMatching(/"split".*: b, c$/) }] },
+      refusal: { problems: [{ path: 'percent', message: expect.stringMatching(/"split".*\(b, c\)$/) }] },
     })
   })
 
