@@ -10,36 +10,39 @@ import { Output } from './telemetry/output.ts'
 
 const STANDARD_OUTPUT = 1
 
-/** Done, failed at run time, unusable configuration or arguments. */
+/** Exit codes: success, failure at run time, unusable configuration or arguments. */
 const EXIT = { done: 0, failed: 1, unusable: 2 }
 
-/** Does what the arguments of this process say. `signals`: taken since the process began; null = not yet. */
+/**
+ * Runs the command in the arguments of this process. `signals`: handlers set at the start of the process; null = not
+ * set.
+ */
 export async function runCommandLine(signals: Signals | null): Promise<void> {
   const program = new Command('cutover')
     .description('A reverse proxy that switches, shifts and drains traffic without losing a request.')
     .version(packageJson.version)
-    .showHelpAfterError('(cutover --help shows what there is)')
+    .showHelpAfterError('(cutover --help lists the commands and options)')
     .exitOverride()
 
   program
     .command('run')
     .description('run the proxy and its admin API')
     .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)', process.env.CUTOVER_CONFIG || undefined)
-    .option('--join-anyway', 'join a fleet although its services and those of the file have nothing in common', false)
+    .option('--join-anyway', 'join a fleet even if it has no service in common with the file', false)
     .action(({ config, joinAnyway }: { config: string; joinAnyway: boolean }) =>
       run(config, joinAnyway, signals ?? new Signals()),
     )
 
   program
     .command('check')
-    .description('check a configuration file, and say everything that is wrong with it')
+    .description('check a configuration file and list all of its problems')
     .argument('<file>', 'configuration file (YAML or JSON)')
     .action(check)
 
   try {
     await program.parseAsync()
   } catch (error) {
-    // commander has said what is wrong; asking for help or the version is not wrong.
+    // commander has printed the error. It also throws, with exit code 0, after --help and --version.
     const { exitCode } = error as { exitCode?: number }
     if (exitCode === undefined) throw error
     process.exitCode = exitCode === 0 ? EXIT.done : EXIT.unusable
@@ -69,11 +72,11 @@ async function run(file: string, joinAnyway: boolean, signals: Signals): Promise
     process.exitCode = EXIT.unusable
     return
   }
-  // A bug in one request must not end all the others; what it was is in the log.
-  process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error, going on'))
+  // A bug in the handling of one request must not end all others; it is logged instead.
+  process.on('uncaughtException', (error) => log.error({ err: error }, 'unexpected error; the process continues'))
   const { workers } = loaded.config.proxy
   const count = workers === 'auto' ? availableParallelism() : workers
-  // Only here: the other commands need none of it, and are quick without it.
+  // Loaded only here, so that the other commands start faster.
   try {
     const start =
       count === 0
@@ -90,7 +93,7 @@ async function run(file: string, joinAnyway: boolean, signals: Signals): Promise
     })
     signals.serve(running)
     if (signals.stopAsked.aborted) return
-    // Not console.log, which waits for whoever reads it.
+    // Not console.log, which blocks if standard output is not read.
     new Output(STANDARD_OUTPUT).write(
       `cutover ready: proxy ${running.proxyAddresses.join(' ')}, admin ${running.adminAddress}\n`,
     )

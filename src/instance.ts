@@ -25,42 +25,42 @@ import { RedisStore } from './store/redis/redis-store.ts'
 import type { Snapshot, Store } from './store/store.ts'
 import { StoreUnavailable, takesChanges } from './store/store.ts'
 
-/** How long the first health checks may take without a word about it, ms. */
-const SAID_AFTER_MS = 1_000
+/** Time after which the log says that the start still waits for the first health checks. */
+const WARN_AFTER_MS = 1_000
 
 export interface InstanceOptions {
   readonly config: Config
   /** Reads the configuration again; for SIGHUP and the API. */
   readonly load: () => Promise<CheckedConfig>
-  /** Shown where the file is spoken of. */
+  /** Path of the configuration file, for messages. */
   readonly file: string
   readonly log: Logger
   readonly identity: Identity
   readonly proxies: Proxies
   readonly adminListen: ListenOptions
-  /** URL of the admin API, where it is known before anybody listens there. */
+  /** URL of the admin API, if it is known before listening. */
   readonly adminAddress?: string
-  /** For pages of previews; without it, nowhere. */
+  /** Where preview pages are served; null = previews have no origin of their own. */
   readonly previewListen?: ListenOptions | null
-  /** How long to wait for a process of an instance before this one that still has the store, ms. */
+  /** Max time to wait for a previous process that still has the store open, ms. */
   readonly patienceMs: number
-  /** The store's state holds as it is: the file was applied by a process before this one. */
+  /** A previous process has applied the file: the store's state stands, and the file is not applied again. */
   readonly resumed: boolean
-  /** Join a fleet with a file that has no service in common with it. */
+  /** Join a fleet even if the file has no service in common with it. */
   readonly joinAnyway?: boolean
-  /** The state that a process of this instance before this one had: this one never knows less. */
+  /** The state of the previous process of this instance; the instance starts with at least this state. null = none. */
   readonly known?: Snapshot | null
-  /** Told of every state before it is in force, and of the change that led to it, where that is known. */
+  /** Called with every state before it is in force. `change`: the change that led to it; null = unknown. */
   readonly onState?: (store: Store, change: Change | null) => void
-  /** How definitions are read; `checkService` unless it is given. */
+  /** Resolves definitions; default: `checkService`. */
   readonly resolve?: Resolve
   /** Called with the configuration whenever it was read again and applied. */
   readonly onConfigured?: (config: Config) => void
 }
 
-/** The side of an instance that decides: control half, store and admin API, over its proxy halves wherever they are. */
+/** The deciding side of an instance: control, store and admin API. Its proxies run in this process or in workers. */
 export class Instance {
-  /** URL of the admin API; empty while it is not known. */
+  /** URL of the admin API; empty = not known yet. */
   adminAddress: string
   private readonly options: InstanceOptions
   private readonly store: Store
@@ -116,14 +116,17 @@ export class Instance {
     })
   }
 
-  /** Starts everything. Throws StoreUnusable, UnusableConfiguration, and what listening throws; nothing is left running then. */
+  /**
+   * Starts everything. Throws StoreUnusable, UnusableConfiguration, and errors of listening; nothing is left running
+   * then.
+   */
   static async start(options: InstanceOptions): Promise<Instance> {
     const instance = new Instance(options)
     try {
       await instance.run()
       return instance
     } catch (error) {
-      // The workers of a process before this one serve on: they are not stopped, and others wait for them as before.
+      // The workers of a previous process keep serving: they are not stopped, and the fleet still waits for them.
       if (!options.resumed) {
         await instance.control.stopProxies(0, 0)
         await instance.fleet.leave()
@@ -133,26 +136,29 @@ export class Instance {
     }
   }
 
-  /** Reads the configuration file again and applies what has changed in it; what came of it is in the log. */
+  /** Reads the configuration file again and applies its changes; logs the result. */
   reloadOnSignal(): Promise<void> {
     return this.file.reloadOnSignal()
   }
 
-  /** Resolves once every server has been probed once, or after `timeoutMs`: until then none is known to be up. */
+  /**
+   * Resolves once every server has been probed, or after `timeoutMs`. Until its first probe, the health of a server is
+   * unknown.
+   */
   async firstProbes(timeoutMs: number): Promise<void> {
-    const say = (message: string): void => {
+    const warn = (message: string): void => {
       const { count, some } = this.control.unprobed()
       if (count > 0) this.options.log.warn({ servers: count, some }, message)
     }
-    const timer = setTimeout(say, SAID_AFTER_MS, 'waiting for the first health checks')
+    const timer = setTimeout(warn, WARN_AFTER_MS, 'waiting for the first health checks')
     await this.control.firstProbes(timeoutMs)
     clearTimeout(timer)
-    say('going on without the first health checks of some servers')
+    warn('the start continues without the first health checks of some servers')
   }
 
-  /** Lets what is under way finish, then ends. Safe to call again. */
+  /** Lets requests in flight finish, then ends. Safe to call again. */
   stop(): Promise<void> {
-    this.stopping ??= this.stopGently()
+    this.stopping ??= this.stopGracefully()
     return this.stopping
   }
 
@@ -175,22 +181,27 @@ export class Instance {
     const revision = await this.configure()
     await proxies.start(this.control, revision)
     await this.startAdmin()
-    // Only now it is known where we can be asked.
+    // The address of the admin API is known only now.
     this.fleet.announce()
   }
 
-  /** Applies the configuration file, now or when the store is there. Returns the revision. Throws UnusableConfiguration. */
+  /**
+   * Applies the configuration file if the store can be reached; otherwise `onStoreBack` does so later. Returns the
+   * revision. Throws UnusableConfiguration.
+   */
   private async configure(): Promise<number> {
     try {
       if (this.store.status().up) return await this.file.applyOnce()
     } catch (error) {
-      // The embedded one is on this machine: what goes wrong there does not go by.
+      // An embedded store is on this machine, and its failures are not temporary.
       if (!(error instanceof StoreUnavailable) || this.fleet.isAlone) throw error
     }
     return this.control.state.revision
   }
 
-  /** The store can be reached again, and its state is here: what was done without it ends. */
+  /**
+   * Called when the store can be reached again and its state has been read: ends the overrides and applies the file.
+   */
   private async onStoreBack(): Promise<void> {
     await this.overrides.lift('the store is back')
     await this.file.applyOnce()
@@ -216,7 +227,8 @@ export class Instance {
       path,
       known,
       tell: (level, message) => log[level](message),
-      // Who is not known of yet must not serve what others wait to be rid of: first known, then reading the state.
+      // Join before reading the state: otherwise this instance could serve an old state that the others, which do not
+      // know of it yet, do not wait for it to replace.
       onConnected: () => this.fleet.join(),
     })
   }
@@ -238,17 +250,17 @@ export class Instance {
       isStopping: () => this.stopping !== null,
     })
     this.admin = admin
-    // Not Fastify's own `listen`: it wants to know the address, and the descriptor of a socket file has none.
+    // Not Fastify's own `listen`: it needs an address, which the descriptor of a socket file does not have.
     const address: AddressInfo | string | null = await listen(admin.api.server, adminListen)
     this.adminAddress = address === null ? '' : urlOf(address)
     if (admin.preview === null || previewListen === null) return
     await forKey('admin.preview', listen(admin.preview.server, previewListen))
   }
 
-  private async stopGently(): Promise<void> {
+  private async stopGracefully(): Promise<void> {
     const { acceptForMs, timeoutMs } = this.options.config.shutdown
     const cut = await this.control.stopProxies(acceptForMs, timeoutMs)
-    if (cut > 0) this.options.log.warn({ cut }, 'requests were still under way at shutdown.timeout and were cut')
+    if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
     await this.closeAdmin()
     await this.fleet.leave()
     await this.end()
@@ -268,7 +280,7 @@ export class Instance {
   }
 }
 
-/** The name under which the others ask us. */
+/** Host name at which the other instances reach this one. */
 function ownHost({ fleet: { address } }: Config): string[] {
   return address === null ? [] : [new URL(address).hostname]
 }

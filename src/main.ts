@@ -1,6 +1,6 @@
 import { Signals } from './process/signals.ts'
 
-// Before the rest is even loaded: a signal in the first second must not end the process.
+// Handlers are set before the rest is loaded, so that a signal in the first second does not kill the process.
 const signals = process.argv[2] === 'run' ? new Signals() : null
 const { runCommandLine } = await import('./command-line.ts')
 await runCommandLine(signals)

@@ -9,7 +9,7 @@ import { WebSocketServer } from 'ws'
 export interface AppOptions {
   readonly name: string
   readonly version: string
-  /** 0 = any free one. */
+  /** 0 = any free port. */
   readonly port: number
   /** Default: 127.0.0.1. */
   readonly host?: string
@@ -17,7 +17,7 @@ export interface AppOptions {
 
 export interface App {
   readonly url: string
-  /** Stops listening and breaks off whatever is under way. */
+  /** Stops listening and closes all connections, including those with requests in flight. */
   close(): Promise<void>
 }
 
@@ -32,8 +32,8 @@ interface Context {
 const MEGABYTE = Buffer.alloc(1024 * 1024, '.')
 
 /**
- * Starts an example app: it answers whatever it is asked with what it was asked, and who answered; beside that there are
- * `/healthz`, `/events`, `/slow?ms=`, `/download?mb=` and the WebSocket `/ws`. Rejects where it cannot listen.
+ * Starts an example app. It answers any request with an echo of the request and the app's name and version, and serves
+ * `/healthz`, `/events`, `/slow?ms=`, `/download?mb=` and the WebSocket `/ws`. Rejects if it cannot listen.
  */
 export async function startApp({ name, version, port, host = '127.0.0.1' }: AppOptions): Promise<App> {
   let healthy = true
@@ -49,7 +49,7 @@ export async function startApp({ name, version, port, host = '127.0.0.1' }: AppO
     if (request.method === 'POST') {
       healthy = value
       answer(response, 200, { name, version, healthy })
-    } else answer(response, 405, { error: 'ask with POST' })
+    } else answer(response, 405, { error: 'use POST' })
   }
 
   const server = http.createServer({ keepAliveTimeout: 5000 }, (request, response) => {
@@ -58,7 +58,7 @@ export async function startApp({ name, version, port, host = '127.0.0.1' }: AppO
     route?.({ name, version, query, request, response })
   })
   const sockets = new WebSocketServer({ server, path: '/ws' })
-  sockets.on('error', () => {}) // It repeats the server's errors, which are handled there.
+  sockets.on('error', () => {}) // ws repeats the errors of the server, which are handled there.
   sockets.on('connection', (socket) => {
     socket.send(`hello from ${name}, version ${version}`)
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))
@@ -79,7 +79,7 @@ export async function startApp({ name, version, port, host = '127.0.0.1' }: AppO
   }
 }
 
-/** Without a URL parser, which would refuse or rewrite what an echo should show as it came. */
+/** Splits a request target by hand: a URL parser would refuse or rewrite targets that the echo must show unchanged. */
 function split(target: string): { pathname: string; query: URLSearchParams } {
   const [pathname = '/', ...query] = target.split('?')
   return { pathname, query: new URLSearchParams(query.join('?')) }
@@ -127,7 +127,7 @@ async function download({ query, response }: Context): Promise<void> {
   const chunks = function* () {
     for (let left = bytes; left > 0; left -= MEGABYTE.length) yield MEGABYTE.subarray(0, left)
   }
-  // It fails only when the client leaves, and then there is nobody to tell.
+  // Fails only if the client leaves, and then no answer can reach it.
   await pipeline(Readable.from(chunks()), response).catch(() => {})
 }
 

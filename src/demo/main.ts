@@ -27,7 +27,7 @@ function readOptions(): { only: string[]; firstPort: number; host: string } {
     const names = APPS.map(({ name }) => name)
     const { only = names, port, host } = values
     for (const name of only) {
-      if (!names.includes(name)) throw new Error(`There is no app ${name}; there are ${names.join(', ')}.`)
+      if (!names.includes(name)) throw new Error(`There is no app ${name}; the apps are ${names.join(', ')}.`)
     }
     const firstPort = Number(port)
     const lastPort = firstPort + APPS.length - 1

@@ -1,7 +1,7 @@
 import { escaped, isPlain } from './log-text.ts'
 import { Output, PIPE_BYTES } from './output.ts'
 
-/** What is known of a request when it has ended. */
+/** Data of one request, complete when the request has ended. */
 export interface AccessRecord {
   /** Milliseconds since the epoch, when the request ended. */
   readonly atMs: number
@@ -10,17 +10,17 @@ export interface AccessRecord {
   readonly host: string
   /** Path and query as sent. */
   readonly target: string
-  /** 499: the client left. */
+  /** Status sent to the client; 499 = the client left before the response. */
   readonly status: number
   /** Body bytes sent to the client. */
   readonly bytes: number
-  /** From the header of the request to the last byte of the answer. */
+  /** From the header of the request to the last byte of the response. */
   readonly durationMs: number
-  /** Of that, waiting for a server below its limit. */
+  /** Part of `durationMs` spent queued for a server below its limit. */
   readonly queueMs: number
-  /** Until the last try had a connection; 0 or nearly where one was open. null = it never had one. */
+  /** Time until the last try had a connection; about 0 if a pooled one was free. null = it had none. */
   readonly connectMs: number | null
-  /** Until the header of the answer was there; null = none came. */
+  /** Time until the header of the response came; null = none came. */
   readonly firstByteMs: number | null
   readonly service: string
   readonly pool: string
@@ -33,19 +33,19 @@ export interface AccessRecord {
   readonly error: string
 }
 
-/** Lines wait this long for others to be written with. */
-const GATHER_MS = 50
-/** So much text is written at once, without waiting. */
-const GATHER_CHARS = 32 * 1024
+/** Max time that a line is buffered, to write several lines at once. */
+const BUFFER_MS = 50
+/** Max length of buffered text; beyond it, the buffer is written at once. */
+const BUFFER_CHARS = 32 * 1024
 
 /**
- * One JSON line a request, gathered for a moment. Lines that nobody reads in time are dropped. The line is put together by
- * hand: a general serializer costs several times as much, on every request.
+ * Writes one JSON line per request, buffered for a moment. Lines are dropped if the reader does not keep up. Lines are
+ * built by hand, because a general serializer would cost several times as much on every request.
  */
 export class AccessLog {
   private readonly output: Output
   private readonly sample: number
-  private readonly gatherChars: number
+  private readonly bufferChars: number
   private pending = ''
   private pendingLines = 0
   private timer: NodeJS.Timeout | null = null
@@ -59,15 +59,15 @@ export class AccessLog {
 
   /**
    * `sample`: the share of requests that are logged, 0 to 1. `file`: a descriptor or a path; 1 is standard output.
-   * `shared`: other processes write there as well.
+   * `shared`: other processes write to the same file, too.
    */
   constructor(sample: number, file: number | string = 1, shared = false) {
     this.sample = sample
     this.output = new Output(file)
-    this.gatherChars = shared && this.output.isPipe ? PIPE_BYTES : GATHER_CHARS
+    this.bufferChars = shared && this.output.isPipe ? PIPE_BYTES : BUFFER_CHARS
   }
 
-  /** Lines that were dropped so far, because nobody read them or the disk took none. */
+  /** Number of lines dropped so far, because they were not read in time or could not be written to the disk. */
   get dropped(): number {
     return this.output.dropped
   }
@@ -75,25 +75,25 @@ export class AccessLog {
   log(record: AccessRecord): void {
     if (this.sample < 1 && Math.random() >= this.sample) return
     const line = lineOf(record)
-    if (this.pending.length + line.length > this.gatherChars) this.write()
+    if (this.pending.length + line.length > this.bufferChars) this.write()
     this.pending += line
     this.pendingLines++
-    this.timer ??= setTimeout(this.write, GATHER_MS)
+    this.timer ??= setTimeout(this.write, BUFFER_MS)
   }
 
-  /** Writes what is pending; for the end of the process. */
+  /** Writes the buffered lines; call it before the process ends. */
   close(): void {
     this.write()
     this.output.flush()
   }
 }
 
-/** The line of a record: valid JSON whatever its texts are, and none of them adds a line or a control character. */
+/** Formats a record as a line: valid JSON for any texts, which can add neither a line break nor a control character. */
 export function lineOf(record: AccessRecord): string {
   const { client, method, host, target, service, pool, version, server, requestId, traceId, error } = record
-  // One look at all texts together costs half of what eleven looks do.
+  // Checking all texts at once costs half as much as eleven checks.
   const texts = `${client}${method}${host}${target}${service}${pool}${version}${server}${requestId}${traceId}${error}`
-  return composed(isPlain(texts) ? record : withTextsEscaped(record))
+  return format(isPlain(texts) ? record : withTextsEscaped(record))
 }
 
 function withTextsEscaped(record: AccessRecord): AccessRecord {
@@ -104,12 +104,12 @@ function withTextsEscaped(record: AccessRecord): AccessRecord {
   return Object.fromEntries(entries) as AccessRecord
 }
 
-function composed(record: AccessRecord): string {
+function format(record: AccessRecord): string {
   const { client, method, host, target, service, pool, version, server, requestId, traceId, error } = record
   return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
 }
 
-/** To the microsecond. */
+/** Rounds to the microsecond. */
 function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000
 }

@@ -1,20 +1,20 @@
 import type { RetryCount, SeriesReport } from '../model/messages.ts'
 import { Histogram } from './histogram.ts'
 
-/** Status codes are three digits; everything else counts as 0. */
+/** Status codes have three digits; any other status counts as 0. */
 const CODES = 1_000
-/** How long counts are kept that no table names any more: long enough to be scraped once again. */
+/** Time for which series that no table names any more are kept: long enough to be scraped once more. */
 const KEPT_MS = 5 * 60_000
 
-/** What one service, pool and version answered. Counts since the start. */
+/** Counts of the responses of one service, pool and version since the start. */
 export class Series {
   readonly key: string
   readonly service: string
   readonly pool: string
   readonly version: string
-  /** Counted since it was last reported. */
-  isNews = false
-  // Most services of many are asked rarely, if ever: there is nothing here until they are.
+  /** Whether anything was counted since the last report. */
+  hasNews = false
+  // Allocated with the first count: of many services, most get few requests or none.
   private codes: Float64Array | null = null
   private durations: Histogram | null = null
   private readonly onNews: (series: Series) => void
@@ -34,12 +34,12 @@ export class Series {
     this.durations ??= new Histogram()
     this.codes[code] = (this.codes[code] as number) + 1
     this.durations.observe(seconds)
-    if (this.isNews) return
-    this.isNews = true
+    if (this.hasNews) return
+    this.hasNews = true
     this.onNews(this)
   }
 
-  /** null = nothing was counted. */
+  /** Totals; null = nothing was counted. */
   report(): SeriesReport | null {
     const { service, pool, version, durations } = this
     if (this.codes === null || durations === null) return null
@@ -50,14 +50,14 @@ export class Series {
     return { service, pool, version, codes, buckets: [...durations.buckets], sumSeconds: durations.sumSeconds }
   }
 
-  /** Begins anew. */
+  /** Resets all counts to zero. */
   reset(): void {
     this.codes = null
     this.durations = null
   }
 }
 
-/** What has been counted, as `Report` has it. */
+/** The counts in a `Report`. */
 export interface CountsReport {
   readonly whole: boolean
   readonly series: readonly SeriesReport[]
@@ -66,13 +66,13 @@ export interface CountsReport {
 }
 
 /**
- * All counters of a data plane. Series outlive the tables that use them: totals never go back. Those that no table names
- * any more are handed over after a while: whoever they are reported to has their totals then.
+ * All counters of a data plane. Series outlive the tables that use them, so totals never decrease. A series that no
+ * table has named for a while is ended: the receiver of the reports keeps its totals from then on.
  */
 export class Counters {
   private readonly series = new Map<string, Series>()
   private readonly ofService = new Map<string, Set<Series>>()
-  /** Series that no table names any more, and since when (monotonic ms). */
+  /** Series that no table names any more, with the time since when (monotonic ms), oldest first. */
   private readonly unused = new Map<Series, number>()
   private readonly retries = new Map<string, { service: string; reason: string; count: number }>()
   private news: Series[] = []
@@ -80,7 +80,7 @@ export class Counters {
   private readonly now: () => number
   private readonly onNews = (series: Series): void => {
     this.news.push(series)
-    // One that was handed over is counted in again by what had begun before.
+    // A request that began before the series was ended may still count in it.
     if (!this.series.has(series.key)) this.add(series)
   }
 
@@ -101,7 +101,7 @@ export class Counters {
     return series
   }
 
-  /** The table is about to name the series of a service anew, or not at all. */
+  /** Marks all series of a service as unused. The next table calls `seriesFor` for those that it still names. */
   forget(service: string): void {
     const now = this.now()
     for (const series of this.ofService.get(service) ?? []) if (!this.unused.has(series)) this.unused.set(series, now)
@@ -115,19 +115,19 @@ export class Counters {
     this.newRetries.add(key)
   }
 
-  /** `whole`: everything; otherwise what has changed since the last report. */
+  /** Returns all counts (`whole`), or those that have changed since the last report. */
   report(whole: boolean): CountsReport {
     const news = whole ? [...this.series.values()] : this.news
     const series = news.flatMap((entry) => entry.report() ?? [])
     const retries = [...(whole ? this.retries.keys() : this.newRetries)].flatMap((key) => this.retries.get(key) ?? [])
-    for (const entry of this.news) entry.isNews = false
+    for (const entry of this.news) entry.hasNews = false
     this.news = []
     this.newRetries = new Set()
-    return { whole, series, retries: retries.map((entry) => ({ ...entry })), ended: this.handOver() }
+    return { whole, series, retries: retries.map((entry) => ({ ...entry })), ended: this.endUnused() }
   }
 
-  /** Ends what no table has named for a while; its totals have been reported. */
-  private handOver(): string[] {
+  /** Ends the series that no table has named for a while. Their totals have been reported. Returns their keys. */
+  private endUnused(): string[] {
     const before = this.now() - KEPT_MS
     const ended: string[] = []
     // Oldest first.
@@ -153,7 +153,7 @@ export class Counters {
   }
 }
 
-/** Identity of a series. */
+/** Key that identifies a series. */
 export function seriesKey({ service, pool, version }: Pick<SeriesReport, 'service' | 'pool' | 'version'>): string {
   return `${service}/${pool}/${version}`
 }

@@ -1,33 +1,33 @@
 import { constants, fstatSync, openSync, type Stats, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 
-/** So much waits for a reader that does not keep up; what comes on top is dropped. */
+/** Max text that waits for a slow reader; more is dropped. */
 const MAX_PENDING_BYTES = 1024 * 1024
-/** How often a full pipe is tried again. A pipe holds 64 KiB, so this allows for 12 MiB a second. */
+/** Interval between writes to a full pipe. A pipe holds 64 KiB, so this allows for 12 MiB per second. */
 const RETRY_MS = 5
-/** How long a reader may take to make room at the end of the process. */
+/** Max time to wait for the reader at the end of the process. */
 const FLUSH_MS = 200
-/** What a socket's stream may have pending. */
+/** Max bytes that the stream of a socket may buffer. */
 const SOCKET_BYTES = 64 * 1024
-/** Several processes may write this to one pipe at once and stay apart, PIPE_BUF of pipe(7). */
+/** Max bytes of a write to a pipe that the system does not mix with writes of other processes: PIPE_BUF of pipe(7). */
 export const PIPE_BYTES = 4_096
 
-/** Takes as many of these bytes as there is room for now. Throws what writing throws. */
+/** Writes as many bytes as there is room for, without waiting. Returns their number. Throws errors of writing. */
 type Sink = (bytes: Buffer) => number
 
 interface Piece {
   bytes: Buffer
   readonly lines: number
-  /** Some of it is written. */
-  isBegun: boolean
+  /** Whether a part of it is written. */
+  isStarted: boolean
 }
 
 /**
- * Writes text to a descriptor or a file without ever waiting for whoever reads it: a bounded amount is pending, the rest is
- * dropped and counted. A blocking write would hold up the event loop, or in a thread of libuv's the end of the process.
+ * Writes text to a descriptor or a file without ever waiting for the reader: a bounded amount is buffered, the rest is
+ * dropped and counted. A blocking write would block the event loop or, in a libuv thread, the end of the process.
  */
 export class Output {
-  /** No file: what several processes write there is mixed, except for pieces of at most `PIPE_BYTES`. */
+  /** Not a file: writes of several processes may be mixed, except for pieces of at most `PIPE_BYTES`. */
   readonly isPipe: boolean
   private readonly sink: Sink
   private readonly onRecovered: ((dropped: number) => void) | undefined
@@ -36,10 +36,10 @@ export class Output {
   private timer: NodeJS.Timeout | null = null
   private droppedLines = 0
   private toldLines = 0
-  /** The last write broke off within a line. */
+  /** Whether the last write stopped in the middle of a line. */
   private isTorn = false
 
-  /** `onRecovered`: called when text is taken again after lines were dropped, with how many. */
+  /** `onRecovered`: called when text can be written again after lines were dropped, with their number. */
   constructor(to: number | string, onRecovered?: (dropped: number) => void) {
     const fd = typeof to === 'number' ? to : openSync(to, 'a')
     const stats = statsOf(fd)
@@ -48,24 +48,24 @@ export class Output {
     this.onRecovered = onRecovered
   }
 
-  /** Lines that were dropped so far. */
+  /** Number of lines dropped so far. */
   get dropped(): number {
     return this.droppedLines
   }
 
-  /** Writes whole lines. */
+  /** Writes whole lines. `lines`: their number. */
   write(text: string, lines = 1): void {
     const bytes = Buffer.from(text)
     if (this.pendingBytes + bytes.length > MAX_PENDING_BYTES) {
       this.droppedLines += lines
       return
     }
-    this.pending.push({ bytes, lines, isBegun: false })
+    this.pending.push({ bytes, lines, isStarted: false })
     this.pendingBytes += bytes.length
     if (this.timer === null) this.drain()
   }
 
-  /** For the end of the process: waits a moment for room, then drops what is left. */
+  /** Writes everything for the end of the process: waits up to `FLUSH_MS` for room, then gives up on the rest. */
   flush(): void {
     const until = performance.now() + FLUSH_MS
     this.drain()
@@ -92,18 +92,18 @@ export class Output {
     this.onRecovered?.(dropped)
   }
 
-  /** Whether nothing is left of it: written, or dropped because nobody can take it. */
+  /** Writes the first piece. Returns whether it is done: written completely, or dropped because of an error. */
   private writeFirst(first: Piece): boolean {
     try {
       if (this.isTorn) this.isTorn = this.sink(Buffer.from('\n')) === 0
       const taken = this.isTorn ? 0 : this.sink(first.bytes)
       this.pendingBytes -= taken
-      first.isBegun ||= taken > 0
+      first.isStarted ||= taken > 0
       first.bytes = first.bytes.subarray(taken)
       return first.bytes.length === 0
     } catch {
-      // The reader has gone, the disk is full or broken: the next lines may fare better, these do not wait for it.
-      this.isTorn ||= first.isBegun
+      // The reader is gone, or the disk is full or broken. This piece is dropped; the next one is tried again.
+      this.isTorn ||= first.isStarted
       this.pendingBytes -= first.bytes.length
       this.droppedLines += first.lines
       this.toldLines += first.lines
@@ -121,7 +121,7 @@ function statsOf(fd: number): Stats | null {
 }
 
 function sinkFor(fd: number, stats: Stats | null): Sink {
-  // A file takes everything at once, or fails.
+  // A write to a file is complete, or fails.
   if (stats === null || stats.isFile()) return (bytes) => writeSync(fd, bytes)
   const own = reopened(fd)
   if (own !== null) return (bytes) => withoutWaiting(own, bytes)
@@ -129,8 +129,8 @@ function sinkFor(fd: number, stats: Stats | null): Sink {
 }
 
 /**
- * The same pipe or terminal, opened anew so that only our own end of it does not block: the flag belongs to what several
- * processes may share. null = the system does not let us, as for sockets.
+ * Opens the same pipe or terminal again, non-blocking: O_NONBLOCK belongs to the open file description, and setting it
+ * on `fd` would affect other processes that share it. null = not possible, as for sockets.
  */
 function reopened(fd: number): number | null {
   if (process.platform !== 'linux') return null
@@ -150,7 +150,7 @@ function withoutWaiting(fd: number, bytes: Buffer): number {
   }
 }
 
-/** A stream over a socket (such as journald's), which does not block, and queues by itself. */
+/** Sink over a socket (such as journald's): a Node stream, which does not block and has a buffer of its own. */
 function socketSink(fd: number): Sink {
   const socket = new Socket({ fd, readable: false, writable: true })
   socket.unref()

@@ -9,11 +9,11 @@ import type { Totals, Vitals } from '../model/messages.ts'
 import type { ServerState } from '../model/state.ts'
 import { REQUEST_BUCKETS_SECONDS } from './histogram.ts'
 
-/** What an instance exposes, at the moment of a scrape. */
-export interface Snapshot {
+/** Data of an instance at the moment of a scrape. */
+export interface MetricsSnapshot {
   readonly report: Totals
   readonly revision: number
-  /** What each instance of the fleet that lives has in force. */
+  /** The revision in force at each live instance of the fleet. */
   readonly applied: readonly { readonly instance: string; readonly revision: number }[]
   readonly applyLagMs: number
   readonly storeUp: boolean
@@ -34,7 +34,7 @@ export interface Snapshot {
     readonly up: boolean
     readonly ejected: boolean
     readonly inFlight: number
-    /** How long the last probe took; null where there was none. */
+    /** Duration of the last probe; null = there was none. */
     readonly probeMs: number | null
   }[]
 }
@@ -43,24 +43,24 @@ type Labels = Readonly<Record<string, string | number>>
 interface Sample {
   readonly labels: Labels
   readonly value: number
-  /** Where it is not the metric's own name: the parts of a histogram. */
+  /** Name if it differs from the metric's own, as for the parts of a histogram. */
   readonly name?: string
 }
 
-/** A metric whose values are read from elsewhere when it is scraped, instead of being kept twice. */
+/** A metric whose values are read from the snapshot when it is scraped, instead of being stored a second time. */
 class ReadMetric {
   readonly name: string
   private readonly help: string
   private readonly type: 'counter' | 'gauge' | 'histogram'
-  private readonly read: (snapshot: Snapshot) => readonly Sample[]
-  private readonly snapshot: () => Snapshot
+  private readonly read: (snapshot: MetricsSnapshot) => readonly Sample[]
+  private readonly snapshot: () => MetricsSnapshot
 
   constructor(
     type: 'counter' | 'gauge' | 'histogram',
     name: string,
     help: string,
-    snapshot: () => Snapshot,
-    read: (snapshot: Snapshot) => readonly Sample[],
+    snapshot: () => MetricsSnapshot,
+    read: (snapshot: MetricsSnapshot) => readonly Sample[],
   ) {
     this.type = type
     this.name = name
@@ -80,7 +80,7 @@ class ReadMetric {
   }
 
   reset(): void {
-    // Counts belong to the proxy halves.
+    // The counts belong to the data planes, and cannot be reset from here.
   }
 }
 
@@ -90,11 +90,11 @@ const STATES: readonly ServerState[] = ['ready', 'drain', 'maint']
 export class Exposition {
   readonly contentType: string
   private readonly registry = new Registry()
-  private readonly take: () => Promise<Snapshot>
-  private current: Snapshot | null = null
+  private readonly takeSnapshot: () => Promise<MetricsSnapshot>
+  private current: MetricsSnapshot | null = null
 
-  constructor(take: () => Promise<Snapshot>) {
-    this.take = take
+  constructor(takeSnapshot: () => Promise<MetricsSnapshot>) {
+    this.takeSnapshot = takeSnapshot
     this.contentType = this.registry.contentType
     collectDefaultMetrics({ register: this.registry, prefix: 'cutover_' })
     this.counter('requests_total', 'Requests answered, by status code.', ({ report }) =>
@@ -102,84 +102,97 @@ export class Exposition {
         Object.entries(codes).map(([code, value]) => ({ labels: { service, pool, version, code }, value })),
       ),
     )
-    this.add('histogram', 'request_duration_seconds', 'From the request to the end of the response.', durations)
-    this.counter('retries_total', 'Requests sent again to another server, by what had gone wrong.', ({ report }) =>
-      report.retries.map(({ service, reason, count }) => ({ labels: { service, reason }, value: count })),
+    this.add(
+      'histogram',
+      'request_duration_seconds',
+      'Time from the header of the request to the end of the response.',
+      durations,
     )
-    this.gauge('requests_in_flight', 'Requests and tunnels under way.', ({ servers }) =>
+    this.counter(
+      'retries_total',
+      'Requests sent again, by the reason for which the previous try failed.',
+      ({ report }) =>
+        report.retries.map(({ service, reason, count }) => ({ labels: { service, reason }, value: count })),
+    )
+    this.gauge('requests_in_flight', 'Requests and tunnels in flight.', ({ servers }) =>
       servers.map(({ service, pool, server, inFlight }) => ({ labels: { service, pool, server }, value: inFlight })),
     )
-    this.gauge('queued_requests', 'Requests waiting for a server that has reached its limit.', ({ report, services }) =>
-      services.map((service) => ({ labels: { service }, value: report.queued[service] ?? 0 })),
+    this.gauge(
+      'queued_requests',
+      'Requests queued because all servers have reached their limits.',
+      ({ report, services }) =>
+        services.map((service) => ({ labels: { service }, value: report.queued[service] ?? 0 })),
     )
-    this.gauge('server_up', 'Whether health checks have found the server up, and it is not ejected.', ({ servers }) =>
+    this.gauge('server_up', '1 if health checks have found the server up and it is not ejected.', ({ servers }) =>
       servers.map(({ service, pool, server, up }) => ({ labels: { service, pool, server }, value: up ? 1 : 0 })),
     )
-    this.gauge('server_ejected', 'Whether the server gets no requests because too many failed there.', ({ servers }) =>
+    this.gauge('server_ejected', '1 if the server gets no requests because too many failed there.', ({ servers }) =>
       servers.map(({ service, pool, server, ejected }) => ({
         labels: { service, pool, server },
         value: ejected ? 1 : 0,
       })),
     )
-    this.gauge('server_state', 'The state set by people: 1 for the one it is in.', ({ servers }) =>
+    this.gauge('server_state', 'State set by people: 1 for the current one, 0 for the others.', ({ servers }) =>
       servers.flatMap(({ service, pool, server, state }) =>
         STATES.map((each) => ({ labels: { service, pool, server, state: each }, value: each === state ? 1 : 0 })),
       ),
     )
-    this.gauge('probe_duration_seconds', 'How long the last health check of the server took.', ({ servers }) =>
+    this.gauge('probe_duration_seconds', 'Duration of the last health check of the server.', ({ servers }) =>
       servers.flatMap(({ service, pool, server, probeMs }) =>
         probeMs === null ? [] : [{ labels: { service, pool, server }, value: probeMs / 1_000 }],
       ),
     )
-    this.gauge('split_percent', 'Share of requests per pool.', ({ splits }) =>
+    this.gauge('split_percent', 'Share of requests per pool, in percent.', ({ splits }) =>
       splits.map(({ service, pool, percent }) => ({ labels: { service, pool }, value: percent })),
     )
     this.gauge('revision', 'Revision of the state.', ({ revision }) => [{ labels: {}, value: revision }])
-    this.gauge('applied_revision', 'Revision that each instance has in force in all its workers.', ({ applied }) =>
+    this.gauge('applied_revision', 'Revision in force in all workers of each instance.', ({ applied }) =>
       applied.map(({ instance, revision }) => ({ labels: { instance }, value: revision })),
     )
     this.gauge(
       'apply_lag_seconds',
-      'How long it took until all workers had the last change in force; while they have not, for how long it is due.',
+      'Time until all workers had the last change in force; until then, the time since the change.',
       ({ applyLagMs }) => [{ labels: {}, value: applyLagMs / 1_000 }],
     )
-    this.gauge('store_up', 'Whether the store can be reached.', ({ storeUp }) => [
-      { labels: {}, value: storeUp ? 1 : 0 },
-    ])
-    this.gauge('store_writable', 'Whether the store takes changes, found by trying now and then.', (snapshot) => [
+    this.gauge('store_up', '1 if the store can be reached.', ({ storeUp }) => [{ labels: {}, value: storeUp ? 1 : 0 }])
+    this.gauge('store_writable', '1 if the store takes changes, as found by trying from time to time.', (snapshot) => [
       { labels: {}, value: snapshot.storeWritable ? 1 : 0 },
     ])
-    this.counter('store_reloads_total', 'Times the whole state was read anew: the feed had a gap.', (snapshot) => [
-      { labels: {}, value: snapshot.storeCounts.reloads },
-    ])
+    this.counter(
+      'store_reloads_total',
+      'Number of times the whole state was read again because of a gap in the feed.',
+      (snapshot) => [{ labels: {}, value: snapshot.storeCounts.reloads }],
+    )
     this.counter(
       'store_restores_total',
-      'Times an emptied or damaged store was filled again from here.',
+      'Number of times this instance restored an emptied or damaged store.',
       (snapshot) => [{ labels: {}, value: snapshot.storeCounts.restores }],
     )
-    this.counter('store_lost_revisions_total', 'Revisions that the store has lost, as in a fail-over.', (snapshot) => [
-      { labels: {}, value: snapshot.storeCounts.lostRevisions },
-    ])
+    this.counter(
+      'store_lost_revisions_total',
+      'Revisions that the store has lost, for example in a failover.',
+      (snapshot) => [{ labels: {}, value: snapshot.storeCounts.lostRevisions }],
+    )
     this.gauge(
       'overrides',
-      'What is overridden on this instance alone, while the store is away or takes no changes.',
+      'Overrides in force on this instance only, while the store is away or takes no changes.',
       ({ overrides }) => [{ labels: {}, value: overrides }],
     )
-    this.counter('worker_restarts_total', 'Workers that have ended unexpectedly.', ({ workerRestarts }) => [
+    this.counter('worker_restarts_total', 'Number of workers that have ended unexpectedly.', ({ workerRestarts }) => [
       { labels: {}, value: workerRestarts },
     ])
     this.counter(
       'access_log_dropped_total',
-      'Lines of the access log that were dropped: nobody read them in time, or the disk took none.',
+      'Lines of the access log dropped because they were not read in time or could not be written.',
       ({ accessLogDropped }) => [{ labels: {}, value: accessLogDropped }],
     )
-    this.gauge('worker_cpu_percent', 'CPU of each process, of one core.', (snapshot) =>
+    this.gauge('worker_cpu_percent', 'CPU usage of each process, in percent of one core.', (snapshot) =>
       eachProcess(snapshot, ({ cpuPercent }) => cpuPercent),
     )
     this.gauge('worker_memory_bytes', 'Resident memory of each process.', (snapshot) =>
       eachProcess(snapshot, ({ memoryBytes }) => memoryBytes),
     )
-    this.gauge('worker_event_loop_delay_seconds', 'How late timers of each process are, 99th percentile.', (snapshot) =>
+    this.gauge('worker_event_loop_delay_seconds', 'Delay of timers in each process, 99th percentile.', (snapshot) =>
       eachProcess(snapshot, ({ eventLoopDelayMs }) => eventLoopDelayMs / 1_000),
     )
     this.gauge('connections', 'Open connections of clients.', ({ report, admin }) => [
@@ -188,7 +201,7 @@ export class Exposition {
     ])
     this.counter(
       'admin_connections_refused_total',
-      'Connections of the admin API that were closed because there were more than admin.connections.',
+      'Connections to the admin API closed because admin.connections were open already.',
       ({ admin }) => [{ labels: {}, value: admin.refusedConnections }],
     )
     this.counter('admin_wrong_tokens_total', 'Requests to the admin API with an unknown token.', ({ admin }) => [
@@ -197,15 +210,15 @@ export class Exposition {
   }
 
   async text(): Promise<string> {
-    this.current = await this.take()
+    this.current = await this.takeSnapshot()
     return this.registry.metrics()
   }
 
-  private counter(name: string, help: string, read: (snapshot: Snapshot) => readonly Sample[]): void {
+  private counter(name: string, help: string, read: (snapshot: MetricsSnapshot) => readonly Sample[]): void {
     this.add('counter', name, help, read)
   }
 
-  private gauge(name: string, help: string, read: (snapshot: Snapshot) => readonly Sample[]): void {
+  private gauge(name: string, help: string, read: (snapshot: MetricsSnapshot) => readonly Sample[]): void {
     this.add('gauge', name, help, read)
   }
 
@@ -213,9 +226,9 @@ export class Exposition {
     type: 'counter' | 'gauge' | 'histogram',
     name: string,
     help: string,
-    read: (snapshot: Snapshot) => readonly Sample[],
+    read: (snapshot: MetricsSnapshot) => readonly Sample[],
   ): void {
-    const snapshot = (): Snapshot => {
+    const snapshot = (): MetricsSnapshot => {
       if (this.current === null) throw new Error('scraped before a snapshot was taken')
       return this.current
     }
@@ -224,12 +237,12 @@ export class Exposition {
   }
 }
 
-function eachProcess({ processes }: Snapshot, value: (vitals: Vitals) => number): readonly Sample[] {
+function eachProcess({ processes }: MetricsSnapshot, value: (vitals: Vitals) => number): readonly Sample[] {
   return processes.map((each) => ({ labels: { role: each.role, pid: each.pid }, value: value(each) }))
 }
 
 /** Cumulative buckets, sum and count of every series, as Prometheus wants a histogram. */
-function durations({ report }: Snapshot): readonly Sample[] {
+function durations({ report }: MetricsSnapshot): readonly Sample[] {
   const name = 'cutover_request_duration_seconds'
   return report.series.flatMap(({ service, pool, version, buckets, sumSeconds }) => {
     const labels = { service, pool, version }

@@ -3,10 +3,10 @@ import type { Vitals } from '../model/messages.ts'
 
 const RESOLUTION_MS = 20
 const NS_PER_MS = 1e6
-/** Looked at more often than this, the figures would say nothing. */
-const LEAST_SPAN_MS = 200
+/** Min time between two measurements: figures over a shorter time would be meaningless. */
+const MIN_SPAN_MS = 200
 
-/** What this process costs. */
+/** Measures CPU, memory and event loop delay of this process. */
 export class VitalsMeter {
   private readonly delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   private cpu = process.cpuUsage()
@@ -22,11 +22,11 @@ export class VitalsMeter {
     this.delays.enable()
   }
 
-  /** The figures since the last look; looks that follow closely on one another see the same. */
+  /** Figures since the previous call; a call within `MIN_SPAN_MS` gets the same figures again. */
   read(): Vitals {
     const now = performance.now()
     const spanMs = now - this.at
-    if (spanMs < LEAST_SPAN_MS) return this.last
+    if (spanMs < MIN_SPAN_MS) return this.last
     const { user, system } = process.cpuUsage(this.cpu)
     const lateMs = Math.max(0, this.delays.percentile(99) / NS_PER_MS - RESOLUTION_MS)
     this.cpu = process.cpuUsage()

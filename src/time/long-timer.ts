@@ -1,9 +1,9 @@
-/** The longest time that Node's own timers wait; asked for more, they fire at once. */
+/** Max delay of Node's own timers; with a longer delay they fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
- * A timer for any time, by the monotonic clock. For times that are computed: those that a configuration gives are bounded
- * (`config/units.ts`), and fit into Node's own timers.
+ * A timer for any delay, by the monotonic clock. Needed only for computed delays: durations of a configuration are
+ * bounded (`config/units.ts`) and fit into Node's own timers.
  */
 export class LongTimer {
   private readonly due: number
@@ -11,7 +11,7 @@ export class LongTimer {
   private readonly maxMs: number
   private timer: NodeJS.Timeout
 
-  /** Calls `onDue` once, `delayMs` from now. `maxMs`: of one timer of Node. */
+  /** Calls `onDue` once, `delayMs` from now. `maxMs`: max delay of a single Node timer. */
   constructor(delayMs: number, onDue: () => void, maxMs = MAX_TIMER_MS) {
     this.maxMs = maxMs
     this.due = performance.now() + delayMs
@@ -19,7 +19,7 @@ export class LongTimer {
     this.timer = this.wait()
   }
 
-  /** Does not keep the process alive. */
+  /** Stops the timer from keeping the process alive. */
   unref(): this {
     this.timer.unref()
     return this
@@ -31,11 +31,14 @@ export class LongTimer {
 
   private wait(): NodeJS.Timeout {
     const leftMs = Math.max(0, this.due - performance.now())
-    return setTimeout(() => this.look(), Math.min(this.maxMs, Math.ceil(leftMs)))
+    return setTimeout(() => this.check(), Math.min(this.maxMs, Math.ceil(leftMs)))
   }
 
-  /** A timer of Node may be a little early: it counts from when the event loop last looked at the clock. */
-  private look(): void {
+  /**
+   * Waits on if it is not time yet. Node's timers may be early: they count from the event loop's last reading of the
+   * clock.
+   */
+  private check(): void {
     if (performance.now() >= this.due) {
       this.onDue()
       return

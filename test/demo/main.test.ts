@@ -60,7 +60,7 @@ test('names the port that is taken, and exits with 1', async () => {
 })
 
 test.each([
-  [['--only', 'red1'], /no app red1; there are blue1, blue2, green1, green2/],
+  [['--only', 'red1'], /no app red1; the apps are blue1, blue2, green1, green2/],
   [['--port', '0'], /0 is not a usable port/],
   [['--nonsense'], /nonsense/],
 ])('%j is refused with 2', async (args, message) => {

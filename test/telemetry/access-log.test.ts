@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type AccessRecord, lineOf } from '../../src/telemetry/access-log.ts'
 
-/** Text as an attacker would choose it: what ends a string, a line or a terminal's sanity, between whatever else there is. */
+/** Hostile text: characters that end a string or a line or control a terminal, mixed with arbitrary text. */
 const hostile = fc
   .array(
     fc.oneof(
@@ -51,7 +51,7 @@ const PLAIN: AccessRecord = {
   error: '',
 }
 
-/** Hostile values for every text that a record has. */
+/** Hostile or plain values for every text of a record. */
 const texts = fc.record(
   Object.fromEntries(
     Object.entries(PLAIN)
@@ -60,7 +60,7 @@ const texts = fc.record(
   ),
 )
 
-test('a line parses as JSON and gives every text back, whatever is in it', () => {
+test('a line with any texts parses as JSON and gives every text back', () => {
   fc.assert(
     fc.property(texts, (given) => {
       const line = lineOf({ ...PLAIN, ...given })
@@ -74,7 +74,7 @@ test('a line parses as JSON and gives every text back, whatever is in it', () =>
   )
 })
 
-test('a line has no control character in it, C0, DEL or C1, no line separator, and no mark that turns the text around', () => {
+test('a line contains no control character (C0, DEL, C1), no line separator and no mark that changes text direction', () => {
   fc.assert(
     fc.property(texts, (given) => {
       const line = lineOf({ ...PLAIN, ...given }).slice(0, -1)

@@ -3,7 +3,7 @@ import { Counters } from '../../src/telemetry/counters.ts'
 
 const MINUTE_MS = 60_000
 
-/** Counters with a clock that the test moves on. */
+/** Counters with a clock that the test sets. */
 function counters() {
   const clock = { nowMs: 0 }
   return { clock, all: new Counters(() => clock.nowMs) }
@@ -11,7 +11,7 @@ function counters() {
 
 const versions = (report: ReturnType<Counters['report']>) => report.series.map(({ version }) => version)
 
-test('a report says what has changed since the last one, with its totals; a whole one says everything', () => {
+test('a report has the totals of what has changed since the last report; a whole report has all totals', () => {
   const { all } = counters()
   const [one, two] = [all.seriesFor('shop', 'blue', '1'), all.seriesFor('shop', 'blue', '2')]
   one.observe(200, 0.1)
@@ -29,7 +29,7 @@ test('a report says what has changed since the last one, with its totals; a whol
   ])
 })
 
-test('a series that no table names any more is ended after a while, and begins anew when it is counted again', () => {
+test('a series that no table names any more is ended after a while, and starts at zero if it is counted again', () => {
   const { clock, all } = counters()
   const old = all.seriesFor('shop', 'blue', '1')
   old.observe(200, 0.1)
@@ -41,12 +41,12 @@ test('a series that no table names any more is ended after a while, and begins a
   clock.nowMs = 10 * MINUTE_MS
   expect(all.report(false)).toMatchObject({ series: [], ended: ['shop/blue/1'] })
   expect(all.report(true)).toMatchObject({ series: [], ended: [] })
-  // What was under way all the time.
+  // A request that was in flight all the time.
   old.observe(200, 0.1)
   expect(all.report(false)).toMatchObject({ series: [{ version: '1', codes: { 200: 1 } }] })
 })
 
-test('a series that a table names again goes on', () => {
+test('a series that a table names again keeps its totals', () => {
   const { clock, all } = counters()
   all.seriesFor('shop', 'blue', '1').observe(200, 0.1)
   all.forget('shop')

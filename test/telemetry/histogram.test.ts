@@ -3,12 +3,12 @@ import { Counters } from '../../src/telemetry/counters.ts'
 import { Histogram, REQUEST_BUCKETS_SECONDS } from '../../src/telemetry/histogram.ts'
 
 describe('a histogram', () => {
-  test('has bounds that grow, and a bucket more', () => {
+  test('has increasing bounds and one more bucket than bounds', () => {
     expect([...REQUEST_BUCKETS_SECONDS].sort((a, b) => a - b)).toEqual(REQUEST_BUCKETS_SECONDS)
     expect(new Histogram().buckets).toHaveLength(REQUEST_BUCKETS_SECONDS.length + 1)
   })
 
-  test('puts a duration into the first bucket whose bound is not below it, as Prometheus’ `le` says', () => {
+  test('counts a duration in the first bucket whose bound is not below it, as Prometheus’ `le` requires', () => {
     for (const [i, bound] of REQUEST_BUCKETS_SECONDS.entries()) {
       const histogram = new Histogram()
       histogram.observe(bound)
@@ -18,7 +18,7 @@ describe('a histogram', () => {
     }
   })
 
-  test('takes what is out of all bounds, and adds up', () => {
+  test('counts durations beyond all bounds, and sums all durations', () => {
     const histogram = new Histogram()
     for (const seconds of [0, 1e-9, 31, 1e6]) histogram.observe(seconds)
     expect([histogram.buckets[0], histogram.buckets.at(-1)]).toEqual([2, 2])
@@ -43,7 +43,7 @@ describe('counters', () => {
     expect(series[1]).toMatchObject({ version: '2', codes: { 200: 1 } })
   })
 
-  test('are the same ones for the same names, so that totals never go back', () => {
+  test('are the same for the same names, so that totals never decrease', () => {
     const counters = new Counters()
     counters.seriesFor('shop', 'blue', '1').observe(200, 0.1)
     expect(counters.seriesFor('shop', 'blue', '1')).toBe(counters.seriesFor('shop', 'blue', '1'))
@@ -51,13 +51,13 @@ describe('counters', () => {
     expect(counters.report(true).series[0]?.codes).toEqual({ 200: 2 })
   })
 
-  test('a series without an answer is not reported', () => {
+  test('a series without a response is not reported', () => {
     const counters = new Counters()
     counters.seriesFor('', '', '')
     expect(counters.report(true).series).toEqual([])
   })
 
-  test.each([0, -1, 1_000, 70_000, Number.NaN])('a status that is none counts as 0 (%d)', (status) => {
+  test.each([0, -1, 1_000, 70_000, Number.NaN])('an invalid status counts as 0 (%d)', (status) => {
     const counters = new Counters()
     counters.seriesFor('a', 'b', 'c').observe(status, 1)
     expect(counters.report(true).series[0]?.codes).toEqual({ 0: 1 })
@@ -76,7 +76,7 @@ describe('counters', () => {
     ])
   })
 
-  test('a report is a copy: what is counted later does not change it', () => {
+  test('a report is a copy that later counts do not change', () => {
     const counters = new Counters()
     const series = counters.seriesFor('a', 'b', 'c')
     series.observe(200, 1)

@@ -25,9 +25,9 @@ function opened(path: string, flags: number): number {
 }
 
 interface Pipe {
-  /** Its blocking end, as a process inherits it. */
+  /** The write end, blocking, as a process would inherit it. */
   readonly writeEnd: number
-  /** All that is in it now. */
+  /** Returns everything that is in the pipe now. */
   read(): string
 }
 
@@ -50,12 +50,12 @@ function pipe(): Pipe {
   return { writeEnd, read }
 }
 
-/** A line of about a kilobyte that tells which one it is. */
+/** A line of about a kilobyte with its number. */
 function line(number: number): string {
   return `${JSON.stringify({ number, text: 'x'.repeat(1_000) })}\n`
 }
 
-test('a pipe that nobody reads holds nothing up: a bounded amount waits, the rest is dropped, counted and told', async () => {
+test('an unread pipe blocks nothing: a bounded amount is buffered, the rest is dropped, counted and reported', async () => {
   const { writeEnd, read } = pipe()
   let recovered: number | null = null
   const output = new Output(writeEnd, (dropped) => {
@@ -83,7 +83,7 @@ test('a pipe that nobody reads holds nothing up: a bounded amount waits, the res
   expect([numbers[0], numbers.at(-1)]).toEqual([0, 5_000])
 })
 
-test('a reader that has gone, and a full disk, hold nothing up; their lines are counted as dropped', () => {
+test('a closed reader and a full disk block nothing, and their lines are counted as dropped', () => {
   const path = join(folder, 'gone')
   execFileSync('mkfifo', [path])
   const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
