@@ -1,0 +1,81 @@
+import { CONTENT_LENGTH, TRANSFER_ENCODING } from './field-names.ts'
+import type { Fields } from './fields.ts'
+import { BAD_LENGTH, CODING_IN_1_0, LENGTH_AND_CODING, type Refusal, TWO_LENGTHS, UNKNOWN_CODING } from './refusal.ts'
+
+/** How the end of a body is told. `close`: by the end of the connection. */
+export type Framing = 'none' | 'length' | 'chunked' | 'close'
+
+/** The body of a message, by its header. */
+export interface BodyFraming {
+  readonly kind: Framing
+  /** In bytes, for `length`; 0 for `none`, -1 where it is not said. */
+  readonly length: number
+}
+
+export const NO_BODY: BodyFraming = { kind: 'none', length: 0 }
+const CHUNKED: BodyFraming = { kind: 'chunked', length: -1 }
+const UNTIL_CLOSE: BodyFraming = { kind: 'close', length: -1 }
+
+/** 999,999,999,999,999: all of it is exact in a number. */
+const MAX_LENGTH_DIGITS = 15
+const ZERO = 0x30
+const NINE = 0x39
+
+/** The body of a request, or why it is not taken. RFC 9112 §6.3. */
+export function requestFraming(fields: Fields, minor: number): BodyFraming | Refusal {
+  if (fields.has(TRANSFER_ENCODING)) {
+    if (minor === 0) return CODING_IN_1_0
+    if (!isChunked(fields)) return UNKNOWN_CODING
+    return fields.has(CONTENT_LENGTH) ? LENGTH_AND_CODING : CHUNKED
+  }
+  if (!fields.has(CONTENT_LENGTH)) return NO_BODY
+  return ofLength(fields)
+}
+
+/**
+ * The body of a response, or why it is not taken. `isBodiless`: the request was a HEAD, so that the header speaks of a body
+ * that does not come. RFC 9112 §6.3.
+ */
+export function responseFraming(
+  fields: Fields,
+  status: number,
+  minor: number,
+  isBodiless: boolean,
+): BodyFraming | Refusal {
+  const neverHasBody = isBodiless || status < 200 || status === 204 || status === 304
+  if (fields.has(TRANSFER_ENCODING)) {
+    if (minor === 0) return CODING_IN_1_0
+    if (!isChunked(fields)) return UNKNOWN_CODING
+    if (fields.has(CONTENT_LENGTH)) return LENGTH_AND_CODING
+    return neverHasBody ? NO_BODY : CHUNKED
+  }
+  if (!fields.has(CONTENT_LENGTH)) return neverHasBody ? NO_BODY : UNTIL_CLOSE
+  const framing = ofLength(fields)
+  return neverHasBody && !isRefusal(framing) ? NO_BODY : framing
+}
+
+export function isRefusal(found: BodyFraming | Refusal): found is Refusal {
+  return 'rule' in found
+}
+
+function isChunked(fields: Fields): boolean {
+  return fields.countOf(TRANSFER_ENCODING) === 1 && fields.joined(TRANSFER_ENCODING).toLowerCase() === 'chunked'
+}
+
+function ofLength(fields: Fields): BodyFraming | Refusal {
+  if (fields.countOf(CONTENT_LENGTH) > 1) return TWO_LENGTHS
+  const length = lengthOf(fields.joined(CONTENT_LENGTH))
+  if (length < 0) return BAD_LENGTH
+  return length === 0 ? NO_BODY : { kind: 'length', length }
+}
+
+function lengthOf(text: string): number {
+  if (text.length === 0 || text.length > MAX_LENGTH_DIGITS) return -1
+  let length = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code < ZERO || code > NINE) return -1
+    length = 10 * length + (code - ZERO)
+  }
+  return length
+}
