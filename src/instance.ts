@@ -10,6 +10,7 @@ import type { Config } from './config/config.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { ControlHalf } from './control/control-half.ts'
 import { Fleet } from './control/fleet/fleet.ts'
+import { RememberedMembers } from './control/fleet/remembered-members.ts'
 import { Self } from './control/fleet/self.ts'
 import { LastReadableFile } from './control/last-readable-file.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
@@ -67,6 +68,7 @@ export class Instance {
   private readonly control: ControlHalf
   private readonly file: ConfigurationFile
   private readonly lastReadable: LastReadableFile
+  private readonly remembered: RememberedMembers
   private readonly overrides: LocalOverrides
   private readonly self: Self
   private readonly fleet: Fleet
@@ -83,6 +85,9 @@ export class Instance {
     const address = formatListen(config.admin.listen)
     const lastKnown = () => redis?.lastKnown ?? null
     this.lastReadable = new LastReadableFile(folder, address, lastKnown, (message) => log.warn(message))
+    const { redis: topology, prefix } = config.store
+    const place = { folder, instance: address, fleet: JSON.stringify([topology, prefix]) }
+    this.remembered = new RememberedMembers(place, (message) => log.warn(message))
     this.control = new ControlHalf({
       store: this.store,
       resolve: options.resolve ?? checkService,
@@ -111,6 +116,7 @@ export class Instance {
       record: () => this.self.record(),
       progress: () => this.self.progress(),
       onChange: () => this.control.convergence.check(),
+      remembered: this.remembered,
       nowMs: () => this.store.nowMs(),
       onStruck: (name, { by, reason }) => log.warn({ instance: name, by, reason }, 'an instance was struck off'),
     })
@@ -167,6 +173,7 @@ export class Instance {
     const { onState = () => undefined } = this.options
     this.store.subscribe((_documents, change) => onState(this.store, change))
     await this.lastReadable.load()
+    await this.remembered.load()
     await this.control.start()
     const { controller } = this.control
     const unreadable = new UnreadableLog(log)
@@ -276,6 +283,7 @@ export class Instance {
     this.options.proxies.close()
     this.control.stop()
     await this.lastReadable.close()
+    await this.remembered.close()
     await this.store.close()
   }
 }

@@ -252,11 +252,30 @@ describe('an instance', () => {
     register.sightings = [sighting(record('c'))]
     await beat()
     expect(convergence.leftOut()).toEqual(['b'])
-    await beat()
-    expect(register.putBack.map(({ id }) => id)).toEqual(['b'])
+    // At once, and those that live, too: an instance that starts now may never hear of them otherwise.
+    expect(register.putBack.map(({ id }) => id)).toEqual(['b', 'd'])
     expect(register.putBack[0]?.ageMs).toBeGreaterThanOrEqual(60_000)
-    // It had lived a moment ago, and may be about to beat.
+    expect(register.putBack[1]?.ageMs).toBeLessThan(10_000)
     expect(fleet.live().map(({ record }) => record.id)).toEqual(['c', 'd'])
+  })
+
+  test('that the previous process knew, and the register does not, is waited for, and named when it stays silent', async () => {
+    const remembered = { recall: () => [record('b'), record('me'), record('c')], keep: () => undefined }
+    fleet = new Fleet({
+      register,
+      id: 'me',
+      record: () => record('me'),
+      progress: () => own,
+      onChange: () => undefined,
+      remembered,
+    })
+    register.sightings = [departure('c', 100)]
+    await beat()
+    expect(fleet.live().map(({ record }) => record.id)).toEqual(['b'])
+    expect(register.putBack.map(({ id }) => id)).toEqual(['b'])
+    endGrace()
+    await beat()
+    expect(convergence.leftOut()).toEqual(['b'])
   })
 
   test('that has departed is forgotten after a day', async () => {

@@ -111,6 +111,20 @@ test('an instance that is gone is named by one that starts later, and after Redi
   await fleet.add('c')
 })
 
+test('an instance that is out of touch is named though Redis was emptied and every process that knew it was killed', async () => {
+  const [pid = 0] = await pids(c, 'control')
+  onTestFinished(() => {
+    process.kill(pid, 'SIGCONT')
+  })
+  process.kill(pid, 'SIGSTOP')
+  for (const each of [a, b]) for (const control of await pids(each, 'control')) process.kill(control, 'SIGKILL')
+  await fleet.redis.cli('FLUSHALL')
+  for (const each of [a, b]) await until(async () => (await each.api('GET', '/ready')).status === 200)
+  const { status, body } = await a.api('POST', '/api/services/shop/switch?wait=20s', { to: 'green' })
+  expect([status, body.drained, body.leftOut]).toEqual([200, ['blue'], ['c']])
+  expect(await reached(c)).toEqual(BLUE)
+})
+
 test('an instance that was killed and is started again at the same place replaces the one before it', async () => {
   const { id, address } = await instanceView(a, 'c')
   await killWhole(c)

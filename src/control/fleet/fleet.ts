@@ -5,6 +5,7 @@ import type { Register, Sighting } from '../../store/register.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import type { Member, Unreadable } from './members.ts'
 import { GONE_MS, Members } from './members.ts'
+import type { RememberedMembers } from './remembered-members.ts'
 
 export const BEAT_MS = 1_000
 /** The register keeps for so long that an instance has departed: every instance that can be heard knows it by then. */
@@ -20,6 +21,8 @@ export interface FleetOptions {
   readonly onChange: () => void
   /** A person has struck off an instance, here or elsewhere. */
   readonly onStruck?: (name: string, departure: Departure) => void
+  /** The other instances, as the previous process of this one knew them. */
+  readonly remembered?: Pick<RememberedMembers, 'recall' | 'keep'>
   /** Milliseconds since the epoch, by the clock that times are shown by. */
   readonly nowMs?: () => number
 }
@@ -51,6 +54,7 @@ export class Fleet {
     })
     options.register?.onReport((id, said) => {
       this.members.hear(id, said)
+      if (isDeparture(said)) this.remember()
       options.onChange()
     })
   }
@@ -153,6 +157,7 @@ export class Fleet {
     const { register, id, record, onChange } = this.options
     if (register === null) return
     try {
+      if (this.lastBeatAt === null) this.members.remember(this.options.remembered?.recall() ?? [])
       const sightings = await register.beat(id, asJson(record()), this.members.lost())
       if (this.hasLeft) return
       const now = performance.now()
@@ -164,6 +169,9 @@ export class Fleet {
       this.lastBeatAt = now
       this.members.see(sightings)
       onChange()
+      const lost = this.members.lost()
+      if (lost.length > 0) this.members.see(await register.beat(id, asJson(record()), lost))
+      this.remember()
       await this.tidy(sightings)
     } catch (error) {
       ifUnavailable(error)
@@ -188,8 +196,15 @@ export class Fleet {
       this.members.hear(id, said)
       register?.report(id, said)
     }
-    if (struck.length > 0) onChange()
+    if (struck.length === 0) return struck
+    this.remember()
+    onChange()
     return struck
+  }
+
+  /** Keeps the other instances for the next process of this one. */
+  private remember(): void {
+    this.options.remembered?.keep(this.members.all().map((member) => member.record))
   }
 }
 

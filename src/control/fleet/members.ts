@@ -59,16 +59,28 @@ export class Members {
     return this.unread
   }
 
-  /** Instances that are gone and that the register has lost, to be put back there: it was emptied, say. */
+  /**
+   * Instances that the register has lost, to be put back there: it was emptied, say. Also those that live, for they may be out
+   * of touch by now, and then an instance that starts would never hear of them.
+   */
   lost(): readonly Sighting[] {
     const now = this.options.now()
     return this.all()
-      .filter(({ record, live }) => !live && this.absent.has(record.id))
+      .filter(({ record }) => this.absent.has(record.id))
       .map(({ record, seenAt }) => ({
         id: record.id,
         record: record as unknown as JsonObject,
         ageMs: Math.round(now - seenAt),
       }))
+  }
+
+  /** Takes what the previous process of this instance knew: each may live, though it has not been heard of yet. */
+  remember(records: readonly InstanceRecord[]): void {
+    const seenAt = this.options.now() - GONE_MS - 1
+    for (const record of records) {
+      if (record.id === this.options.id || this.byId.has(record.id)) continue
+      this.byId.set(record.id, { record, saidAll: record.sequence, live: true, seenAt })
+    }
   }
 
   /** Gone instances in whose place another one lives: that of a live member, or of `own`. */

@@ -1,0 +1,86 @@
+import { ChunkedReader } from './chunked-reader.ts'
+import type { FieldNames } from './field-names.ts'
+import { Fields } from './fields.ts'
+import type { BodyFraming } from './framing.ts'
+import type { Refusal } from './refusal.ts'
+
+const NO_FIELDS = new Fields()
+
+/** Takes a body, piece by piece. */
+export interface BodySink {
+  onBody(piece: Buffer): void
+}
+
+/**
+ * Reads the body of one message. Pieces are the buffers that were read, or parts of them; those of a chunked body have their
+ * framing on, all but the last chunk, so that they can be passed on as they are.
+ */
+export class BodyReader {
+  readonly framing: BodyFraming
+  /** Whether the body has ended; one that ends with the connection does when `end` is called. */
+  isDone: boolean
+  /** Bytes of the body so far, without framing. */
+  bytes = 0
+  private readonly chunks: ChunkedReader | null
+  /** Whether pieces come without their framing. */
+  private readonly isBare: boolean
+  private left: number
+
+  constructor(framing: BodyFraming, names: FieldNames, isBare: boolean) {
+    this.framing = framing
+    this.isDone = framing.kind === 'none'
+    this.isBare = isBare
+    this.chunks = framing.kind === 'chunked' ? new ChunkedReader(names) : null
+    this.left = framing.length
+  }
+
+  /** Why the body is not taken; null = nothing is wrong so far. */
+  get refusal(): Refusal | null {
+    return this.chunks?.refusal ?? null
+  }
+
+  /** The fields behind the body. */
+  get trailers(): Fields {
+    return this.chunks?.trailers ?? NO_FIELDS
+  }
+
+  /** Hands what has come to `sink`. Returns the place behind what belongs to the body. */
+  read(bytes: Buffer, start: number, sink: BodySink): number {
+    if (this.chunks !== null) return this.readChunks(this.chunks, bytes, start, sink)
+    const stop = this.framing.kind === 'close' ? bytes.length : Math.min(bytes.length, start + this.left)
+    this.left -= stop - start
+    this.bytes += stop - start
+    if (this.framing.kind === 'length' && this.left === 0) this.isDone = true
+    if (stop > start) sink.onBody(part(bytes, start, stop))
+    return stop
+  }
+
+  /** The connection has ended. Returns whether that is the end of the body, too. */
+  end(): boolean {
+    if (this.framing.kind === 'close') this.isDone = true
+    return this.isDone
+  }
+
+  private readChunks(chunks: ChunkedReader, bytes: Buffer, start: number, sink: BodySink): number {
+    const at = chunks.read(bytes, start)
+    this.bytes = chunks.bodyBytes
+    this.isDone = chunks.isDone
+    if (this.isBare) {
+      const { runs } = chunks
+      for (let i = 0; i < runs.length; i += 2) sink.onBody(part(bytes, runs[i] as number, runs[i + 1] as number))
+      return at
+    }
+    const { ranges, lines } = chunks
+    for (let i = 0; i < lines.length; i++) {
+      const piece = part(bytes, ranges[2 * i] as number, ranges[2 * i + 1] as number)
+      const line = lines[i] as string
+      // A size that came in two pieces: seldom, so that copying costs little.
+      sink.onBody(line === '' ? piece : Buffer.concat([Buffer.from(line, 'latin1'), piece]))
+    }
+    return at
+  }
+}
+
+function part(bytes: Buffer, start: number, end: number): Buffer {
+  return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
+}

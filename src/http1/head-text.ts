@@ -1,0 +1,42 @@
+import { STATUS_CODES } from 'node:http'
+import type { Fields } from './fields.ts'
+
+const PHRASES: readonly string[] = Array.from({ length: 600 }, (_, status) => STATUS_CODES[status] ?? 'Unknown')
+
+/** The start line of a response; `reason`: empty = that of the status. */
+export function statusLine(status: number, reason = ''): string {
+  return `HTTP/1.1 ${status} ${reason === '' ? PHRASES[status] : reason}\r\n`
+}
+
+/**
+ * The lines of the fields for which `passes` says so, as they came: neighbours are taken in one piece. `numbers` are those of
+ * `FieldNames`.
+ */
+export function passedLines(fields: Fields, passes: (number: number, index: number) => boolean): string {
+  const { count, text } = fields
+  let lines = ''
+  let start = -1
+  let end = 0
+  for (let i = 0; i < count; i++) {
+    if (passes(fields.number(i), i)) {
+      if (start < 0) start = fields.lineStart(i)
+      end = i + 1
+    } else if (start >= 0) {
+      lines += text.slice(start, fields.lineStart(i))
+      start = -1
+    }
+  }
+  return start < 0 ? lines : lines + text.slice(start, endOfLine(fields, end - 1))
+}
+
+/** Lines of fields; `pairs`: name and value in turn, one character a byte, none of them with a line end. */
+export function fieldLines(pairs: readonly string[]): string {
+  let lines = ''
+  for (let i = 0; i < pairs.length; i += 2) lines += `${pairs[i]}: ${pairs[i + 1]}\r\n`
+  return lines
+}
+
+/** The last field's line ends before the empty line that ends the head. */
+function endOfLine(fields: Fields, index: number): number {
+  return index + 1 < fields.count ? fields.lineStart(index + 1) : fields.text.length - 2
+}
