@@ -212,8 +212,8 @@ export class HealthBook {
     this.outlierTimer = new LongTimer(nextAt - performance.now(), advance).unref()
   }
 
-  private healthFor(key: string, half: string): KnownHealth[number][1] {
-    const standing = this.outliers.standing(key, half)
-    return standing === 'in' ? this.byChecks(this.servers.get(key)).health : standing
+  private healthFor(key: string, proxy: string): KnownHealth[number][1] {
+    const ejectionState = this.outliers.ejectionState(key, proxy)
+    return ejectionState === 'in' ? this.byChecks(this.servers.get(key)).health : ejectionState
   }
 }

@@ -15,7 +15,7 @@ export interface LastProbe extends ProbeResult {
 export interface TargetHealth {
   /** `unknown` until `rise` passes or `fall` failures in a row. */
   readonly health: Extract<Health, 'unknown' | 'up' | 'down'>
-  /** Whether any probe has ended yet, or it is known from elsewhere. */
+  /** Whether a probe has ended, or the health was learned from a previous check or a proxy. */
   readonly probed: boolean
   readonly last: LastProbe | null
 }
@@ -25,25 +25,25 @@ export interface CheckOptions {
   readonly endpoint: Endpoint
   readonly spec: HealthSpec
   readonly gate: ProbeGate
-  /** Milliseconds since the epoch; only for the times that are shown. */
+  /** Milliseconds since the epoch; only for times shown to people. */
   readonly now: () => number
-  /** From 0 to below 1. */
+  /** Returns a number from 0 to below 1. */
   readonly random: () => number
-  /** Called after every probe; `changed`: the health that is new by it, or null. */
+  /** Called after every probe; `changed`: the new health, null = unchanged. */
   readonly onResult: (last: LastProbe, changed: 'up' | 'down' | null) => void
 }
 
-/** The checking of one address by one spec, for all targets that have both in common. */
+/** Probes one address by one spec, for all targets that share both. */
 export class Check {
   readonly id: string
   readonly keys = new Set<string>()
   known: TargetHealth = { health: 'unknown', probed: false, last: null }
   readonly #options: CheckOptions
-  /** In a row. */
+  /** Consecutive passes and failures. */
   #passes = 0
   #failures = 0
   #timer: LongTimer | undefined
-  /** Aborted when the probe under way has become nobody's business. */
+  /** Aborts the current probe when the check is stopped. */
   readonly #run = new AbortController()
 
   constructor(options: CheckOptions) {
@@ -51,14 +51,14 @@ export class Check {
     this.#options = options
   }
 
-  /** Goes on from what another check knows of the server. */
+  /** Takes over the health and the counts of another check. */
   follow(other: Check): void {
     this.known = other.known
     this.#passes = other.#passes
     this.#failures = other.#failures
   }
 
-  /** Probes now, and then at the interval of its spec until it is stopped. */
+  /** Probes now, then at the interval of its spec until `stop()`. */
   begin(): void {
     this.#enter(true)
   }
@@ -78,7 +78,7 @@ export class Check {
     if (signal.aborted) return
     const result = await probe(endpoint, spec, signal)
     if (signal.aborted) return
-    // Checks that begin together, as after a start, are spread over the interval; later on they must not fall into step.
+    // The first delay spreads checks that began together over the interval; jitter keeps them from synchronizing later.
     const share = first ? random() : 0.9 + 0.2 * random()
     const delayMs = Math.max(0, spec.intervalMs * share - result.ms)
     this.#timer = new LongTimer(delayMs, () => this.#enter(false))

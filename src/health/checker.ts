@@ -5,31 +5,31 @@ import { Check } from './check.ts'
 import { ProbeGate } from './probe-gate.ts'
 
 export interface CheckedTarget {
-  /** Identity; says where the target lives, so that one that moves is another (`targetKey`). */
+  /** Identity; includes the address, so that a target that moves is a new target (`targetKey`). */
   readonly key: string
   readonly url: string
   readonly tls?: ServerTls
   readonly spec: HealthSpec
-  /** What it is taken for until this check has found out more; needed where the target was not checked before. */
+  /** Health to assume until the first result; used only if the target was not checked before. */
   readonly known?: TargetHealth
 }
 
 export interface HealthCheckerOptions {
-  /** Milliseconds since the epoch; only for the times that are shown. */
+  /** Milliseconds since the epoch; only for times shown to people. */
   readonly now?: () => number
-  /** From 0 to below 1. */
+  /** Returns a number from 0 to below 1. */
   readonly random?: () => number
-  /** Called for every target whose health has changed, after that is in force. May call the checker. */
+  /** Called for every target whose health has changed, after `get` returns the new health. May call the checker. */
   readonly onChange: (key: string, health: 'up' | 'down', last: LastProbe) => void
-  /** Called for every target after every probe, once what follows from it is in force. */
+  /** Called for every target after every probe, after `onChange`. */
   readonly onProbe?: (key: string, last: LastProbe) => void
 }
 
 const UNCHECKED: TargetHealth = { health: 'unknown', probed: false, last: null }
 
 /**
- * Finds out by probing which targets are up. What is found out belongs to an address and how it is checked: targets that
- * have both in common share one check. All checks run in parallel, each at its own pace.
+ * Finds out by probing which targets are up. Targets with the same address and the same spec share one check. All
+ * checks run in parallel, each at its own interval.
  */
 export class HealthChecker {
   readonly #options: Required<HealthCheckerOptions>
@@ -44,9 +44,9 @@ export class HealthChecker {
   }
 
   /**
-   * Has these targets checked by their specs from now on, and `dropped` no more; the others are checked as before. A
-   * target that comes to a check there is takes over what that knows. Otherwise a new check is begun at once, with what
-   * was known of the target. A check without targets is forgotten, with any probe still under way.
+   * Checks these targets by their specs from now on, and stops checking `dropped`; other targets are checked as before.
+   * A target joins an existing check of its address and spec, and takes over its health. Otherwise a new check begins
+   * at once, with the health known so far. A check without targets is stopped, and its current probe aborted.
    */
   change(targets: Iterable<CheckedTarget>, dropped: Iterable<string> = []): void {
     const left = new Set<Check>()
@@ -75,7 +75,10 @@ export class HealthChecker {
     }
   }
 
-  /** What somebody else has found out about a target. Returns the targets about which that is news. */
+  /**
+   * Takes over the health of a target that was found elsewhere, unless it is known here. Returns the targets it
+   * changes.
+   */
   adopt(key: string, health: 'up' | 'down'): string[] {
     const check = this.#checkOf.get(key)
     if (check === undefined || check.known.health !== 'unknown') return []
@@ -84,22 +87,22 @@ export class HealthChecker {
     return [...check.keys]
   }
 
-  /** What is known of a target; `unknown` for one that is not checked. */
+  /** Returns the health of a target; `unknown` if it is not checked. */
   get(key: string): TargetHealth {
     return this.#checkOf.get(key)?.known ?? UNCHECKED
   }
 
-  /** What is known of an address by a spec, whichever target it belongs to; null = it is not checked so. */
+  /** Returns the health of an address by a spec, whichever target it belongs to; null = there is no such check. */
   find(address: Address, spec: HealthSpec): TargetHealth | null {
     return this.#checks.get(idOf(address, spec))?.known ?? null
   }
 
-  /** How many checks have not had a first result yet. */
+  /** Number of checks without a first result. */
   get unprobedCount(): number {
     return this.#unprobed.size
   }
 
-  /** Targets whose checks have not had a first result yet, `max` of them at most. */
+  /** Keys of targets without a first result, at most `max` of them. */
   unprobed(max: number): string[] {
     const keys: string[] = []
     for (const check of this.#unprobed)
@@ -110,7 +113,7 @@ export class HealthChecker {
     return keys
   }
 
-  /** Ends all checking, and keeps nothing the process would wait for. */
+  /** Stops all checks; leaves no timer or socket that keeps the process alive. */
   stop(): void {
     this.change([], [...this.#checkOf.keys()])
   }
@@ -126,7 +129,7 @@ export class HealthChecker {
       random,
       onResult: (last, changed) => {
         this.#unprobed.delete(check)
-        // What is called may change who is checked.
+        // Copied: the callbacks may change the targets of this check.
         for (const key of [...check.keys]) {
           if (changed !== null) onChange(key, changed, last)
           onProbe(key, last)
@@ -144,14 +147,14 @@ export class HealthChecker {
 
 type Address = Pick<CheckedTarget, 'url' | 'tls'>
 
-/** The same for what is checked alike. */
+/** Identity of a check: equal for an equal address and spec. */
 function idOf({ url, tls }: Address, spec: HealthSpec): string {
   return `${url} ${tls === undefined ? '' : textOf(tls)} ${textOf(spec)}`
 }
 
 const texts = new WeakMap<object, string>()
 
-/** The same for equal settings; those of one service are mostly one object. */
+/** Text that is equal for equal settings. Cached by object: the servers of one service mostly share one. */
 function textOf(settings: HealthSpec | ServerTls): string {
   let text = texts.get(settings)
   if (text === undefined) {

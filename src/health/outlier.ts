@@ -1,75 +1,79 @@
 import type { FailureCount, TrialOutcome } from '../model/messages.ts'
 import type { PassiveSpec } from '../model/spec.ts'
 
-/** A pool as far as ejection goes. */
+/** A pool whose servers may be ejected. */
 export interface WatchedPool {
   /** Identity: `service/pool`. */
   readonly name: string
   readonly spec: PassiveSpec
-  /** The servers that would take requests if none were ejected: ready, of some weight, found up, in a pool with traffic. */
+  /** The servers that would take requests if none were ejected: ready, weight above 0, up, in a pool with traffic. */
   readonly keys: readonly string[]
 }
 
-/** How a proxy half treats a server: as its checks say, not at all, or with one single request. */
-export type Standing = 'in' | 'ejected' | 'trial'
+/**
+ * How a proxy treats a server: by its health checks (`in`), not at all (`ejected`), or with one single request
+ * (`trial`).
+ */
+export type EjectionState = 'in' | 'ejected' | 'trial'
 
 interface Failures {
-  /** Oldest first, and no more of them than eject. */
+  /** Times of the last `maxFails` failures, oldest first, monotonic ms. */
   readonly times: readonly number[]
-  /** The proxy half that met the last one. */
-  readonly half: string
-  /** The last one was a failure of the connection: the server may be restarting. */
+  /** The proxy that reported the last failure. */
+  readonly proxy: string
+  /** The last failure was a connection failure: the server may be restarting. */
   readonly unreachable: boolean
 }
 
 interface Ejection {
   readonly onTrial: boolean
-  /** When it was ejected or, on trial, when that was last given to a half. */
+  /** When the server was ejected or, on trial, when the trial was last given to a proxy; monotonic ms. */
   readonly since: number
-  /** The half that has the trial, or gets it first: one that has requests for this server. */
-  readonly half: string
-  /** A failure of the connection began it: a check that passes ends it. */
+  /** The proxy that has the trial, or gets the next one: a proxy with requests for this server. */
+  readonly proxy: string
+  /** A connection failure caused it: a passed check of the server ends it. */
   readonly unreachable: boolean
 }
 
 interface Pool extends WatchedPool {
-  /** In the order the servers were ejected, a failed trial being the last time. */
+  /** By server, in the order of ejection; a failed trial counts as a new ejection. */
   readonly ejections: Map<string, Ejection>
 }
 
-/** A server stays ejected at least this long where all others of its pool have become unreachable, ms. */
+/** Min time, ms, that a server stays ejected when all others of its pool become unreachable. */
 const MIN_EJECTED_MS = 1_000
 
 /**
- * Decides from the failures that proxy halves report which servers are ejected. `maxFails` of them in a row within
- * `failTimeoutMs` eject a server for as long; then one half may try it with one request. If that succeeds the server is
- * back and nothing is held against it, if not it is ejected for as long again. A trial that has no outcome by then (no
- * request came, or it hangs) is given to the next half: a server that is ejected sees a request per `failTimeoutMs`.
- * An ejection that failures of the connection began ends earlier: when a check of the server passes.
+ * Decides from the failures that proxies report which servers are ejected. `maxFails` consecutive failures within
+ * `failTimeoutMs` eject a server for `failTimeoutMs`; then one proxy may try it with one request. If that request
+ * succeeds, the server is back with no failures counted; if not, the server is ejected for `failTimeoutMs` again. A
+ * trial without an outcome after `failTimeoutMs` (no request came, or it hangs) is given to the next proxy: an ejected
+ * server gets about one request per `failTimeoutMs`. An ejection caused by connection failures ends earlier, when a
+ * check of the server passes.
  *
- * At no time are more than `maxEjected` of a pool's servers ejected, rounded down, and never the last one: a failing
- * server is better than none, as nginx has it. The pool is what would take requests otherwise, unlike Envoy's, which is
- * all servers: somebody has to be left when half of them are in drain. Those on trial count as ejected. Where the pool
- * shrinks, the server that was ejected first is let in again; one that has failed enough while there was no room is
- * ejected as soon as there is, as long as the failures count. Where every server that is left has become unreachable,
- * they change places with those that are ejected.
+ * At most `maxEjected` percent of a pool's servers are ejected, rounded down, and never the last one: a failing server
+ * is better than none, as in nginx. The percentage is of the servers that could take requests otherwise, unlike in
+ * Envoy, where it is of all servers: servers in drain must not use up those that are left. Servers on trial count as
+ * ejected. If the pool shrinks, the server that was ejected first is un-ejected. A server that fails often enough while
+ * the limit is reached is ejected as soon as there is room, if its failures still count then. If every remaining server
+ * has become unreachable, they are ejected in exchange for the ejected ones.
  *
- * Times are monotonic milliseconds. Methods return the keys whose standing may have changed, and cost as much as the
- * pools concerned are large, however many others there are.
+ * Times are monotonic milliseconds. Methods return the keys whose ejection state may have changed; their cost depends
+ * on the size of the pools concerned, not on the number of other pools.
  */
 export class Outliers {
   readonly #failures = new Map<string, Failures>()
   readonly #pools = new Map<string, Pool>()
   readonly #poolOf = new Map<string, Pool>()
-  /** Pools with a server that is ejected. */
+  /** Pools with at least one ejected server. */
   readonly #ejecting = new Set<Pool>()
-  readonly #halves = new Set<string>()
+  readonly #proxies = new Set<string>()
 
   /**
-   * Sets which servers of these pools may be ejected and by which spec, which applies at once; other pools stay as they
-   * are, one without keys is forgotten. A server that is left out (gone, drained, found down, without traffic) is
-   * forgotten: it will not be the same when it takes requests again. `moved`: servers that are known by another key from
-   * now on, old key by new key.
+   * Sets which servers of these pools may be ejected, and by which spec; the spec applies at once. Other pools stay as
+   * they are; a pool without keys is forgotten. A server that is left out (removed, drained, down, without traffic) is
+   * forgotten: its failures say nothing about the time when it takes requests again. `moved`: previous key of servers
+   * by new key.
    */
   watch(pools: readonly WatchedPool[], nowMs: number, moved: ReadonlyMap<string, string> = new Map()): string[] {
     const ejections: [string, Ejection][] = []
@@ -110,28 +114,28 @@ export class Outliers {
     return [...changed, ...watched.flatMap((pool) => this.#settle(pool, nowMs))]
   }
 
-  /** Takes what a proxy half has met since it last said so. Trials are not among them. */
-  failed(half: string, counts: readonly FailureCount[], nowMs: number): string[] {
+  /** Counts failures that a proxy has reported; trials are not among them. */
+  failed(proxy: string, counts: readonly FailureCount[], nowMs: number): string[] {
     const touched = new Set<Pool>()
     for (const [key, count, unreachable] of counts) {
       const pool = this.#poolOf.get(key)
-      // What was under way when a server was ejected says nothing new.
+      // Requests that were in flight when the server was ejected add nothing.
       if (pool === undefined || pool.ejections.has(key)) continue
       const { maxFails } = pool.spec
       const news = Array<number>(Math.min(count, maxFails)).fill(nowMs)
       const times = [...(this.#failures.get(key)?.times ?? []), ...news].slice(-maxFails)
-      this.#failures.set(key, { times, half, unreachable })
+      this.#failures.set(key, { times, proxy, unreachable })
       touched.add(pool)
     }
     return [...touched].flatMap((pool) => this.#settle(pool, nowMs))
   }
 
-  /** Servers that have served a request: what failed there before it was no failure in a row. */
+  /** Resets the consecutive failures of servers that have served a request. */
   recovered(keys: readonly string[]): void {
     for (const key of keys) this.#failures.delete(key)
   }
 
-  /** Takes the outcome of a trial; one that nobody waits for any more changes nothing. */
+  /** Takes the outcome of a trial; ignored if the server is not on trial any more. */
   tried(key: string, outcome: TrialOutcome, nowMs: number): string[] {
     const pool = this.#poolOf.get(key)
     const ejection = pool?.ejections.get(key)
@@ -139,12 +143,15 @@ export class Outliers {
     pool.ejections.delete(key)
     if (outcome !== 'ok') {
       const unreachable = outcome === 'unreachable'
-      pool.ejections.set(key, { half: ejection.half, onTrial: false, since: nowMs, unreachable })
+      pool.ejections.set(key, { proxy: ejection.proxy, onTrial: false, since: nowMs, unreachable })
     }
     return [key, ...this.#settle(pool, nowMs)]
   }
 
-  /** A check of the server, begun at `beganMs`, has passed. */
+  /**
+   * Takes a passed check of the server that began at `beganMs`: ends an ejection that connection failures caused
+   * before.
+   */
   passed(key: string, beganMs: number, nowMs: number): string[] {
     const pool = this.#poolOf.get(key)
     const ejection = pool?.ejections.get(key)
@@ -153,12 +160,12 @@ export class Outliers {
     return [key, ...this.#settle(pool, nowMs)]
   }
 
-  /** Gives out the trials that are due. */
+  /** Starts the trials that are due. */
   advance(nowMs: number): string[] {
     return [...this.#ejecting].flatMap((pool) => this.#settle(pool, nowMs))
   }
 
-  /** When `advance` has something to do; null = not before something else happens. */
+  /** When `advance` is due next; null = no server is ejected. */
   nextAt(): number | null {
     let next: number | null = null
     for (const { spec, ejections } of this.#ejecting)
@@ -169,44 +176,44 @@ export class Outliers {
     return next
   }
 
-  /** A proxy half that reports failures and may be given trials. */
-  attach(half: string): void {
-    this.#halves.add(half)
+  /** Adds a proxy that reports failures and may be given trials. */
+  attach(proxy: string): void {
+    this.#proxies.add(proxy)
   }
 
   /**
-   * A proxy half that was there before us has these ejected: they stay so for another `failTimeoutMs`. Returns those
-   * that are ejected by it.
+   * Takes over the ejections of a proxy that was started by a previous control process: its servers stay ejected for
+   * another `failTimeoutMs`. Returns the keys that this ejects.
    */
-  adopt(keys: readonly string[], half: string, nowMs: number): string[] {
+  adopt(keys: readonly string[], proxy: string, nowMs: number): string[] {
     return keys.filter((key) => {
       const pool = this.#poolOf.get(key)
-      if (pool === undefined || pool.ejections.has(key) || pool.ejections.size >= mostEjected(pool)) return false
-      // What it was ejected for is not known any more.
-      pool.ejections.set(key, { onTrial: false, since: nowMs, half, unreachable: false })
+      if (pool === undefined || pool.ejections.has(key) || pool.ejections.size >= maxEjected(pool)) return false
+      // The cause of the ejection is not known: assume that it was not a connection failure.
+      pool.ejections.set(key, { onTrial: false, since: nowMs, proxy, unreachable: false })
       this.#ejecting.add(pool)
       return true
     })
   }
 
-  /** A proxy half is gone; its trials go to another. */
-  detach(half: string): string[] {
-    this.#halves.delete(half)
+  /** Removes a proxy; its trials go to another. */
+  detach(proxy: string): string[] {
+    this.#proxies.delete(proxy)
     const changed: string[] = []
     for (const { ejections } of this.#ejecting)
       for (const [key, ejection] of ejections) {
-        if (!ejection.onTrial || ejection.half !== half) continue
-        ejections.set(key, { ...ejection, half: this.#halfAfter(half) })
+        if (!ejection.onTrial || ejection.proxy !== proxy) continue
+        ejections.set(key, { ...ejection, proxy: this.#proxyAfter(proxy) })
         changed.push(key)
       }
     return changed
   }
 
-  /** How this half treats this server; `in` for one that is not watched. */
-  standing(key: string, half: string): Standing {
+  /** How this proxy treats this server; `in` if the server is not watched. */
+  ejectionState(key: string, proxy: string): EjectionState {
     const ejection = this.#poolOf.get(key)?.ejections.get(key)
     if (ejection === undefined) return 'in'
-    return ejection.onTrial && ejection.half === half ? 'trial' : 'ejected'
+    return ejection.onTrial && ejection.proxy === proxy ? 'trial' : 'ejected'
   }
 
   /** Whether a server is ejected, on trial or not. */
@@ -214,30 +221,31 @@ export class Outliers {
     return this.#poolOf.get(key)?.ejections.has(key) === true
   }
 
+  /** Releases, tries and ejects servers of a pool as far as its limits allow now. */
   #settle(pool: Pool, nowMs: number): string[] {
     const { spec, keys, ejections } = pool
-    const most = mostEjected(pool)
+    const max = maxEjected(pool)
     const failing = keys.filter((key) => !ejections.has(key) && this.#hasFailedEnough(key, spec, nowMs))
     const before = [...ejections]
-    const surplus = before.slice(0, Math.max(0, before.length - most))
-    const isNobodyLeft =
+    const surplus = before.slice(0, Math.max(0, before.length - max))
+    const areAllUnreachable =
       failing.length === keys.length - before.length &&
       failing.every((key) => this.#failures.get(key)?.unreachable === true)
-    const rested = isNobodyLeft ? before.filter(([, { since }]) => nowMs - since >= MIN_EJECTED_MS) : []
-    const released = [...new Set([...surplus, ...rested].map(([key]) => key))]
+    const exchanged = areAllUnreachable ? before.filter(([, { since }]) => nowMs - since >= MIN_EJECTED_MS) : []
+    const released = [...new Set([...surplus, ...exchanged].map(([key]) => key))]
     for (const key of released) ejections.delete(key)
 
     const due = [...ejections].filter(([, { since }]) => since + spec.failTimeoutMs <= nowMs)
     for (const [key, ejection] of due) {
-      const { onTrial, half } = ejection
-      const holder = !onTrial && this.#halves.has(half) ? half : this.#halfAfter(half)
-      ejections.set(key, { ...ejection, onTrial: true, since: nowMs, half: holder })
+      const { onTrial, proxy } = ejection
+      const holder = !onTrial && this.#proxies.has(proxy) ? proxy : this.#proxyAfter(proxy)
+      ejections.set(key, { ...ejection, onTrial: true, since: nowMs, proxy: holder })
     }
 
-    const ejected = failing.slice(0, Math.max(0, most - ejections.size))
+    const ejected = failing.slice(0, Math.max(0, max - ejections.size))
     for (const key of ejected) {
-      const { half = '', unreachable = false } = this.#failures.get(key) ?? {}
-      ejections.set(key, { onTrial: false, since: nowMs, half, unreachable })
+      const { proxy = '', unreachable = false } = this.#failures.get(key) ?? {}
+      ejections.set(key, { onTrial: false, since: nowMs, proxy, unreachable })
       this.#failures.delete(key)
     }
     if (ejections.size > 0) this.#ejecting.add(pool)
@@ -250,13 +258,14 @@ export class Outliers {
     return first !== undefined && nowMs - first < failTimeoutMs
   }
 
-  #halfAfter(half: string): string {
-    const halves = [...this.#halves]
-    return halves[(halves.indexOf(half) + 1) % halves.length] ?? half
+  #proxyAfter(proxy: string): string {
+    const proxies = [...this.#proxies]
+    return proxies[(proxies.indexOf(proxy) + 1) % proxies.length] ?? proxy
   }
 }
 
-function mostEjected({ spec, keys }: WatchedPool): number {
+/** Max number of servers of a pool that may be ejected at the same time. */
+function maxEjected({ spec, keys }: WatchedPool): number {
   const share = spec.maxFails === 0 ? 0 : Math.floor((keys.length * spec.maxEjected) / 100)
   return Math.max(0, Math.min(share, keys.length - 1))
 }

@@ -1,19 +1,19 @@
-/** Probes that have begun a moment ago, at most: so much of a turn of the event loop they may take. */
+/** Max number of young probes. Bounds the share of an event loop turn that probes take. */
 const MAX_YOUNG = 128
-/** A probe older than this holds up no other: its server is slow, or does not answer at all. */
+/** A probe older than this no longer counts: its server is slow, or does not answer at all. */
 const YOUNG_MS = 100
 
 /**
- * Lets probes begin in turn, a bounded number at a time, so that thousands that are due at once neither flood the network
- * nor keep this process from anything else. One that is slow gives its place to the next.
+ * Limits how many probes begin at the same time, so that thousands that are due at once neither flood the network nor
+ * block this process. A probe that takes longer than `YOUNG_MS` gives its place to the next.
  */
 export class ProbeGate {
   readonly #waiting: (() => void)[] = []
-  /** Where the first one stands that has not begun. */
+  /** Index in `#waiting` of the next probe to begin. */
   #first = 0
   #young = 0
 
-  /** Calls `begin` when it is its turn, now or later; its probe has ended when `begin` resolves, which must not reject. */
+  /** Calls `begin` when there is room, now or later. `begin` resolves when its probe has ended, and must not reject. */
   enter(begin: () => Promise<void>): void {
     if (this.#young < MAX_YOUNG) this.#begin(begin)
     else this.#waiting.push(() => this.#begin(begin))
@@ -37,7 +37,7 @@ export class ProbeGate {
     const next = this.#waiting[this.#first]
     if (next === undefined) return
     this.#first++
-    // Cut off now and then: taking the first one out of a long array each time costs as much as the array is long.
+    // Removed in batches: shifting the first element off a long array costs time in proportion to its length.
     if (this.#first === this.#waiting.length || this.#first > 1_000) {
       this.#waiting.splice(0, this.#first)
       this.#first = 0

@@ -7,13 +7,13 @@ import { localFailure } from '../network/local-failure.ts'
 
 export interface ProbeResult {
   readonly ok: boolean
-  /** Status code of the answer; null when there was none. */
+  /** Status code of the response; null = no response. */
   readonly status: number | null
   /** From the start of the probe to its verdict, in milliseconds with one decimal. */
   readonly ms: number
-  /** Why it failed, in a few stable words for operators; null when it passed. */
+  /** Reason of the failure in a few stable words, for operators; null = passed. */
   readonly error: string | null
-  /** It failed for want of something on this machine, and says nothing of the server. */
+  /** The probe failed because this machine lacks a resource; it says nothing about the server. */
   readonly isLocal: boolean
 }
 
@@ -33,16 +33,16 @@ const ERROR_TEXTS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Asks a server once whether it is healthy: one GET over a connection of its own, redirects not followed. It passes when
- * the status is expected and, where `spec.body` is set, the first 64 KiB of the body contain it. `spec.timeoutMs` covers
- * everything from connecting to the last byte that has to be read. Never rejects: whatever goes wrong is in the result.
+ * Probes a server once: one GET over a connection of its own; redirects are not followed. The probe passes if the
+ * status is expected and, where `spec.body` is set, the first 64 KiB of the body contain it. `spec.timeoutMs` covers
+ * everything from connecting to the last byte that has to be read. Never rejects: failures are in the result.
  */
 export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal): Promise<ProbeResult> {
   return new Promise((resolve) => {
     const startedAt = performance.now()
     let request: ClientRequest | undefined
     let status: number | null = null
-    // Whoever comes first decides: destroying the request makes it emit errors of its own, which then change nothing.
+    // The first call decides: destroying the request makes it emit errors of its own, which are ignored.
     const finish = (error: string | null, isLocal = false): void => {
       clearTimeout(deadline)
       const ms = Math.round((performance.now() - startedAt) * 10) / 10
@@ -50,9 +50,9 @@ export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal
       request?.destroy()
     }
     const fail = (error: unknown): void => {
-      const lack = status === null ? localFailure(error) : null
-      if (lack === null) finish(describe(error))
-      else finish(`cannot probe: ${lack}`, true)
+      const local = status === null ? localFailure(error) : null
+      if (local === null) finish(describe(error))
+      else finish(`cannot probe: ${local}`, true)
     }
     const deadline = setTimeout(finish, spec.timeoutMs, 'timeout')
     try {
@@ -61,7 +61,7 @@ export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal
       return fail(error)
     }
     request.on('error', fail)
-    // An answer of 101 ends in neither a response nor an error.
+    // A 101 response emits neither `response` nor `error`.
     request.on('close', () => finish('connection closed'))
     request.on('response', (response) => {
       const code = response.statusCode ?? 0
@@ -74,7 +74,7 @@ export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal
   })
 }
 
-/** Throws where the path or a header is none. */
+/** Sends the request of a probe. Throws if the path or a header is invalid. */
 function open(endpoint: Endpoint, spec: HealthSpec, signal: AbortSignal | undefined): ClientRequest {
   const port = spec.port === 0 ? endpoint.port : spec.port
   return http.request({
@@ -90,7 +90,7 @@ function open(endpoint: Endpoint, spec: HealthSpec, signal: AbortSignal | undefi
   })
 }
 
-/** The server's own address, as a Host field has it. */
+/** The server's address as the value of a Host field. */
 function hostField({ hostname, isSecure }: Endpoint, port: number): string {
   const host = isIPv6(hostname) ? `[${hostname}]` : hostname
   return port === (isSecure ? 443 : 80) ? host : `${host}:${port}`
@@ -109,7 +109,7 @@ function search(response: IncomingMessage, text: string, finish: (error: string 
     const window = Buffer.concat([tail, part])
     if (window.includes(wanted)) finish(null)
     else if (left === 0) finish(missing)
-    // What could be the beginning of a match that the next chunk completes.
+    // Keep what may be the beginning of a match that the next chunk completes.
     else tail = window.subarray(Math.max(0, window.length - wanted.length + 1))
   })
 }
@@ -117,7 +117,7 @@ function search(response: IncomingMessage, text: string, finish: (error: string 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'failed'
   const { code, syscall }: NodeJS.ErrnoException = error
-  // The second: what is wrong with a file of the server's TLS settings.
+  // ERR_TLS_FILES: the message names the file of the server's TLS settings and its problem.
   if (code === undefined || code === 'ERR_TLS_FILES') return error.message
   // Node gives its own "socket hang up" the same code, but only a real reset comes from a system call.
   if (code === 'ECONNRESET') return syscall === undefined ? 'connection closed' : 'connection reset'

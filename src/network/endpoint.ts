@@ -7,25 +7,28 @@ import { TlsContext } from './tls-files.ts'
 
 const KEEP_ALIVE_MS = 60_000
 const PLAIN_BUFFER_BYTES = 64 * 1024
-/** Of a TLS record. */
+/** Size of a TLS record. */
 const TLS_BUFFER_BYTES = 16 * 1024
 export const DEFAULT_TLS: ServerTls = { serverName: '', ca: '', cert: '', key: '', insecure: false }
 
-/** Where a server listens, and how it is connected to: requests, upgrades and probes all go by it. */
+/** Address and TLS settings of a server; opens its connections for requests, upgrades and probes. */
 export class Endpoint {
   readonly url: string
-  /** A name, or an address without brackets. */
+  /** A host name, or an IP address without brackets. */
   readonly hostname: string
   readonly port: number
   readonly isSecure: boolean
-  /** The event that says that a connection stands. */
+  /** The socket event that says that a connection is ready. */
   readonly readyEvent: 'connect' | 'secureConnect'
-  /** The server's own name, which its certificate must bear; never one that a client asked for. Empty: its address. */
+  /**
+   * The name sent as SNI and required in the certificate, never a name from a client; empty = the certificate must name
+   * its IP address.
+   */
   readonly serverName: string
   private readonly host: HostName | null
   private readonly tls: ServerTls
   private readonly tlsContext: TlsContext
-  /** Lets the next handshake be a short one. */
+  /** TLS session, for an abbreviated handshake of the next connection. */
   private session: Buffer | undefined
 
   /** `url`: scheme, host and port. */
@@ -42,14 +45,17 @@ export class Endpoint {
     this.tlsContext = new TlsContext(tls)
   }
 
-  /** How often the name has moved to other addresses: connections that were made before lead to an old one. */
+  /**
+   * How often the addresses of the host name have changed. Connections made before the last change may lead to an old
+   * address.
+   */
   get moves(): number {
     return this.host?.moves ?? 0
   }
 
   /**
-   * Begins a connection, and returns its socket at once: `readyEvent` or `error` tells how it went. Of several addresses
-   * the next is tried when one cannot be reached.
+   * Begins a connection and returns its socket at once; the socket emits `readyEvent` or `error`. If the name has
+   * several addresses, the next one is tried when one cannot be reached.
    */
   connect(port = this.port): Socket {
     const socket = this.isSecure ? this.openSecure(port) : openTcp(this.at(port, PLAIN_BUFFER_BYTES))
@@ -59,7 +65,7 @@ export class Endpoint {
     return socket
   }
 
-  /** `highWaterMark`: bytes that are read ahead; the declared types do not know it. */
+  /** `highWaterMark`: bytes to read ahead; missing in Node's type declarations. */
   private at(port: number, highWaterMark: number): TcpNetConnectOpts & { readonly highWaterMark: number } {
     return { host: this.hostname, port, highWaterMark, ...(this.host === null ? {} : { lookup: this.host.lookup }) }
   }
@@ -84,6 +90,7 @@ export class Endpoint {
     })
   }
 
+  /** Looks the host name up again if the connection fails. */
   private watchName(socket: Socket, host: HostName): void {
     const recheck = (): void => host.recheck()
     socket.once('error', recheck).once(this.readyEvent, () => socket.off('error', recheck))

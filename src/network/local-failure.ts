@@ -1,6 +1,6 @@
 /**
- * Failures to connect for which this machine is to blame and not the server, in words for operators. Descriptors, ports
- * and memory are shared with everything else that runs here: they say nothing of the server that was to be reached.
+ * Connection failures caused by this machine and not by the server, in words for operators. Descriptors, ports and
+ * memory are shared with everything else that runs here: running out of them says nothing about the server.
  */
 const LOCAL_FAILURES: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'no local address or port is free',
@@ -11,10 +11,10 @@ const LOCAL_FAILURES: Readonly<Record<string, string>> = {
   ENOMEM: 'out of memory',
 }
 
-/** Why this machine could not even try to connect; null when the error says something of the server. */
+/** Describes why this machine could not try to connect; null = the error says something about the server. */
 export function localFailure(error: unknown): string | null {
   if (error instanceof AggregateError && error.errors.length > 0) {
-    // Of several addresses, one that was really tried is enough to learn something of the server.
+    // One address that was really tried is enough to learn something about the server.
     const texts = error.errors.map(localFailure)
     return texts.includes(null) ? null : (texts[0] ?? null)
   }

@@ -10,29 +10,29 @@ export type Lookup = (
 
 export interface NamesOptions {
   readonly lookup?: Lookup
-  /** How often a name in use is looked up again. */
+  /** Interval of lookups of a name in use, ms. */
   readonly refreshMs?: number
-  /** After a failure to connect, a name is looked up at once, but not more often than this. */
+  /** Min time between lookups after connection failures, ms. */
   readonly recheckMs?: number
 }
 
-/** Half of the 30 s within which a move has to be noticed: the other half is for a slow lookup. */
+/** Half of the 30 s within which a change of address must be noticed; the other half allows for a slow lookup. */
 const REFRESH_MS = 15_000
 const RECHECK_MS = 1_000
 const MAX_TICK_MS = 1_000
 
-type Waiting = (error: NodeJS.ErrnoException | null) => void
+type LookupListener = (error: NodeJS.ErrnoException | null) => void
 
-/** A host name and its last known addresses. It is kept up to date for as long as somebody holds it. */
+/** A host name and its last known addresses. `Names` keeps it up to date for as long as it is referenced. */
 export class HostName {
   readonly name: string
-  /** In the order in which they are tried. A name that stops resolving keeps them. */
+  /** In the order in which they are tried. Kept when the name stops resolving. */
   addresses: readonly LookupAddress[] = []
-  /** How often the addresses have changed since they were first known. */
+  /** Number of address changes since the first lookup. */
   moves = 0
-  /** When the last lookup began, monotonic milliseconds. */
+  /** Start of the last lookup, monotonic ms. */
   askedAt = Number.NEGATIVE_INFINITY
-  private readonly waiting: Waiting[] = []
+  private readonly waiting: LookupListener[] = []
   private isAsking = false
   private readonly names: Names
 
@@ -41,7 +41,9 @@ export class HostName {
     this.names = names
   }
 
-  /** The `lookup` of `net.connect`: answers from memory; only the first lookup of a name is waited for. */
+  /**
+   * The `lookup` option of `net.connect`: answers from memory; only the first lookup of a name has to be waited for.
+   */
   readonly lookup: LookupFunction = (_name, options, callback) => {
     this.whenKnown((error) => {
       const [first] = this.addresses
@@ -51,7 +53,7 @@ export class HostName {
     })
   }
 
-  /** Looks the name up again soon: a connection to its addresses has failed. */
+  /** Looks the name up again, unless it was within the last `recheckMs`: a connection to its addresses has failed. */
   recheck(): void {
     if (performance.now() - this.askedAt >= this.names.recheckMs) this.refresh()
   }
@@ -67,7 +69,7 @@ export class HostName {
     })
   }
 
-  private whenKnown(then: Waiting): void {
+  private whenKnown(then: LookupListener): void {
     if (this.addresses.length > 0) {
       then(null)
       return
@@ -84,14 +86,14 @@ export class HostName {
 }
 
 /**
- * The addresses of host names, shared by everything in this process that connects to servers, so that probes and requests
- * reach the same machine. Names are looked up again and again while they are in use.
+ * The addresses of host names, shared by everything in this process that connects to servers, so that probes and
+ * requests reach the same machine. Names are looked up every `refreshMs` while they are in use.
  */
 export class Names {
   readonly lookup: Lookup
   readonly recheckMs: number
   private readonly refreshMs: number
-  /** Weak: a name that no endpoint holds any more is forgotten, and nobody has to say so. */
+  /** Weak references: a name that no endpoint references any more is forgotten. */
   private readonly hosts = new Map<string, WeakRef<HostName>>()
   private timer: NodeJS.Timeout | null = null
 
@@ -101,7 +103,7 @@ export class Names {
     this.recheckMs = recheckMs
   }
 
-  /** The caller keeps the host name up to date by holding it. */
+  /** Returns a host name, which is kept up to date for as long as the caller references it. */
   host(name: string): HostName {
     const known = this.hosts.get(name)?.deref()
     if (known !== undefined) return known
@@ -124,17 +126,20 @@ export class Names {
   }
 }
 
-/** Of this process. */
+/** The names of this process. */
 export const NAMES = new Names()
 
-/** As the system has it: /etc/hosts, then DNS. Read from `dns` at each call, so that a process may replace it. */
+/**
+ * Looks a name up as the system does: /etc/hosts, then DNS. Reads `dns.lookup` at each call, so that it can be
+ * replaced.
+ */
 function systemLookup(...[name, options, callback]: Parameters<Lookup>): void {
   dns.lookup(name, options, callback)
 }
 
 /**
- * The system says which family to try first; within a family DNS servers rotate the addresses, and all processes are to
- * try the same one first.
+ * Sorts addresses within their family, the family that the system prefers first. DNS servers rotate the addresses;
+ * sorting makes all processes try the same one first.
  */
 function inStableOrder(addresses: readonly LookupAddress[]): LookupAddress[] {
   const first = addresses[0]?.family

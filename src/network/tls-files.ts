@@ -3,30 +3,30 @@ import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { ServerTls } from '../model/spec.ts'
 
-/** How old what was read from the files may be when a connection is made. */
+/** Max age of the file contents used for a new connection, ms. */
 const MAX_AGE_MS = 30_000
-/** The most bytes a file may have: all authorities that a system trusts are a quarter of it. */
+/** Max size of a file; four times that of all authorities that a system trusts. */
 const MAX_BYTES = 1_048_576
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
 type FileKey = 'ca' | 'cert' | 'key'
 type Texts = Partial<Record<FileKey, string>>
 
-/** A file of `ServerTls` that cannot be used. */
+/** Problem with a file of `ServerTls`. */
 export interface TlsFileProblem {
   readonly key: FileKey
-  /** What is wrong, beginning with the file's name. */
+  /** The problem, beginning with the file's name. */
   readonly message: string
 }
 
-/** What is wrong with the files of a server's TLS settings, read now. */
+/** Reads the files of a server's TLS settings now, and lists their problems. */
 export function tlsFileProblems(tls: ServerTls): TlsFileProblem[] {
   return read(tls).problems
 }
 
 /**
- * The TLS context of the connections to a server. Its files are read again when they may have changed, so that a
- * certificate can be renewed in place; files that have become unreadable leave the last good context in force.
+ * TLS context of the connections to a server. Its files are read again once they are older than `MAX_AGE_MS`, so that a
+ * certificate can be renewed in place; if they have become unusable, the last good context stays in use.
  */
 export class TlsContext {
   private readonly tls: ServerTls
@@ -38,7 +38,7 @@ export class TlsContext {
     this.tls = tls
   }
 
-  /** Throws with the code ERR_TLS_FILES where the files cannot be used and never could. */
+  /** Returns the context. Throws an error with code ERR_TLS_FILES if the files were never usable. */
   get(): SecureContext {
     const now = performance.now()
     if (this.context !== null && (!hasFiles(this.tls) || now - this.readAt < MAX_AGE_MS)) return this.context
@@ -71,8 +71,8 @@ function read(tls: ServerTls): { texts: Texts; problems: TlsFileProblem[] } {
     if (file === '') continue
     try {
       const text = readText(file)
-      if (isWhatItShouldBe(key, text)) texts[key] = text
-      else problems.push({ key, message: `${file} is no ${key === 'key' ? 'private key' : 'certificate'} in PEM` })
+      if (isUsable(key, text)) texts[key] = text
+      else problems.push({ key, message: `${file} is not a PEM ${key === 'key' ? 'private key' : 'certificate'}` })
     } catch (error) {
       problems.push({ key, message: `${file} cannot be read: ${(error as Error).message}` })
     }
@@ -84,7 +84,7 @@ function read(tls: ServerTls): { texts: Texts; problems: TlsFileProblem[] } {
   return { texts, problems }
 }
 
-/** Reads what can be read at once: a pipe or a device would hold up the whole process. */
+/** Reads a regular file of limited size: reading a pipe or a device would block the whole process. */
 function readText(file: string): string {
   const stats = statSync(file)
   if (!stats.isFile()) throw new Error('it is not a regular file')
@@ -92,7 +92,8 @@ function readText(file: string): string {
   return readFileSync(file, 'utf8')
 }
 
-function isWhatItShouldBe(key: FileKey, text: string): boolean {
+/** Whether `text` contains the PEM that the setting needs: a private key for `key`, certificates otherwise. */
+function isUsable(key: FileKey, text: string): boolean {
   try {
     if (key === 'key') createPrivateKey(text)
     else {

@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Outliers, type Standing, type WatchedPool } from '../../src/health/outlier.ts'
+import { type EjectionState, Outliers, type WatchedPool } from '../../src/health/outlier.ts'
 import type { PassiveSpec } from '../../src/model/spec.ts'
 
 const KEYS = ['blue/1', 'blue/2', 'blue/3', 'blue/4', 'blue/5', 'green/1', 'green/2'] as const
 const LONGEST_MS = 20
-const HALVES = ['w1', 'w2', 'w3'] as const
+const PROXIES = ['w1', 'w2', 'w3'] as const
 
 const keys = fc.constantFrom(...KEYS)
-const halves = fc.constantFrom(...HALVES)
+const proxies = fc.constantFrom(...PROXIES)
 const specs: fc.Arbitrary<PassiveSpec> = fc.record({
   maxFails: fc.constantFrom(0, 1, 2, 3),
   failTimeoutMs: fc.constantFrom(1, 5, 10, LONGEST_MS),
@@ -26,7 +26,7 @@ const events = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       kind: fc.constant('failed'),
-      half: halves,
+      proxy: proxies,
       counts: fc.uniqueArray(fc.tuple(keys, fc.integer({ min: 1, max: 4 }), fc.boolean()), {
         selector: ([key]) => key,
         minLength: 1,
@@ -44,17 +44,17 @@ const events = fc.oneof(
   },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('advance') }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('watch'), table: tables }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('attach', 'detach'), half: halves }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('attach', 'detach'), proxy: proxies }) },
 )
 type Event = typeof events extends fc.Arbitrary<infer E> ? E : never
 type History = readonly (readonly [ms: number, event: Event])[]
 const histories: fc.Arbitrary<History> = fc.array(fc.tuple(fc.integer({ min: 0, max: 12 }), events), { maxLength: 60 })
 
-/** Lives through a history as the control half would, with what a proxy half knows that is only told of changes. */
+/** Replays a history as control does, and keeps the state that a proxy has from the changes it was told. */
 class Life {
   readonly outliers = new Outliers()
   readonly attached = new Set<string>()
-  readonly told = new Map<string, Standing>()
+  readonly told = new Map<string, EjectionState>()
   pools: readonly WatchedPool[] = []
   nowMs = 0
   /** When failures were reported that may still count: since the server was ejected, forgotten or well last. */
@@ -72,8 +72,8 @@ class Life {
     else if (event.kind === 'recovered') this.recovered(event.keys)
     else if (event.kind === 'tried') this.tell(this.outliers.tried(event.key, event.outcome, this.nowMs))
     else if (event.kind === 'watch') this.watch(event.table)
-    else if (event.kind === 'attach') this.attach(event.half)
-    else if (event.kind === 'detach') this.detach(event.half)
+    else if (event.kind === 'attach') this.attach(event.proxy)
+    else if (event.kind === 'detach') this.detach(event.proxy)
     // The timer may be late, but it fires.
     this.tell(this.outliers.advance(this.nowMs))
     for (const key of KEYS) if (this.outliers.isEjected(key)) this.failures.delete(key)
@@ -97,7 +97,7 @@ class Life {
     this.tell(this.outliers.watch(this.pools, this.nowMs))
   }
 
-  private failed({ half, counts }: Extract<Event, { counts: unknown }>): void {
+  private failed({ proxy, counts }: Extract<Event, { counts: unknown }>): void {
     for (const [key, count] of counts) {
       const pool = this.pools.find((each) => each.keys.includes(key))
       if (pool === undefined || pool.spec.maxFails === 0 || this.outliers.isEjected(key)) continue
@@ -105,7 +105,7 @@ class Life {
       // More than eject are not remembered, even if maxFails becomes larger afterwards.
       this.failures.set(key, times.slice(-pool.spec.maxFails))
     }
-    this.tell(this.outliers.failed(half, counts, this.nowMs))
+    this.tell(this.outliers.failed(proxy, counts, this.nowMs))
   }
 
   private recovered(keys: readonly string[]): void {
@@ -113,20 +113,20 @@ class Life {
     this.outliers.recovered(keys)
   }
 
-  private attach(half: string): void {
-    this.attached.add(half)
-    this.outliers.attach(half)
-    for (const key of KEYS) this.told.set(`${half} ${key}`, this.outliers.standing(key, half))
+  private attach(proxy: string): void {
+    this.attached.add(proxy)
+    this.outliers.attach(proxy)
+    for (const key of KEYS) this.told.set(`${proxy} ${key}`, this.outliers.ejectionState(key, proxy))
   }
 
-  private detach(half: string): void {
-    this.attached.delete(half)
-    this.tell(this.outliers.detach(half))
+  private detach(proxy: string): void {
+    this.attached.delete(proxy)
+    this.tell(this.outliers.detach(proxy))
   }
 
   private tell(changed: readonly string[]): void {
-    for (const half of this.attached) {
-      for (const key of changed) this.told.set(`${half} ${key}`, this.outliers.standing(key, half))
+    for (const proxy of this.attached) {
+      for (const key of changed) this.told.set(`${proxy} ${key}`, this.outliers.ejectionState(key, proxy))
     }
   }
 }
@@ -198,7 +198,7 @@ test('whoever has failed enough is ejected, unless there is no room', () => {
   })
 })
 
-test('a trial is with one half at most', () => {
+test('a trial is with one proxy at most', () => {
   always(({ outliers, attached }) => {
     for (const key of KEYS) {
       expect(holders(outliers, attached, key).length).toBeLessThanOrEqual(outliers.isEjected(key) ? 1 : 0)
@@ -229,12 +229,12 @@ test('time alone brings every ejected server to a trial', () => {
 
 test('who only hears of changes knows everything', () => {
   always(({ outliers, attached, told }) => {
-    for (const half of attached) {
-      for (const key of KEYS) expect(told.get(`${half} ${key}`)).toBe(outliers.standing(key, half))
+    for (const proxy of attached) {
+      for (const key of KEYS) expect(told.get(`${proxy} ${key}`)).toBe(outliers.ejectionState(key, proxy))
     }
   })
 })
 
 function holders(outliers: Outliers, attached: ReadonlySet<string>, key: string): string[] {
-  return [...attached].filter((half) => outliers.standing(key, half) === 'trial')
+  return [...attached].filter((proxy) => outliers.ejectionState(key, proxy) === 'trial')
 }

@@ -35,7 +35,7 @@ describe('ejection', () => {
     expect(fail('a', 1, 10, 'w2')).toEqual([])
     expect(outliers.nextAt()).toBeNull()
     expect(fail('a', 1, 20, 'w1')).toEqual(['a'])
-    expect([outliers.standing('a', 'w1'), outliers.standing('b', 'w1')]).toEqual(['ejected', 'in'])
+    expect([outliers.ejectionState('a', 'w1'), outliers.ejectionState('b', 'w1')]).toEqual(['ejected', 'in'])
     expect(outliers.nextAt()).toBe(30_020)
   })
 
@@ -76,7 +76,7 @@ describe('ejection', () => {
     watch(2)
     expect(fail('z', 3, 0)).toEqual([])
     expect(outliers.tried('z', 'ok', 0)).toEqual([])
-    expect(outliers.standing('z', 'w1')).toBe('in')
+    expect(outliers.ejectionState('z', 'w1')).toBe('in')
   })
 })
 
@@ -88,16 +88,16 @@ describe('trial', () => {
 
   test('is due after failTimeout, and goes to one half only: the one that met the failures', () => {
     expect(outliers.advance(29_999)).toEqual([])
-    expect(outliers.standing('a', 'w2')).toBe('ejected')
+    expect(outliers.ejectionState('a', 'w2')).toBe('ejected')
     expect(outliers.advance(30_000)).toEqual(['a'])
-    expect([outliers.standing('a', 'w1'), outliers.standing('a', 'w2')]).toEqual(['ejected', 'trial'])
+    expect([outliers.ejectionState('a', 'w1'), outliers.ejectionState('a', 'w2')]).toEqual(['ejected', 'trial'])
     expect(outliers.isEjected('a')).toBe(true)
   })
 
   test('brings the server back with nothing held against it', () => {
     outliers.advance(30_000)
     expect(outliers.tried('a', 'ok', 30_100)).toEqual(['a'])
-    expect(outliers.standing('a', 'w2')).toBe('in')
+    expect(outliers.ejectionState('a', 'w2')).toBe('in')
     expect(outliers.nextAt()).toBeNull()
     fail('a', 2, 30_200)
     expect(ejected()).toBe('')
@@ -106,9 +106,9 @@ describe('trial', () => {
   test('ejects for failTimeout again, however often it fails', () => {
     for (const at of [30_000, 60_100, 90_200]) {
       expect(outliers.advance(at)).toEqual(['a'])
-      expect(outliers.standing('a', 'w2')).toBe('trial')
+      expect(outliers.ejectionState('a', 'w2')).toBe('trial')
       expect(outliers.tried('a', 'failed', at + 100)).toEqual(['a'])
-      expect(outliers.standing('a', 'w2')).toBe('ejected')
+      expect(outliers.ejectionState('a', 'w2')).toBe('ejected')
       expect(outliers.nextAt()).toBe(at + 30_100)
     }
   })
@@ -125,7 +125,7 @@ describe('trial', () => {
     expect(fail('a', 9, 100)).toEqual([])
     outliers.advance(30_000)
     expect(fail('a', 9, 30_100)).toEqual([])
-    expect(outliers.standing('a', 'w2')).toBe('trial')
+    expect(outliers.ejectionState('a', 'w2')).toBe('trial')
     outliers.tried('a', 'ok', 30_200)
     expect(ejected()).toBe('')
   })
@@ -134,9 +134,9 @@ describe('trial', () => {
     outliers.advance(30_000)
     expect(outliers.nextAt()).toBe(60_000)
     expect(outliers.advance(60_000)).toEqual(['a'])
-    expect([outliers.standing('a', 'w1'), outliers.standing('a', 'w2')]).toEqual(['trial', 'ejected'])
+    expect([outliers.ejectionState('a', 'w1'), outliers.ejectionState('a', 'w2')]).toEqual(['trial', 'ejected'])
     expect(outliers.advance(90_000)).toEqual(['a'])
-    expect(outliers.standing('a', 'w2')).toBe('trial')
+    expect(outliers.ejectionState('a', 'w2')).toBe('trial')
   })
 
   test('goes to another half when the one that has it is gone', () => {
@@ -145,13 +145,13 @@ describe('trial', () => {
     outliers.attach('w1')
     expect(outliers.detach('w2')).toEqual(['a'])
     outliers.attach('w2')
-    expect([outliers.standing('a', 'w1'), outliers.standing('a', 'w2')]).toEqual(['trial', 'ejected'])
+    expect([outliers.ejectionState('a', 'w1'), outliers.ejectionState('a', 'w2')]).toEqual(['trial', 'ejected'])
   })
 
   test('goes to another half when the one that met the failures is gone by then', () => {
     expect(outliers.detach('w2')).toEqual([])
     outliers.advance(30_000)
-    expect(outliers.standing('a', 'w1')).toBe('trial')
+    expect(outliers.ejectionState('a', 'w1')).toBe('trial')
   })
 })
 
@@ -254,7 +254,7 @@ describe('a new table', () => {
     expect(ejected()).toBe('ab')
     outliers.advance(30_000)
     expect(watch(5, 30_010)).toEqual([])
-    expect(outliers.standing('a', 'w1')).toBe('trial')
+    expect(outliers.ejectionState('a', 'w1')).toBe('trial')
   })
 
   test('forgets who is gone, drained, down or without traffic', () => {
@@ -278,7 +278,7 @@ describe('a new table', () => {
     expect(watch(4, 20, { maxFails: 2 })).toEqual(['b'])
     expect(watch(4, 30, { maxEjected: 25 })).toEqual(['a'])
     expect(watch(4, 40, { failTimeoutMs: 20 })).toEqual(['b'])
-    expect(outliers.standing('b', 'w1')).toBe('trial')
+    expect(outliers.ejectionState('b', 'w1')).toBe('trial')
     expect(watch(4, 50, { maxFails: 0 })).toEqual(['b'])
     expect(ejected()).toBe('')
   })

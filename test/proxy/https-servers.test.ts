@@ -211,11 +211,13 @@ test('files that are missing or are no certificates are refused by their key, an
     expect.stringMatching(`^${at}.ca .*absent.pem cannot be read`),
   ])
   expect(await put(https, { ca: file('nonsense.pem') })).toEqual([
-    expect.stringMatching(`^${at}.ca .*is no certificate`),
+    expect.stringMatching(`^${at}.ca .*is not a PEM certificate`),
   ])
   // Reading it would never end, and the control process waits for it.
   expect(await put(https, { ca: '/dev/zero' })).toEqual([`${at}.ca /dev/zero cannot be read: it is not a regular file`])
-  expect(await put(https, { cert, key: cert })).toEqual([expect.stringMatching(`^${at}.key .*is no private key`)])
+  expect(await put(https, { cert, key: cert })).toEqual([
+    expect.stringMatching(`^${at}.key .*is not a PEM private key`),
+  ])
   expect(await put(https, { cert: file('ca.pem'), key })).toEqual([
     expect.stringMatching(`^${at}.key .*is not the key of`),
   ])
