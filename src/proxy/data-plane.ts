@@ -23,7 +23,7 @@ import { ProxyProtocolServer } from './proxy-protocol/server.ts'
 import { Router } from './routing/router.ts'
 import { ServiceRoute } from './routing/service-route.ts'
 import type { Share } from './share.ts'
-import { shareOf, WHOLE_SHARE } from './share.ts'
+import { dividedLimit, WHOLE_SHARE } from './share.ts'
 import { Tunnel } from './tunnel.ts'
 import type { TargetEvents } from './upstream/target.ts'
 import { Targets } from './upstream/targets.ts'
@@ -106,7 +106,7 @@ export class DataPlane {
     share: Share = WHOLE_SHARE,
   ) {
     this.settings = settings
-    this.mostConnections = shareOf(settings.limits.connections, share)
+    this.mostConnections = dividedLimit(settings.limits.connections, share)
     this.accessLog = accessLog
     this.tell = tell
     this.verdicts = new Verdicts(tell)
@@ -175,7 +175,9 @@ export class DataPlane {
     return this.routes.get(service)
   }
 
-  /** Calls `exchange.flushHead` when everything has been read that is there to be read in this turn of the event loop. */
+  /**
+   * Calls `exchange.flushHead` when everything has been read that is there to be read in this turn of the event loop.
+   */
   afterThisTurn(exchange: Exchange): void {
     if (this.headsToFlush.push(exchange) === 1) setImmediate(this.flushHeads)
   }
@@ -186,7 +188,10 @@ export class DataPlane {
     for (const exchange of exchanges) exchange.flushHead()
   }
 
-  /** Puts a table in force, and the health of its servers, in one step. Throws when it does not follow on the one that is. */
+  /**
+   * Puts a table in force, and the health of its servers, in one step. Throws when it does not follow on the one that
+   * is.
+   */
   private apply({ base, generation, services, removed }: TableChange, health: KnownHealth, nowMs: number): void {
     if (base !== null && base !== this.generation)
       throw new Error(`a table for generation ${base}, not ${this.generation}`)
@@ -236,7 +241,8 @@ export class DataPlane {
     const server = createServer(
       {
         ServerResponse: ClientResponse,
-        // The guard holds header and target to their limits, and tells them apart; the parser only bounds both together.
+        // The guard holds header and target to their limits, and tells them apart; the parser only bounds both
+        // together.
         maxHeaderSize:
           limits.headerBytes === 0 || limits.urlBytes === 0 ? NO_LIMIT : limits.headerBytes + limits.urlBytes,
         // node:http insists that a header may not take longer than its whole request.
@@ -266,7 +272,9 @@ export class DataPlane {
     return server
   }
 
-  /** Connections of clients have reached their limit; those that have not sent their PROXY header yet are among them. */
+  /**
+   * Connections of clients have reached their limit; those that have not sent their PROXY header yet are among them.
+   */
   private isFull(): boolean {
     if (this.mostConnections === 0) return false
     let open = this.connections.size

@@ -50,8 +50,8 @@ export class Ending {
   }
 
   /**
-   * Closes the listeners once no more connections are coming in: those that the system has already taken for us, and their
-   * requests, would be reset with the listener. Node takes one a turn of the event loop.
+   * Closes the listeners once no more connections are coming in: those that the system has already taken for us, and
+   * their requests, would be reset with the listener. Node takes one a turn of the event loop.
    */
   private emptyBacklog(since: number): void {
     const before = this.ended.accepted()
@@ -63,7 +63,8 @@ export class Ending {
 
   private closeListeners(): void {
     this.closedAt = performance.now()
-    // As a plain TCP server: an HTTP server would also close what is idle now, with the next request on its way already.
+    // As a plain TCP server: an HTTP server would also close what is idle now, with the next request on its way
+    // already.
     for (const server of this.ended.servers) TcpServer.prototype.close.call(server)
     const look = (): void => {
       if (this.closeUnused()) clearInterval(tick)

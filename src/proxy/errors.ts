@@ -1,6 +1,6 @@
 import { localFailure } from '../network/local-failure.ts'
 
-/** Why an exchange failed, in the words of RFC 9209 §2.3; the same in logs, metrics and `Proxy-Status`. */
+/** Reason why an exchange failed: an error type of RFC 9209 §2.3. The same in logs, metrics and `Proxy-Status`. */
 export type ErrorCode =
   | 'destination_not_found'
   | 'destination_unavailable'
@@ -16,16 +16,16 @@ export type ErrorCode =
   | 'http_request_denied'
   | 'tls_protocol_error'
   | 'proxy_internal_error'
-  /** Not in the RFC: this machine has no descriptor, port or memory left for a connection. */
+  /** Not in the RFC: this machine has no file descriptor, port or memory left for a connection. */
   | 'proxy_resources_exhausted'
   /** Not in the RFC: the client went away. */
   | 'client_gone'
-  /** Not in the RFC: no byte has passed through a tunnel for too long. */
+  /** Not in the RFC: a tunnel was idle for too long. */
   | 'tunnel_idle'
-  /** Not in the RFC: cut at the deadline of a drain. */
+  /** Not in the RFC: the request or tunnel was cut at the deadline of a drain. */
   | 'drain_timeout'
 
-/** What the upstream may have seen of a request when it failed. */
+/** Whether the upstream has received any part of a failed request. */
 export type Sent = 'no' | 'maybe' | 'yes'
 
 /** A failed try at a server. */
@@ -41,7 +41,7 @@ export class ProxyError extends Error {
   }
 }
 
-/** The status a client gets for a failure before any response byte. */
+/** Status for the client if a failure comes before the first byte of the response. */
 export function statusOf(code: ErrorCode): number {
   switch (code) {
     case 'destination_not_found':
@@ -65,7 +65,7 @@ export function statusOf(code: ErrorCode): number {
   }
 }
 
-/** Whether the server answers for a failure, and not the client, a drain or we ourselves. */
+/** Whether the server is responsible for a failure, rather than the client, a drain or this proxy. */
 export function isServersFault(code: ErrorCode): boolean {
   switch (code) {
     case 'dns_error':
@@ -82,7 +82,7 @@ export function isServersFault(code: ErrorCode): boolean {
   }
 }
 
-/** Whether the connection to the server failed, as it does while the server is restarted. */
+/** Whether the connection to the server failed, as happens while the server restarts. */
 export function isConnectionFailure(code: ErrorCode): boolean {
   switch (code) {
     case 'dns_error':
@@ -106,12 +106,12 @@ const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   UND_ERR_CONNECT_TIMEOUT: 'connection_timeout',
 }
 
-/** Codes of OpenSSL and of node:tls, those of certificates that cannot be verified included. */
+/** Matches codes of OpenSSL and node:tls, including those for certificates that cannot be verified. */
 const TLS_CODE = /^ERR_(?:TLS|SSL)|CERT|^UNABLE_TO_|^(?:INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|EPROTO)$/
 
 /**
- * What an error of the upstream connection means. `started`: the request may have been written to a connection;
- * before that nothing of it can have reached the server.
+ * Maps an error of the upstream connection to a `ProxyError`. `started`: the request may have been written to a
+ * connection; before that, no part of it can have reached the server.
  */
 export function classify(error: unknown, started: boolean): ProxyError {
   if (error instanceof ProxyError) return error
@@ -132,7 +132,7 @@ export function classify(error: unknown, started: boolean): ProxyError {
     case 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH':
       return new ProxyError('http_request_error', 'maybe')
     default:
-      // With TLS 1.3, a server refuses our certificate only when the connection stands.
+      // With TLS 1.3, a server rejects the client certificate only after the handshake.
       if (TLS_CODE.test(code)) return new ProxyError('tls_protocol_error', 'maybe')
       if (isBadResponse(error)) return new ProxyError('http_protocol_error', 'maybe')
       return new ProxyError('connection_terminated', 'maybe')
@@ -142,14 +142,15 @@ export function classify(error: unknown, started: boolean): ProxyError {
 function codeOf(error: unknown): string {
   if (typeof error !== 'object' || error === null || !('code' in error)) return ''
   if (typeof error.code !== 'string') return ''
-  // Happy eyeballs report every address; the first tells enough.
+  // With several addresses tried, the error lists one error for each; the first is enough.
   if (error instanceof AggregateError && error.code === '') return codeOf(error.errors[0])
   return error.code
 }
 
 /**
- * undici's parser errors mostly have no code; the end of the connection in the middle of a message is among them. An
- * unasked 101 or 100 is a socket error with one of these texts.
+ * Whether an error of undici means a malformed response. Its parser errors mostly have no code, and include the end of
+ * the connection in the middle of a message ("Invalid EOF state"). An unrequested 101 or 100 is a socket error with one
+ * of the texts below.
  */
 function isBadResponse(error: unknown): boolean {
   if (!(error instanceof Error)) return false

@@ -180,7 +180,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     answered.end(this)
     this.superseded = true
     controller.abort(new ProxyError('http_response_incomplete', 'yes'))
-    this.take(next.pool, next.target)
+    this.sendTo(next.pool, next.target)
     return true
   }
 

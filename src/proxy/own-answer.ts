@@ -1,12 +1,12 @@
 import type { ErrorCode } from './errors.ts'
 import { statusOf } from './errors.ts'
 
-/** An answer of our own: short, plain, and without anything from inside. */
+/** A response that this proxy generates itself: short plain text without internal details. */
 export interface OwnAnswer {
   readonly status: number
   readonly code: ErrorCode
   readonly body: string
-  /** Name and value in turn. */
+  /** Header fields as a flat list: name, value, name, value, … */
   readonly fields: string[]
 }
 
@@ -22,12 +22,12 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   http_request_error: 'The request cannot be forwarded.',
 }
 
-/** The answer for a failure before any byte of a response. */
+/** Response for a failure before the first byte of the server's response. */
 export function failure(code: ErrorCode, requestId: string): OwnAnswer {
   return ownAnswer(statusOf(code), TEXTS[code] ?? 'The server did not answer properly.', code, requestId)
 }
 
-/** An answer of our own, by status and text. */
+/** Response with a status and a text. */
 export function ownAnswer(status: number, text: string, code: ErrorCode, requestId: string): OwnAnswer {
   const body = `${status} ${text}\n`
   const fields = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(body.length)]

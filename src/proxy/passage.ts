@@ -11,17 +11,17 @@ import { isConnectionFailure, isServersFault } from './errors.ts'
 import type { OwnAnswer } from './own-answer.ts'
 import { failure, ownAnswer } from './own-answer.ts'
 import type { PoolRoute } from './routing/pool-route.ts'
-import type { Queue, Waiting } from './routing/queue.ts'
+import type { Queue, QueuedRequest } from './routing/queue.ts'
 import type { Attempt } from './routing/retry.ts'
 import { mayBeRepeated, mayRetry, mayRetryStatus } from './routing/retry.ts'
 import type { Choice, ServiceRoute } from './routing/service-route.ts'
 import type { Target } from './upstream/target.ts'
 
 /**
- * What a request and an upgrade have in common: admission, a service, tries at its servers, the wait for one of them,
- * and a line in the log.
+ * Base of `Exchange` and `Tunnel`, the parts that a request and an upgrade have in common: admission, routing to a
+ * service, tries at its servers, queueing, and the line in the access log.
  */
-export abstract class Passage implements Waiting {
+export abstract class Passage implements QueuedRequest {
   protected readonly plane: DataPlane
   protected readonly request: IncomingMessage
   protected readonly connection: ClientConnection
@@ -44,14 +44,14 @@ export abstract class Passage implements Waiting {
   private matched: ServiceRoute | null = null
   private pool: PoolRoute | null = null
   private tried: Target[] | null = null
-  /** What the last try was given up for. */
+  /** Reason for which the last try failed. */
   private retryReason = ''
-  /** One of the servers tried before will do where there is no other. */
-  private sameWillDo = false
-  /** This try is the one that an ejected server gets, and has not said yet how it does. */
+  /** Whether a server that was tried before may be chosen again if there is no other. */
+  private mayRetrySameServer = false
+  /** Whether this try is the trial of an ejected server, and its outcome is not reported yet. */
   protected onTrial = false
-  /** The server of this try has been blamed for it. */
-  private blamed = false
+  /** Whether this try has been reported as a failure of its server. */
+  private failureReported = false
 
   constructor(plane: DataPlane, request: IncomingMessage, connection: ClientConnection) {
     this.plane = plane
@@ -61,19 +61,21 @@ export abstract class Passage implements Waiting {
     this.requestId = this.head.trustedRequestId(connection.trusted) || newRequestId()
   }
 
-  /** Sends the request to a server that has been taken for it. */
+  /** Sends the request to the chosen server. */
   protected abstract send(target: Target): void
   protected abstract answer(own: OwnAnswer): void
-  /** Hangs up on the client, after something that must not happen. */
+  /** Closes the client's connection after an internal error. */
   protected abstract hangUp(): void
 
-  /** The service that was found; only after `admit`. */
+  /** The matched service. Throws before `admit` has found one. */
   protected get route(): ServiceRoute {
     if (this.matched === null) throw new Error('no service yet')
     return this.matched
   }
 
-  /** Checks the request, finds its service and writes what goes upstream; returns what to answer instead, or null. */
+  /**
+   * Checks the request, finds its service and builds the upstream header. Returns a response to send instead, or null.
+   */
   protected admit(): OwnAnswer | null {
     const { request, head, plane, requestId } = this
     const url = originForm(request.url as string, head)
@@ -89,42 +91,43 @@ export abstract class Passage implements Waiting {
     return null
   }
 
-  /** Sends the request to a server; where those of its pool have reached their limits, as soon as it is its turn. */
+  /** Sends the request to a server, or queues it if the servers of its pool have reached their limits. */
   protected seekServer(): void {
     const choice = this.choose()
     if (choice === null) this.answer(this.failure('destination_unavailable'))
-    else if (choice.target === null || choice.pool.queue.length > 0) this.waitFor(choice.pool)
-    else this.take(choice.pool, choice.target)
+    else if (choice.target === null || choice.pool.queue.length > 0) this.waitInQueue(choice.pool)
+    else this.sendTo(choice.pool, choice.target)
   }
 
-  /** Tries again after a failed try, now or when a server has room; returns false when there is to be no other try. */
+  /** Retries after a failed try, at once or queued until a server has room. Returns false if no retry is possible. */
   protected tryAgain(error: ProxyError, isWhole: boolean): boolean {
     const target = this.target as Target
     if (error.code === 'connection_refused' || error.code === 'connection_timeout') target.refused(performance.now())
     if (!mayRetry(error, this.attempt(isWhole), this.route.table.retry)) return false
     const wasSent = error.sent !== 'no'
-    // Sent again to the server that broke off, it may well be served; one that cannot be reached is not asked twice.
+    // A server that broke off may well serve the repeated request; a server that could not be reached is not tried
+    // twice.
     const choice = this.chooseNext(error.code, wasSent, wasSent)
     if (choice === null) return false
-    if (choice.target !== null) this.take(choice.pool, choice.target)
-    else if (this.route.table.timeouts.queueMs > 0) this.waitFor(choice.pool, true)
+    if (choice.target !== null) this.sendTo(choice.pool, choice.target)
+    else if (this.route.table.timeouts.queueMs > 0) this.waitInQueue(choice.pool, true)
     else return false
     return true
   }
 
-  /** The server that gets the request instead of this answer; null when the answer stands. */
+  /** Chooses a server for a retry after a response with this status; null = the response goes to the client. */
   protected serverInsteadOf(status: number, isWhole: boolean): Choice | null {
     if (!mayRetryStatus(status, this.attempt(isWhole), this.route.table.retry)) return null
     return this.chooseNext(`status_${status}`, false, true)
   }
 
-  /** Has a server of a pool get the request. */
-  protected take(pool: PoolRoute, target: Target): void {
+  /** Starts a try at a server of a pool. */
+  protected sendTo(pool: PoolRoute, target: Target): void {
     if (this.attempts++ === 0) this.route.budget.earn()
     else this.plane.counters.retried(this.route.table.name, this.retryReason)
     this.pool = pool
     this.target = target
-    this.blamed = false
+    this.failureReported = false
     this.onTrial = target.health === 'trial'
     if (this.onTrial) this.plane.targets.beginTrial(target)
     this.triedAt = performance.now()
@@ -132,7 +135,7 @@ export abstract class Passage implements Waiting {
     this.send(target)
   }
 
-  /** `same`: a server that was tried before will do when there is no other. */
+  /** Chooses a server. `same`: one that was tried before may be chosen if there is no other. */
   private choose(same = false): Choice | null {
     const now = performance.now()
     const { route } = this
@@ -140,31 +143,32 @@ export abstract class Passage implements Waiting {
     return route.choose(this.tried, now, before) ?? (same ? route.choose(null, now, before) : null)
   }
 
-  /** `paid`: the retry is one of those that are budgeted. */
+  /** Chooses a server for a retry. `paid`: the retry is charged to the retry budget. */
   private chooseNext(reason: string, same: boolean, paid: boolean): Choice | null {
     this.tried ??= []
     this.tried.push(this.target as Target)
     this.retryReason = reason
-    this.sameWillDo = same
-    this.followTable()
+    this.mayRetrySameServer = same
+    this.updateRoute()
     if (paid && !this.route.budget.spend()) return null
     return this.choose(same)
   }
 
-  /** The table may have changed since the last try, and what it says now is what holds. */
-  private followTable(): void {
+  /** Switches to the service of the table in force, which may have changed since the last try. */
+  private updateRoute(): void {
     const { plane, route, head, request } = this
     const same = plane.routeOf(route.table.name)
     if (same !== undefined) this.matched = same
     else {
-      // The service has gone, or has another name now. What goes upstream was written for the path as it came.
+      // The service was removed or renamed. Not with `stripPrefix`, since the upstream path was built for the old
+      // service.
       const other = plane.router.match(head.host, originForm(request.url as string, head))?.route
       if (other !== undefined && !other.table.stripPrefix && !route.table.stripPrefix) this.matched = other
     }
   }
 
-  /** `first`: before those that came later. */
-  private waitFor(pool: PoolRoute, first = false): void {
+  /** Queues the request for up to `timeouts.queue`. `first`: at the front of the queue. */
+  private waitInQueue(pool: PoolRoute, first = false): void {
     const waitMs = this.route.table.timeouts.queueMs - this.queuedMs
     this.pool = pool
     if (waitMs <= 0) {
@@ -173,10 +177,10 @@ export abstract class Passage implements Waiting {
     }
     this.queuedAt = performance.now()
     this.queueTimer = setTimeout(onQueueTimeout, waitMs, this)
-    this.enter(pool, first)
+    this.enterQueue(pool, first)
   }
 
-  private enter(pool: PoolRoute, first = false): void {
+  private enterQueue(pool: PoolRoute, first = false): void {
     this.pool = pool
     this.queue = pool.queue
     pool.queue.enter(this, first)
@@ -184,26 +188,26 @@ export abstract class Passage implements Waiting {
   }
 
   advance(): boolean {
-    this.followTable()
-    const choice = this.choose(this.sameWillDo)
+    this.updateRoute()
+    const choice = this.choose(this.mayRetrySameServer)
     if (choice !== null && choice.target === null) {
       if (choice.pool.queue === this.queue) return false
       this.queue?.leave(this)
-      this.enter(choice.pool)
+      this.enterQueue(choice.pool)
       return true
     }
     this.leaveQueue()
     try {
       if (choice === null) this.answer(this.failure('destination_unavailable'))
-      else this.take(choice.pool, choice.target as Target)
+      else this.sendTo(choice.pool, choice.target as Target)
     } catch {
-      // One request that cannot be handled must not end the others.
+      // An error in the handling of one request must not affect others.
       this.hangUp()
     }
     return true
   }
 
-  /** Waits no more. */
+  /** Leaves the queue, if it is queued. */
   protected leaveQueue(): void {
     if (this.queue === null) return
     this.queue.leave(this)
@@ -212,29 +216,29 @@ export abstract class Passage implements Waiting {
     this.queuedMs += performance.now() - this.queuedAt
   }
 
-  waitedTooLong(): void {
+  handleQueueTimeout(): void {
     this.leaveQueue()
     this.answer(this.failure('connection_limit_reached'))
   }
 
   /**
-   * What this try says of its server. An answer may begin well and break off: that counts as a failure all the same.
-   * `unreachable`: it failed because the connection did.
+   * Records the outcome of this try for its server. A response that begins well and then breaks off still counts as a
+   * failure. `unreachable`: the connection failed.
    */
   protected judge(ok: boolean, unreachable = false): void {
     const target = this.target as Target
     if (this.onTrial) {
       this.onTrial = false
-      this.blamed = !ok
+      this.failureReported = !ok
       this.plane.verdicts.tried(target, ok ? 'ok' : unreachable ? 'unreachable' : 'failed')
-    } else if (this.blamed) return
+    } else if (this.failureReported) return
     else if (!ok) {
-      this.blamed = true
+      this.failureReported = true
       this.plane.verdicts.failed(target, unreachable)
     } else if (target.failuresInRow > 0) this.plane.verdicts.served(target)
   }
 
-  /** The same for a try that has failed; null = it was ended, and says nothing. */
+  /** Records a failed try for its server. null = the try was aborted, which says nothing about the server. */
   protected judgeFailure(code: ErrorCode | null): void {
     if (code !== null && isServersFault(code)) this.judge(false, isConnectionFailure(code))
     else if (this.onTrial) {
@@ -243,13 +247,13 @@ export abstract class Passage implements Waiting {
     }
   }
 
-  /** Whether this try may be followed by another one even if the server may have seen it. */
+  /** Whether a retry is possible after this try even if the server may have received the request. */
   protected mayRepeat(isWhole: boolean): boolean {
     const { retry } = this.route.table
     return isWhole && this.attempts < retry.attempts && retry.on.includes('reset') && this.isRepeatable
   }
 
-  /** Whether the method allows that something of the request is sent twice. */
+  /** Whether the method allows sending the request twice. */
   protected get isRepeatable(): boolean {
     return mayBeRepeated(this.request.method as string, this.route.table.retry)
   }
@@ -293,10 +297,10 @@ export abstract class Passage implements Waiting {
 }
 
 function onQueueTimeout(passage: Passage): void {
-  passage.waitedTooLong()
+  passage.handleQueueTimeout()
 }
 
-/** The target with its first `length` characters gone, still beginning with a slash. */
+/** Removes the first `length` characters of a target; the result still begins with a slash. */
 function withoutPrefix(target: string, length: number): string {
   const rest = target.slice(length)
   return rest.charCodeAt(0) === 47 ? rest : `/${rest}`

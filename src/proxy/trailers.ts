@@ -1,5 +1,8 @@
-/** Fields that frame, route or authorize a message, or say how to read it: behind its body they come too late (RFC 9110 §6.5.1). */
-const NOT_BEHIND = new Set([
+/**
+ * Fields that are not allowed as trailers, because they frame, route or authorize a message or tell how to read it
+ * (RFC 9110 §6.5.1).
+ */
+const FORBIDDEN = new Set([
   'authorization',
   'cache-control',
   'connection',
@@ -28,18 +31,18 @@ const NOT_BEHIND = new Set([
 
 const NONE: readonly [string, string][] = []
 
-/** What may follow a body of the fields that did, in pairs. `raw`: name and value in turn. */
+/** Returns the allowed trailers as pairs. `raw`: a flat list of names and values. */
 export function trailersOf(raw: readonly string[]): readonly [string, string][] {
   if (raw.length === 0) return NONE
   const pairs: [string, string][] = []
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string
-    if (!NOT_BEHIND.has(name.toLowerCase())) pairs.push([name, raw[i + 1] as string])
+    if (!FORBIDDEN.has(name.toLowerCase())) pairs.push([name, raw[i + 1] as string])
   }
   return pairs
 }
 
-/** The same of fields by name. */
+/** Returns the allowed trailers as pairs, from fields by name. */
 export function trailersIn(
   fields: Readonly<Record<string, string | string[] | undefined>>,
 ): readonly [string, string][] {

@@ -21,8 +21,8 @@ const LINGER_MS = 30_000
 const MAX_EARLY_BYTES = 64 * 1024
 
 /**
- * One upgrade's life: asks a server, and when that agrees, carries bytes both ways until both ends have closed. A server
- * that does not agree is passed on as it answered.
+ * One upgrade's life: asks a server, and when that agrees, carries bytes both ways until both ends have closed. A
+ * server that does not agree is passed on as it answered.
  */
 export class Tunnel extends Passage implements Dispatcher.DispatchHandler, UnderWay {
   private readonly client: Socket
@@ -217,8 +217,8 @@ export class Tunnel extends Passage implements Dispatcher.DispatchHandler, Under
   }
 
   /**
-   * Ends the tunnel: a WebSocket gets close 1001 both ways, each as soon as no frame is half-way there; anything else is
-   * hung up. A request that has had no answer gets one.
+   * Ends the tunnel: a WebSocket gets close 1001 both ways, each as soon as no frame is half-way there; anything else
+   * is hung up. A request that has had no answer gets one.
    */
   shutDown(): void {
     if (this.done || this.hangingUp) return

@@ -1,23 +1,25 @@
 import type { ToControl, TrialOutcome } from '../model/messages.ts'
 import type { Target } from './upstream/target.ts'
 
-/** How long failures are gathered before they are told: a server that fails one request mostly fails many at once. */
-const GATHER_MS = 20
+/**
+ * Time for which failures are collected into one message: a server that fails one request mostly fails many at once.
+ */
+const COLLECT_MS = 20
 
-/** What requests met at servers, for the control half, which decides who is ejected. */
+/** Reports the outcomes of requests at servers to control, which decides about ejections. */
 export class Verdicts {
-  private readonly tell: (message: ToControl) => void
-  /** Failures not told yet. */
+  private readonly send: (message: ToControl) => void
+  /** Failures that are not reported yet, by server. */
   private counts = new Map<string, { count: number; unreachable: boolean }>()
-  /** Served a request after failures that were told. */
+  /** Servers that have served a request after failures that were reported. */
   private recovered = new Set<string>()
   private timer: NodeJS.Timeout | null = null
 
-  constructor(tell: (message: ToControl) => void) {
-    this.tell = tell
+  constructor(send: (message: ToControl) => void) {
+    this.send = send
   }
 
-  /** `unreachable`: the connection failed, rather than the server answering badly. */
+  /** Records a failed try. `unreachable`: the connection failed; otherwise the server gave a bad response. */
   failed(target: Target, unreachable: boolean): void {
     target.failuresInRow++
     const known = this.counts.get(target.key)
@@ -26,34 +28,34 @@ export class Verdicts {
       known.count++
       known.unreachable = unreachable
     }
-    this.tellSoon()
+    this.sendSoon()
   }
 
-  /** It has served a request, after failures. */
+  /** Records the first success after failures. */
   served(target: Target): void {
-    const untold = this.counts.get(target.key)?.count ?? 0
+    const unreported = this.counts.get(target.key)?.count ?? 0
     this.counts.delete(target.key)
-    if (untold < target.failuresInRow) this.recovered.add(target.key)
+    if (unreported < target.failuresInRow) this.recovered.add(target.key)
     target.failuresInRow = 0
-    this.tellSoon()
+    this.sendSoon()
   }
 
-  /** The one request that an ejected server was to get has been answered well, or not. */
+  /** Reports the outcome of the trial request of an ejected server. */
   tried(target: Target, outcome: TrialOutcome): void {
-    this.tell({ type: 'trial', key: target.key, outcome })
+    this.send({ type: 'trial', key: target.key, outcome })
   }
 
-  private tellSoon(): void {
-    this.timer ??= setTimeout(() => this.tellNow(), GATHER_MS).unref()
+  private sendSoon(): void {
+    this.timer ??= setTimeout(() => this.sendNow(), COLLECT_MS).unref()
   }
 
-  private tellNow(): void {
+  private sendNow(): void {
     this.timer = null
     const { counts, recovered } = this
     if (counts.size === 0 && recovered.size === 0) return
     this.counts = new Map()
     this.recovered = new Set()
-    this.tell({
+    this.send({
       type: 'failures',
       recovered: [...recovered],
       counts: [...counts].map(([key, { count, unreachable }]) => [key, count, unreachable] as const),

@@ -1,6 +1,6 @@
-/** A close frame from a server to a client: code 1001, "going away". Source: RFC 6455 §5.5.1. */
+/** Close frame from a server to a client: code 1001, "going away". Source: RFC 6455 §5.5.1. */
 export const CLOSE_TO_CLIENT = Buffer.from([0x88, 0x02, 0x03, 0xe9])
-/** The same from a client to a server: masked, as clients must, with a key of zeros. */
+/** The same frame from a client to a server: masked, as required of clients, with a key of zeros. */
 export const CLOSE_TO_SERVER = Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9])
 
 /** Header bytes before the extended length. */
@@ -8,20 +8,22 @@ const BASE_BYTES = 2
 const MASK_BYTES = 4
 
 /**
- * Follows the frames in one direction of a WebSocket, without looking at what they carry, to know when one has just
- * ended: only there may another frame be put in between. Source: RFC 6455 §5.2.
+ * Tracks frame boundaries in one direction of a WebSocket, without looking at payloads. Only at a boundary may another
+ * frame be inserted. Source: RFC 6455 §5.2.
  */
 export class FrameCursor {
   private readonly header = Buffer.alloc(14)
   private headerBytes = 0
   private payloadLeft = 0
 
-  /** No frame has been begun and not ended. */
+  /** Whether the last frame is complete. */
   get atBoundary(): boolean {
     return this.headerBytes === 0 && this.payloadLeft === 0
   }
 
-  /** Takes note of the next bytes; `toBoundary`: only up to the end of the frame under way. Returns how many it took. */
+  /**
+   * Processes the next bytes; with `toBoundary` only up to the end of the current frame. Returns the number processed.
+   */
   advance(chunk: Buffer, toBoundary = false): number {
     let at = 0
     while (at < chunk.length && !(toBoundary && this.atBoundary)) {

@@ -69,15 +69,15 @@ describe('is refused:', () => {
     ['version 1', { command: 0x11 }, 'not version 2'],
     ['version 3', { command: 0x31 }, 'not version 2'],
     ['version 0', { command: 0x01 }, 'not version 2'],
-    ['command 2', { command: 0x22 }, 'not the command LOCAL or PROXY'],
-    ['command 15', { command: 0x2f }, 'not the command LOCAL or PROXY'],
+    ['command 2', { command: 0x22 }, 'a command other than LOCAL and PROXY'],
+    ['command 15', { command: 0x2f }, 'a command other than LOCAL and PROXY'],
     ['family 4', { family: 0x41 }, 'an unknown address family'],
     ['family 15', { family: 0xf1 }, 'an unknown address family'],
-    ['UDP over IPv4', { family: 0x12 }, 'a transport that is no stream'],
-    ['UDP over IPv6', { family: 0x22, addresses: IPV6 }, 'a transport that is no stream'],
-    ['Unix datagrams', { family: 0x32, addresses: UNIX }, 'a transport that is no stream'],
-    ['transport 3', { family: 0x13 }, 'a transport that is no stream'],
-    ['transport 15', { family: 0x1f }, 'a transport that is no stream'],
+    ['UDP over IPv4', { family: 0x12 }, 'a transport other than a stream'],
+    ['UDP over IPv6', { family: 0x22, addresses: IPV6 }, 'a transport other than a stream'],
+    ['Unix datagrams', { family: 0x32, addresses: UNIX }, 'a transport other than a stream'],
+    ['transport 3', { family: 0x13 }, 'a transport other than a stream'],
+    ['transport 15', { family: 0x1f }, 'a transport other than a stream'],
     ['IPv4 without a byte', { addresses: IPV4.subarray(1) }, 'shorter than its addresses'],
     ['IPv4 of no bytes', { addresses: Buffer.alloc(0) }, 'shorter than its addresses'],
     ['IPv4 addresses under IPv6', { family: 0x21 }, 'shorter than its addresses'],
@@ -122,9 +122,9 @@ describe('TLVs', () => {
   })
 
   test.each([
-    ['one byte', '01', 'a TLV that is cut off'],
-    ['two bytes', '0100', 'a TLV that is cut off'],
-    ['two bytes behind another', '04000001' + '00', 'a TLV that is cut off'],
+    ['one byte', '01', 'a truncated TLV'],
+    ['two bytes', '0100', 'a truncated TLV'],
+    ['two bytes behind another', '04000001' + '00', 'a truncated TLV'],
     ['one byte too few', '010002aa', 'a TLV that is longer than the header'],
     ['the longest', '01ffff', 'a TLV that is longer than the header'],
     ['the second too long', '040000' + '010001', 'a TLV that is longer than the header'],
@@ -172,10 +172,10 @@ describe('the checksum', () => {
     ['five bytes', [[0x03, Buffer.alloc(5)]]],
     ['no bytes', [[0x03, Buffer.alloc(0)]]],
   ])('has four bytes, not %s', (_, tlvs) => {
-    expect(outcome(binaryHeader({ tlvs }))).toBe('not one checksum of four bytes')
+    expect(outcome(binaryHeader({ tlvs }))).toBe('not exactly one checksum of four bytes')
   })
 
   test('is there once', () => {
-    expect(outcome(checksummed({ tlvs: [[0x03, Buffer.alloc(4)]] }))).toBe('not one checksum of four bytes')
+    expect(outcome(checksummed({ tlvs: [[0x03, Buffer.alloc(4)]] }))).toBe('not exactly one checksum of four bytes')
   })
 })

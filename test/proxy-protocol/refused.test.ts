@@ -28,7 +28,7 @@ test.each<[string, string | Buffer, string]>([
   ['an empty line', '\r\n\r\nX', 'no PROXY header'],
   ['a wrong line', `PROXY TCP4 1.2.3.4 1.2.3 1 2\r\n${get('/')}`, 'not an address and a port of TCP4'],
   ['a line without end', 'PROXY UNKNOWN '.padEnd(200, 'x'), 'a line of more than 107 bytes'],
-  ['UDP', Buffer.concat([binaryHeader({ family: 0x12 }), Buffer.from(get('/'))]), 'a transport that is no stream'],
+  ['UDP', Buffer.concat([binaryHeader({ family: 0x12 }), Buffer.from(get('/'))]), 'a transport other than a stream'],
   ['a header that would be 64 KiB', binaryHeader({ length: 65_535 }), 'more than 4096 bytes'],
 ])('%s in place of a header: no answer, and nothing reaches the HTTP server', async (_, bytes, reason) => {
   const behind = await behindProxyProtocol()
@@ -60,7 +60,7 @@ test('a connection on which nothing comes is destroyed in time', async () => {
   const { client } = await connectTo(behind)
   expect(await client.rest()).toBe('')
   expect(performance.now() - since).toBeGreaterThanOrEqual(95)
-  expect(behind.refusals).toEqual([{ peer: '127.0.0.1', reason: 'no whole header in time' }])
+  expect(behind.refusals).toEqual([{ peer: '127.0.0.1', reason: 'no complete header in time' }])
   expect(behind.front.waitingConnections).toBe(0)
 })
 
@@ -79,7 +79,7 @@ test.each([
   expect(took).toBeGreaterThanOrEqual(195)
   // No drop gave it more time: all of them would take longer than five seconds.
   expect(took).toBeLessThan(4_000)
-  expect(behind.refusals).toEqual([{ peer: '127.0.0.1', reason: 'no whole header in time' }])
+  expect(behind.refusals).toEqual([{ peer: '127.0.0.1', reason: 'no complete header in time' }])
 })
 
 test('many silent connections keep nobody waiting', async () => {

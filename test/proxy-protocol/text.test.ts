@@ -48,8 +48,8 @@ test.each([
   ['PROXY UNKNOWN \xe9\r\n', 'not a line of ASCII text'],
   ['PROXY TCP4 192.0.2.1\t192.0.2.2 1 2\r\n', 'not a line of ASCII text'],
   ['PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r', 'incomplete'],
-  ['PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\r\n', 'a CR that no LF follows'],
-  ['PROXY UNKNOWN\rX', 'a CR that no LF follows'],
+  ['PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\r\n', 'a CR without LF'],
+  ['PROXY UNKNOWN\rX', 'a CR without LF'],
   // The protocol.
   ['PROXY \r\n', 'not TCP4, TCP6 or UNKNOWN'],
   ['PROXY  TCP4 192.0.2.1 192.0.2.2 1 2\r\n', 'not TCP4, TCP6 or UNKNOWN'],

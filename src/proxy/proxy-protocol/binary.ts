@@ -5,7 +5,10 @@ import { canonicalAddress, INCOMPLETE, invalid, withoutAddresses } from './heade
 export const BINARY_SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 
 const FIXED_BYTES = 16
-/** Of the whole header. The format would allow 64 KiB; senders stay below one segment. nginx draws the line here too. */
+/**
+ * Max length of the whole header. The format allows 64 KiB, but senders stay below one segment. nginx has the same
+ * limit.
+ */
 const MAX_BYTES = 4_096
 const VERSION = 2
 const LOCAL = 0
@@ -14,31 +17,31 @@ const UNSPEC = 0
 const INET = 1
 const UNIX = 3
 const STREAM = 1
-/** Of both addresses and ports, by family: unspecified, IPv4, IPv6, Unix. */
+/** Length of both addresses and ports, by family: unspecified, IPv4, IPv6, Unix. */
 const ADDRESS_BYTES = [0, 12, 36, 216] as const
 const TLV_FIXED_BYTES = 3
 const TLV_CRC32C = 0x03
 const CHECKSUM_BYTES = 4
 const NO_CHECKSUM = Buffer.alloc(CHECKSUM_BYTES)
 
-/** Reads a header of version 2 (§2.2), whose signature has been seen. */
+/** Parses a header of version 2 (§2.2) whose signature has been checked. */
 export function parseBinary(bytes: Buffer): Reading {
   const versionAndCommand = bytes[12] as number
   const command = versionAndCommand & 0x0f
   if (versionAndCommand >> 4 !== VERSION) return invalid('not version 2')
-  if (command !== LOCAL && command !== PROXY) return invalid('not the command LOCAL or PROXY')
+  if (command !== LOCAL && command !== PROXY) return invalid('a command other than LOCAL and PROXY')
 
   const familyAndTransport = bytes[13]
   if (familyAndTransport === undefined) return INCOMPLETE
   const family = familyAndTransport >> 4
   const transport = familyAndTransport & 0x0f
   if (command === PROXY && family > UNIX) return invalid('an unknown address family')
-  // A datagram's addresses in front of a stream: whoever sends them means something else.
-  if (command === PROXY && transport > STREAM) return invalid('a transport that is no stream')
+  // Addresses of a datagram make no sense on a stream, so the sender is misconfigured.
+  if (command === PROXY && transport > STREAM) return invalid('a transport other than a stream')
 
   if (bytes.length < FIXED_BYTES) return INCOMPLETE
   const length = FIXED_BYTES + bytes.readUInt16BE(14)
-  // What a header of LOCAL or of nothing specified carries must be ignored, whatever it is.
+  // The rest of a header with LOCAL, or with an unspecified family or transport, must be ignored.
   const hasAddresses = command === PROXY && family !== UNSPEC && transport !== UNSPEC
   const addressBytes = hasAddresses ? (ADDRESS_BYTES[family] ?? 0) : 0
   if (length > MAX_BYTES) return invalid(`more than ${MAX_BYTES} bytes`)
@@ -52,16 +55,16 @@ export function parseBinary(bytes: Buffer): Reading {
   return family === UNIX ? withoutAddresses(length) : withAddresses(header, family)
 }
 
-/** What is wrong with the TLVs that a header has from `start` on; null when nothing is. */
+/** Checks the TLVs of a header from `start` on. Returns the problem; null = there is none. */
 function extensionProblem(header: Buffer, start: number): string | null {
   let checksumAt = 0
   for (let at = start; at < header.length; ) {
     const valueAt = at + TLV_FIXED_BYTES
-    if (valueAt > header.length) return 'a TLV that is cut off'
+    if (valueAt > header.length) return 'a truncated TLV'
     const next = valueAt + header.readUInt16BE(at + 1)
     if (next > header.length) return 'a TLV that is longer than the header'
     if (header[at] === TLV_CRC32C) {
-      if (next - valueAt !== CHECKSUM_BYTES || checksumAt !== 0) return 'not one checksum of four bytes'
+      if (next - valueAt !== CHECKSUM_BYTES || checksumAt !== 0) return 'not exactly one checksum of four bytes'
       checksumAt = valueAt
     }
     at = next
@@ -69,7 +72,7 @@ function extensionProblem(header: Buffer, start: number): string | null {
   return checksumAt === 0 || hasChecksum(header, checksumAt) ? null : 'a wrong checksum'
 }
 
-/** The checksum is taken of the whole header, with zeros in its own place (§2.2.3). */
+/** Verifies the checksum, which covers the whole header with zeros in place of itself (§2.2.3). */
 function hasChecksum(header: Buffer, at: number): boolean {
   let sum = crc32c(header.subarray(0, at))
   sum = crc32c(NO_CHECKSUM, sum)

@@ -1,4 +1,4 @@
-/** Castagnoli's polynomial, its bits in reverse. */
+/** Castagnoli's polynomial, bit-reversed. */
 const POLYNOMIAL = 0x82f63b78
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -8,8 +8,8 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 })
 
 /**
- * CRC32c, an unsigned number of 32 bits; `before` is that of the bytes in front of these. It is not the CRC-32 that zlib
- * has. Source: RFC 9260 Appendix A.
+ * Computes CRC32c as an unsigned 32-bit number. `before`: the checksum of the bytes before these. Differs from the
+ * CRC-32 of zlib. Source: RFC 9260 Appendix A.
  */
 export function crc32c(bytes: Buffer, before = 0): number {
   let sum = ~before

@@ -4,8 +4,8 @@ import { INCOMPLETE, invalid } from './header.ts'
 import { parseText, TEXT_SIGNATURE } from './text.ts'
 
 /**
- * Reads the PROXY header, version 1 or 2, at the beginning of `bytes`: all that has come so far. To be called again with
- * more while it is incomplete; the same bytes give the same result however they come. Never throws.
+ * Parses the PROXY header, version 1 or 2, at the beginning of `bytes`, which are all bytes received so far. Call it
+ * again with more bytes while it is incomplete; the result does not depend on how the bytes are split. Never throws.
  * Source: https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
  */
 export function parseProxyHeader(bytes: Buffer): Reading {

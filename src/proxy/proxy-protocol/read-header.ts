@@ -2,18 +2,18 @@ import type { Socket } from 'node:net'
 import type { ProxyHeader } from './header.ts'
 import { parseProxyHeader } from './parse.ts'
 
-/** How the reading of a header has ended. */
+/** Result of reading a header from a connection. */
 export type Outcome =
-  /** The socket is paused, and every byte behind the header is back in it. */
+  /** The socket is paused, and all bytes after the header are back in it. */
   | { readonly kind: 'header'; readonly header: ProxyHeader }
   | { readonly kind: 'invalid'; readonly reason: string }
   | { readonly kind: 'late' }
-  /** The connection has ended. `bytes`: of the header, that had come. */
+  /** The connection has ended. `bytes`: number of bytes received before that. */
   | { readonly kind: 'left'; readonly bytes: number }
 
 /**
- * Reads the PROXY header off a connection that nothing has been read from. Calls back once; nothing of it is left on the
- * socket then, and without a header the socket is to be destroyed. `timeoutMs`: for the whole header; 0 = none.
+ * Reads the PROXY header of a new connection. Calls `onOutcome` once, after removing its listeners from the socket;
+ * without a header, the caller must destroy the socket. `timeoutMs`: for the whole header; 0 = no limit.
  */
 export function readProxyHeader(socket: Socket, timeoutMs: number, onOutcome: (outcome: Outcome) => void): void {
   let seen: Buffer = Buffer.alloc(0)
@@ -33,8 +33,8 @@ export function readProxyHeader(socket: Socket, timeoutMs: number, onOutcome: (o
     clearTimeout(timer)
     socket.off('data', onData).off('end', onLeft).off('error', onLeft).off('close', onLeft)
     if (outcome.kind === 'header') {
-      // What is put back into a stream that flows stays there until more comes, and whoever takes the connection over
-      // may read that more before it, past the stream.
+      // Pause before `unshift`: in a flowing stream the bytes would stay until more arrive, and the next owner of the
+      // connection may read those first, bypassing the stream.
       socket.pause()
       if (seen.length > outcome.header.length) socket.unshift(seen.subarray(outcome.header.length))
     }

@@ -5,28 +5,31 @@ import { plainAddress } from './header.ts'
 import type { Outcome } from './read-header.ts'
 import { readProxyHeader } from './read-header.ts'
 
-/** What stands for the address of a peer that has none. */
+/** Name for peers without an address. */
 const UNIX = 'unix'
 
 export interface ProxyProtocolSettings {
-  /** How long a connection may take to deliver its header; milliseconds, 0 = for ever. */
+  /** Max time for a connection to send its header; 0 = no limit. */
   readonly timeoutMs: number
-  /** A connection that is silent for this long is probed by TCP; milliseconds. */
+  /** Silence after which TCP keep-alive probes a connection. */
   readonly keepAliveMs: number
-  /** No further connection is taken. */
+  /** Returns whether the limit of connections is reached; then a new connection is closed. */
   readonly isFull: () => boolean
-  /** Whether a peer may say who its clients are. `peer`: its IP address, IPv4 in its own notation, or `unix`. */
+  /** Returns whether a peer may name its clients. `peer`: its IP address, IPv4 never in IPv6 notation, or `unix`. */
   readonly isTrusted: (peer: string) => boolean
-  /** A connection has delivered its header; the HTTP server gets it next, unless it is destroyed here. */
+  /** Called when a connection has sent its header. Afterwards the HTTP server gets it, unless it was destroyed. */
   readonly onAccepted: (socket: Socket, header: ProxyHeader) => void
-  /** A connection was destroyed for want of trust or of a header. Not called for peers that came and left in silence. */
+  /**
+   * Called when an untrusted connection, or one without a header, was closed; not if the peer left without sending a
+   * byte.
+   */
   readonly onRefused?: (peer: string, reason: string) => void
 }
 
 /**
- * Listens for an HTTP or HTTPS server that does not listen itself. Each connection must open with a PROXY header; behind
- * it the connection is the HTTP server's like any other. One that does not is destroyed without an answer: whoever sent
- * it is no client. `close()` takes no new connections, and leaves those that are there alone.
+ * Listens on behalf of an HTTP or HTTPS server. Each connection must begin with a PROXY header; after the header the
+ * HTTP server handles it like any other. A connection without one is destroyed without an answer, because it does not
+ * come from a client. `close()` stops accepting connections, and leaves open ones alone.
  */
 export class ProxyProtocolServer extends Server {
   private readonly httpServer: Server
@@ -35,22 +38,22 @@ export class ProxyProtocolServer extends Server {
   private hasIpPeers = false
 
   constructor(httpServer: Server, settings: ProxyProtocolSettings) {
-    // As node:http has it for its own connections.
+    // The same options as node:http uses for its own connections.
     super({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: settings.keepAliveMs })
     this.httpServer = httpServer
     this.settings = settings
     this.on('connection', (socket) => this.onConnection(socket))
     this.on('listening', () => this.onListening())
-    // Stops its timers.
+    // Stops the timers of the HTTP server.
     this.on('close', () => httpServer.close())
   }
 
-  /** Connections that have not delivered their header yet. */
+  /** Number of connections that have not sent their header yet. */
   get waitingConnections(): number {
     return this.waiting.size
   }
 
-  /** Destroys the connections that have not delivered their header yet. */
+  /** Destroys the connections that have not sent their header yet. */
   closeWaitingConnections(): void {
     for (const socket of this.waiting) socket.destroy()
   }
@@ -58,14 +61,14 @@ export class ProxyProtocolServer extends Server {
   private onListening(): void {
     const address = this.address()
     this.hasIpPeers = address !== null && typeof address === 'object'
-    // An HTTP server that does not listen keeps no account of its connections, and enforces none of its time limits:
-    // it begins to with this event (nodejs/node#48611).
+    // An HTTP server tracks its connections and enforces its timeouts only after this event, which it does not emit if
+    // it does not listen itself (nodejs/node#48611).
     this.httpServer.emit('listening')
   }
 
   private onConnection(socket: Socket): void {
     const { remoteAddress } = socket
-    // The address of a TCP peer that has gone already cannot be known any more; what it sent could still be read.
+    // A TCP peer that is already gone has no address any more, although its data could still be read.
     if (remoteAddress === undefined && this.hasIpPeers) {
       socket.destroy()
       return
@@ -91,7 +94,8 @@ export class ProxyProtocolServer extends Server {
     this.settings.onAccepted(socket, header)
     if (socket.destroyed) return
     this.httpServer.emit('connection', socket)
-    // TLS reads past the stream: it takes what has been put back by itself, unless it has flowed away before.
+    // A plain HTTP server listens for data. TLS does not: it bypasses the stream and takes the unshifted bytes by
+    // itself; a resumed stream would discard them before.
     if (socket.listenerCount('data') > 0) socket.resume()
   }
 
@@ -101,13 +105,13 @@ export class ProxyProtocolServer extends Server {
   }
 }
 
-/** Null for a peer that came and left in silence, as the simplest health checks do. */
+/** Reason for a refusal; null = the peer left without sending a byte, as simple health checks do. */
 function reasonOf(outcome: Exclude<Outcome, { kind: 'header' }>): string | null {
   switch (outcome.kind) {
     case 'invalid':
       return outcome.reason
     case 'late':
-      return 'no whole header in time'
+      return 'no complete header in time'
     case 'left':
       return outcome.bytes === 0 ? null : 'left in the middle of its header'
   }

@@ -4,13 +4,13 @@ import { canonicalAddress, INCOMPLETE, invalid, withoutAddresses } from './heade
 
 export const TEXT_SIGNATURE = Buffer.from('PROXY ')
 
-/** With the CRLF. */
+/** Max length of the line, including CRLF. */
 const MAX_BYTES = 107
 const CR = 0x0d
 const LF = 0x0a
 const PORT = /^(?:0|[1-9][0-9]{0,4})$/
 
-/** Reads a header of version 1 (§2.1), whose signature has been seen. */
+/** Parses a header of version 1 (§2.1) whose signature has been checked. */
 export function parseText(bytes: Buffer): Reading {
   const end = Math.min(bytes.length, MAX_BYTES - 1)
   for (let i = TEXT_SIGNATURE.length; i < end; i++) {
@@ -19,7 +19,7 @@ export function parseText(bytes: Buffer): Reading {
       if (i + 1 === bytes.length) return INCOMPLETE
       return bytes[i + 1] === LF
         ? parseLine(bytes.toString('latin1', TEXT_SIGNATURE.length, i), i + 2)
-        : invalid('a CR that no LF follows')
+        : invalid('a CR without LF')
     }
     if (byte < 0x20 || byte > 0x7e) return invalid('not a line of ASCII text')
   }
@@ -27,7 +27,7 @@ export function parseText(bytes: Buffer): Reading {
 }
 
 function parseLine(line: string, length: number): Reading {
-  // What follows UNKNOWN must be ignored, whatever it is.
+  // Anything after UNKNOWN must be ignored.
   if (line === 'UNKNOWN' || line.startsWith('UNKNOWN ')) return withoutAddresses(length)
   const [protocol, from = '', to = '', fromPort = '', toPort = '', ...more] = line.split(' ')
   if (protocol !== 'TCP4' && protocol !== 'TCP6') return invalid('not TCP4, TCP6 or UNKNOWN')
@@ -40,7 +40,7 @@ function parseLine(line: string, length: number): Reading {
 }
 
 function endpoint(family: 'ipv4' | 'ipv6', address: string, port: string): Endpoint | null {
-  // Node takes a zone (fe80::1%eth0) for a part of the address; here it means nothing.
+  // Node accepts a zone (fe80::1%eth0) as part of an address; in this header it is not allowed.
   const isAddress = family === 'ipv4' ? isIPv4(address) : isIPv6(address) && !address.includes('%')
   if (!isAddress || !PORT.test(port) || Number(port) > 0xffff) return null
   return { address: canonicalAddress(family, address), port: Number(port) }

@@ -6,28 +6,28 @@ import type { Member, Policy } from './balance/candidates.ts'
 import { candidates } from './balance/candidates.ts'
 import { Queue } from './queue.ts'
 
-/** A pool of the table in force. */
+/** A pool of the table in force, which picks servers for requests. */
 export class PoolRoute {
   readonly name: string
   readonly version: string
   readonly share: number
   readonly series: Series
-  /** Requests that wait for one of its servers. */
+  /** Requests that are queued for a server of this pool. */
   readonly queue: Queue
-  /** Shares are dealt out like weights in smooth round robin: what this pool is owed. */
+  /** Credit of this pool for smooth weighted round robin over the shares; see `ServiceRoute.nextPool`. */
   credit = 0
   private readonly targets: Targets
   private readonly members: readonly Member[]
   private readonly policy: Policy
   private readonly panic: number
   private available: readonly Member[] = []
-  /** Where requests go, rather than nowhere, when none of them is up. */
+  /** Servers that get requests in panic while no server is up. */
   private lastResort: readonly Member[] = []
-  /** An ejected server that shall get one request. */
+  /** The ejected server that gets one trial request; null = none. */
   private onTrial: Target | null = null
   private seenEpoch = -1
 
-  /** `previous`: the same pool in the table before; its servers go on where they stood in turn. */
+  /** `previous`: the same pool in the previous table; its queue and the credits of its servers are taken over. */
   constructor(
     { name: service, panic }: TableService,
     pool: TablePool,
@@ -54,21 +54,21 @@ export class PoolRoute {
       })
   }
 
-  /** A server for a request that has already tried `tried`; null when there is none. `now`: monotonic ms. */
+  /** Picks a server that is not in `tried`; null = there is none. `now`: monotonic ms. */
   pick(tried: readonly Target[] | null, now: number): Target | null {
-    if (this.seenEpoch !== this.targets.epoch) this.follow()
+    if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
     if (this.onTrial !== null && tried === null) return this.onTrial
     return this.pickFrom(this.available, tried, now)
   }
 
-  /** A server that is not up, for a request that no pool has another one for; null unless in panic. */
+  /** Picks a server that is not up, for a request that no pool has a server for; null unless in panic. */
   pickLastResort(tried: readonly Target[] | null, now: number): Target | null {
     return this.pickFrom(this.lastResort, tried, now)
   }
 
-  /** Whether a server would do for this request but for its limit. */
+  /** Whether a server could take this request if it had not reached its limit. */
   hasFull(tried: readonly Target[] | null): boolean {
-    if (this.seenEpoch !== this.targets.epoch) this.follow()
+    if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
     return this.available.some(({ target }) => target.isFull() && tried?.includes(target) !== true)
   }
 
@@ -77,8 +77,8 @@ export class PoolRoute {
     return usable.length === 0 ? null : this.policy.pick(usable).target
   }
 
-  /** Works out what follows from the health of the servers. */
-  private follow(): void {
+  /** Sorts the servers by their current health. */
+  private updateHealth(): void {
     this.seenEpoch = this.targets.epoch
     const open = this.members.filter(({ target }) => !target.isClosed())
     const up = open.filter(({ target }) => target.health === 'up')

@@ -1,44 +1,44 @@
-/** A request that waits until a server can take it. */
-export interface Waiting {
-  /** Goes on if it can, and leaves the queue then; returns false when it has to wait on. */
+/** A request that is queued until a server can take it. */
+export interface QueuedRequest {
+  /** Leaves the queue and continues if a server can take the request; returns false if it must stay queued. */
   advance(): boolean
 }
 
-/** Requests waiting for a server of one pool: first come, first served. */
+/** Requests queued for a server of one pool, first in, first out. */
 export class Queue {
-  private readonly waiting: Waiting[] = []
+  private readonly requests: QueuedRequest[] = []
   private isPumping = false
 
   get length(): number {
-    return this.waiting.length
+    return this.requests.length
   }
 
-  /** `first`: it has waited before, or been sent to a server that did not take it. */
-  enter(request: Waiting, first = false): void {
-    if (first) this.waiting.unshift(request)
-    else this.waiting.push(request)
+  /** Adds a request. `first`: at the front, because it was queued before or a server failed to take it. */
+  enter(request: QueuedRequest, first = false): void {
+    if (first) this.requests.unshift(request)
+    else this.requests.push(request)
   }
 
-  /** Takes one out that goes on, or has been given up. */
-  leave(request: Waiting): void {
-    const at = this.waiting.indexOf(request)
-    if (at !== -1) this.waiting.splice(at, 1)
+  /** Removes a request that continues or was given up. */
+  leave(request: QueuedRequest): void {
+    const at = this.requests.indexOf(request)
+    if (at !== -1) this.requests.splice(at, 1)
   }
 
   /**
-   * Some server may have room: as many go on as there is room for, in turn. Not at once: whoever has made room may be
-   * about to take it again.
+   * Lets as many requests continue as the servers have room for, in order. Deferred to a microtask: the caller that has
+   * made room may be about to take it again.
    */
   pump(): void {
-    if (this.waiting.length === 0 || this.isPumping) return
+    if (this.requests.length === 0 || this.isPumping) return
     this.isPumping = true
     queueMicrotask(this.run)
   }
 
   private readonly run = (): void => {
     this.isPumping = false
-    while (this.waiting[0]?.advance()) {
-      // The next one is first now.
+    while (this.requests[0]?.advance()) {
+      // `advance` has removed the request, so the next one is at the front.
     }
   }
 }

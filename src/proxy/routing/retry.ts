@@ -1,18 +1,18 @@
 import type { RetryCause, ServiceSpec } from '../../model/spec.ts'
 import type { ErrorCode, ProxyError } from '../errors.ts'
 
-/** What is known of a request when a try at a server has failed. */
+/** State of a request after a failed try. */
 export interface Attempt {
   readonly method: string
-  /** Tries so far, the failed one included. */
+  /** Number of tries so far, including the failed one. */
   readonly attempts: number
-  /** The request can be sent again as it was: it has no body, or all that was taken of it has been kept. */
+  /** Whether the request can be sent again unchanged: it has no body, or everything read of its body was kept. */
   readonly isWhole: boolean
 }
 
-type Policy = ServiceSpec['retry']
+type RetryPolicy = ServiceSpec['retry']
 
-/** What may go wrong before the first byte of an answer, and under which cause a policy names it. */
+/** Errors before the first byte of a response, with their names in a retry policy. */
 const CAUSES: Readonly<Partial<Record<ErrorCode, RetryCause>>> = {
   connection_terminated: 'reset',
   http_response_timeout: 'timeout',
@@ -20,18 +20,19 @@ const CAUSES: Readonly<Partial<Record<ErrorCode, RetryCause>>> = {
 }
 
 /**
- * Whether a failed request may be sent again. What was certainly not sent may go elsewhere whatever the method, as long
- * as its body is whole; what may have been executed only where the method allows it. Source: RFC 9110 §9.2.2, SPEC §5.3.
+ * Whether a failed request may be sent again. A request that was certainly not sent may go to another server with any
+ * method, if its body is still complete. A request that the server may have executed is repeated only if its method
+ * allows it. Source: RFC 9110 §9.2.2, SPEC §5.3.
  */
-export function mayRetry(error: ProxyError, attempt: Attempt, policy: Policy): boolean {
+export function mayRetry(error: ProxyError, attempt: Attempt, policy: RetryPolicy): boolean {
   if (attempt.attempts >= policy.attempts || !attempt.isWhole) return false
   if (error.sent === 'no') return policy.on.includes('connect') && isConnectFailure(error)
   const cause = CAUSES[error.code]
   return cause !== undefined && policy.on.includes(cause) && policy.methods.includes(attempt.method)
 }
 
-/** Whether an answer may be given up for another try. */
-export function mayRetryStatus(status: number, attempt: Attempt, policy: Policy): boolean {
+/** Whether a response with this status may be discarded for another try. */
+export function mayRetryStatus(status: number, attempt: Attempt, policy: RetryPolicy): boolean {
   return (
     policy.statuses.includes(status) &&
     attempt.attempts < policy.attempts &&
@@ -40,8 +41,8 @@ export function mayRetryStatus(status: number, attempt: Attempt, policy: Policy)
   )
 }
 
-/** Whether a request is one that could be sent again after something of it was sent, so that its body is worth keeping. */
-export function mayBeRepeated(method: string, policy: Policy): boolean {
+/** Whether a request could be repeated after a part of it was sent, so that its body must be kept. */
+export function mayBeRepeated(method: string, policy: RetryPolicy): boolean {
   if (policy.attempts < 2 || !policy.methods.includes(method)) return false
   return policy.statuses.length > 0 || policy.on.some((cause) => cause !== 'connect')
 }

@@ -3,7 +3,7 @@ import type { ServiceRoute } from './service-route.ts'
 /** The services reachable under one host, by path prefix. */
 class PathMap {
   private readonly routes = new Map<string, ServiceRoute>()
-  /** The most slashes that a prefix here has; longer request paths need not be tried. */
+  /** Max number of slashes in a prefix; request paths are cut to this depth before the search. */
   private depth = 0
 
   add(path: string, route: ServiceRoute): void {
@@ -11,7 +11,7 @@ class PathMap {
     if (path !== '/') this.depth = Math.max(this.depth, path.split('/').length - 1)
   }
 
-  /** The route with the longest prefix of `target` that ends at a `/`, a `?` or the end. */
+  /** Finds the route with the longest prefix of `target` that ends at a `/`, a `?` or the end; null = none. */
   find(target: string): Match | null {
     if (this.depth > 0) {
       const query = target.indexOf('?')
@@ -29,7 +29,7 @@ class PathMap {
   }
 }
 
-/** Where the first `depth` segments of a path end. */
+/** Index at which the first `depth` segments of a path end. */
 function cutToDepth(target: string, end: number, depth: number): number {
   let at = 0
   for (let i = 0; i < depth; i++) {
@@ -39,7 +39,7 @@ function cutToDepth(target: string, end: number, depth: number): number {
   return at
 }
 
-/** A service and how much of the path its prefix took. */
+/** A matching service and the length of the matching path prefix. */
 export interface Match {
   readonly route: ServiceRoute
   /** 0 for `/`. */
@@ -49,15 +49,15 @@ export interface Match {
 const MAX_CACHED_HOSTS = 10_000
 
 /**
- * Finds the service of a request: exact host before the longest wildcard before any host, and within that the longest
- * path. The cost does not depend on how many services there are.
+ * Finds the service of a request: an exact host wins over the longest wildcard, which wins over any host; within these,
+ * the longest path wins. The cost does not depend on the number of services.
  */
 export class Router {
   private readonly exact = new Map<string, PathMap>()
-  /** By the part after `*.`. */
+  /** Keyed by the part after `*.`. */
   private readonly wildcard = new Map<string, PathMap>()
   private readonly any = new PathMap()
-  /** Host as sent → the maps to ask, in order. Clients send few different ones, but could send many. */
+  /** Host as sent → the maps to search, in order. Bounded, because clients could send any number of different hosts. */
   private readonly cache = new Map<string, readonly PathMap[]>()
 
   constructor(routes: Iterable<ServiceRoute>) {
@@ -69,7 +69,7 @@ export class Router {
     }
   }
 
-  /** The service for a Host header and a request target, or null. */
+  /** Finds the service for a Host header and a request target; null = none. */
   match(host: string, target: string): Match | null {
     const maps = this.cache.get(host) ?? this.resolve(host)
     for (let i = 0; i < maps.length; i++) {
@@ -105,7 +105,7 @@ export class Router {
   }
 }
 
-/** The name in a Host header: lower case, without port and without the root's dot. */
+/** Host name of a Host header in lower case, without port and trailing dot. */
 function hostName(host: string): string {
   const colon = host.startsWith('[') ? host.indexOf(':', host.indexOf(']')) : host.indexOf(':')
   const name = (colon === -1 ? host : host.slice(0, colon)).toLowerCase()

@@ -11,19 +11,19 @@ import { RetryBudget } from './retry-budget.ts'
 
 const POLICIES: Readonly<Record<Balance, Policy>> = { leastRequest: leastRequest(), roundRobin }
 
-/** A server chosen for a try, and what its answers are counted under. */
+/** The server and pool chosen for a try. */
 export interface Choice {
-  /** null = those of the pool that could take it have reached their limits: it has to wait. */
+  /** null = all usable servers of the pool have reached their limits, so the request must be queued. */
   readonly target: Target | null
   readonly pool: PoolRoute
 }
 
-/** A service of the table in force: its policies, and who gets the next request. */
+/** A service of the table in force; chooses the pool and the server for each request. */
 export class ServiceRoute {
   readonly table: TableService
   /** Pools with a share, the largest first. */
   private readonly pools: readonly PoolRoute[]
-  /** Where answers are counted that no pool gave. */
+  /** Series for responses that come from no pool. */
   readonly unrouted: Series
   readonly budget: RetryBudget
 
@@ -40,7 +40,7 @@ export class ServiceRoute {
         const before = previous?.pools.find(({ name }) => name === pool.name)
         return new PoolRoute(table, pool, policy, targets, counters, before)
       })
-    // A new table with the old shares goes on where the old one stopped, so that shares stay exact across it.
+    // With unchanged shares the credits are taken over, so that the split stays exact across tables.
     for (const pool of this.pools) {
       const before = previous?.pools.find(({ name, share }) => name === pool.name && share === pool.share)
       if (before !== undefined && previous?.pools.length === this.pools.length) pool.credit = before.credit
@@ -48,10 +48,10 @@ export class ServiceRoute {
   }
 
   /**
-   * A server for the next try; null when none can take it. The split chooses the pool; where that pool has no server
-   * left, the request goes to another pool that has a share, rather than being lost; and only where there is none
-   * either, to servers that are not up, if `panic` has it so. A pool whose servers have reached their limits keeps its
-   * requests. `before`: the pool of the try before, which a retry keeps.
+   * Chooses a server for the next try; null = none can take the request. The split chooses the pool. If that pool has
+   * no usable server, the request goes to another pool with a share; if no pool has one, to servers that are not up, as
+   * far as `panic` allows. A pool whose servers have only reached their limits keeps its requests. `before`: the pool
+   * of the previous try, which a retry keeps. `now`: monotonic ms.
    */
   choose(tried: readonly Target[] | null, now: number, before?: PoolRoute): Choice | null {
     const first = this.pools.length === 1 ? this.pools[0] : (this.samePool(before) ?? this.nextPool())
@@ -70,14 +70,14 @@ export class ServiceRoute {
     return null
   }
 
-  /** Requests that wait for a server. */
+  /** Number of queued requests. */
   get queued(): number {
     let sum = 0
     for (const pool of this.pools) sum += pool.queue.length
     return sum
   }
 
-  /** Something has changed that requests may have waited for. */
+  /** Lets queued requests continue after a change that they may have waited for. */
   pump(): void {
     for (const pool of this.pools) pool.queue.pump()
   }

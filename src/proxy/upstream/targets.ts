@@ -1,7 +1,7 @@
 import type { KnownHealth } from '../../model/messages.ts'
 import type { TableServer, TableService } from '../../model/table.ts'
 import type { Share } from '../share.ts'
-import { shareOf } from '../share.ts'
+import { dividedLimit } from '../share.ts'
 import type { TargetEvents } from './target.ts'
 import { Target } from './target.ts'
 
@@ -126,7 +126,7 @@ export class Targets {
       this.byKey.set(server.key, target)
     } else target.connections.configure(settings)
     target.isLeaving = false
-    target.maxConnections = shareOf(server.maxConnections, this.share)
+    target.maxConnections = dividedLimit(server.maxConnections, this.share)
     this.leaveMs.set(server.key, service.drain.timeoutMs)
     return target
   }

@@ -1,21 +1,21 @@
 import type { Target } from '../../upstream/target.ts'
 
-/** A server of a pool, as a balancing policy sees it. */
+/** A server of a pool, as seen by a balancing policy. */
 export interface Member {
   readonly target: Target
   readonly weight: number
-  /** Smooth weighted round robin: how much this member is owed. */
+  /** Credit for smooth weighted round robin. */
   credit: number
 }
 
-/** A way to choose one of the members that may be used. `members` is never empty. */
+/** A balancing policy, which picks one of the usable members. `members` is never empty. */
 export interface Policy {
   pick(members: readonly Member[]): Member
 }
 
 /**
- * The members that may get a request: open, up, of positive weight, below their limit, and not tried before by this
- * request. Servers that have just refused a connection are left out as long as there is another.
+ * Returns the members that may get a request: below their limit and not tried before by this request. Servers that have
+ * just refused a connection are left out if there is any other.
  */
 export function candidates(
   members: readonly Member[],

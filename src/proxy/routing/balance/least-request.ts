@@ -1,7 +1,7 @@
 import type { Member, Policy } from './candidates.ts'
 
 /**
- * The power of two choices: of two members drawn by weight, the one with fewer requests under way for its weight.
+ * The power of two choices: of two members drawn by weight, picks the one with fewer requests in flight per weight.
  * Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing" (2001).
  */
 export function leastRequest(random: () => number = Math.random): Policy {

@@ -1,9 +1,10 @@
 import type { Member, Policy } from './candidates.ts'
 
 /**
- * Smooth weighted round robin, by the quota method: everyone is owed its weight each time; of those who are owed
- * anything, the one whose next turn is due first is picked and pays the sum. Any prefix of the sequence is within one
- * request of the exact shares. A member that is left out for a while is owed as much afterwards as before.
+ * Smooth weighted round robin by the quota method. With each pick, every member earns its weight as credit. Of the
+ * members with positive credit, the one whose next turn is due first is picked and pays the sum of all weights. Any
+ * prefix of the sequence is within one request of the exact shares. A member that is left out for a while keeps its
+ * credit.
  * Source: Balinski and Young, "The Quota Method of Apportionment" (1975).
  */
 export const roundRobin: Policy = {
@@ -21,7 +22,10 @@ export const roundRobin: Policy = {
   },
 }
 
-/** A member's next turn is due in `(sum - credit) / weight`; of two due at once, the lighter one has waited longer. */
+/**
+ * Compares when the next turns are due, in `(sum - credit) / weight`. On a tie the lighter member, whose turns are
+ * rarer, wins.
+ */
 function isBefore(a: Member, b: Member, sum: number): boolean {
   if (a.credit > 0 !== b.credit > 0) return a.credit > 0
   const difference = (sum - a.credit) * b.weight - (sum - b.credit) * a.weight
