@@ -85,6 +85,7 @@ export async function settle(
 ): Promise<Written> {
   if (result.kind === 'refused') throw refusalProblem(result.refusal)
   const { revision, changed, drains, unreplicated } = result
+  if (!here && (changed || drains.length > 0)) await context.fleet.refresh()
   const settled = await context.control.settled(revision, drains, waitMs, here)
   const { applied, reopened, cut, lost, leftOut } = settled
   reply.header('etag', `"${revision}"`)

@@ -259,6 +259,29 @@ describe('an instance', () => {
     expect(fleet.live().map(({ record }) => record.id)).toEqual(['c', 'd'])
   })
 
+  test('that was replaced is named until the instance in its place is known', async () => {
+    const address = 'http://b.internal:9900'
+    register.sightings = [sighting(record('b', { address }), 60_000)]
+    await beat()
+    register.tell('b', { leaving: true, why: 'replaced', by: null, reason: null })
+    expect(convergence.leftOut()).toEqual(['b'])
+    register.tell('later', record('later', { address }) as unknown as JsonObject)
+    register.tell('b', { leaving: true, why: 'replaced', by: null, reason: null })
+    expect(convergence.leftOut()).toEqual([])
+    expect(fleet.live().map(({ record }) => record.id)).toEqual(['later'])
+  })
+
+  test('that has joined since the last beat is known after a refresh', async () => {
+    await fleet.join()
+    register.sightings = [sighting(record('b', { applied: null }))]
+    expect(fleet.live()).toEqual([])
+    await fleet.refresh()
+    expect(fleet.live().map(({ record }) => record.id)).toEqual(['b'])
+    register.isAway = true
+    await fleet.refresh()
+    fleet.stop()
+  })
+
   test('that the previous process knew, and the register does not, is waited for, and named when it stays silent', async () => {
     const remembered = { recall: () => [record('b'), record('me'), record('c')], keep: () => undefined }
     fleet = new Fleet({

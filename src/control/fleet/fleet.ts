@@ -80,6 +80,14 @@ export class Fleet {
     }
   }
 
+  /**
+   * Hears of all instances that there are now. An instance registers before it reads the state: after a change, this finds
+   * every one that may not have it yet. Does nothing while the store is away.
+   */
+  async refresh(): Promise<void> {
+    if (this.hasJoined && !this.hasLeft) await this.beat()
+  }
+
   /** Tells the others at once all there is to say, instead of with the next beat. */
   announce(): void {
     const { register, id, record } = this.options
@@ -193,7 +201,7 @@ export class Fleet {
     const said = asJson(departure)
     const struck = (await register?.strike(ids, said, GONE_MS)) ?? []
     for (const id of struck) {
-      this.members.hear(id, said)
+      this.members.depart(id, departure)
       register?.report(id, said)
     }
     if (struck.length === 0) return struck

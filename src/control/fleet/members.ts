@@ -122,7 +122,8 @@ export class Members {
   hear(id: string, said: JsonObject): void {
     if (id === this.options.id) return
     if (isDeparture(said)) {
-      this.depart(id, said)
+      // The register names the instance that has taken its place, which may not be known here yet: the next beat tells both.
+      if (said.why !== 'replaced' || this.hasSuccessor(id)) this.depart(id, said)
       return
     }
     if (isRecord(said)) {
@@ -135,7 +136,18 @@ export class Members {
     this.byId.set(id, { ...member, record: { ...member.record, ...progressOf(said) } })
   }
 
-  private depart(id: string, departure: Departure): void {
+  /** Whether another instance is known to live in the place of this one. */
+  private hasSuccessor(id: string): boolean {
+    const gone = this.byId.get(id)
+    if (gone === undefined) return false
+    const places = new Set(placeOf(gone.record))
+    return this.all().some(
+      ({ record, live }) => live && record.id !== id && placeOf(record).some((at) => places.has(at)),
+    )
+  }
+
+  /** Forgets an instance that has departed. */
+  depart(id: string, departure: Departure): void {
     const name = this.byId.get(id)?.record.name ?? this.unread.find((each) => each.id === id)?.id
     if (name === undefined) return
     this.byId.delete(id)
