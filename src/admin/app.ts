@@ -1,6 +1,5 @@
 import type { AddressInfo } from 'node:net'
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import { fastify } from 'fastify'
 import type { Role } from '../config/config.ts'
@@ -9,6 +8,7 @@ import type { Actor } from './auth.ts'
 import { refuseForeign, refuseMisdirected } from './auth.ts'
 import { closeServer } from './connections.ts'
 import type { AdminContext } from './context.ts'
+import { documentation } from './docs-page.ts'
 import { MAX_BODY_BYTES, notJson, sendProblem } from './failures.ts'
 import { Gate } from './gate.ts'
 import { keepAnswers } from './idempotency.ts'
@@ -110,15 +110,6 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
   await app.register(async (others) => handOverRoutes(others, context))
   await app.ready()
   return app
-}
-
-/** What there is, and a page to try it: no secrets, and a browser has no token to send before the page is there. */
-async function documentation(docs: FastifyInstance): Promise<void> {
-  docs.addHook('onRoute', (route) => {
-    route.config = { ...route.config, role: 'none' }
-  })
-  await docs.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
-  docs.get('/api/openapi.json', { schema: { hide: true } }, () => docs.swagger())
 }
 
 /** Bodies are JSON or nothing; a POST without a body is as good as `{}`. */

@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import type { FastifyRequest } from 'fastify'
 import type { AdminSettings, AdminToken, Role } from '../config/config.ts'
 import { quote } from '../config/problems.ts'
+import { covers, networks } from '../model/networks.ts'
 import { ApiProblem } from './problems.ts'
 
 const RANK: Readonly<Record<Role, number>> = { read: 0, operate: 1, admin: 2 }
@@ -97,9 +98,26 @@ export function refuseForeign(request: FastifyRequest, settings: AdminSettings):
     throw new ApiProblem(403, 'Unexpected Host', detail)
   }
   const { origin } = request.headers
-  if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`) {
-    throw new ApiProblem(403, 'Foreign Origin', `A page of ${quote(origin)} may not use this API.`)
-  }
+  if (origin === undefined || isOwnOrigin(origin.toLowerCase(), host.toLowerCase(), request, settings)) return
+  const detail =
+    `A page of ${quote(origin)} may not use this API, which was asked as ${quote(host)}. If a proxy in front of it ends TLS, ` +
+    'have it pass on Host and set X-Forwarded-Proto, and name its network in admin.trustedProxies.'
+  throw new ApiProblem(403, 'Foreign Origin', detail)
+}
+
+/** Whether an Origin is the one that this request was sent to. Browsers leave out the default port; proxies may not. */
+function isOwnOrigin(origin: string, host: string, request: FastifyRequest, settings: AdminSettings): boolean {
+  return cameByHttps(request, settings)
+    ? origin === `https://${host.replace(/:443$/, '')}`
+    : origin === `http://${host.replace(/:80$/, '')}`
+}
+
+/** Whether a proxy that may say so says that a request came by https. A peer without an address has our socket file. */
+function cameByHttps({ headers, socket }: FastifyRequest, { trustedProxies }: AdminSettings): boolean {
+  const peer: string | undefined = socket.remoteAddress
+  if (peer !== undefined && !covers(networks(trustedProxies), peer)) return false
+  const [scheme = ''] = String(headers['x-forwarded-proto'] ?? '').split(',')
+  return scheme.trim().toLowerCase() === 'https'
 }
 
 function isOwnName(name: string, { listen, hosts }: AdminSettings): boolean {

@@ -13,6 +13,8 @@ export function documented(version: string): FastifyDynamicSwaggerOptions {
         description: 'Switch, shift and drain traffic between pools of servers without losing a request.',
         license: { name: 'MIT', identifier: 'MIT' },
       },
+      // Relative to the document: the instance that it was read from, by whatever name.
+      servers: [{ url: '/', description: 'This instance.' }],
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],
       tags: [
@@ -39,36 +41,73 @@ export interface Described {
   readonly tag: 'services' | 'traffic' | 'servers' | 'instance'
   readonly summary: string
   readonly body?: TSchema
+  /** A body that works as it stands; `{}` unless given. */
+  readonly example?: object
   readonly query?: TSchema
   /** What 200 brings; without it, something else than JSON. */
   readonly answer?: AnswerName
+  /** What 202 brings: it was begun, and goes on. */
+  readonly accepted?: AnswerName
   /** What 503 brings where that is no problem document. */
   readonly failing?: AnswerName
   /** Needs no token. */
   readonly open?: boolean
 }
 
+/** What a change of the state answers: it can be conditional, be refused, and be waited for. */
+const CHANGES: ReadonlySet<AnswerName> = new Set(['Written', 'ServersWritten', 'Reloaded'])
+
+/** What carries the revision that it shows as its ETag. */
+const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
+  ...CHANGES,
+  'NotYet',
+  'Service',
+  'Services',
+  'History',
+  'Servers',
+  'Instance',
+  'Instances',
+  'InstanceStruck',
+  'Configuration',
+])
+
+const ETAG = { ETag: { type: 'string', description: 'The revision shown, in quotes; for If-Match.' } }
+
 /** A route's entry in the OpenAPI document. */
-export function describe({ tag, summary, body, query, answer, failing, open }: Described): object {
+export function describe({ tag, summary, body, example = {}, query, ...rest }: Described): object {
+  const { answer, accepted, failing, open } = rest
+  const isChange = answer !== undefined && CHANGES.has(answer)
+  const takesInput = body !== undefined || query !== undefined
   return {
     tags: [tag],
     summary,
     ...(open === true ? { security: [] } : {}),
-    ...(body === undefined ? {} : { body: published(body) }),
+    ...(body === undefined ? {} : { body: { ...published(body), examples: [example] } }),
     ...(query === undefined ? {} : { querystring: published(query) }),
     response: {
       200: answer === undefined ? { description: 'Done', type: 'null' } : json('Done', answer),
+      ...(accepted === undefined ? {} : { 202: json('Begun; it goes on', accepted) }),
+      ...(isChange ? { 409: problem('It would break a promise, or does not fit the state', 'Conflict') } : {}),
+      ...(isChange ? { 412: problem('The resource has moved on from If-Match', 'MovedOn') } : {}),
+      ...(takesInput ? { 422: problem('A value makes no sense', 'Invalid') } : {}),
       ...(failing === undefined ? {} : { 503: json('Not well', failing) }),
-      default: {
-        description: 'What went wrong and what to do instead (RFC 9457)',
-        content: { 'application/problem+json': { schema: refTo('Problem') } },
-      },
+      ...(isChange ? { 504: problem('Done, but not yet everywhere after ?wait=', 'NotYet') } : {}),
+      default: problem('What went wrong and what to do instead (RFC 9457)', 'Problem'),
     },
   }
 }
 
 function json(description: string, answer: AnswerName): object {
-  return { description, content: { 'application/json': { schema: refTo(answer) } } }
+  return response('application/json', description, answer)
+}
+
+function problem(description: string, answer: AnswerName): object {
+  return response('application/problem+json', description, answer)
+}
+
+function response(type: string, description: string, answer: AnswerName): object {
+  const headers = TAGGED.has(answer) ? { headers: ETAG } : {}
+  return { description, ...headers, content: { [type]: { schema: refTo(answer) } } }
 }
 
 function refTo(answer: AnswerName): object {
@@ -76,17 +115,39 @@ function refTo(answer: AnswerName): object {
 }
 
 interface Operation {
+  readonly parameters?: readonly object[]
   readonly requestBody?: object
+  readonly responses: Readonly<Record<string, object>>
 }
 
-/** The document with what the library leaves out: our schemas, names of operations, and which bodies may be left out. */
+const IF_MATCH = {
+  in: 'header',
+  name: 'If-Match',
+  description: 'Do it only if the resource is still at this revision, as its ETag gives it: "42".',
+  schema: { type: 'string' },
+}
+
+const IDEMPOTENCY_KEY = {
+  in: 'header',
+  name: 'Idempotency-Key',
+  description: 'A repetition with the same key, within a day and at any instance, is answered as the first one was.',
+  schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
+}
+
+/** The document with what the library leaves out: our schemas, names of operations, header fields, and which bodies may be left out. */
 function finished(document: { paths?: object; components?: object }): object {
   const paths = Object.entries(document.paths ?? {}).map(([path, methods]): [string, object] => {
     const operations = Object.entries(methods as Record<string, Operation>).map(([method, operation]) => {
-      const { requestBody } = operation
+      const { requestBody, parameters = [], responses } = operation
       const mayBeEmpty = method === 'post' || method === 'delete'
       const body = requestBody === undefined ? {} : { requestBody: { ...requestBody, required: !mayBeEmpty } }
-      return [method, { operationId: operationId(method, path), ...operation, ...body }]
+      const isPassedOn = path.endsWith('{path}')
+      const fields = [
+        ...('412' in responses ? [IF_MATCH] : []),
+        ...(method === 'post' && !isPassedOn ? [IDEMPOTENCY_KEY] : []),
+      ]
+      const all = { parameters: [...parameters, ...fields] }
+      return [method, { operationId: operationId(method, path), ...operation, ...all, ...body }]
     })
     return [path, Object.fromEntries(operations)]
   })

@@ -1,47 +1,38 @@
-/** A JSON Schema (2020-12), as OpenAPI 3.1 takes it. */
-type Schema = Readonly<Record<string, unknown>>
+import { problemAnswers } from './problem-schemas.ts'
+import {
+  cannotFollow,
+  count,
+  doubts,
+  flag,
+  instant,
+  leftOut,
+  listOf,
+  names,
+  object,
+  override,
+  ref,
+  revision,
+  type Schema,
+  stale,
+  text,
+  written,
+} from './schema-parts.ts'
 
-const text = { type: 'string' }
-const flag = { type: 'boolean' }
-const count = { type: 'integer', minimum: 0 }
-const instant = { type: 'string', format: 'date-time' }
-const names = { type: 'array', items: text }
 const percents = { type: 'object', additionalProperties: { type: 'number', minimum: 0, maximum: 100 } }
 const anything = { description: 'A split, server states and weights, or the parts of a definition that differ.' }
-const revision = { ...count, description: 'Of the whole state; the ETag says it too.' }
 
 const file = {
   hash: { ...text, description: 'Of its services.' },
   version: { type: ['integer', 'null'], description: 'Its configVersion.' },
 }
 
-const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
-const listOf = (name: string): Schema => ({ type: 'array', items: ref(name) })
-
-/** An object whose members are always there, save the `optional` ones. */
-function object(properties: Readonly<Record<string, Schema>>, optional: Readonly<Record<string, Schema>> = {}): Schema {
-  return { type: 'object', required: Object.keys(properties), properties: { ...properties, ...optional } }
-}
-
 const health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail: { type: ['string', 'null'] } })
-const written = {
-  revision,
-  changed: { ...flag, description: 'false: nothing was left to change, no revision was made.' },
-}
-const leftOut = {
-  leftOut: {
-    ...names,
-    description:
-      'Instances that have gone without taking leave: what they have in force, and under way, is not known. ' +
-      'They are named until they are back, or struck off by DELETE /api/instances/{id}.',
-  },
-}
 const drained = {
   drained: { ...names, description: 'What was to come to rest by this, and has.' },
   cut: { ...count, description: 'Requests that were cut at the deadline meanwhile.' },
   scope: { const: 'local', description: 'It was done to this instance alone.' },
-  ...leftOut,
-  cannotFollow: { ...names, description: 'Instances that cannot read a definition, and go on with the one before.' },
+  ...doubts,
+  ...cannotFollow,
   mayBeLost: { const: true, description: 'No replica of the store has it yet: a fail-over now would lose it.' },
 }
 
@@ -98,10 +89,10 @@ export const answers = {
       mode: { enum: ['serving', 'paused', 'stopped'] },
       pools: listOf('Pool'),
     },
-    leftOut,
+    doubts,
   ),
-  Services: object({ revision, services: listOf('Service') }, leftOut),
-  Servers: object({ revision, servers: listOf('Server') }, leftOut),
+  Services: object({ revision, services: listOf('Service') }, doubts),
+  Servers: object({ revision, servers: listOf('Server') }, doubts),
   Written: object({ ...written, service: { anyOf: [ref('Service'), { type: 'null' }] } }, drained),
   ServersWritten: object({ ...written, servers: listOf('Server') }, { service: ref('Service'), ...drained }),
   Instance: object(
@@ -163,6 +154,8 @@ export const answers = {
         ...health,
         description: 'How the store does as it finds it, and what to do; absent = its version does not say.',
       },
+      ...stale,
+      ...leftOut,
     },
   ),
   Instances: object(
@@ -173,7 +166,7 @@ export const answers = {
       },
       instances: listOf('Instance'),
     },
-    leftOut,
+    doubts,
   ),
   InstanceStruck: object(
     {
@@ -181,15 +174,10 @@ export const answers = {
       changed: flag,
       instance: { anyOf: [ref('Instance'), { type: 'null' }], description: 'null: nothing but its id was known.' },
     },
-    leftOut,
+    doubts,
   ),
-  Override: object({
-    at: instant,
-    by: text,
-    reason: { type: ['string', 'null'] },
-    what: { ...text, description: 'Such as `drain blue1`.' },
-  }),
-  Overrides: object({ revision, overrides: listOf('Override') }),
+  Override: object(override),
+  Overrides: object({ revision, overrides: listOf('Override') }, { ...stale, ...leftOut }),
   WorkersRestarted: object({ restarting: { ...flag, description: 'It goes on; ?wait= answers when it is done.' } }),
   HistoryEntry: object({
     revision: count,
@@ -202,34 +190,25 @@ export const answers = {
     to: anything,
     forced: flag,
   }),
-  History: object({ revision, history: { ...listOf('HistoryEntry'), description: 'Newest first.' } }),
-  Configuration: { ...object({ revision, services: { type: 'object' } }), additionalProperties: true },
+  History: object({ revision, history: { ...listOf('HistoryEntry'), description: 'Newest first.' } }, doubts),
+  Configuration: { ...object({ revision, services: { type: 'object' } }, doubts), additionalProperties: true },
   Reloaded: object(
     { ...written, needRestart: { ...names, description: 'Settings that differ and that only a restart applies.' } },
     drained,
   ),
-  Health: object({
-    status: { enum: ['ok', 'degraded', 'failing'] },
-    revision,
-    version: text,
-    parts: { type: 'object', additionalProperties: health },
-  }),
+  Health: object(
+    {
+      status: { enum: ['ok', 'degraded', 'failing'] },
+      revision,
+      version: text,
+      parts: { type: 'object', additionalProperties: health },
+    },
+    doubts,
+  ),
   PreviewLink: object({ url: text, expiresAt: text }),
   Ready: object({ ready: flag, reason: { type: ['string', 'null'] } }),
   Live: object({ status: { const: 'ok' } }),
-  Problem: object(
-    { type: text, title: text, status: { type: 'integer' }, detail: text },
-    {
-      problems: {
-        type: 'array',
-        items: object({ path: text, message: text }),
-        description: '422: what is wrong, and where; the first fifty.',
-      },
-      moreProblems: { type: 'integer', description: '422: how many more problems there are.' },
-      known: { ...names, description: '404: the names there are; the first fifty.' },
-      moreKnown: { type: 'integer', description: '404: how many more names there are.' },
-    },
-  ),
+  ...problemAnswers,
 } satisfies Readonly<Record<string, Schema>>
 
 export type AnswerName = keyof typeof answers

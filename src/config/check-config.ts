@@ -145,6 +145,7 @@ function resolve(settings: FileSettings, raw: JsonObject): Config {
       listen: listenAddress({ mode: ADMIN_SOCKET_MODE, ...admin.listen }),
       hosts: admin.hosts,
       tokens: admin.tokens.map(hashed),
+      trustedProxies: admin.trustedProxies,
       connections: admin.connections,
       preview: admin.preview,
       readyAllow: admin.readyAllow,

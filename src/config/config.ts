@@ -61,6 +61,8 @@ export interface AdminSettings {
   /** Host names, beside addresses and localhost, under which the admin API may be asked. */
   readonly hosts: readonly string[]
   readonly tokens: readonly AdminToken[]
+  /** CIDRs of proxies in front of the admin API whose X-Forwarded-Proto is believed. */
+  readonly trustedProxies: readonly string[]
   /** At once; 0 = no limit. */
   readonly connections: number
   /** Where pages of previews are served; null = nowhere but at the admin API, in a sandbox. */

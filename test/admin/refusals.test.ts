@@ -39,6 +39,11 @@ describe('S7: a foreign Origin', () => {
     await refused({ path: '/preview/shop/green/', headers: { origin } }, 403, 'Foreign Origin')
   })
 
+  test('the own one by https is refused, too: nobody may say that it came by https', async () => {
+    const headers = { origin: `https://${NAME}`, host: NAME, 'x-forwarded-proto': 'https' }
+    expect(await refusedSwitch(headers, undefined, 403, 'Foreign Origin')).toContain('admin.trustedProxies')
+  })
+
   test('the own one is not: the page at /docs may use the API', async () => {
     const headers = { origin: shop.cutover.admin }
     expect((await send(shop.cutover.admin, { method: 'POST', path: SWITCH, headers })).status).toBe(200)

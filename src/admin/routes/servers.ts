@@ -105,8 +105,8 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     }
   }
 
-  const write = (summary: string, body: TSchema, query: TSchema) =>
-    describe({ tag: 'servers', summary, body, query, answer: 'ServersWritten' })
+  const write = (summary: string, body: TSchema, query: TSchema, example: object = {}) =>
+    describe({ tag: 'servers', summary, body, query, example, answer: 'ServersWritten' })
 
   const verbs: readonly [string, ServerState, string][] = [
     ['disable', 'drain', 'Take a server out: no new requests, those under way finish'],
@@ -120,7 +120,7 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     )
   }
 
-  const schema = write('Change weight, state and limit', PatchBody, ServerWriteQuery)
+  const schema = write('Change weight, state and limit', PatchBody, ServerWriteQuery, { weight: 2 })
   api.patch<{ Params: Params }>('/api/servers/:server', { schema }, (request, reply) => {
     const { weight, state, maxConnections, ...insistence } = readBody(PatchBody, request)
     if (weight === undefined && state === undefined && maxConnections === undefined) {

@@ -32,11 +32,15 @@ const HistoryQuery = kind.section(
   {},
 )
 
+const SERVER_EXAMPLE = { url: 'http://127.0.0.1:9001', weight: 1 }
+const POOL_EXAMPLE = { version: '1.0.0', servers: { one: SERVER_EXAMPLE.url } }
+const SERVICE_EXAMPLE = { hosts: ['shop.example.com'], pools: { blue: POOL_EXAMPLE } }
+
 /** Services, their pools and their servers: what there is, and what defines them. */
 export function serviceRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control } = context
-  const define = (summary: string, body: TSchema) => ({
-    schema: describe({ tag: 'services', summary, query: WriteQuery, body, answer: 'Written' }),
+  const define = (summary: string, body: TSchema, example: object = {}) => ({
+    schema: describe({ tag: 'services', summary, query: WriteQuery, body, example, answer: 'Written' }),
     config: { role: 'admin' as const },
   })
 
@@ -88,7 +92,7 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
 
   api.put<{ Params: ServiceParams }>(
     '/api/services/:service',
-    define('Create or replace a service', ServiceSchema),
+    define('Create or replace a service', ServiceSchema, SERVICE_EXAMPLE),
     (request, reply) => {
       const { service } = request.params
       return write(request, reply, service, defineService(service, jsonObject(request.body)))
@@ -96,7 +100,9 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
   )
   api.patch<{ Params: ServiceParams }>(
     '/api/services/:service',
-    define('Change parts of a service (merge patch, RFC 7396)', Type.Object({}, { additionalProperties: true })),
+    define('Change parts of a service (merge patch, RFC 7396)', Type.Object({}, { additionalProperties: true }), {
+      balance: 'roundRobin',
+    }),
     (request, reply) => {
       const { service } = request.params
       return write(request, reply, service, patchService(service, jsonObject(request.body)))
@@ -113,7 +119,7 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
   )
   api.put<{ Params: PoolParams }>(
     '/api/services/:service/pools/:pool',
-    define('Create or replace a pool', PoolSchema),
+    define('Create or replace a pool', PoolSchema, POOL_EXAMPLE),
     (request, reply) => {
       const { service, pool } = request.params
       const definition = jsonObject(request.body)
@@ -131,7 +137,7 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
   )
   api.put<{ Params: ServerParams }>(
     '/api/services/:service/pools/:pool/servers/:server',
-    define('Create or replace a server', ServerSchema),
+    define('Create or replace a server', ServerSchema, SERVER_EXAMPLE),
     (request, reply) => {
       const { service, pool, server } = request.params
       readInput(ServerSchema, request.body)

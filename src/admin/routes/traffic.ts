@@ -64,9 +64,10 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
     summary: string,
     body: typeof SwitchBody | typeof ShiftBody | typeof RollbackBody,
     commandOf: (service: string, request: FastifyRequest) => { command: Command; insistence: Insistence },
+    example: object = {},
   ): void => {
     const query = body === SwitchBody ? SwitchQuery : WriteQuery
-    const schema = describe({ tag: 'traffic', summary, query, body, answer: 'Written' })
+    const schema = describe({ tag: 'traffic', summary, query, body, example, answer: 'Written' })
     api.post<{ Params: Params }>(`/api/services/:service/${verb}`, { schema }, (request, reply) => {
       const { command, insistence } = commandOf(request.params.service, request)
       return run(request, reply, request.params.service, command, insistence)
@@ -108,7 +109,7 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
     return { command, insistence }
   })
 
-  post('shift', 'Change the split by percentages', ShiftBody, (service, request) => {
+  const shiftOf = (service: string, request: FastifyRequest): { command: Command; insistence: Insistence } => {
     const { to, percent, split, ...insistence } = readBody(ShiftBody, request)
     if (split !== undefined && (to !== undefined || percent !== undefined)) {
       throw invalidProblem([{ path: 'split', message: 'say either {to, percent} or {split}, not both' }])
@@ -121,7 +122,8 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
       throw invalidProblem([{ path, message: 'is missing; say {"to": POOL, "percent": 5} or {"split": {…}}' }])
     }
     return { command: { kind: 'shift', service, to, percent }, insistence }
-  })
+  }
+  post('shift', 'Change the split by percentages', ShiftBody, shiftOf, { to: 'green', percent: 5 })
 
   post('rollback', 'Return to the routing decision before this one', RollbackBody, (service, request) => {
     const { revision, ...insistence } = readBody(RollbackBody, request)

@@ -27,6 +27,7 @@ export function workerRoutes(api: FastifyInstance, { proxies, log }: AdminContex
         summary: 'Replace the workers one by one, refusing no connection',
         query: RestartQuery,
         answer: 'WorkersRestarted',
+        accepted: 'WorkersRestarted',
       }),
       config: { role: 'admin' },
     },

@@ -184,6 +184,10 @@ const AdminSection = kind.section(
       description: 'Who may do what; without tokens, everybody who reaches it, so only loopback may listen.',
       default: [],
     }),
+    trustedProxies: networks(
+      'Networks of proxies in front of the admin API whose X-Forwarded-Proto is believed, so that browsers may write through a proxy that ends TLS.',
+      [],
+    ),
     connections: kind.count({
       description:
         'Connections at once; beyond them, the longest silent one of whoever has the most gives way. 0 = no limit.',

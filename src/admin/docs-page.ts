@@ -1,0 +1,40 @@
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+
+/** Two lanes, one of which takes over: the mark of the page, of its tab and of its title bar. */
+const MARK =
+  '<path d="M2 6h9l6 12h5" stroke="#34d399"/><path d="M2 18h9l6-12h5" stroke="#94a3b8" stroke-dasharray="3 3"/>'
+const SVG = 'xmlns="http://www.w3.org/2000/svg" fill="none"'
+const FAVICON = `<svg ${SVG} viewBox="0 0 24 24" stroke-width="3">${MARK}</svg>`
+const LOGO =
+  `<svg ${SVG} viewBox="0 0 132 24" width="220" height="40"><g stroke-width="2.5">${MARK}</g>` +
+  '<text x="32" y="18" fill="#fff" font-family="system-ui, sans-serif" font-size="17" font-weight="600">Cutover</text></svg>'
+
+/**
+ * Everything the page needs comes from this address. No `upgrade-insecure-requests`: the admin API speaks plain HTTP, and a
+ * browser would ask for the scripts by https anywhere but on loopback.
+ */
+const CONTENT_SECURITY_POLICY = {
+  'default-src': "'self'",
+  'base-uri': "'self'",
+  'img-src': "'self' data:",
+  'object-src': "'none'",
+  'frame-ancestors': "'none'",
+}
+
+/** The OpenAPI document and a page to try it. They need no token: they show no state, and a browser has none to send yet. */
+export async function documentation(docs: FastifyInstance): Promise<void> {
+  docs.addHook('onRoute', (route) => {
+    route.config = { ...route.config, role: 'none' }
+  })
+  await docs.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: CONTENT_SECURITY_POLICY,
+    theme: {
+      title: 'Cutover admin API',
+      favicon: [{ filename: 'mark.svg', rel: 'icon', type: 'image/svg+xml', sizes: 'any', content: FAVICON }],
+    },
+    logo: { type: 'image/svg+xml', content: LOGO },
+  })
+  docs.get('/api/openapi.json', { schema: { hide: true } }, () => docs.swagger())
+}

@@ -1,0 +1,57 @@
+/** A JSON Schema (2020-12), as OpenAPI 3.1 takes it. */
+export type Schema = Readonly<Record<string, unknown>>
+
+export const text = { type: 'string' }
+export const flag = { type: 'boolean' }
+export const count = { type: 'integer', minimum: 0 }
+export const instant = { type: 'string', format: 'date-time' }
+export const names = { type: 'array', items: text }
+export const revision = { ...count, description: 'Of the whole state; the ETag says it too.' }
+
+export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
+export const listOf = (name: string): Schema => ({ type: 'array', items: ref(name) })
+
+/** An object whose members are always there, save the `optional` ones. */
+export function object(
+  properties: Readonly<Record<string, Schema>>,
+  optional: Readonly<Record<string, Schema>> = {},
+): Schema {
+  return { type: 'object', required: Object.keys(properties), properties: { ...properties, ...optional } }
+}
+
+export const written = {
+  revision,
+  changed: { ...flag, description: 'false: nothing was left to change, no revision was made.' },
+}
+export const override = {
+  at: instant,
+  by: text,
+  reason: { type: ['string', 'null'] },
+  what: { ...text, description: 'Such as `drain blue1`.' },
+}
+/** Instances that no answer can speak for. */
+export const leftOut = {
+  leftOut: {
+    ...names,
+    description:
+      'Instances that have gone without taking leave: what they have in force, and under way, is not known. ' +
+      'They are named until they are back, or struck off by DELETE /api/instances/{id}.',
+  },
+}
+export const stale = {
+  stale: { const: true, description: 'The store is away: the others may have changed it meanwhile.' },
+}
+/** What `markStale` adds to whatever shows a revision. */
+export const doubts = {
+  ...stale,
+  overrides: {
+    type: 'array',
+    items: object({ instance: text, ...override }),
+    description:
+      'Where an instance does not do what the store says, since it was told otherwise while the store was away.',
+  },
+  ...leftOut,
+}
+export const cannotFollow = {
+  cannotFollow: { ...names, description: 'Instances that cannot read a definition, and go on with the one before.' },
+}
