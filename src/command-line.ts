@@ -100,16 +100,8 @@ async function run(file: string, joinAnyway: boolean, signals: Signals): Promise
   } catch (error) {
     if (error instanceof StartCalledOff) process.exit(EXIT.done)
     const { exitCode = EXIT.failed } = error as { exitCode?: number }
-    console.error(explain(error))
+    console.error(error instanceof Error ? error.message : String(error))
     if (exitCode === EXIT.unusable) console.error(`${file} cannot be used; nothing was started`)
     process.exitCode = exitCode
   }
-}
-
-function explain(error: unknown): string {
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    const { address = '', port = '' } = error as { address?: string; port?: number }
-    return `cannot listen on ${address}${port === -1 || port === '' ? '' : `:${port}`}: something else does already`
-  }
-  return error instanceof Error ? error.message : String(error)
 }

@@ -258,10 +258,15 @@ export class Instance {
     })
     this.admin = admin
     // Not Fastify's own `listen`: it needs an address, which the descriptor of a socket file does not have.
-    const address: AddressInfo | string | null = await listen(admin.api.server, adminListen)
+    const address: AddressInfo | string | null = await forKey(
+      'admin.listen',
+      config.admin.listen,
+      listen(admin.api.server, adminListen),
+    )
     this.adminAddress = address === null ? '' : urlOf(address)
-    if (admin.preview === null || previewListen === null) return
-    await forKey('admin.preview', listen(admin.preview.server, previewListen))
+    const { preview } = config.admin
+    if (admin.preview === null || preview === null || previewListen === null) return
+    await forKey('admin.preview', preview, listen(admin.preview.server, previewListen))
   }
 
   private async stopGracefully(): Promise<void> {

@@ -46,7 +46,8 @@ function sentence(text: string): string {
 
 /** The body is something else than JSON. */
 export function notJson({ headers }: FastifyRequest): ApiProblem {
-  const type = clipped(headers['content-type'] ?? 'without a content type', 100)
-  const detail = `The body must be JSON, not ${type}: send -H 'content-type: application/json', or use curl --json.`
+  const type = headers['content-type']
+  const given = type === undefined ? 'this one does not say what it is' : `not ${clipped(type, 100)}`
+  const detail = `The body must be JSON, ${given}: send -H 'content-type: application/json', or use curl --json.`
   return new ApiProblem(415, 'Unexpected content type', detail)
 }

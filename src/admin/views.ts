@@ -36,7 +36,7 @@ export interface PoolView {
   readonly share: number
   readonly drained: boolean
   readonly inFlight: number
-  /** Servers that take requests: ready, and found up. */
+  /** Servers that take requests: ready, of some weight, and found up; what `minReady` counts. */
   readonly up: number
   readonly servers: readonly ServerView[]
 }
@@ -63,7 +63,7 @@ export function viewService(sight: Sight, service: Service): ServiceView {
       share,
       drained: share === 0 && isAtRest(sight.control, service, serversOf(service, name)),
       inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
-      up: servers.filter((server) => server.state === 'ready' && server.health === 'up').length,
+      up: servers.filter(({ state, weight, health }) => state === 'ready' && weight > 0 && health === 'up').length,
       servers,
     }
   })

@@ -3,7 +3,7 @@ import type { JsonObject } from '../model/state.ts'
 import { formatListen, isLoopback, type ListenTarget } from './addresses.ts'
 import { checkBounds, tooManyRoutes } from './check-bounds.ts'
 import { checkMeaning } from './check-service.ts'
-import { checkTlsFiles } from './check-tls.ts'
+import { checkStoreTls, checkTlsFiles } from './check-tls.ts'
 import type { AdminToken, Config, ListenAddress, Problem, ProxyListener, RedisTopology } from './config.ts'
 import { canonicalJson, mergePatch } from './merge.ts'
 import { NOT_YET_IN_FILE, refuseListenNotYet, refuseNotYet } from './not-yet.ts'
@@ -31,6 +31,7 @@ export function checkConfig(raw: unknown): CheckedConfig {
   if (isKeyed(settings)) {
     checkListeners(settings, problems)
     checkTokens(settings, problems)
+    if (isKeyed(settings.store?.tls) && !problems.has('store.tls')) checkStoreTls(settings.store.tls, problems)
     checkServices(settings, problems)
     refuseNotYet(NOT_YET_IN_FILE, FileSchema, settings, '', problems)
   }
@@ -88,15 +89,25 @@ function checkProxyProtocol({ listen, trustedProxies }: FileSettings['proxy'], p
   problems.add('proxy.trustedProxies', 'is empty; with proxyProtocol, name the networks that may say who the client is')
 }
 
-function checkTokens({ admin }: FileSettings, problems: Problems): void {
+function checkTokens({ admin, fleet }: FileSettings, problems: Problems): void {
   if (problems.has('admin.tokens')) return
+  const owners = new Map<string, string>()
   for (const [index, { name, token, tokenHash }] of admin.tokens.entries()) {
     const at = childPath('admin.tokens', index)
     if ((token === undefined) === (tokenHash === undefined)) problems.add(at, 'needs either token or tokenHash')
     const first = admin.tokens.findIndex((other) => other.name === name)
     if (first !== index)
       problems.add(childPath(at, 'name'), `is the name of ${childPath('admin.tokens', first)} as well`)
+    const secret = digestOf(admin.tokens[index] ?? {}).toString('hex')
+    const owner = owners.get(secret)
+    if (owner === undefined && secret !== '') owners.set(secret, at)
+    if (owner !== undefined)
+      problems.add(at, `has the same secret as ${owner}; give each its own, so that the history can tell them apart`)
   }
+  if (fleet.token === undefined) return
+  const owner = owners.get(digestOf(fleet).toString('hex'))
+  // Whoever shows it would be taken for an instance.
+  if (owner !== undefined) problems.add('fleet.token', `is the secret of ${owner} as well; give each its own`)
 }
 
 function checkServices({ services }: FileSettings, problems: Problems): void {
@@ -174,9 +185,13 @@ function listenAddress({ address, mode }: Listen): ListenAddress {
   return address.kind === 'unix' && mode !== undefined ? { ...address, mode } : address
 }
 
-function hashed({ name, role, token, tokenHash }: FileSettings['admin']['tokens'][number]): AdminToken {
-  const digest = token === undefined ? Buffer.from((tokenHash ?? '').slice(-64), 'hex') : sha256(token)
-  return { name, role, sha256: digest }
+function hashed({ name, role, ...secret }: FileSettings['admin']['tokens'][number]): AdminToken {
+  return { name, role, sha256: digestOf(secret) }
+}
+
+/** SHA-256 of a secret, which a token may give instead of it. */
+function digestOf({ token, tokenHash = '' }: { readonly token?: string; readonly tokenHash?: string }): Buffer {
+  return token === undefined ? Buffer.from(tokenHash.slice(-64), 'hex') : sha256(token)
 }
 
 function sha256(text: string): Buffer {

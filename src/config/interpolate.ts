@@ -64,7 +64,8 @@ function isOneReference(text: string): boolean {
 
 /** A plain scalar by the core schema of YAML 1.2 §10.3.2, without the spellings nobody puts into a variable. */
 function plainScalar(text: string): string | number | boolean | null {
-  if (/^(null|~|)$/i.test(text)) return null
+  // Not the empty text: a variable that is set but empty is a mistake, and no wish for the default.
+  if (/^(null|~)$/i.test(text)) return null
   if (/^(true|false)$/i.test(text)) return text.toLowerCase() === 'true'
   return /^[-+]?(\.\d+|\d+(\.\d*)?)(e[-+]?\d+)?$/i.test(text) ? Number(text) : text
 }

@@ -68,10 +68,14 @@ function parseYaml(text: string, file: string): Parsed {
       // The parser would compare each key with all before it.
       uniqueKeys: false,
     })
-    const wrong = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_PROBLEMS)
-    const problems = wrong.map((error): Problem => {
-      const { line, col } = lines.linePos(error.pos[0])
-      return { path: '', message: `${file}:${line}:${col}: ${explain(error)}` }
+    const all = [...document.errors, ...document.warnings]
+    const references = all.flatMap((error) => unquotedReference(text, error))
+    // What else there is follows from these.
+    const wrong =
+      references.length > 0 ? references : all.map((error) => ({ at: error.pos[0], message: explain(error) }))
+    const problems = wrong.slice(0, MAX_SYNTAX_PROBLEMS).map(({ at, message }): Problem => {
+      const { line, col } = lines.linePos(at)
+      return { path: '', message: `${file}:${line}:${col}: ${message}` }
     })
     problems.push(...wrongKeys(document, lines, file))
     if (problems.length > 0) return { ok: false, problems }
@@ -107,6 +111,14 @@ function wrongKeys(document: Document, lines: LineCounter, file: string): Proble
     },
   })
   return problems.slice(0, MAX_SYNTAX_PROBLEMS)
+}
+
+/** A `${` that YAML takes for the beginning of a mapping, as it does inside { } and [ ]; at most one. */
+function unquotedReference(text: string, { pos: [brace] }: YAMLError): { at: number; message: string }[] {
+  const [, name] = /^\$\{(\w+)/.exec(text.slice(brace - 1, brace + 100)) ?? []
+  if (name === undefined) return []
+  const message = `put the value with \${${name}…} in quotes; inside { } and [ ], YAML reads its brace as a mapping`
+  return [{ at: brace - 1, message }]
 }
 
 function explain(error: YAMLError): string {

@@ -1,7 +1,7 @@
 import { type StaticDecode, type TObject, type TSchema, type TSchemaOptions, type TUnion, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { own } from '../model/names.ts'
-import { childPath, Problems, quote, suggestion } from './problems.ts'
+import { childPath, nearest, Problems, quote, suggestion } from './problems.ts'
 
 type Keyed = Readonly<Record<string, unknown>>
 
@@ -89,10 +89,17 @@ function visitRecord(
 }
 
 function visitUnion(schema: TUnion, value: unknown, path: string, problems: Problems): unknown {
-  const fitting = schema.anyOf.find((branch) => Value.Check(branch, value))
-  const candidates = schema.anyOf.filter((branch) => isAlike(branch, value))
-  const alike = fitting ?? candidates.sort((a, b) => keysInCommon(b, value) - keysInCommon(a, value))[0]
-  return alike ? visit(alike, value, path, problems) : visitLeaf(schema, value, path, problems)
+  const meant = schema.anyOf.find((branch) => Value.Check(branch, value)) ?? meantBranch(schema, value)
+  return meant ? visit(meant, value, path, problems) : visitLeaf(schema, value, path, problems)
+}
+
+/** The branch of a union that a value which fits none was probably meant for; undefined where nothing says which. */
+function meantBranch(schema: TUnion, value: unknown): TSchema | undefined {
+  const [only, ...others] = schema.anyOf.filter((branch) => isAlike(branch, value))
+  if (only === undefined || others.length === 0) return only
+  const ranked = [only, ...others].map((branch) => ({ branch, score: keysInCommon(branch, value) }))
+  const best = ranked.reduce((a, b) => (b.score > a.score ? b : a))
+  return ranked.some(({ branch, score }) => branch !== best.branch && score === best.score) ? undefined : best.branch
 }
 
 function visitLeaf(schema: TSchema, value: unknown, path: string, problems: Problems): unknown {
@@ -107,10 +114,15 @@ function isAlike(branch: TSchema, value: unknown): boolean {
   return (Type.IsObject(branch) || Type.IsRecord(branch)) && isKeyed(value)
 }
 
-/** How many keys of `value` the branch of a union knows. */
+/** How many keys of `value` the branch of a union knows; one that is only misspelt counts half. */
 function keysInCommon(branch: TSchema, value: unknown): number {
   if (!Type.IsObject(branch) || !isKeyed(value)) return 0
-  return Object.keys(value).filter((key) => own(branch.properties, key) !== undefined).length
+  const known = Object.keys(branch.properties)
+  const scores = Object.keys(value).map((key): number => {
+    if (own(branch.properties, key) !== undefined) return 1
+    return nearest(key, known) === undefined ? 0 : 0.5
+  })
+  return scores.reduce((sum, score) => sum + score, 0)
 }
 
 function mismatch(schema: TSchema, value: unknown): string {

@@ -323,6 +323,10 @@ export class ControlHalf {
   }
 
   private facts(): Facts {
-    return { nowMs: this.store.nowMs(), isUp: (key, server, spec) => this.healthBook.isUp(key, server, spec) }
+    return {
+      nowMs: this.store.nowMs(),
+      isUp: (key, server, spec) => this.healthBook.isUp(key, server, spec),
+      describeHealth: (key, server, spec) => this.healthBook.describe(key, server, spec),
+    }
   }
 }

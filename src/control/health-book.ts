@@ -54,8 +54,19 @@ export class HealthBook {
 
   /** Whether a server is up, or would be if it came in under this key. */
   isUp(key: string, server: ServerSpec, spec: HealthSpec): boolean {
-    if (this.servers.get(key) !== undefined) return this.health(key).health === 'up'
-    return this.checker.find(server, spec)?.health === 'up'
+    return this.healthUnder(key, server, spec)?.health === 'up'
+  }
+
+  /** The health of a server, or what it would be if it came in under this key, for people: `down (status 503)`. */
+  describe(key: string, server: ServerSpec, spec: HealthSpec): string {
+    const { health, last } = this.healthUnder(key, server, spec) ?? { health: 'unknown', last: null }
+    if (health === 'ejected') return 'ejected, since requests failed there'
+    if (health === 'unknown' && last === null) return 'not checked yet'
+    return last === null || last.error === null ? health : `${health} (${last.error})`
+  }
+
+  private healthUnder(key: string, server: ServerSpec, spec: HealthSpec): ServerHealth | null {
+    return this.servers.get(key) === undefined ? this.checker.find(server, spec) : this.health(key)
   }
 
   /** Servers whose first check is not in yet: how many addresses, and some of their keys. */

@@ -62,6 +62,8 @@ export interface Facts {
    * if another target with the same address and the same checks is.
    */
   isUp(key: string, server: ServerSpec, spec: HealthSpec): boolean
+  /** The same for people, with the last check's words: `down (status 503)`. */
+  describeHealth(key: string, server: ServerSpec, spec: HealthSpec): string
 }
 
 export type Outcome =

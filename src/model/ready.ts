@@ -6,6 +6,9 @@ import { shareOf } from './split.ts'
 import type { Service } from './state.ts'
 import { currentSplit } from './state.ts'
 
+/** Servers that a refusal names. */
+const MAX_REASONS = 5
+
 /** Counts the servers of a pool that can take requests now. */
 export function readyCount(service: Service, pool: string, facts: Facts): number {
   const { health } = service.spec
@@ -42,8 +45,24 @@ function readyProblem(before: Service, after: Service, facts: Facts): string | n
     const gains = share > shareOf(currentSplit(before), pool)
     const had = own(before.spec.pools, pool) === undefined ? 0 : readyCount(before, pool, facts)
     if (!gains && ready >= had) continue
-    const servers = serversOf(after, pool).length
-    return `Pool ${pool} would serve ${share / 100} % of ${after.name} with ${ready} of its ${servers} servers ready, fewer than minReady (${minReady}).`
+    const servers = serversOf(after, pool)
+    const lead = `Pool ${pool} would serve ${share / 100} % of ${after.name} with ${ready} of its ${servers.length} servers up`
+    return `${lead}, fewer than minReady (${minReady})${describeNotUp(after, servers, facts)}.`
   }
   return null
+}
+
+/** The servers that take no requests, with the reason of each: `: blue1 is down (status 503), blue2 is in maint`. */
+function describeNotUp({ spec: { health } }: Service, servers: readonly Server[], facts: Facts): string {
+  const reasons = servers.flatMap((server) => {
+    const { key, name, state, weight } = server
+    if (state !== 'ready') return [`${name} is in ${state}`]
+    if (weight === 0) return [`${name} has weight 0`]
+    return health === null || facts.isUp(key, server, health)
+      ? []
+      : [`${name} is ${facts.describeHealth(key, server, health)}`]
+  })
+  if (reasons.length === 0) return ''
+  const more = reasons.length - MAX_REASONS
+  return `: ${reasons.slice(0, MAX_REASONS).join(', ')}${more > 0 ? `, and ${more} more` : ''}`
 }

@@ -29,13 +29,30 @@ export function urlOf(address: AddressInfo | string): string {
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
-/** Waits for `listening`; an error is rethrown with the configuration key that it concerns. */
-export async function forKey<T>(key: string, listening: Promise<T>): Promise<T> {
+/** Why nobody can listen, by the code of the error, where the system's words are not enough. */
+const LISTEN_FAILURES: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something else does already',
+  EADDRNOTAVAIL: 'no interface of this machine has that address',
+  EACCES: 'this user may not (ports below 1024 need a privilege)',
+  ENOTFOUND: 'that name has no address',
+  EAI_AGAIN: 'the name server does not answer for that name',
+}
+
+/**
+ * Waits until a listener of the configuration is open. Rejects with its key and address, and why it cannot be opened:
+ * `admin.listen: cannot listen on 10.0.0.9:9900: no interface of this machine has that address`.
+ */
+export async function forKey<T>(key: string, address: ListenAddress, listening: Promise<T>): Promise<T> {
   try {
     return await listening
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const reason = code === 'EADDRINUSE' ? 'something else listens there already' : message
-    throw new Error(`${key}: cannot listen: ${reason}`, { cause: error })
+    const { code = '', message } = error as NodeJS.ErrnoException
+    const reason = LISTEN_FAILURES[code] ?? message
+    throw new Error(`${key}: cannot listen on ${formatListen(address)}: ${reason}`, { cause: error })
   }
+}
+
+/** The key of a listener for clients. */
+export function proxyListenKey(index: number, count: number): string {
+  return count === 1 ? 'proxy.listen' : `proxy.listen[${index}]`
 }

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import type { ProxySettings } from '../config/config.ts'
+import type { ProxyListener, ProxySettings } from '../config/config.ts'
 import type { ControlHalf } from '../control/control-half.ts'
 import { localLink } from '../control/link.ts'
 import type { Proxies } from '../control/proxies.ts'
@@ -8,7 +8,7 @@ import type { ProcessView } from '../model/fleet.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
 import { AccessLog } from '../telemetry/access-log.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
-import { listenOptions, urlOf } from './listen-options.ts'
+import { forKey, listenOptions, proxyListenKey, urlOf } from './listen-options.ts'
 import { assertInherited } from './sockets.ts'
 
 const NAME = 'proxy'
@@ -35,11 +35,15 @@ export class LocalProxy implements Proxies {
     control.attach(NAME, this.link.control)
     // No connection is accepted before the table is in force.
     await control.settled(revision, [], 10_000, true)
-    for (const address of this.settings.listen) {
-      if (address.kind === 'fd') assertInherited(address.fd)
-      const listener = await this.plane.listen(listenOptions(address), address.proxyProtocol === true)
-      this.addresses.push(address.kind === 'fd' ? `fd:${address.fd}` : urlOf(listener.address as AddressInfo | string))
-    }
+    const { listen } = this.settings
+    for (const [index, address] of listen.entries())
+      await forKey(proxyListenKey(index, listen.length), address, this.listen(address))
+  }
+
+  private async listen(address: ProxyListener): Promise<void> {
+    if (address.kind === 'fd') assertInherited(address.fd)
+    const listener = await this.plane.listen(listenOptions(address), address.proxyProtocol === true)
+    this.addresses.push(address.kind === 'fd' ? `fd:${address.fd}` : urlOf(listener.address as AddressInfo | string))
   }
 
   close(): void {

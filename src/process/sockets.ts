@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { fstatSync, unlinkSync } from 'node:fs'
 import * as net from 'node:net'
 import { setTimeout } from 'node:timers/promises'
-import { getSystemErrorMessage } from 'node:util'
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
 import type { ListenAddress } from '../config/config.ts'
 import { listen } from '../proxy/client/listen.ts'
 import { clearSocketFile, SocketFileInUse, withMode } from '../proxy/client/socket-file.ts'
@@ -71,7 +71,7 @@ function holdInherited(fd: number): HeldSocket {
 /** Throws if this descriptor is not an inherited socket. */
 export function assertInherited(fd: number): void {
   if (isSocket(fd)) return
-  throw new Error(`cannot listen on fd:${fd}: the process that started Cutover passed no socket at this descriptor`)
+  throw new Error('the process that started Cutover passed no socket at this descriptor')
 }
 
 function isSocket(fd: number): boolean {
@@ -84,7 +84,7 @@ function isSocket(fd: number): boolean {
 
 async function holdFile(path: string, mode: number | undefined): Promise<HeldSocket> {
   await untilFree(() => clearSocketFile(path))
-  const handles = [withMode(mode, () => bind(path, FILE, FILE, 0, `unix:${path}`))]
+  const handles = [withMode(mode, () => bind(path, FILE, FILE, 0))]
   let isRemoved = false
   const remove = (): void => {
     if (isRemoved) return
@@ -100,14 +100,13 @@ async function holdFile(path: string, mode: number | undefined): Promise<HeldSoc
 
 async function holdPort(name: string, port: number, slots: number): Promise<HeldSocket> {
   const { address, family } = name === '' ? { address: null, family: 6 } : await lookup(name)
-  const where = `${name}:${port}`
   // With SO_REUSEPORT, two instances on one port would not notice each other.
   if (port !== 0) await untilFree(() => assertFree({ host: name, port }))
   const flags = process.platform === 'linux' && slots > 1 ? UV_TCP_REUSEPORT : 0
-  const handles = [bind(address, port, family, flags, where)]
+  const handles = [bind(address, port, family, flags)]
   const bound = nameOf(handles[0] as Handle)
   try {
-    while (flags !== 0 && handles.length < slots) handles.push(bind(address, bound.port, family, flags, where))
+    while (flags !== 0 && handles.length < slots) handles.push(bind(address, bound.port, family, flags))
   } catch (error) {
     closing(handles)()
     throw error
@@ -116,10 +115,10 @@ async function holdPort(name: string, port: number, slots: number): Promise<Held
   return { url: `http://${host}:${bound.port}`, handles, close: closing(handles) }
 }
 
-function bind(host: string | null, port: number, family: number, flags: number, where: string): Handle {
+function bind(host: string | null, port: number, family: number, flags: number): Handle {
   const handle = createHandle(host, port, family, undefined, flags)
-  if (typeof handle === 'number') throw new Error(`cannot listen on ${where}: ${getSystemErrorMessage(handle)}`)
-  return handle
+  if (typeof handle !== 'number') return handle
+  throw Object.assign(new Error(getSystemErrorMessage(handle)), { code: getSystemErrorName(handle) })
 }
 
 function nameOf(handle: Handle): net.AddressInfo {

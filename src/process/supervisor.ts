@@ -3,13 +3,13 @@ import { getCompileCacheDir } from 'node:module'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import type { Config } from '../config/config.ts'
+import type { Config, ListenAddress } from '../config/config.ts'
 import type { Identity } from '../control/proxies.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
 import { type Child, FIRST_HANDED_FD, GRACE_MS, waitForExit } from './child.ts'
 import { Control } from './control.ts'
 import type { FromChild } from './ipc.ts'
-import { forKey } from './listen-options.ts'
+import { forKey, proxyListenKey } from './listen-options.ts'
 import { PrivateFolder } from './private-folder.ts'
 import { type Handle, type HeldSocket, hold } from './sockets.ts'
 import { StartCalledOff, StartFailed } from './start-failed.ts'
@@ -129,15 +129,17 @@ export class Supervisor {
     const held: HeldSocket[] = []
     const folder = await PrivateFolder.create()
     try {
-      for (const address of config.proxy.listen) held.push(await hold(address, workers))
-      const sockets = held.slice()
-      const admin: [HeldSocket, ...HeldSocket[]] = [await hold(config.admin.listen, 1)]
-      held.push(...admin)
-      if (config.admin.preview !== null) {
-        const preview = await forKey('admin.preview', hold(config.admin.preview, 1))
-        admin.push(preview)
-        held.push(preview)
+      const open = async (key: string, address: ListenAddress, slots: number): Promise<HeldSocket> => {
+        const socket = await forKey(key, address, hold(address, slots))
+        held.push(socket)
+        return socket
       }
+      const { listen } = config.proxy
+      for (const [index, address] of listen.entries())
+        await open(proxyListenKey(index, listen.length), address, workers)
+      const sockets = held.slice()
+      const admin: [HeldSocket, ...HeldSocket[]] = [await open('admin.listen', config.admin.listen, 1)]
+      if (config.admin.preview !== null) admin.push(await open('admin.preview', config.admin.preview, 1))
       if (stopAsked.aborted) throw new StartCalledOff()
       const supervisor = new Supervisor(options, folder, sockets, admin)
       await supervisor.run(stopAsked)

@@ -97,7 +97,7 @@ describe('a server', () => {
   test('the last one that is ready is not deleted, unless by force', async () => {
     await shop.done('DELETE', `${SERVER}/blue1`)
     const { detail } = problem(await shop.api('DELETE', `${SERVER}/blue2`), 409, 'Would break a promise')
-    expect(detail).toContain('with 0 of its 0 servers ready, fewer than minReady (1)')
+    expect(detail).toContain('with 0 of its 0 servers up, fewer than minReady (1)')
     await shop.done('DELETE', `${SERVER}/blue2?force&wait=10s`)
     expect(await shop.ask()).toBe('503')
     expect(await shop.lastEntry()).toMatchObject({ action: 'delete server', forced: true })

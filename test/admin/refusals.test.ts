@@ -126,7 +126,7 @@ describe('S7: a body', () => {
 
   test('of no type is refused', async () => {
     const detail = await refusedSwitch({}, '{"to":"green"}', 415, 'Unexpected content type')
-    expect(detail).toContain('must be JSON, not without a content type')
+    expect(detail).toContain('must be JSON, this one does not say what it is: send -H')
   })
 
   test('of type JSON with a charset is understood', async () => {

@@ -178,9 +178,12 @@ describe('a start is refused', () => {
       refusedStart(1, { admin: { listen }, dataPath: join(folder, 'b') }),
       refusedStart(1, { proxy: { listen: ['127.0.0.1:0', listen] }, dataPath: join(folder, 'c') }),
     ]
-    for (const said of await Promise.all(refused)) {
-      expect(said).toBe(`cannot listen on ${listen}: something else does already\n`)
-    }
+    const reason = `cannot listen on ${listen}: something else does already\n`
+    expect(await Promise.all(refused)).toEqual([
+      `proxy.listen: ${reason}`,
+      `admin.listen: ${reason}`,
+      `proxy.listen[1]: ${reason}`,
+    ])
     await new Promise((resolve) => holder.close(resolve))
     expect(await locks()).toEqual([])
     await start({ proxy: { listen } })

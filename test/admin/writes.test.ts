@@ -168,8 +168,8 @@ describe('force and reason', () => {
     await until(async () => (await shop.view()).pools[1].up === 0)
     const answer = await shop.api('POST', '/api/services/shop/switch', { to: 'green' })
     expect(problem(answer, 409, 'Would break a promise').detail).toBe(
-      'Pool green would serve 100 % of shop with 0 of its 2 servers ready, fewer than minReady (1). ' +
-        'To do it all the same, send {"force": true}.',
+      'Pool green would serve 100 % of shop with 0 of its 2 servers up, fewer than minReady (1): ' +
+        'green1 is down (status 503), green2 is down (status 503). To do it all the same, send {"force": true}.',
     )
     expect(await shop.revision()).toBe(revision)
   })

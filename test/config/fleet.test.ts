@@ -1,5 +1,10 @@
-import { describe, expect, test } from 'vitest'
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { shown } from '../../src/config/shown.ts'
+import { AUTHORITY, LOCALHOST, UP_TEST } from '../support/certificates.ts'
 import { configOf, configProblemsOf } from './support.ts'
 
 describe('store.redis', () => {
@@ -40,7 +45,10 @@ describe('store.redis', () => {
     [{ sentinels: ['a:b:c'], name: 'main' }, 'store.redis.sentinels[0]: expected a host, or host and port'],
     [{ sentinels: ['a'] }, 'store.redis.name: is missing'],
     [{ cluster: ['r1:0'] }, 'store.redis.cluster[0]: expected a host, or host and port'],
-    [{ clustr: ['r1'] }, 'store.redis'],
+    [{ clusters: ['r1'] }, 'store.redis.clusters: unknown key "clusters"; did you mean "cluster"?'],
+    [{ sentinel: ['r1'] }, 'store.redis.sentinel: unknown key "sentinel"; did you mean "sentinels"?'],
+    [{ nodes: ['r1'] }, 'store.redis: expected redis:// or rediss://, {sentinels, name} or {cluster}'],
+    [{}, 'store.redis: expected redis:// or rediss://, {sentinels, name} or {cluster}'],
   ])('%j is refused', ([redis, problem]) => {
     const problems = configProblemsOf({ store: { redis } })
     expect(problems.some((each) => each.startsWith(problem))).toBe(true)
@@ -48,6 +56,69 @@ describe('store.redis', () => {
 
   test('what is refused is not repeated: it may hold a password', () => {
     expect(JSON.stringify(configProblemsOf({ store: { redis: 'http://me:geheim@x' } }))).not.toContain('geheim')
+  })
+})
+
+describe('store.tls', () => {
+  let folder = ''
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'cutover-store-tls-'))
+    await writeFile(join(folder, 'ca.pem'), AUTHORITY)
+    await writeFile(join(folder, 'cert.pem'), LOCALHOST.cert)
+    await writeFile(join(folder, 'key.pem'), LOCALHOST.key)
+    await writeFile(join(folder, 'other-key.pem'), UP_TEST.key)
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  const problems = (tls: Readonly<Record<string, string>>) => {
+    const files = Object.entries(tls).map(([key, name]) => [key, join(folder, name)])
+    const found = configProblemsOf({ store: { redis: 'rediss://r', tls: Object.fromEntries(files) } })
+    return found.map((each) => each.replaceAll(`${folder}/`, ''))
+  }
+
+  test('files that are there and fit are taken', () => {
+    expect(problems({ ca: 'ca.pem', cert: 'cert.pem', key: 'key.pem' })).toEqual([])
+  })
+
+  test('a file that is missing, or is no PEM, or does not fit the other is named with its key', () => {
+    expect(problems({ ca: 'nope.pem' })[0]).toMatch(/^store\.tls\.ca: nope\.pem cannot be read: /)
+    expect(problems({ ca: 'key.pem' })).toEqual(['store.tls.ca: key.pem is no certificate in PEM'])
+    const pair = problems({ cert: 'cert.pem', key: 'other-key.pem' })
+    expect(pair).toEqual(['store.tls.key: other-key.pem is not the key of the certificate in cert.pem'])
+    expect(problems({ cert: 'cert.pem' })).toEqual(['store.tls.key: is missing; a certificate needs its key'])
+    expect(problems({ key: 'key.pem' })).toEqual(['store.tls.cert: is missing; a key needs its certificate'])
+  })
+})
+
+describe('two tokens with one secret are refused, without repeating it:', () => {
+  const token = 'geheim-geheim'
+  const tokenHash = createHash('sha256').update(token).digest('hex')
+  const tokens = (second: object) => [
+    { name: 'ci', role: 'operate', token },
+    { name: 'boss', role: 'admin', ...second },
+  ]
+
+  test.for<[string, object]>([
+    ['as it is', { token }],
+    ['one as its hash', { tokenHash }],
+    ['in capitals', { tokenHash: `sha256:${tokenHash.toUpperCase()}` }],
+  ])('%s', ([_how, second]) => {
+    const problems = configProblemsOf({ admin: { tokens: tokens(second) } })
+    expect(problems).toEqual([
+      expect.stringMatching(/^admin\.tokens\[1\]: has the same secret as admin\.tokens\[0\]; /),
+    ])
+    expect(problems.join()).not.toContain(token)
+  })
+
+  test('that of the fleet and one of people', () => {
+    const problems = configProblemsOf({ admin: { tokens: tokens({ token: 'another-one' }) }, fleet: { token } })
+    expect(problems).toEqual([expect.stringMatching(/^fleet\.token: is the secret of admin\.tokens\[0\] as well; /)])
+  })
+
+  test('tokens without a secret are told to have none, and nothing else', () => {
+    const problems = configProblemsOf({ admin: { tokens: ['a', 'b'].map((name) => ({ name, role: 'read' })) } })
+    const message = 'needs either token or tokenHash'
+    expect(problems).toEqual([`admin.tokens[0]: ${message}`, `admin.tokens[1]: ${message}`])
   })
 })
 

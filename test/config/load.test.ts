@@ -157,6 +157,26 @@ services:
     })
   })
 
+  test('that is set but empty is not the default: a default has to be asked for', () => {
+    const text = 'proxy: {workers: "${W}", limits: {bodyBytes: "${B:-2mb}"}}\nstore: {redis: "${R}"}'
+    expect(problems(text, { W: '', B: '', R: '' })).toEqual([
+      'proxy.workers: expected auto, or a whole number from 0 to 1024, got ""',
+    ])
+    const { proxy, store } = config(text, { W: '0', B: '', R: '' })
+    expect([proxy.limits.bodyBytes, store.redis]).toEqual([2_097_152, null])
+    expect(config(text, { W: '~', R: '' }).proxy.workers).toBe('auto')
+  })
+
+  test.each([
+    ['proxy: { workers: ${W:-2} }', '1:19', 'W'],
+    ['proxy: { workers: ${W}, listen: ":1" }', '1:19', 'W'],
+    ['services:\n  shop:\n    hosts: [a.b, ${HOST:-s3cret}]\n', '3:18', 'HOST'],
+    ['admin: { tokens: [{ token: ${TOKEN:-s3cret} }] }', '1:28', 'TOKEN'],
+  ])('%j: inside braces it needs quotes, and the message says so', (text, at, name) => {
+    const message = `put the value with \${${name}…} in quotes; inside { } and [ ], YAML reads its brace as a mapping`
+    expect(problems(text, { W: '2' })).toEqual([expect.stringContaining(`:${at}: ${message}`)])
+  })
+
   test('cannot change the structure', () => {
     expect(problems('services: ${S}', { S: '{a: {pools: {b: {}}}}' })).toEqual([
       'services: expected services by name, such as {shop: {pools: {…}}}, got "{a: {pools: {b: {}}}}"',

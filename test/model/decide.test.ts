@@ -41,7 +41,7 @@ test('whatever is done in whatever order, the state stays one', () => {
     fc.property(runs, (steps) => {
       const world = new World({ shop: definitionOf({ a: 2, b: 2, c: 2 }) })
       for (const [command, isForced, isUp] of steps) {
-        world.facts = { nowMs: NOW_MS, isUp: () => isUp }
+        world.facts = { nowMs: NOW_MS, describeHealth: () => 'down', isUp: () => isUp }
         const before = frozen(world.state)
         const outcome = world.run(command, isForced ? FORCED : PLAIN)
         const service = world.service()

@@ -22,10 +22,25 @@ function refusal(world: World, command: Command): string | null {
 describe('T8: minReady', () => {
   test('a pool gets no traffic without enough servers up; the refusal has the numbers', () => {
     expect(refusal(shop(up('blue1', 'blue2')), toGreen)).toBe(
-      'Pool green would serve 100 % of shop with 0 of its 2 servers ready, fewer than minReady (1).',
+      'Pool green would serve 100 % of shop with 0 of its 2 servers up, fewer than minReady (1): ' +
+        'green1 is down (status 503), green2 is down (status 503).',
     )
     expect(refusal(shop(up('blue1', 'green1')), toGreen)).toBe(null)
-    expect(refusal(shop(up('blue1', 'green1'), { minReady: 2 }), toGreen)).toContain('with 1 of its 2 servers ready')
+    expect(refusal(shop(up('blue1', 'green1'), { minReady: 2 }), toGreen)).toContain('with 1 of its 2 servers up')
+  })
+
+  test('the refusal says of each server why it takes no requests; of many, of the first five', () => {
+    const world = new World({ shop: definitionOf({ blue: 1, green: 9 }) })
+    world.facts = up('blue1', 'green9')
+    world.must(disable('green1'))
+    world.must({ kind: 'server', server: 'green2', state: 'maint' })
+    world.must({ kind: 'server', server: 'green9', weight: 0 })
+    expect(refusal(world, toGreen)).toMatch(
+      /: green1 is in drain, green2 is in maint, green3 is down \(status 503\), green4 .*, green5 .*, and 4 more\.$/,
+    )
+    const small = shop(up('blue1', 'green2'))
+    small.must({ kind: 'server', server: 'green2', weight: 0 })
+    expect(refusal(small, toGreen)).toMatch(/: green1 is down \(status 503\), green2 has weight 0\.$/)
   })
 
   test('neither all of it nor a part, nor more of it', () => {
@@ -48,7 +63,7 @@ describe('T8: minReady', () => {
   test('the last ready server of a pool with traffic is not taken out, by state or by weight', () => {
     const world = shop(up('blue1', 'blue2'))
     world.must(disable('blue1'))
-    expect(refusal(world, disable('blue2'))).toContain('with 0 of its 2 servers ready, fewer than minReady (1)')
+    expect(refusal(world, disable('blue2'))).toContain('with 0 of its 2 servers up, fewer than minReady (1)')
     expect(refusal(world, { kind: 'server', server: 'blue2', state: 'maint' })).toContain('fewer than minReady')
     expect(refusal(world, { kind: 'server', server: 'blue2', weight: 0 })).toContain('fewer than minReady')
     expect(refusal(world, { kind: 'server', server: 'blue2', weight: 3 })).toBe(null)
@@ -92,10 +107,10 @@ describe('T8: minReady', () => {
       const source = { pools: { blue: { servers }, green: { servers: {} } }, split: { blue: 100 } }
       return { kind: 'define', service: 'shop', definition: resolved(source), action: 'replace' } as const
     }
-    expect(refusal(world, blue({}))).toContain('with 0 of its 0 servers ready')
+    expect(refusal(world, blue({}))).toContain('with 0 of its 0 servers up')
     expect(refusal(world, blue({ blue1: 'http://10.9.9.9:1' }))).toBe(null)
     world.facts = { ...world.facts, isUp: (key) => key.endsWith('=http://10.9.9.9:1') }
-    expect(refusal(world, blue({ blue1: 'http://10.9.9.9:2' }))).toContain('with 0 of its 1 servers ready')
+    expect(refusal(world, blue({ blue1: 'http://10.9.9.9:2' }))).toContain('with 0 of its 1 servers up')
   })
 
   test('a new service may be defined before its servers are up', () => {

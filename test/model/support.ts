@@ -7,11 +7,12 @@ import { applyChange, EMPTY_DOCUMENTS, type JsonObject, type Service, type State
 /** Thursday; only differences matter. */
 export const NOW_MS = Date.parse('2026-11-26T12:00:00Z')
 
-export const ALL_UP: Facts = { nowMs: NOW_MS, isUp: () => true }
-export const NONE_UP: Facts = { nowMs: NOW_MS, isUp: () => false }
+const describeHealth = () => 'down (status 503)'
+export const ALL_UP: Facts = { nowMs: NOW_MS, isUp: () => true, describeHealth }
+export const NONE_UP: Facts = { nowMs: NOW_MS, isUp: () => false, describeHealth }
 /** The servers of these names are up. */
 export function up(...names: string[]): Facts {
-  return { nowMs: NOW_MS, isUp: (key) => names.some((name) => key.includes(`/${name}=`)) }
+  return { nowMs: NOW_MS, isUp: (key) => names.some((name) => key.includes(`/${name}=`)), describeHealth }
 }
 
 export const PLAIN: Request = { by: 'test', reason: null, force: false, ifMatch: null }

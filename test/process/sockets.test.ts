@@ -45,7 +45,7 @@ test('a second instance on the same port does not start, and names the address',
     services: { shop: service },
   })
   expect(await second.exited).toBe(1)
-  expect(second.out()).toContain(`cannot listen on ${listen}: something else does already`)
+  expect(second.out()).toContain(`proxy.listen: cannot listen on ${listen}: something else does already`)
   expect((await fetch(first.proxy)).status).toBe(200)
 })
 
@@ -106,7 +106,7 @@ test('a descriptor that is not a socket is refused with its number', async () =>
       services: {},
     })
     expect(await instance.exited).toBe(1)
-    expect(instance.out()).toContain('cannot listen on fd:37')
+    expect(instance.out()).toContain('proxy.listen: cannot listen on fd:37: the process that started Cutover')
   }
 })
 

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyChange, EMPTY_DOCUMENTS } from '../../src/model/state.ts'
 import { OutcomeUnknown } from '../../src/store/store.ts'
@@ -72,4 +75,13 @@ test('a connection that breaks under a write costs it no second, and is not take
   for (let made = 1; made <= revision; made++) model = applyChange(model, changeFor(made, 'shop'))
   expect({ ...rest, revision }).toEqual({ configuration: model.configuration, services: model.services, revision: 6 })
   expect(a.told).toEqual([])
+})
+
+test('what answers and is no Redis is said to be none', async () => {
+  const other = createServer((_request, response) => response.end()).listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  endWithAll({ stop: () => other.close() })
+  const { port } = other.address() as AddressInfo
+  const { store } = await storeOn(`redis://127.0.0.1:${port}`)
+  await expect(store.open()).rejects.toThrow(/is away \(what answers there is no Redis; look whether store\.redis has/)
 })

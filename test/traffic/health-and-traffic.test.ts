@@ -72,7 +72,7 @@ test('T8 a drain that would leave fewer than minReady is refused with the number
 
   const refused = await cutover.api('POST', '/api/servers/blue2/drain?wait=10s')
   expect(refused.status).toBe(409)
-  expect(refused.body.detail).toContain('1 of its 3 servers ready, fewer than minReady (2)')
+  expect(refused.body.detail).toContain('1 of its 3 servers up, fewer than minReady (2)')
   expect(refused.body.detail).toContain('"force": true')
   const after = (await cutover.api('GET', '/api/services/shop')).body
   expect(after.revision).toBe(before.revision)
@@ -106,7 +106,7 @@ test('T8 a switch to a pool with fewer than minReady up is refused with the numb
   ] as const) {
     const { status, body: answer } = await cutover.api('POST', `/api/services/shop/${verb}`, body)
     expect(status).toBe(409)
-    expect(answer.detail).toContain('1 of its 2 servers ready, fewer than minReady (2)')
+    expect(answer.detail).toContain('1 of its 2 servers up, fewer than minReady (2)')
   }
   expect((await poolView(cutover, 'blue')).share).toBe(100)
   const forced = await cutover.api('POST', '/api/services/shop/switch?wait=10s', { force: true, reason: 'blue burns' })
@@ -122,7 +122,7 @@ test('T8 a switch to a pool that nobody has checked yet is refused', async () =>
   await cutover.api('PUT', '/api/services/shop/pools/next', pool(silent))
   await silent.arrived(1)
   const { status, body } = await cutover.api('POST', '/api/services/shop/switch', { to: 'next' })
-  expect([status, body.detail]).toEqual([409, expect.stringContaining('0 of its 1 servers ready')])
+  expect([status, body.detail]).toEqual([409, expect.stringContaining('0 of its 1 servers up')])
 })
 
 /** A server whose probes the test answers; everything else it answers with its name. */

@@ -267,7 +267,7 @@ describe('an ejected server', () => {
       expect(metrics).toContain(`cutover_server_${name}{service="shop",pool="blue",server="blue2"} ${blue2}`)
     }
     const refused = await cutover.api('POST', '/api/servers/blue2/drain')
-    expect([refused.status, refused.body.detail]).toEqual([409, expect.stringContaining('0 of its 2 servers ready')])
+    expect([refused.status, refused.body.detail]).toEqual([409, expect.stringContaining('0 of its 2 servers up')])
   })
 
   test('gets nothing for failTimeout', async () => {

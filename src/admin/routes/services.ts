@@ -28,7 +28,14 @@ interface ServerParams extends PoolParams {
 }
 
 const HistoryQuery = kind.section(
-  { limit: kind.text({ description: 'At most this many entries.', default: '100', pattern: '^[1-9]\\d{0,3}$' }) },
+  {
+    limit: kind.text({
+      description: 'At most this many entries.',
+      default: '100',
+      pattern: '^[1-9]\\d{0,3}$',
+      errorMessage: 'expected a whole number from 1 to 9999',
+    }),
+  },
   {},
 )
 

@@ -145,7 +145,11 @@ const ShutdownSection = kind.section(
 
 const TokenSection = kind.section(
   {
-    name: kind.text({ description: 'Whose token this is; the history names it.', pattern: '^[\\x20-\\x7e]{1,100}$' }),
+    name: kind.text({
+      description: 'Whose token this is; the history names it.',
+      pattern: '^[\\x20-\\x7e]{1,100}$',
+      errorMessage: 'expected 1 to 100 ASCII characters',
+    }),
     role: kind.choice(['read', 'operate', 'admin'], {
       description: 'read = look; operate = switch, shift, drain; admin = everything.',
     }),

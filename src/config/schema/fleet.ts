@@ -21,7 +21,7 @@ const password = (whose: string) =>
   Type.Optional(
     kind.text({ description: `Password ${whose}; better put there from the environment.`, writeOnly: true }),
   )
-const file = (description: string) => Type.Optional(kind.text({ description, pattern: '^[^\\0]+$' }))
+const file = (description: string) => Type.Optional(kind.path({ description }))
 
 export const StoreSection = kind.section(
   {
@@ -31,7 +31,11 @@ export const StoreSection = kind.section(
         kind.section(
           {
             sentinels: nodes('Each sentinel.', 26_379),
-            name: kind.text({ description: 'How the sentinels call the primary.', pattern: '^\\S+$' }),
+            name: kind.text({
+              description: 'How the sentinels call the primary.',
+              pattern: '^\\S+$',
+              errorMessage: 'expected the name that the sentinels have for the primary, without blanks',
+            }),
             username: user('of Redis'),
             password: password('of Redis'),
             sentinelUsername: user('of the sentinels'),
@@ -65,12 +69,13 @@ export const StoreSection = kind.section(
         { description: 'TLS to Redis, sentinels and cluster included; rediss:// needs it only for files of its own.' },
       ),
     ),
-    prefix: kind.text({ description: 'One fleet, one prefix.', default: 'cutover', pattern: '^[^\\s{}]{1,100}$' }),
-    path: kind.text({
-      description: 'Folder of the embedded store, and of the last known state.',
-      default: './data',
-      pattern: '^[^\\0]+$',
+    prefix: kind.text({
+      description: 'One fleet, one prefix.',
+      default: 'cutover',
+      pattern: '^[^\\s{}]{1,100}$',
+      errorMessage: 'expected 1 to 100 characters without blanks and braces',
     }),
+    path: kind.path({ description: 'Folder of the embedded store, and of the last known state.', default: './data' }),
   },
   { description: 'Where the state lives.', default: {} },
 )

@@ -76,8 +76,17 @@ export function flag(options: KeyOptions) {
   return Type.Boolean({ errorMessage: 'expected true or false', ...options })
 }
 
-export function text(options: KeyOptions & { readonly pattern?: string }) {
+type TextOptions = KeyOptions &
+  ({ readonly pattern?: never } | { readonly pattern: string; readonly errorMessage: string })
+
+/** Text; whatever a `pattern` refuses, `errorMessage` has to name the rule. */
+export function text(options: TextOptions) {
   return Type.String({ errorMessage: 'expected text (numbers in quotes)', ...options })
+}
+
+/** The path of a file or folder. */
+export function path(options: KeyOptions) {
+  return text({ pattern: '^[^\\0]+$', errorMessage: 'expected a path', ...options })
 }
 
 /** A name as HTTP has them: of a header field, a cookie, a method. */

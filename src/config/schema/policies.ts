@@ -64,6 +64,7 @@ const Health = kind.section(
       description: "Host header of the probe; empty = the server's own address.",
       default: '',
       pattern: '^[\\x21-\\x7e]*$',
+      errorMessage: 'expected a host, with its port or without',
     }),
     port: kind.count({ description: "Port to probe; 0 = the server's own.", default: 0, maximum: 65_535 }),
     headers: kind.fields({ description: 'Header fields of the probe.', default: {} }),

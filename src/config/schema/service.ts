@@ -28,7 +28,8 @@ const urlOptions = {
   explain: explainServerUrl,
 }
 
-const pem = (description: string) => kind.text({ description, pattern: '^[^\\0]*$', default: '' })
+const pem = (description: string) =>
+  kind.text({ description, pattern: '^[^\\0]*$', errorMessage: 'expected the path of a file in PEM', default: '' })
 
 const ServerTlsSchema = kind.section(
   {
@@ -72,7 +73,11 @@ export const ServerSchema = Type.Union([ShortServer, LongServer], {
 export const PoolSchema = kind.section(
   {
     version: Type.Optional(
-      kind.text({ description: 'Version of the app; otherwise the name of the pool.', pattern: '^.{1,200}$' }),
+      kind.text({
+        description: 'Version of the app; otherwise the name of the pool.',
+        pattern: '^.{1,200}$',
+        errorMessage: 'expected 1 to 200 characters on one line (a number in quotes)',
+      }),
     ),
     servers: kind.named(ServerSchema, {
       description: 'The servers of this pool, by name.',

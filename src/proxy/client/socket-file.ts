@@ -15,21 +15,20 @@ export class SocketFileInUse extends Error {
  * can listen there; SocketFileInUse when another process does already.
  */
 export async function clearSocketFile(path: string): Promise<void> {
-  const refusal = `cannot listen on unix:${path}`
   const bytes = Buffer.byteLength(path)
   if (bytes > MAX_SOCKET_PATH_BYTES)
-    throw new Error(`${refusal}: the path has ${bytes} bytes, and a socket's may have at most ${MAX_SOCKET_PATH_BYTES}`)
+    throw new Error(`the path has ${bytes} bytes, and a socket's may have at most ${MAX_SOCKET_PATH_BYTES}`)
   const folder = dirname(path)
   const isFolder = await stat(folder).then(
     (found) => found.isDirectory(),
     () => null,
   )
-  if (isFolder === null) throw new Error(`${refusal}: the folder ${folder} does not exist or cannot be entered`)
-  if (!isFolder) throw new Error(`${refusal}: ${folder} is not a folder`)
+  if (isFolder === null) throw new Error(`the folder ${folder} does not exist or cannot be entered`)
+  if (!isFolder) throw new Error(`${folder} is not a folder`)
   const found = await lstat(path).catch(() => null)
   if (found === null) return
-  if (!found.isSocket()) throw new Error(`${refusal}: there is a file of that name already, which is not a socket`)
-  if (await isListening(path)) throw new SocketFileInUse(`${refusal}: something else does already`)
+  if (!found.isSocket()) throw new Error(`there is a file of that name already, which is not a socket`)
+  if (await isListening(path)) throw new SocketFileInUse(`something else does already`)
   await unlink(path)
 }
 

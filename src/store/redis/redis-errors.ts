@@ -46,6 +46,8 @@ export function explain(error: Error & { code?: string }): string {
   const { message, code } = error
   if (message === 'Command timed out') return 'Redis does not answer'
   if (message === CLOSED) return BROKEN
+  if (message.startsWith('Unknown RESP type'))
+    return 'what answers there is no Redis; look whether store.redis has the right host and port'
   if (message.startsWith('Too many Cluster redirections')) return 'the cluster is down, or its slots are moving'
   if (message.startsWith('Failed to refresh slots')) return 'no node of the cluster answers, or takes our credentials'
   if (/can't (run this command|access at least one of the keys)/.test(message))
