@@ -113,7 +113,7 @@ function isOwnOrigin(origin: string, host: string, request: FastifyRequest, sett
 }
 
 /** Whether a proxy that may say so says that a request came by https. A peer without an address has our socket file. */
-function cameByHttps({ headers, socket }: FastifyRequest, { trustedProxies }: AdminSettings): boolean {
+export function cameByHttps({ headers, socket }: FastifyRequest, { trustedProxies }: AdminSettings): boolean {
   const peer: string | undefined = socket.remoteAddress
   if (peer !== undefined && !covers(networks(trustedProxies), peer)) return false
   const [scheme = ''] = String(headers['x-forwarded-proto'] ?? '').split(',')

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
+import { AUTHORITY, LOCALHOST } from '../support/certificates.ts'
 import { freePort, type Handler, startRawUpstream, startUpstream } from '../support/upstream.ts'
 import { problem, type RawRequest, send, useShop } from './support.ts'
 
@@ -204,4 +205,59 @@ test('a certificate that nobody trusts is not trusted here either', async () => 
   onTestFinished(() => void server.close())
   await only(`https://localhost:${(server.address() as AddressInfo).port}`)
   problem(await preview('/'), 502, 'Preview failed')
+})
+
+test('without the slash behind the pool the query goes along, and a browser is sent to the page with the slash', async () => {
+  const server = await green((_request, response) => response.end('app'))
+  expect((await preview('?x=1&y=%2F')).body).toBe('app')
+  expect((await preview('?')).body).toBe('app')
+  expect(server.requests.map(({ url }) => url)).toEqual(['/?x=1&y=%2F', '/'])
+  const page = await preview('?x=1', { headers: { 'sec-fetch-mode': 'navigate' } })
+  expect([page.status, page.headers.get('location')]).toEqual([308, '/preview/shop/green/?x=1'])
+})
+
+test('the app is told of its client as by the data plane, by the first host of the service', async () => {
+  const server = await green((_request, response) => response.end('app'))
+  const told = async (headers: Record<string, string>) => {
+    server.requests.length = 0
+    expect((await preview('/', { headers })).status).toBe(200)
+    const { host, 'x-forwarded-host': forwardedHost, ...others } = server.requests[0]?.headers ?? {}
+    expect(others).toMatchObject({ 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http' })
+    expect(others['x-request-id']).toMatch(/^[\w-]{36}$/)
+    return { host, forwardedHost, others }
+  }
+  const asked = new URL(shop.cutover.admin).host
+  expect(await told({})).toMatchObject({ host: asked, forwardedHost: asked })
+  await shop.done('PATCH', '/api/services/shop?force', { hosts: ['*.example.com', 'shop.example.com'] })
+  const lies = {
+    'x-forwarded-for': '6.6.6.6',
+    x_forwarded_for: '6.6.6.6',
+    'x-forwarded-host': 'evil.example',
+    'x-forwarded-proto': 'https',
+    'x-request-id': 'mine',
+    forwarded: 'for=6.6.6.6',
+    via: '1.0 somebody',
+  }
+  const { host, forwardedHost, others } = await told(lies)
+  expect([host, forwardedHost, others.via]).toEqual([
+    'shop.example.com',
+    'shop.example.com',
+    '1.0 somebody, 1.1 cutover',
+  ])
+  expect(JSON.stringify(others)).not.toMatch(/6\.6\.6\.6|evil|mine/)
+})
+
+test('a server is reached by its own TLS settings, whatever host the service has', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'cutover-tls-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const ca = join(folder, 'ca.pem')
+  await writeFile(ca, AUTHORITY)
+  const server = https.createServer({ ...LOCALHOST }, (request, response) => response.end(request.headers.host))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const url = `https://localhost:${(server.address() as AddressInfo).port}`
+  await shop.done('PATCH', '/api/services/shop?force', { hosts: ['shop.example.com'] })
+  await shop.done('PUT', '/api/services/shop/pools/green', { servers: { green1: { url, tls: { ca } } } })
+  for (let i = 0; i < 2; i++) expect((await preview('/')).body).toBe('shop.example.com')
 })

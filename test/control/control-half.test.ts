@@ -73,12 +73,16 @@ class HandDriven {
     this.end.send({ type: 'idle', key: KEY, cut })
   }
 
+  fail(key: string, count: number): void {
+    this.end.send({ type: 'failures', recovered: [], counts: [[key, count, false]] })
+  }
+
   async report(report: Partial<Report>): Promise<void> {
     const message = await this.has(({ type }) => type === 'report')
     if (message.type === 'report') this.end.send({ type: 'report', id: message.id, report: { ...EMPTY, ...report } })
   }
 
-  private async has(isWanted: (message: ToProxy) => boolean): Promise<ToProxy> {
+  async has(isWanted: (message: ToProxy) => boolean): Promise<ToProxy> {
     for (;;) {
       const message = this.received.find(isWanted)
       if (message !== undefined) return message
@@ -219,4 +223,19 @@ test('a proxy half that comes later gets the table, and what is known of health'
   expect(a.received).toMatchObject([
     { type: 'table', change: { generation: 2, services: [{ name: 'shop' }] }, health: [[KEY, 'up'], {}, {}, {}] },
   ])
+})
+
+test('an ejected server that is let in because another one leaves is up by the table that takes the other one away', async () => {
+  const a = new HandDriven('a')
+  a.fail(KEY, 3)
+  const told = (message: ToProxy, health: string) =>
+    (message.type === 'health' && message.changes.some(([key, now]) => key === KEY && now === health)) ||
+    (message.type === 'table' && message.health.some(([key, now]) => key === KEY && now === health))
+  await a.has((message) => told(message, 'ejected'))
+  const before = a.received.length
+  const drain: Command = { kind: 'server', service: 'shop', pool: 'blue', server: 'blue2', state: 'drain' }
+  const { revision } = done(await control.execute(() => ({ command: drain }), { ...request, force: true }))
+  await a.apply(revision)
+  const first = a.received.slice(before).find((message) => told(message, 'up'))
+  expect(first).toMatchObject({ type: 'table', change: { generation: revision + 1 } })
 })

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
 import type { SwaggerTransform } from '@fastify/swagger'
@@ -5,17 +6,20 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { own } from '../../model/names.ts'
 import { serversOf } from '../../model/servers.ts'
 import type { Service } from '../../model/state.ts'
-import { showsOurToken } from '../auth.ts'
+import { cameByHttps, showsOurToken } from '../auth.ts'
 import type { AdminContext } from '../context.ts'
 import { describe } from '../openapi.ts'
 import type { PreviewAccess } from '../preview-access.ts'
 import { confined, cookieField } from '../preview-cookies.ts'
+import { PreviewEndpoints } from '../preview-endpoints.ts'
+import { fieldsAsByDataPlane, withSlash } from '../preview-fields.ts'
 import { SESSION_COOKIE } from '../preview-sessions.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    previewUrl: string
+    /** What a preview leads to: the server's URL, and the service as it was then. */
+    preview: { readonly url: string; readonly service: Service } | null
   }
 }
 
@@ -23,9 +27,6 @@ interface Params {
   service: string
   pool: string
 }
-
-/** Fields that concern one hop, or that the libraries below cannot forward. */
-const NOT_FORWARDED = ['expect', 'keep-alive', 'te', 'trailer', 'proxy-authorization', 'proxy-connection', 'upgrade']
 
 /** What an app may not say for everything else at this origin, or on this host. */
 const NOT_PASSED_ON = ['clear-site-data', 'strict-transport-security', 'public-key-pins']
@@ -65,14 +66,15 @@ export function previewRoutes(
   origin: PreviewOrigin,
 ): void {
   const { tokens } = context.settings
+  const endpoints = new PreviewEndpoints()
   let turn = 0
-  app.decorateRequest('previewUrl', '')
+  app.decorateRequest('preview', null)
   app.addHook('onRoute', (route) => {
     // Bodies are passed on as they come; how large they may be is the server's business.
     route.bodyLimit = Number.MAX_SAFE_INTEGER
   })
 
-  const pick = (request: FastifyRequest): string => {
+  const pick = (request: FastifyRequest): NonNullable<FastifyRequest['preview']> => {
     const { service: name, pool } = request.params as Params
     const service = requirePool(context, name, pool)
     const servers = serversOf(service, pool).filter(({ state }) => state !== 'maint')
@@ -81,7 +83,8 @@ export function previewRoutes(
     const server = usable[turn++ % Math.max(1, usable.length)]
     if (server === undefined)
       throw new ApiProblem(503, 'No server', `Pool ${pool} of ${name} has no server to preview.`)
-    return server.url
+    endpoints.learn(server.url, server.tls)
+    return { url: server.url, service }
   }
 
   /** Which cookies go to the app: those that it has set in this browser; without a browser, those that were sent for it. */
@@ -96,6 +99,17 @@ export function previewRoutes(
     return tokens.length === 0 || request.previewSession !== null
   }
 
+  const forwarded = (request: FastifyRequest, headers: IncomingHttpHeaders): IncomingHttpHeaders => {
+    if (request.preview === null) return headers
+    return fieldsAsByDataPlane(request.preview.service.spec, {
+      headers,
+      askedHost: request.headers.host ?? '',
+      address: request.socket.remoteAddress,
+      isHttps: cameByHttps(request, context.settings),
+      listen: context.file.config.proxy.listen,
+    })
+  }
+
   const ownCookie = (setCookie: string, { previewSession }: FastifyRequest, prefix: string): string[] => {
     const [name = ''] = setCookie.split('=')
     if (name.trim() === SESSION_COOKIE) return []
@@ -108,26 +122,27 @@ export function previewRoutes(
     rewritePrefix: '/',
     upstream: '',
     disableRequestLogging: true,
-    // The library does not verify certificates unless told to.
-    undici: { connect: { rejectUnauthorized: true } },
+    undici: { connect: endpoints.connect },
     config: { swaggerTransform: documentedPreview, role: 'operate', streamsBody: true },
     // The library would put the pattern of the path in front, not the path.
     internalRewriteLocationHeader: false,
+    preRewrite: (url) => withSlash(url),
     preHandler: (request, reply, done) => {
-      request.previewUrl = pick(request)
+      request.preview = pick(request)
       const isPage = request.method === 'GET' && request.headers['sec-fetch-mode'] === 'navigate'
-      const link = origin === 'admin' && isPage ? access.link(request, request.url) : null
-      if (link === null) done()
-      else reply.header('cache-control', 'no-store').redirect(link.url, 303)
+      const url = withSlash(request.url)
+      const link = origin === 'admin' && isPage ? access.link(request, url) : null
+      if (link !== null) reply.header('cache-control', 'no-store').redirect(link.url, 303)
+      else if (isPage && url !== request.url) reply.redirect(url, 308)
+      else done()
     },
     replyOptions: {
-      getUpstream: (request) => (request as FastifyRequest).previewUrl,
+      getUpstream: (request) => (request as FastifyRequest).preview?.url ?? '',
       // The library repeats a GET answered 503 ten times; a preview shows what the server says.
       retryDelay: () => null,
       rewriteRequestHeaders: (raw, headers) => {
         const request = raw as FastifyRequest
-        const { cookie, authorization, ...kept } = headers
-        for (const name of NOT_FORWARDED) delete kept[name]
+        const { cookie, authorization, ...kept } = forwarded(request, headers)
         const field = cookieField(cookie, (name) => isOfApp(name, request))
         if (field !== undefined) kept.cookie = field
         if (mayForwardAuthorization(request)) kept.authorization = authorization

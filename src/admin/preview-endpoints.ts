@@ -1,0 +1,53 @@
+import type { Socket } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
+import type { buildConnector } from 'undici'
+import type { ServerTls } from '../model/spec.ts'
+import { Endpoint } from '../network/endpoint.ts'
+
+const CONNECT_MS = 10_000
+const MAX_ENDPOINTS = 1_000
+
+interface Known {
+  readonly endpoint: Endpoint
+  readonly tls: ServerTls | undefined
+}
+
+/**
+ * How previews connect to servers: as requests do, with each server's own TLS settings. undici by itself would verify the
+ * certificate for the Host of the request, which is the service's and not the server's.
+ */
+export class PreviewEndpoints {
+  private readonly byOrigin = new Map<string, Known>()
+
+  /** Has connections to this server made by its TLS settings. */
+  learn(url: string, tls: ServerTls | undefined): void {
+    const { origin } = new URL(url)
+    const known = this.byOrigin.get(origin)
+    if (known !== undefined && isDeepStrictEqual(known.tls, tls)) return
+    if (this.byOrigin.size >= MAX_ENDPOINTS) this.byOrigin.clear()
+    this.byOrigin.set(origin, { endpoint: new Endpoint(url, tls), tls })
+  }
+
+  /** A connector for undici. */
+  readonly connect: buildConnector.connector = ({ protocol, hostname, port }, callback) => {
+    const { origin } = new URL(`${protocol}//${hostname}:${port}`)
+    const endpoint = this.byOrigin.get(origin)?.endpoint ?? new Endpoint(origin)
+    open(endpoint, callback as (error: Error | null, socket: Socket | null) => void)
+  }
+}
+
+function open(endpoint: Endpoint, callback: (error: Error | null, socket: Socket | null) => void): void {
+  const socket = endpoint.connect()
+  const late = Object.assign(new Error('connect timeout'), { code: 'UND_ERR_CONNECT_TIMEOUT' })
+  const timer = setTimeout(() => socket.destroy(late), CONNECT_MS)
+  const fail = (error: Error): void => {
+    clearTimeout(timer)
+    callback(error, null)
+  }
+  socket.once('error', fail)
+  socket.once(endpoint.readyEvent, () => {
+    clearTimeout(timer)
+    socket.off('error', fail)
+    callback(null, socket)
+  })
+}
