@@ -33,7 +33,7 @@ export function urlOf(address: AddressInfo | string): string {
 const LISTEN_FAILURES: Readonly<Record<string, string>> = {
   EADDRINUSE: 'something else does already',
   EADDRNOTAVAIL: 'no interface of this machine has that address',
-  EACCES: 'this user may not (ports below 1024 need a privilege)',
+  EACCES: 'permission denied; a port below 1024 needs a privilege, a socket file the right to write to its folder',
   ENOTFOUND: 'that name has no address',
   EAI_AGAIN: 'the name server does not answer for that name',
 }

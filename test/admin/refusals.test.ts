@@ -50,6 +50,13 @@ describe('S7: a foreign Origin', () => {
   })
 })
 
+test('a reason on several lines is refused with the rule, and of a long one only the beginning is repeated', async () => {
+  const ask = (reason: string) => refusedSwitch(JSON_TYPE, JSON.stringify({ reason }), 422, 'Invalid value')
+  const rule = 'reason: expected at most 500 characters on one line, got'
+  expect(await ask('a\nb')).toBe(`${rule} "a\\nb"`)
+  expect((await ask('a'.repeat(1_000))).length).toBeLessThan(rule.length + 100)
+})
+
 describe('S7: an unexpected Host', () => {
   test.each(['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example', 'a b', `${NAME}.evil.example`])(
     '%j is refused, for reads and writes',
