@@ -36,9 +36,9 @@ const switchWord = (description: string) =>
 /** What every write understands in its query. */
 export const WriteQuery = kind.section(
   {
-    wait: kind.duration({
+    wait: kind.queryDuration({
       description: 'Answer when every instance has applied the change and what it drains is at rest; 504 after this.',
-      default: 0,
+      default: '0',
       mostMs: 3_600_000,
     }),
     force: switchWord('Do it even if a promise would be broken; recorded in the history.'),

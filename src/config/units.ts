@@ -1,19 +1,16 @@
 const DURATION_UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const SIZE_UNITS = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 } as const
 
-export const DURATION_PATTERN = '^(0|\\d{1,9}(ms|s|m|h|d))$'
+export const DURATION_PATTERN = '^\\d{1,9}(ms|s|m|h|d)$'
 export const SIZE_PATTERN = '^\\d{1,9}([bB]|[kK][bB]|[mM][bB]|[gG][bB])$'
 export const PERCENT_PATTERN = '^(100|\\d{1,2}(\\.\\d{1,2})?)%$'
 
 /** Longest duration, 24 days in ms: past 2^31 - 1 ms a timer of Node does not wait at all. What is computed of several goes through `LongTimer`. */
 export const MAX_TIMER_MS = 24 * DURATION_UNITS.d
 
-/**
- * Milliseconds of `250ms`, `5s`, `2m`, `1h`, `1d` or 0, as a number or as the text that a query or a variable has;
- * undefined for anything else.
- */
+/** Milliseconds of `250ms`, `5s`, `2m`, `1h`, `1d` or the number 0; undefined for anything else. */
 export function parseDuration(given: unknown): number | undefined {
-  return given === 0 || given === '0' ? 0 : scaled(given, DURATION_PATTERN, DURATION_UNITS)
+  return given === 0 ? 0 : scaled(given, DURATION_PATTERN, DURATION_UNITS)
 }
 
 /** Bytes of `512b`, `64kb`, `2mb`, `1gb` (k = 1024) or of a whole number of bytes; undefined for anything else. */

@@ -190,10 +190,12 @@ test('the page to try it loads, with everything it needs, from here', async () =
 
 test('what the page to try it fills in is accepted as it stands', async () => {
   const names: Readonly<Record<string, string>> = {
-    ...{ service: 'shop', pool: 'green', server: 'green1', path: 'services' },
+    ...{ service: 'shop', pool: 'green', server: 'green1' },
     id: (await shop.done('GET', '/api/instances')).instances[0].id,
   }
   for (const { path, method, operation } of operations(await document())) {
+    // What is passed on has nothing to fill in.
+    if (path.endsWith('{path}')) continue
     const filledIn = (operation.parameters ?? []).flatMap(({ in: where, name, schema }) => {
       const given = where === 'query' ? String(schema.default ?? '') : ''
       return given === '' ? [] : [`${name}=${given}`]
@@ -202,7 +204,9 @@ test('what the page to try it fills in is accepted as it stands', async () => {
     const content = Object.values(operation.requestBody?.content ?? {})[0]
     const { status, body } = await shop.api(method.toUpperCase(), url, content?.example)
     expect([method, url, status, [400, 415, 422].includes(status) ? body : null]).toEqual([method, url, status, null])
-    if (method !== 'get') await shop.define()
+    if (method === 'get') continue
+    await shop.reset()
+    await shop.define()
   }
 })
 

@@ -140,7 +140,10 @@ describe('one problem, said once and where it is', () => {
       'pools: is missing; expected pools by name, such as {blue: {servers: {blue1: http://10.0.0.1:9000}}}',
     ],
     [{ pools: { blue: 5 } }, 'pools.blue: expected a pool, {version, servers}, got 5'],
-    [{ pools: { blue: { version: 1.1 } } }, 'pools.blue.version: expected text (numbers in quotes), got 1.1'],
+    [
+      { pools: { blue: { version: 1.1 } } },
+      'pools.blue.version: expected 1 to 200 characters on one line (a number in quotes), got 1.1',
+    ],
     [
       { pools: { blue: { servers: ['http://a:1'] } } },
       'pools.blue.servers: expected servers by name, such as {blue1: http://10.0.0.1:9000}, got a list',

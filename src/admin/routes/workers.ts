@@ -7,9 +7,9 @@ import { ApiProblem } from '../problems.ts'
 
 const RestartQuery = kind.section(
   {
-    wait: kind.duration({
+    wait: kind.queryDuration({
       description: 'Answer when every worker is a new one; 504 after this.',
-      default: 0,
+      default: '0',
       mostMs: 3_600_000,
     }),
     reason: reasonText('Why; for the log.'),

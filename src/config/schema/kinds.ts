@@ -117,14 +117,26 @@ export function parsed<T>(
 
 /** Milliseconds, written `250ms`, `5s`, `2m`, `1h`, `1d` or 0. */
 export function duration({ leastMs = 0, mostMs = MAX_TIMER_MS, ...options }: KeyOptions & DurationRange) {
-  const range = `${leastMs > 0 ? `at least ${formatDuration(leastMs)}, ` : ''}at most ${formatDuration(mostMs)}`
   return decoded(
     Type.Union([Type.String({ pattern: DURATION_PATTERN }), Type.Literal(0)], {
-      errorMessage: `expected a duration with its unit, such as 250ms, 5s, 2m or 1h, ${range}`,
+      errorMessage: durationRule(leastMs, mostMs),
       ...options,
     }),
     (given) => inRange(parseDuration(given), leastMs, mostMs),
   )
+}
+
+/** The same in a query, where 0 is text as well. */
+export function queryDuration({ mostMs = MAX_TIMER_MS, ...options }: KeyOptions & Omit<DurationRange, 'leastMs'>) {
+  return decoded(
+    Type.String({ pattern: `^0$|${DURATION_PATTERN}`, errorMessage: durationRule(0, mostMs), ...options }),
+    (given) => inRange(parseDuration(given === '0' ? 0 : given), 0, mostMs),
+  )
+}
+
+function durationRule(leastMs: number, mostMs: number): string {
+  const range = `${leastMs > 0 ? `at least ${formatDuration(leastMs)}, ` : ''}at most ${formatDuration(mostMs)}`
+  return `expected a duration with its unit, such as 250ms, 5s, 2m or 1h, ${range}`
 }
 
 interface DurationRange {
