@@ -211,7 +211,7 @@ test('without the slash behind the pool the query goes along, and a browser is s
   const server = await green((_request, response) => response.end('app'))
   expect((await preview('?x=1&y=%2F')).body).toBe('app')
   expect((await preview('?')).body).toBe('app')
-  expect(server.requests.map(({ url }) => url)).toEqual(['/?x=1&y=%2F', '/'])
+  expect(server.requests.map(({ url }) => url)).toEqual(['/?x=1&y=%2F', '/?'])
   const page = await preview('?x=1', { headers: { 'sec-fetch-mode': 'navigate' } })
   expect([page.status, page.headers.get('location')]).toEqual([308, '/preview/shop/green/?x=1'])
 })
