@@ -1,92 +1,96 @@
 import type { StateName } from '../../model/state.ts'
 import type { Progress } from '../progress.ts'
 import type { Lineage } from './lineage.ts'
-import type { Member, Unreadable } from './members.ts'
+import type { Member, UnreadableMember } from './members.ts'
 
-/** What is to be in force: the table of this instance, and the state of all the others. */
+/** The state to wait for: the table generation of this instance, and the state of the other instances. */
 export interface Goal {
   readonly generation: number
   readonly state: StateName
 }
 
-/** How far the fleet has come with a change and with what it sends to rest. */
+/** Progress of the fleet in applying a change and draining targets. */
 export interface Standing {
-  /** It is in force in every proxy half of every instance that lives. */
+  /** The change is in force in every proxy of every live instance. */
   readonly applied: boolean
-  /** Where it is not: proxy halves of this instance, and other instances by name. */
+  /** Proxies of this instance, and other instances by name, where the change is not in force. */
   readonly lagging: readonly string[]
-  /** Requests under way by target key, for the targets asked about. */
+  /** Requests in flight by target key, for the targets asked about. */
   readonly busy: Readonly<Record<string, number>>
-  /** The instances where they are. */
+  /** The instances that have these requests. */
   readonly busyAt: readonly { readonly instance: string; readonly keys: readonly string[] }[]
-  /** Instances, by name, that have gone without taking leave: what they have in force is not known. */
+  /** Instances, by name, that are gone without signing off; their state in force is unknown. */
   readonly leftOut: readonly string[]
 }
 
-/** How things stood when waiting ended. */
+/** Progress when waiting ended. */
 export interface Waited extends Standing {
-  /** Requests that were cut meanwhile at the targets asked about. */
+  /** Requests cut at the targets asked about while waiting. */
   readonly cut: number
 }
 
-interface Parts {
+interface ConvergenceOptions {
   readonly progress: Progress
   readonly lineage: Lineage
   /** The other instances. */
   readonly others: () => readonly Member[]
-  /** Others whose records cannot be read. */
-  readonly unreadable: () => readonly Unreadable[]
-  /** Of this instance, for people. */
+  /** Other instances whose records cannot be read. */
+  readonly unreadable: () => readonly UnreadableMember[]
+  /** Name of this instance, for people. */
   readonly ownName: string
 }
 
-/** Knows, and lets one wait for, what is in force and what is at rest: in all proxy halves here, and in the whole fleet. */
+/**
+ * Tells whether a change is in force and targets are idle, in all proxies of this instance and in the fleet; waits for
+ * it.
+ */
 export class Convergence {
-  private readonly parts: Parts
+  private readonly options: ConvergenceOptions
   private readonly waiters = new Set<() => void>()
 
-  constructor(parts: Parts) {
-    this.parts = parts
+  constructor(options: ConvergenceOptions) {
+    this.options = options
   }
 
-  /** Somebody has come further. */
+  /** Re-evaluates all waits; called when a proxy or another instance has made progress. */
   check(): void {
     for (const check of [...this.waiters]) check()
   }
 
-  /** `here`: of this instance alone. */
+  /** Returns the progress towards `goal`, and the requests in flight at `keys`. `here`: of this instance alone. */
   standing({ generation, state }: Goal, keys: readonly string[], here = false): Standing {
-    const { progress, lineage, ownName } = this.parts
+    const { progress, lineage, ownName } = this.options
     const lagging = [...progress.lagging(generation)]
     const busy: Record<string, number> = {}
     const busyAt: Standing['busyAt'][number][] = []
     const add = (nameOf: () => string, counts: Readonly<Record<string, number>>): void => {
-      const those = keys.filter((key) => (counts[key] ?? 0) > 0)
-      for (const key of those) busy[key] = (busy[key] ?? 0) + (counts[key] ?? 0)
-      if (those.length > 0) busyAt.push({ instance: nameOf(), keys: those })
+      const busyKeys = keys.filter((key) => (counts[key] ?? 0) > 0)
+      for (const key of busyKeys) busy[key] = (busy[key] ?? 0) + (counts[key] ?? 0)
+      if (busyKeys.length > 0) busyAt.push({ instance: nameOf(), keys: busyKeys })
     }
     add(() => ownName, progress.busy())
     for (const member of here ? [] : this.live()) {
       const { applied, busy: counts, cannotFollow = {} } = member.record
-      // One that is ahead of what we know has it in force all the same; we shall know in a moment.
+      // An instance with a later state counts once its head is in the lineage: this instance receives that state
+      // shortly.
       const hasIt = applied !== null && applied.revision >= state.revision && lineage.has(applied)
-      // By an old definition it may go on with servers that are to come to rest.
+      // An instance that cannot read the new definition may still send requests to the servers being drained.
       const serves = Object.values(cannotFollow).flatMap((each) => each.serves)
-      const stays = serves.some((key) => keys.includes(key))
-      if (!hasIt || stays) lagging.push(this.nameOf(member))
+      const stillServes = serves.some((key) => keys.includes(key))
+      if (!hasIt || stillServes) lagging.push(this.nameOf(member))
       add(() => this.nameOf(member), counts)
     }
     if (!here) lagging.push(...this.idsOfUnreadable(true))
     return { applied: lagging.length === 0, lagging, busy, busyAt, leftOut: here ? [] : this.leftOut() }
   }
 
-  /** Instances, by name, that have gone without taking leave, and are neither back nor struck off. */
+  /** Instances, by name, that are gone without signing off, and are neither back nor struck off. */
   leftOut(): readonly string[] {
-    const gone = this.parts.others().filter(({ live }) => !live)
+    const gone = this.options.others().filter(({ live }) => !live)
     return [...gone.map((member) => this.nameOf(member)), ...this.idsOfUnreadable(false)].sort()
   }
 
-  /** Other instances, by name, that live and cannot read the definition of one of these services. */
+  /** Live other instances, by name, that cannot read the definition of one of these services. */
   cannotFollow(services: readonly string[]): readonly string[] {
     return this.live()
       .filter(({ record: { cannotFollow = {} } }) => services.some((name) => Object.hasOwn(cannotFollow, name)))
@@ -95,8 +99,8 @@ export class Convergence {
   }
 
   /**
-   * Resolves once `goal` is in force everywhere and nothing is under way at `keys`, or after `timeoutMs`, with how things
-   * stand then. An instance that is gone is not waited for, but named; once `isLost`, nothing is waited for.
+   * Resolves with the progress once `goal` is in force everywhere and no request is in flight at `keys`, or after
+   * `timeoutMs`, or once `isLost()` is true. Does not wait for instances that are gone; `leftOut` names them.
    */
   wait(
     goal: Goal,
@@ -124,30 +128,30 @@ export class Convergence {
     })
   }
 
-  /** An instance as people shall know it: by its name, and by its address where that is not enough. */
+  /** Names an instance for people: by its name, and also by its address if the name is not unique. */
   nameOf({ record: { id, name, address }, live }: Member): string {
-    // The name of one that lives does not change because another one of that name is gone.
-    const others = this.parts.others().filter((other) => other.record.id !== id && (other.live || !live))
-    const names = [this.parts.ownName, ...others.map(({ record }) => record.name)]
+    // Gone instances are ignored for live ones: the name of a live instance must not change when another one dies.
+    const others = this.options.others().filter((other) => other.record.id !== id && (other.live || !live))
+    const names = [this.options.ownName, ...others.map(({ record }) => record.name)]
     return names.includes(name) ? `${name} (${address || id})` : name
   }
 
   private idsOfUnreadable(live: boolean): readonly string[] {
-    return this.parts
+    return this.options
       .unreadable()
       .filter((each) => each.live === live)
       .map(({ id }) => id)
   }
 
   private live(): readonly Member[] {
-    return this.parts.others().filter(({ live }) => live)
+    return this.options.others().filter(({ live }) => live)
   }
 
-  /** Requests cut so far at `keys`, by instance. */
+  /** Requests cut so far at `keys`, by instance id; '' = this instance. */
   private cuts(keys: readonly string[], here: boolean): ReadonlyMap<string, number> {
     const sum = (counts: Readonly<Record<string, number>>): number =>
       keys.reduce((total, key) => total + (counts[key] ?? 0), 0)
-    const remote = here ? [] : this.parts.others().map(({ record: { id, cut } }): [string, number] => [id, sum(cut)])
-    return new Map([['', sum(this.parts.progress.cut())], ...remote])
+    const remote = here ? [] : this.options.others().map(({ record: { id, cut } }): [string, number] => [id, sum(cut)])
+    return new Map([['', sum(this.options.progress.cut())], ...remote])
   }
 }

@@ -3,34 +3,34 @@ import { isDeparture } from '../../model/fleet-shape.ts'
 import type { JsonObject } from '../../model/state.ts'
 import type { Register, Sighting } from '../../store/register.ts'
 import { StoreUnavailable } from '../../store/store.ts'
-import type { Member, Unreadable } from './members.ts'
+import type { Member, UnreadableMember } from './members.ts'
 import { GONE_MS, Members } from './members.ts'
 import type { RememberedMembers } from './remembered-members.ts'
 
 export const BEAT_MS = 1_000
-/** The register keeps for so long that an instance has departed: every instance that can be heard knows it by then. */
+/** How long the register keeps a departure: long enough for every reachable instance to learn of it. */
 const DEPARTED_MS = 24 * 3_600_000
 
 export interface FleetOptions {
-  /** null = there is no fleet: the store is this instance's own. */
+  /** null = no fleet: only this instance uses the store. */
   readonly register: Register | null
   readonly id: string
   readonly record: () => InstanceRecord
   readonly progress: () => InstanceProgress
-  /** Somebody has come, gone, or come further. */
+  /** Called when another instance has joined, gone, or made progress. */
   readonly onChange: () => void
-  /** A person has struck off an instance, here or elsewhere. */
+  /** Called when a person has struck off an instance, here or at another instance. */
   readonly onStruck?: (name: string, departure: Departure) => void
   /** The other instances, as the previous process of this one knew them. */
   readonly remembered?: Pick<RememberedMembers, 'recall' | 'keep'>
-  /** Milliseconds since the epoch, by the clock that times are shown by. */
+  /** Milliseconds since the epoch, for times shown to people. */
   readonly nowMs?: () => number
 }
 
 /**
- * Tells the other instances that share the store how this one is, each second, and at once when it has come further; and
- * knows the same of them. One that has not been heard of for three seconds is gone. While the store is away no instance can
- * be heard, and none is judged.
+ * Publishes the record of this instance to the others that share the store, every second and whenever it makes
+ * progress, and keeps the records of the others. An instance without a heartbeat for three seconds is gone. While the
+ * store is away, no heartbeat can arrive, and no instance counts as gone.
  */
 export class Fleet {
   private readonly options: FleetOptions
@@ -38,7 +38,7 @@ export class Fleet {
   private timer: NodeJS.Timeout | undefined
   private hasJoined = false
   private hasLeft = false
-  /** Monotonic ms; null = there was none. */
+  /** Time of the last successful heartbeat, monotonic ms; null = none yet. */
   private lastBeatAt: number | null = null
   private isReporting = false
   private sent = ''
@@ -59,7 +59,9 @@ export class Fleet {
     })
   }
 
-  /** Makes this instance known, now, and keeps it so. Resolves when the others know of it, or the store is away. */
+  /**
+   * Publishes this instance now, and keeps publishing it. Resolves when it is in the register, or the store is away.
+   */
   async join(): Promise<void> {
     if (this.options.register === null || this.hasLeft) return
     if (this.hasJoined) await this.beat()
@@ -73,7 +75,7 @@ export class Fleet {
     try {
       await this.beat()
     } finally {
-      // Some jitter, so that instances that were started together do not all ask the store in the same moment.
+      // Jitter keeps instances that were started together from using the store at the same moment.
       if (!this.hasLeft) {
         this.timer = setTimeout(() => void this.beatOn(), BEAT_MS * (0.9 + Math.random() * 0.1)).unref()
       }
@@ -81,20 +83,20 @@ export class Fleet {
   }
 
   /**
-   * Hears of all instances that there are now. An instance registers before it reads the state: after a change, this finds
-   * every one that may not have it yet. Does nothing while the store is away.
+   * Reads the register now. An instance registers before it reads the state: after a change, this finds every instance that
+   * may not have it yet. Does nothing while the store is away.
    */
   async refresh(): Promise<void> {
     if (this.hasJoined && !this.hasLeft) await this.beat()
   }
 
-  /** Tells the others at once all there is to say, instead of with the next beat. */
+  /** Publishes the whole record at once, instead of with the next heartbeat. */
   announce(): void {
     const { register, id, record } = this.options
     if (this.hasJoined) register?.report(id, asJson(record()))
   }
 
-  /** Takes leave: no instance waits for this one any more. */
+  /** Signs this instance off: no other instance waits for it any more. */
   async leave(): Promise<void> {
     const { register, id } = this.options
     if (this.hasLeft) return
@@ -105,37 +107,37 @@ export class Fleet {
     await register?.strike([id], asJson(departure), 0).catch(ifUnavailable)
   }
 
-  /** Says no more. */
+  /** Stops publishing, without signing off. */
   stop(): void {
     this.hasLeft = true
     clearTimeout(this.timer)
   }
 
   /**
-   * Strikes off an instance that is gone: no answer names it any more, until it is back. `alive`: it has been heard of
-   * meanwhile. Throws StoreUnavailable.
+   * Strikes off an instance that is gone: responses stop naming it until it is back. Returns `alive` if it has sent a
+   * heartbeat in the meantime. Throws StoreUnavailable.
    */
   async strike(id: string, by: string, reason: string | null): Promise<'struck' | 'alive'> {
     const struck = await this.strikeGone([id], { leaving: true, why: 'struck', by, reason })
     return struck.includes(id) ? 'struck' : 'alive'
   }
 
-  /** There is nobody else, and never will be. */
+  /** Whether the store is this instance's own, so that no other instance can join. */
   get isAlone(): boolean {
     return this.options.register === null
   }
 
-  /** The others: those that live, and those that have gone without taking leave. */
+  /** The other instances: live ones, and those that are gone without signing off. */
   others(): readonly Member[] {
     return this.members.all()
   }
 
-  /** Instances that nothing is known of but that they are, or were, there: of a newer version, say. */
-  unreadable(): readonly Unreadable[] {
+  /** Instances whose records cannot be read, for example because they run a newer version. */
+  unreadable(): readonly UnreadableMember[] {
     return this.members.unreadable()
   }
 
-  /** When an instance was last heard of. */
+  /** Time of the last heartbeat of an instance. */
   lastSeen({ seenAt }: Member): Date {
     const { nowMs = Date.now } = this.options
     return new Date(nowMs() - (performance.now() - seenAt))
@@ -145,12 +147,12 @@ export class Fleet {
     return this.others().filter(({ live }) => live)
   }
 
-  /** Tells the others at once how far this instance has come. */
+  /** Publishes the progress of this instance, if it has changed. */
   report(): void {
     const { register, id, progress } = this.options
     if (register === null || this.isReporting || this.hasLeft) return
     this.isReporting = true
-    // What several workers say in one turn of the event loop is told once.
+    // Batches the progress of several workers within one turn of the event loop.
     setImmediate(() => {
       this.isReporting = false
       const { sequence, ...rest } = progress()
@@ -170,9 +172,10 @@ export class Fleet {
       if (this.hasLeft) return
       const now = performance.now()
       const silenceMs = this.lastBeatAt === null ? null : now - this.lastBeatAt
-      // After a silence of ours nothing follows from that of the others: the store may have been away for all.
+      // After a gap in this instance's own heartbeats, old heartbeats of the others prove nothing: the store may have
+      // been away for all of them.
       if (silenceMs === null || silenceMs > 2 * BEAT_MS) this.members.graceUntil = now + GONE_MS
-      // What the register does not have may have departed so long ago that it is not kept any more.
+      // An instance missing in the register may have departed so long ago that its departure was cleared away.
       if (silenceMs !== null && silenceMs > DEPARTED_MS / 2) this.members.clear()
       this.lastBeatAt = now
       this.members.see(sightings)
@@ -186,7 +189,7 @@ export class Fleet {
     }
   }
 
-  /** Strikes off gone instances that others have replaced, and clears away departures of long ago. */
+  /** Strikes off gone instances that others have replaced, and removes departures older than `DEPARTED_MS`. */
   private async tidy(sightings: readonly Sighting[]): Promise<void> {
     const { register, record } = this.options
     const replaced = this.members.replaced(record()).map((member) => member.record.id)
@@ -195,7 +198,9 @@ export class Fleet {
     if (old.length > 0) await register?.forget(old)
   }
 
-  /** Resolves with those that the register has struck off: not those that have beaten meanwhile. Throws StoreUnavailable. */
+  /**
+   * Returns the ids that the register has struck off; leaves out those with a new heartbeat. Throws StoreUnavailable.
+   */
   private async strikeGone(ids: readonly string[], departure: Departure): Promise<readonly string[]> {
     const { register, onChange } = this.options
     const said = asJson(departure)
@@ -221,6 +226,6 @@ function asJson(value: InstanceRecord | Departure): JsonObject {
 }
 
 function ifUnavailable(error: unknown): void {
-  // The store says so itself, once.
+  // The store logs its own outage, once.
   if (!(error instanceof StoreUnavailable)) throw error
 }

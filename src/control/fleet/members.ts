@@ -3,48 +3,51 @@ import { isDeparture, isProgress, isRecord } from '../../model/fleet-shape.ts'
 import type { JsonObject } from '../../model/state.ts'
 import type { Sighting } from '../../store/register.ts'
 
-/** Without a beat for so long, an instance is gone. Source: SPEC §6. */
+/** An instance without a heartbeat for this long is gone. Source: SPEC §6. */
 export const GONE_MS = 3_000
-/** An instance that starts cannot know whether the others were silent because the store was away: for so long it may have been. */
+/**
+ * Max assumed length of a store outage before the start of this instance: until the grace period ends, older instances
+ * that were silent for less than this count as live, because they may have been unable to reach the store.
+ */
 const OUTAGE_MS = 3_600_000
 
 /** Another instance of the fleet. */
 export interface Member {
   readonly record: InstanceRecord
-  /** The sequence of the last time that it said all of itself. */
+  /** Sequence number of the last complete record. */
   readonly saidAll: number
-  /** It has been heard of lately. Otherwise it is gone, and what it has in force is not known. */
+  /** Whether the instance has a recent heartbeat. Otherwise it is gone, and its state in force is unknown. */
   readonly live: boolean
-  /** When it was last heard of, on our monotonic clock, ms. */
+  /** Time of the last heartbeat, on this process's monotonic clock, ms. */
   readonly seenAt: number
 }
 
 /** Another instance whose record this version cannot read. */
-export interface Unreadable {
+export interface UnreadableMember {
   readonly id: string
   readonly live: boolean
 }
 
 export interface MembersOptions {
-  /** Of this instance. */
+  /** Id of this instance. */
   readonly id: string
-  /** Monotonic, ms. */
+  /** Monotonic clock, ms. */
   readonly now: () => number
-  /** An instance that was known has departed. `name`: its id where no name is known. */
+  /** Called when a known instance has departed. `name`: its id if the name is unknown. */
   readonly onDeparture: (name: string, departure: Departure) => void
 }
 
 /**
- * What is known of the other instances: those that live, and those that have gone without taking leave. One that has gone
- * stays here, whatever becomes of the register, until it is back, or the register says that it has departed.
+ * The records of the other instances: live ones, and those that are gone without signing off. A gone instance is kept,
+ * even if the register loses it, until it is back or the register has its departure.
  */
 export class Members {
   private readonly options: MembersOptions
   private readonly byId = new Map<string, Member>()
-  private unread: readonly Unreadable[] = []
-  /** Those that the register has lost, by id. */
+  private unread: readonly UnreadableMember[] = []
+  /** Ids of known instances that the register has lost. */
   private readonly absent = new Set<string>()
-  /** Monotonic ms; no instance that was live counts as gone before. */
+  /** End of the grace period, monotonic ms: until then, no instance that was live counts as gone. */
   graceUntil = 0
 
   constructor(options: MembersOptions) {
@@ -55,13 +58,13 @@ export class Members {
     return [...this.byId.values()]
   }
 
-  unreadable(): readonly Unreadable[] {
+  unreadable(): readonly UnreadableMember[] {
     return this.unread
   }
 
   /**
-   * Instances that the register has lost, to be put back there: it was emptied, say. Also those that live, for they may be out
-   * of touch by now, and then an instance that starts would never hear of them.
+   * Instances that the register has lost, for example because it was emptied, to be put back there. Includes live ones:
+   * if they lose touch now, an instance that starts would never hear of them.
    */
   lost(): readonly Sighting[] {
     const now = this.options.now()
@@ -74,7 +77,7 @@ export class Members {
       }))
   }
 
-  /** Takes what the previous process of this instance knew: each may live, though it has not been heard of yet. */
+  /** Adds the instances that the previous process of this instance knew, as live without a heartbeat yet. */
   remember(records: readonly InstanceRecord[]): void {
     const seenAt = this.options.now() - GONE_MS - 1
     for (const record of records) {
@@ -83,23 +86,23 @@ export class Members {
     }
   }
 
-  /** Gone instances in whose place another one lives: that of a live member, or of `own`. */
+  /** Gone instances replaced by a live member, or by this instance (`own`), at the same address. */
   replaced(own: InstanceRecord): readonly Member[] {
     const live = this.all().filter((member) => member.live)
     const places = new Set([own, ...live.map(({ record }) => record)].flatMap(placeOf))
     return this.all().filter((member) => !member.live && placeOf(member.record).some((place) => places.has(place)))
   }
 
-  /** Forgets all of them: the register alone is believed. */
+  /** Forgets all instances; afterwards the register alone counts. */
   clear(): void {
     this.byId.clear()
     this.absent.clear()
     this.unread = []
   }
 
-  /** Takes all that the register has. */
+  /** Takes the whole content of the register. */
   see(sightings: readonly Sighting[]): void {
-    const unread: Unreadable[] = []
+    const unread: UnreadableMember[] = []
     const seen = new Set<string>()
     for (const { id, record, ageMs } of sightings) {
       if (id === this.options.id) continue
@@ -118,7 +121,9 @@ export class Members {
     }
   }
 
-  /** Takes what an instance says between two beats: how far it has come, all of itself, or that it departs. */
+  /**
+   * Takes a message that an instance published between heartbeats: its progress, its whole record, or its departure.
+   */
   hear(id: string, said: JsonObject): void {
     if (id === this.options.id) return
     if (isDeparture(said)) {
@@ -162,7 +167,7 @@ export class Members {
     const seenAt = this.options.now() - ageMs
     const same = known?.record.boot === record.boot ? known : null
     if (same !== null && same.saidAll >= record.sequence) {
-      // What it has said in between is newer than what it beats.
+      // Progress published since is newer than the record of this heartbeat.
       this.byId.set(id, { ...same, live, seenAt })
       return
     }
@@ -177,7 +182,9 @@ export class Members {
   }
 }
 
-/** Where an instance is, and no other can be at the same time: the address of its admin API, on its machine. */
+/**
+ * The place of an instance, which only one can have at a time: its machine and admin address. Empty = no admin address.
+ */
 function placeOf({ host, address }: InstanceRecord): string[] {
   return address === '' ? [] : [`${host} ${address}`]
 }

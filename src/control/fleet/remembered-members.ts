@@ -5,12 +5,12 @@ import { isRecord } from '../../model/fleet-shape.ts'
 import { isFields } from '../../model/shape.ts'
 import { KeptFile } from '../kept-file.ts'
 
-/** A file older than this says nothing of who is there; the register keeps departures for twice as long. */
+/** Max age of a file that is used; the register keeps departures for twice as long. */
 const MAX_AGE_MS = 12 * 3_600_000
-/** A file that still holds is written anew this often, so that it does not grow old. */
+/** An unchanged file is rewritten at this interval, so that it does not expire. */
 const RENEW_MS = 3_600_000
 
-/** Where the file is, and what it is about. */
+/** Place of the file, and the instance and fleet that it belongs to. */
 export interface MembersPlace {
   readonly folder: string
   /** Tells this instance from others that share the folder. */
@@ -20,12 +20,12 @@ export interface MembersPlace {
 }
 
 /**
- * The other instances, on the disk of this one. The register alone is not enough: where it was emptied while an instance is
- * out of touch, a control process that starts just then would never hear of that instance.
+ * The other instances, on the disk of this one. The register alone is not enough: if it was emptied while an instance
+ * is out of touch, a control process that starts at that time would never hear of that instance.
  */
 export class RememberedMembers {
   private readonly file: KeptFile
-  /** Another fleet has other instances. */
+  /** Hash of the fleet's store and prefix; the file of another fleet is ignored. */
   private readonly fleet: string
   private readonly warn: (message: string) => void
   private readonly nowMs: () => number
@@ -41,7 +41,7 @@ export class RememberedMembers {
     this.nowMs = nowMs
   }
 
-  /** Reads what the previous process kept; a file that is old or makes no sense counts as missing. */
+  /** Reads the file of the previous process; an expired or invalid file counts as missing. */
   async load(): Promise<void> {
     const value = await this.file.read()
     if (!isFields(value) || value.fleet !== this.fleet) return
@@ -55,19 +55,19 @@ export class RememberedMembers {
     return this.records
   }
 
-  /** Keeps the instances there are now, if others have come or gone, or the file grows old. */
+  /** Writes the current instances to the file if the set has changed or `RENEW_MS` has passed. */
   keep(records: readonly InstanceRecord[]): void {
     const atMs = this.nowMs()
-    const who = JSON.stringify(records.map(({ id, boot }) => [id, boot]).sort())
-    if (who === this.kept && atMs - this.keptAt < RENEW_MS) return
-    this.kept = who
+    const instances = JSON.stringify(records.map(({ id, boot }) => [id, boot]).sort())
+    if (instances === this.kept && atMs - this.keptAt < RENEW_MS) return
+    this.kept = instances
     this.keptAt = atMs
     this.file
       .write(records.length === 0 ? null : JSON.stringify({ atMs, fleet: this.fleet, instances: records }))
       .catch((error: unknown) => this.warn(`the other instances cannot be kept: ${(error as Error).message}`))
   }
 
-  /** Resolves when all is written. */
+  /** Resolves when all writes have ended. */
   close(): Promise<void> {
     return this.file.settled()
   }

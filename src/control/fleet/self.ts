@@ -10,37 +10,37 @@ import { fileOf } from '../file-standing.ts'
 import type { Identity, Proxies } from '../proxies.ts'
 import { storeStanding } from '../store-standing.ts'
 
-interface Parts {
+interface SelfOptions {
   readonly control: ControlHalf
   readonly store: Store
   readonly proxies: Proxies
   readonly identity: Identity
   readonly version: string
   readonly file: () => ConfigurationFile
-  /** Of our admin API, as we listen there; empty = not yet. */
+  /** URL that this instance's admin API listens on; empty = not listening yet. */
   readonly adminAddress: () => string
 }
 
-/** What this instance says of itself. */
+/** Makes the record and the progress messages that this instance publishes to the fleet. */
 export class Self {
-  private readonly parts: Parts
+  private readonly options: SelfOptions
   private readonly boot = randomUUID()
   private sequence = 0
 
-  constructor(parts: Parts) {
-    this.parts = parts
+  constructor(options: SelfOptions) {
+    this.options = options
   }
 
   get id(): string {
-    return this.parts.identity.id
+    return this.options.identity.id
   }
 
   get name(): string {
-    return this.parts.identity.name
+    return this.options.identity.name
   }
 
   progress(): InstanceProgress {
-    const { control } = this.parts
+    const { control } = this.options
     const cannotFollow = control.cannotFollow()
     return {
       boot: this.boot,
@@ -53,7 +53,7 @@ export class Self {
   }
 
   record(): InstanceRecord {
-    const { control, store, proxies, identity, version } = this.parts
+    const { control, store, proxies, identity, version } = this.options
     const { id, name, startedAt } = identity
     return {
       ...this.progress(),
@@ -72,16 +72,16 @@ export class Self {
   }
 
   private configuration(): FileRecord {
-    const { config, problem } = this.parts.file()
+    const { config, problem } = this.options.file()
     const isEmpty = Object.keys(config.services).length === 0
     return { ...fileOf(config), ...(problem === null ? {} : { problem }), ...(isEmpty ? { isEmpty } : {}) }
   }
 
-  /** Where the others reach our admin API; empty = nowhere. */
+  /** URL at which other instances reach this instance's admin API; empty = they cannot. */
   private address(): string {
-    const { address } = this.parts.file().config.fleet
+    const { address } = this.options.file().config.fleet
     if (address !== null) return address
-    const own = this.parts.adminAddress()
+    const own = this.options.adminAddress()
     if (!URL.canParse(own) || !own.startsWith('http:')) return ''
     const { hostname, port } = new URL(own)
     if (hostname !== '0.0.0.0' && hostname !== '[::]') return own
@@ -92,7 +92,7 @@ export class Self {
   }
 }
 
-/** An override as people are shown it. */
+/** Returns an override as the API shows it. */
 export function viewOverride(override: Override): OverrideView {
   const { atMs, by, reason } = override
   return { at: new Date(atMs).toISOString(), by, reason, what: describeOverride(override) }
