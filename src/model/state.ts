@@ -69,10 +69,19 @@ export interface KeyedWrite {
   readonly atMs: number
 }
 
+/** A document of a collection as the store keeps it, whatever its kind; see `DocumentKind`. */
+export interface StoredDocument {
+  /** The last revision that changed it. */
+  readonly revision: number
+  readonly value: JsonObject
+}
+
 /** The whole content of a store at one revision. */
 export interface Documents extends StateName {
   readonly configuration: AppliedConfiguration | null
   readonly services: Readonly<Record<string, ServiceDocument>>
+  /** Documents of other kinds, by collection and name. No collection is empty; absent = there are none. */
+  readonly collections?: Readonly<Record<string, Readonly<Record<string, StoredDocument>>>>
   /** Writes of the last 24 hours by Idempotency-Key. Absent = none. */
   readonly keyed?: Readonly<Record<string, KeyedWrite>>
 }
@@ -96,7 +105,10 @@ export interface State extends Omit<Documents, 'services'> {
   readonly services: Readonly<Record<string, Service>>
 }
 
-/** An entry in the history of a service. `from` and `to`: the changed split, server states, weights or definition. */
+/**
+ * An entry in the history of a service, or of a document of a collection. `from` and `to`: the changed split, server states,
+ * weights or definition.
+ */
 export interface HistoryEntry {
   readonly revision: number
   /** ISO 8601. */
@@ -104,6 +116,7 @@ export interface HistoryEntry {
   readonly by: string
   readonly reason: string | null
   readonly action: string
+  /** The service's name; of a document of a collection, its subject (`documentSubject`). */
   readonly service: string
   readonly from: JsonValue
   readonly to: JsonValue
@@ -115,6 +128,8 @@ export interface Change {
   readonly revision: number
   readonly at: string
   readonly services: Readonly<Record<string, ServiceDocument | null>>
+  /** Documents of other kinds, by collection and name; null = removed. */
+  readonly collections?: Readonly<Record<string, Readonly<Record<string, StoredDocument | null>>>>
   /** The configuration file that this change applies; absent = none. */
   readonly configuration?: AppliedConfiguration
   /** Writes by Idempotency-Key: the one that makes this change, and null for those to forget. */
@@ -128,15 +143,31 @@ export const EMPTY_DOCUMENTS: Documents = { revision: 0, head: '0', configuratio
 export function applyChange(documents: Documents, change: Change, head = String(change.revision)): Documents {
   const { revision, configuration = documents.configuration, keyed } = change
   const services = changed(documents.services, change.services)
+  const collections = changedCollections(documents.collections ?? {}, change.collections ?? {})
   return {
     revision,
     head,
     configuration,
     services,
+    ...(Object.keys(collections).length === 0 ? {} : { collections }),
     ...(keyed === undefined && documents.keyed === undefined
       ? {}
       : { keyed: changed(documents.keyed ?? {}, keyed ?? {}) }),
   }
+}
+
+/** Collections after a change, without those that are empty. */
+function changedCollections(
+  collections: NonNullable<Documents['collections']>,
+  changes: NonNullable<Change['collections']>,
+): NonNullable<Documents['collections']> {
+  const entries = new Map(Object.entries(collections))
+  for (const [name, documents] of Object.entries(changes)) {
+    const after = changed(entries.get(name) ?? {}, documents)
+    if (Object.keys(after).length === 0) entries.delete(name)
+    else entries.set(name, after)
+  }
+  return Object.fromEntries(entries)
 }
 
 /** Returns a record with entries replaced, or removed where the new value is null. */

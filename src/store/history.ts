@@ -1,9 +1,10 @@
+import { hasSubject } from '../model/collections.ts'
 import type { Change, Documents, HistoryEntry } from '../model/state.ts'
 import type { HistoryQuery } from './store.ts'
 
 /** Newest entries kept of one service. */
 const MAX_ENTRIES = 1_000
-/** A removed service's history is forgotten after this many revisions without a word of it, or names would pile up. */
+/** The history of what was removed is forgotten after this many revisions without a word of it, or names would pile up. */
 const MAX_REVISIONS_REMOVED = 10_000
 
 /** What was done to whom, in memory. */
@@ -34,7 +35,7 @@ export class History {
   entries(documents: Documents): readonly HistoryEntry[] {
     for (const [service, entries] of this.#byService) {
       const age = documents.revision - (entries.at(-1)?.revision ?? 0)
-      if (age > MAX_REVISIONS_REMOVED && !Object.hasOwn(documents.services, service)) this.#byService.delete(service)
+      if (age > MAX_REVISIONS_REMOVED && !hasSubject(documents, service)) this.#byService.delete(service)
     }
     return [...this.#byService.values()].flat()
   }

@@ -15,6 +15,21 @@ function isServiceDocument(value: unknown, name: string): value is ServiceDocume
   )
 }
 
+function isStoredDocument(value: unknown): boolean {
+  return isFields(value) && isCount(value.revision) && isFields(value.value)
+}
+
+/** Whether `value` can be collections; `isDocument`: whether a document is one. */
+function isCollections(value: unknown, isDocument: (value: unknown) => boolean): boolean {
+  return (
+    isFields(value) &&
+    Object.entries(value).every(
+      // History entries and Redis name a document `COLLECTION/NAME`.
+      ([name, documents]) => !name.includes('/') && isFields(documents) && Object.values(documents).every(isDocument),
+    )
+  )
+}
+
 function isConfiguration(value: unknown): boolean {
   return isFields(value) && typeof value.hash === 'string' && isFields(value.services)
 }
@@ -34,7 +49,8 @@ export function isDocuments(value: unknown): value is Documents {
     isCount(value.revision) &&
     (value.configuration === null || isConfiguration(value.configuration)) &&
     isFields(value.services) &&
-    Object.entries(value.services).every(([name, document]) => isServiceDocument(document, name))
+    Object.entries(value.services).every(([name, document]) => isServiceDocument(document, name)) &&
+    (value.collections === undefined || isCollections(value.collections, isStoredDocument))
   )
 }
 
@@ -49,6 +65,8 @@ export function isChange(value: unknown): value is Change {
     Object.entries(value.services).every(
       ([name, document]) => document === null || isServiceDocument(document, name),
     ) &&
+    (value.collections === undefined ||
+      isCollections(value.collections, (document) => document === null || isStoredDocument(document))) &&
     isHistory(value.history)
   )
 }

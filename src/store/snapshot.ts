@@ -6,8 +6,17 @@ import { checksum, syncDirectory } from './files.ts'
 import { isDocuments, isHistory, parseJson } from './shape.ts'
 import { type Snapshot, StoreUnusable } from './store.ts'
 
-/** The format written. Raised whenever an older Cutover would misread the directory's files. */
-const FORMAT = 1
+/** The newest format that this version reads. Raised whenever an older Cutover would misread the directory's files. */
+const FORMAT = 2
+/** The format of files without collections: a Cutover that knows no collections reads them, too. */
+export const FORMAT_WITHOUT_COLLECTIONS = 1
+/** The format of files with collections: a Cutover that would drop them refuses to start on these. */
+export const FORMAT_WITH_COLLECTIONS = 2
+
+/** A snapshot as it stands in a file. */
+export interface WrittenSnapshot extends Snapshot {
+  readonly format: number
+}
 
 /** A newer Cutover has written there: nothing may be written over it. */
 export class NewerFormat extends StoreUnusable {
@@ -19,7 +28,7 @@ export class NewerFormat extends StoreUnusable {
  * `{"documents":…,"history":…}` as JSON without white space. Undefined when there is no file; throws StoreUnusable
  * when there is one that cannot be trusted, an empty one included.
  */
-export async function readSnapshot(file: string): Promise<Snapshot | undefined> {
+export async function readSnapshot(file: string): Promise<WrittenSnapshot | undefined> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -39,28 +48,31 @@ export async function readSnapshot(file: string): Promise<Snapshot | undefined> 
         `Run that version, or restore a backup made by this one`,
     )
   }
-  if (format !== FORMAT) throw unusable(`the format is ${JSON.stringify(format)}, not ${FORMAT}`)
+  if (format !== FORMAT_WITHOUT_COLLECTIONS && format !== FORMAT_WITH_COLLECTIONS) {
+    throw unusable(`the format is ${JSON.stringify(format)}, not a number from 1 to ${FORMAT}`)
+  }
   if (checksum(JSON.stringify({ documents, history })) !== value.checksum) {
     throw unusable('the checksum is wrong: the file was damaged or edited')
   }
   if (!isDocuments(documents) || !isHistory(history)) throw unusable('these are not the documents of a store')
   // Before there were stores that can lose a revision, the revision said which state it was.
-  return { documents: { ...documents, head: documents.head ?? String(documents.revision) }, history }
+  return { documents: { ...documents, head: documents.head ?? String(documents.revision) }, history, format }
 }
 
 /**
  * Replaces `file`, durably: at every moment there is the old snapshot or the new one. `temporary`: where it is written
- * first. Throws what the disk says.
+ * first. Throws what the disk says. `format`: that of the file, not the contents'; a cache that loses nothing when an older
+ * version replaces it can keep the first one.
  */
 export async function writeSnapshot(
   file: string,
-  { documents, history }: Snapshot,
+  { documents, history, format }: WrittenSnapshot,
   temporary = `${file}.tmp`,
 ): Promise<void> {
   const body = JSON.stringify({ documents, history })
   const handle = await open(temporary, 'w', 0o600)
   try {
-    await handle.writeFile(`{"format":${FORMAT},"checksum":"${checksum(body)}",${body.slice(1)}\n`)
+    await handle.writeFile(`{"format":${format},"checksum":"${checksum(body)}",${body.slice(1)}\n`)
     await handle.sync()
   } finally {
     await handle.close()

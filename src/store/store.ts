@@ -1,3 +1,4 @@
+import type { Lease } from '../model/leases.ts'
 import type { Change, Documents, HistoryEntry, JsonObject } from '../model/state.ts'
 
 /**
@@ -32,6 +33,7 @@ export class StoreInUse extends StoreUnusable {
 }
 
 export interface HistoryQuery {
+  /** A service's name, or the subject of a document (`documentSubject`). */
   readonly service: string
   /** At most this many entries. */
   readonly limit: number
@@ -72,6 +74,31 @@ export interface StoreCounts {
 /** `change`: the one that made these documents; null when it is not known what has changed. */
 export type StoreListener = (documents: Documents, change: Change | null) => void
 
+/**
+ * Rights that one holder at a time has, such as to run a service's rollout. A lease runs out by the store's clock unless it
+ * is renewed, and then another holder may take it. Each take makes a new epoch, and with it writes of earlier holders are refused.
+ */
+export interface Leases {
+  /**
+   * Takes a lease that is free or has run out, for `ttlMs`; null: it is held. `holder`: who takes it, for people to read.
+   * Count `ttlMs` from before the call. Throws StoreUnavailable; after OutcomeUnknown the lease may be held until it
+   * runs out.
+   */
+  take(name: string, holder: string, ttlMs: number): Promise<Lease | null>
+  /**
+   * Lets a lease run for `ttlMs` from now, even if it has run out, unless another holder has taken it or it was released:
+   * then false. Count `ttlMs` from before the call. Throws StoreUnavailable; the lease may then run out as before.
+   */
+  renew(lease: Lease, ttlMs: number): Promise<boolean>
+  /** Frees a lease. Does nothing if another holder has it. Throws StoreUnavailable. */
+  release(lease: Lease): Promise<void>
+  /**
+   * As `Store.commit`, by the holder of a lease. `fenced`: another holder has taken the lease or it was released, and
+   * nothing was changed. A lease that has run out and that nobody has taken since is still good for writes.
+   */
+  commit(lease: Lease, change: Change): Promise<CommitOutcome | 'fenced'>
+}
+
 /** Where the state lives. Every change, made here or elsewhere, comes back through the feed, in order of revision. */
 export interface Store {
   /** Reads what is there, or what was there last if the store is away. Throws StoreUnusable. Called once, before anything else. */
@@ -87,6 +114,7 @@ export interface Store {
    * listeners. `stale` unless `change.revision` is exactly one above the store's. Throws StoreUnavailable.
    */
   commit(change: Change): Promise<CommitOutcome>
+  readonly leases: Leases
   /** Milliseconds since the epoch by the clock of the store, which is the same for all who share it. */
   nowMs(): number
   /** Calls `listener` with the documents after every change, once it is durable. Returns the way to stop that. */

@@ -31,6 +31,7 @@ export function changeFor(
     revision,
     at: new Date(revision).toISOString(),
     services: { [name]: removed ? null : serviceDocument(name, revision, note) },
+    ...(revision % 11 === 0 ? { collections: collectionsAt(revision) } : {}),
     ...(revision % 5 === 0 ? { configuration: { hash: `hash ${revision}`, services: { shop: { revision } } } } : {}),
     history: [
       {
@@ -46,6 +47,12 @@ export function changeFor(
       },
     ],
   }
+}
+
+/** Puts a document of a collection at revision 11, removes it at 22, and so on. */
+function collectionsAt(revision: number): NonNullable<Change['collections']> {
+  const document = revision % 2 === 0 ? null : { revision, value: { note: `${revision}`, list: [1, null, 'ü'] } }
+  return { certificates: { '*.example.com/a': document } }
 }
 
 /** The changes of revisions 1 to `last`. */

@@ -110,7 +110,7 @@ test.each([
   ['half a snapshot', 'state.json', (text: string) => text.slice(0, text.length / 2), 'not a JSON object'],
   ['a list', 'state.json', () => '[]', 'not a JSON object'],
   ['an unknown format', 'state.json', (text: string) => text.replace('t":1', 't":"x"'), 'the format is "x"'],
-  ['a newer format', 'state.json', (text: string) => text.replace('t":1', 't":2'), 'a newer Cutover (format 2;'],
+  ['a newer format', 'state.json', (text: string) => text.replace('t":1', 't":3'), 'a newer Cutover (format 3;'],
   ['an edited snapshot', 'state.json', (text: string) => text.replaceAll('blue', 'grey'), 'the checksum is wrong'],
   [
     'a snapshot of something else',

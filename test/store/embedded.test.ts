@@ -50,6 +50,32 @@ test('compaction empties the log', async () => {
   })
 })
 
+test('files with collections have a format that stops an older version, from before the first one is in the log', async () => {
+  const path = await temporaryDirectory()
+  const written = async () => JSON.parse(await readFile(join(path, 'state.json'), 'utf8'))
+  const one = { revision: 4, value: { pem: 'one' } }
+  const first = (await openStore(path)).store
+  for (const revision of [1, 2, 3]) await first.commit(changeFor(revision))
+  expect(await written()).toMatchObject({ format: 1, documents: { revision: 0 } })
+  await first.commit({ ...changeFor(4), collections: { certificates: { one } } })
+  expect(await written()).toMatchObject({ format: 2, documents: documentsAt(3) })
+  await first.close()
+  // Which folds its log after each change.
+  const second = (await openStore(path, 1)).store
+  expect(second.documents()).toEqual({ ...documentsAt(4), collections: { certificates: { one } } })
+  await second.commit({ ...changeFor(5), collections: { certificates: { one: null } } })
+  await second.close()
+  expect(await written()).toMatchObject({ format: 1, documents: documentsAt(5) })
+  const third = (await openStore(path)).store
+  await third.commit({ ...changeFor(6), collections: { certificates: { one } } })
+  expect(await written()).toMatchObject({ format: 2, documents: documentsAt(5) })
+  await third.close()
+  const last = await openStore(path)
+  expect(last.store.documents()).toEqual({ ...documentsAt(6), collections: { certificates: { one } } })
+  expect(last.warnings).toEqual([])
+  await last.store.close()
+})
+
 test('of two commits that race for a revision exactly one is made', async () => {
   const { store } = await openStore(await temporaryDirectory())
   const outcomes = await Promise.all([store.commit(changeFor(1, 'shop')), store.commit(changeFor(1, 'blog'))])

@@ -19,7 +19,9 @@ store.subscribe((change) => told.push(change.revision))
 let failure: { name: string; message: string; revision: number; told: number } | null = null
 for (let revision = 1; revision <= 30 && failure === null; revision++) {
   try {
-    await store.commit(changeFor(revision, `service-${revision}`, 'x'.repeat(4_000)))
+    // Before the first collection a snapshot is written, which is not what fails here.
+    const { collections: _, ...change } = changeFor(revision, `service-${revision}`, 'x'.repeat(4_000))
+    await store.commit(change)
   } catch (error) {
     const { name, message } = error instanceof Error ? error : new Error(String(error))
     failure = { name, message, revision: store.documents().revision, told: told.length }

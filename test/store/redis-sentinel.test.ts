@@ -3,7 +3,7 @@ import type { RedisTopology } from '../../src/store/redis/redis-settings.ts'
 import { type RedisServer, until } from '../support/redis.ts'
 import { SentinelGroup } from '../support/redis-sentinel.ts'
 import { at, endAll, endWithAll, open, type Told, when } from './redis-support.ts'
-import { heard, nodesOf, notes, upTo, type Written, write } from './redis-writing.ts'
+import { heard, nodesOf, noted, notes, upTo, type Written, write } from './redis-writing.ts'
 
 let group: SentinelGroup
 let topology: RedisTopology
@@ -115,4 +115,39 @@ describe('a change that is lost in a fail-over', () => {
     expect(await notes(a.store)).toEqual(['one', 'two', 'anew'])
     for (const { store } of stores) expect(store.counts().lostRevisions).toBe(1)
   })
+})
+
+test('a lease stays with its holder through a fail-over, and its epoch is not given out again', async () => {
+  const [a, b] = [await open(topology), await open(topology)]
+  const lease = await a.store.leases.take('rollouts', 'a', 600_000)
+  if (lease === null) throw new Error('there is no other holder')
+  await at(b.store, 1)
+  await group.failOver()
+  for (const each of [a, b]) await allAsIn(await group.primary(), [each])
+  expect(await b.store.leases.take('rollouts', 'b', 600_000)).toBeNull()
+  expect(await a.store.leases.renew(lease, 600_000)).toBe(true)
+  expect(await a.store.leases.commit(lease, noted(2, 'held'))).toMatch(/committed|unreplicated/)
+  await a.store.leases.release(lease)
+  await at(b.store, 3)
+  expect(await b.store.leases.take('rollouts', 'b', 600_000)).toMatchObject({ epoch: 2 })
+})
+
+test('a take that a fail-over loses: its epoch is given out once more, and its holder writes nothing with it', async () => {
+  const [a, b] = [await open(topology), await open(topology)]
+  const first = await a.store.leases.take('rollouts', 'a', 600_000)
+  if (first === null) throw new Error('there is no other holder')
+  await a.store.leases.release(first)
+  await at(b.store, 2)
+  const primary = await group.primary()
+  const replicas = await cutOff(primary)
+  const lost = await b.store.leases.take('rollouts', 'b', 600_000)
+  const current = await loseTo(replicas, primary)
+  await allAsIn(current, [a, b])
+  const again = await a.store.leases.take('rollouts', 'a', 600_000)
+  expect([lost?.epoch, again?.epoch]).toEqual([2, 2])
+  if (lost === null || again === null) throw new Error('both were taken')
+  await at(b.store, 3)
+  expect(await b.store.leases.commit(lost, noted(4, 'lost'))).toBe('fenced')
+  expect(await b.store.leases.renew(lost, 600_000)).toBe(false)
+  expect(await a.store.leases.commit(again, noted(4, 'held'))).toMatch(/committed|unreplicated/)
 })

@@ -11,10 +11,12 @@ import { Answers } from '../answers.ts'
 import { explainDisk, isDiskError } from '../disk-errors.ts'
 import { Feed, surface } from '../feed.ts'
 import { History } from '../history.ts'
+import { type LeaseTake, StoreLeases } from '../leases.ts'
 import { NewerFormat } from '../snapshot.ts'
 import {
   type CommitOutcome,
   type HistoryQuery,
+  type Leases,
   OutcomeUnknown,
   SNAPSHOT_HISTORY,
   type Snapshot,
@@ -30,6 +32,7 @@ import {
 import { sparing, type Tell } from '../tell.ts'
 import { Troubles } from '../troubles.ts'
 import { HeldDirectory } from './held-directory.ts'
+import { LeaseTimes } from './lease-times.ts'
 
 export interface EmbeddedOptions {
   /** Directory of the files; created when missing. */
@@ -58,6 +61,7 @@ const PROBE_MS = 5_000
  * next commit or within a second.
  */
 export class EmbeddedStore implements Store {
+  readonly leases: Leases
   readonly #path: string
   readonly #patienceMs: number
   readonly #compactAfter: { readonly changes: number; readonly bytes: number }
@@ -78,6 +82,7 @@ export class EmbeddedStore implements Store {
   /** No compaction before this revision: after one that failed, the next is not due at once. */
   #compactFrom = 0
   #restores = 0
+  readonly #leaseTimes = new LeaseTimes()
 
   constructor(options: EmbeddedOptions) {
     const { path, patienceMs = 0, compactAfter = { changes: 1_000, bytes: 4 << 20 } } = options
@@ -90,6 +95,13 @@ export class EmbeddedStore implements Store {
     this.#troubles = new Troubles(this.#tell, () => this.#troublesChanged())
     this.#documents = known?.documents ?? EMPTY_DOCUMENTS
     this.#history = new History(known?.history)
+    this.leases = new StoreLeases({
+      documents: () => this.#documents,
+      nowMs: () => this.nowMs(),
+      commit: (change) => this.commit(change),
+      take: (change, take) => this.#inTurn(() => this.#takeLease(change, take)),
+      renew: async (name, token, ttlMs) => this.#leaseTimes.renew(name, token, ttlMs),
+    })
   }
 
   async open(): Promise<Documents> {
@@ -123,7 +135,12 @@ export class EmbeddedStore implements Store {
   }
 
   commit(change: Change): Promise<CommitOutcome> {
-    const outcome = this.#queue.then(() => this.#commit(change))
+    return this.#inTurn(() => this.#commit(change))
+  }
+
+  /** Writes after what was to be written before. */
+  #inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const outcome = this.#queue.then(write)
     this.#queue = outcome.then(
       () => this.#compactWhenDue().catch(surface),
       () => undefined,
@@ -229,7 +246,7 @@ export class EmbeddedStore implements Store {
       const held = await this.#ready()
       // What was there instead may be newer.
       if (change.revision !== this.#documents.revision + 1) return 'stale'
-      await held.append(change)
+      await held.append(change, () => this.#whole())
     } catch (error) {
       if (!isExpected(error)) throw error
       const detail = this.#explain(error)
@@ -242,6 +259,15 @@ export class EmbeddedStore implements Store {
     this.#history.record(change)
     this.#feed.tell(this.#documents, change)
     return 'committed'
+  }
+
+  async #takeLease(change: Change, take: LeaseTake): Promise<CommitOutcome | 'held'> {
+    // Who has the lease is known by the documents that the change was made on.
+    if (change.revision !== this.#documents.revision + 1) return 'stale'
+    if (!this.#leaseTimes.mayTake(take)) return 'held'
+    const outcome = await this.#commit(change)
+    if (outcome === 'committed') this.#leaseTimes.begin(take.name, take.to, take.ttlMs)
+    return outcome
   }
 
   #checkLater(): void {

@@ -3,7 +3,13 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { applyChange, type Change, EMPTY_DOCUMENTS } from '../../model/state.ts'
 import { makeDirectory } from '../files.ts'
-import { NewerFormat, readSnapshot, writeSnapshot } from '../snapshot.ts'
+import {
+  FORMAT_WITH_COLLECTIONS,
+  FORMAT_WITHOUT_COLLECTIONS,
+  NewerFormat,
+  readSnapshot,
+  writeSnapshot,
+} from '../snapshot.ts'
 import { type Snapshot, StoreInUse, StoreUnavailable, StoreUnusable } from '../store.ts'
 import { Journal } from './journal.ts'
 import { DirectoryLock } from './lock.ts'
@@ -28,6 +34,8 @@ export class HeldDirectory {
   #journal: Journal | null = null
   /** The snapshot file as it was last read or written here; null = there was none. */
   #snapshotIdentity: string | null = null
+  /** The format of that file. */
+  #format = FORMAT_WITHOUT_COLLECTIONS
 
   private constructor(path: string, lock: DirectoryLock) {
     this.#path = path
@@ -59,6 +67,7 @@ export class HeldDirectory {
     const start = snapshot?.documents ?? EMPTY_DOCUMENTS
     const { journal, changes, torn } = await Journal.open(this.#log, start.revision)
     this.#journal = journal
+    this.#format = snapshot?.format ?? FORMAT_WITHOUT_COLLECTIONS
     this.#snapshotIdentity = await identityOf(this.#snapshot)
     return {
       documents: changes.reduce((documents, change) => applyChange(documents, change), start),
@@ -68,8 +77,12 @@ export class HeldDirectory {
     }
   }
 
-  /** As `Journal.append`. */
-  async append(change: Change): Promise<void> {
+  /** As `Journal.append`. `before`: the state that the change is made on. */
+  async append(change: Change, before: () => Snapshot): Promise<void> {
+    // An older version must refuse to start before it reads a log whose collections it would drop.
+    if (change.collections !== undefined && this.#format < FORMAT_WITH_COLLECTIONS) {
+      await this.#writeSnapshot(before(), FORMAT_WITH_COLLECTIONS)
+    }
     await this.#opened().append(change)
   }
 
@@ -163,8 +176,12 @@ export class HeldDirectory {
     await before?.close()
   }
 
-  async #writeSnapshot(snapshot: Snapshot): Promise<void> {
-    await writeSnapshot(this.#snapshot, snapshot)
+  async #writeSnapshot(
+    snapshot: Snapshot,
+    format = snapshot.documents.collections === undefined ? FORMAT_WITHOUT_COLLECTIONS : FORMAT_WITH_COLLECTIONS,
+  ): Promise<void> {
+    await writeSnapshot(this.#snapshot, { ...snapshot, format })
+    this.#format = format
     this.#snapshotIdentity = await identityOf(this.#snapshot)
   }
 

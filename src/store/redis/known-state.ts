@@ -1,9 +1,10 @@
+import { flatten } from '../../model/collections.ts'
 import type { Change, Documents, HistoryEntry } from '../../model/state.ts'
 import { applyChange, EMPTY_DOCUMENTS } from '../../model/state.ts'
 import { Feed } from '../feed.ts'
 import { History } from '../history.ts'
 import type { HistoryQuery } from '../store.ts'
-import { NO_HEAD } from './redis-documents.ts'
+import { headInRedis } from './redis-documents.ts'
 
 /** States that are remembered to have passed here. */
 const REMEMBERED = 1_000
@@ -30,8 +31,7 @@ export class KnownState {
 
   /** What the head is called in Redis. */
   get head(): string {
-    const { head } = this.documents
-    return head === EMPTY_DOCUMENTS.head ? NO_HEAD : head
+    return headInRedis(this.documents)
   }
 
   /** Begins with what was known before; nobody is told. */
@@ -90,6 +90,11 @@ export class KnownState {
 }
 
 /** A change in a few words, such as `switch shop by alice`. */
-export function describeChange({ history }: Change): string {
+export function describeChange({ history, collections }: Change): string {
+  // Changes that nobody looks for in a history, such as that of a lease's holder, make no entry.
+  if (history.length === 0)
+    return flatten(collections)
+      .map(([subject]) => subject)
+      .join(', ')
   return history.map(({ by, action, service }) => `${action} ${service} by ${by}`).join(', ')
 }

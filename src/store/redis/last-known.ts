@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import type { Documents, HistoryEntry } from '../../model/state.ts'
 import { explainDisk, isDiskError } from '../disk-errors.ts'
 import { makeDirectory } from '../files.ts'
-import { readSnapshot, writeSnapshot } from '../snapshot.ts'
+import { FORMAT_WITHOUT_COLLECTIONS, readSnapshot, writeSnapshot } from '../snapshot.ts'
 import { type Snapshot, StoreUnusable } from '../store.ts'
 import type { Tell } from '../tell.ts'
 import type { Troubles } from '../troubles.ts'
@@ -106,7 +106,8 @@ export class LastKnown {
     const temporary = `${this.#file}.${process.pid}.tmp`
     try {
       await makeDirectory(this.#directory)
-      await writeSnapshot(this.#file, this.#current(), temporary)
+      // An older version may read it: Redis has the collections, so what that version leaves out is not lost.
+      await writeSnapshot(this.#file, { ...this.#current(), format: FORMAT_WITHOUT_COLLECTIONS }, temporary)
       this.#troubles.clear('lastKnown')
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined)

@@ -5,6 +5,10 @@ export class RedisKeys {
   readonly changes: string
   readonly heads: string
   readonly keyed: string
+  /** The documents of all collections, by subject. */
+  readonly documents: string
+  /** Until when each lease runs, and under which token. */
+  readonly leases: string
   readonly instances: string
   readonly reports: string
   /** Where it is tried out what our user may do: a hash, a list and a stream. */
@@ -19,13 +23,16 @@ export class RedisKeys {
     this.changes = `${this.#tag}:changes`
     this.heads = `${this.#tag}:heads`
     this.keyed = `${this.#tag}:keyed`
+    this.documents = `${this.#tag}:documents`
+    this.leases = `${this.#tag}:leases`
     this.instances = `${this.#tag}:instances`
     this.reports = `${this.#tag}:reports`
     this.check = ['hash', 'list', 'stream'].map((kind) => `${this.#tag}:check:${kind}`)
   }
 
-  history(service: string): string {
-    return `${this.#tag}:history:${service}`
+  /** `subject`: of a service or document, as `HistoryEntry.service`. */
+  history(subject: string): string {
+    return `${this.#tag}:history:${subject}`
   }
 
   answer(key: string): string {

@@ -1,8 +1,9 @@
-import { own } from '../../model/names.ts'
+import { countDocuments, flatten, removesSubject } from '../../model/collections.ts'
 import type { Change, Documents, HistoryEntry } from '../../model/state.ts'
+import type { LeaseTake } from '../leases.ts'
 import { StoreUnavailable } from '../store.ts'
 import type { RedisConnection } from './redis-connection.ts'
-import { checkFormat, FORMAT, type Loaded, type Probe, readLoaded, readProbe } from './redis-documents.ts'
+import { checkFormat, FORMAT, headInRedis, type Loaded, type Probe, readLoaded, readProbe } from './redis-documents.ts'
 import { NotDone, REFUSED } from './redis-errors.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { script } from './script.ts'
@@ -11,10 +12,13 @@ const CHECK = script('check.lua')
 const COMMIT = script('commit.lua')
 const LOAD = script('load.lua')
 const PROBE = script('probe.lua')
+const RENEW = script('renew.lua')
 const RESTORE = script('restore.lua')
 
 export type CommitReply =
   | { readonly kind: 'committed' | 'again' | 'stale' }
+  /** The change takes a lease whose holding has not run out. */
+  | { readonly kind: 'held' }
   /** It came after its time; the server's clock shows `timeMs`. */
   | { readonly kind: 'late'; readonly timeMs: number }
   | { readonly kind: 'newer' | 'damaged'; readonly detail: string }
@@ -40,26 +44,38 @@ export class RedisScripts {
     }
   }
 
-  /** `base` and `head`: of the state before and after; `untilMs`: refused after this, by the server's clock. */
-  async commit(change: Change, base: string, head: string, untilMs: number): Promise<CommitReply> {
-    const { meta, services, changes, heads, keyed } = this.#keys
+  /**
+   * `before` and `head`: the state that the change is made on, and what the one after it is called; `untilMs`: refused after
+   * this, by the server's clock; `take`: the lease that the change takes.
+   */
+  async commit(
+    change: Change,
+    before: Documents,
+    head: string,
+    untilMs: number,
+    take: LeaseTake | null,
+  ): Promise<CommitReply> {
+    const { meta, services, changes, heads, keyed, documents, leases } = this.#keys
     const histories = change.history.map(({ service }) => this.#keys.history(service))
     const reply = await this.#connection.run(
       COMMIT,
-      [meta, services, changes, heads, keyed, ...histories],
+      [meta, services, changes, heads, keyed, documents, leases, ...histories],
       [
         FORMAT,
-        base,
+        headInRedis(before),
         head,
         change.revision,
         untilMs,
         JSON.stringify(change),
         change.configuration === undefined ? '' : JSON.stringify(change.configuration),
+        countDocuments(before),
+        ...(take === null ? ['', '', '', 0] : [take.name, take.from ?? '', take.to, take.ttlMs]),
         ...counted(Object.entries(change.services)),
         ...counted(Object.entries(change.keyed ?? {})),
+        ...counted(flatten(change.collections)),
         change.history.length,
         ...change.history.flatMap((entry) => [
-          own(change.services, entry.service) === null ? 'removed' : '',
+          removesSubject(change, entry.service) ? 'removed' : '',
           JSON.stringify(entry),
         ]),
       ],
@@ -74,14 +90,20 @@ export class RedisScripts {
 
   /** Throws Newer and Damaged, too. */
   async load(): Promise<Loaded> {
-    const { meta, services, changes, keyed, reports, heads } = this.#keys
-    return readLoaded(await this.#connection.run(LOAD, [meta, services, changes, keyed, reports, heads], []))
+    const { meta, services, changes, keyed, reports, heads, documents } = this.#keys
+    const keys = [meta, services, changes, keyed, reports, heads, documents]
+    return readLoaded(await this.#connection.run(LOAD, keys, []))
   }
 
   /** Throws Newer and Damaged, too. */
   async probe(): Promise<Probe> {
-    const { meta, services, changes, heads, keyed } = this.#keys
-    return readProbe(await this.#connection.run(PROBE, [meta, services, changes, heads, keyed], []))
+    const { meta, services, changes, heads, keyed, documents } = this.#keys
+    return readProbe(await this.#connection.run(PROBE, [meta, services, changes, heads, keyed, documents], []))
+  }
+
+  /** As `LeaseStore.renew`. */
+  async renew(name: string, token: string, ttlMs: number): Promise<boolean> {
+    return (await this.#connection.run(RENEW, [this.#keys.leases], [name, token, ttlMs])) === 'renewed'
   }
 
   /** `history`: oldest first; `found`: the head that is to be replaced. Throws Newer, too. */
@@ -91,12 +113,13 @@ export class RedisScripts {
     head: string,
     found: string,
   ): Promise<'restored' | 'there'> {
-    const histories = Map.groupBy(history, ({ service }) => service)
-    const { meta, services, keyed, heads, changes } = this.#keys
+    const entries = Map.groupBy(history, ({ service }) => service)
+    const { meta, services, keyed, heads, changes, leases } = this.#keys
+    const histories = [...entries.keys()].map((subject) => this.#keys.history(subject))
     const { revision, configuration } = documents
     const outcome = await this.#connection.run(
       RESTORE,
-      [meta, services, keyed, heads, changes, ...[...histories.keys()].map((service) => this.#keys.history(service))],
+      [meta, services, keyed, this.#keys.documents, leases, heads, changes, ...histories],
       [
         FORMAT,
         found,
@@ -105,10 +128,8 @@ export class RedisScripts {
         configuration === null ? '' : JSON.stringify(configuration),
         ...counted(Object.entries(documents.services)),
         ...counted(Object.entries(documents.keyed ?? {})),
-        ...[...histories.values()].flatMap((entries) => [
-          entries.length,
-          ...entries.map((entry) => JSON.stringify(entry)),
-        ]),
+        ...counted(flatten(documents.collections)),
+        ...[...entries.values()].flatMap((each) => [each.length, ...each.map((entry) => JSON.stringify(entry))]),
       ],
     )
     if (outcome === 'newer') checkFormat(String(FORMAT + 1))

@@ -1,11 +1,14 @@
 import { setTimeout } from 'node:timers/promises'
+import { flatten } from '../../model/collections.ts'
 import type { Change, Documents, HistoryEntry, JsonObject } from '../../model/state.ts'
 import { ANSWER_MS } from '../answers.ts'
+import { StoreLeases } from '../leases.ts'
 import type { Register } from '../register.ts'
 import { isHistory, parseJson } from '../shape.ts'
 import type {
   CommitOutcome,
   HistoryQuery,
+  Leases,
   Snapshot,
   Store,
   StoreCounts,
@@ -51,8 +54,8 @@ const GLANCE_MS = 100
 /** How long to wait for Redis at the start: with a last known state to go on from, and without. */
 const PATIENCE_MS = { known: 1_000, unknown: 5_000 }
 
-/** How much of the history is read at the start: of a state with more services, none. */
-const LEARNED = { services: 1_000, entries: SNAPSHOT_HISTORY }
+/** How much of the history is read at the start: of a state with more services and documents, none. */
+const LEARNED = { subjects: 1_000, entries: SNAPSHOT_HISTORY }
 
 /**
  * The state of a fleet in Redis. Every write is one script, a compare-and-set on the head of the state: what a change
@@ -62,6 +65,7 @@ const LEARNED = { services: 1_000, entries: SNAPSHOT_HISTORY }
  */
 export class RedisStore implements Store {
   readonly register: Register
+  readonly leases: Leases
   /** The state that was on the disk when this store was opened. */
   lastKnown: Documents | null = null
   readonly #keys: RedisKeys
@@ -119,6 +123,13 @@ export class RedisStore implements Store {
       historyOf: (documents) => this.#historyOf(documents),
     })
     this.#writer = new RedisWriter({ ...shared, keys, sync: () => this.#sync.run() })
+    this.leases = new StoreLeases({
+      documents: () => known.documents,
+      nowMs: () => clock.nowMs(),
+      commit: (change) => this.#writer.commit(change),
+      take: (change, take) => this.#writer.commit(change, take),
+      renew: (name, token, ttlMs) => scripts.renew(name, token, ttlMs),
+    })
   }
 
   /** Reads the state, or takes the last known one while Redis is away. Throws StoreUnusable when neither is there. */
@@ -280,9 +291,10 @@ export class RedisStore implements Store {
   }
 
   /** The newest of the history that led to `documents`; null where that is too much, or unreadable. Throws StoreUnavailable. */
-  async #historyOf({ services, revision }: Documents): Promise<readonly HistoryEntry[] | null> {
-    const keys = Object.keys(services).map((service) => this.#keys.history(service))
-    if (keys.length === 0 || keys.length > LEARNED.services) return null
+  async #historyOf({ services, collections, revision }: Documents): Promise<readonly HistoryEntry[] | null> {
+    const subjects = [...Object.keys(services), ...flatten(collections).map(([subject]) => subject)]
+    const keys = subjects.map((subject) => this.#keys.history(subject))
+    if (keys.length === 0 || keys.length > LEARNED.subjects) return null
     const lists = await this.#connection.command((client) =>
       keys.reduce((pipeline, key) => pipeline.lrange(key, 0, LEARNED.entries - 1), client.pipeline()).exec(),
     )

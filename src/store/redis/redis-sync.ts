@@ -1,3 +1,4 @@
+import { countDocuments } from '../../model/collections.ts'
 import type { Documents, HistoryEntry } from '../../model/state.ts'
 import type { StoreCounts } from '../store.ts'
 import { SNAPSHOT_HISTORY, StoreUnavailable } from '../store.ts'
@@ -10,6 +11,7 @@ import {
   Damaged,
   isReadable,
   keepingSame,
+  type Loaded,
   lineageOf,
   Newer,
   NO_HEAD,
@@ -146,10 +148,10 @@ export class RedisSync {
     if (this.#isWorse(probe)) {
       if (!(await this.#restore(probe.head))) return
     } else if (changes.after !== null) {
-      if (probe.head === known.head) return
+      if (this.#isKnown(probe)) return
       await this.#replay()
       // What has come over the feed meanwhile may be ahead of what was said.
-      if (probe.head === known.head || (known.documents !== before && known.has(probe.head))) return
+      if (this.#isKnown(probe) || (known.documents !== before && known.has(probe.head))) return
     }
     await this.#reload()
   }
@@ -179,15 +181,23 @@ export class RedisSync {
   }
 
   /** Whether what is known here is better than what is there. */
-  #isWorse({ head, revision, isRestored, isWhole }: Probe): boolean {
+  #isWorse({ head, revision, isRestored, isWhole, countsDocuments }: Probe): boolean {
     const { known, availability } = this.#parts
     const mine = known.documents
     if (mine.revision === 0) return false
     if (head === NO_HEAD) return true
-    if (head === known.head) return !isWhole
+    // A version that knows no collections has filled the store again, without them.
+    const isCutShort = !isWhole || (!countsDocuments && countDocuments(mine) > 0)
+    if (head === known.head) return isCutShort
     // One that somebody has filled again from less than we know, or has begun anew under our eyes, gives way.
     const isOurs = lineageOf(head) === lineageOf(mine.head)
     return revision < mine.revision && (isOurs ? isRestored : availability.status.up)
+  }
+
+  /** Whether the state that is there is the one that is known here. */
+  #isKnown({ head, documents }: Probe): boolean {
+    const { known } = this.#parts
+    return head === known.head && documents === countDocuments(known.documents)
   }
 
   /** Goes on by a change of the feed; false when it does not follow on what is known. */
@@ -216,10 +226,13 @@ export class RedisSync {
     const { scripts, clock, known, changes, reports, historyOf } = this.#parts
     const mine = known.documents
     const sentAt = performance.now()
-    const { timeMs, documents, lastChange, lastReport, heads } = await scripts.load()
+    const loaded = await scripts.load()
+    const { timeMs, lastChange, lastReport, heads } = loaded
+    const documents = withLeftOut(loaded, mine)
     clock.set(timeMs, sentAt)
     const isFirst = changes.after === null
-    const isOther = documents.head !== mine.head && documents.revision > 0
+    const isSame = documents.head === mine.head && countDocuments(documents) === countDocuments(mine)
+    const isOther = !isSame && documents.revision > 0
     // The changes in between did not come over the feed, and with them their history.
     const history = isOther ? await historyOf(documents) : null
     // It was on its way while the feed went on: what was read is older than what is known, or will be read again.
@@ -286,4 +299,13 @@ export class RedisSync {
       availability.away(error.message)
     }
   }
+}
+
+/**
+ * What was read, with the collections of a state before it that is known here, where a version that knows none has written
+ * the state anew and left them out. They are what they were then: versions that know them count them.
+ */
+function withLeftOut({ documents, heads, countsDocuments }: Loaded, { head, collections }: Documents): Documents {
+  const isLeftOut = !countsDocuments && documents.collections === undefined && heads.includes(head)
+  return isLeftOut && collections !== undefined ? { ...documents, collections } : documents
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import type { Change, Documents } from '../../model/state.ts'
 import { EMPTY_DOCUMENTS } from '../../model/state.ts'
+import type { LeaseTake } from '../leases.ts'
 import type { CommitOutcome } from '../store.ts'
 import { OutcomeUnknown, StoreUnavailable, StoreUnwritable } from '../store.ts'
 import type { Tell } from '../tell.ts'
@@ -47,11 +48,13 @@ export class RedisWriter {
     this.#parts = parts
   }
 
-  /** As `Store.commit`. */
-  commit(change: Change): Promise<CommitOutcome> {
+  /** As `Store.commit`; with `take` as `LeaseStore.take`. */
+  commit(change: Change): Promise<CommitOutcome>
+  commit(change: Change, take: LeaseTake): Promise<CommitOutcome | 'held'>
+  commit(change: Change, take: LeaseTake | null = null): Promise<CommitOutcome | 'held'> {
     const until = performance.now() + COMMIT_MS
     const base = this.#parts.known.documents
-    const outcome = this.#queue.then(() => this.#commit(change, base, until))
+    const outcome = this.#queue.then(() => this.#commit(change, take, base, until))
     this.#queue = outcome.catch(() => undefined)
     return outcome
   }
@@ -72,13 +75,17 @@ export class RedisWriter {
     }
   }
 
-  async #commit(change: Change, base: Documents, until: number): Promise<CommitOutcome> {
+  async #commit(
+    change: Change,
+    take: LeaseTake | null,
+    base: Documents,
+    until: number,
+  ): Promise<CommitOutcome | 'held'> {
     const { known, scripts, clock, availability, connection, troubles, sync } = this.#parts
     if (base !== known.documents || change.revision !== base.revision + 1) return 'stale'
     const isFirst = base.head === EMPTY_DOCUMENTS.head
     const lineage = isFirst ? nonce() : lineageOf(base.head)
     const head = headOf(lineage, change.revision, nonce())
-    const baseHead = known.head
     let maybe = false
     let problem = 'it did not answer in time'
     /** Why Redis, which is there, has not done it. */
@@ -87,7 +94,7 @@ export class RedisWriter {
     if (!status.up) throw this.#givenUp(maybe, head, change, status.detail)
     for (;;) {
       const sentAt = performance.now()
-      const reply = await this.#try(() => scripts.commit(change, baseHead, head, clock.at(until)))
+      const reply = await this.#try(() => scripts.commit(change, base, head, clock.at(until), take))
       if (!(reply instanceof StoreUnavailable)) {
         switch (reply.kind) {
           case 'committed':
@@ -98,6 +105,8 @@ export class RedisWriter {
             known.follow(base, head, change)
             await sync()
             return this.#replicated()
+          case 'held':
+            return 'held'
           case 'stale':
             await sync()
             // What is there is worse than what is known, and is not filled again yet.
@@ -110,6 +119,8 @@ export class RedisWriter {
             // Where anything is known, it is put right by that.
             problem = reply.detail
             await sync()
+            // Otherwise what is there is right, and the change was not made on it.
+            if (known.documents !== base) return 'stale'
             this.#refuseLosing()
             break
           case 'newer':

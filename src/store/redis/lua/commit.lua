@@ -1,16 +1,22 @@
 -- Makes a change the next revision, whole, or does nothing.
 --
--- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 heads (list)  5 keyed (hash)
---       6… the history (list) of every entry in ARGV, in their order
+-- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 heads (list)  5 keyed (hash)  6 documents (hash)
+--       7 leases (hash)  8… the history (list) of every entry in ARGV, in their order
 -- ARGV  1 format we write  2 the head it was decided on ("" = an empty store)  3 the head it makes  4 its revision
 --       5 refuse after this time of the server (ms)  6 the change (JSON)  7 configuration (JSON, "" = as it is)
---       8 how many services, then name and document each ("" = removed)
+--       8 how many documents of collections there are before it
+--       9 name of the lease that it takes ("" = none)  10 token of the holding that must have run out ("" = the lease is
+--       free)  11 token of the holding that begins  12 for how long (ms)
+--       13 how many services, then name and document each ("" = removed)
 --       …  how many keyed writes, then key and record each ("" = removed)
---       …  how many history entries, then each as "removed" or "" (whether its service is gone by this), and JSON
+--       …  how many documents of collections, then subject and document each ("" = removed)
+--       …  how many history entries, then each as "removed" or "" (whether its service or document is gone by this), and JSON
 -- Returns {"committed", id in the stream}; {"again"}: it was committed before;
---       {"stale"}: another head is in force; {"late", time}; {"newer", format}; {"damaged", what}
+--       {"stale"}: another head is in force; {"late", time}; {"newer", format}; {"damaged", what};
+--       {"held"}: the holding of the lease has not run out
 
-local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash' }
+local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash', 'hash', 'hash' }
+local LEASES = 7
 -- Who has missed more changes than are kept reads everything: a change may be as large as a configuration file.
 local KEEP_CHANGES, KEEP_HEADS, KEEP_HISTORY = 200, 2000, 1000
 -- A removed service's history: 90 days.
@@ -21,8 +27,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 1, #KEYS do
   local is, wanted = redis.call('TYPE', KEYS[i]).ok, TYPES[i] or 'list'
   if is ~= 'none' and is ~= wanted then
-    if i <= #TYPES then return { 'damaged', KEYS[i] .. ' is a ' .. is } end
-    -- What else it may be, it is no history.
+    if i < LEASES then return { 'damaged', KEYS[i] .. ' is a ' .. is } end
+    -- Leases and histories can do without what was there.
     redis.call('DEL', KEYS[i])
   end
 end
@@ -36,12 +42,28 @@ if head ~= ARGV[2] then return { 'stale' } end
 if now > tonumber(ARGV[5]) then return { 'late', tostring(now) } end
 if head == '' then
   -- The beginning of a state: what else is there belongs to none.
-  redis.call('DEL', KEYS[2], KEYS[5])
+  redis.call('DEL', KEYS[2], KEYS[5], KEYS[6])
 elseif tonumber(redis.call('HGET', KEYS[1], 'services') or '0') ~= redis.call('HLEN', KEYS[2]) then
   return { 'damaged', KEYS[2] .. ' has lost services' }
+elseif tonumber(ARGV[8]) ~= redis.call('HLEN', KEYS[6]) then
+  return { 'damaged', KEYS[6] .. ' does not hold the documents that it should' }
 end
 
-local at = 8
+local function holdLease(token)
+  redis.call('HSET', KEYS[LEASES], ARGV[9], string.format('%.0f', now + ARGV[12]) .. '|' .. token)
+end
+if ARGV[9] ~= '' then
+  local untilMs, token = string.match(redis.call('HGET', KEYS[LEASES], ARGV[9]) or '', '^(%d+)|(.*)$')
+  if ARGV[10] ~= '' and token ~= ARGV[10] then
+    -- How long it runs was lost, as in a fail-over: its holder may not know.
+    holdLease(ARGV[10])
+    return { 'held' }
+  end
+  if ARGV[10] ~= '' and now < tonumber(untilMs) then return { 'held' } end
+  holdLease(ARGV[11])
+end
+
+local at = 13
 local function pairsOf(each)
   local count = tonumber(ARGV[at])
   at = at + 1
@@ -56,7 +78,10 @@ end)
 pairsOf(function(key, record)
   if record == '' then redis.call('HDEL', KEYS[5], key) else redis.call('HSET', KEYS[5], key, record) end
 end)
-local history = 5
+pairsOf(function(subject, document)
+  if document == '' then redis.call('HDEL', KEYS[6], subject) else redis.call('HSET', KEYS[6], subject, document) end
+end)
+local history = LEASES
 pairsOf(function(removed, entry)
   history = history + 1
   local key = KEYS[history]
@@ -70,7 +95,8 @@ local id = redis.call(
   'format', ARGV[1], 'base', ARGV[2], 'head', ARGV[3], 'change', ARGV[6]
 )
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'configuration', ARGV[7]) end
-redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]))
+redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]),
+  'documents', redis.call('HLEN', KEYS[6]))
 redis.call('HDEL', KEYS[1], 'restored')
 -- Last: who finds the head here may rely on all the rest.
 redis.call('LPUSH', KEYS[4], ARGV[3])

@@ -1,7 +1,9 @@
 -- Reads everything there is, at one moment.
 --
 -- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 keyed (hash)  5 reports (stream)  6 heads (list)
--- Returns {time of the server (ms), meta, services, last id in changes, keyed, last id in reports, the newest heads};
+--       7 documents (hash)
+-- Returns {time of the server (ms), meta, services, last id in changes, keyed, last id in reports, the newest heads,
+--         documents of collections};
 --         the hashes flat
 
 local function lastId(key)
@@ -20,4 +22,5 @@ return {
   redis.call('HGETALL', KEYS[4]),
   lastId(KEYS[5]),
   redis.call('LRANGE', KEYS[6], 0, 199),
+  redis.call('HGETALL', KEYS[7]),
 }

@@ -1,11 +1,12 @@
 -- Which state there is, without reading it.
 --
--- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 heads (list)  5 keyed (hash)
+-- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 heads (list)  5 keyed (hash)  6 documents (hash)
 -- Returns {time of the server (ms), head ("" = none), format, revision, when it was restored if not changed since (ms, 0 = not),
---          services there should be, services there are}; or {"damaged", what, head}
+--          services there should be, services there are, documents of collections there should be ("" = written by a version
+--          that knows none), documents there are}; or {"damaged", what, head}
 
 local damage = nil
-local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash' }
+local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash', 'hash' }
 for i, key in ipairs(KEYS) do
   local is = redis.call('TYPE', key).ok
   if is ~= 'none' and is ~= TYPES[i] then
@@ -16,7 +17,7 @@ end
 if damage then return { 'damaged', damage, redis.call('HGET', KEYS[1], 'head') or '' } end
 
 local time = redis.call('TIME')
-local meta = redis.call('HMGET', KEYS[1], 'head', 'format', 'revision', 'restored', 'services')
+local meta = redis.call('HMGET', KEYS[1], 'head', 'format', 'revision', 'restored', 'services', 'documents')
 return {
   tostring(time[1] * 1000 + math.floor(time[2] / 1000)),
   meta[1] or '',
@@ -25,4 +26,6 @@ return {
   meta[4] or '0',
   meta[5] or '0',
   tostring(redis.call('HLEN', KEYS[2])),
+  meta[6] or '',
+  tostring(redis.call('HLEN', KEYS[6])),
 }

@@ -1,16 +1,17 @@
 -- Fills a store again that was emptied or damaged, from what an instance knows.
 --
--- KEYS  1 meta (hash)  2 services (hash)  3 keyed (hash)  4 heads (list)  5 changes (stream)
---       6… the history (list) of every service in ARGV, in their order
+-- KEYS  1 meta (hash)  2 services (hash)  3 keyed (hash)  4 documents (hash)  5 leases (hash)  6 heads (list)
+--       7 changes (stream)  8… the history (list) of every service and document in ARGV, in their order
 -- ARGV  1 format  2 the head that was found there ("" = none)  3 head  4 revision  5 configuration (JSON, "" = none)
 --       6 how many services, then name and document each   …  how many keyed writes, then key and record each
+--       …  how many documents of collections, then subject and document each
 --       …  for every history how many entries, then the entries (JSON), oldest first; those that are there stay, and
 --          what is newer than all of them is added
 -- Returns "restored"; "there": somebody else has been there meanwhile; "newer"
 
 local time = redis.call('TIME')
 local now = tostring(time[1] * 1000 + math.floor(time[2] / 1000))
-local TYPES = { 'hash', 'hash', 'hash', 'list', 'stream' }
+local TYPES = { 'hash', 'hash', 'hash', 'hash', 'hash', 'list', 'stream' }
 for i, key in ipairs(KEYS) do
   local is = redis.call('TYPE', key).ok
   if is ~= 'none' and is ~= (TYPES[i] or 'list') then redis.call('DEL', key) end
@@ -21,9 +22,10 @@ local format = tonumber(redis.call('HGET', KEYS[1], 'format') or '0')
 if format > tonumber(ARGV[1]) then return 'newer' end
 if head ~= ARGV[2] then return 'there' end
 
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
+-- Holdings of leases begin to run anew.
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 local at = 6
-for _, key in ipairs({ KEYS[2], KEYS[3] }) do
+for _, key in ipairs({ KEYS[2], KEYS[3], KEYS[4] }) do
   local count = tonumber(ARGV[at])
   at = at + 1
   for _ = 1, count do
@@ -35,7 +37,7 @@ local function revisionOf(entry)
   local isJson, value = pcall(cjson.decode, entry)
   return isJson and type(value) == 'table' and tonumber(value.revision) or 0
 end
-for i = 6, #KEYS do
+for i = 8, #KEYS do
   local count = tonumber(ARGV[at])
   -- Somebody who knew less may have put a part of it back before.
   local newest = redis.call('LRANGE', KEYS[i], 0, 0)[1]
@@ -48,7 +50,8 @@ for i = 6, #KEYS do
   if #missing > 0 then redis.call('LPUSH', KEYS[i], unpack(missing)) end
   at = at + count + 1
 end
-redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]), 'restored', now)
+redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]),
+  'documents', redis.call('HLEN', KEYS[4]), 'restored', now)
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'configuration', ARGV[5]) end
-if not redis.call('LPOS', KEYS[4], ARGV[3]) then redis.call('LPUSH', KEYS[4], ARGV[3]) end
+if not redis.call('LPOS', KEYS[6], ARGV[3]) then redis.call('LPUSH', KEYS[6], ARGV[3]) end
 return 'restored'
