@@ -3,27 +3,27 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findOnPath } from './processes.ts'
 
-/** Where a contestant is to run. All addresses are on the loopback. */
+/** Ports and folder for a contestant. All addresses are on the loopback. */
 export interface Place {
   readonly port: number
   readonly adminPort: number
   readonly upstreamPort: number
-  /** An empty folder for its files. */
+  /** Path of an empty folder for its files. */
   readonly folder: string
 }
 
-/** How to run a contestant. */
+/** Command to run a contestant. */
 export interface Launch {
   readonly command: readonly string[]
   readonly env?: Readonly<Record<string, string>>
-  /** Answers 200 as soon as the contestant is ready; its page unless given. */
+  /** URL that answers 200 as soon as the contestant is ready; default: its `/`. */
   readonly readyUrl?: string
 }
 
-/** A proxy that is measured; on one core, with one worker, its connections to the upstream kept. */
+/** A proxy to measure: on one core, with one worker, and upstream connections kept alive. */
 export interface Contestant {
   readonly name: string
-  /** Why it cannot run on this machine, or undefined. */
+  /** Returns the reason why it cannot run on this machine, or undefined. */
   readonly missing: () => string | undefined
   readonly launch: (place: Place) => Launch
 }
@@ -113,11 +113,11 @@ function installed(name: string, launch: Contestant['launch']): Contestant {
   return { name, missing: () => (findOnPath(name) ? undefined : `${name} is not installed`), launch }
 }
 
-/** Cutover with one service, one pool, one server; the access log goes where all its output goes, to a file. */
+/** Cutover with one service, one pool and one server. Its access log goes to the same file as all its output. */
 function cutover(name: string, accessLog: { format: 'json' } | 'off'): Contestant {
   return {
     name,
-    missing: () => (existsSync(main) ? undefined : 'src/main.ts is not written yet'),
+    missing: () => (existsSync(main) ? undefined : 'src/main.ts is missing'),
     launch: ({ port, adminPort, upstreamPort, folder }) => {
       const service = {
         pools: { only: { servers: { one: `http://127.0.0.1:${upstreamPort}` } } },

@@ -10,7 +10,7 @@ interface Answer {
   readonly body: Buffer
 }
 
-/** Throws unless the proxy on this port passes on what was asked and what the upstream answers, to the byte. */
+/** Throws unless the proxy on this port forwards requests and responses correctly, to the byte. */
 export async function assertCorrect(port: number): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const ask = (options: RequestOptions, body?: Buffer) => exchange({ agent, port, ...options }, body)

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** /proc counts in hundredths of a second, whatever the kernel's own tick. */
+/** /proc counts in hundredths of a second, independent of the kernel's tick. */
 const microsecondsPerTick = 10_000
 
 interface Usage {
@@ -8,7 +8,7 @@ interface Usage {
   readonly ticks: number
 }
 
-/** CPU time so far, user and system, of a process with all its threads and descendants, in microseconds. */
+/** CPU time so far (user and system) of a process with all its threads and descendants, in microseconds. */
 export function cpuMicroseconds(pid: number): number {
   const usages = new Map<number, Usage>()
   for (const entry of readdirSync('/proc')) {
@@ -25,13 +25,16 @@ function descends(pid: number, ancestor: number, usages: ReadonlyMap<number, Usa
   return false
 }
 
-/** proc(5): after the name in brackets, which may hold anything, field 4 is the parent, 14 and 15 are utime and stime. */
+/**
+ * Reads /proc/PID/stat, see proc(5): field 4 is the parent, 14 and 15 are utime and stime; field 2 may contain any
+ * text.
+ */
 function read(pid: string): Usage | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return { parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) }
   } catch {
-    return undefined // It ended while we looked.
+    return undefined // The process has just ended.
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A load generator for machines without wrk: keeps one request under way on each of its connections.
+ * A load generator for machines without wrk: keeps one request in flight on each of its connections.
  * Usage: node load-client.ts URL SECONDS CONNECTIONS; prints a `Load` (load.ts) as JSON.
  */
 import { connect } from 'node:net'

@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { findOnPath, pinned } from './processes.ts'
 
-/** What a load generator saw. */
+/** Result of a load generator. */
 export interface Load {
   readonly requests: number
   readonly requestsPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
-  /** Connections that failed, requests without an answer, answers other than 2xx. */
+  /** Failed connections, requests without a response, and responses other than 2xx. */
   readonly errors: number
 }
 
@@ -23,14 +23,14 @@ interface LoadOptions {
   readonly url: string
   readonly seconds: number
   readonly connections: number
-  /** The core that the generator is kept on; undefined = any. */
+  /** Core to which the generator is pinned; undefined = any. */
   readonly core: number | undefined
   readonly signal: AbortSignal
-  /** A connection a request; only wrk can do that. */
+  /** Whether each request uses a connection of its own; needs wrk. */
   readonly closes?: boolean
 }
 
-/** Asks the URL as fast as it answers, one request at a time on each connection. */
+/** Puts load on the URL: on each connection, the next request follows as soon as the previous one is answered. */
 export async function load(options: LoadOptions): Promise<Load> {
   const { url, seconds, connections, closes = false } = options
   if (generator === 'wrk') {
@@ -38,7 +38,7 @@ export async function load(options: LoadOptions): Promise<Load> {
     const command = ['wrk', '-t2', `-c${connections}`, `-d${seconds}s`, '--latency', ...header, url]
     return parseWrk(await run(command, options))
   }
-  if (closes) throw new Error('a connection a request needs wrk')
+  if (closes) throw new Error('one connection per request needs wrk')
   return JSON.parse(await run([process.execPath, client, url, `${seconds}`, `${connections}`], options))
 }
 
@@ -47,7 +47,7 @@ async function run(command: readonly string[], { core, signal }: LoadOptions): P
   return (await exec(program as string, args, { signal })).stdout
 }
 
-/** Reads wrk's report. Its error lines are there only if there were errors. */
+/** Parses wrk's report, which has error lines only if there were errors. */
 function parseWrk(report: string): Load {
   const number = (pattern: RegExp) => Number(pattern.exec(report)?.[1] ?? 0)
   const percentile = (percent: number) => {

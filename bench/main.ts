@@ -1,4 +1,4 @@
-/** `npm run bench`: what a request costs through each contestant, in CPU time. README.md says how to read it. */
+/** `npm run bench`: measures the CPU time per request of each contestant; see README.md. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { constants, cpus, release, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -21,7 +21,7 @@ interface Running {
 const { rounds, seconds, connections, selected, json } = readOptions()
 const cores = twoCores()
 const [proxyCore, otherCore] = cores ?? []
-if (!cores) console.warn('Without taskset and two cores nothing can be pinned: expect the figures to scatter.')
+if (!cores) console.warn('Processes are not pinned, which needs taskset and two cores: expect the figures to vary.')
 
 const folder = mkdtempSync(join(tmpdir(), 'cutover-bench-'))
 const processes: BenchProcess[] = []
@@ -43,7 +43,7 @@ try {
   await cleanUp()
 }
 
-/** Measures all, prints and writes the results; false if any request went wrong. */
+/** Measures all contestants, prints and writes the results. Returns false if any request failed. */
 async function measure(): Promise<boolean> {
   const upstreamPort = await startUpstream()
   const ceiling = await ask(`http://127.0.0.1:${upstreamPort}/`, seconds)
@@ -54,7 +54,7 @@ async function measure(): Promise<boolean> {
   const running: Running[] = []
   for (const contestant of selected) {
     const missing = contestant.missing()
-    if (missing) console.log(`${contestant.name} is left out: ${missing}`)
+    if (missing) console.log(`${contestant.name} is skipped: ${missing}`)
     else running.push(await startContestant(contestant, upstreamPort))
   }
 
@@ -89,7 +89,7 @@ async function startUpstream(): Promise<number> {
   return port
 }
 
-/** Starts a contestant, has it prove that it answers correctly, and warms it up. */
+/** Starts a contestant, checks that it answers correctly, and warms it up. */
 async function startContestant({ name, launch }: Contestant, upstreamPort: number): Promise<Running> {
   const [port, adminPort] = [await freePort(), await freePort()]
   const url = `http://127.0.0.1:${port}/`
@@ -113,7 +113,7 @@ async function measureRound(contestant: Running): Promise<Round> {
   return { ...seen, cpuMicroseconds: (cpuMicroseconds(contestant.process.pid) - before) / seen.requests }
 }
 
-/** Puts the load on a URL, from the core that is not the contestant's. */
+/** Puts load on a URL, from the core that the contestant does not use. */
 function ask(url: string, seconds: number): Promise<Load> {
   return load({ url, seconds, connections, core: otherCore, signal: interrupted.signal })
 }

@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const stopTimeoutMs = 5_000
 
-/** A process that the benchmark started; all its output goes to a file. */
+/** A process of the benchmark; all its output goes to a file. */
 export class BenchProcess {
   readonly #child: ChildProcess
   readonly #log: string
   readonly #ended: Promise<void>
 
-  /** Starts a command, on one core where `core` names one. */
+  /** Starts a command, pinned to `core` if given. */
   constructor(command: readonly string[], log: string, core?: number, env: Readonly<Record<string, string>> = {}) {
     const [program, ...args] = pinned(command, core)
     const output = openSync(log, 'a')
@@ -28,17 +28,17 @@ export class BenchProcess {
     return this.#child.pid ?? 0
   }
 
-  /** The end of what it printed. */
+  /** The last 2,000 characters of its output. */
   get lastOutput(): string {
     return readFileSync(this.#log, 'utf8').slice(-2_000)
   }
 
-  /** Throws what it printed away, so that a long run fills no disk. */
+  /** Discards the output so far, so that a long run does not fill the disk. */
   truncateOutput(): void {
     truncateSync(this.#log)
   }
 
-  /** Waits until the URL answers 200, at most 20 s; throws with its output when it ends instead. */
+  /** Waits until the URL answers 200, at most 20 s; throws with the output on a timeout or if the process ends. */
   async ready(url: string): Promise<void> {
     const deadline = performance.now() + 20_000
     while (performance.now() < deadline && this.#runs) {
@@ -55,7 +55,7 @@ export class BenchProcess {
     throw new Error(`${this.#runs ? `did not answer 200 at ${url}` : 'ended'}; it printed:\n${this.lastOutput}`)
   }
 
-  /** Asks it to stop, and makes it after five seconds. */
+  /** Stops the process with SIGTERM, and kills it after five seconds. */
   async stop(): Promise<void> {
     if (!this.#runs) return
     this.#child.kill('SIGTERM')
@@ -69,12 +69,15 @@ export class BenchProcess {
   }
 }
 
-/** The command, kept on one core. `taskset` becomes the command: its process id is the command's. */
+/**
+ * Returns a command line that pins the command to a core. `taskset` execs the command, so the process id stays the
+ * same.
+ */
 export function pinned(command: readonly string[], core: number | undefined): readonly string[] {
   return core === undefined ? command : ['taskset', '-c', `${core}`, ...command]
 }
 
-/** Two cores that this process may use, one for the contestant and one for the rest; undefined where pinning is impossible. */
+/** Two cores, one for the contestant and one for the rest; undefined = pinning is not possible. */
 export function twoCores(): readonly [number, number] | undefined {
   if (!findOnPath('taskset')) return undefined
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
@@ -90,7 +93,7 @@ export function findOnPath(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
 }
 
-/** A port that nobody listened on a moment ago. */
+/** Returns a port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

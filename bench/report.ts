@@ -1,14 +1,14 @@
 import type { Load } from './load.ts'
 
 export interface Round extends Load {
-  /** CPU time a request, of the contestant's processes together. */
+  /** CPU time per request, of all processes of the contestant. */
   readonly cpuMicroseconds: number
 }
 
 export interface Result {
   readonly name: string
   readonly rounds: readonly Round[]
-  /** The least disturbed round: the one with the least CPU a request. */
+  /** The least disturbed round: the one with the least CPU per request. */
   readonly best: Round
   readonly medianCpuMicroseconds: number
 }
@@ -22,7 +22,7 @@ export function summarize(name: string, rounds: readonly Round[]): Result {
   return { name, rounds, best, medianCpuMicroseconds: (low.cpuMicroseconds + high.cpuMicroseconds) / 2 }
 }
 
-/** The results as a table for people; the ratios are of CPU a request, in the best rounds. */
+/** Formats the results as a table. The ratios compare the CPU per request of the best rounds. */
 export function table(results: readonly Result[]): string {
   const cpuOf = (name: string) => results.find((result) => result.name === name)?.best.cpuMicroseconds
   const references = ['bare', 'fastify-http-proxy'].filter((name) => cpuOf(name) !== undefined)

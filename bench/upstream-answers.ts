@@ -1,10 +1,10 @@
-/** What the upstream answers, known to the upstream and to who checks the contestants. */
+/** Responses of the upstream, shared by the upstream and the check of the contestants. */
 
-/** The 1 KiB that every request outside of the special paths gets. */
+/** Body of 1 KiB for every request outside of the special paths. */
 export const page = Buffer.from('Cutover benchmark. '.repeat(54).slice(0, 1024))
-/** A megabyte of bytes that repeat in no power of two. */
+/** A body of 1 MiB with a pattern whose period (251) is not a power of two, so that misplaced chunks are noticed. */
 export const large = Buffer.from(Uint8Array.from({ length: 1 << 20 }, (_, i) => i % 251))
-/** Sent with every answer: it came from the upstream and nowhere else. */
+/** Header of every response, as proof that it came from the upstream. */
 export const marker = { name: 'x-bench-upstream', value: 'here' }
-/** A request header whose value `/echo` sends back under the same name. */
+/** Name of the request header that `/echo` returns as a response header. */
 export const echoedHeader = 'x-bench-echo'

@@ -1,7 +1,7 @@
 /**
- * The app behind every contestant: a bare `net` server that answers canned bytes, so that as little as possible of what is
- * measured is the upstream's. Frames requests properly: partial and pipelined heads, Content-Length and chunked bodies.
- * Usage: node upstream.ts PORT
+ * The app behind every contestant: a bare `net` server that answers with fixed bytes, to contribute as little as
+ * possible to the figures. It parses partial and pipelined heads, and bodies with Content-Length or chunks. Usage: node
+ * upstream.ts PORT
  */
 import { createServer } from 'node:net'
 import { echoedHeader, large, marker, page } from './upstream-answers.ts'
@@ -37,7 +37,7 @@ function answer({ head, body }: Request): Buffer {
   return pageResponse
 }
 
-/** The request that begins at `start`, or undefined while part of it is still to come. */
+/** Parses the request that begins at `start`; undefined = it is not complete yet. */
 function parse(bytes: Buffer, start: number): Request | undefined {
   const bodyStart = bytes.indexOf(headEnd, start) + headEnd.length
   if (bodyStart < headEnd.length) return undefined
@@ -47,7 +47,7 @@ function parse(bytes: Buffer, start: number): Request | undefined {
   return end > bytes.length ? undefined : { head, body: bytes.subarray(bodyStart, end), end }
 }
 
-/** Chunks without trailers: no contestant sends any. */
+/** Parses a chunked body. Trailers are not supported, since no contestant sends any. */
 function parseChunks(bytes: Buffer, head: string, start: number): Request | undefined {
   const chunks: Buffer[] = []
   for (let at = start; ; ) {
@@ -63,7 +63,7 @@ function parseChunks(bytes: Buffer, head: string, start: number): Request | unde
 
 createServer({ noDelay: true }, (socket) => {
   let bytes: Buffer = nothing
-  socket.on('error', () => {}) // Contestants and load generators leave as they please.
+  socket.on('error', () => {}) // Contestants and load generators may close connections at any time.
   socket.on('data', (chunk: Buffer) => {
     bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk])
     const answers: Buffer[] = []

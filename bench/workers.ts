@@ -1,4 +1,4 @@
-/** `npm run bench:workers`: what several worker processes bring, and what they cost. README.md says how to read it. */
+/** `npm run bench:workers`: measures throughput, CPU and memory with 0, 1 and 2 workers; see README.md. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -53,8 +53,8 @@ async function measure(workers: number, upstream: number): Promise<void> {
   for (const socket of sockets) socket.destroy()
   await child.stop()
   console.log(`workers ${workers}
-  kept connections        ${kept.perSecond.toFixed(0).padStart(7)} requests/s   ${kept.cpu.toFixed(1)} µs CPU a request
-  a connection a request  ${each.perSecond.toFixed(0).padStart(7)} requests/s   ${each.cpu.toFixed(1)} µs CPU a request
+  kept-alive connections  ${kept.perSecond.toFixed(0).padStart(7)} requests/s   ${kept.cpu.toFixed(1)} µs CPU per request
+  connection per request  ${each.perSecond.toFixed(0).padStart(7)} requests/s   ${each.cpu.toFixed(1)} µs CPU per request
   memory, MB (resident; and with ${IDLE} idle connections)`)
   for (const [i, { role }] of processes.entries()) {
     console.log(`    ${role.padEnd(12)} ${megabytes(before[i])} → ${megabytes(after[i])}`)
@@ -82,7 +82,7 @@ function memory(processes: readonly Process[]): number[] {
   })
 }
 
-/** Opens connections, in portions that no backlog is too short for. */
+/** Opens connections in portions small enough for any backlog. */
 async function open(port: number, count: number): Promise<Socket[]> {
   const sockets: Socket[] = []
   while (sockets.length < count) {

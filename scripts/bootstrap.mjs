@@ -1,5 +1,5 @@
-// node scripts/bootstrap.mjs [--] FILE [ARGUMENT…]: runs a file on the pinned Node, from a fresh clone too.
-// Plain JavaScript that Node 20 understands and that imports no package: it runs before node_modules is there.
+// node scripts/bootstrap.mjs [--] FILE [ARGUMENT…]: runs a file on the pinned Node, even from a fresh clone.
+// Plain JavaScript for Node 20 that imports no package, because it runs before node_modules exists.
 import { runNode } from './lib/child.mjs'
 import { main } from './lib/failure.mjs'
 import { ensureInstalled } from './lib/install.mjs'

@@ -1,4 +1,5 @@
-// npm start: Cutover, the example apps beside it; npm start -- --config FILE: Cutover on a configuration of your own, alone.
+// npm start: runs Cutover and the example apps. npm start -- --config FILE: runs only Cutover, with your own
+// configuration.
 import { join } from 'node:path'
 import { relaySignals, runNode, startNode } from './lib/child.mjs'
 import { main } from './lib/failure.mjs'
@@ -12,7 +13,7 @@ await main(async (args) => {
   return args.length > 0 ? (await runNode([cutover, 'run', ...args])).code : runExample()
 })
 
-/** The apps are there before Cutover first asks them for their health, and until its last request is answered. */
+/** Runs the apps and Cutover. The apps start before Cutover's first health check and stop after its last request. */
 async function runExample() {
   const apps = startNode([join(root, 'src/demo/main.ts')], 'pipe')
   let proxy
@@ -20,7 +21,7 @@ async function runExample() {
   relaySignals((signal) => {
     const stops = signal === 'SIGINT' || signal === 'SIGTERM'
     stopping ||= stops
-    // Requests to reload and the like are not for the apps; before Cutover has started there is nothing to reload.
+    // Only SIGINT and SIGTERM are for the apps. Signals like SIGHUP have no effect before Cutover has started.
     if (proxy !== undefined && proxy.child.exitCode === null && proxy.child.signalCode === null) proxy.signal(signal)
     else if (stops) apps.signal(signal)
   })
@@ -52,15 +53,15 @@ Try:
   return first
 }
 
-/** Calls back with the proxy's and the admin's URL once Cutover has printed them. */
+/** Calls `callback` with the URLs of the proxy and the admin API once Cutover has printed them. */
 function whenReady(stdout, callback) {
   let text = ''
-  const look = (chunk) => {
+  const onData = (chunk) => {
     text += chunk
     const line = /^cutover ready: proxy (\S+), admin (\S+)$/m.exec(text)
     if (!line) return
-    stdout.off('data', look)
+    stdout.off('data', onData)
     callback(line[1], line[2])
   }
-  stdout.on('data', look)
+  stdout.on('data', onData)
 }

@@ -1,4 +1,5 @@
-// npm test: everything from a fresh clone: installs what is missing, type-checks, lints, runs every test. Arguments go to vitest.
+// npm test: installs what is missing, type-checks, lints and runs every test, even from a fresh clone. Arguments go to
+// vitest.
 import { run, runNode } from './lib/child.mjs'
 import { Failure, main } from './lib/failure.mjs'
 import { ensureInstalled } from './lib/install.mjs'
@@ -21,7 +22,7 @@ await main(async (args) => {
   return 0
 })
 
-/** The store's tests run against a real Redis, not a likeness of one. */
+/** Installs redis-server if it is missing and apt-get can do so; the tests of the store need a real Redis. */
 async function ensureRedis() {
   if (findOnPath('redis-server')) return
   const apt = aptGet()
@@ -31,16 +32,16 @@ async function ensureRedis() {
     await apt('install', '-qq', '-y', '--no-install-recommends', 'redis-server')
     if (findOnPath('redis-server')) return
   }
-  throw new Failure(`the tests need a real redis-server (7 or newer) on the PATH. Install it, and start again:
+  throw new Failure(`the tests need a real redis-server (7 or newer) on the PATH. Install it and try again:
 
   Debian, Ubuntu   sudo apt-get install --no-install-recommends redis-server
   Fedora           sudo dnf install redis
   macOS            brew install redis`)
 }
 
-/** How to call apt-get here without a question asked, or undefined. */
+/** Returns a function that calls apt-get without any prompt; undefined = not possible for this user. */
 function aptGet() {
-  // RUNLEVEL=1: no service is started, only the program is wanted.
+  // RUNLEVEL=1 keeps the package from starting a service: only the program is needed.
   const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1', 'apt-get']
   if (!findOnPath('apt-get')) return undefined
   if (process.getuid() !== 0) {

@@ -1,6 +1,6 @@
 /**
- * The floor: node:http in front, undici's dispatch behind, streams both ways with backpressure, and no feature at all.
- * What Cutover costs above this is what its features cost.
+ * The minimal proxy: node:http in front, undici's dispatch behind, streaming both ways with backpressure, without any
+ * feature. The difference to Cutover is the cost of Cutover's features.
  * Usage: node bare.ts PORT UPSTREAM_PORT
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -9,7 +9,7 @@ import { type Dispatcher, Pool } from 'undici'
 const [port, upstreamPort] = process.argv.slice(2)
 const pool = new Pool(`http://127.0.0.1:${upstreamPort}`)
 
-/** What undici refuses or sets itself, and what ends at a proxy anyway. */
+/** Fields that undici refuses or sets itself, and fields that a proxy must not forward. */
 const hopByHop = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect'])
 
 class Exchange implements Dispatcher.DispatchHandler {

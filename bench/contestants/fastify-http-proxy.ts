@@ -1,4 +1,4 @@
-/** @fastify/http-proxy as its documentation sets it up. Usage: node fastify-http-proxy.ts PORT UPSTREAM_PORT */
+/** @fastify/http-proxy as in its documentation. Usage: node fastify-http-proxy.ts PORT UPSTREAM_PORT */
 import httpProxy from '@fastify/http-proxy'
 import fastify from 'fastify'
 

@@ -1,4 +1,4 @@
-/** http-proxy-3 with an agent that keeps its connections. Usage: node http-proxy-3.ts PORT UPSTREAM_PORT */
+/** http-proxy-3 with an agent that keeps connections alive. Usage: node http-proxy-3.ts PORT UPSTREAM_PORT */
 import { Agent, createServer } from 'node:http'
 import { createProxyServer } from 'http-proxy-3'
 

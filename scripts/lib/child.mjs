@@ -6,13 +6,13 @@ import { binFolder, compiledFolder, pinnedNode } from './paths.mjs'
 
 const leash = new URL('./leash.mjs', import.meta.url).href
 const samePressMs = 300
-/** These end a process that has no listener for them. */
+/** Signals with a meaning for Cutover, which would end a process that has no listener for them. */
 const requests = ['SIGHUP', 'SIGUSR1', 'SIGUSR2']
 
 /**
- * Starts a command in a process group of its own, so that every signal reaches it through this process, and once: on Ctrl-C
- * the terminal signals the whole foreground group and npm signals us again, and to Cutover a second signal means "at once".
- * `ended` becomes its exit code, 128 + n where a signal n ended it.
+ * Starts a command in a process group of its own, so that every signal reaches it through this process, and only once.
+ * On Ctrl-C the terminal signals the whole foreground group and npm signals this process again; to Cutover, a second
+ * signal means "stop at once". `ended` resolves with the exit code, or with 128 + n if signal n ended the command.
  */
 export function start(command, args, options) {
   const child = spawn(command, args, { ...options, detached: true })
@@ -24,13 +24,13 @@ export function start(command, args, options) {
 }
 
 /**
- * The same on the pinned Node, which comes first on the child's PATH too. The child ends when this process does. `signal`
- * passes a signal on; those that would end a child that does not listen for them wait until it does.
+ * Starts the pinned Node, which is also the first on the child's PATH. The child ends when this process does. `signal`
+ * passes a signal on; a signal that would end a child without a listener for it waits until the child has one.
  */
 export function startNode(args, stdout = 'inherit') {
   const { child, ended } = start(pinnedNode, ['--import', leash, ...args], {
     stdio: ['inherit', stdout, 'inherit', 'pipe'],
-    // Compiled code is kept: the next start takes half the time.
+    // With compiled code in the cache, the next start takes half the time.
     env: {
       NODE_COMPILE_CACHE: compiledFolder,
       ...process.env,
@@ -58,12 +58,12 @@ export function startNode(args, stdout = 'inherit') {
   return { child, ended, signal }
 }
 
-/** Runs a command to its end, with our signals passed on. */
+/** Runs a command to its end, and passes the signals of this process on to it. */
 export async function run(command, args, options) {
   return finish(start(command, args, options))
 }
 
-/** Runs the pinned Node to its end, with our signals passed on. */
+/** Runs the pinned Node to its end, and passes the signals of this process on to it. */
 export async function runNode(args) {
   return finish(startNode(args))
 }
@@ -81,12 +81,12 @@ async function finish({ child, ended, signal = (name) => child.kill(name) }) {
   }
 }
 
-/** Calls `send` for every signal to this process, one press counted once. Returns how to stop that. */
+/** Calls `send` for every signal to this process, once per key press. Returns a function that stops the relaying. */
 export function relaySignals(send) {
   const hadTerminal = process.stdin.isTTY
   let pressedAt = Number.NEGATIVE_INFINITY
   const listener = (received) => {
-    // SIGHUP is a request to reload, unless it says that the terminal is gone: then nobody could stop us any more.
+    // SIGHUP is a request to reload, unless the terminal was closed: then stop, since Ctrl-C is no longer possible.
     const signal = received === 'SIGHUP' && hadTerminal && terminalIsGone() ? 'SIGTERM' : received
     if (signal === 'SIGINT' || signal === 'SIGTERM') {
       if (performance.now() - pressedAt < samePressMs) return

@@ -1,4 +1,4 @@
-/** Something that the person at the terminal can act on: printed without a stack. */
+/** An error that the user can act on, printed without a stack. */
 export class Failure extends Error {
   constructor(message, exitCode = 1) {
     super(message)
@@ -6,7 +6,9 @@ export class Failure extends Error {
   }
 }
 
-/** Runs a script to its exit code; a `Failure` is printed, anything else is a bug and throws. */
+/**
+ * Runs a script and sets the exit code that it returns. A `Failure` is printed; any other error is a bug and is thrown.
+ */
 export async function main(script) {
   try {
     process.exitCode = await script(process.argv.slice(2))

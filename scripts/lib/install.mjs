@@ -9,7 +9,7 @@ import { findOnPath, pinnedNode, root } from './paths.mjs'
 
 const stamp = join(root, 'node_modules/.cutover-installed')
 
-/** Makes `node_modules` what package-lock.json says, once however many ask at a time. Throws a `Failure` where it cannot. */
+/** Installs the packages of package-lock.json, only once even if several processes call it. Throws a `Failure`. */
 export async function ensureInstalled() {
   if (isInstalled()) return
   await withLock(join(root, '.cutover-install.lock'), async () => {
@@ -24,7 +24,9 @@ function isInstalled() {
   return existsSync(pinnedNode) && readText(stamp) === lockHash()
 }
 
-/** Whether npm's own record of node_modules has every package of the lock file; optional ones may lack (other platforms). */
+/**
+ * Whether npm's own record of node_modules has every package of the lock file, except optional ones (other platforms).
+ */
 function isInstalledByHand() {
   const installed = readText(join(root, 'node_modules/.package-lock.json'))
   if (installed === undefined || !existsSync(pinnedNode)) return false
@@ -35,8 +37,8 @@ function isInstalledByHand() {
 }
 
 async function npmCi() {
-  console.error('cutover: installing what package-lock.json says (npm ci), once; this takes a moment')
-  // npm takes node_modules away before it fills it again: it must not itself run on the Node in there.
+  console.error('cutover: installing the packages of package-lock.json (npm ci), once; this takes a moment')
+  // npm removes node_modules before it installs, so it must not run on the Node in there.
   const bare = (process.env.PATH ?? '')
     .split(delimiter)
     .filter((folder) => !/node_modules[\\/]\.bin[\\/]?$/.test(folder))
@@ -49,21 +51,24 @@ async function npmCi() {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, PATH },
   })
-  if (interrupted) throw new Failure('the installation was interrupted; the next start begins it again.', code)
+  if (interrupted) throw new Failure('the installation was interrupted; the next start installs again.', code)
   if (code !== 0) throw new Failure(`npm ci failed (exit code ${code}, see above). Nothing was started.`)
 }
 
-/** An install script fetches the pinned Node: where npm was told to run none, or the platform has no build, it is not there. */
+/**
+ * Throws a `Failure` unless the pinned Node runs. An install script downloads it, so it is missing if npm ran no
+ * scripts or the platform has no build.
+ */
 function requirePinnedNode() {
   const wanted = `v${lockedPackages()['node_modules/node']?.version}`
   const { stdout, stderr, error } = spawnSync(pinnedNode, ['--version'], { encoding: 'utf8' })
   if (stdout?.trim() === wanted) return
-  throw new Failure(`the pinned Node ${wanted} does not run: ${(error?.message ?? stderr.trim()) || `it says ${stdout.trim()}`}
+  throw new Failure(`the pinned Node ${wanted} does not run: ${(error?.message ?? stderr.trim()) || `it printed ${stdout.trim()}`}
 It comes with the npm package "node", whose install script fetches the build for this platform. Try:
 
   cd ${root} && npm rebuild node --ignore-scripts=false
 
-and start again. If that fails too, the platform has no such build (Alpine's musl has none): use a glibc Linux or macOS.`)
+and try again. If that fails too, there is no build for this platform (such as Alpine with musl): use a glibc Linux or macOS.`)
 }
 
 function lockedPackages() {

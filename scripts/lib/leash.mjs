@@ -1,10 +1,10 @@
-// Loaded into what the scripts start (`node --import`): when the script is gone without a word (kill -9), so that nobody
-// is left to stop this process, it is asked to stop here. The pipe's other end is the script's, and closes with it.
-// The other way, the script is told which signals this process listens for, so that none comes before its listener.
+// Loaded into processes that the scripts start (`node --import`). If the script dies without stopping this process
+// (kill -9), its end of the pipe closes, and this process stops itself. In the other direction, the pipe tells the
+// script which signals this process listens for, so that the script sends none before there is a listener.
 import { Socket } from 'node:net'
 
 const fd = Number(process.env.CUTOVER_LEASH)
-delete process.env.CUTOVER_LEASH // Processes that this one forks hang on it, not on the script.
+delete process.env.CUTOVER_LEASH // Processes that this one forks depend on this one, not on the script.
 
 if (fd) {
   const leash = new Socket({ fd })

@@ -4,7 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const beatMs = 1_000
 const staleMs = 10_000
 
-/** Runs `work` while holding the folder `lock`. Its holder touches it; one not touched for ten seconds has died and is taken over. */
+/**
+ * Runs `work` while holding the folder `lock` as a lock. The holder touches the folder every second; a lock that was
+ * not touched for ten seconds is taken over, because its holder has died.
+ */
 export async function withLock(lock, work) {
   for (let said = false; !acquire(lock); said = true) {
     if (!said) console.error('cutover: waiting for another installation to finish')

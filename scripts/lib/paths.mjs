@@ -2,15 +2,15 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The project's folder. */
+/** Root folder of the project. */
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 export const binFolder = join(root, 'node_modules/.bin')
-/** For Node's compile cache. */
+/** Folder for Node's compile cache. */
 export const compiledFolder = join(root, 'node_modules/.cache/compiled')
-/** The Node that package-lock.json pins. */
+/** Executable of the Node version that package-lock.json pins. */
 export const pinnedNode = join(binFolder, 'node')
 
-/** The first file of that name on a search path, or undefined. */
+/** Finds the first file of that name on a search path; undefined = none. */
 export function findOnPath(name, path = process.env.PATH ?? '') {
   return path
     .split(delimiter)
