@@ -2,7 +2,7 @@ import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import type { ListenAddress, TcpAddress } from './config.ts'
 
-/** What `listen` can name; an inherited socket (`fd:3`) has no address. */
+/** The address that `listen` names; an inherited socket (`fd:3`) has none. */
 export type ListenTarget = ListenAddress | { readonly kind: 'fd'; readonly fd: number }
 
 const LOOPBACK = new BlockList()
@@ -30,7 +30,7 @@ export function parseMode(text: string): number | undefined {
   return /^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : undefined
 }
 
-/** Like parseListen, for what has host and port. */
+/** Like parseListen, but only for a host and port. */
 export function parseTcpListen(text: string): TcpAddress | undefined {
   const target = parseListen(text)
   return target?.kind === 'tcp' ? target : undefined
@@ -60,16 +60,16 @@ export function parseCidr(text: string): string | undefined {
 }
 
 /**
- * A host name or address as it stands in a Host header, lower case, international names in ASCII, without a port; IPv6
- * in brackets. Undefined for anything else.
+ * A host name or address as a Host header has it: lower case, international names in ASCII, IPv6 in brackets, without a
+ * port. Undefined for anything else.
  */
 export function parseHost(text: string): string | undefined {
   const [, inner] = /^\[([^\]]+)\]$/.exec(text) ?? []
   if (inner !== undefined) return isIPv6(inner) ? text.toLowerCase() : undefined
-  // What follows goes through the URL parser, which would cut `a/b` short and decode `%41`.
+  // domainToASCII uses the URL parser, which would cut `a/b` short and decode `%41`.
   if (/[\s/?#@:%\\]/.test(text)) return undefined
   const name = domainToASCII(text)
-  // `0x7f.1` comes back as 127.0.0.1: a name that no Host header would spell so.
+  // `0x7f.1` becomes 127.0.0.1, which would match Host headers that do not have this name.
   if (isIPv4(name) && name !== text) return undefined
   const label = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?'
   return name.length <= 253 && new RegExp(`^${label}(\\.${label})*$`).test(name) ? name : undefined
@@ -82,19 +82,19 @@ export function parseHostPattern(text: string): string | undefined {
   return name === undefined ? undefined : `*.${name}`
 }
 
-/** Why `*` is refused among hosts; undefined for other text. */
+/** Explains why `*` is refused as a host; undefined for other text. */
 export function explainHostPattern(text: string): string | undefined {
   return text === '*' ? 'is "*", which is not needed: without hosts, a service answers to any host' : undefined
 }
 
-/** Scheme, host and port of `http://10.0.0.1:9000`, normalised; undefined when there is more to it, or less. */
+/** Scheme, host and port of `http://10.0.0.1:9000`, normalised; undefined if a part is missing or there are others. */
 export function parseServerUrl(text: string): string | undefined {
   if (!/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) || !URL.canParse(text)) return undefined
   const url = new URL(text)
   return url.port === '0' || parseHost(url.hostname) === undefined ? undefined : url.origin
 }
 
-/** Which part of a server's URL is too much; undefined where that is not the trouble. */
+/** Explains which part of a server's URL is not allowed; undefined if the problem is another one. */
 export function explainServerUrl(text: string): string | undefined {
   const [, origin = '', login = '', host = '', rest = ''] =
     /^(https?:\/\/)([^/?#@]*@)?([^/?#]*)(.*)$/is.exec(text) ?? []
@@ -107,13 +107,13 @@ export function explainServerUrl(text: string): string | undefined {
   return undefined
 }
 
-/** A host name that a certificate may bear, or nothing; undefined for anything else, addresses included. */
+/** A host name that a certificate may have, or the empty string; undefined for anything else, addresses included. */
 export function parseServerName(text: string): string | undefined {
   const name = text === '' ? '' : parseHost(text)
   return name === undefined || name.startsWith('[') || isIP(name) !== 0 ? undefined : name
 }
 
-/** A path prefix without a trailing slash (`/` itself stays); undefined when it could match no request's path. */
+/** A path prefix without a trailing slash (`/` itself stays); undefined if it could match no request. */
 export function parsePathPrefix(text: string): string | undefined {
   if (!/^\/[\x21-\x7e]*$/.test(text) || /[?#*]/.test(text)) return undefined
   // A regular expression that ends in $ would take quadratic time for many slashes in the middle.
@@ -122,7 +122,7 @@ export function parsePathPrefix(text: string): string | undefined {
   return text.slice(0, end)
 }
 
-/** Why a path with a star is refused; undefined for other text. */
+/** Explains why a path with a star is refused; undefined for other text. */
 export function explainPathPrefix(text: string): string | undefined {
   if (!text.includes('*')) return undefined
   return 'has a "*"; paths are prefixes and need none: /api covers /api and everything below it'

@@ -2,12 +2,15 @@ import { parseHost } from './addresses.ts'
 import { childPath, type Problems, quote } from './problems.ts'
 import { isKeyed } from './read.ts'
 
-/** Hosts × paths of one service, at most. Each is an entry in the table of every worker. */
+/** Max hosts × paths of one service. Each is an entry in the table of every worker. */
 export const MAX_ROUTES_OF_SERVICE = 10_000
-/** Hosts × paths of all services together, at most. */
+/** Max hosts × paths of all services together. */
 export const MAX_ROUTES = 100_000
 
-/** Fields that Cutover sets itself, or that concern the connection of the probe and not the request. RFC 9110 §7.6.1, §6.4, §10.1.1. */
+/**
+ * Fields that Cutover sets itself, or that concern the connection of the probe and not the request. RFC 9110 §7.6.1, §6.4,
+ * §10.1.1.
+ */
 const NOT_FOR_PROBES: ReadonlySet<string> = new Set([
   ...[
     'connection',
@@ -22,21 +25,21 @@ const NOT_FOR_PROBES: ReadonlySet<string> = new Set([
   ...['content-length', 'expect', 'proxy-authenticate', 'proxy-authorization'],
 ])
 
-/** What is bounded of a service, as read from a definition or resolved. */
+/** The parts of a service that have limits, as read from a definition or resolved. */
 interface Bounded {
   readonly hosts: readonly string[]
   readonly paths: readonly string[]
   readonly health: { readonly host: string; readonly headers: Readonly<Record<string, string>> } | null
 }
 
-/** How many entries a service has in the table. */
+/** The number of entries that a service has in the routing table. */
 export function routeCount({ hosts, paths }: Pick<Bounded, 'hosts' | 'paths'>): number {
   return Math.max(1, hosts.length) * paths.length
 }
 
 /**
- * What people may not write although it could be read: a stored definition that has it stays in force. `service` may
- * have gaps where `problems` already tells of something.
+ * Checks limits that apply to new definitions only: a stored definition that exceeds them stays in force. `service` may
+ * have gaps where `problems` already has an entry.
  */
 export function checkBounds(service: Bounded, path: string, problems: Problems): void {
   if (Array.isArray(service.hosts) && Array.isArray(service.paths)) {
@@ -59,19 +62,19 @@ export function checkBounds(service: Bounded, path: string, problems: Problems):
   }
 }
 
-/** What is wrong with the routes of all services together; null = nothing. */
+/** Problem with the number of routes of all services together; null = none. */
 export function tooManyRoutes(services: Iterable<Pick<Bounded, 'hosts' | 'paths'>>): string | null {
   let count = 0
   for (const service of services) count += routeCount(service)
   if (count <= MAX_ROUTES) return null
-  return `hosts × paths of all services are ${count} routes, more than the ${MAX_ROUTES} there may be; use wildcards or shorter paths`
+  return `hosts × paths of all services are ${count} routes, more than the maximum of ${MAX_ROUTES}; use wildcards or shorter paths`
 }
 
 function checkProbeFields(names: readonly string[], path: string, problems: Problems): void {
   const seen = new Map<string, string>()
   for (const name of names) {
     const at = childPath(path, name)
-    // Careless servers read `Content_Length` as the field that it looks like.
+    // Some servers read `Content_Length` as `Content-Length`.
     const lower = name.toLowerCase().replaceAll('_', '-')
     const other = seen.get(lower)
     if (lower === 'host') problems.add(at, 'is set by health.host')

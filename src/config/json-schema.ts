@@ -7,26 +7,26 @@ const COMPOSITES = ['anyOf', 'items', 'properties', 'patternProperties']
 const INTERPOLATED = { $ref: '#/$defs/interpolated' }
 
 /**
- * The configuration file as JSON Schema, for editors: the source of the checks, and beside it what `loadConfig` deals
- * with before it checks, values from the environment and `x-` keys that hold anchors.
+ * JSON Schema of the configuration file, for editors: the schema of the checks, extended by what `loadConfig` handles before
+ * it checks, which is values from the environment and `x-` keys that hold anchors.
  */
 export const jsonSchema: JsonObject = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   $id: 'urn:cutover:configuration',
   title: 'Cutover configuration',
   ...interpolatable(JSON.parse(JSON.stringify(FileSchema))),
-  patternProperties: { '^x-': { description: 'A place for anchors.' } },
+  patternProperties: { '^x-': { description: 'Holds anchors; otherwise ignored.' } },
   $defs: { interpolated: { description: 'From the environment.', type: 'string', pattern: '\\$\\{' } },
 }
 
-/** The schema with every value that is no list and no mapping allowed to come from the environment. */
+/** The schema, in which every scalar may also come from the environment. */
 function interpolatable(schema: JsonObject): JsonObject {
   const entries = Object.entries(schema)
   if (COMPOSITES.some((keyword) => keyword in schema)) {
     return Object.fromEntries(entries.map(([keyword, rule]) => [keyword, within(keyword, rule)]))
   }
   const rules = entries.filter(([keyword]) => !ANNOTATIONS.includes(keyword))
-  // Any text at all is from the environment too.
+  // A schema that takes any text also takes a reference to the environment.
   if (schema.type === 'string' && rules.length === 1) return schema
   const annotations = entries.filter(([keyword]) => ANNOTATIONS.includes(keyword))
   return { ...Object.fromEntries(annotations), anyOf: [Object.fromEntries(rules), INTERPOLATED] }

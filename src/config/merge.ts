@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { JsonObject, JsonValue } from '../model/state.ts'
 
 /**
- * `target` as changed by a JSON merge patch, RFC 7396: members of `patch` replace, null removes, objects go deeper.
- * Both stay as they are; a member named `__proto__` is a member like any other. A patch upon `{}` gives the patch
+ * Applies a JSON merge patch, RFC 7396: members of `patch` replace, null removes, objects are merged recursively.
+ * Neither argument is modified; a member named `__proto__` is treated like any other. Applied to `{}`, the result is the patch
  * without its nulls.
  */
 export function mergePatch(target: JsonValue | undefined, patch: JsonObject): JsonObject
@@ -20,7 +20,7 @@ export function mergePatch(target: JsonValue | undefined, patch: JsonValue): Jso
 
 /**
  * The smallest merge patch that turns `from` into `to`: `mergePatch(from, diffPatch(from, to))` equals `to`. Members
- * of `to` must not be null outside of lists, since a merge patch cannot write that.
+ * of `to` must not be null outside of lists, since a merge patch cannot express that.
  */
 export function diffPatch(from: JsonObject, to: JsonObject): JsonObject {
   const removed = Object.keys(from).flatMap((name): [string, JsonValue][] =>
@@ -34,7 +34,7 @@ export function diffPatch(from: JsonObject, to: JsonObject): JsonObject {
   return Object.fromEntries([...removed, ...changed])
 }
 
-/** JSON with the members of objects in order, so that equal values have equal texts. */
+/** JSON with sorted object members, so that equal values have equal texts. */
 export function canonicalJson(value: JsonValue): string {
   return JSON.stringify(value, (_name, member: JsonValue) =>
     isJsonObject(member) ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member,

@@ -4,13 +4,13 @@ import { childPath, Problems } from './problems.ts'
 import { isKeyed, read } from './read.ts'
 import type { FileSettings } from './schema/file.ts'
 
-/** A key whose feature is not built, and the values that work all the same: as `read` gives them; else the default. */
+/** A key whose feature is not built, and the values that work nevertheless (as `read` returns them); absent = its default. */
 type NotYet = readonly [key: string, works?: readonly (string | number)[]]
 
-/** Keys of the file that are understood and not built yet. Whoever builds one deletes its line. */
+/** Keys of the file that are in the schema but not built yet. Delete the line when you build one. */
 export const NOT_YET_IN_FILE: readonly NotYet[] = [['proxy.accessLog.format']]
 
-/** Likewise, keys of a service. */
+/** The same, for keys of a service. */
 export const NOT_YET_IN_SERVICE: readonly NotYet[] = [
   ['splitBy'],
   ['balance', ['leastRequest', 'roundRobin']],
@@ -21,7 +21,7 @@ export const NOT_YET_IN_SERVICE: readonly NotYet[] = [
   ['headers'],
 ]
 
-/** Refuses by name whatever in `settings`, as read by `schema`, asks for a feature that is not built. */
+/** Adds a problem for each key in `settings`, as read by `schema`, that asks for a feature that is not built. */
 export function refuseNotYet(
   table: readonly NotYet[],
   schema: TSchema,
@@ -33,7 +33,7 @@ export function refuseNotYet(
     const keys = key.split('.')
     const value = keys.reduce<unknown>((inner, name) => (isKeyed(inner) ? inner[name] : undefined), settings)
     const at = keys.reduce(childPath, path)
-    // Absent where something around it is switched off or broken.
+    // A key is absent if its section is switched off or has a problem.
     if (value === undefined || problems.has(at)) continue
     const leaf = keys.reduce(property, schema)
     const fallback: unknown = (leaf as TSchemaOptions).default
@@ -43,7 +43,7 @@ export function refuseNotYet(
   }
 }
 
-/** Of listeners, TLS is not built yet. */
+/** Refuses TLS of listeners, which is not built yet. */
 export function refuseListenNotYet(listen: FileSettings['proxy']['listen'], path: string, problems: Problems): void {
   for (const [index, { tls }] of [listen].flat().entries()) {
     const at = Array.isArray(listen) ? childPath(path, index) : path

@@ -2,14 +2,14 @@ import type { ServiceSpec } from '../model/spec.ts'
 import type { Problem } from './config.ts'
 import { childPath } from './problems.ts'
 
-/** `service` is the one that has the problem. */
+/** A problem with the routes of `service`. */
 export interface Overlap extends Problem {
   readonly service: string
 }
 
 /**
- * Services that answer to the same host and path, so that which one a request meant could not be told: a problem at
- * each of them, once for every pair.
+ * Finds services that answer to the same host and path, so that a request would match both. Returns a problem at
+ * each of the two, once for every pair.
  */
 export function findOverlaps(
   services: Readonly<Record<string, Pick<ServiceSpec, 'hosts' | 'paths'>>>,
@@ -17,7 +17,7 @@ export function findOverlaps(
 ): readonly Overlap[] {
   const owners = new Map<string, string>()
   const problems = new Map<string, Overlap>()
-  const tell = (name: string, other: string, route: string) => {
+  const report = (name: string, other: string, route: string) => {
     const message = `answers to ${route}, as ${childPath(path, other)} does; give each its own hosts or paths`
     const pair = JSON.stringify([name, other])
     if (!problems.has(pair)) problems.set(pair, { service: name, path: childPath(path, name), message })
@@ -29,8 +29,8 @@ export function findOverlaps(
         const owner = owners.get(route)
         if (owner === undefined) owners.set(route, name)
         else if (owner !== name) {
-          tell(owner, name, route)
-          tell(name, owner, route)
+          report(owner, name, route)
+          report(name, owner, route)
         }
       }
     }

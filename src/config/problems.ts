@@ -7,19 +7,19 @@ const MAX_MESSAGE_CHARS = 1_000
 const MAX_QUOTE_CHARS = 80
 const MAX_SCAN_CHARS = 1_000
 
-/** `services` and `shop` → `services.shop`; an index or a name that would blur the dots goes into brackets. */
+/** Joins `services` and `shop` to `services.shop`; an index, or a name with a dot, goes into brackets. */
 export function childPath(path: string, key: string | number): string {
   if (typeof key === 'number') return `${path}[${key}]`
   if (!/^[\w$-]+$/.test(key)) return `${path}[${JSON.stringify(key)}]`
   return path === '' ? key : `${path}.${key}`
 }
 
-/** One line for people. */
+/** One line for a log or terminal. */
 export function formatProblem({ path, message }: Problem): string {
   return path === '' ? message : `${path}: ${message}`
 }
 
-/** The known name that was probably meant, if any is near: at most a third of the letters differ, case aside. */
+/** The known name that was probably meant, if one is near: at most a third of its letters differ, ignoring case. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   if (known.length === 0 || name.length > 100) return undefined
   const lower = name.toLowerCase()
@@ -31,28 +31,28 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return near ? known.find((each) => each.toLowerCase() === candidate) : undefined
 }
 
-/** `; did you mean "balance"?` or nothing. */
+/** Returns `; did you mean "balance"?`, or an empty string. */
 export function suggestion(name: string, known: readonly string[]): string {
   const meant = nearest(name, known)
   return meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`
 }
 
-/** At most `maxChars` characters of a text that comes from outside. */
+/** Cuts a text from outside to at most `maxChars` characters. */
 export function clipped(text: string, maxChars: number): string {
   return text.length > maxChars ? `${text.slice(0, maxChars - 1)}…` : text
 }
 
-/** A value as a message may quote it: short, on one line, and without the user and password of a URL. */
+/** Formats a value for a message: short, on one line, and without the user and password of a URL. */
 export function quote(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'keys and values'
   if (typeof value !== 'string') return clipped(String(value), MAX_QUOTE_CHARS)
-  // Cut before it is worked on: it may be as long as a whole body.
+  // Cut first: the value may be as long as a whole body.
   const start = value.slice(0, MAX_SCAN_CHARS).replace(/\/\/[^/\s]*@/g, '//(hidden)@')
   return clipped(JSON.stringify(start), MAX_QUOTE_CHARS)
 }
 
-/** The first problems, each of a bounded length, and how many there are beyond them. */
+/** The first problems, each of limited length, and the number of those left out. */
 export function firstProblems(problems: readonly Problem[]): {
   readonly shown: readonly Problem[]
   readonly more: number
@@ -64,13 +64,13 @@ export function firstProblems(problems: readonly Problem[]): {
   return { shown, more: problems.length - shown.length }
 }
 
-/** One line for each of the first problems, and one that counts the others. */
+/** One line for each of the first problems, and one with the number of the others. */
 export function problemLines(problems: readonly Problem[]): string[] {
   const { shown, more } = firstProblems(problems)
   return [...shown.map(formatProblem), ...(more === 0 ? [] : [`and ${more} more`])]
 }
 
-/** Collects what is wrong, so that everything can be told at once. */
+/** Collects problems, so that all can be reported at once. */
 export class Problems {
   readonly list: Problem[] = []
 
@@ -78,14 +78,14 @@ export class Problems {
     this.list.push({ path, message })
   }
 
-  /** More than are ever shown: looking for what was meant by further ones would be work for nobody. */
+  /** Whether there are as many as are ever shown, so that suggestions for further ones are not worth computing. */
   get areEnough(): boolean {
     return this.list.length >= MAX_SHOWN
   }
 
   /**
-   * Whether something at, below or around `path` is known to be wrong, so that nothing follows from its value. Where there
-   * are enough, nothing is looked at any more: the list is searched for every server of a definition.
+   * Whether there is a problem at, below or above `path`, so that its value cannot be relied on. Returns true without a
+   * search once there are enough problems, since the list would be searched for every server of a definition.
    */
   has(path: string): boolean {
     if (this.areEnough) return true

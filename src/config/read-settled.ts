@@ -1,28 +1,28 @@
 import { open } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 
-/** From one reading to the next: a file that is written in one go is not half-written twice in a row. */
+/** Pause between two readings, long enough that a file written in one go is not half-written in both. */
 const PAUSE_MS = 50
-/** A file that keeps changing for so long is not waited for any longer. */
+/** Max time to wait for a file that keeps changing. */
 const PATIENCE_MS = 2_000
 
-/** The file changes whenever it is read. */
+/** Thrown when the file changes at every reading. */
 export class BeingWritten extends Error {
   override name = 'BeingWritten'
 }
 
-/** The stamp of what can be read only once: a pipe. */
+/** The stamp of a file that can be read only once, such as a pipe. */
 const UNREPEATABLE = ''
 
 interface Reading {
   readonly text: string
-  /** Which file it was, how long, and when it was last written. */
+  /** Identifies the file, its size, and the time of its last write. */
   readonly stamp: string
 }
 
 /**
- * The text of a file that somebody may be writing at this moment, in place or by a rename: it is read until two readings
- * in a row agree. Throws BeingWritten when they never do, and what the disk says.
+ * Reads a file that another program may be writing at this moment, in place or by a rename: repeats until two readings
+ * in a row agree. Throws BeingWritten if they never do, and the errors of the file system.
  */
 export async function readSettled(file: string): Promise<string> {
   const until = performance.now() + PATIENCE_MS
@@ -32,7 +32,7 @@ export async function readSettled(file: string): Promise<string> {
     const now = await readOnce(file)
     if (now !== null && now.stamp === UNREPEATABLE) return now.text
     if (now !== null && before !== null && now.stamp === before.stamp && now.text === before.text) return now.text
-    // On a busy machine the first reading alone may take that long, and says nothing of the file.
+    // On a busy machine the first reading alone may take that long, which does not mean that the file is changing.
     if (performance.now() > until && readings > 0)
       throw new BeingWritten('it is being written; try again when that is done')
     readings++
@@ -41,7 +41,7 @@ export async function readSettled(file: string): Promise<string> {
   }
 }
 
-/** One reading; null when the file has changed meanwhile. */
+/** Reads once; null if the file changed meanwhile. */
 async function readOnce(file: string): Promise<Reading | null> {
   const handle = await open(file)
   const stamp = async (): Promise<string> => {

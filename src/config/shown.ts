@@ -1,9 +1,9 @@
 import type { Config, StoreSettings } from './config.ts'
 
-/** What is shown in the place of a secret. */
+/** The text shown in place of a secret. */
 export const HIDDEN = '(hidden)'
 
-/** A configuration without tokens and passwords. Services are left out: their secrets are known elsewhere. */
+/** The configuration without tokens and passwords. Services are left out: `admin/secrets.ts` hides their secrets. */
 export function shown({ services: _, hasServices: __, ...config }: Config): object {
   const tokens = config.admin.tokens.map(({ name, role }) => ({ name, role }))
   return {
@@ -21,7 +21,7 @@ function shownRedis(redis: StoreSettings['redis']): object | null {
   return { ...redis, ...Object.fromEntries(secret.map((key) => [key, HIDDEN])) }
 }
 
-/** `redis://user:secret@host` with the user at the most. The password may have characters that belong elsewhere. */
+/** Hides the password in `redis://user:secret@host`. The password may contain characters that a URL should have escaped. */
 function withoutPassword(url: string): string {
   const [, scheme = '', login, rest = ''] = /^(\w+:\/\/)(?:(.*)@)?([^@]*)$/s.exec(url) ?? []
   if (scheme === '') return HIDDEN

@@ -39,7 +39,7 @@ describe('hosts × paths', () => {
       Array.from({ length: 11 }, (_, i) => [`s${i}`, { ...SMALL, hosts: hosts(100, `s${i}-`), paths: paths(100) }]),
     )
     const words =
-      'hosts × paths of all services are 110000 routes, more than the 100000 there may be; use wildcards or shorter paths'
+      'hosts × paths of all services are 110000 routes, more than the maximum of 100000; use wildcards or shorter paths'
     expect(configProblemsOf({ services })).toEqual([`services: ${words}`])
     const { s10, ...rest } = services
     const ten = configOf({ services: rest })
