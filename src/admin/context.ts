@@ -8,7 +8,7 @@ import type { LocalOverrides } from '../control/local-overrides.ts'
 import type { Proxies } from '../control/proxies.ts'
 import type { Store } from '../store/store.ts'
 
-/** What the admin API speaks for. */
+/** The parts of an instance that the admin API reads and changes. */
 export interface AdminContext {
   readonly control: ControlHalf
   readonly store: Store
@@ -16,12 +16,12 @@ export interface AdminContext {
   readonly version: string
   readonly self: Self
   readonly fleet: Fleet
-  /** What instances show each other; null = callers' own tokens are handed on. */
+  /** The token of instances for each other; null = the caller's own token is passed on. */
   readonly fleetToken: string | null
   readonly proxies: Proxies
   readonly log: Logger
   readonly file: ConfigurationFile
   readonly overrides: LocalOverrides
-  /** The process is on its way out. */
+  /** Whether the process is shutting down. */
   isStopping(): boolean
 }

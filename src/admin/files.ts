@@ -4,13 +4,13 @@ import type { FileVersion } from '../model/fleet.ts'
 import { own } from '../model/names.ts'
 import type { AdminContext } from './context.ts'
 
-/** How the file of an instance stands to the one in force; `none`: no file was ever applied. */
+/** Compares the file of an instance with the one in force; `none`: no file was ever applied. */
 export function standingOf({ control }: AdminContext, file: FileVersion): ReturnType<typeof fileStanding> | 'none' {
   const { configuration } = control.state
   return configuration === null ? 'none' : fileStanding(file, configuration)
 }
 
-/** What is wrong with the configuration files of this instance and of the fleet, for people. */
+/** Problems with the configuration files of this instance and of the fleet, as text for `/health`; empty = none. */
 export function fileProblems(context: AdminContext): readonly string[] {
   const { control, file, fleet, self } = context
   const problems: string[] = []

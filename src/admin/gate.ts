@@ -7,7 +7,7 @@ import { peerOf } from './peer.ts'
 import { ApiProblem } from './problems.ts'
 import { WrongTokens } from './wrong-tokens.ts'
 
-/** Who gets to the admin API: by connection, by token, and by role. */
+/** Access control of the admin API: by connection, by token, and by role. */
 export class Gate {
   readonly connections: AdminConnections
   readonly wrongTokens = new WrongTokens()
@@ -19,8 +19,8 @@ export class Gate {
   }
 
   /**
-   * Lets a request in whose token is right and whose role suffices, and keeps its connection until it is answered.
-   * `isStreamed`: its body is passed on as it comes. Throws 401, 403, 429.
+   * Admits a request whose token is right and whose role suffices, and protects its connection until it is answered.
+   * `isStreamed`: its body is passed on as it arrives. Throws 401, 403, 429.
    */
   admit(request: FastifyRequest, reply: FastifyReply, needed: Role, isStreamed: boolean): void {
     const { settings, fleetToken } = this.context
@@ -31,7 +31,10 @@ export class Gate {
     this.connections.hold(request.raw, reply.raw, isStreamed)
   }
 
-  /** Every token is compared, also that of somebody who has guessed too often: nobody can lock out whoever has a right one. */
+  /**
+   * Counts a wrong token. Callers come here only after the token was compared, even from an address with too many wrong
+   * ones, so that guessing locks out no one who has a right token.
+   */
   private wrongToken(request: FastifyRequest, reply: FastifyReply): ApiProblem {
     const peer = peerOf(request.socket.remoteAddress)
     const { waitMs, isFirst } = this.wrongTokens.add(peer)

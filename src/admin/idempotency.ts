@@ -10,20 +10,20 @@ import { ApiProblem, invalidProblem } from './problems.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Where the request came with an Idempotency-Key: what it is kept under, and what was asked for. */
+    /** For a request with an Idempotency-Key: the key of its answer, and a hash of its content; null = without. */
     idempotency: { readonly key: string; readonly fingerprint: string } | null
   }
 }
 
 /**
- * A POST that is repeated with the same Idempotency-Key is answered as the first one was, for a day, by whichever instance
- * it reaches. Only a success is kept: a refusal has done nothing, and its cause may be gone by the next time. (A change whose
- * answer was lost, or that was still waited for, is not made twice all the same: the change itself carries the key.)
+ * Answers a POST that is repeated with the same Idempotency-Key within a day as the first one was, at any instance. Only a
+ * success is kept: a refusal has changed nothing, and its cause may be gone by the next time. (A change whose answer was
+ * lost, or was still waited for, is not made twice either, since the change itself carries the key.)
  */
 export function keepAnswers(api: FastifyInstance, { store, log }: AdminContext): void {
-  /** Those whose key had an answer before. */
+  /** Requests whose key already had an answer. */
   const answered = new WeakSet<FastifyRequest>()
-  /** Of what was done to this instance alone: the store is away. */
+  /** Answers to commands for this instance alone, which are kept here because the store is away. */
   const here = new Answers()
   const tell = sparing((level, message) => log[level](message))
   api.decorateRequest('idempotency', null)
@@ -76,7 +76,11 @@ async function replay(reply: FastifyReply, { status, type, etag, payload }: Json
 /** Throws 400. */
 function identify(request: FastifyRequest, given: string): { key: string; fingerprint: string } {
   if (request.method !== 'POST') {
-    throw new ApiProblem(400, 'Not for this method', 'Idempotency-Key is for POST; what else there is may be repeated.')
+    throw new ApiProblem(
+      400,
+      'Not for this method',
+      'Idempotency-Key is for POST; other methods can be repeated without it.',
+    )
   }
   if (!/^[\x21-\x7e]{1,255}$/.test(given)) {
     throw new ApiProblem(
@@ -86,7 +90,7 @@ function identify(request: FastifyRequest, given: string): { key: string; finger
     )
   }
   const [path = '', query = ''] = request.url.split('?')
-  // How long to wait is not part of what is asked for.
+  // The time to wait may differ between a request and its repetition.
   const parameters = new URLSearchParams(query)
   parameters.delete('wait')
   parameters.sort()

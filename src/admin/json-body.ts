@@ -1,9 +1,9 @@
 import { ApiProblem } from './problems.ts'
 
-/** As deep as a configuration file may be nested; what reads a body walks it recursively. */
+/** Max nesting, the same as for a configuration file: bodies are read recursively. */
 const MAX_DEPTH = 64
 
-/** Reads a JSON body. Throws 400 when it is none, or nested more than 64 levels deep. */
+/** Reads a JSON body. Throws 400 if it is not JSON, or nested more than 64 levels deep. */
 export function parseJsonBody(text: string): unknown {
   const value = parse(text)
   if (isDeeperThan(MAX_DEPTH, value)) {
@@ -20,7 +20,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Looks at one level after the other, since recursion is what a deep value would break. */
+/** Checks level by level, since a deep value would exhaust the stack of a recursion. */
 function isDeeperThan(maxDepth: number, value: unknown): boolean {
   let level = [value]
   for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) {

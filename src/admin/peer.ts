@@ -1,12 +1,12 @@
 import { isIPv6 } from 'node:net'
 
-/** What stands for the peers of a socket in the file system: they have no address. */
+/** Stands for all peers at a socket file, which have no address. */
 const UNIX = 'unix'
 const MAPPED = '::ffff:'
-/** Of an IPv6 address, what its owner cannot choose: the first 64 bits. */
+/** Groups of an IPv6 address that its owner cannot choose: the first 64 bits. */
 const OWNED_GROUPS = 4
 
-/** Who a peer's address belongs to, as far as an address says: IPv4 by itself, IPv6 by its /64, everybody else `unix`. */
+/** Groups peers by owner: an IPv4 address stands for itself, an IPv6 address for its /64, and no address for `unix`. */
 export function peerOf(address: string | undefined): string {
   if (address === undefined || address === '') return UNIX
   if (address.startsWith(MAPPED) && address.includes('.')) return address.slice(MAPPED.length)

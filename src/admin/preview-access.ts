@@ -16,14 +16,14 @@ declare module 'fastify' {
   }
 }
 
-/** Who gets to previews at their own origin (`admin.preview`), and how they get there from the admin API. */
+/** Access control of previews at their own origin (`admin.preview`), and the links that lead there from the admin API. */
 export class PreviewAccess {
   readonly sessions = new PreviewSessions()
-  /** Where previews listen; null = they have no origin of their own, or not yet. */
+  /** Where the origin of previews listens; null = there is none, or not yet. */
   address: AddressInfo | null = null
   private readonly context: AdminContext
   private readonly gate: Gate
-  /** The names that previews go by: that of their own address, and `admin.hosts`. */
+  /** The host names of previews: their own address, and `admin.hosts`. */
   private readonly names: AdminSettings
 
   constructor(context: AdminContext, gate: Gate) {
@@ -33,7 +33,7 @@ export class PreviewAccess {
     this.gate = gate
   }
 
-  /** A link to `path` (`/preview/shop/green/`) for a browser, good once; null where previews have no origin of their own. */
+  /** A link to `path` (`/preview/shop/green/`) for a browser, valid once; null if previews have no origin of their own. */
   link({ headers, actor }: FastifyRequest, path: string): { readonly url: string; readonly expiresAt: string } | null {
     if (this.address === null) return null
     const { ticket, expiresAt } = this.sessions.issue(actor)
@@ -41,7 +41,7 @@ export class PreviewAccess {
     return { url: `http://${this.host(headers.host ?? '')}${path}${query}`, expiresAt: expiresAt.toISOString() }
   }
 
-  /** Lets a request to the origin of previews in. `answered`: it was a link, and the browser is on its way to the page. */
+  /** Admits a request to the origin of previews. `answered`: it was a link, and the browser was redirected to the page. */
   admit(request: FastifyRequest, reply: FastifyReply): 'admitted' | 'answered' {
     const { settings, fleetToken } = this.context
     refuseForeign(request, this.names)
@@ -53,7 +53,7 @@ export class PreviewAccess {
       const detail = 'Open a link of POST /api/services/SERVICE/pools/POOL/preview in the browser, or send a token.'
       throw new ApiProblem(401, 'Link needed', detail)
     }
-    // The page may send a token of the app's, which is none of ours and no guess.
+    // The page may send a token of the app, which does not count as a wrong token of Cutover.
     const isSession = session !== null && !showsOurToken(request, settings.tokens, fleetToken)
     if (settings.tokens.length === 0 || !isSession) this.gate.admit(request, reply, 'operate', true)
     else {
@@ -76,14 +76,14 @@ export class PreviewAccess {
     if (given === undefined) return false
     const cookie = this.sessions.redeem(given.slice(TICKET.length + 1))
     if (cookie === null)
-      throw new ApiProblem(403, 'Link expired', 'It is good once, for a minute. Ask for another one.')
+      throw new ApiProblem(403, 'Link expired', 'A link works once, within a minute. Ask for another one.')
     const rest = parameters.filter((each) => each !== given).join('&')
     reply.header('set-cookie', cookie).header('cache-control', 'no-store').header('referrer-policy', 'no-referrer')
     reply.redirect(rest === '' ? path : `${path}?${rest}`, 303)
     return true
   }
 
-  /** As the browser reaches it: under the name that it asks the admin API by, unless previews listen elsewhere. */
+  /** Host and port for the browser: the host by which it reached the admin API, unless previews listen on another one. */
   private host(asked: string): string {
     const { listen, preview } = this.context.settings
     const isElsewhere =

@@ -8,10 +8,10 @@ import type { PreviewAccess } from './preview-access.ts'
 import { ApiProblem } from './problems.ts'
 import { previewRoutes } from './routes/preview.ts'
 
-/** A page of a preview. */
+/** Matches the URL of a page in a preview. */
 const PAGE = /^https?:\/\/([^/]+)(\/preview\/[^/?#]+\/[^/?#]+)[/?#]/
 
-/** The origin of previews, not yet listening: `/preview/{service}/{pool}/…` and nothing else, for pages of the apps. */
+/** Builds the server of previews, not yet listening: it serves only `/preview/{service}/{pool}/…`, for pages of the apps. */
 export async function buildPreview(context: AdminContext, gate: Gate, access: PreviewAccess): Promise<FastifyInstance> {
   const app = fastify({
     serverFactory: (handler) => gate.connections.serve(handler),
@@ -28,12 +28,12 @@ export async function buildPreview(context: AdminContext, gate: Gate, access: Pr
   })
   app.setErrorHandler((error: FastifyError, _request, reply) => sendProblem(context, reply, error))
   app.setNotFoundHandler((request, reply) => {
-    // What a page asks for by an absolute path, such as /assets/app.js, is meant within its preview.
+    // A page's request for an absolute path, such as /assets/app.js, is meant for its preview.
     const [, host, prefix] = PAGE.exec(request.headers.referer ?? '') ?? []
     if (prefix !== undefined && host === request.headers.host && request.url.startsWith('/')) {
       return reply.redirect(`${prefix}${request.url}`, 307)
     }
-    const detail = 'Here are previews only: /preview/SERVICE/POOL/. The API is at admin.listen.'
+    const detail = 'This port serves only previews: /preview/SERVICE/POOL/. The API is at admin.listen.'
     return sendProblem(context, reply, new ApiProblem(404, 'Not found', detail))
   })
   await app.register(async (preview) => previewRoutes(preview, context, access, 'own'))

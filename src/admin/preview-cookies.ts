@@ -13,9 +13,9 @@ export function cookies(field: string | undefined): readonly Cookie[] {
 }
 
 /**
- * The Cookie field for an app, of the cookies that `isOfApp` by their name; undefined where there are none. Cookies know no
- * ports: a browser sends along what anything else on this host has set. Of two by one name the first is the app's, since
- * its path is the longer one (RFC 6265 §5.4).
+ * The Cookie field for an app, with only the cookies whose name `isOfApp` accepts; undefined if there are none. Cookies ignore
+ * ports, so a browser also sends cookies of other servers on this host. Of two with the same name the first is the app's,
+ * since its path is longer (RFC 6265 §5.4).
  */
 export function cookieField(field: string | undefined, isOfApp: (name: string) => boolean): string | undefined {
   const kept = new Map<string, string>()
@@ -24,8 +24,8 @@ export function cookieField(field: string | undefined, isOfApp: (name: string) =
 }
 
 /**
- * A Set-Cookie field of an app as it may reach a browser: for this host only, and for paths below `prefix`
- * (`/preview/shop/green`). The preview speaks plain HTTP, where Secure and what depends on it would drop the cookie.
+ * Confines a Set-Cookie field of an app to this host and to paths below `prefix` (`/preview/shop/green`). Secure, and
+ * attributes that require it, are removed, since the preview is plain HTTP, where a browser would drop the cookie.
  */
 export function confined(setCookie: string, prefix: string): string {
   const [pair = '', ...attributes] = setCookie.split(';').map((part) => part.trim())

@@ -2,39 +2,39 @@ import { randomBytes } from 'node:crypto'
 import type { Actor } from './auth.ts'
 import { cookies } from './preview-cookies.ts'
 
-/** Of ours, at the origin of previews. */
+/** Cookie of Cutover at the origin of previews. */
 export const SESSION_COOKIE = 'cutover_preview'
 const TICKET_MS = 60_000
-/** Since it was used last. */
+/** Time from the last use to the end of a session. */
 const SESSION_MS = 3_600_000
 const MAX_TICKETS = 100
 const MAX_SESSIONS = 1_000
 const MAX_COOKIES = 200
 
-/** A browser that previews. */
+/** The session of a browser. */
 export interface PreviewSession {
   readonly actor: Actor
-  /** Names of the cookies that apps have set here: these are theirs. */
+  /** Names of the cookies that apps have set in this session; only these are passed to apps. */
   readonly cookies: Set<string>
   usedAt: number
 }
 
 /**
- * How a browser, which has no token to send, gets to previews: somebody who has one asks for a link with a ticket, good
- * once and for a minute; opening it begins a session. Both are random, kept in memory, and of use for previews only.
+ * Tickets and sessions for browsers, which have no token to send. A caller with a token asks for a link with a ticket, valid
+ * once, for a minute; opening the link begins a session. Both are random, kept in memory, and valid for previews only.
  */
 export class PreviewSessions {
   private readonly tickets = new Map<string, { readonly actor: Actor; readonly until: number }>()
   private readonly sessions = new Map<string, PreviewSession>()
 
-  /** A ticket, and when it expires. */
+  /** Makes a ticket. */
   issue(actor: Actor): { readonly ticket: string; readonly expiresAt: Date } {
     const ticket = randomBytes(24).toString('base64url')
     put(this.tickets, ticket, { actor, until: performance.now() + TICKET_MS }, MAX_TICKETS)
     return { ticket, expiresAt: new Date(Date.now() + TICKET_MS) }
   }
 
-  /** Begins the session that a ticket is good for; the cookie that carries it, or null for a used or unknown ticket. */
+  /** Begins a session for a ticket; returns its Set-Cookie field, or null for a used, expired or unknown ticket. */
   redeem(ticket: string): string | null {
     const issued = this.tickets.get(ticket)
     this.tickets.delete(ticket)
@@ -62,13 +62,13 @@ export class PreviewSessions {
     return null
   }
 
-  /** The app has set a cookie. */
+  /** Records that an app has set a cookie. */
   learn(session: PreviewSession, name: string): void {
     if (session.cookies.size < MAX_COOKIES) session.cookies.add(name)
   }
 }
 
-/** Beyond `max` the oldest goes. */
+/** Adds an entry, and removes the oldest one beyond `max`. */
 function put<T>(map: Map<string, T>, key: string, value: T, max: number): void {
   map.set(key, value)
   const [oldest = ''] = map.keys()

@@ -3,7 +3,7 @@ import type { Problem, Refusal } from '../model/refusal.ts'
 
 const MAX_KNOWN = 50
 
-/** An answer of RFC 9457, `application/problem+json`: what went wrong, and what to do instead. */
+/** An error answer by RFC 9457, `application/problem+json`: what went wrong, and what to do instead. */
 export class ApiProblem extends Error {
   override name = 'ApiProblem'
   readonly status: number
@@ -25,14 +25,14 @@ export class ApiProblem extends Error {
   }
 }
 
-/** Values that make no sense: the first fifty, with their paths, and how many more there are. */
+/** 422 for invalid values: the first fifty, with their paths, and the number of others. */
 export function invalidProblem(problems: readonly Problem[], title = 'Invalid value', lead = ''): ApiProblem {
   const { shown, more } = firstProblems(problems)
   const members = { problems: shown, ...(more === 0 ? {} : { moreProblems: more }) }
   return new ApiProblem(422, title, `${lead}${problemLines(problems).join('; ')}`, members)
 }
 
-/** A name that does not exist, with the nearest that does, and at most fifty of those there are. */
+/** 404 for a name that does not exist, with the nearest known one, and at most fifty known ones. */
 export function unknownProblem(what: string, name: string, known: readonly string[]): ApiProblem {
   const listed = known.length === 0 ? ' There are none.' : ` Known: ${known.slice(0, 20).join(', ')}.`
   const hint = suggestion(name, known).replace(/^; d/, ' D')
@@ -53,13 +53,13 @@ export function refusalProblem(refusal: Refusal): ApiProblem {
       return new ApiProblem(
         409,
         'Would break a promise',
-        `${refusal.detail} To do it all the same, send {"force": true}.`,
+        `${refusal.detail} To do it nevertheless, send {"force": true}.`,
       )
     case 'conflict':
       return new ApiProblem(409, 'Does not fit the state', refusal.detail)
     case 'moved': {
       const { expected, actual } = refusal
-      const detail = `If-Match is ${expected}, but the resource is at revision ${actual}. Read it again and decide anew.`
+      const detail = `If-Match is ${expected}, but the resource is at revision ${actual}. Read it again and decide again.`
       return new ApiProblem(412, 'The resource has moved on', detail, { expected, actual })
     }
   }

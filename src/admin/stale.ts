@@ -3,8 +3,8 @@ import { viewOverride } from '../control/fleet/self.ts'
 import type { AdminContext } from './context.ts'
 
 /**
- * Marks what is answered while the store is away, since others may have changed it; what is not as the store says because
- * an instance is overridden; and what may not be so at instances that have gone without taking leave.
+ * Adds to every answer about the state: `stale` while the store is away, since others may have changed the state meanwhile;
+ * `overrides` of instances that differ from the store; `leftOut`, the instances that are out of touch.
  */
 export function markStale(api: FastifyInstance, { control, fleet, self, store }: AdminContext): void {
   api.addHook('preSerialization', async (_request, _reply, payload) => {

@@ -1,7 +1,7 @@
-/** So many wrong tokens from one address within a minute are answered 401, further ones 429. */
-const MAX_A_MINUTE = 10
+/** Max wrong tokens from one address within a minute that are answered 401; further ones get 429. */
+const MAX_PER_MINUTE = 10
 const WINDOW_MS = 60_000
-/** Addresses that are remembered; more than these, and the oldest is forgotten. */
+/** Max addresses to remember; beyond that, the oldest is forgotten. */
 const MAX_ADDRESSES = 1_000
 
 interface Guesses {
@@ -9,9 +9,9 @@ interface Guesses {
   count: number
 }
 
-/** Wrong tokens by the address that they came from. A right token is never counted against, whoever guesses beside it. */
+/** Counts wrong tokens by the address of their sender. A right token is accepted whatever the count of its address. */
 export class WrongTokens {
-  /** All there were. */
+  /** All wrong tokens since the start. */
   total = 0
   private readonly now: () => number
   private readonly byPeer = new Map<string, Guesses>()
@@ -21,21 +21,24 @@ export class WrongTokens {
     this.now = now
   }
 
-  /** Counts one; ms until this address may guess again, 0 = it may. `isFirst`: it is the first that may not. */
+  /**
+   * Counts a wrong token. `waitMs`: ms until this address gets 401 instead of 429 again, 0 = now. `isFirst`: this is the
+   * first one above the limit.
+   */
   add(peer: string): { readonly waitMs: number; readonly isFirst: boolean } {
     this.total++
     const now = this.now()
     let guesses = this.byPeer.get(peer)
     if (guesses === undefined || now - guesses.since >= WINDOW_MS) {
       guesses = { since: now, count: 0 }
-      // Anew, so that the oldest comes first.
+      // Inserted again, so that the oldest comes first.
       this.byPeer.delete(peer)
       this.byPeer.set(peer, guesses)
       this.forgetOldest()
     }
     guesses.count++
-    const waitMs = guesses.count > MAX_A_MINUTE ? guesses.since + WINDOW_MS - now : 0
-    return { waitMs, isFirst: guesses.count === MAX_A_MINUTE + 1 }
+    const waitMs = guesses.count > MAX_PER_MINUTE ? guesses.since + WINDOW_MS - now : 0
+    return { waitMs, isFirst: guesses.count === MAX_PER_MINUTE + 1 }
   }
 
   private forgetOldest(): void {

@@ -104,7 +104,7 @@ describe('If-Match', () => {
     const answer = await shop.api('POST', '/api/services/shop/switch', { to: 'green' }, { 'if-match': seen })
     const { detail } = problem(answer, 412, 'The resource has moved on')
     expect(detail).toBe(
-      `If-Match is ${JSON.parse(seen)}, but the resource is at revision ${revision}. Read it again and decide anew.`,
+      `If-Match is ${JSON.parse(seen)}, but the resource is at revision ${revision}. Read it again and decide again.`,
     )
     const forced = await shop.api('POST', '/api/services/shop/switch?force', { to: 'blue' }, { 'if-match': seen })
     problem(forced, 412, 'The resource has moved on')
@@ -169,7 +169,7 @@ describe('force and reason', () => {
     const answer = await shop.api('POST', '/api/services/shop/switch', { to: 'green' })
     expect(problem(answer, 409, 'Would break a promise').detail).toBe(
       'Pool green would serve 100 % of shop with 0 of its 2 servers up, fewer than minReady (1): ' +
-        'green1 is down (status 503), green2 is down (status 503). To do it all the same, send {"force": true}.',
+        'green1 is down (status 503), green2 is down (status 503). To do it nevertheless, send {"force": true}.',
     )
     expect(await shop.revision()).toBe(revision)
   })

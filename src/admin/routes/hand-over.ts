@@ -12,15 +12,15 @@ import { ApiProblem, unknownProblem } from '../problems.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Where a call is handed on to, and what to say if that fails. */
+    /** The instance to pass a call to, and the message if that fails. */
     handOver: { readonly id: string; readonly url: string; readonly failing: string }
   }
 }
 
-/** Hosts that are another machine on every machine. */
+/** Hosts that mean a different machine on every machine. */
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
 
-/** Fields that concern one hop, or a browser's page at this instance. */
+/** Fields that concern one hop, or a browser's page at this instance, and are not passed on. */
 const NOT_HANDED_ON = [
   ...['expect', 'keep-alive', 'te', 'trailer', 'proxy-authorization', 'proxy-connection', 'upgrade'],
   ...['origin', 'cookie', 'referer', ACTOR_HEADER, ROLE_HEADER, FOR_HEADER],
@@ -29,12 +29,12 @@ const NOT_HANDED_ON = [
 const documentedHandOver: SwaggerTransform = ({ url }) => {
   const schema = describe({
     tag: 'instance',
-    summary: "Another instance's admin API: what follows is asked there under /api",
+    summary: "Pass a call on to another instance's admin API, to the rest of the path under /api",
   })
   return { schema: { ...schema, hide: !url.endsWith('*') }, url: url.replace('*', ':path') }
 }
 
-/** An instance by its id, or by its name if only one goes by that. Throws 404. */
+/** Finds an instance by its id, or by its name if only one live instance has it. Throws 404 and 409. */
 export function instanceOf({ fleet, self }: AdminContext, wanted: string): Member | 'self' {
   const { id, name } = self
   if (wanted === id) return 'self'
@@ -44,7 +44,7 @@ export function instanceOf({ fleet, self }: AdminContext, wanted: string): Membe
   const named = others.filter(({ record, live }) => live && record.name === wanted)
   const count = named.length + (wanted === name ? 1 : 0)
   if (count > 1) {
-    const detail = `${count} instances are called ${quote(wanted)}; ask by id, see GET /api/instances.`
+    const detail = `${count} instances have the name ${quote(wanted)}; use an id, see GET /api/instances.`
     throw new ApiProblem(409, 'Ambiguous name', detail)
   }
   const [only] = named
@@ -53,7 +53,7 @@ export function instanceOf({ fleet, self }: AdminContext, wanted: string): Membe
   throw unknownProblem('instance', wanted, [name, ...others.map(({ record }) => record.name)])
 }
 
-/** Hands a call on to the admin API of any instance of the fleet, `/api/instances/{id}/…` to `/api/…` there. */
+/** Passes calls on to the admin API of any instance of the fleet: `/api/instances/{id}/…` becomes `/api/…` there. */
 export function handOverRoutes(app: FastifyInstance, context: AdminContext): void {
   const { fleet, fleetToken, settings, self } = context
   app.decorateRequest('handOver')
@@ -62,13 +62,14 @@ export function handOverRoutes(app: FastifyInstance, context: AdminContext): voi
     const found = instanceOf(context, (request.params as { id: string }).id)
     const { id, name, host, address } = found === 'self' ? self.record() : found.record
     const isGone = found !== 'self' && !found.live
-    // One that is only cut off from the store can be asked all the same; but who has its address now must not see a token.
+    // An instance that is only cut off from the store may still answer; but another process may have its address by now, and
+    // must not see a token.
     const failing = isGone
       ? `${name} was last heard of at ${fleet.lastSeen(found).toISOString()}; it is gone.`
       : `${name} could not be reached, or broke off.`
     if (isGone && settings.tokens.length > 0) throw new ApiProblem(502, 'Instance gone', failing)
     if (!URL.canParse(address) || !address.startsWith('http://')) {
-      const detail = `${name} has not said where its admin API is; set fleet.address.`
+      const detail = `The address of the admin API of ${name} is unknown; set fleet.address there.`
       throw new ApiProblem(502, 'Instance out of reach', detail)
     }
     if (host !== hostname() && LOOPBACK.test(new URL(address).hostname)) {
@@ -110,7 +111,7 @@ export function handOverRoutes(app: FastifyInstance, context: AdminContext): voi
         reply.send(stream)
       },
       onError: (reply, { error }) => {
-        context.log.warn({ err: error }, 'a call could not be handed on to another instance')
+        context.log.warn({ err: error }, 'a call could not be passed on to another instance')
         // The library types it as a reply of a raw server.
         const failed = reply as unknown as FastifyReply
         const problem = new ApiProblem(502, 'Instance out of reach', failed.request.handOver.failing)

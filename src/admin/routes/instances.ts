@@ -24,17 +24,17 @@ interface InstanceView
     InstanceRecord,
     'boot' | 'host' | 'sequence' | 'applied' | 'busy' | 'cut' | 'inFlight' | 'configuration' | 'cannotFollow'
   > {
-  /** The one that answers. */
+  /** Whether this is the instance that answers. */
   readonly self: boolean
   readonly live: boolean
   readonly appliedRevision: number
   readonly lastSeen: string
-  /** The file it has read, and whether that is the one in force in the fleet. */
+  /** The configuration file that it has read, and whether that is the one in force in the fleet. */
   readonly configuration: FileView
   readonly cannotFollow: readonly { readonly service: string; readonly problem: string }[]
 }
 
-/** The fleet, as this instance knows it. */
+/** The instances of the fleet, as this instance knows them. */
 export function instanceRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control, fleet, self, store } = context
 
@@ -90,7 +90,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
     {
       schema: describe({
         tag: 'instance',
-        summary: 'The fleet: who lives, and what each has in force',
+        summary: 'The instances of the fleet, and what each has in force',
         answer: 'Instances',
       }),
     },
@@ -118,7 +118,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
     {
       schema: describe({
         tag: 'instance',
-        summary: 'Strike off an instance that is gone for good, by id or name: no answer names it in leftOut any more',
+        summary: 'Strike off an instance that is gone for good, by id or name: leftOut no longer names it',
         query: StrikeQuery,
         body: StrikeBody,
         answer: 'InstanceStruck',
@@ -137,7 +137,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
   )
 }
 
-/** The id of an instance that is gone, by its id or by its name if only one goes by that. Throws 404 and 409. */
+/** Finds the id of an instance that is gone, by id, or by name if only one has it. Throws 404 and 409. */
 function goneInstance({ fleet, self }: AdminContext, wanted: string): string {
   const others = fleet.others().map(({ record, live }) => ({ id: record.id, name: record.name, live }))
   const unreadable = fleet.unreadable().map(({ id, live }) => ({ id, name: id, live }))
@@ -148,7 +148,7 @@ function goneInstance({ fleet, self }: AdminContext, wanted: string): string {
   const [only, ...more] = gone
   if (only !== undefined && more.length === 0) return only.id
   if (only !== undefined) {
-    const detail = `${gone.length} instances that are gone are called ${quote(wanted)}; strike them off by id, see GET /api/instances.`
+    const detail = `${gone.length} instances that are gone have the name ${quote(wanted)}; strike them off by id, see GET /api/instances.`
     throw new ApiProblem(409, 'Ambiguous name', detail)
   }
   if (meant.length > 0) throw isAlive(wanted)
@@ -157,7 +157,7 @@ function goneInstance({ fleet, self }: AdminContext, wanted: string): string {
 
 function isAlive(wanted: string): ApiProblem {
   const detail =
-    `${wanted} is alive, or was heard of less than three seconds ago: it is waited for, and needs no striking off. ` +
-    'Stop it first, with SIGTERM it takes leave by itself; GET /api/instances shows who is there.'
+    `${wanted} is alive, or sent a heartbeat less than three seconds ago: commands wait for it, so it cannot be struck off. ` +
+    'Stop it first: with SIGTERM it deregisters by itself. GET /api/instances lists the instances.'
   return new ApiProblem(409, 'Instance alive', detail)
 }

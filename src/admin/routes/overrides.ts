@@ -3,7 +3,7 @@ import { viewOverride } from '../../control/fleet/self.ts'
 import type { AdminContext } from '../context.ts'
 import { describe } from '../openapi.ts'
 
-/** What was done to this instance alone while the store was away. */
+/** Commands that were carried out on this instance alone while the store was away. */
 export function overrideRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control } = context
   const list = () => ({
@@ -14,7 +14,7 @@ export function overrideRoutes(api: FastifyInstance, context: AdminContext): voi
   api.get(
     '/api/overrides',
     {
-      schema: describe({ tag: 'instance', summary: 'What is overridden on this instance alone', answer: 'Overrides' }),
+      schema: describe({ tag: 'instance', summary: 'Overrides of this instance', answer: 'Overrides' }),
     },
     list,
   )
@@ -24,7 +24,7 @@ export function overrideRoutes(api: FastifyInstance, context: AdminContext): voi
     {
       schema: describe({
         tag: 'instance',
-        summary: 'Lift all overrides of this instance: it does what the store last said',
+        summary: 'Remove all overrides of this instance: it follows the store again',
         answer: 'Overrides',
       }),
     },

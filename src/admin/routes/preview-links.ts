@@ -24,11 +24,11 @@ interface Params {
   pool: string
 }
 
-/** Links to previews, for browsers: these have no token to send. */
+/** Links to previews, for browsers, which have no token to send. */
 export function previewLinkRoutes(api: FastifyInstance, context: AdminContext, access: PreviewAccess): void {
   const schema = describe({
     tag: 'traffic',
-    summary: 'A link to the preview of a pool, for a browser; good once, for a minute',
+    summary: 'A link to the preview of a pool, for a browser; works once, within a minute',
     body: LinkBody,
     answer: 'PreviewLink',
   })
