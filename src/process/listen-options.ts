@@ -29,17 +29,17 @@ export function urlOf(address: AddressInfo | string): string {
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
-/** Why nobody can listen, by the code of the error, where the system's words are not enough. */
+/** Explanations of listen errors by error code, where the system's message is not enough. */
 const LISTEN_FAILURES: Readonly<Record<string, string>> = {
   EADDRINUSE: 'something else does already',
   EADDRNOTAVAIL: 'no interface of this machine has that address',
-  EACCES: 'permission denied; a port below 1024 needs a privilege, a socket file the right to write to its folder',
+  EACCES: 'permission denied; a port below 1024 needs a privilege, a socket file needs write permission for its folder',
   ENOTFOUND: 'that name has no address',
   EAI_AGAIN: 'the name server does not answer for that name',
 }
 
 /**
- * Waits until a listener of the configuration is open. Rejects with its key and address, and why it cannot be opened:
+ * Waits until a listener of the configuration is open. Rejects with its key, its address and the reason of the failure:
  * `admin.listen: cannot listen on 10.0.0.9:9900: no interface of this machine has that address`.
  */
 export async function forKey<T>(key: string, address: ListenAddress, listening: Promise<T>): Promise<T> {
@@ -52,7 +52,7 @@ export async function forKey<T>(key: string, address: ListenAddress, listening: 
   }
 }
 
-/** The key of a listener for clients. */
+/** Configuration key of a listener for clients. */
 export function proxyListenKey(index: number, count: number): string {
   return count === 1 ? 'proxy.listen' : `proxy.listen[${index}]`
 }

@@ -4,7 +4,7 @@ import { endAll, endWithAll } from './support.ts'
 
 afterEach(endAll)
 
-/** A start that fails; what it prints. `proxy` and `admin`: where to listen. */
+/** Starts an instance that must fail to listen; resolves with its standard error. `proxy` and `admin`: addresses. */
 async function refusedStart(workers: number, proxy: string, admin = '127.0.0.1:0'): Promise<string> {
   const cutover = await Cutover.launch({ services: {}, proxy: { listen: proxy, workers }, admin: { listen: admin } })
   endWithAll(() => cutover.stop('SIGKILL'))
@@ -14,8 +14,8 @@ async function refusedStart(workers: number, proxy: string, admin = '127.0.0.1:0
 
 const ABSENT = 'no interface of this machine has that address'
 
-test.each([0, 2])('an address that cannot be listened on is named with its key: workers %i', async (workers) => {
-  // TEST-NET-1: nobody has it.
+test.each([0, 2])('a failure to listen names the address and its key: workers %i', async (workers) => {
+  // TEST-NET-1: no machine has this address.
   const foreign = await refusedStart(workers, '192.0.2.1:8080')
   expect(foreign).toContain(`proxy.listen: cannot listen on 192.0.2.1:8080: ${ABSENT}`)
   const unnamed = await refusedStart(workers, 'nobody.invalid:8080')
