@@ -82,7 +82,7 @@ describe('store.tls', () => {
 
   test('a file that is missing, or is no PEM, or does not fit the other is named with its key', () => {
     expect(problems({ ca: 'nope.pem' })[0]).toMatch(/^store\.tls\.ca: nope\.pem cannot be read: /)
-    expect(problems({ ca: 'key.pem' })).toEqual(['store.tls.ca: key.pem is no certificate in PEM'])
+    expect(problems({ ca: 'key.pem' })).toEqual(['store.tls.ca: key.pem is not a PEM certificate'])
     const pair = problems({ cert: 'cert.pem', key: 'other-key.pem' })
     expect(pair).toEqual(['store.tls.key: other-key.pem is not the key of the certificate in cert.pem'])
     expect(problems({ cert: 'cert.pem' })).toEqual(['store.tls.key: is missing; a certificate needs its key'])
