@@ -61,7 +61,7 @@ export function viewService(sight: Sight, service: Service): ServiceView {
       name,
       version,
       share,
-      drained: share === 0 && isAtRest(sight.control, service, serversOf(service, name)),
+      drained: share === 0 && isIdle(sight.control, service, serversOf(service, name)),
       inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
       up: servers.filter(({ state, weight, health }) => state === 'ready' && weight > 0 && health === 'up').length,
       servers,
@@ -84,7 +84,7 @@ export function viewServer({ control, underWay }: Sight, service: Service, serve
     ...(maxConnections === 0 ? {} : { maxConnections }),
     state,
     health,
-    drained: state !== 'ready' && isAtRest(control, service, [server]),
+    drained: state !== 'ready' && isIdle(control, service, [server]),
     inFlight: underWay.inFlight[server.key] ?? 0,
     lastProbe: last === null ? null : shownProbe(last),
   }
@@ -94,8 +94,8 @@ function shownProbe({ at, ok, status, ms, error }: LastProbe): ServerView['lastP
   return { at, ok, status, ms, error }
 }
 
-function isAtRest(control: ControlHalf, service: Service, servers: readonly Server[]): boolean {
-  return control.isAtRest(
+function isIdle(control: ControlHalf, service: Service, servers: readonly Server[]): boolean {
+  return control.isIdle(
     service,
     servers.map((server) => server.key),
   )

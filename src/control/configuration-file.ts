@@ -11,44 +11,46 @@ import type { ControlHalf } from './control-half.ts'
 import type { Result } from './controller.ts'
 import { fileOf, fileStanding } from './file-standing.ts'
 
-/** What came of reading the configuration file again. */
+/** Result of a reload of the configuration file. */
 export type Reload =
   | { readonly kind: 'applied'; readonly result: Result; readonly needRestart: readonly string[] }
   | { readonly kind: 'invalid'; readonly file: string; readonly problems: readonly Problem[] }
 
 export interface ConfigurationFileOptions {
   readonly config: Config
-  /** Reads it again. */
+  /** Reads and checks the file again. */
   readonly load: () => Promise<CheckedConfig>
-  /** Shown where it is spoken of. */
+  /** Name of the file, for messages. */
   readonly file: string
   readonly log: Logger
-  /** A process before this one has applied it. */
+  /** The previous process of this instance has applied the file. */
   readonly isApplied: boolean
-  /** Join a fleet with a file that has no service in common with it. */
+  /** Join a fleet even if the file has no service in common with it. */
   readonly joinAnyway?: boolean
-  /** Called with the configuration whenever it was read again and applied. */
+  /** Called with the new configuration after every reload that was applied. */
   readonly onConfigured?: (config: Config) => void
 }
 
-/** The configuration does not go together with what the store holds; the message has a line for every problem. */
+/** The configuration conflicts with the state in the store; the message has a line for every problem. */
 export class UnusableConfiguration extends Error {
   override name = 'UnusableConfiguration'
 }
 
-/** The configuration file of this instance: applied to the state when it starts, and when it is read again. */
+/** The configuration file of this instance. Applies it to the state at the start and at reloads. */
 export class ConfigurationFile {
   config: Config
-  /** Why the file was not applied since this instance started; null = it was, or the fleet has another one in force. */
+  /**
+   * Why the file was not applied since this instance started; null = it was, or another file is in force in the fleet.
+   */
   notApplied: string | null = null
-  /** What was wrong at the last reload; null = nothing. */
+  /** Why the last reload failed; null = it did not. */
   reloadFailure: string | null = null
   private isApplied: boolean
-  /** The reload that a signal has asked for and that has not begun. */
+  /** The reload requested by a signal that has not begun yet. */
   private signalled: Promise<void> | null = null
   private readonly control: ControlHalf
   private readonly options: ConfigurationFileOptions
-  /** Reloads are done one after the other: the file that was read last is the one in force. */
+  /** Serializes reloads, so that the file that was read last is the one in force. */
   private reloading: Promise<unknown> = Promise.resolve()
 
   constructor(control: ControlHalf, options: ConfigurationFileOptions) {
@@ -58,12 +60,15 @@ export class ConfigurationFile {
     this.isApplied = options.isApplied
   }
 
-  /** What is wrong with it, in one sentence; null = nothing that is known. */
+  /** Problem with the file, in one sentence; null = none known. */
   get problem(): string | null {
     return this.reloadFailure ?? this.notApplied
   }
 
-  /** Applies it, unless that was done before. Returns the revision. Throws UnusableConfiguration, StoreUnavailable. */
+  /**
+   * Applies the file unless it was applied before. Returns the revision. Throws UnusableConfiguration,
+   * StoreUnavailable.
+   */
   async applyOnce(): Promise<number> {
     if (this.isApplied) return this.control.state.revision
     const { file, log } = this.options
@@ -71,7 +76,7 @@ export class ConfigurationFile {
     const apply = applyConfiguration(this.config, 'start', this.fleet)
     let result = await this.control.execute(apply, request)
     if (result.kind === 'refused' && result.refusal.kind === 'unsafe') {
-      // Whoever starts with this file wants it; there is nothing to go on with instead.
+      // A start has no other file to go on with.
       log.warn(`${file} is applied all the same: ${result.refusal.detail}`)
       result = await this.control.execute(apply, { ...request, force: true })
     }
@@ -87,14 +92,14 @@ export class ConfigurationFile {
     return result.revision
   }
 
-  /** Reads it again and applies what has changed in it. Throws StoreUnavailable. */
+  /** Reads the file again and applies its changes. Throws StoreUnavailable. */
   reload(request: Request): Promise<Reload> {
     const reload = this.reloading.then(() => this.reloadNow(request))
     this.reloading = reload.catch(() => undefined)
     return reload
   }
 
-  /** The same, on a signal: what came of it is in the log. Signals that come while one waits are one. */
+  /** Reloads on a signal; the result goes to the log. Signals that arrive before the reload begins share it. */
   reloadOnSignal(): Promise<void> {
     this.signalled ??= this.reloading.then(() => this.reloadNext())
     return this.signalled
@@ -142,13 +147,13 @@ export class ConfigurationFile {
     return { kind: 'applied', result, needRestart }
   }
 
-  /** Null: there is no fleet with other files. */
+  /** null = no fleet: only this instance uses the store. */
   private get fleet(): FleetTerms | null {
     const { redis, prefix } = this.config.store
     return redis === null ? null : { prefix, joinAnyway: this.options.joinAnyway ?? false }
   }
 
-  /** Says so when the fleet has another file in force than this one. */
+  /** Logs a warning if another file is in force in the fleet. */
   private warnOfAnother(): void {
     const { configuration } = this.control.state
     if (this.fleet === null || configuration === null) return
@@ -163,6 +168,7 @@ export class ConfigurationFile {
     )
   }
 
+  /** Logs a warning if removals of this file were held back. */
   private warnOfHeldBack(): void {
     const { configuration } = this.control.state
     if (configuration?.heldBack === undefined) return
@@ -171,9 +177,9 @@ export class ConfigurationFile {
   }
 }
 
-/** What stands although the file in force says otherwise, and what ends it. */
+/** Describes services that were held back at a start, and how to apply the file to them. */
 export function describeHeldBack(services: readonly string[]): string {
-  return `a start takes no service, host or path away from a fleet; POST /api/config/reload does, for ${services.join(', ')}`
+  return `a start removes no services, hosts or paths from a fleet; to remove those of ${services.join(', ')}, POST /api/config/reload`
 }
 
 function describeRefusal(refusal: Refusal): string {
@@ -182,7 +188,7 @@ function describeRefusal(refusal: Refusal): string {
   return 'detail' in refusal ? refusal.detail : JSON.stringify(refusal)
 }
 
-/** What was wrong at a reload, its first problem; null = nothing. */
+/** The first problem of a reload; null = it was applied. */
 function failureOf(reload: Reload): string | null {
   if (reload.kind === 'invalid') {
     const [first] = reload.problems
@@ -198,12 +204,12 @@ function settingsThatDiffer(before: Config, after: Config): string[] {
     const is = Object.entries(after[section])
     const was = new Map(Object.entries(before[section]))
     const differing = is.filter(([key, value]) => !isDeepStrictEqual(was.get(key), value)).map(([key]) => key)
-    // As the file calls them: with units in their values, not in their names.
+    // Named as in the file, where units are in the values and not in the names.
     return differing.map((key) => `${section}.${key.replace(/Ms$/, '')}`)
   })
 }
 
-/** A refusal as the log has it: with the first of its problems. */
+/** A refusal for the log, with its problems as lines of text. */
 function inBrief(refusal: Refusal): object {
   return refusal.kind === 'invalid' ? { kind: refusal.kind, problems: problemLines(refusal.problems) } : refusal
 }

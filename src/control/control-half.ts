@@ -26,24 +26,24 @@ import type { Resolve } from './resolve.ts'
 import type { Memory } from './unreadable.ts'
 import { whyUnreadable } from './unreadable.ts'
 
-/** How things stand with a change that was waited for. */
+/** Result of waiting for a change and its drains. */
 export interface Settled extends Waited {
-  /** What was to come to rest, and takes requests again. */
+  /** Names of drained pools and servers that take requests again because of a later change. */
   readonly reopened: readonly string[]
-  /** The store has lost the change since: it is not in force any more. */
+  /** The store has lost the change, so that it is not in force any more. */
   readonly lost: boolean
 }
 
 export interface ControlHalfOptions {
   readonly store: Store
   readonly resolve: Resolve
-  /** Of definitions that were readable in a process before this one. */
+  /** Definitions that were readable in the previous process of this instance. */
   readonly memory?: Memory
-  /** Of this instance. */
+  /** Name of this instance. */
   readonly name?: string
-  /** The instances that share the store; by itself without. */
+  /** The instances that share the store; absent = this instance alone. */
   readonly fleet?: Pick<Fleet, 'others' | 'unreadable'>
-  /** This instance has come further. */
+  /** Called when this instance has made progress. */
   readonly onProgress?: () => void
 }
 
@@ -53,8 +53,8 @@ const ALONE: NonNullable<ControlHalfOptions['fleet']> = {
 }
 
 /**
- * The control half of an instance: decides commands, checks health, ejects servers that fail requests, compiles tables
- * and hands them to the proxy halves, and knows from their reports what is in force and what is under way.
+ * The control side of an instance: decides commands, checks health, ejects servers that fail requests, compiles tables
+ * and sends them to the proxies, and learns from their reports what is in force and what is in flight.
  */
 export class ControlHalf {
   readonly controller: Controller
@@ -70,9 +70,9 @@ export class ControlHalf {
   private expected: readonly string[] = []
   private readonly generations = new Generations()
   private readonly lineage = new Lineage()
-  /** What the proxy halves have the table of, or are about to. */
+  /** The state of the table that was last sent to the proxies. */
   private followed: State
-  /** Compiled services, as long as they stay the same. */
+  /** Compiled services, cached by service object. */
   private readonly tables = new WeakMap<Service, TableService>()
 
   constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, onProgress }: ControlHalfOptions) {
@@ -98,15 +98,15 @@ export class ControlHalf {
     return this.controller.state
   }
 
-  /** Reads the state and begins to check. Throws StoreUnusable. */
+  /** Reads the state and begins health checks. Throws StoreUnusable. */
   async start(): Promise<void> {
     await this.controller.start()
     this.controller.watch((state) => this.follow(state))
   }
 
   /**
-   * Has every proxy half stop: listeners close after `acceptForMs`, what is under way has `timeoutMs` more; null = no
-   * deadline. Health checks go on meanwhile. Resolves with the number of requests and tunnels that were cut.
+   * Stops every proxy: listeners close after `acceptForMs`, then requests in flight get `timeoutMs` to finish; null =
+   * no limit. Health checks continue meanwhile. Resolves with the number of requests and tunnels that were cut.
    */
   async stopProxies(acceptForMs: number, timeoutMs: number | null): Promise<number> {
     const stopped = [...this.links].map(
@@ -119,13 +119,14 @@ export class ControlHalf {
     return (await Promise.all(stopped)).reduce((sum, cut) => sum + cut, 0)
   }
 
+  /** Stops health checks. */
   stop(): void {
     this.healthBook.stop()
   }
 
   /**
-   * Takes a proxy half on: it gets the table, and what is known of health. `known`: what it knows itself, from a control
-   * half before this one.
+   * Adds a proxy, and sends it the table and the health of the servers. `known`: the health that the proxy has from a
+   * previous control process.
    */
   attach(name: string, link: ControlEnd, known: KnownHealth = []): void {
     this.links.set(name, link)
@@ -136,9 +137,9 @@ export class ControlHalf {
     link.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
   }
 
-  /** The wire to a proxy half is gone, and mostly the half with it. */
+  /** Removes a proxy whose link has closed, mostly because its process has ended. */
   detach(name: string, link: ControlEnd): void {
-    // It may have been taken on again by another wire.
+    // The proxy may have been attached again by another link.
     if (this.links.get(name) !== link) return
     this.links.delete(name)
     this.progress.remove(name)
@@ -147,7 +148,10 @@ export class ControlHalf {
     this.healthBook.detach(name)
   }
 
-  /** Sets who lives of the proxy halves: those that are missed hold up what is waited for, and the others are forgotten. */
+  /**
+   * Sets which proxies are alive. Waits include them even before they are attached; proxies that are not listed are
+   * forgotten.
+   */
   expect(names: readonly string[]): void {
     for (const name of this.expected) {
       if (names.includes(name)) continue
@@ -158,42 +162,45 @@ export class ControlHalf {
     this.progress.expect(names)
   }
 
-  /** What a proxy half had under way when it reported last. */
+  /** The load of a proxy in its last report. */
   reportOf(name: string): LoadReport | undefined {
     return this.reports.lastOf(name)
   }
 
-  /** What the process of a proxy half said last that it costs. */
+  /** The last reported resource usage of a proxy's process. */
   vitalsOf(name: string): Vitals | undefined {
     return this.vitals.get(name)
   }
 
+  /** See `Controller.execute`. */
   execute(make: CommandMaker, request: Request): Promise<Result> {
     return this.controller.execute(make, request)
   }
 
-  /** What all proxy halves have in force; null = nothing yet. */
+  /** The state that all proxies have in force; null = none yet. */
   applied(): StateName | null {
     return this.generations.stateOf(this.progress.applied())
   }
 
-  /** The revision that a proxy half has in force; -1 = none yet. */
+  /** The revision that a proxy has in force; -1 = none yet. */
   appliedBy(proxy: string): number {
     return this.generations.stateOf(this.progress.appliedBy(proxy))?.revision ?? -1
   }
 
-  /** Whether what is decided is in force in every proxy half of this instance. */
+  /** Whether the current state is in force in every proxy of this instance. */
   get isInForce(): boolean {
     return this.progress.applied() >= this.generations.current
   }
 
-  /** How long it took until what was decided last was in force here, ms; while it is not, how long it is due. */
+  /** Time that the last change took to be in force in all proxies here, ms; while it is not, its age. */
   get lagMs(): number {
     return this.generations.lagMs
   }
 
-  /** Whether the fleet has in force what was last decided for a service, and nothing under way at these of its targets. */
-  isAtRest(service: Service, keys: readonly string[]): boolean {
+  /**
+   * Whether the last change of a service is in force in the fleet, and no request is in flight at these of its targets.
+   */
+  isIdle(service: Service, keys: readonly string[]): boolean {
     const generation = this.generations.of(service)
     const state = { revision: service.revision, head: '' }
     const { applied, busyAt } = this.convergence.standing({ generation, state }, keys)
@@ -201,9 +208,9 @@ export class ControlHalf {
   }
 
   /**
-   * Resolves once `revision` is in force everywhere and everything in `drains` is at rest, or after `timeoutMs` with how
-   * things stand then. A later change of the same servers counts: `reopened` are those that take requests again.
-   * `here`: in this instance alone.
+   * Resolves once `revision` is in force everywhere and everything in `drains` is idle, or with the progress after
+   * `timeoutMs`. Resolves early if a later change reopens a drain or the store loses the change.
+   * `here`: wait for this instance alone.
    */
   async settled(revision: number, drains: readonly Drain[], timeoutMs: number, here = false): Promise<Settled> {
     const deadline = performance.now() + timeoutMs
@@ -219,14 +226,14 @@ export class ControlHalf {
       cut += waited.cut
       const reopened = drains.filter((drain) => isReopened(drain, this.state)).map(({ name }) => name)
       const lost = isLost()
-      // What came later may have called them back, and sent them to rest again.
+      // A later change of these services: their drains may have been reopened and drained again. Wait for the new goal.
       const isCurrent = this.servicesOf(keys).every((service, i) => service === services[i])
       if (isCurrent || lost || reopened.length > 0 || performance.now() >= deadline)
         return { ...waited, reopened, cut, lost }
     }
   }
 
-  /** What this instance cannot follow, by service; null = nothing. */
+  /** By service whose definition this instance cannot read: the problem, and the targets still in use. null = none. */
   cannotFollow(): Readonly<Record<string, CannotFollow>> | null {
     const services = this.controller.cannotFollow
     if (services.length === 0) return null
@@ -242,7 +249,7 @@ export class ControlHalf {
     return this.healthBook.health(key)
   }
 
-  /** Servers whose first check is not in yet: how many addresses, and some of their keys. */
+  /** Checks without a first result: their number, and the keys of some of their servers. */
   unprobed(): { readonly count: number; readonly some: readonly string[] } {
     return this.healthBook.unprobed()
   }
@@ -252,17 +259,17 @@ export class ControlHalf {
     return this.healthBook.firstProbes(timeoutMs)
   }
 
-  /** What all proxy halves have under way, added up. */
+  /** Asks all proxies for their load, and adds it up. */
   collect(): Promise<LoadReport> {
     return this.reports.collect(this.links)
   }
 
-  /** Lines of the access log that were dropped since the start of this control half's proxy halves. */
+  /** Lines of the access log dropped since the start of the proxies, those that have ended included. */
   get accessLogDropped(): number {
     return this.reports.accessLogDropped
   }
 
-  /** What all proxy halves have counted, as they reported last. */
+  /** Counts of all proxies, from their last reports. */
   counts(): Pick<Totals, 'series' | 'retries'> {
     return this.reports.counts(({ service, pool, version }) => {
       if (service === '') return true
@@ -271,6 +278,7 @@ export class ControlHalf {
     })
   }
 
+  /** Sends the difference to a new state to the proxies. */
   private follow(state: State): void {
     const changes = serviceChanges(this.followed, state)
     this.followed = state
@@ -312,7 +320,7 @@ export class ControlHalf {
     return table
   }
 
-  /** The services of targets, as they are in force. */
+  /** The current service of each target. */
   private servicesOf(keys: readonly string[]): readonly (Service | undefined)[] {
     return keys.map((key) => own(this.state.services, key.slice(0, key.indexOf('/'))))
   }

@@ -13,9 +13,9 @@ import type { Store } from '../store/store.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import type { Resolve } from './resolve.ts'
 import type { Memory, UnreadableService } from './unreadable.ts'
-import { Unreadable, whyUnreadable } from './unreadable.ts'
+import { UnreadableServices, whyUnreadable } from './unreadable.ts'
 
-/** Makes a command from the state it will be decided on; made anew when another change came in between. */
+/** Makes a command for the state it will be decided on; called again if another change was committed first. */
 export type CommandMaker = (
   state: State,
   request: Request,
@@ -25,49 +25,50 @@ export interface Done {
   readonly kind: 'done'
   readonly changed: boolean
   readonly revision: number
-  /** What shall come to rest by it. */
+  /** Pools and servers that the command drains. */
   readonly drains: readonly Drain[]
-  /** No replica of the store has it yet: it is lost if the primary is lost now. */
+  /** No replica of the store has confirmed the change: it is lost if the primary fails now. */
   readonly unreplicated: boolean
 }
 
 export type Result = Done | { readonly kind: 'refused'; readonly refusal: Refusal }
 
-/** A change that a command comes to, not made yet. */
+/** A command and the change that it results in, not committed yet. */
 interface Decided {
   readonly kind: 'change'
   readonly command: Command
   readonly change: Change
 }
 
-/** Someone else's changes came first this often in a row: something is wrong with the store. */
+/** Max attempts to commit while changes of other instances come first; more mean that the store is faulty. */
 const MAX_TRIES = 100
 const EMPTY_STATE: State = { ...EMPTY_DOCUMENTS, services: {} }
 
 /**
- * Decides commands over the state and has the store commit them. The state changes in one way only: by what comes back
- * through the store's feed. While the store is away, this instance alone may be overridden.
+ * Decides commands on the state and commits them to the store. The state changes only by what the store's feed
+ * delivers. While the store is away, commands may be carried out on this instance alone, as overrides.
  */
 export class Controller {
-  /** What is in force here: the store's state, but for overrides. */
+  /** The state in force at this instance: the stored state with the overrides applied. */
   state: State = EMPTY_STATE
   overrides: readonly Override[] = []
+  /** The state without overrides, as last received from the store. */
   private stored: State = EMPTY_STATE
   private readonly store: Store
   private readonly resolve: Resolve
   private readonly facts: () => Facts
   private readonly listeners = new Set<(state: State) => void>()
-  /** The document that a service was resolved from. */
+  /** The document that each service was resolved from. */
   private readonly sources = new WeakMap<Service, ServiceDocument>()
 
-  private readonly unreadable: Unreadable
+  private readonly unreadable: UnreadableServices
 
-  /** `memory`: of definitions that were readable in a process before this one. */
+  /** `memory`: definitions that were readable in the previous process of this instance. */
   constructor(store: Store, resolve: Resolve, facts: () => Facts, memory: Memory | null = null) {
     this.store = store
     this.resolve = resolve
     this.facts = facts
-    this.unreadable = new Unreadable(resolve, memory)
+    this.unreadable = new UnreadableServices(resolve, memory)
   }
 
   /** Services whose definitions this version cannot read. */
@@ -75,7 +76,7 @@ export class Controller {
     return this.unreadable.services
   }
 
-  /** Reads the state. Throws StoreUnusable. */
+  /** Reads the state and follows the store's feed. Throws StoreUnusable. */
   async start(): Promise<void> {
     this.take(await this.store.open())
     this.store.subscribe((documents) => this.take(documents))
@@ -88,19 +89,19 @@ export class Controller {
   }
 
   /**
-   * Carries out a command, or says why not. What is answered without a change being made, and what depends on where the
-   * traffic goes, is decided on a state that is not older than the call. Throws StoreUnavailable.
+   * Carries out a command, or returns a refusal. Results without a change, and relative commands, are decided on a
+   * state that is not older than the call. Throws StoreUnavailable.
    */
   async execute(make: CommandMaker, request: Request): Promise<Result> {
     let seen = this.stored
     let isCurrent = false
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const status = this.store.status()
-      // What is known here may be old: nothing is decided on it, not even that nothing is left to change.
+      // The known state may be old: it is no basis for a decision, not even for "nothing to change".
       if (!status.up) throw new StoreUnavailable(`the store is away: ${status.detail}`)
       const before = this.stored
       const verdict = this.judge(make, request, before)
-      // A commit finds out by itself whether its state is the newest; nothing else does.
+      // Only a commit verifies that its state is the newest; for everything else, read the store first.
       if (!isCurrent && (verdict.kind !== 'change' || isRelative(verdict.command))) {
         await this.store.refresh()
         isCurrent = true
@@ -118,10 +119,10 @@ export class Controller {
       const drains = drainsOf(command, before, this.stored)
       return { ...done(true, change.revision, drains), unreplicated: committed === 'unreplicated' }
     }
-    throw new StoreUnavailable(`others were first, ${MAX_TRIES} times in a row`)
+    throw new StoreUnavailable(`changes of other instances came first, ${MAX_TRIES} times in a row`)
   }
 
-  /** What a command comes to on `state`: a change to be committed, or the result without one. */
+  /** Decides a command on `state`: returns a change to commit, or a result without a change. */
   private judge(make: CommandMaker, request: Request, state: State): Result | Decided {
     const made = make(state, request)
     if ('refusal' in made) return { kind: 'refused', refusal: made.refusal }
@@ -141,19 +142,19 @@ export class Controller {
     }
   }
 
-  /** What is decided by an old definition may make no sense by the new one. Removing a service, or writing it whole, does. */
+  /** Refuses changes to a service whose definition cannot be read, except those that remove it or define it anew. */
   private cannotDecide({ kind }: Command, { services }: Change): Refusal | null {
     if (kind === 'define' || kind === 'remove' || kind === 'configure') return null
     const service = Object.keys(services).flatMap((name) => this.unreadable.find(name) ?? [])[0]
     if (service === undefined) return null
     const { name } = service
     const detail =
-      `This instance cannot read the definition of ${name} (${whyUnreadable(service)}): a newer version has written it. ` +
-      'Ask an instance that can, see cannotFollow in GET /api/instances, or upgrade this one.'
+      `This instance cannot read the definition of ${name} (${whyUnreadable(service)}): a newer version wrote it. ` +
+      'Send the request to an instance that can read it (see cannotFollow in GET /api/instances), or upgrade this one.'
     return { kind: 'conflict', detail }
   }
 
-  /** Carries out a command on this instance alone; no revision is made. */
+  /** Carries out a command on this instance alone, as an override; makes no revision. */
   executeHere(command: LocalCommand, request: Request): Result {
     const before = this.state
     const facts = this.facts()
@@ -164,14 +165,14 @@ export class Controller {
     return done(outcome.kind === 'change', before.revision, drainsOf(command, before, this.state))
   }
 
-  /** Sets what is overridden here, in the order it was said; nothing = what the store says is in force here, too. */
+  /** Sets the overrides of this instance, oldest first; empty = the stored state is in force. */
   override(overrides: readonly Override[]): void {
     if (overrides.length === 0 && this.overrides.length === 0) return
     this.overrides = overrides
     this.enforce()
   }
 
-  /** Services that have not changed keep the specification they have. */
+  /** Takes new documents from the store. Services whose document is unchanged stay the same object. */
   private take(documents: Documents): void {
     const services: [string, Service][] = []
     const unreadable: [ServiceDocument, readonly Problem[]][] = []

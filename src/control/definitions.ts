@@ -68,7 +68,10 @@ function define(state: State, name: string, source: JsonObject, action: string):
   return { command: { kind: 'define', service: name, definition, action } }
 }
 
-/** A patch that speaks of the split means what it says; but the split in force is changed by a shift. */
+/**
+ * Refuses a patch of `split` that would have no effect: after the first decision, only a shift changes the split in
+ * force.
+ */
 function splitRefusal(service: Service, made: ReturnType<CommandMaker>): ReturnType<CommandMaker> | null {
   if ('refusal' in made || made.command.kind !== 'define') return null
   const { pools, split } = made.command.definition.spec
@@ -77,7 +80,7 @@ function splitRefusal(service: Service, made: ReturnType<CommandMaker>): ReturnT
   return { refusal: { kind: 'invalid', problems: [{ path: 'split', message }] } }
 }
 
-/** What is wrong with the hosts and paths of services as changed: too many, or what another service answers to. */
+/** Lists problems with the hosts and paths of changed services: too many routes, or routes of another service. */
 export function overlaps(state: State, changed: ReadonlyMap<string, Definition | null>): Problem[] {
   const all = new Map(Object.values(state.services).map(({ name, spec }) => [name, spec]))
   for (const [name, definition] of changed) {
@@ -92,19 +95,19 @@ export function overlaps(state: State, changed: ReadonlyMap<string, Definition |
     .map(({ path, message }) => ({ path, message }))
 }
 
-/** A definition, if it makes sense. */
+/** Returns the definition with its resolved specification; undefined = invalid. */
 export function resolve(name: string, source: JsonObject): Definition | undefined {
   const checked = checkService(name, source)
   return checked.ok ? { source, spec: checked.spec } : undefined
 }
 
-/** What is wrong with the definition of a service in a file. */
+/** Lists the problems with the definition of a service in a file. */
 export function problemsOf(name: string, source: JsonObject): readonly Problem[] {
   const checked = checkService(name, source, `services.${name}`)
   return checked.ok ? [] : checked.problems
 }
 
-/** A copy of a document with the value at a path replaced, or removed by null. */
+/** Returns a copy of a document with the value at a path replaced; null removes it. */
 function replaced(document: JsonObject, path: readonly string[], value: JsonValue): JsonObject {
   const [key = '', ...rest] = path
   const entries = new Map(Object.entries(document))

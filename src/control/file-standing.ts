@@ -3,20 +3,20 @@ import type { FileVersion } from '../model/fleet.ts'
 import { listed, own } from '../model/names.ts'
 import type { AppliedConfiguration, JsonObject, State } from '../model/state.ts'
 
-/** Hashes of files that were applied before, and are not newer however often an instance starts with them. */
-const REMEMBERED = 100
+/** Max hashes of files applied before; a file among them never counts as newer. */
+const MAX_EARLIER_FILES = 100
 
-/** `differs`: it has the version of the one in force, and says something else. */
+/** A file compared with the one in force. `differs`: same `configVersion`, different content. */
 export type FileStanding = 'inForce' | 'newer' | 'older' | 'differs'
 
-/** The file of an instance as the fleet compares them. */
+/** Hash and version of an instance's file. */
 export function fileOf({ servicesHash, configVersion }: Config): FileVersion {
   return { hash: servicesHash, version: configVersion }
 }
 
 /**
- * How a file stands to the one in force in a fleet. With versions the higher one is newer, and one with a version is newer
- * than one without; without versions, what was never in force is.
+ * Compares a file with the one in force in a fleet. The file with the higher version is newer; a file with a version is
+ * newer than one without. Without versions, a file is newer if it was never in force.
  */
 export function fileStanding(file: FileVersion, applied: AppliedConfiguration): FileStanding {
   const version = applied.version ?? null
@@ -26,19 +26,23 @@ export function fileStanding(file: FileVersion, applied: AppliedConfiguration): 
   return applied.earlier?.includes(file.hash) === true ? 'older' : 'newer'
 }
 
-/** Why a file that somebody asks to apply should not be; null = it should. */
-export function whyNot(file: FileVersion, applied: AppliedConfiguration, standing: FileStanding): string | null {
-  // Without versions, who asks knows which file is wanted.
+/** Describes why a reload must not apply a file, which is not newer than the one in force; null = it may. */
+export function outdatedReason(
+  file: FileVersion,
+  applied: AppliedConfiguration,
+  standing: FileStanding,
+): string | null {
+  // Without versions, the person who requests the reload knows which file is wanted.
   if (standing === 'newer' || standing === 'inForce' || applied.version === undefined) return null
   const own = file.version === null ? 'has no configVersion' : `has configVersion ${file.version}`
   return `The file ${own}; a file with configVersion ${applied.version} is in force in the fleet. Give this one a higher configVersion.`
 }
 
 /**
- * Why an instance should not start with a file in a fleet: none of the file's services is one of the fleet's, so that it
- * was probably meant for another one. null = it may.
+ * Describes why an instance must not start with a file in a fleet: the file has no service in common with the fleet,
+ * and was probably meant for another one. null = it may.
  */
-export function whyStranger(
+export function unrelatedReason(
   file: FileVersion,
   services: Readonly<Record<string, JsonObject>>,
   { configuration, services: fleet }: State,
@@ -49,14 +53,14 @@ export function whyStranger(
   if (configuration?.hash === file.hash || configuration?.earlier?.includes(file.hash) === true) return null
   return (
     `The file has no service in common with the fleet at store.prefix ${JSON.stringify(prefix)}: the fleet serves ` +
-    `${listed(theirs.toSorted())}, the file has ${listed(ours.toSorted())}. A fleet is one file on all instances: give this one another ` +
-    'store.prefix or the right file, or start it with --join-anyway to add its services to that fleet.'
+    `${listed(theirs.toSorted())}, the file has ${listed(ours.toSorted())}. All instances of a fleet use the same file: use ` +
+    'another store.prefix or the right file, or start with --join-anyway to add the services of this file to the fleet.'
   )
 }
 
-/** The hashes of files applied before `file`. */
+/** Hashes of the files applied before `file`, oldest first. */
 export function earlierFiles(applied: AppliedConfiguration | null, file: FileVersion): readonly string[] {
   if (applied === null) return []
   const earlier = [...(applied.earlier ?? []), applied.hash]
-  return earlier.filter((hash) => hash !== file.hash).slice(-REMEMBERED)
+  return earlier.filter((hash) => hash !== file.hash).slice(-MAX_EARLIER_FILES)
 }

@@ -5,17 +5,17 @@ import { shareOf } from '../model/split.ts'
 import type { Service } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
 
-/** A server as far as its health goes. */
+/** A server, with the settings that matter for its health. */
 export interface FollowedServer {
   readonly key: string
   readonly url: string
   readonly tls?: ServerTls
   readonly pool: FollowedPool
-  /** By what it is checked; null = it counts as up unchecked. */
+  /** Spec of its health checks; null = it is not checked and counts as up. */
   readonly spec: HealthSpec | null
-  /** It is probed: not in `maint`, nor unchecked. */
+  /** Whether it is probed: it has a spec, and is not in `maint`. */
   readonly isChecked: boolean
-  /** It takes new requests, as far as people are concerned. */
+  /** Whether state and weight let it take new requests, whatever its health. */
   readonly isOpen: boolean
 }
 
@@ -28,21 +28,24 @@ export interface FollowedPool {
   readonly servers: readonly FollowedServer[]
 }
 
-/** What has become of the servers of some services. */
+/** Changes of the servers of some services. */
 export interface FollowedChanges {
-  /** All that these services have now. */
+  /** All current servers of these services. */
   readonly servers: readonly FollowedServer[]
-  /** Their pools; one that is gone has no servers. */
+  /** Their pools, those that were removed included, without servers. */
   readonly pools: readonly FollowedPool[]
-  /** What they had before, by key. */
+  /** The previous servers of these services, by key. */
   readonly before: ReadonlyMap<string, FollowedServer>
-  /** Of those, the keys that are no more. */
+  /** Keys of the previous servers that were removed. */
   readonly gone: readonly string[]
-  /** Servers that have come under another key, with the one they had before: the address is the same. */
+  /** By new key: the removed server with the same address, whose health carries over. */
   readonly moved: ReadonlyMap<string, FollowedServer>
 }
 
-/** The servers of the state in force, by key and by pool: a change costs as much as the services it changes have. */
+/**
+ * The servers of the state in force, by key and by pool. The cost of a change depends on the size of the changed
+ * services.
+ */
 export class FollowedServers {
   private readonly byKey = new Map<string, FollowedServer>()
   private readonly poolsOf = new Map<string, readonly FollowedPool[]>()
@@ -55,7 +58,7 @@ export class FollowedServers {
     return this.byKey.values()
   }
 
-  /** `prefers`: of two servers of one address that are gone, whether the first is the one that has moved. */
+  /** Applies changes. `prefers`: of two removed servers with one address, whether the first is the one that moved. */
   follow(
     { changed, removed }: ServiceChanges,
     prefers: (server: FollowedServer, other: FollowedServer) => boolean,
@@ -120,6 +123,7 @@ function followedPool(service: Service, name: string): FollowedPool {
   return pool
 }
 
+/** Finds the removed server with the same URL for each added one. */
 function moves(
   added: readonly FollowedServer[],
   gone: readonly FollowedServer[],

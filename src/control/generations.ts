@@ -2,21 +2,21 @@ import type { Service, StateName } from '../model/state.ts'
 
 interface Generation {
   readonly state: StateName
-  /** Monotonic ms. */
+  /** When the table was made, monotonic ms. */
   readonly since: number
 }
 
-/** Which state each table was made of that this control half has handed out, and since when it is in force. */
+/** The states from which the tables sent to the proxies were made, by generation, and the time each one was sent. */
 export class Generations {
-  /** The last one. */
+  /** The generation of the last table. */
   current = 0
-  /** Those that are in force somewhere, or about to be. */
+  /** Generations that are in force in some proxy, or will be. */
   private readonly known = new Map<number, Generation>()
   private readonly firstOf = new WeakMap<Service, number>()
   private inForce = -1
   private lastLagMs = 0
 
-  /** Counts the next table, made of a state; `changed`: the services that are not as in the table before. */
+  /** Begins the next generation, made from a state; `changed`: the services that differ from the previous table. */
   begin({ revision, head }: StateName, changed: readonly Service[]): number {
     const generation = ++this.current
     this.known.set(generation, { state: { revision, head }, since: performance.now() })
@@ -24,16 +24,17 @@ export class Generations {
     return generation
   }
 
-  /** The first table that has a service as it is. */
+  /** Returns the first generation that contains a service as it is now. */
   of(service: Service): number {
     return this.firstOf.get(service) ?? this.current
   }
 
+  /** Returns the state of a generation; null = unknown. */
   stateOf(generation: number): StateName | null {
     return this.known.get(generation)?.state ?? null
   }
 
-  /** `generation` is in force in all proxy halves: those before it are not asked for any more. */
+  /** Records that `generation` is in force in all proxies, and forgets earlier ones. */
   applied(generation: number): void {
     if (generation <= this.inForce) return
     this.inForce = generation
@@ -44,7 +45,7 @@ export class Generations {
     }
   }
 
-  /** How long it took until the last table was in force, ms; while it is not, for how long it is due. */
+  /** Time that the last table took to be in force, ms; while it is not, its age. */
   get lagMs(): number {
     const due = this.known.get(this.inForce + 1)
     return due === undefined ? this.lastLagMs : performance.now() - due.since

@@ -9,21 +9,21 @@ import { LongTimer } from '../time/long-timer.ts'
 import { type FollowedPool, type FollowedServer, FollowedServers } from './followed-servers.ts'
 import type { ControlEnd } from './link.ts'
 
-/** How a server does, by its checks and by what requests have met there. */
+/** Health of a server, by its checks and by ejection. */
 export interface ServerHealth {
   readonly health: Health
-  /** Whether any probe has ended yet. */
+  /** Whether a probe has ended, or the health was learned otherwise. */
   readonly probed: boolean
   readonly last: LastProbe | null
 }
 
-/** Names of servers that are shown where there are too many. */
-const SHOWN = 5
+/** Max keys of servers that `unprobed()` returns. */
+const MAX_UNPROBED_SHOWN = 5
 const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
 
 /**
- * What is known of the health of all servers, by checks and by what requests meet there; the proxy halves are told. What
- * becomes known within one turn of the event loop is told with one message, and costs as much as the pools concerned.
+ * Health of all servers, from checks and from failed requests; sends changes to the proxies. The changes of one turn of
+ * the event loop are sent in one message; their cost depends on the size of the pools concerned.
  */
 export class HealthBook {
   private readonly checker: HealthChecker
@@ -31,14 +31,14 @@ export class HealthBook {
   private readonly servers = new FollowedServers()
   private readonly links: ReadonlyMap<string, ControlEnd>
   private onFirstProbes: (() => void) | null = null
-  /** Pools with servers whose health by checks has changed in this turn. */
+  /** Pools with servers whose health by checks has changed in this turn of the event loop. */
   private touched = new Set<FollowedPool>()
-  /** Servers that the proxy halves are to be told of at the end of this turn. */
+  /** Keys of servers whose health is sent to the proxies at the end of this turn. */
   private untold = new Set<string>()
   private telling: NodeJS.Immediate | null = null
   private outlierTimer: LongTimer | null = null
 
-  /** `links`: to the proxy halves there are. */
+  /** `links`: to the current proxies; read whenever health is sent. */
   constructor(links: ReadonlyMap<string, ControlEnd>) {
     this.links = links
     this.checker = new HealthChecker({
@@ -52,12 +52,15 @@ export class HealthBook {
     return this.outliers.isEjected(key) ? { ...known, health: 'ejected' } : known
   }
 
-  /** Whether a server is up, or would be if it came in under this key. */
+  /** Whether a server is up, or would be if it was added under this key. */
   isUp(key: string, server: ServerSpec, spec: HealthSpec): boolean {
     return this.healthUnder(key, server, spec)?.health === 'up'
   }
 
-  /** The health of a server, or what it would be if it came in under this key, for people: `down (status 503)`. */
+  /**
+   * Describes the health of a server, or the one it would have if added under this key, for people: `down (status
+   * 503)`.
+   */
   describe(key: string, server: ServerSpec, spec: HealthSpec): string {
     const { health, last } = this.healthUnder(key, server, spec) ?? { health: 'unknown', last: null }
     if (health === 'ejected') return 'ejected, since requests failed there'
@@ -69,9 +72,9 @@ export class HealthBook {
     return this.servers.get(key) === undefined ? this.checker.find(server, spec) : this.health(key)
   }
 
-  /** Servers whose first check is not in yet: how many addresses, and some of their keys. */
+  /** Checks without a first result: their number, and the keys of some of their servers. */
   unprobed(): { readonly count: number; readonly some: readonly string[] } {
-    return { count: this.checker.unprobedCount, some: this.checker.unprobed(SHOWN) }
+    return { count: this.checker.unprobedCount, some: this.checker.unprobed(MAX_UNPROBED_SHOWN) }
   }
 
   /** Resolves once a first probe of every checked server has ended, or after `timeoutMs`. */
@@ -87,8 +90,8 @@ export class HealthBook {
   }
 
   /**
-   * Takes a proxy half on. `known`: what it knows itself, from a control half before this one; until the first checks are
-   * in, nobody knows better. Returns all there is to know then.
+   * Adds a proxy. `known`: the health that the proxy has from a previous control process; it counts until the first
+   * checks have results. Returns the health of all servers for the proxy.
    */
   attach(name: string, known: KnownHealth): KnownHealth {
     this.outliers.attach(name)
@@ -105,7 +108,7 @@ export class HealthBook {
     this.tell(this.outliers.detach(name))
   }
 
-  /** What requests met at a proxy half. */
+  /** Takes the failures or the trial outcome that a proxy reports. */
   take(name: string, message: Extract<ToControl, { type: 'failures' | 'trial' }>): void {
     const now = performance.now()
     if (message.type === 'trial') this.tell(this.outliers.tried(message.key, message.outcome, now))
@@ -122,8 +125,8 @@ export class HealthBook {
   }
 
   /**
-   * Checks the servers of these services as they are from now on. What is known of an address carries over to the key it
-   * has now, and a check by another spec begins with what was known. Returns what to tell the proxy halves with the table.
+   * Checks the servers of these services by their new definitions from now on. Health carries over to a new key with
+   * the same address, and to a check with another spec. Returns the health to send to the proxies with the table.
    */
   follow(changes: ServiceChanges): KnownHealth {
     this.settle()
@@ -145,16 +148,16 @@ export class HealthBook {
         keysBefore,
       ),
     )
-    // Of one that stays ejected, a half may be about to try it.
-    const told = servers.filter(({ key }) => !before.has(key) || !this.outliers.isEjected(key))
-    return told.map(({ key }) => [key, this.health(key).health] as const)
+    // Left out: servers that stay ejected, because a proxy may have a trial for them.
+    const sent = servers.filter(({ key }) => !before.has(key) || !this.outliers.isEjected(key))
+    return sent.map(({ key }) => [key, this.health(key).health] as const)
   }
 
   private isPreferred(server: FollowedServer, other: FollowedServer): boolean {
     return this.byChecks(server).health === 'up' && this.byChecks(other).health !== 'up'
   }
 
-  /** The health of a server by its checks is another one. */
+  /** Handles a change of a server's health by its checks. */
   private found(key: string): void {
     const server = this.servers.get(key)
     if (server === undefined) return
@@ -164,7 +167,7 @@ export class HealthBook {
 
   private probed(key: string, last: LastProbe): void {
     if (last.ok && this.outliers.isEjected(key)) {
-      // A check that asks another port says nothing of the one that cannot be reached.
+      // A check of another port says nothing about the port that could not be reached.
       const port = this.servers.get(key)?.spec?.port ?? 0
       const now = performance.now()
       if (port === 0) this.tell(this.outliers.passed(key, now - last.ms, now))
@@ -178,18 +181,18 @@ export class HealthBook {
     this.onFirstProbes = null
   }
 
-  /** What checks have found. */
+  /** Health of a server by its checks alone; up if it is not checked. */
   private byChecks(server: FollowedServer | undefined): TargetHealth {
     return server?.spec === null ? UNCHECKED_UP : this.checker.get(server?.key ?? '')
   }
 
-  /** A pool with the servers that take requests unless they are ejected. */
+  /** A pool with the servers that would take requests if none were ejected. */
   private watched({ name, passive, hasTraffic, servers }: FollowedPool): WatchedPool {
     const usable = hasTraffic ? servers.filter((server) => server.isOpen && this.byChecks(server).health === 'up') : []
     return { name, spec: passive, keys: usable.map(({ key }) => key) }
   }
 
-  /** Has what checks have found in this turn count for ejection. */
+  /** Updates ejection with the changes that checks have found in this turn. */
   private settle(): void {
     if (this.touched.size === 0) return
     const pools = [...this.touched].map((pool) => this.watched(pool))
@@ -223,6 +226,7 @@ export class HealthBook {
     this.outlierTimer = new LongTimer(nextAt - performance.now(), advance).unref()
   }
 
+  /** Health of a server for one proxy: `trial` if the proxy has the trial. */
   private healthFor(key: string, proxy: string): KnownHealth[number][1] {
     const ejectionState = this.outliers.ejectionState(key, proxy)
     return ejectionState === 'in' ? this.byChecks(this.servers.get(key)).health : ejectionState

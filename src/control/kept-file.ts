@@ -1,16 +1,16 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 
-/** A small JSON file on the disk of this instance, for the next process. There is none while there is nothing to keep. */
+/** A small JSON file on the disk of this instance, for its next process. Missing while there is nothing to keep. */
 export class KeptFile {
   private readonly file: string
-  /** Writes are done in the order they were asked for. */
+  /** Serializes writes. */
   private written: Promise<void> = Promise.resolve()
 
   constructor(file: string) {
     this.file = file
   }
 
-  /** What is there; undefined for no file, and for one that makes no sense. */
+  /** Returns the parsed content; undefined = the file is missing, unreadable or not JSON. */
   async read(): Promise<unknown> {
     try {
       return JSON.parse(await readFile(this.file, 'utf8'))
@@ -19,14 +19,14 @@ export class KeptFile {
     }
   }
 
-  /** Replaces the whole file, or removes it for null. Throws what the disk says. */
+  /** Replaces the whole file, or removes it for null. Rejects with the file system's error. */
   write(text: string | null): Promise<void> {
     const written = this.written.then(() => this.replace(text))
     this.written = written.catch(() => undefined)
     return written
   }
 
-  /** Resolves when all that was asked for is written. */
+  /** Resolves when all writes so far have ended, whether they succeeded or not. */
   settled(): Promise<void> {
     return this.written
   }

@@ -7,8 +7,8 @@ import { KeptFile } from './kept-file.ts'
 import type { LastReadable, Memory } from './unreadable.ts'
 
 /**
- * Definitions as they were last readable, of services that a newer version has changed since: on the disk of this
- * instance, so that the next process can serve them, too. There is no file while all can be read.
+ * Keeps the last readable definitions of services that a newer version has changed since, on the disk of this instance,
+ * so that its next process can serve them, too. The file is missing while all definitions can be read.
  */
 export class LastReadableFile implements Memory {
   private readonly file: KeptFile
@@ -18,8 +18,8 @@ export class LastReadableFile implements Memory {
   private kept = ''
 
   /**
-   * `folder`: of the last known state; `instance`: tells this one from others that share it; `lastKnown`: the state that
-   * was on the disk when this process started.
+   * `folder`: folder of the last known state; `instance`: distinguishes this instance from others that use the folder;
+   * `lastKnown`: returns the state that was on the disk when this process started.
    */
   constructor(folder: string, instance: string, lastKnown: () => Documents | null, warn: (message: string) => void) {
     this.file = new KeptFile(join(folder, `last-readable-${encodeURIComponent(instance)}.json`))
@@ -27,7 +27,7 @@ export class LastReadableFile implements Memory {
     this.warn = warn
   }
 
-  /** Reads what a process before this one has kept; what makes no sense counts as not there. */
+  /** Reads the file of the previous process; invalid entries count as missing. */
   async load(): Promise<void> {
     const value = await this.file.read()
     const entries = isFields(value) ? Object.entries(value) : []
@@ -51,7 +51,7 @@ export class LastReadableFile implements Memory {
       .catch((error: unknown) => this.warn(`the last readable definitions cannot be kept: ${(error as Error).message}`))
   }
 
-  /** Resolves when all is written. */
+  /** Resolves when all writes have ended. */
   close(): Promise<void> {
     return this.file.settled()
   }

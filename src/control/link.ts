@@ -1,9 +1,9 @@
 import type { ToControl, ToProxy } from '../model/messages.ts'
 
-/** One end of the wire between the control half and a proxy half. Messages arrive in the order they were sent. */
+/** One end of the link between control and a proxy. Messages arrive in the order they were sent. */
 export interface Link<Out, In> {
   send(message: Out): void
-  /** Calls `listener` with every message from the other end; there is one listener. */
+  /** Calls `listener` with every message from the other end; replaces the previous listener. */
   receive(listener: (message: In) => void): void
 }
 
@@ -15,7 +15,7 @@ class LocalEnd<Out, In> implements Link<Out, In> {
   private listener: ((message: In) => void) | null = null
 
   send(message: Out): void {
-    // A copy, as between processes: the two halves must share nothing.
+    // Copied, as between processes: control and proxy must share no objects.
     const copy = structuredClone(message)
     queueMicrotask(() => this.peer?.listener?.(copy))
   }
@@ -25,7 +25,7 @@ class LocalEnd<Out, In> implements Link<Out, In> {
   }
 }
 
-/** Both ends of a wire within one process. */
+/** Returns both ends of a link within one process. */
 export function localLink(): { control: ControlEnd; proxy: ProxyEnd } {
   const control = new LocalEnd<ToProxy, ToControl>()
   const proxy = new LocalEnd<ToControl, ToProxy>()

@@ -2,7 +2,7 @@ import type { Override } from '../model/overrides.ts'
 import { isFields } from '../model/shape.ts'
 import { KeptFile } from './kept-file.ts'
 
-/** Overrides of this instance on its disk: a control process that dies takes them with it otherwise. */
+/** Keeps the overrides of this instance on its disk, so that they survive the control process. */
 export class OverridesFile {
   private readonly file: KeptFile
 
@@ -10,13 +10,13 @@ export class OverridesFile {
     this.file = new KeptFile(file)
   }
 
-  /** What is there and makes sense. */
+  /** Returns the valid overrides of the file. */
   async read(): Promise<readonly Override[]> {
     const value = await this.file.read()
     return Array.isArray(value) ? value.filter(isOverride) : []
   }
 
-  /** Throws what the disk says. */
+  /** Replaces the overrides. Rejects with the file system's error. */
   write(overrides: readonly Override[]): Promise<void> {
     return this.file.write(overrides.length === 0 ? null : JSON.stringify(overrides))
   }

@@ -2,27 +2,27 @@ import type { ToControl } from '../model/messages.ts'
 
 interface ProxyProgress {
   appliedGeneration: number
-  /** Requests under way at targets that take no new ones. */
+  /** Requests in flight by key, at targets that take no new ones. */
   busy: Map<string, number>
 }
 
-/** Targets whose cut requests are remembered. */
-const MOST_CUT = 1_000
+/** Max targets whose cut requests are remembered. */
+const MAX_CUT_TARGETS = 1_000
 
-/** Keeps account of which table every proxy half of this instance has in force, and of what it still has under way. */
+/** Tracks the table that each proxy of this instance has in force, and its requests in flight at draining targets. */
 export class Progress {
   private readonly proxies = new Map<string, ProxyProgress>()
-  /** Proxy halves that live, as far as is known, whether they have been heard of yet or not. */
+  /** Proxies that are alive, attached or not. */
   private expected: ReadonlySet<string> = new Set()
   private readonly cutByKey = new Map<string, number>()
   private readonly onChange: () => void
 
-  /** `onChange`: called whenever somebody has come further. */
+  /** `onChange`: called whenever a proxy has made progress, or the set of proxies has changed. */
   constructor(onChange: () => void) {
     this.onChange = onChange
   }
 
-  /** Sets who lives: what is not heard of them counts as not applied. */
+  /** Sets which proxies are alive: until they are attached, no table counts as applied. */
   expect(proxies: Iterable<string>): void {
     this.expected = new Set(proxies)
     this.onChange()
@@ -33,7 +33,7 @@ export class Progress {
     this.onChange()
   }
 
-  /** A proxy half that is gone has nothing under way, and is waited for no longer, unless it is still expected. */
+  /** Removes a proxy that is gone: it has no requests in flight. Waits still include it while it is expected. */
   remove(proxy: string): void {
     this.proxies.delete(proxy)
     this.onChange()
@@ -52,31 +52,31 @@ export class Progress {
     this.onChange()
   }
 
-  /** The last generation of the table that every proxy half has in force; -1 = none. */
+  /** The highest generation that every proxy has in force; -1 = none. */
   applied(): number {
     if (this.missing().length > 0 || this.proxies.size === 0) return -1
     return Math.min(...[...this.proxies.values()].map(({ appliedGeneration }) => appliedGeneration))
   }
 
-  /** The generation that a proxy half has in force; -1 = none yet. */
+  /** The generation that a proxy has in force; -1 = none yet. */
   appliedBy(proxy: string): number {
     return this.proxies.get(proxy)?.appliedGeneration ?? -1
   }
 
-  /** The proxy halves that do not have `generation` in force. */
+  /** Names of the proxies that do not have `generation` in force. */
   lagging(generation: number): readonly string[] {
     const behind = [...this.proxies].filter(([, { appliedGeneration }]) => appliedGeneration < generation)
     return [...behind.map(([name]) => name), ...this.missing()]
   }
 
-  /** Requests under way by target key, at targets that take no new ones, over all proxy halves. */
+  /** Requests in flight by target key, at targets that take no new ones, in all proxies. */
   busy(): Readonly<Record<string, number>> {
     const sums: Record<string, number> = {}
     for (const { busy } of this.proxies.values()) for (const [key, count] of busy) sums[key] = (sums[key] ?? 0) + count
     return sums
   }
 
-  /** How many requests were cut at their deadline so far, by target key; of the last targets where there were any. */
+  /** Number of requests cut at their deadline so far, by target key; the last `MAX_CUT_TARGETS` targets only. */
   cut(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.cutByKey)
   }
@@ -90,6 +90,6 @@ export class Progress {
     this.cutByKey.delete(key)
     this.cutByKey.set(key, sum)
     const [oldest] = this.cutByKey.keys()
-    if (this.cutByKey.size > MOST_CUT && oldest !== undefined) this.cutByKey.delete(oldest)
+    if (this.cutByKey.size > MAX_CUT_TARGETS && oldest !== undefined) this.cutByKey.delete(oldest)
   }
 }

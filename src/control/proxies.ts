@@ -1,7 +1,7 @@
 import type { ProcessView } from '../model/fleet.ts'
 import type { ControlHalf } from './control-half.ts'
 
-/** Who an instance is; it stays so while its supervisor lives. */
+/** Identity of an instance; constant for the life of its supervisor. */
 export interface Identity {
   readonly id: string
   readonly name: string
@@ -9,23 +9,27 @@ export interface Identity {
   readonly startedAt: string
 }
 
-/** The proxy halves of an instance: in this process, or in workers. */
+/** The proxies of an instance: in this process, or in workers. */
 export interface Proxies {
-  /** Brings them to the control half; resolves when connections can be taken, or are being taken elsewhere. */
+  /**
+   * Starts the proxies and attaches them to control; resolves when connections are accepted here or by other processes.
+   */
   start(control: ControlHalf, revision: number): Promise<void>
   close(): void
   processes(control: ControlHalf): readonly ProcessView[]
-  /** Requests and tunnels under way by target key, as last said. */
+  /** Requests and tunnels in flight by target key, from the last reports. */
   inFlight(control: ControlHalf): Readonly<Record<string, number>>
-  /** What is wrong with the processes, for people; null = nothing. */
+  /** Problem with the processes, for people; null = none. */
   readonly trouble: string | null
-  /** Workers that have ended unexpectedly so far. */
+  /** Number of workers that have ended unexpectedly so far. */
   readonly restarts: number
-  /** Replaces every worker, refusing no connection; resolves with what went wrong, or null. Absent = there are none. */
+  /**
+   * Replaces every worker, refusing no connection; resolves with the failure, or null. Absent = there are no workers.
+   */
   replace?(): Promise<string | null>
 }
 
-/** Counts of several proxy halves, added up. */
+/** Adds up the counts of several proxies. */
 export function addUp(
   all: readonly (Readonly<Record<string, number>> | undefined)[],
 ): Readonly<Record<string, number>> {
@@ -35,7 +39,7 @@ export function addUp(
   return sums
 }
 
-/** Sums of what is under way at all servers. */
+/** Sum of all counts. */
 export function sum(counts: Readonly<Record<string, number>> | undefined): number {
   return Object.values(counts ?? {}).reduce((total, count) => total + count, 0)
 }

@@ -1,7 +1,7 @@
 import type { LoadReport, Report, SeriesReport, ToProxy } from '../model/messages.ts'
 import { Totals } from './totals.ts'
 
-/** How long a proxy half may take to report before the others' reports are used without it. */
+/** Max time, ms, that a proxy may take to report before the reports of the others are used without it. */
 const REPORT_TIMEOUT_MS = 1_000
 
 interface Round {
@@ -11,8 +11,8 @@ interface Round {
 }
 
 /**
- * Asks proxy halves for what they have under way and adds it up, and keeps account of what they have counted. What one
- * that is gone has counted stays in the totals, as it said last; what it had under way does not.
+ * Asks proxies for their load and adds it up, and keeps their counts. The counts of a proxy that has ended stay in the
+ * totals, as last reported; its load does not.
  */
 export class Reports {
   private lastId = 0
@@ -22,7 +22,7 @@ export class Reports {
   private droppedBefore = 0
   private readonly rounds = new Map<number, Round>()
 
-  /** What all have under way now; by then their counts are here, too. */
+  /** Asks all proxies for their load now, and adds it up. Their counts are up to date when it resolves. */
   collect(links: ReadonlyMap<string, { send(message: ToProxy): void }>): Promise<LoadReport> {
     const id = ++this.lastId
     return new Promise((resolve) => {
@@ -39,30 +39,30 @@ export class Reports {
     })
   }
 
-  /** What all have counted, as they said last. `isCurrent`: those that are not are left out after a while. */
+  /** Counts of all proxies, from their last reports. `isCurrent`: series that are not are left out after a while. */
   counts(isCurrent: (series: SeriesReport) => boolean): ReturnType<Totals['read']> {
     return this.totals.read(isCurrent)
   }
 
-  /** Lines of the access log that were dropped, by all proxy halves there are and have been. */
+  /** Lines of the access log dropped by all proxies, those that have ended included. */
   get accessLogDropped(): number {
     let sum = this.droppedBefore
     for (const dropped of this.droppedBy.values()) sum += dropped
     return sum
   }
 
-  /** What a proxy half had under way when it reported last. */
+  /** The load of a proxy in its last report. */
   lastOf(proxy: string): LoadReport | undefined {
     return this.last.get(proxy)
   }
 
-  /** A proxy half cannot be asked any more. */
+  /** Stops waiting for reports of a proxy that has lost its link. */
   lost(proxy: string): void {
     for (const round of this.rounds.values())
       if (round.missing.delete(proxy) && round.missing.size === 0) round.finish()
   }
 
-  /** A proxy half has ended. */
+  /** Forgets the load of a proxy that has ended, and keeps its counts. */
   retire(proxy: string): void {
     this.last.delete(proxy)
     this.totals.retire(proxy)
@@ -70,7 +70,7 @@ export class Reports {
     this.droppedBy.delete(proxy)
   }
 
-  /** `id` 0: unasked. */
+  /** Takes a report; `id` 0 = it was not asked for. */
   take(id: number, proxy: string, report: Report): void {
     this.last.set(proxy, report)
     this.totals.take(proxy, report)

@@ -2,7 +2,7 @@ import type { Problem } from '../model/refusal.ts'
 import type { ServiceSpec } from '../model/spec.ts'
 import type { JsonObject } from '../model/state.ts'
 
-/** How a definition becomes a specification; its face in `config`. */
+/** Resolves the definition of a service to its specification; implemented in `config`. */
 export type Resolve = (
   name: string,
   source: JsonObject,

@@ -1,7 +1,7 @@
 import type { StoreStanding } from '../model/fleet.ts'
 import type { Store } from '../store/store.ts'
 
-/** How the store does as this instance finds it: what is wrong, since when, and what to do. `revision`: the one known here. */
+/** Health of the store as this instance sees it. `revision`: the last one known here. */
 export function storeStanding(store: Pick<Store, 'status' | 'troubles'>, revision: number): StoreStanding {
   const status = store.status()
   const details = store

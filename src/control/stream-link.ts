@@ -2,24 +2,27 @@ import type { Socket } from 'node:net'
 import type { Link } from './link.ts'
 
 const LENGTH_BYTES = 4
-/** A whole table of some ten thousand services is a tenth of this. */
+/** Ten times the size of a whole table of some ten thousand services. */
 const MAX_FRAME_BYTES = 512 * 1024 * 1024
 
-/** The bytes of messages that go to several ends: written once. */
+/** Frames by message object: a message to several proxies is encoded once. */
 const encoded = new WeakMap<object, Buffer>()
 
-/** One end of a wire over a socket: messages as JSON, each behind its length (4 bytes, big endian). */
+/** One end of a link over a socket. Frames are JSON messages, each after its length (4 bytes, big endian). */
 export class StreamEnd<Out extends object, In> implements Link<Out, In> {
   private readonly socket: Socket
   private listener: ((message: In) => void) | null = null
   private chunks: Buffer[] = []
   private size = 0
-  /** Bytes of the frame that is coming in; -1 = its length has not come yet. */
+  /** Size of the frame being received, bytes; -1 = its length has not arrived yet. */
   private frameBytes = -1
-  /** Messages that came before there was somebody to take them. */
+  /** Messages that arrived before `receive()` was called. */
   private early: In[] = []
 
-  /** What makes no sense, or cannot be dealt with, ends the connection: `onError` is told why. */
+  /**
+   * `onError`: called with socket errors, and with the error of a message that is invalid or fails in the listener; the
+   * latter closes the socket.
+   */
   constructor(socket: Socket, onError: (error: Error) => void) {
     this.socket = socket
     socket.on('error', onError)

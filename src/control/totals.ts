@@ -1,7 +1,7 @@
 import type { Report, RetryCount, SeriesReport } from '../model/messages.ts'
 import { seriesKey } from '../telemetry/counters.ts'
 
-/** How long counts are shown of what is not there any more. Proxy halves keep them for less. */
+/** How long the counts of a removed pool or version are still shown, ms. Proxies keep them for a shorter time. */
 const SHOWN_MS = 10 * 60_000
 
 interface Counts {
@@ -10,13 +10,13 @@ interface Counts {
 }
 
 /**
- * What proxy halves have counted since each of them was started: they report what has changed. A half that has ended, and
- * a series that it has ended, stay in the totals, so that these never go back while they are shown.
+ * Counts of all proxies since their start, from reports of the changes. The counts of proxies and series that have
+ * ended stay in the totals, so that the totals never decrease while they are shown.
  */
 export class Totals {
   private readonly byProxy = new Map<string, Counts>()
   private readonly retired: Counts = { series: new Map(), retries: new Map() }
-  /** Since when (monotonic ms) a series is not current. */
+  /** Time since which a series is not current, monotonic ms, by key. */
   private readonly outdated = new Map<string, number>()
   private readonly now: () => number
 
@@ -40,7 +40,7 @@ export class Totals {
     }
   }
 
-  /** A proxy half has ended. */
+  /** Keeps the counts of a proxy that has ended. */
   retire(proxy: string): void {
     const counts = this.byProxy.get(proxy)
     this.byProxy.delete(proxy)
@@ -48,7 +48,10 @@ export class Totals {
     for (const each of counts?.retries.values() ?? []) addRetries(this.retired.retries, each)
   }
 
-  /** `isCurrent`: whether there is still what a series counts. One that is not current is forgotten after a while. */
+  /**
+   * Returns the totals. `isCurrent`: whether the pool and version of a series exist; others are forgotten after
+   * `SHOWN_MS`.
+   */
   read(isCurrent: (series: SeriesReport) => boolean): { series: SeriesReport[]; retries: RetryCount[] } {
     const all = [...this.byProxy.values(), this.retired]
     const series = new Map<string, SeriesReport>()

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { problemLines } from '../config/problems.ts'
 import type { UnreadableService } from './unreadable.ts'
 
-/** Says in the log which definitions cannot be read, once for each. */
+/** Logs definitions that cannot be read, once each, and when they can be read again. */
 export class UnreadableLog {
   private readonly log: Logger
   private told: readonly UnreadableService[] = []
@@ -11,14 +11,14 @@ export class UnreadableLog {
     this.log = log
   }
 
-  /** `services`: all that cannot be read now. */
+  /** `services`: all services whose definitions cannot be read now. */
   tell(services: readonly UnreadableService[]): void {
     const { told } = this
     if (services === told) return
     this.told = services
     for (const { name, problems, isServed } of services) {
       if (told.some((service) => service.name === name)) continue
-      const how = isServed ? 'the one before it stays in force' : 'it has no servers here'
+      const how = isServed ? 'the last readable one stays in force' : 'it has no servers here'
       this.log.error({ service: name, problems: problemLines(problems) }, `a definition cannot be read: ${how}`)
     }
     const names = new Set(services.map(({ name }) => name))

@@ -8,33 +8,33 @@ import type { JsonObject, JsonValue, Service, ServiceDocument } from '../model/s
 import { currentSplit } from '../model/state.ts'
 import type { Resolve } from './resolve.ts'
 
-/** A definition in the store that this version cannot read: a newer one has written it. */
+/** A service whose definition this version cannot read, because a newer version wrote it. */
 export interface UnreadableService {
   readonly name: string
   readonly problems: readonly Problem[]
-  /** It is served as it was last readable here; otherwise its requests are answered 503, or find no service. */
+  /** Served by its last readable definition; otherwise its requests get 503, or match no service. */
   readonly isServed: boolean
 }
 
-/** What was last readable of a service, and where its requests went by it. */
+/** The last readable definition of a service, and its split in force. */
 export interface LastReadable {
   readonly source: JsonObject
   readonly split: Split
 }
 
-/** What is known of definitions from before this process; see `LastReadableFile`. */
+/** Last readable definitions from the previous process; see `LastReadableFile`. */
 export interface Memory {
   recall(name: string): LastReadable | undefined
-  /** Keeps those that are needed now, instead of what was kept before. */
+  /** Replaces the kept definitions by those that are needed now. */
   keep(all: Readonly<Record<string, LastReadable>>): void
 }
 
-/** Why a definition cannot be read, in one sentence. */
+/** Describes why a definition cannot be read, in one sentence. */
 export function whyUnreadable({ problems: [first] }: UnreadableService): string {
-  return first === undefined ? 'it makes no sense' : formatProblem(first)
+  return first === undefined ? 'it is invalid' : formatProblem(first)
 }
 
-/** Routes that readable services answer to. */
+/** The routes of readable services. */
 export class TakenRoutes {
   private readonly routes = new Set<string>()
 
@@ -43,7 +43,10 @@ export class TakenRoutes {
       for (const path of spec.paths) for (const route of routes(spec, path)) this.routes.add(route)
   }
 
-  /** A specification without the paths that another service answers to: a definition that is not in force takes no traffic away. */
+  /**
+   * Removes the paths that readable services have from a specification: an outdated definition must not take their
+   * traffic.
+   */
   without(spec: ServiceSpec): ServiceSpec {
     const paths = spec.paths.filter((path) => !routes(spec, path).some((route) => this.routes.has(route)))
     return paths.length === spec.paths.length ? spec : { ...spec, paths }
@@ -55,9 +58,9 @@ function routes({ hosts }: ServiceSpec, path: string): string[] {
 }
 
 /**
- * A service whose document cannot be read, by the definition that was last readable. What was decided since applies to
- * it, as far as it names the same pools and servers. The source stays the document's: what this instance writes back must
- * not undo what it does not understand.
+ * Returns a service whose document cannot be read, with its last readable specification. Decisions made since apply as
+ * far as they name its pools and servers. The source stays that of the document: a write of this instance must not undo
+ * settings that it cannot read.
  */
 export function asLastReadable(document: ServiceDocument, spec: ServiceSpec, lastSplit: Split): Service {
   const current = currentSplit(document)
@@ -69,8 +72,8 @@ export function asLastReadable(document: ServiceDocument, spec: ServiceSpec, las
 }
 
 /**
- * A service of which nothing was ever readable here: its hosts, paths and pools by name, as far as they can be told, and no
- * server, so that its requests are answered 503. What cannot be told answers to nothing.
+ * Returns a service that was never readable here: with its hosts, paths and pool names, if these can be read, and no
+ * servers, so that its requests get 503. If they cannot be read, it matches no request.
  */
 export function asOutline(document: ServiceDocument, resolve: Resolve): Service | null {
   const { hosts, paths, pools } = document.source
@@ -93,15 +96,19 @@ function given(members: Readonly<Record<string, JsonValue | undefined>>): JsonOb
   )
 }
 
-/** Makes services of documents that cannot be read, and remembers what was last readable of them. */
-export class Unreadable {
+/** Makes services from documents that cannot be read, and remembers their last readable definitions. */
+export class UnreadableServices {
   services: readonly UnreadableService[] = []
   private readonly resolve: Resolve
   private readonly memory: Memory | null
-  /** By name, of those that cannot be read now. */
+  /** Last readable definitions of the services that cannot be read now, by name. */
   private last = new Map<string, LastReadable & { readonly spec: ServiceSpec }>()
-  /** What a process before this one has kept is settled. */
+  /**
+   * Whether `follow` has run: its first run replaces what the previous process kept, even if all definitions can be
+   * read.
+   */
   private hasFollowed = false
+  /** The document that each service was made from. */
   private readonly madeFrom = new WeakMap<Service, ServiceDocument>()
 
   constructor(resolve: Resolve, memory: Memory | null) {
@@ -110,8 +117,8 @@ export class Unreadable {
   }
 
   /**
-   * The services of documents that cannot be read, with the problems of each. `before`: the services as they were;
-   * `readable`: those of all other documents.
+   * Returns services for documents that cannot be read; each comes with its problems. `before`: the previous services;
+   * `readable`: the services of all other documents.
    */
   follow(
     documents: readonly (readonly [ServiceDocument, readonly Problem[]])[],
@@ -142,12 +149,12 @@ export class Unreadable {
     return made
   }
 
-  /** A service of these by its name; undefined = it can be read, or is not there. */
+  /** Finds an unreadable service by name; undefined = it can be read, or does not exist. */
   find(name: string): UnreadableService | undefined {
     return this.services.find((service) => service.name === name)
   }
 
-  /** What was readable of a service until now: here, or in a process before this one. */
+  /** The last readable definition of a service, in this process or the previous one. */
   private readableBefore(name: string, known: Service | undefined) {
     const isOutline = this.find(name) !== undefined
     if (known !== undefined && !isOutline) return { source: known.source, split: currentSplit(known), spec: known.spec }
@@ -156,7 +163,7 @@ export class Unreadable {
     return recalled !== undefined && resolved?.ok === true ? { ...recalled, spec: resolved.spec } : undefined
   }
 
-  /** The service as it was, if it is still the same: nobody need be told of it anew. */
+  /** Returns the previous service object if nothing has changed, so that the proxies get no change. */
   private same(known: Service | undefined, service: Service, document: ServiceDocument): Service {
     const isSame = known !== undefined && this.madeFrom.get(known) === document
     if (isSame && known.spec.paths.length === service.spec.paths.length) return known

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { earlierFiles, fileStanding, whyNot } from '../../src/control/file-standing.ts'
+import { earlierFiles, fileStanding, outdatedReason } from '../../src/control/file-standing.ts'
 import type { AppliedConfiguration } from '../../src/model/state.ts'
 
 function applied(hash: string, version?: number, earlier?: string[]): AppliedConfiguration {
@@ -29,15 +29,17 @@ describe('a file stands to the one in force', () => {
   })
 })
 
-test('who asks for a file without versions gets it; with versions, only a higher one, and is told why', () => {
-  expect(whyNot({ hash: 'b', version: null }, applied('a', undefined, ['b']), 'older')).toBeNull()
-  expect(whyNot({ hash: 'b', version: 1 }, applied('a', 2), 'older')).toBe(
+test('a reload applies any file without versions; with versions, only a higher one, and says why', () => {
+  expect(outdatedReason({ hash: 'b', version: null }, applied('a', undefined, ['b']), 'older')).toBeNull()
+  expect(outdatedReason({ hash: 'b', version: 1 }, applied('a', 2), 'older')).toBe(
     'The file has configVersion 1; a file with configVersion 2 is in force in the fleet. Give this one a higher configVersion.',
   )
-  expect(whyNot({ hash: 'b', version: null }, applied('a', 2), 'older')).toContain('The file has no configVersion;')
+  expect(outdatedReason({ hash: 'b', version: null }, applied('a', 2), 'older')).toContain(
+    'The file has no configVersion;',
+  )
 })
 
-test('files that were in force are remembered, the last hundred of them, and not the one that is', () => {
+test('the last 100 files that were in force are remembered, without the one in force now', () => {
   expect(earlierFiles(null, { hash: 'a', version: null })).toEqual([])
   expect(earlierFiles(applied('b', undefined, ['a']), { hash: 'a', version: null })).toEqual(['b'])
   const many = Array.from({ length: 150 }, (_, i) => `${i}`)

@@ -132,7 +132,9 @@ test('what is done to one instance alone while Redis is away holds there, and en
   await fleet.redis.restart()
   await current()
   expect((await b.api('GET', '/api/overrides')).body.overrides).toEqual([])
-  expect(b.stderr).toContain('the store is back: what was overridden on this instance is as the store says')
+  expect(b.stderr).toContain(
+    'the store is back: the overrides of this instance have ended, the state of the store is in force',
+  )
   await until(async () => `${await reached(b)}` === `${BLUE}`)
   expect((await shop(b)).split).toEqual({ blue: 100, green: 0 })
   await expectEqual(fleet)
