@@ -64,7 +64,7 @@ export async function buildAdmin(context: AdminContext): Promise<Admin> {
 
 async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess): Promise<FastifyInstance> {
   const app = fastify({
-    serverFactory: (handler) => gate.connections.serve(handler),
+    serverFactory: (handler) => gate.connections.serve('admin', handler),
     // A URL that cannot be read is refused before there is a route, and with it an error handler.
     frameworkErrors: (error, _request, reply) => void sendProblem(context, reply, error),
     logger: false,

@@ -27,8 +27,12 @@ export async function closeServer(server: Server): Promise<void> {
   await closed
 }
 
+/** The API's listener, and that of previews with an origin of their own. */
+export type AdminListener = 'admin' | 'preview'
+
 interface Connection {
   readonly peer: string
+  readonly listener: AdminListener
   /** When it last began or ended a request, or was opened; monotonic ms. */
   activeAt: number
   /** Requests under way whose sender may send them. */
@@ -53,21 +57,27 @@ export class AdminConnections {
   refused = 0
   private readonly max: number
   private readonly open = new Map<Socket, Connection>()
+  private readonly served = new Set<AdminListener>()
 
   /** `max`: 0 = as many as come. */
   constructor(max: number) {
     this.max = max === 0 ? Number.POSITIVE_INFINITY : max
   }
 
-  get count(): number {
-    return this.open.size
+  /** Open connections by listener. */
+  get counts(): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {}
+    for (const listener of this.served) counts[listener] = 0
+    for (const { listener } of this.open.values()) counts[listener] = (counts[listener] ?? 0) + 1
+    return counts
   }
 
   /** A server whose connections are counted and watched here. */
-  serve(handler: RequestListener): Server {
+  serve(listener: AdminListener, handler: RequestListener): Server {
+    this.served.add(listener)
     const options = { headersTimeout: HEAD_MS, requestTimeout: 0, connectionsCheckingInterval: CHECK_MS }
     const server = createServer({ ...options, keepAlive: true, keepAliveTimeout: KEEP_ALIVE_MS })
-    server.on('connection', (socket: Socket) => this.opened(socket))
+    server.on('connection', (socket: Socket) => this.opened(listener, socket))
     // Before the handler, which may end the request at once.
     server.on('request', (request) => this.began(request))
     server.on('request', handler)
@@ -89,7 +99,7 @@ export class AdminConnections {
     })
   }
 
-  private opened(socket: Socket): void {
+  private opened(listener: AdminListener, socket: Socket): void {
     if (this.open.size >= this.max) {
       this.refused++
       const silent = this.leastNeeded()
@@ -103,7 +113,7 @@ export class AdminConnections {
     const now = performance.now()
     const peer = peerOf(socket.remoteAddress)
     const fresh = { held: 0, isProven: false, request: null, isStreamed: false, grownAt: now, bytes: 0 }
-    this.open.set(socket, { peer, activeAt: now, ...fresh })
+    this.open.set(socket, { peer, listener, activeAt: now, ...fresh })
     socket.once('close', () => this.open.delete(socket))
   }
 

@@ -14,7 +14,7 @@ const PAGE = /^https?:\/\/([^/]+)(\/preview\/[^/?#]+\/[^/?#]+)[/?#]/
 /** Builds the server of previews, not yet listening: it serves only `/preview/{service}/{pool}/…`, for pages of the apps. */
 export async function buildPreview(context: AdminContext, gate: Gate, access: PreviewAccess): Promise<FastifyInstance> {
   const app = fastify({
-    serverFactory: (handler) => gate.connections.serve(handler),
+    serverFactory: (handler) => gate.connections.serve('preview', handler),
     frameworkErrors: (error, _request, reply) => void sendProblem(context, reply, error),
     logger: false,
     return503OnClosing: false,

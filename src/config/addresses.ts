@@ -59,6 +59,11 @@ export function parseCidr(text: string): string | undefined {
   return /^\d{1,3}$/.test(bits) && Number(bits) <= width ? `${address}/${Number(bits)}` : undefined
 }
 
+/** Like parseCidr; `unix` stands for the peers at socket files, which have no address. */
+export function parsePeers(text: string): string | undefined {
+  return text === 'unix' ? text : parseCidr(text)
+}
+
 /**
  * A host name or address as a Host header has it: lower case, international names in ASCII, IPv6 in brackets, without a
  * port. Undefined for anything else.

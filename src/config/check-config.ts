@@ -85,8 +85,12 @@ function checkMode(listen: FileSettings['proxy']['listen'], path: string, proble
 /** Who may say who its clients are has to be said; at a socket path, whoever may open it may. */
 function checkProxyProtocol({ listen, trustedProxies }: FileSettings['proxy'], problems: Problems): void {
   const asks = [listen].flat().some(({ address, proxyProtocol }) => proxyProtocol === true && address.kind !== 'unix')
-  if (!asks || problems.has('proxy.trustedProxies') || trustedProxies.length > 0) return
-  problems.add('proxy.trustedProxies', 'is empty; with proxyProtocol, name the networks that may say who the client is')
+  const namesNetworks = trustedProxies.some((entry) => entry !== 'unix')
+  if (!asks || problems.has('proxy.trustedProxies') || namesNetworks) return
+  problems.add(
+    'proxy.trustedProxies',
+    'names no network; with proxyProtocol, name the networks that may say who the client is',
+  )
 }
 
 function checkTokens({ admin, fleet }: FileSettings, problems: Problems): void {

@@ -94,6 +94,8 @@ export interface LoadReport {
   readonly queued: Readonly<Record<string, number>>
   /** Open client connections. */
   readonly connections: number
+  /** The same by listener (`127.0.0.1:8080`); those without any are there as well. */
+  readonly listeners: Readonly<Record<string, number>>
 }
 
 export interface Report extends LoadReport {

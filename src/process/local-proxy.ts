@@ -42,7 +42,9 @@ export class LocalProxy implements Proxies {
 
   private async listen(address: ProxyListener): Promise<void> {
     if (address.kind === 'fd') assertInherited(address.fd)
-    const listener = await this.plane.listen(listenOptions(address), address.proxyProtocol === true)
+    const proxyProtocol = address.proxyProtocol === true
+    const options = address.kind === 'fd' ? { proxyProtocol, name: `fd:${address.fd}` } : { proxyProtocol }
+    const listener = await this.plane.listen(listenOptions(address), options)
     this.addresses.push(address.kind === 'fd' ? `fd:${address.fd}` : urlOf(listener.address as AddressInfo | string))
   }
 

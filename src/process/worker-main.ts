@@ -88,14 +88,13 @@ class Worker {
 
   /** Accepts connections from the sockets of this worker's slot. */
   private async serve(): Promise<void> {
-    for (const { fd, proxyProtocol } of this.init.listeners) await this.plane.listen({ fd }, proxyProtocol)
+    for (const { fd, ...options } of this.init.listeners) await this.plane.listen({ fd }, options)
   }
 
   private async adopt(slot: number, listener: number, handle: object): Promise<void> {
     const listeners = this.adopted.get(slot) ?? []
     this.adopted.set(slot, listeners)
-    const { proxyProtocol = false } = this.init.listeners[listener] ?? {}
-    const opened = await this.plane.listen({ handle }, proxyProtocol)
+    const opened = await this.plane.listen({ handle }, this.init.listeners[listener])
     // The slot may have been released in the meantime.
     if (this.adopted.get(slot) === listeners) listeners.push(opened)
     else opened.close()

@@ -106,6 +106,7 @@ export class Workers {
     const fds = sockets.map(({ handles }) => (handles[slot.index] ?? (handles[0] as Handle)).fd)
     const listeners = fds.map((_, i) => ({
       fd: FIRST_HANDED_FD + i,
+      name: sockets[i]?.url.replace('http://', '') ?? '',
       proxyProtocol: config.proxy.listen[i]?.proxyProtocol === true,
     }))
     const name = `worker-${slot.index + 1}.${++this.generation}`

@@ -9,17 +9,20 @@ import type { TableChange } from '../model/table.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import { Counters } from '../telemetry/counters.ts'
 import { ClientConnection } from './client/client-connection.ts'
+import { ClientListener, connectionsByListener } from './client/client-listener.ts'
 import { ClientResponse } from './client/client-response.ts'
+import { endOfDeclined } from './client/declined-upgrade.ts'
 import type { ListenOn } from './client/listen.ts'
 import { listen } from './client/listen.ts'
 import type { ParserError } from './client/parser-errors.ts'
-import { isBehindClose, isHangUp, refusalOf, refusalText } from './client/parser-errors.ts'
+import { isBehindClose, isHangUp, refusalOf, requestLineOf } from './client/parser-errors.ts'
 import type { BodyLimits } from './client/request-body.ts'
 import type { ForwardingPolicy } from './client/request-head.ts'
 import { Ending } from './ending.ts'
 import { Exchange } from './exchange.ts'
 import type { ProxyHeader } from './proxy-protocol/header.ts'
 import { ProxyProtocolServer } from './proxy-protocol/server.ts'
+import { refuseRequest } from './refused-request.ts'
 import { Router } from './routing/router.ts'
 import { ServiceRoute } from './routing/service-route.ts'
 import type { Share } from './share.ts'
@@ -31,6 +34,7 @@ import { Verdicts } from './verdicts.ts'
 
 /** 0 = none. */
 export interface DataPlaneSettings {
+  /** CIDRs, and `unix` for the peers at socket files. */
   readonly trustedProxies: readonly string[]
   readonly forwarding: ForwardingPolicy
   readonly limits: {
@@ -49,6 +53,11 @@ export interface DataPlaneSettings {
   }
 }
 
+export interface ListenerOptions {
+  readonly proxyProtocol?: boolean
+  readonly name?: string
+}
+
 /** Where connections are taken. */
 export interface Listener {
   /** In use. */
@@ -60,6 +69,12 @@ export interface Listener {
 /** A client's connection that has been silent for this long is probed by TCP: one whose machine is gone is noticed. */
 const CLIENT_KEEP_ALIVE_MS = 60_000
 const NO_LIMIT = 2 ** 31 - 1
+const MIN_CHECK_MS = 20
+const MAX_CHECK_MS = 1_000
+/** Upgrades to other versions of HTTP, and to TLS, are not followed: the request is answered as if it did not ask. */
+const OTHER_HTTP = /^(?:h2c?|http\/|tls)/i
+/** Stands for the peers at socket files among trusted proxies. */
+const SOCKET_FILES = 'unix'
 
 /** The proxy half: client connections, the table in force, and the servers behind it. It decides nothing. */
 export class DataPlane {
@@ -67,6 +82,7 @@ export class DataPlane {
   readonly counters = new Counters()
   readonly accessLog: AccessLog | null
   readonly trustedProxies: BlockList
+  private readonly trustsSocketFiles: boolean
   /** Where answers are counted that no service gave. */
   readonly unrouted = this.counters.seriesFor('', '', '')
   readonly targets: Targets
@@ -82,6 +98,7 @@ export class DataPlane {
   private generation = -1
   private routes = new Map<string, ServiceRoute>()
   private readonly servers = new Set<TcpServer>()
+  private readonly listeners = new Set<ClientListener>()
   /** 0 = unbounded. */
   private readonly mostConnections: number
   private readonly connections = new Map<Socket, ClientConnection>()
@@ -96,6 +113,8 @@ export class DataPlane {
     },
   })
   private headsToFlush: Exchange[] = []
+  /** The request that is being parsed, where it asks for an upgrade that is not followed. */
+  private declined: IncomingMessage | null = null
   private reportsAll = false
 
   /** `share`: this data plane is one of several, which divide what is limited among them. */
@@ -111,7 +130,8 @@ export class DataPlane {
     this.tell = tell
     this.verdicts = new Verdicts(tell)
     this.bodyLimits = { bytes: settings.limits.bodyBytes, idleMs: settings.timeouts.idleBodyMs }
-    this.trustedProxies = networks(settings.trustedProxies)
+    this.trustedProxies = networks(settings.trustedProxies.filter((entry) => entry !== SOCKET_FILES))
+    this.trustsSocketFiles = settings.trustedProxies.includes(SOCKET_FILES)
     const events: TargetEvents = {
       onIdle: (target, cut) => {
         this.targets.forgetIfGone(target)
@@ -124,31 +144,36 @@ export class DataPlane {
 
   /**
    * Takes requests at an address. `proxyProtocol`: connections open with a PROXY header, and only trusted proxies may
-   * connect. Rejects when it cannot listen there.
+   * connect. `name`: of the listener in metrics; default: the address in use. Rejects when it cannot listen there.
    */
-  async listen(address: ListenOn, proxyProtocol = false): Promise<Listener> {
+  async listen(address: ListenOn, { proxyProtocol = false, name }: ListenerOptions = {}): Promise<Listener> {
     const http = this.createServer()
-    const server = proxyProtocol ? this.behindProxyHeader(http) : http
-    if (!proxyProtocol) http.on('connection', (socket) => this.onConnection(socket, null))
+    const listener = new ClientListener(name)
+    const server = proxyProtocol ? this.behindProxyHeader(http, listener) : http
+    if (!proxyProtocol) http.on('connection', (socket) => this.onConnection(socket, null, listener))
     this.servers.add(server)
     const inUse = await listen(server, address)
+    listener.listensAt(inUse)
+    this.listeners.add(listener)
     return {
       address: inUse,
       close: () => {
         this.servers.delete(server)
+        listener.isClosed = true
+        if (listener.connections === 0) this.listeners.delete(listener)
         // As a plain TCP server: an HTTP server would also close idle connections.
         TcpServer.prototype.close.call(server)
       },
     }
   }
 
-  private behindProxyHeader(http: Server): TcpServer {
+  private behindProxyHeader(http: Server, listener: ClientListener): TcpServer {
     return new ProxyProtocolServer(http, {
       timeoutMs: this.settings.timeouts.headerMs,
       keepAliveMs: CLIENT_KEEP_ALIVE_MS,
       isFull: () => this.isFull(),
       isTrusted: (peer) => peer === 'unix' || covers(this.trustedProxies, peer),
-      onAccepted: (socket, header) => this.onConnection(socket, header),
+      onAccepted: (socket, header) => this.onConnection(socket, header, listener),
     })
   }
 
@@ -233,7 +258,8 @@ export class DataPlane {
   underWay(): LoadReport {
     const queued: Record<string, number> = {}
     for (const [service, route] of this.routes) if (route.queued > 0) queued[service] = route.queued
-    return { inFlight: this.targets.inFlight(), queued, connections: this.connections.size }
+    const listeners = connectionsByListener(this.listeners)
+    return { inFlight: this.targets.inFlight(), queued, connections: this.connections.size, listeners }
   }
 
   private createServer(): Server {
@@ -249,12 +275,14 @@ export class DataPlane {
         headersTimeout: timeouts.requestMs === 0 ? timeouts.headerMs : Math.min(timeouts.headerMs, timeouts.requestMs),
         requestTimeout: timeouts.requestMs,
         keepAliveTimeout: timeouts.keepAliveMs,
-        connectionsCheckingInterval: 1_000,
+        // Longer than clients are told (Keep-Alive), for requests that are on their way by then.
+        keepAliveTimeoutBuffer: Math.min(MAX_CHECK_MS, Math.floor(timeouts.keepAliveMs / 10)),
+        connectionsCheckingInterval: checkMs(timeouts),
         noDelay: true,
         keepAlive: true,
         keepAliveInitialDelay: CLIENT_KEEP_ALIVE_MS,
         requireHostHeader: false,
-        shouldUpgradeCallback: isTunnelled,
+        shouldUpgradeCallback: (request) => this.followsUpgrade(request),
       },
       (request, response) => this.onRequest(request, response),
     )
@@ -265,10 +293,7 @@ export class DataPlane {
     }
     server.on('clientError', (error, socket) => this.onClientError(error, socket))
     server.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head))
-    server.on('connect', (request, socket) => {
-      socket.on('error', () => socket.destroy())
-      this.connections.get(request.socket)?.afterAnswers(() => refuseConnect(socket))
-    })
+    server.on('connect', (request, socket) => this.onConnect(request, socket))
     return server
   }
 
@@ -282,29 +307,44 @@ export class DataPlane {
     return open >= this.mostConnections
   }
 
-  private onConnection(socket: Socket, header: ProxyHeader | null): void {
+  private onConnection(socket: Socket, header: ProxyHeader | null, listener: ClientListener): void {
     this.accepted++
-    if (this.isFull()) {
+    // A peer that has reset its connection has no address any more; it must not pass for one at a socket file.
+    const hasLeft = header === null && listener.hasIpPeers && socket.remoteAddress === undefined
+    if (hasLeft || this.isFull()) {
       socket.destroy()
       return
     }
-    const connection = new ClientConnection(socket, header, this.trustedProxies)
+    const connection = new ClientConnection(socket, header, this.trustedProxies, this.trustsSocketFiles)
     this.connections.set(socket, connection)
+    listener.connections++
     socket.once('close', () => {
       this.connections.delete(socket)
+      if (--listener.connections === 0 && listener.isClosed) this.listeners.delete(listener)
       connection.closed()
     })
   }
 
   private onRequest(request: IncomingMessage, response: ClientResponse): void {
     const connection = this.connections.get(request.socket)
+    const isDeclined = this.declined === request
+    this.declined = null
     // The connection is gone already, or is about to close: there is nobody to answer.
     if (connection === undefined || connection.refused) return
-    // node:http loses its place in what follows a request whose upgrade is not followed: nothing more is taken.
-    const last = connection.countRequest() === this.settings.limits.requestsPerConnection || asksForUpgrade(request)
-    connection.refused = last
+    const isLast = connection.countRequest() === this.settings.limits.requestsPerConnection
+    const endsAt = isDeclined && !isLast ? endOfDeclined(request) : -1
+    const closes = isLast || (isDeclined && endsAt !== request.socket.bytesRead)
+    connection.refused = closes
     try {
-      new Exchange(this, request, response, connection).start(last)
+      const exchange = new Exchange(this, request, response, connection)
+      if (endsAt > request.socket.bytesRead) {
+        request.once('end', () => {
+          if (endsAt !== request.socket.bytesRead) return
+          connection.refused = false
+          exchange.keepOpen()
+        })
+      }
+      exchange.start(closes)
     } catch {
       // One request that cannot be handled must not end the others.
       response.destroy()
@@ -318,12 +358,37 @@ export class DataPlane {
     if (connection?.refused) return
     if (connection === undefined || !socket.writable || isHangUp(error)) socket.destroy()
     else if (isBehindClose(error)) connection.endInTurn()
-    else connection.refuse(refusalOf(error))
+    else {
+      const isSilent = connection.served === 0 && connection.socket.bytesRead === 0
+      refuseRequest(this, connection, refusalOf(error), isSilent ? null : requestLineOf(error))
+    }
   }
 
-  private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  private onConnect(request: IncomingMessage, socket: Duplex): void {
+    socket.on('error', () => socket.destroy())
     const connection = this.connections.get(request.socket)
     if (connection === undefined) return
+    const refusal = { status: 405, text: 'CONNECT is not allowed.' }
+    refuseRequest(this, connection, refusal, {
+      method: 'CONNECT',
+      target: request.url ?? '',
+      host: request.headers.host ?? '',
+    })
+  }
+
+  /** Whether node:http hands a request that asks for an upgrade to `onUpgrade`, and not to `onRequest`. */
+  private followsUpgrade(request: IncomingMessage): boolean {
+    if (!OTHER_HTTP.test(request.headers.upgrade ?? '')) return true
+    this.declined = request
+    return false
+  }
+
+  /** `behind`: what the client sends behind its request, and `head`: what of it is here already. */
+  private onUpgrade(request: IncomingMessage, behind: Duplex, head: Buffer): void {
+    const { socket } = request
+    const connection = this.connections.get(socket)
+    if (connection === undefined) return
+    behind.on('error', () => socket.destroy())
     socket.on('error', () => socket.destroy())
     // Answers to requests before it come first; node:http has let go of the socket, and sees to none of them.
     const drained = (): void => connection.drained()
@@ -333,8 +398,10 @@ export class DataPlane {
     connection.tunnelled = true
     connection.afterAnswers(() => {
       socket.off('drain', drained)
+      // A mistake in its body has been found meanwhile.
+      if (connection.refused) return
       try {
-        new Tunnel(this, request, request.socket, head, connection).start()
+        new Tunnel(this, request, behind, head, connection).start()
       } catch {
         socket.destroy()
       }
@@ -342,17 +409,8 @@ export class DataPlane {
   }
 }
 
-/** A request with a body, and the upgrades to other versions of HTTP, are answered as plain requests. */
-function isTunnelled(request: IncomingMessage): boolean {
-  const { upgrade, ...headers } = request.headers
-  const hasBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
-  return !hasBody && upgrade !== undefined && !/^(?:h2c?|http\/|tls)/i.test(upgrade)
-}
-
-function asksForUpgrade({ headers: { upgrade, connection } }: IncomingMessage): boolean {
-  return upgrade !== undefined && connection !== undefined && /\bupgrade\b/i.test(connection)
-}
-
-function refuseConnect(socket: Duplex): void {
-  socket.end(refusalText({ status: 405, text: 'CONNECT is not allowed.' }))
+/** How often node:http looks for requests that take too long: often enough to be late by a tenth of the timeout at most. */
+function checkMs({ headerMs, requestMs }: DataPlaneSettings['timeouts']): number {
+  const shortestMs = Math.min(headerMs || MAX_CHECK_MS * 10, requestMs || MAX_CHECK_MS * 10)
+  return Math.min(MAX_CHECK_MS, Math.max(MIN_CHECK_MS, Math.floor(shortestMs / 10)))
 }

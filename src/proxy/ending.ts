@@ -35,6 +35,8 @@ export class Ending {
   private closedAt = 0
   private cutAt = Number.POSITIVE_INFINITY
   private hangsUpAtOnce = false
+  /** Requests that were ended at the deadline; null = it has not come yet. */
+  private cutRequests: number | null = null
 
   constructor(ended: Ended) {
     this.ended = ended
@@ -68,6 +70,7 @@ export class Ending {
     for (const server of this.ended.servers) TcpServer.prototype.close.call(server)
     const look = (): void => {
       if (this.closeUnused()) clearInterval(tick)
+      else if (this.cutRequests === null && performance.now() >= this.cutAt) this.cut()
     }
     // After what has arrived is read: when this process has paused, requests may be waiting to be read.
     const tick = setInterval(() => setImmediate(look), TICK_MS)
@@ -76,28 +79,30 @@ export class Ending {
   /**
    * Requests under way finish, each with `Connection: close`. A connection that has been quiet for a while is closed;
    * one that has only just answered may have its next request on the way already, and gets to send it. Returns whether
-   * nothing is left.
+   * that was the end.
    */
   private closeUnused(): boolean {
-    const { connections, tunnels, onEnd } = this.ended
+    const { connections, tunnels } = this.ended
     const now = performance.now()
-    const isLate = now >= this.cutAt
-    if (this.hangsUpAtOnce || now >= this.cutAt - TUNNELS_LEAVE_MS) for (const tunnel of [...tunnels]) tunnel.shutDown()
-    const cut = isLate ? underWay(connections.values()) : 0
+    const isOver = this.cutRequests !== null
+    if (this.hangsUpAtOnce || now >= this.cutAt - TUNNELS_LEAVE_MS) {
+      for (const tunnel of [...tunnels]) tunnel.shutDown('proxy_stopping')
+    }
     for (const [socket, connection] of connections) {
       const quietMs = now - Math.max(connection.idleSince, this.closedAt)
-      if (isLate) socket.destroy()
+      if (isOver) socket.destroy()
       else if (connection.underWay > 0 || connection.tunnelled) continue
       else if (quietMs >= (connection.served === 0 ? FRESH_MS : IDLE_MS)) socket.destroySoon()
     }
-    if (connections.size > 0 && !isLate) return false
-    onEnd(cut)
+    if (connections.size > 0 && !isOver) return false
+    // Sockets that were destroyed just now tell their requests in this turn of the event loop.
+    setImmediate(() => this.ended.onEnd(this.cutRequests ?? 0))
     return true
   }
-}
 
-function underWay(connections: Iterable<ClientConnection>): number {
-  let count = 0
-  for (const connection of connections) count += connection.underWay
-  return count
+  /** The deadline has come: requests get their 504, or break off. The next tick destroys what has not closed by then. */
+  private cut(): void {
+    this.cutRequests = 0
+    for (const connection of this.ended.connections.values()) this.cutRequests += connection.cut()
+  }
 }

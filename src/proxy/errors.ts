@@ -24,6 +24,8 @@ export type ErrorCode =
   | 'tunnel_idle'
   /** Not in the RFC: the request or tunnel was cut at the deadline of a drain. */
   | 'drain_timeout'
+  /** Not in the RFC: ended because this proxy stops, at `shutdown.timeout` at the latest. */
+  | 'proxy_stopping'
 
 /** Whether the upstream has received any part of a failed request. */
 export type Sent = 'no' | 'maybe' | 'yes'
@@ -53,6 +55,7 @@ export function statusOf(code: ErrorCode): number {
     case 'http_response_timeout':
     case 'connection_timeout':
     case 'drain_timeout':
+    case 'proxy_stopping':
       return 504
     case 'http_request_error':
       return 400

@@ -4,34 +4,28 @@ import type { ClientConnection } from './client/client-connection.ts'
 import type { ClientResponse } from './client/client-response.ts'
 import type { Refusal } from './client/guard.ts'
 import { BODY_TOO_LARGE } from './client/guard.ts'
-import type { BodyOwner } from './client/request-body.ts'
-import { KeptBody, RequestBody } from './client/request-body.ts'
+import type { BodyOwner, RequestBody } from './client/request-body.ts'
+import { OWN_HOP } from './client/via.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { ErrorCode } from './errors.ts'
 import { classify, ProxyError } from './errors.ts'
 import type { OwnAnswer } from './own-answer.ts'
 import { ownAnswer } from './own-answer.ts'
-import { Passage } from './passage.ts'
+import { coarse, ServerCall } from './server-call.ts'
 import { trailersIn } from './trailers.ts'
-import { hasUnknownCoding, responseFields } from './upstream/response-head.ts'
+import { hasUnknownCoding, reasonPhrase, responseFields } from './upstream/response-head.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 
 /** A status up to this one, save 100, is no interim response to a request that asked for none. */
 const SWITCHING_PROTOCOLS = 101
-/** undici's own timers are coarse: a timeout below this gets a timer of its own. */
-const COARSE_TIMER_MS = 1_000
 
 /** One request's life: from its header to the last byte of its response, over as many tries as it takes. */
-export class Exchange extends Passage implements Dispatcher.DispatchHandler, UnderWay, BodyOwner {
+export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, UnderWay, BodyOwner {
   private readonly response: ClientResponse
   private body: RequestBody | null = null
-  private kept: KeptBody | null = null
   private bodyIsLate = false
   /** This try was given up for another one. */
   private superseded = false
-  private controller: Dispatcher.DispatchController | null = null
-  /** Sub-second timeouts only. */
-  private timer: NodeJS.Timeout | null = null
   private responded = false
   private listensForDrain = false
   private isLast = false
@@ -44,7 +38,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     response.exchange = this
   }
 
-  /** `isLast`: the connection closes with the answer to this request. */
+  /** `isLast`: the connection closes with the answer to this request, unless `keepOpen` is called before. */
   start(isLast: boolean): void {
     this.isLast = isLast
     this.connection.begin(this, this.response)
@@ -63,7 +57,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
   private dispatch(target: Target): void {
     const { timeouts } = this.route.table
     this.controller = null
-    this.body = this.head.hasBody ? this.takeBody() : null
+    this.body = this.head.hasBody ? this.takeBody(this) : null
     const options: Dispatcher.DispatchOptions = {
       path: this.path,
       method: this.request.method as Dispatcher.HttpMethod,
@@ -75,7 +69,8 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     }
     if (this.body !== null && this.isOutOfTheOrdinary) {
       const headers = [...this.fields, ...this.head.extraFields()]
-      target.connections.dispatchAlone({ ...options, headers }, this.body, this)
+      const { responseMs: headersTimeout, idleMs: bodyTimeout } = timeouts
+      target.connections.dispatchAlone({ ...options, headers, headersTimeout, bodyTimeout }, this.body, this)
       return
     }
     target.connections.dispatch(options, this, !this.mayRepeat(!this.head.hasBody || this.bodyWillBeKept()))
@@ -88,21 +83,6 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
       this.bodyIsLate ||
       (this.head.trailer !== '' && this.head.transferEncoding !== null)
     )
-  }
-
-  private takeBody(): RequestBody {
-    this.kept ??= new KeptBody(this.isRepeatable ? this.route.table.retry.bodyBytes : 0)
-    return new RequestBody(this.request, this.kept, this.plane.bodyLimits, this)
-  }
-
-  private bodyWillBeKept(): boolean {
-    const { contentLength } = this.head
-    return contentLength !== null && Number(contentLength) <= this.route.table.retry.bodyBytes
-  }
-
-  /** Whether the request can be sent once more as it came. */
-  private get isWhole(): boolean {
-    return this.kept === null || this.kept.chunks !== null
   }
 
   // What the upstream connection says, in undici's words. An exception in here aborts this request only.
@@ -142,8 +122,8 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.startTimer(this.route.table.timeouts.idleMs)
     // Of a message that has no body (RFC 9110 §8.6).
     if (status === 204) delete headers['content-length']
-    const fields = responseFields(headers)
-    fields.push('via', '1.1 cutover')
+    const fields = responseFields(headers, status)
+    fields.push('via', OWN_HOP)
     if (headers['x-request-id'] === undefined) fields.push('x-request-id', this.requestId)
     const { trailer } = headers
     if (
@@ -154,7 +134,12 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
       fields.push('trailer', trailer)
     }
     const length = headers['content-length']
-    this.response.begin(status, statusText ?? '', fields, typeof length === 'string' ? Number(length) : -1)
+    this.response.begin(
+      status,
+      reasonPhrase(status, statusText),
+      fields,
+      typeof length === 'string' ? Number(length) : -1,
+    )
     // The body mostly comes with the header: header and body then go out in one write. If it does not, the header does.
     this.plane.afterThisTurn(this)
   }
@@ -166,7 +151,7 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     headers: Record<string, string | string[] | undefined>,
   ): void {
     if (status === 100) this.response.letBodyCome()
-    else if (status <= SWITCHING_PROTOCOLS || !this.response.interim(status, responseFields(headers))) {
+    else if (status <= SWITCHING_PROTOCOLS || !this.response.interim(status, responseFields(headers, status))) {
       controller.abort(new ProxyError('http_protocol_error', 'maybe'))
     }
   }
@@ -312,11 +297,11 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.record(499, this.response.bytes, 'client_gone')
   }
 
-  cut(): boolean {
+  cut(reason: ErrorCode = 'drain_timeout'): boolean {
     if (this.done) return false
-    if (this.responded) this.breakOff('drain_timeout')
-    else this.answer(this.failure('drain_timeout'))
-    this.stop('drain_timeout')
+    if (this.responded) this.breakOff(reason)
+    else this.answer(this.failure(reason))
+    this.stop(reason)
     return true
   }
 
@@ -325,6 +310,11 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.leaveQueue()
     if (this.controller === null || this.controller.aborted) this.leaveTarget()
     else this.controller.abort(new ProxyError(code, 'maybe'))
+  }
+
+  /** The connection can go on after all, as far as the client wants it to. */
+  keepOpen(): void {
+    this.isLast = this.head.closes
   }
 
   /** The connection ends with this answer. */
@@ -366,23 +356,6 @@ export class Exchange extends Passage implements Dispatcher.DispatchHandler, Und
     this.stopTimer()
     this.target?.end(this)
   }
-
-  private startTimer(timeoutMs: number): void {
-    this.stopTimer()
-    if (timeoutMs === 0 || timeoutMs >= COARSE_TIMER_MS) return
-    this.timer = setTimeout(onTimeout, timeoutMs, this)
-  }
-
-  private stopTimer(): void {
-    if (this.timer === null) return
-    clearTimeout(this.timer)
-    this.timer = null
-  }
-
-  timedOut(): void {
-    this.timer = null
-    this.controller?.abort(new ProxyError('http_response_timeout', 'maybe'))
-  }
 }
 
 function onResponseDrain(this: ClientResponse): void {
@@ -391,13 +364,4 @@ function onResponseDrain(this: ClientResponse): void {
 
 function onClientStalled(exchange: Exchange): void {
   exchange.clientStalled()
-}
-
-function onTimeout(exchange: Exchange): void {
-  exchange.timedOut()
-}
-
-/** undici's own timers serve from a second up; 0 = none. */
-function coarse(timeoutMs: number): number {
-  return timeoutMs >= COARSE_TIMER_MS ? timeoutMs : 0
 }

@@ -19,6 +19,7 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   connection_refused: 'The server could not be reached.',
   proxy_resources_exhausted: 'No connection to a server can be opened at the moment.',
   drain_timeout: 'The server was taken out of service before it answered.',
+  proxy_stopping: 'The proxy was stopped before the server had answered.',
   http_request_error: 'The request cannot be forwarded.',
 }
 

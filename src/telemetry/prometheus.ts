@@ -19,7 +19,11 @@ export interface MetricsSnapshot {
   readonly storeUp: boolean
   readonly storeWritable: boolean
   readonly storeCounts: { readonly reloads: number; readonly lostRevisions: number; readonly restores: number }
-  readonly admin: { readonly connections: number; readonly refusedConnections: number; readonly wrongTokens: number }
+  readonly admin: {
+    readonly listeners: Readonly<Record<string, number>>
+    readonly refusedConnections: number
+    readonly wrongTokens: number
+  }
   readonly overrides: number
   readonly services: readonly string[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
@@ -84,6 +88,9 @@ class ReadMetric {
   }
 }
 
+const PREFIX = 'cutover_'
+/** Gauges of prom-client that are called like counters. Each is the sum of one by type, which stays. */
+const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 const STATES: readonly ServerState[] = ['ready', 'drain', 'maint']
 
 /** The Prometheus page of an instance. */
@@ -96,7 +103,8 @@ export class Exposition {
   constructor(takeSnapshot: () => Promise<MetricsSnapshot>) {
     this.takeSnapshot = takeSnapshot
     this.contentType = this.registry.contentType
-    collectDefaultMetrics({ register: this.registry, prefix: 'cutover_' })
+    collectDefaultMetrics({ register: this.registry, prefix: PREFIX })
+    for (const name of MISNAMED) this.registry.removeSingleMetric(`${PREFIX}${name}`)
     this.counter('requests_total', 'Requests answered, by status code.', ({ report }) =>
       report.series.flatMap(({ service, pool, version, codes }) =>
         Object.entries(codes).map(([code, value]) => ({ labels: { service, pool, version, code }, value })),
@@ -195,10 +203,12 @@ export class Exposition {
     this.gauge('worker_event_loop_delay_seconds', 'Delay of timers in each process, 99th percentile.', (snapshot) =>
       eachProcess(snapshot, ({ eventLoopDelayMs }) => eventLoopDelayMs / 1_000),
     )
-    this.gauge('connections', 'Open connections of clients.', ({ report, admin }) => [
-      { labels: { listener: 'proxy' }, value: report.connections },
-      { labels: { listener: 'admin' }, value: admin.connections },
-    ])
+    this.gauge('connections', 'Open connections, by the address where they were taken.', ({ report, admin }) =>
+      Object.entries({ ...report.listeners, ...admin.listeners }).map(([listener, value]) => ({
+        labels: { listener },
+        value,
+      })),
+    )
     this.counter(
       'admin_connections_refused_total',
       'Connections to the admin API closed because admin.connections were open already.',
@@ -232,7 +242,7 @@ export class Exposition {
       if (this.current === null) throw new Error('scraped before a snapshot was taken')
       return this.current
     }
-    const metric = new ReadMetric(type, `cutover_${name}`, help, snapshot, read)
+    const metric = new ReadMetric(type, `${PREFIX}${name}`, help, snapshot, read)
     this.registry.registerMetric(metric as unknown as Metric)
   }
 }

@@ -123,7 +123,7 @@ describe('one problem, said once and where it is', () => {
     [{ proxy: { listen: '127.0.0.1:9900' } }, 'admin.listen: 127.0.0.1:9900 is taken by proxy.listen'],
     [
       { proxy: { trustedProxies: ['10.0.0.0/40'] } },
-      'proxy.trustedProxies[0]: expected a network such as 10.0.0.0/8 or ::1/128, got "10.0.0.0/40"',
+      'proxy.trustedProxies[0]: expected a network such as 10.0.0.0/8 or ::1/128, or unix for the peers at socket files, got "10.0.0.0/40"',
     ],
     [
       { proxy: { limits: { headerBytes: '16kib' } } },

@@ -12,7 +12,7 @@ import type { LoadReport, Report, ToProxy } from '../../src/model/messages.ts'
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
-const NOTHING: LoadReport = { inFlight: {}, queued: {}, connections: 0 }
+const NOTHING: LoadReport = { inFlight: {}, queued: {}, connections: 0, listeners: {} }
 const EMPTY: Report = { ...NOTHING, whole: false, series: [], retries: [], ended: [], accessLogDropped: 0 }
 
 let folder = ''
@@ -179,6 +179,7 @@ describe('reports', () => {
       series: [series('blue', 3)],
       retries: [{ service: 'shop', reason: 'connect', count: 1 }],
       connections: 4,
+      listeners: { 'a:1': 1, 'a:2': 3 },
     })
     await b.report({
       inFlight: { y: 5 },
@@ -189,8 +190,14 @@ describe('reports', () => {
         { service: 'shop', reason: 'reset', count: 1 },
       ],
       connections: 6,
+      listeners: { 'a:2': 6 },
     })
-    expect(await collected).toEqual({ inFlight: { x: 1, y: 7 }, queued: { shop: 3 }, connections: 10 })
+    expect(await collected).toEqual({
+      inFlight: { x: 1, y: 7 },
+      queued: { shop: 3 },
+      connections: 10,
+      listeners: { 'a:1': 1, 'a:2': 9 },
+    })
     expect(control.counts()).toEqual({
       series: [
         { ...series('blue', 7), codes: { '200': 7, '502': 2 }, buckets: [7, 0, 2], sumSeconds: 0.7 },

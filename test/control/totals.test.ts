@@ -13,6 +13,7 @@ function report(changes: Partial<Report>): Report {
     inFlight: {},
     queued: {},
     connections: 0,
+    listeners: {},
     whole: false,
     series: [],
     retries: [],

@@ -17,7 +17,8 @@ type ResponseChange = (
  * be deleted with it). A conversation that would run into it is changed so that it does not.
  */
 const AVOID: readonly Change<ConversationSketch>[] = [
-  // No bug, but node:http's: it loses its place behind an upgrade that is not followed, so the connection ends there.
+  // No bug: node:http loses its place behind an offer of h2c, so that the connection may end there; and the servers here do
+  // not answer upgrades that have a body.
   requests((request) => (isUnfollowedUpgrade(request) ? { ...request, hop: [] } : request)),
   // KNOWN BUG 3 (remainder): bytes behind a request with Connection: close can cost it its answer, by a reset.
   inTurnIf(({ exchanges }) => exchanges.slice(0, -1).some(({ request }) => mayClose(request))),

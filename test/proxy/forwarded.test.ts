@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import type { RawMessage } from '../support/raw-client.ts'
+import { RawConnection, type RawMessage } from '../support/raw-client.ts'
 import { ask, endAll, logged, speaking, startCutover } from './support.ts'
 
 const CLAIMS = {
@@ -162,6 +166,8 @@ describe('W9 from a trusted proxy', () => {
     ['only digits and dots: the peer', '1.2.3', '127.0.0.1'],
     ['IPv4 with a port', '192.0.2.1:5000', '192.0.2.1'],
     ['IPv6 with a port', '[2001:db8::7]:5000', '2001:db8::7'],
+    ['proxies with a port', '192.0.2.1:5000, 198.51.100.4:80, 127.0.0.1:8080', '192.0.2.1'],
+    ['no number for a port: the peer', '192.0.2.1:http', '127.0.0.1'],
   ])('the client in the log: %s', async (what, list, client) => {
     const target = `/log-${what.replace(/\W/g, '-')}`
     await forwarded(trusting, target, { 'x-forwarded-for': list })
@@ -183,9 +189,62 @@ test('an id that the server gives its response itself stays', async () => {
 
 test('Via names the protocol of each message, behind what was there', async () => {
   const lines = ['GET / HTTP/1.1', 'host: app.test', 'via: 1.0 fred', 'via: 1.1 ginger']
-  const response = await ask(untrusting, lines)
+  const response = await ask(trusting, lines)
   expect(server.requests.at(-1)?.all('via')).toEqual(['1.0 fred, 1.1 ginger, 1.1 cutover'])
   expect(response.all('via')).toEqual(['1.1 cutover'])
   await ask(untrusting, ['GET / HTTP/1.0', 'host: app.test'])
   expect(server.requests.at(-1)?.all('via')).toEqual(['1.0 cutover'])
+})
+
+test('of the Via of an untrusted client, only what shows a loop is kept', async () => {
+  const lines = [
+    'GET / HTTP/1.1',
+    'host: app.test',
+    'via: 1.0 fred, 1.1 cutover',
+    'via: 1.1 ginger (cutover), 1.0 cutover',
+  ]
+  await ask(untrusting, lines)
+  expect(server.requests.at(-1)?.all('via')).toEqual(['1.1 cutover, 1.0 cutover, 1.1 cutover'])
+  await ask(untrusting, ['GET / HTTP/1.1', 'host: app.test', 'via: 1.0 fred'])
+  expect(server.requests.at(-1)?.all('via')).toEqual(['1.1 cutover'])
+})
+
+describe('a client at a socket file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'cutover-forwarded-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  /** What the server sees of a request with these fields, and who the log says has sent it. */
+  async function seen(name: string, workers: number, trustedProxies: readonly string[], fields: readonly string[]) {
+    const path = join(folder, name)
+    const proxy = { listen: `unix:${path}`, workers, trustedProxies }
+    const cutover = await startCutover({ app: { servers: [server] } }, { proxy })
+    const client = new RawConnection(net.connect(path))
+    const response = await client.ask([`GET /${name} HTTP/1.1`, 'host: app.test', ...fields])
+    expect(response.status).toBe(200)
+    client.destroy()
+    return { request: server.requests.at(-1) as RawMessage, client: (await logged(cutover, `/${name}`)).client }
+  }
+
+  const claims = ['x-forwarded-for: 203.0.113.7', 'x-forwarded-proto: https', 'x-forwarded-port: 443', 'via: 1.1 nginx']
+
+  test.each([0, 1])('has no address, and none is made up (%i workers)', async (workers) => {
+    const { request, client } = await seen(`nameless-${workers}`, workers, [], claims)
+    expect([request.all('x-forwarded-for'), request.all('x-forwarded-port')]).toEqual([[], []])
+    expect([request.field('x-forwarded-proto'), request.field('via')]).toEqual(['http', '1.1 cutover'])
+    expect(client).toBe('unix')
+  })
+
+  test.each([0, 1])('is believed where trustedProxies names unix (%i workers)', async (workers) => {
+    const { request, client } = await seen(`trusted-${workers}`, workers, ['unix'], claims)
+    expect(request.all('x-forwarded-for')).toEqual(['203.0.113.7'])
+    expect([request.field('x-forwarded-port'), request.field('x-forwarded-proto')]).toEqual(['443', 'https'])
+    expect(request.field('via')).toBe('1.1 nginx, 1.1 cutover')
+    expect(client).toBe('203.0.113.7')
+  })
+
+  test('that says nothing of its own client stands for none', async () => {
+    const { request } = await seen('silent', 0, ['unix'], ['forwarded: for=203.0.113.7'])
+    expect([request.all('x-forwarded-for'), request.all('x-forwarded-port')]).toEqual([[], []])
+    expect(request.field('forwarded')).toBe('for=203.0.113.7, for=unknown;host="app.test";proto=http')
+  })
 })

@@ -108,19 +108,22 @@ describe('a request’s head', () => {
 
 describe('a response’s fields', () => {
   test('lose what concerns the server’s connection only', () => {
-    const fields = responseFields({
-      'x-a': '1',
-      connection: 'X-B, keep-alive, Content-Length',
-      'keep-alive': 'timeout=5',
-      'proxy-connection': 'x',
-      te: 'x',
-      trailer: 'x',
-      'transfer-encoding': 'chunked',
-      upgrade: 'x',
-      'x-b': 'named',
-      'content-length': '5',
-      'set-cookie': ['a=1', 'b=2'],
-    })
+    const fields = responseFields(
+      {
+        'x-a': '1',
+        connection: 'X-B, keep-alive, Content-Length',
+        'keep-alive': 'timeout=5',
+        'proxy-connection': 'x',
+        te: 'x',
+        trailer: 'x',
+        'transfer-encoding': 'chunked',
+        upgrade: 'x',
+        'x-b': 'named',
+        'content-length': '5',
+        'set-cookie': ['a=1', 'b=2'],
+      },
+      200,
+    )
     expect(pairs(fields)).toEqual([
       ['x-a', '1'],
       ['content-length', '5'],

@@ -148,3 +148,41 @@ describe('W6 on the way to the client', () => {
     ])
   })
 })
+
+describe('426 Upgrade Required', () => {
+  test.each([
+    ['a plain request', [], 'keep-alive, upgrade'],
+    ['a request that closes', ['connection: close'], 'close, upgrade'],
+    ['an upgrade to something else', ['connection: upgrade', 'upgrade: other'], 'close, upgrade'],
+  ])('says to %s what it has to be upgraded to', async (_what, fields, connection) => {
+    const wanting = await speaking(
+      () =>
+        'HTTP/1.1 426 Upgrade Required\r\nupgrade: chat, TLS/1.3\r\nconnection: Upgrade\r\ncontent-length: 4\r\n\r\nmore',
+    )
+    const demanding = await startCutover({ app: { servers: [wanting] } })
+    const response = await ask(demanding, ['GET / HTTP/1.1', 'host: app.test', ...fields])
+    expect([response.status, response.text]).toEqual([426, 'more'])
+    expect([response.all('upgrade'), response.all('connection')]).toEqual([['chat, TLS/1.3'], [connection]])
+  })
+})
+
+describe('a reason phrase goes through byte for byte', () => {
+  test.each([
+    ['as usual', 'OK'],
+    ['another', 'Fine by me'],
+    ['none', ''],
+    ['UTF-8', '\xc3\x87a va \xe2\x9c\x93'],
+    ['UTF-8 of two bytes only', 'tr\xc3\xa8s bien'],
+  ])('%s', async (_what, reason) => {
+    const saying = await speaking(() => `HTTP/1.1 200 ${reason}\r\ncontent-length: 2\r\n\r\nok`)
+    const passing = await startCutover({ app: { servers: [saying] } })
+    for (const lines of [
+      ['GET / HTTP/1.1'],
+      ['POST / HTTP/1.1', 'content-length: 0', 'expect: 100-continue'],
+      ['GET / HTTP/1.1', 'connection: upgrade', 'upgrade: x'],
+    ]) {
+      const response = await ask(passing, [...lines, 'host: app.test'])
+      expect([response.startLine, response.text]).toEqual([`HTTP/1.1 200 ${reason}`, 'ok'])
+    }
+  })
+})

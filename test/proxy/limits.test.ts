@@ -67,7 +67,7 @@ describe('limits of a client', () => {
 
   test('past the number of connections the next one is closed, and another gets in once one has left', async () => {
     // Those of the tests before have gone.
-    await until(async () => (await metric(cutover, 'cutover_connections', 'listener="proxy"')) === 0, 5_000)
+    await until(async () => (await metric(cutover, 'cutover_connections', 'listener="127.0.0.1:')) === 0, 5_000)
     const clients = await Promise.all([1, 2, 3].map(() => connect(cutover)))
     for (const client of clients) expect((await client.ask(['GET / HTTP/1.1', HOST])).text).toBe('taken')
     const fourth = await connect(cutover)
@@ -102,15 +102,21 @@ describe('a request target in absolute-form', () => {
     ['HTTP://APP.TEST/a', '/a'],
     ['http://app.test?b', '/?b'],
     ['http://app.test', '/'],
-  ])('%s goes on as %s', async (target, expected) => {
+    ['http://app.test:80/a', '/a'],
+    ['https://app.test:443/a', '/a'],
+    ['http://app.test/a', '/a', 'Host: app.test:80'],
+    ['http://app.test:8080/a', '/a', 'Host: app.test:8080'],
+  ])('%s goes on as %s', async (target, expected, host = HOST) => {
     const client = await connect(cutover)
-    expect((await client.ask([`GET ${target} HTTP/1.1`, HOST])).status).toBe(200)
+    expect((await client.ask([`GET ${target} HTTP/1.1`, host])).status).toBe(200)
     expect(server.requests.map(({ url }) => url)).toEqual([expected])
     client.destroy()
   })
 
   test.each([
     ['another host', 'GET http://other.test/ HTTP/1.1'],
+    ['another port', 'GET http://app.test:81/ HTTP/1.1'],
+    ['the default port of another scheme', 'GET http://app.test:443/ HTTP/1.1'],
     ['user information', 'GET http://me@app.test/ HTTP/1.1'],
     ['another scheme', 'GET ftp://app.test/ HTTP/1.1'],
     ['no host', 'GET http:///a HTTP/1.1'],

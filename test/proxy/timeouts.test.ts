@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { FullBacklog } from '../support/full-backlog.ts'
-import type { RawMessage } from '../support/raw-client.ts'
+import type { RawConnection, RawMessage } from '../support/raw-client.ts'
 import { ask, connect, endAll, endWithAll, logged, metric, rawUpstream, startCutover, until } from './support.ts'
 
 const HEAD = 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n'
@@ -71,8 +71,7 @@ async function timed(lines: readonly string[], body = ''): Promise<readonly [Raw
 describe('timeouts.response', () => {
   test.concurrent.each([
     ['short', 300, 600],
-    // Longer ones are kept by undici's clock, which ticks twice a second.
-    ['long', 1_000, 2_600],
+    ['long', 1_000, 1_100],
   ])('%s: 504 when the head has not come after %i ms', async (service, least, most) => {
     const [response, ms] = await timedWithin(most, [`GET /never/${service} HTTP/1.1`, `host: ${service}.test`])
     expect(response.status).toBe(504)
@@ -83,6 +82,26 @@ describe('timeouts.response', () => {
       error: 'http_response_timeout',
       attempts: 1,
     })
+  })
+
+  test.concurrent.each([
+    ['an upgrade', 'GET', ['connection: upgrade', 'upgrade: chat']],
+    ['a body that the server is asked for first', 'POST', ['content-length: 4', 'expect: 100-continue']],
+  ])('%s is kept waiting no longer', async (what, method, fields) => {
+    for (const [service, least, most] of [
+      ['short', 300, 600],
+      ['long', 1_000, 1_100],
+    ] as const) {
+      const target = `/never/${what.replaceAll(' ', '-')}/${service}`
+      const [response, ms] = await timedWithin(most, [
+        `${method} ${target} HTTP/1.1`,
+        `host: ${service}.test`,
+        ...fields,
+      ])
+      expect(response.status).toBe(504)
+      expect(ms).toBeGreaterThanOrEqual(least - 2)
+      expect(ms).toBeLessThan(most)
+    }
   })
 
   test('the server’s connection is closed: what comes late reaches nobody', async () => {
@@ -123,7 +142,7 @@ describe('timeouts.response', () => {
 describe('timeouts.idle', () => {
   test.concurrent.each([
     ['short', 300, 700],
-    ['long', 1_000, 2_600],
+    ['long', 1_000, 1_100],
   ])('%s: a body that stops for %i ms is broken off', async (service, least, most) => {
     const [response, ms] = await timedWithin(most, [`GET /body/5000/${service} HTTP/1.1`, `host: ${service}.test`])
     expect([response.status, response.text]).toEqual([200, '01234'])
@@ -160,6 +179,30 @@ describe('timeouts.connect', () => {
     expect([response.status, response.text]).toEqual([200, '0123456789'])
     expect(await logged(cutover, '/upload')).toBeDefined()
     expect(await metric(cutover, 'cutover_retries_total', 'service="elsewhere",reason="connection_timeout"')).toBe(1)
+  })
+})
+
+describe('timeouts of a client', () => {
+  test('a header, and an idle connection, of a second are waited for as long, and a tenth longer at most', async () => {
+    const timeouts = { header: '1s', keepAlive: '1s' }
+    const impatient = await startCutover({}, { proxy: { timeouts } })
+    const waited = async (begin: (client: RawConnection) => Promise<unknown>) => {
+      const client = await connect(impatient)
+      await begin(client)
+      const since = performance.now()
+      await client.closed()
+      client.destroy()
+      return performance.now() - since
+    }
+    const header = () => waited(async (client) => client.send('GET / HTTP/1.1\r\nHost'))
+    const idle = () => waited((client) => client.ask(['GET / HTTP/1.1', 'host: nowhere.test']))
+    for (const ways of [header, idle]) {
+      let ms = await ways()
+      for (let tries = 1; ms >= 1_150 && tries < 5; tries++) ms = await ways()
+      expect(ms).toBeGreaterThan(900)
+      // The timeout, a tenth, and what it takes to close.
+      expect(ms).toBeLessThan(1_150)
+    }
   })
 })
 

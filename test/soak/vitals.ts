@@ -15,7 +15,7 @@ export async function vitals(cutover: Cutover): Promise<Vitals> {
   for (const line of String(body).split('\n')) {
     const [, name, labels = '', value] = /^(\w+)(\{.*\})? (\S+)/.exec(line) ?? []
     // The connection that this is asked over is one to the admin API.
-    if (name !== undefined && !labels.includes('listener="admin"'))
+    if (name !== undefined && !labels.includes('listener="admin"') && !labels.includes('listener="preview"'))
       metrics.set(name, (metrics.get(name) ?? 0) + Number(value))
   }
   const read = (name: string): number => {

@@ -111,6 +111,11 @@ export class RawConnection {
     return message
   }
 
+  /** Reads the body of a request whose head has been read. */
+  async bodyOf(request: RawMessage): Promise<void> {
+    await this.body(request, false)
+  }
+
   /** Everything until the other side ends its direction. */
   async rest(): Promise<string> {
     while (this.ended === null) await this.progress()

@@ -243,3 +243,53 @@ test('T19 SIGHUP with a bad file changes nothing and says why; with a good one i
   expect(blue1.requests.length - seen).toBeLessThanOrEqual(20)
   expectNoneFailed(await load.stop())
 })
+
+test.each([0, 1])(
+  'T19 what shutdown.timeout cuts is answered, logged and told from what broke off (%i workers)',
+  async (workers) => {
+    const blue = await upstream('blue1', (request, response) => {
+      if (request.url === '/half') response.writeHead(200, { 'content-length': 10 }).write('half')
+    })
+    const service = {
+      pools: { blue: pool(blue) },
+      health: HEALTH,
+      connections: { perServer: 3 },
+      timeouts: { queue: '60s' },
+    }
+    const cutover = await start({ services: { shop: service }, proxy: { workers }, shutdown: { timeout: '1s' } })
+    const send = async (request: string) => {
+      const client = await raw(cutover)
+      client.send(`${request} HTTP/1.1\r\nHost: x\r\n`)
+      return client
+    }
+    const silent = (await send('GET /silent')).send('\r\n')
+    const half = (await send('GET /half')).send('\r\n')
+    const upload = (await send('POST /upload')).send('Content-Length: 10\r\n\r\nhello')
+    await blue.arrived(3)
+    const queued = (await send('GET /queued')).send('\r\n')
+    await until(async () =>
+      ((await cutover.api('GET', '/metrics')).body as string).includes('queued_requests{service="shop"} 1'),
+    )
+    const unread = half.response()
+    cutover.process.kill('SIGTERM')
+    for (const client of [silent, upload, queued]) {
+      const answer = await client.response()
+      expect([answer.status, answer.field('connection'), answer.ending]).toEqual([504, 'close', 'framed'])
+      expect(answer.field('proxy-status')).toBe('cutover; error=proxy_stopping')
+    }
+    const broken = await unread
+    expect([broken.status, broken.text]).toEqual([200, 'half'])
+    expect(broken.ending).not.toBe('framed')
+    expect(await cutover.exited).toEqual({ code: 0, signal: null })
+    const lines = cutover
+      .accessLog()
+      .map(({ target, status, bytes, error }) => [target, status, error, (bytes as number) > 0])
+    expect(lines.toSorted()).toEqual([
+      ['/half', 200, 'proxy_stopping', true],
+      ['/queued', 504, 'proxy_stopping', true],
+      ['/silent', 504, 'proxy_stopping', true],
+      ['/upload', 504, 'proxy_stopping', true],
+    ])
+    expect(cutover.stderr).toMatch(/"cut":4/)
+  },
+)

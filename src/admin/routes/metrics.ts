@@ -31,7 +31,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       storeWritable: takesChanges(store),
       storeCounts: store.counts(),
       admin: {
-        connections: gate.connections.count,
+        listeners: gate.connections.counts,
         refusedConnections: gate.connections.refused,
         wrongTokens: gate.wrongTokens.total,
       },

@@ -1,5 +1,13 @@
 import { type StaticDecode, Type } from 'typebox'
-import { type ListenTarget, parseCidr, parseHost, parseListen, parseMode, parseTcpListen } from '../addresses.ts'
+import {
+  type ListenTarget,
+  parseCidr,
+  parseHost,
+  parseListen,
+  parseMode,
+  parsePeers,
+  parseTcpListen,
+} from '../addresses.ts'
 import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { ServiceSchema } from './service.ts'
@@ -65,7 +73,15 @@ const ProxySection = kind.section(
       errorMessage: 'expected auto, or a whole number from 0 to 1024',
       default: 'auto',
     }),
-    trustedProxies: networks('Networks whose X-Forwarded-* and X-Request-Id are believed.', []),
+    trustedProxies: kind.list(
+      kind.parsed(parsePeers, {
+        errorMessage: 'expected a network such as 10.0.0.0/8 or ::1/128, or unix for the peers at socket files',
+      }),
+      {
+        description: 'Networks, and unix for socket files, whose X-Forwarded-* and X-Request-Id are believed.',
+        default: [],
+      },
+    ),
     limits: kind.section(
       {
         headerBytes: kind.size({ description: 'Largest head of a request; 0 = none.', default: '16kb' }),

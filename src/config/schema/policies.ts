@@ -126,7 +126,8 @@ export const RetrySchema = kind.section(
       default: 'idempotent',
     }),
     budget: kind.percent({
-      description: 'Retries of what was sent are at most this share of the requests.',
+      description:
+        'Retries of what was sent are at most this share of the requests, beside a reserve of 10 for each worker. 0 = none.',
       default: '20%',
     }),
     bodyBytes: kind.size({

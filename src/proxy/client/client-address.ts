@@ -3,6 +3,9 @@ import { isIP } from 'node:net'
 import { covers } from '../../model/networks.ts'
 import type { ClientConnection } from './client-connection.ts'
 
+/** What the log has in place of the address of a peer at a socket file. */
+const UNIX = 'unix'
+
 /** An address with the client's port behind it, as some gateways send it: `192.0.2.1:5000`, `[2001:db8::1]:5000`. */
 const WITH_PORT = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/
 
@@ -12,7 +15,7 @@ const WITH_PORT = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/
  * cannot be believed either, and the client is the proxy that sent it.
  */
 export function clientAddress(connection: ClientConnection, forwardedFor: string, trusted: BlockList): string {
-  let client = connection.address
+  let client = connection.address === '' ? UNIX : connection.address
   if (!connection.trusted || forwardedFor === '') return client
   const hops = forwardedFor.split(',')
   for (let i = hops.length - 1; i >= 0; i--) {

@@ -1,13 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import type { BlockList, Socket } from 'node:net'
 import { covers } from '../../model/networks.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { ProxyHeader } from '../proxy-protocol/header.ts'
 import { plainAddress } from '../proxy-protocol/header.ts'
 import type { Refusal } from './guard.ts'
-import { refusalText } from './parser-errors.ts'
-
-/** What stands for the address of a client that has none. */
-const UNIX = 'unix'
 
 /** A request that wants to know when its client has gone. */
 export interface RequestUnderWay {
@@ -18,6 +15,8 @@ export interface RequestUnderWay {
   clientDrained(): void
   /** What the client sends behind the header makes no sense, or is not taken. */
   refuseBody(refusal: Refusal): void
+  /** Ends it by force: with a 504 where nothing of an answer has been sent. */
+  cut(reason: ErrorCode): void
 }
 
 /** How long a client that was refused may take to read why, while what it still sends is dropped. */
@@ -26,8 +25,9 @@ const LINGER_MS = 1_000
 /** What is known of a client's connection; worked out once, used by every request on it. */
 export class ClientConnection {
   readonly socket: Socket
-  /** Address of the peer, IPv4 in its own notation. */
+  /** Address of the peer, IPv4 in its own notation; empty for a peer at a socket file. */
   readonly address: string
+  /** Empty for a socket file. */
   readonly localPort: string
   /** The peer is one of `trustedProxies`: what it says of the client is believed. */
   readonly trusted: boolean
@@ -43,12 +43,15 @@ export class ClientConnection {
   /** When the last request ended, or the connection began; monotonic ms. */
   idleSince = performance.now()
 
-  /** `header`: what a PROXY header said of the connection; null = none. */
-  constructor(socket: Socket, header: ProxyHeader | null, trustedProxies: BlockList) {
+  /**
+   * `header`: what a PROXY header said of the connection; null = none. `trustsSocketFiles`: peers at socket files are
+   * trusted as well.
+   */
+  constructor(socket: Socket, header: ProxyHeader | null, trustedProxies: BlockList, trustsSocketFiles: boolean) {
     this.socket = socket
-    this.address = header?.source?.address ?? plainAddress(socket.remoteAddress ?? UNIX)
+    this.address = header?.source?.address ?? plainAddress(socket.remoteAddress ?? '')
     this.localPort = String(header?.destination?.port ?? socket.localPort ?? '')
-    this.trusted = covers(trustedProxies, this.address)
+    this.trusted = this.address === '' ? trustsSocketFiles : covers(trustedProxies, this.address)
   }
 
   get underWay(): number {
@@ -60,7 +63,8 @@ export class ClientConnection {
     return ++this.served
   }
 
-  begin(request: RequestUnderWay, response: ServerResponse): void {
+  /** `response`: null for an upgrade, which writes its answer itself. */
+  begin(request: RequestUnderWay, response: ServerResponse | null): void {
     this.requests.push(request)
     this.latest = response
   }
@@ -94,15 +98,18 @@ export class ClientConnection {
     else this.latest.once('finish', then)
   }
 
-  /** Answers what the parser could not make sense of, in its turn, and closes; more of it is dropped. */
-  refuse(refusal: Refusal): void {
+  /**
+   * Refuses what the parser could not make sense of: where it belongs to a request under way, that one answers; otherwise
+   * `answer` gives the whole response, when it is its turn. The connection closes, and more of it is dropped.
+   */
+  refuse(refusal: Refusal, answer: () => string): void {
     if (this.refused) return
     this.refused = true
     const last = this.requests.at(-1)
     if (last !== undefined && !last.isComplete) {
       last.refuseBody(refusal)
       this.linger()
-    } else this.afterAnswers(() => this.endWith(refusalText(refusal)))
+    } else this.afterAnswers(() => this.endWith(answer()))
   }
 
   /** Takes no more from it; ends it when what has come is answered. */
@@ -131,6 +138,13 @@ export class ClientConnection {
     this.socket.resume()
     const timer = setTimeout(() => this.socket.destroy(), LINGER_MS).unref()
     this.socket.once('close', () => clearTimeout(timer))
+  }
+
+  /** Ends all requests under way, because the proxy stops; returns how many there were. */
+  cut(): number {
+    const requests = [...this.requests]
+    for (const request of requests) request.cut('proxy_stopping')
+    return requests.length
   }
 
   /** The connection has closed: whoever has not been answered by now has left. */

@@ -6,6 +6,7 @@ import type { ClientConnection } from './client-connection.ts'
 const ONE_WRITE_BYTES = 16 * 1024
 /** More interim responses (1xx) than this to one request no honest server sends. */
 const MAX_INTERIM = 32
+const UPGRADE_REQUIRED = 426
 
 /** An answer as it goes to the client: its header with the first piece of its body, where that comes soon enough. */
 export class ClientResponse extends ServerResponse {
@@ -115,10 +116,14 @@ export class ClientResponse extends ServerResponse {
   private writeHeader(closes: boolean): void {
     this.headSent = true
     this.mayClose(closes)
+    if (this.statusCode === UPGRADE_REQUIRED && this.fields.includes('upgrade')) {
+      // Upgrade concerns one hop only, and has to be named as such (RFC 9110 §7.8).
+      this.fields.push('connection', this.shouldKeepAlive ? 'keep-alive, upgrade' : 'close, upgrade')
+    }
     try {
       this.writeHead(this.statusCode, this.statusMessage, this.fields)
     } catch {
-      // A reason phrase of other bytes than latin1 allows goes: nobody needs it. Anything else throws again.
+      // A reason phrase with control characters goes: nobody needs it. Anything else throws again.
       this.writeHead(this.statusCode, '', this.fields)
     }
   }

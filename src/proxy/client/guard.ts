@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestHead } from './request-head.ts'
+import { ownHops } from './via.ts'
 
 /** A request that is not forwarded, and what its client is told. */
 export interface Refusal {
@@ -40,9 +41,16 @@ export function guard(
  */
 export function originForm(url: string, head: RequestHead): string {
   if (url.charCodeAt(0) === 47) return url
-  const [, authority = '', rest = ''] = /^https?:\/\/([^/?#]*)(.*)$/is.exec(url) ?? []
-  if (authority === '' || authority.toLowerCase() !== head.host.toLowerCase()) return url
+  const [, scheme = '', authority = '', rest = ''] = /^(https?):\/\/([^/?#]*)(.*)$/is.exec(url) ?? []
+  const defaultPort = scheme.length === 4 ? ':80' : ':443'
+  if (authority === '' || normalized(authority, defaultPort) !== normalized(head.host, defaultPort)) return url
   return rest.startsWith('/') ? rest : `/${rest}`
+}
+
+/** An authority in lower case, without the default port of the scheme (RFC 9110 §4.2.3). */
+function normalized(authority: string, defaultPort: string): string {
+  const lower = authority.toLowerCase()
+  return lower.endsWith(defaultPort) ? lower.slice(0, -defaultPort.length) : lower
 }
 
 function guardTarget(
@@ -72,7 +80,7 @@ function guardFields(request: IncomingMessage, head: RequestHead, limits: Reques
   if (head.expect !== '' && head.expect.toLowerCase() !== '100-continue') {
     return { status: 417, text: 'Only 100-continue can be expected.' }
   }
-  if (head.via !== '' && passages(head.via) >= MAX_PASSAGES) {
+  if (head.via !== '' && ownHops(head.via).length >= MAX_PASSAGES) {
     return { status: 508, text: 'The request goes round in a circle.' }
   }
   return null
@@ -93,7 +101,3 @@ function guardBody(request: IncomingMessage, head: RequestHead, limits: RequestL
 
 const TOO_LARGE: Refusal = { status: 431, text: 'The header is too large.' }
 export const BODY_TOO_LARGE: Refusal = { status: 413, text: 'The body is too large.' }
-
-function passages(via: string): number {
-  return via.split(',').filter((hop) => hop.trim().endsWith(' cutover')).length
-}

@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http'
 import type { Refusal } from './guard.ts'
 
 /** What node:http tells of bytes it could not make sense of. */
@@ -7,6 +6,13 @@ export interface ParserError extends Error {
   readonly rawPacket?: Buffer
   /** Bytes of the packet up to where it went wrong. */
   readonly bytesParsed?: number
+}
+
+/** What is known of a request of which there is no more than that; empty = not known. */
+export interface RequestLine {
+  readonly method: string
+  readonly target: string
+  readonly host: string
 }
 
 /** Whether the client has left in the middle of a message, rather than sent a wrong one. */
@@ -20,6 +26,8 @@ export function isBehindClose({ code }: ParserError): boolean {
 }
 
 const LINE_END = 10
+const HEAD_END = '\r\n\r\n'
+const REQUEST_LINE = /^([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}) ([!-~\x80-\xff]+) HTTP\/\d/
 const METHOD = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64} /
 
 /** What the client is told of an error of the parser. */
@@ -44,9 +52,11 @@ export function refusalOf({ code = '', rawPacket, bytesParsed }: ParserError): R
   }
 }
 
-/** A whole response as it goes over the wire; the connection ends with it. */
-export function refusalText({ status, text }: Refusal): string {
-  const body = `${status} ${text}\n`
-  const allow = status === 405 ? 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n' : ''
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${body.length}\r\n${allow}Connection: close\r\n\r\n${body}`
+/** The request that an error came in, as far as the packet shows it that the parser was reading. */
+export function requestLineOf({ rawPacket, bytesParsed = 0 }: ParserError): RequestLine {
+  const packet = rawPacket?.toString('latin1') ?? ''
+  // Behind what has come before it in the same packet.
+  const before = packet.lastIndexOf(HEAD_END, bytesParsed - 1)
+  const [, method = '', target = ''] = REQUEST_LINE.exec(before === -1 ? packet : packet.slice(before + 4)) ?? []
+  return { method, target, host: '' }
 }

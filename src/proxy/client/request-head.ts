@@ -1,6 +1,7 @@
 import type { FieldKind } from './field-kinds.ts'
 import { kindOf } from './field-kinds.ts'
 import { continuedTrace, isTraceparent, newTrace } from './trace-context.ts'
+import { viaForServer } from './via.ts'
 
 /** Fields a Connection header may name without taking ours away. */
 const NOT_BY_CONNECTION = new Set(['host', 'content-length', 'close', 'keep-alive', 'upgrade', 'transfer-encoding'])
@@ -72,19 +73,22 @@ export class RequestHead {
     const { trusted, address, localPort } = connection
     this.follow(trusted, policy)
     if (this.host !== '') fields.push('host', this.host)
+    const forwardedFor = trusted ? withHop(this.forwardedFor, address) : address
+    const port = trusted && this.forwardedPort !== '' ? this.forwardedPort : localPort
+    // A peer at a socket file has neither.
+    if (forwardedFor !== '') fields.push('x-forwarded-for', forwardedFor)
     fields.push(
-      'x-forwarded-for',
-      trusted && this.forwardedFor !== '' ? `${this.forwardedFor}, ${address}` : address,
       'x-forwarded-proto',
       trusted && this.forwardedProto !== '' ? this.forwardedProto : 'http',
       'x-forwarded-host',
       trusted && this.forwardedHost !== '' ? this.forwardedHost : this.host,
-      'x-forwarded-port',
-      trusted && this.forwardedPort !== '' ? this.forwardedPort : localPort,
+    )
+    if (port !== '') fields.push('x-forwarded-port', port)
+    fields.push(
       'x-request-id',
       requestId,
       'via',
-      this.via === '' ? `${protocol} cutover` : `${this.via}, ${protocol} cutover`,
+      viaForServer(this.via, protocol, trusted),
       'traceparent',
       this.traceparent,
     )
@@ -121,7 +125,7 @@ export class RequestHead {
 
   /** This hop, as RFC 7239 §4 has it. */
   private forwardedElement(address: string): string {
-    const node = address.includes(':') ? `"[${address}]"` : address.includes('.') ? address : 'unknown'
+    const node = address === '' ? 'unknown' : address.includes(':') ? `"[${address}]"` : address
     const host = this.host === '' ? '' : `;host="${this.host}"`
     return `for=${node}${host};proto=http`
   }
@@ -222,9 +226,16 @@ export interface ForwardingPolicy {
 
 /** What the connection adds to a request's header. */
 export interface Forwarding {
+  /** The peer's IP address; empty for a peer at a socket file. */
   readonly address: string
+  /** Empty for a socket file. */
   readonly localPort: string
   readonly trusted: boolean
+}
+
+/** X-Forwarded-For with the peer's address appended, where it has one. */
+function withHop(received: string, address: string): string {
+  return address === '' ? received : joined(received, address)
 }
 
 function joined(before: string, value: string): string {

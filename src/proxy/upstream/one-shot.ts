@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request as httpRequest } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { RequestBody } from '../client/request-body.ts'
 import { ProxyError } from '../errors.ts'
@@ -28,6 +29,7 @@ export class OneShot implements Dispatcher.DispatchController {
   private request: ClientRequest | null = null
   private response: IncomingMessage | null = null
   private timer: NodeJS.Timeout | null = null
+  private bodySent = false
   private ended = false
 
   constructor(
@@ -98,10 +100,7 @@ export class OneShot implements Dispatcher.DispatchController {
       this.timer?.refresh()
       this.tell(() => this.handler.onResponseStart?.(this, statusCode, fieldsOf(rawHeaders)))
     })
-    this.request.on('upgrade', (_response, upgraded) => {
-      upgraded.destroy()
-      this.fail(new ProxyError('http_protocol_error', 'maybe'))
-    })
+    this.request.on('upgrade', (response, server, head) => this.switchProtocols(response, server, head))
     this.request.on('response', (response) => this.receive(response))
     this.request.on('error', (error) => {
       // What comes behind a whole answer is nobody's; its end is on the way.
@@ -110,6 +109,20 @@ export class OneShot implements Dispatcher.DispatchController {
     // Only a server that is to say whether it wants the body has something to do by now.
     if (this.awaitsContinue) this.startTimer(headersTimeout)
     this.sendBody(this.request)
+  }
+
+  /** The server agrees to an upgrade, which it may do when it was asked for one and has the whole request. */
+  private switchProtocols({ statusCode = 0, rawHeaders }: IncomingMessage, server: Duplex, head: Buffer): void {
+    if (this.ended || !this.options.upgrade || !this.bodySent) {
+      server.destroy()
+      this.fail(new ProxyError('http_protocol_error', 'maybe'))
+      return
+    }
+    // The connection is the handler's now, and no longer to be destroyed with the request.
+    this.request = null
+    this.end()
+    if (head.length > 0) server.unshift(head)
+    this.handler.onRequestUpgrade?.(this, statusCode, fieldsOf(rawHeaders), server)
   }
 
   private get awaitsContinue(): boolean {
@@ -135,6 +148,7 @@ export class OneShot implements Dispatcher.DispatchController {
         // Trailers that cannot be written go: nobody may rely on them (RFC 9110 §6.5.1).
       }
       request.end()
+      this.bodySent = true
       if (this.response === null) this.startTimer(this.options.headersTimeout)
       this.tell(() => this.handler.onRequestSent?.())
     })
@@ -157,8 +171,10 @@ export class OneShot implements Dispatcher.DispatchController {
       if (!response.complete) this.fail(new ProxyError('http_response_incomplete', 'yes'))
       else if (this.end()) this.handler.onResponseEnd?.(this, fieldsOf(response.rawTrailers))
     })
-    const { statusCode = 0, statusMessage, rawHeaders } = response
-    this.tell(() => this.handler.onResponseStart?.(this, statusCode, fieldsOf(rawHeaders), statusMessage))
+    const { statusCode = 0, statusMessage = '', rawHeaders } = response
+    // node:http gives one character a byte, undici decodes UTF-8.
+    const reason = Buffer.from(statusMessage, 'latin1').toString()
+    this.tell(() => this.handler.onResponseStart?.(this, statusCode, fieldsOf(rawHeaders), reason))
   }
 
   /** What the handler cannot cope with aborts this request, and nothing else. */

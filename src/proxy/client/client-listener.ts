@@ -1,0 +1,38 @@
+import type { AddressInfo } from 'node:net'
+
+/** A listener for clients, with the number of connections that it has open. */
+export class ClientListener {
+  /** As people are told it: `127.0.0.1:8080`, `unix:/path`, `fd:3`. */
+  name: string
+  /** Its peers have IP addresses; false for socket files. */
+  hasIpPeers = true
+  connections = 0
+  /** It takes no more connections. */
+  isClosed = false
+
+  /** `name`: undefined = the address in use, see `listensAt`. */
+  constructor(name: string | undefined) {
+    this.name = name ?? ''
+  }
+
+  /** Takes note of the address in use; null = of an inherited socket file, whose path is not known. */
+  listensAt(address: AddressInfo | string | null): void {
+    this.hasIpPeers = address !== null && typeof address === 'object'
+    if (this.name === '') this.name = nameOf(address)
+  }
+}
+
+/** Open connections by the names of these listeners. Those that are closed count as long as they have any. */
+export function connectionsByListener(listeners: ReadonlySet<ClientListener>): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { name, connections, isClosed } of listeners) {
+    if (connections > 0 || !isClosed) counts[name] = (counts[name] ?? 0) + connections
+  }
+  return counts
+}
+
+function nameOf(address: AddressInfo | string | null): string {
+  if (address === null) return 'unknown'
+  if (typeof address === 'string') return `unix:${address}`
+  return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
+}
