@@ -1,7 +1,7 @@
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 
-/** Two lanes, one of which takes over: the mark of the page, of its tab and of its title bar. */
+/** The logo of the page and the icon of its tab: two lanes, one of which takes over. */
 const MARK =
   '<path d="M2 6h9l6 12h5" stroke="#34d399"/><path d="M2 18h9l6-12h5" stroke="#94a3b8" stroke-dasharray="3 3"/>'
 const SVG = 'xmlns="http://www.w3.org/2000/svg" fill="none"'
@@ -11,8 +11,8 @@ const LOGO =
   '<text x="32" y="18" fill="#fff" font-family="system-ui, sans-serif" font-size="17" font-weight="600">Cutover</text></svg>'
 
 /**
- * Everything the page needs comes from this address. No `upgrade-insecure-requests`: the admin API speaks plain HTTP, and a
- * browser would ask for the scripts by https anywhere but on loopback.
+ * The page loads everything from this address. The policy has no `upgrade-insecure-requests`: the admin API speaks plain HTTP,
+ * and with it a browser would request the scripts by https, except on loopback.
  */
 const CONTENT_SECURITY_POLICY = {
   'default-src': "'self'",
@@ -22,7 +22,7 @@ const CONTENT_SECURITY_POLICY = {
   'frame-ancestors': "'none'",
 }
 
-/** The OpenAPI document and a page to try it. They need no token: they show no state, and a browser has none to send yet. */
+/** The OpenAPI document and a page to try it. They need no token: they show no state, and a browser cannot send one before the page is there. */
 export async function documentation(docs: FastifyInstance): Promise<void> {
   docs.addHook('onRoute', (route) => {
     route.config = { ...route.config, role: 'none' }

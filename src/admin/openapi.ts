@@ -41,12 +41,12 @@ export interface Described {
   readonly tag: 'services' | 'traffic' | 'servers' | 'instance'
   readonly summary: string
   readonly body?: TSchema
-  /** A body that works as it stands; `{}` unless given. */
+  /** A body that is accepted unchanged; by default `{}`. */
   readonly example?: object
   readonly query?: TSchema
   /** What 200 brings; without it, something else than JSON. */
   readonly answer?: AnswerName
-  /** What 202 brings: it was begun, and goes on. */
+  /** Body of 202: the work has begun and continues. */
   readonly accepted?: AnswerName
   /** What 503 brings where that is no problem document. */
   readonly failing?: AnswerName
@@ -54,10 +54,10 @@ export interface Described {
   readonly open?: boolean
 }
 
-/** What a change of the state answers: it can be conditional, be refused, and be waited for. */
+/** Answers of routes that change the state: these take If-Match, may refuse with 409, and can wait for the fleet. */
 const CHANGES: ReadonlySet<AnswerName> = new Set(['Written', 'ServersWritten', 'Reloaded'])
 
-/** What carries the revision that it shows as its ETag. */
+/** Answers with an ETag: the revision that they show. */
 const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
   ...CHANGES,
   'NotYet',
@@ -71,7 +71,7 @@ const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
   'Configuration',
 ])
 
-const ETAG = { ETag: { type: 'string', description: 'The revision shown, in quotes; for If-Match.' } }
+const ETAG = { ETag: { type: 'string', description: 'The revision in this answer, in quotes; for If-Match.' } }
 
 /** A route's entry in the OpenAPI document. */
 export function describe({ tag, summary, body, example = {}, query, ...rest }: Described): object {
@@ -86,12 +86,14 @@ export function describe({ tag, summary, body, example = {}, query, ...rest }: D
     ...(query === undefined ? {} : { querystring: published(query) }),
     response: {
       200: answer === undefined ? { description: 'Done', type: 'null' } : json('Done', answer),
-      ...(accepted === undefined ? {} : { 202: json('Begun; it goes on', accepted) }),
-      ...(isChange ? { 409: problem('It would break a promise, or does not fit the state', 'Conflict') } : {}),
+      ...(accepted === undefined ? {} : { 202: json('Begun; the work continues', accepted) }),
+      ...(isChange ? { 409: problem('The change would break a promise, or does not fit the state', 'Conflict') } : {}),
       ...(isChange ? { 412: problem('The resource has moved on from If-Match', 'MovedOn') } : {}),
       ...(takesInput ? { 422: problem('A value makes no sense', 'Invalid') } : {}),
       ...(failing === undefined ? {} : { 503: json('Not well', failing) }),
-      ...(isChange ? { 504: problem('Done, but not yet everywhere after ?wait=', 'NotYet') } : {}),
+      ...(isChange
+        ? { 504: problem('The change stands, but ?wait= is over before it is complete everywhere', 'NotYet') }
+        : {}),
       default: problem('What went wrong and what to do instead (RFC 9457)', 'Problem'),
     },
   }
@@ -123,7 +125,7 @@ interface Operation {
 const IF_MATCH = {
   in: 'header',
   name: 'If-Match',
-  description: 'Do it only if the resource is still at this revision, as its ETag gives it: "42".',
+  description: 'Refuse the change unless the resource is still at this revision, as its ETag gives it: "42".',
   schema: { type: 'string' },
 }
 

@@ -13,13 +13,13 @@ interface Known {
 }
 
 /**
- * How previews connect to servers: as requests do, with each server's own TLS settings. undici by itself would verify the
- * certificate for the Host of the request, which is the service's and not the server's.
+ * Connects previews to servers as the data plane does, with each server's own TLS settings. undici by itself would verify
+ * the certificate for the request's Host, which is the service's name and not the server's.
  */
 export class PreviewEndpoints {
   private readonly byOrigin = new Map<string, Known>()
 
-  /** Has connections to this server made by its TLS settings. */
+  /** Registers the TLS settings for new connections to this server. */
   learn(url: string, tls: ServerTls | undefined): void {
     const { origin } = new URL(url)
     const known = this.byOrigin.get(origin)

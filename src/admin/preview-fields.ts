@@ -6,27 +6,27 @@ import type { ServiceSpec } from '../model/spec.ts'
 /** Fields that concern one hop, or that the library cannot forward. */
 const NOT_FORWARDED = ['expect', 'keep-alive', 'te', 'trailer', 'proxy-authorization', 'proxy-connection', 'upgrade']
 
-/** Fields that tell an app of its client: they are set anew, and nobody else's are believed. */
+/** Fields that describe the client to an app. Cutover sets them, and drops those of the request. */
 const SET_ANEW: ReadonlySet<string> = new Set([
   ...['host', 'forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port'],
   ...['x-forwarded-prefix', 'x-request-id'],
 ])
 
-/** What is known of the request for a preview. */
+/** A request for a preview. */
 export interface PreviewRequest {
   readonly headers: IncomingHttpHeaders
-  /** The Host by which the preview was asked for. */
+  /** Its Host field. */
   readonly askedHost: string
-  /** Of whoever asks; undefined at a socket file. */
+  /** Address of the client; undefined at a socket file. */
   readonly address: string | undefined
   readonly isHttps: boolean
-  /** Where clients connect: the app is told the port of the first address. */
+  /** The listeners of the proxy: `X-Forwarded-Port` is the port of the first one. */
   readonly listen: readonly ListenAddress[]
 }
 
 /**
- * The fields of a preview as its app gets them: as if the request had come to the service through the data plane, by the
- * first of its hosts. A service without a host of its own (none, or only wildcards) is told the one that was asked.
+ * Header fields of a preview as its app gets them: as if the request had come through the data plane, with the service's
+ * first host as Host. If the service has no host without a wildcard, Host stays as it was.
  */
 export function fieldsAsByDataPlane({ hosts }: ServiceSpec, request: PreviewRequest): IncomingHttpHeaders {
   const { askedHost, address = 'unix', isHttps, listen } = request
@@ -49,7 +49,7 @@ export function fieldsAsByDataPlane({ hosts }: ServiceSpec, request: PreviewRequ
   }
 }
 
-/** The path of a preview with a slash behind its pool: without it, a page's relative links would lead out of the preview. */
+/** Adds the slash behind the pool if it is missing: without it, relative links of a page would lead out of the preview. */
 export function withSlash(url: string): string {
   return url.replace(/^(\/preview\/[^/?]+\/[^/?]+)(?=\?|$)/, '$1/')
 }

@@ -1,6 +1,6 @@
-import { cannotFollow, count, doubts, names, object, revision, type Schema, text, written } from './schema-parts.ts'
+import { cannotFollow, caveats, count, names, object, revision, type Schema, text, written } from './schema-parts.ts'
 
-/** 409: a later change has undone what was waited for. */
+/** 409: a later change undid the one that the request waited for. */
 const overtaken = {
   revision,
   reopened: { ...names, description: '409: what takes requests again by a later change.' },
@@ -45,11 +45,11 @@ function problem(
   return object({ type: text, title: text, status: { type: 'integer' }, detail: text, ...properties }, optional)
 }
 
-/** What a refusal or failure answers, by name. `Problem` has every member that any of them may have. */
+/** Bodies of refusals and failures, by name. `Problem` has every member that any of the others may have. */
 export const problemAnswers = {
-  Problem: problem({}, { ...problemMembers, ...pending, ...doubts }),
-  Conflict: problem({}, { ...overtaken, ...doubts }),
+  Problem: problem({}, { ...problemMembers, ...pending, ...caveats }),
+  Conflict: problem({}, { ...overtaken, ...caveats }),
   MovedOn: problem(movedOn),
   Invalid: problem({ problems: problemMembers.problems }, { moreProblems: problemMembers.moreProblems }),
-  NotYet: problem(pending, { ...cannotFollow, ...doubts }),
+  NotYet: problem(pending, { ...cannotFollow, ...caveats }),
 } satisfies Readonly<Record<string, Schema>>

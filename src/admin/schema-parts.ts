@@ -29,7 +29,7 @@ export const override = {
   reason: { type: ['string', 'null'] },
   what: { ...text, description: 'Such as `drain blue1`.' },
 }
-/** Instances that no answer can speak for. */
+/** Named in every answer while an instance is out of touch. */
 export const leftOut = {
   leftOut: {
     ...names,
@@ -41,14 +41,13 @@ export const leftOut = {
 export const stale = {
   stale: { const: true, description: 'The store is away: the others may have changed it meanwhile.' },
 }
-/** What `markStale` adds to whatever shows a revision. */
-export const doubts = {
+/** Members that `markStale` adds to every answer with a revision. */
+export const caveats = {
   ...stale,
   overrides: {
     type: 'array',
     items: object({ instance: text, ...override }),
-    description:
-      'Where an instance does not do what the store says, since it was told otherwise while the store was away.',
+    description: 'Instances that do something else than the store says: they were told to while the store was away.',
   },
   ...leftOut,
 }

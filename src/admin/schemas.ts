@@ -1,8 +1,8 @@
 import { problemAnswers } from './problem-schemas.ts'
 import {
   cannotFollow,
+  caveats,
   count,
-  doubts,
   flag,
   instant,
   leftOut,
@@ -31,7 +31,7 @@ const drained = {
   drained: { ...names, description: 'What was to come to rest by this, and has.' },
   cut: { ...count, description: 'Requests that were cut at the deadline meanwhile.' },
   scope: { const: 'local', description: 'It was done to this instance alone.' },
-  ...doubts,
+  ...caveats,
   ...cannotFollow,
   mayBeLost: { const: true, description: 'No replica of the store has it yet: a fail-over now would lose it.' },
 }
@@ -89,10 +89,10 @@ export const answers = {
       mode: { enum: ['serving', 'paused', 'stopped'] },
       pools: listOf('Pool'),
     },
-    doubts,
+    caveats,
   ),
-  Services: object({ revision, services: listOf('Service') }, doubts),
-  Servers: object({ revision, servers: listOf('Server') }, doubts),
+  Services: object({ revision, services: listOf('Service') }, caveats),
+  Servers: object({ revision, servers: listOf('Server') }, caveats),
   Written: object({ ...written, service: { anyOf: [ref('Service'), { type: 'null' }] } }, drained),
   ServersWritten: object({ ...written, servers: listOf('Server') }, { service: ref('Service'), ...drained }),
   Instance: object(
@@ -166,7 +166,7 @@ export const answers = {
       },
       instances: listOf('Instance'),
     },
-    doubts,
+    caveats,
   ),
   InstanceStruck: object(
     {
@@ -174,7 +174,7 @@ export const answers = {
       changed: flag,
       instance: { anyOf: [ref('Instance'), { type: 'null' }], description: 'null: nothing but its id was known.' },
     },
-    doubts,
+    caveats,
   ),
   Override: object(override),
   Overrides: object({ revision, overrides: listOf('Override') }, { ...stale, ...leftOut }),
@@ -190,8 +190,8 @@ export const answers = {
     to: anything,
     forced: flag,
   }),
-  History: object({ revision, history: { ...listOf('HistoryEntry'), description: 'Newest first.' } }, doubts),
-  Configuration: { ...object({ revision, services: { type: 'object' } }, doubts), additionalProperties: true },
+  History: object({ revision, history: { ...listOf('HistoryEntry'), description: 'Newest first.' } }, caveats),
+  Configuration: { ...object({ revision, services: { type: 'object' } }, caveats), additionalProperties: true },
   Reloaded: object(
     { ...written, needRestart: { ...names, description: 'Settings that differ and that only a restart applies.' } },
     drained,
@@ -203,7 +203,7 @@ export const answers = {
       version: text,
       parts: { type: 'object', additionalProperties: health },
     },
-    doubts,
+    caveats,
   ),
   PreviewLink: object({ url: text, expiresAt: text }),
   Ready: object({ ready: flag, reason: { type: ['string', 'null'] } }),

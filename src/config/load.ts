@@ -70,7 +70,7 @@ function parseYaml(text: string, file: string): Parsed {
     })
     const all = [...document.errors, ...document.warnings]
     const references = all.flatMap((error) => unquotedReference(text, error))
-    // What else there is follows from these.
+    // Further errors follow from these.
     const wrong =
       references.length > 0 ? references : all.map((error) => ({ at: error.pos[0], message: explain(error) }))
     const problems = wrong.slice(0, MAX_SYNTAX_PROBLEMS).map(({ at, message }): Problem => {
@@ -113,7 +113,7 @@ function wrongKeys(document: Document, lines: LineCounter, file: string): Proble
   return problems.slice(0, MAX_SYNTAX_PROBLEMS)
 }
 
-/** A `${` that YAML takes for the beginning of a mapping, as it does inside { } and [ ]; at most one. */
+/** The problem of an unquoted `${NAME}` inside { } or [ ], where YAML reads its brace as a mapping; none for other errors. */
 function unquotedReference(text: string, { pos: [brace] }: YAMLError): { at: number; message: string }[] {
   const [, name] = /^\$\{(\w+)/.exec(text.slice(brace - 1, brace + 100)) ?? []
   if (name === undefined) return []

@@ -6,7 +6,7 @@ import { shareOf } from './split.ts'
 import type { Service } from './state.ts'
 import { currentSplit } from './state.ts'
 
-/** Servers that a refusal names. */
+/** Max number of servers that a refusal names. */
 const MAX_REASONS = 5
 
 /** Counts the servers of a pool that can take requests now. */
@@ -52,7 +52,7 @@ function readyProblem(before: Service, after: Service, facts: Facts): string | n
   return null
 }
 
-/** The servers that take no requests, with the reason of each: `: blue1 is down (status 503), blue2 is in maint`. */
+/** Lists the servers that take no requests, with the reason of each: `: blue1 is down (status 503), blue2 is in maint`. */
 function describeNotUp({ spec: { health } }: Service, servers: readonly Server[], facts: Facts): string {
   const reasons = servers.flatMap((server) => {
     const { key, name, state, weight } = server
