@@ -45,7 +45,7 @@ function done(result: Result): Extract<Result, { kind: 'done' }> {
   return result
 }
 
-/** A proxy half that answers when and what the test says. */
+/** A proxy that sends the messages that the test tells it to. */
 class HandDriven {
   readonly received: ToProxy[] = []
   private readonly end: ProxyEnd
@@ -61,9 +61,9 @@ class HandDriven {
     control.attach(name, controlEnd)
   }
 
-  /** Says that the table of a revision is in force, once it has come. */
+  /** Reports that the table of a revision is in force, once it has arrived. */
   async apply(revision: number, busy: Readonly<Record<string, number>> = {}): Promise<void> {
-    // The first table is that of the empty state, revision 0.
+    // The first table is the one of the empty state, revision 0.
     const generation = revision + 1
     await this.has((message) => message.type === 'table' && message.change.generation === generation)
     this.end.send({ type: 'applied', generation, busy })
@@ -94,7 +94,7 @@ class HandDriven {
 }
 
 describe('a change is settled', () => {
-  test('when every proxy half has it in force; those that have not are named', async () => {
+  test('when every proxy has it in force; proxies that do not are named', async () => {
     const [a, b] = [new HandDriven('a'), new HandDriven('b')]
     const { revision, drains } = done(await setState('drain'))
     await a.apply(revision)
@@ -107,7 +107,7 @@ describe('a change is settled', () => {
     expect(control.applied()?.revision).toBe(revision)
   })
 
-  test('when the last request anywhere has ended; what was cut is added up', async () => {
+  test('when the last request at every proxy has ended; cut requests are added up', async () => {
     const [a, b] = [new HandDriven('a'), new HandDriven('b')]
     const { revision, drains } = done(await setState('drain'))
     await a.apply(revision, { [KEY]: 2, 'other/x/y=http://h': 5 })
@@ -119,7 +119,7 @@ describe('a change is settled', () => {
     expect(await settled).toMatchObject({ applied: true, busy: {}, cut: 3 })
   })
 
-  test('without a proxy half that has gone', async () => {
+  test('without proxies that are gone', async () => {
     const [a, b] = [new HandDriven('a'), new HandDriven('b')]
     const { revision, drains } = done(await setState('drain'))
     await a.apply(revision)
@@ -129,7 +129,7 @@ describe('a change is settled', () => {
     expect(await settled).toMatchObject({ applied: true, busy: {} })
   })
 
-  test('not by a server that takes requests again', async () => {
+  test('not if a server takes requests again', async () => {
     const a = new HandDriven('a')
     const { revision, drains } = done(await setState('drain'))
     await a.apply(revision, { [KEY]: 1 })
@@ -139,7 +139,7 @@ describe('a change is settled', () => {
     expect(await settled).toMatchObject({ reopened: ['blue1'] })
   })
 
-  test('not by a table between two drains: the second one has to be at rest as well', async () => {
+  test('not by a table between two drains: the second drain must be idle as well', async () => {
     const a = new HandDriven('a')
     const { revision, drains } = done(await setState('drain'))
     await a.apply(revision, { [KEY]: 1 })
@@ -150,7 +150,7 @@ describe('a change is settled', () => {
     })
     const back = done(await setState('ready'))
     const again = done(await setState('drain'))
-    // The half is behind: it has the server open, so that it counts nothing as left to drain.
+    // The proxy is behind: the server is open in its table, so that it reports no requests to drain.
     await a.apply(back.revision)
     await a.apply(again.revision, { [KEY]: 1 })
     await new Promise((resolve) => setImmediate(resolve))
@@ -170,7 +170,7 @@ describe('reports', () => {
     sumSeconds: count / 10,
   })
 
-  test('of all proxy halves are added up', async () => {
+  test('of all proxies are added up', async () => {
     const [a, b] = [new HandDriven('a'), new HandDriven('b')]
     const collected = control.collect()
     await a.report({
@@ -210,7 +210,7 @@ describe('reports', () => {
     })
   })
 
-  test('do without a half that does not answer', async () => {
+  test('do not wait for a proxy that does not answer', async () => {
     const a = new HandDriven('a')
     new HandDriven('silent')
     const collected = control.collect()
@@ -218,13 +218,13 @@ describe('reports', () => {
     expect((await collected).connections).toBe(4)
   })
 
-  test('of nobody are empty', async () => {
+  test('are empty without proxies', async () => {
     expect(await control.collect()).toEqual(NOTHING)
     expect(control.counts()).toEqual({ series: [], retries: [] })
   })
 })
 
-test('a proxy half that comes later gets the table, and what is known of health', async () => {
+test('a proxy that is attached later gets the table and the health', async () => {
   const a = new HandDriven('late')
   await a.apply(1)
   expect(a.received).toMatchObject([
@@ -232,7 +232,7 @@ test('a proxy half that comes later gets the table, and what is known of health'
   ])
 })
 
-test('an ejected server that is let in because another one leaves is up by the table that takes the other one away', async () => {
+test('a server that is un-ejected because another one is removed is up in the table that removes it', async () => {
   const a = new HandDriven('a')
   a.fail(KEY, 3)
   const told = (message: ToProxy, health: string) =>

@@ -11,7 +11,7 @@ function applied(hash: string, version?: number, earlier?: string[]): AppliedCon
   }
 }
 
-describe('a file stands to the one in force', () => {
+describe('a file compared with the one in force', () => {
   test.for<[string, number | null, AppliedConfiguration, string]>([
     ['a', 2, applied('a', 2), 'inForce'],
     ['b', 3, applied('a', 2), 'newer'],

@@ -10,7 +10,7 @@ import { StoreUnavailable } from '../../src/store/store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
 
-/** A register that says what the test says. */
+/** A register with the content that the test sets. */
 class HandDriven implements Register {
   sightings: Sighting[] = []
   struck: string[] = []
@@ -77,7 +77,7 @@ let lineage: Lineage
 let own: InstanceProgress
 let struck: [name: string, departure: Departure][]
 
-/** As after the three seconds in which no instance is judged. */
+/** Advances past the grace period of three seconds, in which no instance counts as gone. */
 function endGrace(): void {
   ;(fleet as unknown as { members: { graceUntil: number } }).members.graceUntil = 0
 }
@@ -86,7 +86,7 @@ function departure(id: string, ageMs: number, said: Partial<Departure> = {}): Si
   return { id, record: { leaving: true, why: 'left', by: null, reason: null, ...said }, ageMs }
 }
 
-/** Has the fleet hear what the register says now, as with the next beat. */
+/** Makes the fleet read the register now, as with the next heartbeat. */
 async function beat(): Promise<void> {
   await (fleet as unknown as { beat(): Promise<void> }).beat()
 }
@@ -113,7 +113,7 @@ beforeEach(async () => {
   })
   struck = []
   lineage.add({ revision: 1, head: 'h1' })
-  // Whoever starts gives everybody three seconds; these are over.
+  // The grace period after the start is over.
   await beat()
   endGrace()
   progress.add('worker')
@@ -121,7 +121,7 @@ beforeEach(async () => {
 })
 
 describe('an instance', () => {
-  test('lives while it was heard of in the last three seconds, by the clock of the store', async () => {
+  test("is live with a heartbeat in the last three seconds, by the store's clock", async () => {
     register.sightings = [sighting(record('b'), 2_900), sighting(record('c'), 3_100), sighting(record('me'))]
     await beat()
     expect(fleet.others().map(({ record, live }) => [record.id, live])).toEqual([
@@ -130,13 +130,13 @@ describe('an instance', () => {
     ])
   })
 
-  test('is not gone because nobody could be heard: the store was away', async () => {
+  test('is not gone for want of heartbeats while the store was away', async () => {
     register.sightings = [sighting(record('b'))]
     await beat()
     register.isAway = true
     await beat()
     expect(fleet.live().length).toBe(1)
-    // Back after ten seconds, of which this instance has seen none.
+    // The store is back after ten seconds without heartbeats of this instance.
     ;(fleet as unknown as { lastBeatAt: number }).lastBeatAt -= 10_000
     register.isAway = false
     register.sightings = [sighting(record('b'), 10_000)]
@@ -144,7 +144,7 @@ describe('an instance', () => {
     expect(fleet.live().length).toBe(1)
   })
 
-  test('whose record makes no sense is not believed, and does no harm', async () => {
+  test('with an invalid record is ignored', async () => {
     const nonsense = { id: 'x', record: { id: 'x', busy: 7 } as unknown as JsonObject, ageMs: 0 }
     register.sightings = [nonsense, sighting(record('b'))]
     await beat()
@@ -154,7 +154,7 @@ describe('an instance', () => {
     expect(fleet.others()[0]?.record.sequence).toBe(1)
   })
 
-  test('that tells of its progress is believed at once; what it said before is not', async () => {
+  test('that publishes progress is updated at once; an older message is ignored', async () => {
     register.sightings = [sighting(record('b', { sequence: 5 }))]
     await beat()
     const tell = (sequence: number, revision: number, boot = 'boot of b') =>
@@ -163,7 +163,7 @@ describe('an instance', () => {
     tell(6, 2)
     tell(9, 4, 'another boot')
     expect(fleet.others()[0]?.record.applied?.revision).toBe(3)
-    // The beat was on its way when that was told.
+    // This heartbeat was sent before the progress.
     register.sightings = [sighting(record('b', { sequence: 6, inFlight: { [KEY]: 2 } }))]
     await beat()
     expect(fleet.others()[0]?.record).toMatchObject({ applied: { revision: 3 }, inFlight: { [KEY]: 2 } })
@@ -172,7 +172,7 @@ describe('an instance', () => {
     expect(fleet.others()[0]?.record.applied).toBeNull()
   })
 
-  test('that says all of itself between two beats is believed at once, and its beat before that is not', async () => {
+  test('that publishes its record between heartbeats is updated at once; an older heartbeat is ignored', async () => {
     register.sightings = [sighting(record('b', { sequence: 1, address: '' }))]
     await beat()
     const announced = record('b', { sequence: 3, address: 'http://10.0.0.2:9900' })
@@ -185,7 +185,7 @@ describe('an instance', () => {
     expect(fleet.others().length).toBe(2)
   })
 
-  test('that was silent when this one started may have been so because the store was away', async () => {
+  test('that was silent when this one started gets a grace period: the store may have been away', async () => {
     ;(fleet as unknown as { lastBeatAt: null }).lastBeatAt = null
     register.sightings = [sighting(record('b'), 10_000), sighting(record('c'), 2 * 3_600_000)]
     await beat()
@@ -195,14 +195,14 @@ describe('an instance', () => {
     expect(fleet.live()).toEqual([])
   })
 
-  test('that lives and is not understood holds up what is waited for', async () => {
+  test('that is live with an unreadable record delays waits', async () => {
     register.sightings = [{ id: 'newer', record: { says: 'something else' }, ageMs: 100 }]
     await beat()
     const goal = { generation: 1, state: { revision: 1, head: 'h1' } }
     expect(convergence.standing(goal, [])).toMatchObject({ applied: false, lagging: ['newer'] })
   })
 
-  test('that takes leave is waited for no more', async () => {
+  test('that signs off is no longer waited for', async () => {
     register.sightings = [sighting(record('b', { applied: null }))]
     await beat()
     const waited = convergence.wait({ generation: 1, state: { revision: 1, head: 'h1' } }, [], 5_000)
@@ -211,7 +211,7 @@ describe('an instance', () => {
     expect(fleet.others()).toEqual([])
   })
 
-  test('that is gone is struck off when another lives in its place, and not because it is gone for long', async () => {
+  test('that is gone is struck off when another one has its address, not because of the time', async () => {
     register.sightings = [
       sighting(record('b1', { address: 'http://10.0.0.1:9900' }), 60_000),
       sighting(record('b2', { address: 'http://10.0.0.1:9900' })),
@@ -223,7 +223,7 @@ describe('an instance', () => {
     expect(convergence.leftOut()).toEqual(['gone', 'old'])
   })
 
-  test('that is gone is named until it is back, has taken leave or is struck off', async () => {
+  test('that is gone is named until it is back, signs off or is struck off', async () => {
     const all = ['b', 'c', 'd'].map((id) => sighting(record(id), 60_000))
     register.sightings = [...all, { id: 'newer', record: { says: 'something else' }, ageMs: 60_000 }]
     await beat()
@@ -246,20 +246,20 @@ describe('an instance', () => {
     expect(fleet.live().map(({ record }) => record.id)).toEqual(['b', 'd'])
   })
 
-  test('that is gone is named although the register was emptied, and is put back there', async () => {
+  test('that is gone is named although the register was emptied, and put back into the register', async () => {
     register.sightings = [sighting(record('b'), 60_000), sighting(record('c')), sighting(record('d'))]
     await beat()
     register.sightings = [sighting(record('c'))]
     await beat()
     expect(convergence.leftOut()).toEqual(['b'])
-    // At once, and those that live, too: an instance that starts now may never hear of them otherwise.
+    // At once, and live instances, too: an instance that starts now may never hear of them otherwise.
     expect(register.putBack.map(({ id }) => id)).toEqual(['b', 'd'])
     expect(register.putBack[0]?.ageMs).toBeGreaterThanOrEqual(60_000)
     expect(register.putBack[1]?.ageMs).toBeLessThan(10_000)
     expect(fleet.live().map(({ record }) => record.id)).toEqual(['c', 'd'])
   })
 
-  test('that was replaced is named until the instance in its place is known', async () => {
+  test('that was replaced is named until its replacement is known', async () => {
     const address = 'http://b.internal:9900'
     register.sightings = [sighting(record('b', { address }), 60_000)]
     await beat()
@@ -271,7 +271,7 @@ describe('an instance', () => {
     expect(fleet.live().map(({ record }) => record.id)).toEqual(['later'])
   })
 
-  test('that has joined since the last beat is known after a refresh', async () => {
+  test('that has joined since the last heartbeat is known after a refresh', async () => {
     await fleet.join()
     register.sightings = [sighting(record('b', { applied: null }))]
     expect(fleet.live()).toEqual([])
@@ -282,7 +282,7 @@ describe('an instance', () => {
     fleet.stop()
   })
 
-  test('that the previous process knew, and the register does not, is waited for, and named when it stays silent', async () => {
+  test('known only to the previous process is waited for, and named if it stays silent', async () => {
     const remembered = { recall: () => [record('b'), record('me'), record('c')], keep: () => undefined }
     fleet = new Fleet({
       register,
@@ -301,13 +301,13 @@ describe('an instance', () => {
     expect(convergence.leftOut()).toEqual(['b'])
   })
 
-  test('that has departed is forgotten after a day', async () => {
+  test('that has departed is removed from the register after a day', async () => {
     register.sightings = [departure('b', 23 * 3_600_000), departure('c', 25 * 3_600_000)]
     await beat()
     expect(register.forgotten).toEqual(['c'])
   })
 
-  test('tells of its progress once, however much has happened in one turn', async () => {
+  test('publishes its progress once per turn of the event loop', async () => {
     const turn = () => new Promise((resolve) => setImmediate(resolve))
     own = { ...own, applied: { revision: 1, head: 'h1' } }
     for (let i = 0; i < 5; i++) fleet.report()
@@ -322,10 +322,10 @@ describe('an instance', () => {
   })
 })
 
-describe('what is waited for', () => {
+describe('a goal', () => {
   const goal = { generation: 1, state: { revision: 1, head: 'h1' } }
 
-  test('is in force when it is at every instance that lives', async () => {
+  test('is reached when it is in force at every live instance', async () => {
     register.sightings = [
       sighting(record('b', { applied: { revision: 0, head: 'h0' } })),
       sighting(record('c', { applied: null })),
@@ -341,7 +341,7 @@ describe('what is waited for', () => {
     expect(await waited).toMatchObject({ applied: true, lagging: [], leftOut: ['gone'] })
   })
 
-  test('is not in force where another change has that revision, or a later one of another past', async () => {
+  test('is not reached by another change of the same revision, or by a later one with another ancestor', async () => {
     register.sightings = [
       sighting(record('b', { applied: { revision: 1, head: 'lost' } })),
       sighting(record('c', { applied: { revision: 2, head: 'lost, too' } })),
@@ -353,7 +353,7 @@ describe('what is waited for', () => {
     expect(convergence.standing(goal, []).lagging).toEqual(['b'])
   })
 
-  test('is at rest when nothing is under way there anywhere; what was cut is added up', async () => {
+  test('is idle when no request is in flight anywhere; cut requests are added up', async () => {
     register.sightings = [sighting(record('b', { busy: { [KEY]: 2 } })), sighting(record('c', { cut: { [KEY]: 4 } }))]
     await beat()
     progress.take('worker', { type: 'applied', generation: 1, busy: { [KEY]: 1 } })
@@ -370,19 +370,19 @@ describe('what is waited for', () => {
     expect(await waited).toMatchObject({ busy: {}, cut: 3 })
   })
 
-  test('is not waited for from an instance that is gone, which is named', async () => {
+  test('does not depend on an instance that is gone, which is named', async () => {
     register.sightings = [sighting(record('b', { applied: null }))]
     await beat()
     const waited = convergence.wait(goal, [], 5_000)
     register.sightings = [sighting(record('b', { applied: null }), 3_500)]
     await beat()
     expect(await waited).toMatchObject({ applied: true, leftOut: ['b'] })
-    // Also where it was gone before.
+    // Also if it was gone before.
     expect(await convergence.wait(goal, [], 5_000)).toMatchObject({ applied: true, leftOut: ['b'] })
     expect(await convergence.wait(goal, [], 5_000, true)).toMatchObject({ applied: true, leftOut: [] })
   })
 
-  test('names instances by their address as well where the name is not enough', async () => {
+  test('names instances with their address if the name is not unique', async () => {
     register.sightings = [
       sighting(record('b', { name: 'me', address: 'http://10.0.0.2:9900', applied: null })),
       sighting(record('c', { applied: null })),

@@ -3,11 +3,11 @@ import { Lineage } from '../../src/control/fleet/lineage.ts'
 import { Generations } from '../../src/control/generations.ts'
 import { EMPTY_DOCUMENTS } from '../../src/model/state.ts'
 
-test('a state that was lost is none that has led to the present one, nor is what came of it', () => {
+test('a lost state and its successors are not ancestors of the current one', () => {
   const lineage = new Lineage()
   for (const revision of [1, 2, 3, 4]) lineage.add({ revision, head: `a${revision}` })
   expect(lineage.has({ revision: 2, head: 'a2' })).toBe(true)
-  // A fail-over: from 4 back to 2, and on from there.
+  // A failover: from 4 back to 2, and on from there.
   lineage.add({ revision: 2, head: 'a2' })
   expect([3, 4].map((revision) => lineage.has({ revision, head: `a${revision}` }))).toEqual([false, false])
   lineage.add({ revision: 3, head: 'b3' })
@@ -16,14 +16,14 @@ test('a state that was lost is none that has led to the present one, nor is what
   expect(lineage.nameOf(4)).toBeNull()
 })
 
-test('only so many are remembered', () => {
+test('the number of remembered states is limited', () => {
   const lineage = new Lineage()
   for (let revision = 1; revision <= 1_500; revision++) lineage.add({ revision, head: `${revision}` })
   expect(lineage.nameOf(500)).toBeNull()
   expect(lineage.nameOf(501)).not.toBeNull()
 })
 
-test('a table is in force with the state it was made of, also when the revision has gone back', () => {
+test('a table belongs to the state it was made from, even when the revision goes back', () => {
   const generations = new Generations()
   const state = (revision: number, head: string) => ({ ...EMPTY_DOCUMENTS, services: {}, revision, head })
   generations.begin(state(1, 'a1'), [])

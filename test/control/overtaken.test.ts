@@ -30,7 +30,7 @@ const splitOf = (control: ControlHalf) => control.state.services.shop?.decisions
 test.each<Command>([
   { kind: 'switch', service: 'shop' },
   { kind: 'rollback', service: 'shop' },
-])('of two %j at once, one is carried out, and the other is refused instead of undoing it', async (command) => {
+])('of two concurrent %j one is carried out; the other is refused instead of undoing it', async (command) => {
   const control = await controlHalf()
   await control.execute(() => ({ command: { kind: 'switch', service: 'shop', to: 'green' } }), REQUEST)
   const both = await Promise.all([1, 2].map(() => control.execute(() => ({ command }), REQUEST)))
@@ -39,7 +39,7 @@ test.each<Command>([
   expect(splitOf(control)).toEqual({ blue: 100 })
 })
 
-test('of two that say where the traffic goes, the later one is decided anew and has the last word', async () => {
+test('of two concurrent switches to named pools, the later one is decided again and wins', async () => {
   const control = await controlHalf()
   const switchTo = (to: string) =>
     control.execute(() => ({ command: { kind: 'switch', service: 'shop', to } }), REQUEST)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Progress } from '../../src/control/progress.ts'
 
-/** Progress of proxy halves that are expected to live; those named with a generation have reported it. */
+/** Progress with these expected proxies; those with a generation have reported it. */
 function progressOf(expected: readonly string[], reported: Readonly<Record<string, number>>): Progress {
   const progress = new Progress(() => undefined)
   progress.expect(expected)
@@ -12,25 +12,25 @@ function progressOf(expected: readonly string[], reported: Readonly<Record<strin
   return progress
 }
 
-test('a generation is applied once every proxy half has it', () => {
+test('a generation is applied once every proxy has it', () => {
   const progress = progressOf(['worker-1', 'worker-2'], { 'worker-1': 7, 'worker-2': 5 })
   expect(progress.applied()).toBe(5)
   expect(progress.lagging(6)).toEqual(['worker-2'])
 })
 
-test('a proxy half that is expected and has not been heard of holds everything up', () => {
+test('an expected proxy that is not attached delays every generation', () => {
   const progress = progressOf(['worker-1', 'worker-2'], { 'worker-1': 7 })
   expect(progress.applied()).toBe(-1)
   expect(progress.lagging(7)).toEqual(['worker-2'])
 })
 
-test('a proxy half that is attached and has reported nothing holds everything up', () => {
+test('an attached proxy without a report delays every generation', () => {
   const progress = progressOf(['worker-1'], { 'worker-1': 7 })
   progress.add('worker-2')
   expect(progress.applied()).toBe(-1)
 })
 
-test('a proxy half whose link is gone is waited for as long as it is expected to live', () => {
+test('a proxy whose link is gone is waited for while it is expected', () => {
   const progress = progressOf(['worker-1', 'worker-2'], { 'worker-1': 7, 'worker-2': 7 })
   progress.remove('worker-2')
   expect(progress.applied()).toBe(-1)
@@ -39,6 +39,6 @@ test('a proxy half whose link is gone is waited for as long as it is expected to
   expect(progress.lagging(7)).toEqual([])
 })
 
-test('without any proxy half nothing is applied', () => {
+test('without proxies no generation is applied', () => {
   expect(progressOf([], {}).applied()).toBe(-1)
 })

@@ -44,19 +44,19 @@ async function keep(...records: InstanceRecord[]): Promise<void> {
   await members.close()
 }
 
-test('the instances of a fleet are there for the next process', async () => {
+test('the next process knows the instances of the fleet', async () => {
   await keep(record('b'), record('c'))
   expect((await opened()).recall()).toEqual([record('b'), record('c')])
 })
 
-test('of another fleet, or from another day, nothing is believed', async () => {
+test('a file of another fleet, or an expired one, is ignored', async () => {
   await keep(record('b'))
   expect((await opened('redis://a another-prefix')).recall()).toEqual([])
   nowMs += DAY_MS
   expect((await opened()).recall()).toEqual([])
 })
 
-test('a file that makes no sense counts as missing, and no instance needs none', async () => {
+test('an invalid file counts as missing; without instances there is no file', async () => {
   await keep(record('b'))
   const [name = ''] = await readdir(folder)
   await writeFile(join(folder, name), '{"instances":')
@@ -65,7 +65,7 @@ test('a file that makes no sense counts as missing, and no instance needs none',
   expect(await readdir(folder)).toEqual([])
 })
 
-test('it is written when others come or go, and before it grows old, and not with every beat', async () => {
+test('the file is written when instances join or leave and before it expires, not with every heartbeat', async () => {
   const members = await opened()
   const writes = async (...records: InstanceRecord[]): Promise<boolean> => {
     for (const name of await readdir(folder)) await rm(join(folder, name))

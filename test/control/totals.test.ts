@@ -27,7 +27,7 @@ const all = () => true
 const counts = (totals: Totals, isCurrent: (each: SeriesReport) => boolean = all) =>
   Object.fromEntries(totals.read(isCurrent).series.map(({ version, codes }) => [version, codes[200]]))
 
-test('what has not changed since the last report stays as it was; a whole report begins anew', () => {
+test('a report keeps series that it does not contain; a whole report replaces all', () => {
   const totals = new Totals()
   totals.take('a', report({ series: [series('1', 5), series('2', 1)] }))
   totals.take('b', report({ series: [series('1', 10)] }))
@@ -37,7 +37,7 @@ test('what has not changed since the last report stays as it was; a whole report
   expect(counts(totals)).toEqual({ 1: 10, 2: 6 })
 })
 
-test('what has ended, a half or a series, stays in the totals', () => {
+test('proxies and series that have ended stay in the totals', () => {
   const totals = new Totals()
   const retries = [{ service: 'shop', reason: 'connect', count: 2 }]
   totals.take('a', report({ series: [series('1', 5)], retries }))
@@ -50,7 +50,7 @@ test('what has ended, a half or a series, stays in the totals', () => {
   expect(totals.read(all).retries).toEqual([{ service: 'shop', reason: 'connect', count: 4 }])
 })
 
-test('what is not current any more is shown for a while, and then no more', () => {
+test('series that are not current are shown for a while, then forgotten', () => {
   let nowMs = 0
   const totals = new Totals(() => nowMs)
   totals.take('a', report({ series: [series('1', 5), series('2', 1)] }))

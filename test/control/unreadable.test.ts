@@ -48,7 +48,7 @@ interface Written {
   readonly servers?: Readonly<Record<string, ServerRuntime>>
 }
 
-/** What a newer version writes. */
+/** A definition written by a newer version. */
 async function write(name: string, source: JsonObject, { split = { blue: 100 }, servers = {} }: Written = {}) {
   const revision = store.documents().revision + 1
   const document = { name, revision, source, decisions: [{ revision, split }], servers, poolCuts: {} }
@@ -62,7 +62,7 @@ function serviceOf({ state }: Controller, name = 'shop'): Service {
   return service
 }
 
-test('a definition that cannot be read leaves the last readable one in force, and names why', async () => {
+test('an unreadable definition leaves the last readable one in force, and the reason is given', async () => {
   await store.open().then(() => write('shop', readable))
   await store.close()
   store = new EmbeddedStore({ path: join(folder, 'store') })
@@ -77,7 +77,7 @@ test('a definition that cannot be read leaves the last readable one in force, an
   expect(controller.cannotFollow).toEqual([])
 })
 
-test('what is decided since applies to it, as far as it names the same pools and servers', async () => {
+test('later decisions apply to the last readable definition as far as it has their pools and servers', async () => {
   await store.open().then(() => write('shop', readable))
   await store.close()
   store = new EmbeddedStore({ path: join(folder, 'store') })
@@ -88,7 +88,7 @@ test('what is decided since applies to it, as far as it names the same pools and
   const drain: ServerRuntime = { state: 'drain', weight: null, cutAt: null }
   await write('shop', source, { split: { blue: 50, green: 50 }, servers: { 'green/green1': drain } })
   expect(servingKeys(serviceOf(controller))).toEqual([`shop/blue/blue1=${server(1)}`])
-  // Of a pool that is not known here nothing can be sent there: the traffic stays where it was.
+  // A pool that is unknown here cannot get traffic: the split stays as it was.
   await write('shop', source, { split: { red: 100 } })
   expect(serviceOf(controller).decisions.at(-1)?.split).toEqual({ blue: 50, green: 50 })
   await write('shop', source, { split: { red: 50, green: 50 } })
@@ -96,7 +96,7 @@ test('what is decided since applies to it, as far as it names the same pools and
   expect(store.documents().services.shop?.source).toEqual(source)
 })
 
-test('nothing is decided here about such a service, but it may be removed, and written whole', async () => {
+test('commands for such a service are refused, except to remove it or define it anew', async () => {
   const controller = await start()
   await write('shop', { ...readable, minReady: 2 })
   const decided: Command[] = [
@@ -122,7 +122,7 @@ test('nothing is decided here about such a service, but it may be removed, and w
   expect(await controller.execute(() => ({ command: remove }), FORCED)).toMatchObject({ kind: 'done', changed: true })
 })
 
-test('one that was never readable answers for its hosts and paths, with no server, and takes nothing from others', async () => {
+test('a service that was never readable has its hosts and paths, no servers, and takes no routes from others', async () => {
   const controller = await start()
   await write('web', { ...readable, paths: ['/web'] })
   await write('shop', { ...readable, hosts: ['shop.test'], paths: ['/', '/shop'], minReady: 2 })
@@ -142,7 +142,7 @@ test('one that was never readable answers for its hosts and paths, with no serve
   ])
 })
 
-test('a path that the last readable definition has and another service has taken over since goes to that one', async () => {
+test('a path of the last readable definition that another service has taken over belongs to that service', async () => {
   const controller = await start()
   await write('shop', { ...readable, paths: ['/shop', '/pay'] })
   await write('shop', { ...readable, paths: ['/shop'], minReady: 2 })
@@ -152,7 +152,7 @@ test('a path that the last readable definition has and another service has taken
   expect(serviceOf(controller, 'pay').spec.paths).toEqual(['/pay'])
 })
 
-test('the next process serves what was last readable, too: from the disk, or the last known state', async () => {
+test('the next process serves the last readable definition, too: from the disk or the last known state', async () => {
   const unheard = (message: string) => expect.unreachable(message)
   const file = new LastReadableFile(folder, 'a', () => null, unheard)
   await file.load()
@@ -186,7 +186,7 @@ test('the next process serves what was last readable, too: from the disk, or the
   expect(serviceOf(third).spec.pools.green?.servers.green1?.url).toBe(server(2))
 })
 
-test('what was kept is forgotten by the next process that can read everything', async () => {
+test('the next process that can read all definitions forgets the kept ones', async () => {
   const first = new LastReadableFile(folder, 'a', () => null, expect.unreachable)
   await first.load()
   await start(first)

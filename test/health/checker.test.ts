@@ -6,7 +6,7 @@ const HOUR = 3_600_000
 
 afterEach(endAll)
 
-describe('T14 what nothing is known of', () => {
+describe('T14 a new target', () => {
   test('is unknown until its first probe has passed', async () => {
     const { server, held } = await silent()
     const { checks, changes, changed } = checker()
@@ -31,7 +31,7 @@ describe('T14 what nothing is known of', () => {
     })
   })
 
-  test('stays unknown, though probed, until `fall` failures in a row make it down', async () => {
+  test('stays unknown, though probed, until `fall` consecutive failures', async () => {
     const server = await statuses(503)
     const { checks, changes, changed } = checker()
     checks.watch([target('a', server)])
@@ -41,7 +41,7 @@ describe('T14 what nothing is known of', () => {
     expect(changes).toEqual(['a down'])
   })
 
-  test('needs `rise` passes in a row', async () => {
+  test('is up after `rise` consecutive passes', async () => {
     const server = await statuses(200, 503, 200, 200, 200)
     const { checks, changed } = checker()
     checks.watch([target('a', server, { rise: 3 })])
@@ -52,8 +52,8 @@ describe('T14 what nothing is known of', () => {
   })
 })
 
-describe('T15 what brings a server down', () => {
-  test('fall 3: F P F P F P F does not, F F F does, and one pass brings it up', async () => {
+describe('T15 a server goes down', () => {
+  test('with fall 3 after F F F, not after F P F P F P F; one pass brings it up', async () => {
     const [P, F] = [200, 503]
     const server = await statuses(P, F, P, F, P, F, P, F, P, F, F, F, P)
     const { checks, changes, changed } = checker()
@@ -64,7 +64,7 @@ describe('T15 what brings a server down', () => {
     expect(changes).toEqual(['a up', 'a down', 'a up'])
   })
 
-  test('a probe slower than its timeout failed', async () => {
+  test('by probes slower than the timeout', async () => {
     const { server } = await silent()
     const { checks, changes, changed } = checker()
     checks.watch([target('a', server, { timeoutMs: 30, fall: 2 })])
@@ -73,7 +73,7 @@ describe('T15 what brings a server down', () => {
     expect(checks.get('a').last).toMatchObject({ ok: false, status: null, error: 'timeout' })
   })
 
-  test('a slow probe of one server delays no other', async () => {
+  test('a slow probe of one server does not delay others', async () => {
     const { server: slow } = await silent()
     const server = await upstream()
     const { checks, changes } = checker()
@@ -101,7 +101,7 @@ describe('T16 two keys that probe one address differently', () => {
 })
 
 describe('two keys that probe one address alike', () => {
-  test('share one check, and what it finds', async () => {
+  test('share one check and its result', async () => {
     const server = await upstream()
     const { checks, changes, changed } = checker({ random: () => 0.5 })
     const spec = { intervalMs: HOUR, headers: { a: '1' } }
@@ -111,7 +111,7 @@ describe('two keys that probe one address alike', () => {
     expect(server.requests).toHaveLength(1)
   })
 
-  test('one that comes later takes over what is known, and keeps it when the first one goes', async () => {
+  test('a later key takes over the health, and keeps it when the first one is dropped', async () => {
     const server = await statuses(200, 503)
     const { checks, changes, changed } = checker({ random: () => 0.5 })
     const spec = { intervalMs: HOUR }
@@ -126,7 +126,7 @@ describe('two keys that probe one address alike', () => {
   })
 })
 
-test.each(['up', 'down'] as const)('what is known to be %s stays so until a new check decides', async (health) => {
+test.each(['up', 'down'] as const)('known health %s is kept until a new check decides', async (health) => {
   const server = await statuses(health === 'up' ? 503 : 200)
   const { checks, counted, changed } = checker()
   const known = { health, probed: true, last: null }
@@ -140,8 +140,8 @@ test.each(['up', 'down'] as const)('what is known to be %s stays so until a new 
   expect(checks.get('a').health).toBe(health === 'up' ? 'down' : 'up')
 })
 
-describe('T14 a change of what is checked', () => {
-  test('keeps what is known of those that stay, and does not probe them for it', async () => {
+describe('T14 a change of the targets', () => {
+  test('keeps the health of unchanged targets, without probing them again', async () => {
     const [a, b] = [await upstream(), await upstream()]
     const { checks, changes, changed } = checker({ random: () => 0.5 })
     checks.watch([target('a', a, { intervalMs: HOUR })])
@@ -153,7 +153,7 @@ describe('T14 a change of what is checked', () => {
     expect(a.requests).toHaveLength(1)
   })
 
-  test('of a spec applies at once, to the health and the counts there are', async () => {
+  test('of a spec applies at once to the current health and counts', async () => {
     const server = await statuses(200, 503)
     const { checks, changes, counted } = checker({ random: () => 0.5 })
     for (const [i, path] of ['/one', '/two', '/three', '/four'].entries()) {
@@ -165,7 +165,7 @@ describe('T14 a change of what is checked', () => {
     expect(server.requests.map(({ url }) => url)).toEqual(['/one', '/two', '/three', '/four'])
   })
 
-  test('of a spec ends the probe under way, whose result counts no more', async () => {
+  test('of a spec aborts the current probe, whose result does not count', async () => {
     const { server, held } = await silent()
     const { checks, changes, changed } = checker()
     checks.watch([target('a', server, { fall: 1 })])
@@ -178,7 +178,7 @@ describe('T14 a change of what is checked', () => {
     expect(changes).toEqual(['a up'])
   })
 
-  test('T6 aborts the probe of one that is left out, whose late result changes nothing', async () => {
+  test('T6 aborts the probe of a dropped target, whose late result changes nothing', async () => {
     const { server, held } = await silent()
     const other = await upstream()
     const { checks, changes } = checker()
@@ -194,7 +194,7 @@ describe('T14 a change of what is checked', () => {
     expect(server.requests).toHaveLength(1)
   })
 
-  test('forgets one that is left out: back again, it is unknown until it passes', async () => {
+  test('forgets a dropped target: when added again, it is unknown until it passes', async () => {
     const { server, held } = await silent()
     const { checks, changes, changed } = checker({ random: () => 0.5 })
     checks.watch([target('a', server, { intervalMs: HOUR })])
@@ -210,7 +210,7 @@ describe('T14 a change of what is checked', () => {
     expect(changes).toEqual(['a up', 'a up'])
   })
 
-  test('may come from within onChange', async () => {
+  test('may be made within onChange', async () => {
     const [a, b] = [await upstream(), await upstream()]
     const { checks, changes } = checker({ onChange: () => checks.watch([target('b', b)]) })
     checks.watch([target('a', a)])

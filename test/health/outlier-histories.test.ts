@@ -57,7 +57,7 @@ class Life {
   readonly told = new Map<string, EjectionState>()
   pools: readonly WatchedPool[] = []
   nowMs = 0
-  /** When failures were reported that may still count: since the server was ejected, forgotten or well last. */
+  /** Times of failures that may still count: those since the server was last ejected, forgotten or successful. */
   readonly failures = new Map<string, number[]>()
 
   constructor(blue: PassiveSpec, green: PassiveSpec) {
@@ -102,7 +102,7 @@ class Life {
       const pool = this.pools.find((each) => each.keys.includes(key))
       if (pool === undefined || pool.spec.maxFails === 0 || this.outliers.isEjected(key)) continue
       const times = [...(this.failures.get(key) ?? []), ...Array<number>(count).fill(this.nowMs)]
-      // More than eject are not remembered, even if maxFails becomes larger afterwards.
+      // At most maxFails failures are kept, even if maxFails is raised afterwards.
       this.failures.set(key, times.slice(-pool.spec.maxFails))
     }
     this.tell(this.outliers.failed(proxy, counts, this.nowMs))
@@ -131,7 +131,7 @@ class Life {
   }
 }
 
-/** `check` holds after every event of every history. */
+/** Asserts `check` after every event of every history. */
 function always(check: (life: Life) => void): void {
   fc.assert(
     fc.property(specs, specs, histories, (blue, green, history) => {
@@ -150,7 +150,7 @@ function lived(blue: PassiveSpec, green: PassiveSpec, history: History, check?: 
   return life
 }
 
-test('never more than maxEjected of a pool are ejected, never all, and none where it is off', () => {
+test('at most maxEjected percent of a pool are ejected, never all, and none if ejection is off', () => {
   always((life) => {
     for (const pool of life.pools) {
       const { length } = life.ejected(pool)
@@ -161,7 +161,7 @@ test('never more than maxEjected of a pool are ejected, never all, and none wher
   })
 })
 
-test('nobody is ejected who has not failed maxFails times in a row within the window', () => {
+test('a server is ejected only after maxFails consecutive failures within failTimeout', () => {
   fc.assert(
     fc.property(specs, histories, (spec, history) => {
       const life = new Life(spec, spec)
@@ -188,7 +188,7 @@ test('nobody is ejected who has not failed maxFails times in a row within the wi
   )
 })
 
-test('whoever has failed enough is ejected, unless there is no room', () => {
+test('a server that has failed often enough is ejected, unless maxEjected is reached', () => {
   always((life) => {
     for (const pool of life.pools) {
       const room = Math.min(Math.floor((pool.keys.length * pool.spec.maxEjected) / 100), pool.keys.length - 1)
@@ -198,7 +198,7 @@ test('whoever has failed enough is ejected, unless there is no room', () => {
   })
 })
 
-test('a trial is with one proxy at most', () => {
+test('at most one proxy has the trial of a server', () => {
   always(({ outliers, attached }) => {
     for (const key of KEYS) {
       expect(holders(outliers, attached, key).length).toBeLessThanOrEqual(outliers.isEjected(key) ? 1 : 0)
@@ -206,7 +206,7 @@ test('a trial is with one proxy at most', () => {
   })
 })
 
-test('time alone brings every ejected server to a trial', () => {
+test('every ejected server gets a trial after a time', () => {
   always(({ outliers, pools, nowMs }) => {
     const waiting = pools.flatMap(({ keys, spec }) => keys.filter((key) => outliers.isEjected(key)).map(() => spec))
     const nextAt = outliers.nextAt()
@@ -227,7 +227,7 @@ test('time alone brings every ejected server to a trial', () => {
   )
 })
 
-test('who only hears of changes knows everything', () => {
+test('the changes alone give a proxy the complete state', () => {
   always(({ outliers, attached, told }) => {
     for (const proxy of attached) {
       for (const key of KEYS) expect(told.get(`${proxy} ${key}`)).toBe(outliers.ejectionState(key, proxy))

@@ -8,15 +8,15 @@ let outliers: Outliers
 let servers: string[]
 let spec: PassiveSpec
 
-/** The pool has these servers, by this spec, from `nowMs` on. */
+/** Watches a pool with these servers by this spec from `nowMs` on. */
 function watch(count: number, nowMs = 0, changes: Partial<PassiveSpec> = {}): readonly string[] {
   servers = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'].slice(0, count)
   spec = { ...spec, ...changes }
   return outliers.watch([{ name: 'pool', spec, keys: servers }], nowMs)
 }
 
-function fail(key: string, times: number, nowMs: number, half = 'w1'): readonly string[] {
-  return outliers.failed(half, [[key, times, false]], nowMs)
+function fail(key: string, times: number, nowMs: number, proxy = 'w1'): readonly string[] {
+  return outliers.failed(proxy, [[key, times, false]], nowMs)
 }
 
 const ejected = (): string => servers.filter((key) => outliers.isEjected(key)).join('')
@@ -29,7 +29,7 @@ beforeEach(() => {
 })
 
 describe('ejection', () => {
-  test('takes maxFails failures, whoever reports them', () => {
+  test('takes maxFails failures, reported by any proxy', () => {
     watch(2)
     expect(fail('a', 1, 0, 'w1')).toEqual([])
     expect(fail('a', 1, 10, 'w2')).toEqual([])
@@ -39,12 +39,12 @@ describe('ejection', () => {
     expect(outliers.nextAt()).toBe(30_020)
   })
 
-  test('takes one report of as many', () => {
+  test('takes one report of maxFails failures', () => {
     watch(2)
     expect(fail('a', 100, 0)).toEqual(['a'])
   })
 
-  test('forgets failures as they leave the window', () => {
+  test('forgets failures older than failTimeout', () => {
     watch(2)
     fail('a', 2, 0)
     fail('a', 1, 30_000)
@@ -55,7 +55,7 @@ describe('ejection', () => {
     expect(ejected()).toBe('a')
   })
 
-  test('takes them in a row: a request that is served starts the count anew, for every half', () => {
+  test('takes consecutive failures: a served request resets the count for every proxy', () => {
     watch(3)
     fail('a', 2, 0, 'w1')
     fail('b', 2, 0, 'w1')
@@ -72,7 +72,7 @@ describe('ejection', () => {
     expect(outliers.nextAt()).toBeNull()
   })
 
-  test('knows nothing of keys it was not told of', () => {
+  test('ignores keys that are not watched', () => {
     watch(2)
     expect(fail('z', 3, 0)).toEqual([])
     expect(outliers.tried('z', 'ok', 0)).toEqual([])
@@ -86,7 +86,7 @@ describe('trial', () => {
     fail('a', 3, 0, 'w2')
   })
 
-  test('is due after failTimeout, and goes to one half only: the one that met the failures', () => {
+  test('is due after failTimeout, and goes only to the proxy that reported the failures', () => {
     expect(outliers.advance(29_999)).toEqual([])
     expect(outliers.ejectionState('a', 'w2')).toBe('ejected')
     expect(outliers.advance(30_000)).toEqual(['a'])
@@ -94,7 +94,7 @@ describe('trial', () => {
     expect(outliers.isEjected('a')).toBe(true)
   })
 
-  test('brings the server back with nothing held against it', () => {
+  test('brings the server back with no failures counted', () => {
     outliers.advance(30_000)
     expect(outliers.tried('a', 'ok', 30_100)).toEqual(['a'])
     expect(outliers.ejectionState('a', 'w2')).toBe('in')
@@ -103,7 +103,7 @@ describe('trial', () => {
     expect(ejected()).toBe('')
   })
 
-  test('ejects for failTimeout again, however often it fails', () => {
+  test('ejects for failTimeout again each time it fails', () => {
     for (const at of [30_000, 60_100, 90_200]) {
       expect(outliers.advance(at)).toEqual(['a'])
       expect(outliers.ejectionState('a', 'w2')).toBe('trial')
@@ -121,7 +121,7 @@ describe('trial', () => {
     expect(ejected()).toBe('a')
   })
 
-  test('is not decided by requests that were under way at the ejection', () => {
+  test('is not decided by requests that were in flight at the ejection', () => {
     expect(fail('a', 9, 100)).toEqual([])
     outliers.advance(30_000)
     expect(fail('a', 9, 30_100)).toEqual([])
@@ -130,7 +130,7 @@ describe('trial', () => {
     expect(ejected()).toBe('')
   })
 
-  test('goes to the next half where it has no outcome in time', () => {
+  test('goes to the next proxy if it has no outcome in time', () => {
     outliers.advance(30_000)
     expect(outliers.nextAt()).toBe(60_000)
     expect(outliers.advance(60_000)).toEqual(['a'])
@@ -139,7 +139,7 @@ describe('trial', () => {
     expect(outliers.ejectionState('a', 'w2')).toBe('trial')
   })
 
-  test('goes to another half when the one that has it is gone', () => {
+  test('goes to another proxy when the one that has it is gone', () => {
     outliers.advance(30_000)
     expect(outliers.detach('w1')).toEqual([])
     outliers.attach('w1')
@@ -148,14 +148,14 @@ describe('trial', () => {
     expect([outliers.ejectionState('a', 'w1'), outliers.ejectionState('a', 'w2')]).toEqual(['trial', 'ejected'])
   })
 
-  test('goes to another half when the one that met the failures is gone by then', () => {
+  test('goes to another proxy if the one that reported the failures is gone', () => {
     expect(outliers.detach('w2')).toEqual([])
     outliers.advance(30_000)
     expect(outliers.ejectionState('a', 'w1')).toBe('trial')
   })
 })
 
-describe('never more than maxEjected', () => {
+describe('maxEjected', () => {
   test.each([
     [1, 50, 0],
     [2, 50, 1],
@@ -180,7 +180,7 @@ describe('never more than maxEjected', () => {
     expect(ejected()).toHaveLength(most)
   })
 
-  test('counts those on trial', () => {
+  test('includes servers on trial', () => {
     watch(2)
     fail('a', 3, 0)
     outliers.advance(30_000)
@@ -188,7 +188,7 @@ describe('never more than maxEjected', () => {
     expect(ejected()).toBe('a')
   })
 
-  test('counts for each pool by itself', () => {
+  test('applies to each pool separately', () => {
     outliers.watch(
       [
         { name: 'one', spec, keys: ['a', 'b'] },
@@ -202,7 +202,7 @@ describe('never more than maxEjected', () => {
     expect(ejected()).toBe('ac')
   })
 
-  test('who has failed while there was no room goes when there is, if the failures still count', () => {
+  test('a server that failed while the limit was reached is ejected later, if its failures still count', () => {
     watch(2)
     fail('a', 3, 0)
     fail('b', 3, 10_000)
@@ -216,7 +216,7 @@ describe('never more than maxEjected', () => {
     expect(ejected()).toBe('')
   })
 
-  test('when another server is drained or goes down, who was ejected first is let in', () => {
+  test('when another server is drained or goes down, the server that was ejected first is un-ejected', () => {
     watch(4)
     fail('b', 3, 0)
     fail('a', 3, 10)
@@ -230,7 +230,7 @@ describe('never more than maxEjected', () => {
     expect(ejected()).toBe('ab')
   })
 
-  test('a failed trial ejects anew: others are let in before', () => {
+  test('a failed trial is a new ejection: other servers are un-ejected first', () => {
     watch(4)
     fail('a', 3, 0)
     fail('b', 3, 10)
@@ -242,7 +242,7 @@ describe('never more than maxEjected', () => {
 })
 
 describe('a new table', () => {
-  test('changes nothing for who stays', () => {
+  test('changes nothing for servers that stay', () => {
     watch(4)
     fail('a', 3, 0)
     fail('b', 2, 0)
@@ -257,7 +257,7 @@ describe('a new table', () => {
     expect(outliers.ejectionState('a', 'w1')).toBe('trial')
   })
 
-  test('forgets who is gone, drained, down or without traffic', () => {
+  test('forgets servers that are removed, drained, down or without traffic', () => {
     watch(4)
     fail('d', 3, 0)
     fail('c', 2, 0)
@@ -283,7 +283,7 @@ describe('a new table', () => {
     expect(ejected()).toBe('')
   })
 
-  test('with a shorter window does not count what is outside', () => {
+  test('with a shorter failTimeout does not count older failures', () => {
     watch(2)
     fail('a', 2, 0)
     watch(2, 10, { failTimeoutMs: 5 })
@@ -296,7 +296,7 @@ describe('a check that passes', () => {
   const passed = (key: string, beganMs: number, nowMs: number) => outliers.passed(key, beganMs, nowMs)
   const lose = (key: string, nowMs: number) => outliers.failed('w1', [[key, 3, true]], nowMs)
 
-  test('ends an ejection that failures of the connection began, with nothing held against the server', () => {
+  test('ends an ejection caused by connection failures, with no failures counted', () => {
     watch(2)
     lose('a', 0)
     expect(passed('a', 500, 501)).toEqual(['a'])
@@ -306,21 +306,21 @@ describe('a check that passes', () => {
     expect(ejected()).toBe('')
   })
 
-  test('does not end one that answers began', () => {
+  test('does not end an ejection caused by responses', () => {
     watch(2)
     fail('a', 3, 0)
     expect(passed('a', 500, 501)).toEqual([])
     expect(ejected()).toBe('a')
   })
 
-  test('says nothing if it began before the ejection', () => {
+  test('is ignored if it began before the ejection', () => {
     watch(2)
     lose('a', 100)
     expect(passed('a', 99, 110)).toEqual([])
     expect(ejected()).toBe('a')
   })
 
-  test('goes by what ejected the server last: a trial that was answered badly takes its time', () => {
+  test('depends on the last ejection: after a trial with a bad response it is ignored', () => {
     watch(2)
     lose('a', 0)
     outliers.advance(30_000)
@@ -331,16 +331,16 @@ describe('a check that passes', () => {
     expect(passed('a', 61_000, 61_001)).toEqual(['a'])
   })
 
-  test('says nothing of servers that are not ejected, or not known', () => {
+  test('is ignored for servers that are not ejected or not watched', () => {
     watch(2)
     expect([passed('a', 0, 1), passed('z', 0, 1)]).toEqual([[], []])
   })
 })
 
-describe('the last servers standing', () => {
+describe('the remaining servers of a pool', () => {
   const lose = (key: string, nowMs: number) => outliers.failed('w1', [[key, 3, true]], nowMs)
 
-  test('become unreachable: they change places with those that are ejected', () => {
+  test('become unreachable: they are ejected in exchange for the ejected ones', () => {
     watch(2)
     fail('a', 3, 0)
     expect(lose('b', 2_000).sort()).toEqual(['a', 'b'])
@@ -349,7 +349,7 @@ describe('the last servers standing', () => {
     expect(ejected()).toBe('a')
   })
 
-  test('must all be unreachable for that', () => {
+  test('must all be unreachable for the exchange', () => {
     watch(3)
     fail('a', 3, 0)
     lose('b', 2_000)
@@ -358,14 +358,14 @@ describe('the last servers standing', () => {
     expect(ejected()).toBe('b')
   })
 
-  test('answer badly: that changes nothing, they are there at least', () => {
+  test('with bad responses are not exchanged', () => {
     watch(2)
     fail('a', 3, 0)
     expect(fail('b', 3, 2_000)).toEqual([])
     expect(ejected()).toBe('a')
   })
 
-  test('do not change places with one that has only just been ejected', () => {
+  test('are not exchanged for a server that was ejected just before', () => {
     watch(2)
     lose('a', 0)
     expect(lose('b', 20)).toEqual([])
@@ -375,10 +375,10 @@ describe('the last servers standing', () => {
   })
 })
 
-describe('a server that comes under another key', () => {
+describe('a server with a new key', () => {
   const moved = new Map([['c', 'a']])
 
-  test('stays ejected, with the time it has left', () => {
+  test('stays ejected for the remaining time', () => {
     watch(2)
     fail('a', 3, 0)
     const changed = outliers.watch(
@@ -402,7 +402,7 @@ describe('a server that comes under another key', () => {
   })
 })
 
-test('pools that are not named stay as they are', () => {
+test('pools that are not passed stay as they are', () => {
   watch(2)
   fail('a', 3, 0)
   outliers.watch([{ name: 'other', spec, keys: ['x', 'y'] }], 10)

@@ -5,7 +5,7 @@ import { checker, endAll, silent, target, upstream } from './support.ts'
 
 afterEach(endAll)
 
-test('never twice at a time, and again as soon as a probe that outlasts its interval has ended', async () => {
+test('probes do not overlap; after one that outlasts its interval, the next begins at once', async () => {
   let busy = 0
   let most = 0
   const server = await upstream((_request, response) => {
@@ -21,7 +21,7 @@ test('never twice at a time, and again as soon as a probe that outlasts its inte
   expect(most).toBe(1)
 })
 
-test('many that begin together are spread over the interval after their first probe', async () => {
+test('checks that begin together are spread over the interval after their first probe', async () => {
   const times = new Map<string, number[]>()
   const server = await upstream((request, response) => {
     const { url = '' } = request
@@ -54,7 +54,7 @@ test.each([
   const { checks } = checker({ random: () => draws.shift() ?? random })
   checks.watch([target('a', server, { intervalMs: 300 })])
   await server.arrived(8)
-  // The first one comes at an interval of its own. Of the others the median: a busy machine is late now and then.
+  // The first interval is random. The median of the others, because timers on a busy machine are late at times.
   const intervals = starts.slice(2, 8).map((at, i) => at - (starts[i + 1] ?? 0))
   const median = intervals.sort((a, b) => a - b)[2] ?? 0
   // The server's clock starts a connect later than the checker's: some milliseconds either way.
@@ -62,7 +62,7 @@ test.each([
   expect(median).toBeLessThan(dueMs + 90)
 })
 
-test('not at all after stop, which aborts what is under way', async () => {
+test('stop aborts the current probe, and no other follows', async () => {
   const { server } = await silent()
   const { checks, changes } = checker()
   checks.watch([target('a', server)])
@@ -74,7 +74,7 @@ test('not at all after stop, which aborts what is under way', async () => {
   expect(checks.get('a').probed).toBe(false)
 })
 
-test('after stop nothing holds the process', async () => {
+test('after stop nothing keeps the process alive', async () => {
   const script = `
     import { HealthChecker } from './src/health/checker.ts'
     const checks = new HealthChecker({ onChange: () => setImmediate(() => checks.stop()) })

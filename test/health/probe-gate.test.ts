@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { ProbeGate } from '../../src/health/probe-gate.ts'
 
-/** Probes that end when the test says so. */
+/** Probes that end when the test ends them. */
 function probes(gate: ProbeGate, count: number): { readonly begun: (() => void)[] } {
   const begun: (() => void)[] = []
   for (let i = 0; i < count; i++) gate.enter(() => new Promise((resolve) => begun.push(resolve)))
   return { begun }
 }
 
-test('so many probes begin at a time, and the others in turn as those end', async () => {
+test('a limited number of probes begins at once, the others in turn as those end', async () => {
   const { begun } = probes(new ProbeGate(), 3_000)
   const atOnce = begun.length
   expect(atOnce).toBeGreaterThan(10)
@@ -23,7 +23,7 @@ test('so many probes begin at a time, and the others in turn as those end', asyn
   expect(begun).toHaveLength(3_000)
 })
 
-test('a probe that takes long holds up no other', async () => {
+test('a slow probe does not delay others', async () => {
   const { begun } = probes(new ProbeGate(), 1_000)
   const deadline = performance.now() + 20_000
   while (begun.length < 1_000 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20))

@@ -7,7 +7,7 @@ import type { Listening } from '../support/upstream.ts'
 import { freePort } from '../support/upstream.ts'
 import { endAll, healthSpec, raw, upstream } from './support.ts'
 
-/** A server that says this to whatever it is asked, and keeps the connection. */
+/** A server that answers every request with these bytes, and keeps the connection open. */
 function says(...chunks: string[]): Promise<Listening> {
   return raw((socket) => {
     socket.setNoDelay().once('data', () => {
@@ -22,8 +22,8 @@ function probe(url: string, spec: HealthSpec, signal?: AbortSignal) {
   return probeEndpoint(new Endpoint(url), spec, signal)
 }
 
-describe('what is asked', () => {
-  test('by default a GET under the server’s own address, over a connection of its own', async () => {
+describe('the request', () => {
+  test('is a GET with the server’s address as host by default, over a connection of its own', async () => {
     const server = await upstream()
     expect(await probe(server.url, healthSpec())).toMatchObject({ ok: true, status: 200, error: null })
     await probe(server.url, healthSpec())
@@ -35,7 +35,7 @@ describe('what is asked', () => {
     expect(server.accepted).toBe(2)
   })
 
-  test('T16 host, port, path and headers as configured', async () => {
+  test('T16 has host, port, path and headers as configured', async () => {
     const [server, other] = [await upstream(), await upstream()]
     const spec = healthSpec({
       host: 'shop.example.com',
@@ -51,14 +51,14 @@ describe('what is asked', () => {
     })
   })
 
-  test('with a port of its own, the host names that port', async () => {
+  test('has a configured port in its host', async () => {
     const server = await upstream()
     await probe('http://127.0.0.1:1', healthSpec({ port: server.port }))
     expect(server.requests[0]?.headers.host).toBe(`127.0.0.1:${server.port}`)
   })
 })
 
-describe('what passes', () => {
+describe('the response', () => {
   test.each([
     [200, true],
     [204, true],
@@ -72,7 +72,7 @@ describe('what passes', () => {
     expect(await probe(server.url, healthSpec())).toMatchObject({ ok, status, error })
   })
 
-  test('T15 a redirect is an answer, and is not followed', async () => {
+  test('T15 a redirect is a result, and is not followed', async () => {
     const server = await upstream((_request, response) => response.writeHead(302, { location: '/healthz' }).end())
     expect(await probe(server.url, healthSpec())).toMatchObject({ ok: false, status: 302, error: 'status 302' })
     expect(
@@ -91,7 +91,7 @@ describe('what passes', () => {
     expect(server.probes).toBe(0)
   })
 
-  test('an answer that needs no body is not waited for to its end', async () => {
+  test('does not have to be complete if the body does not matter', async () => {
     const server = await says('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n')
     expect((await probe(server.url, healthSpec())).ok).toBe(true)
   })
@@ -100,12 +100,12 @@ describe('what passes', () => {
 describe('the body', () => {
   const head = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n'
 
-  test('is found across chunks, before the answer has ended', async () => {
+  test('is searched across chunks, before the response has ended', async () => {
     const server = await says(head, '9\r\nrubbish r\r\n', '3\r\nead\r\n', '3\r\ny, \r\n')
     expect((await probe(server.url, healthSpec({ body: 'ready' }))).ok).toBe(true)
   })
 
-  test('is found across bytes of one character', async () => {
+  test('is searched across the bytes of one character', async () => {
     const bytes = Buffer.from('größe')
     const server = await upstream((_request, response) => {
       response.write(bytes.subarray(0, 3))
@@ -114,7 +114,7 @@ describe('the body', () => {
     expect((await probe(server.url, healthSpec({ body: 'größe' }))).ok).toBe(true)
   })
 
-  test('that does not contain it fails, and says what was missing', async () => {
+  test('without the text fails, and the error quotes the text', async () => {
     const server = await upstream((_request, response) => response.end('not yet'))
     expect(await probe(server.url, healthSpec({ body: 'ready' }))).toMatchObject({
       ok: false,
@@ -128,7 +128,7 @@ describe('the body', () => {
   test.each([
     [0, true],
     [1, false],
-  ])('counts to 64 KiB, and %i bytes more: %s', async (more, ok) => {
+  ])('is searched up to 64 KiB, and %i bytes more: %s', async (more, ok) => {
     const server = await upstream((_request, response) => {
       response.write(`${'.'.repeat(64 * 1024 - 5 + more)}ready`) // never ended
     })
@@ -141,8 +141,8 @@ describe('the body', () => {
   })
 })
 
-describe('what goes wrong', () => {
-  test('nobody listens', async () => {
+describe('failures', () => {
+  test('no server listens', async () => {
     const url = `http://127.0.0.1:${await freePort()}`
     expect(await probe(url, healthSpec())).toMatchObject({ ok: false, status: null, error: 'connection refused' })
     expect((await probe(url.replace('127.0.0.1', 'localhost'), healthSpec())).error).toBe('connection refused')
@@ -155,12 +155,12 @@ describe('what goes wrong', () => {
     expect(await probe(server.url, healthSpec())).toMatchObject({ ok: false, status: null, error: 'connection reset' })
   })
 
-  test('a close without an answer', async () => {
+  test('a close without a response', async () => {
     const server = await raw((socket) => socket.once('data', () => socket.end()))
     expect((await probe(server.url, healthSpec())).error).toBe('connection closed')
   })
 
-  test('nonsense, and a 101 that nobody asked for', async () => {
+  test('a malformed response, and an unexpected 101', async () => {
     const nonsense = await says('SSH-2.0-OpenSSH_9.6\r\n')
     expect((await probe(nonsense.url, healthSpec())).error).toBe('malformed response')
     const switching = await says('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
@@ -169,13 +169,13 @@ describe('what goes wrong', () => {
     expect((await probe(endless.url, healthSpec())).error).toBe('response headers too large')
   })
 
-  test('TLS where none is spoken', async () => {
+  test('TLS to a plain HTTP server', async () => {
     const server = await says('HTTP/1.1 400 Bad Request\r\n\r\n')
     const url = server.url.replace('http:', 'https:')
     expect((await probe(url, healthSpec())).error).toBe('TLS handshake failed')
   })
 
-  test('what cannot even be asked is a failed probe, not an exception', async () => {
+  test('an invalid request is a failed probe, not an exception', async () => {
     expect((await probe('http://127.0.0.1:1', healthSpec({ path: '/a b' }))).error).toBe('ERR_UNESCAPED_CHARACTERS')
     expect((await probe('http://127.0.0.1:1', healthSpec({ headers: { 'a b': 'c' } }))).ok).toBe(false)
   })
@@ -194,7 +194,7 @@ describe('the deadline', () => {
     expect(result.ms).toBeLessThan(250)
   })
 
-  test('covers the whole probe, however busily the bytes trickle', async () => {
+  test('covers the whole probe, even while bytes keep arriving', async () => {
     const server = await raw((socket) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n')
       const trickle = setInterval(() => socket.write('.'), 5)
@@ -223,7 +223,7 @@ describe('the signal', () => {
     expect((await probe(server.url, healthSpec(), abort.signal)).error).toBe('aborted')
   })
 
-  test('collects no listeners from probe to probe', async () => {
+  test('accumulates no listeners over probes', async () => {
     const { signal } = new AbortController()
     const server = await upstream()
     for (let i = 0; i < 20; i++) await probe(server.url, healthSpec(), signal)

@@ -7,7 +7,9 @@ import type { HealthSpec } from '../../src/model/spec.ts'
 import type { Handler, Listening, Upstream } from '../support/upstream.ts'
 import { startRawUpstream, startUpstream } from '../support/upstream.ts'
 
-/** A spec that passes on 200-299 of /check, where upstreams record their requests, with a deadline no test should meet. */
+/**
+ * A spec that passes on 200-299 of /check, where upstreams record their requests, with a deadline no test should meet.
+ */
 export function healthSpec(overrides: Partial<HealthSpec> = {}): HealthSpec {
   return {
     path: '/check',
@@ -26,7 +28,7 @@ export function healthSpec(overrides: Partial<HealthSpec> = {}): HealthSpec {
 
 const ending: (() => unknown)[] = []
 
-/** Ends whatever was started here. */
+/** Ends everything that was started here. */
 export async function endAll(): Promise<void> {
   await Promise.all(ending.splice(0).map((end) => end()))
 }
@@ -43,7 +45,7 @@ export async function raw(onSocket: (socket: net.Socket) => void): Promise<Liste
   return server
 }
 
-/** Answers with these statuses in turn, the last one for ever. */
+/** Answers with these statuses in turn, then always with the last one. */
 export function statuses(...list: number[]): Promise<Upstream> {
   return upstream((_request, response) => {
     response.writeHead((list.length > 1 ? list.shift() : list[0]) ?? 200).end()
@@ -56,7 +58,7 @@ export async function silent(): Promise<{ server: Upstream; held: ServerResponse
   return { server: await upstream((_request, response) => held.push(response)), held }
 }
 
-/** A checker that is told of all targets there are, rather than of changes. */
+/** A checker that takes the whole list of targets instead of changes. */
 class WholeChecker extends HealthChecker {
   #keys = new Set<string>()
 
@@ -76,7 +78,7 @@ export function checker(options: Partial<HealthCheckerOptions> = {}) {
   let counted = 0
   const checks = new WholeChecker({
     ...options,
-    // Asked for the time once for every probe that counts.
+    // The checker calls `now` once for every probe that counts.
     now() {
       counted++
       events.emit('event')

@@ -35,7 +35,7 @@ const commands: fc.Arbitrary<Command> = fc.oneof(
     .map((definition) => ({ kind: 'define' as const, service: 'shop', definition, action: 'replace' })),
 )
 
-test('whatever is done in whatever order, the state stays one', () => {
+test('any sequence of commands leaves the state consistent', () => {
   const runs = fc.array(fc.tuple(commands, fc.boolean(), fc.boolean()), { maxLength: 80 })
   fc.assert(
     fc.property(runs, (steps) => {
@@ -75,7 +75,7 @@ test('the same state, command and facts give the same outcome', () => {
   )
 })
 
-test('the last fifty decisions are remembered, with the revisions that made them', () => {
+test('the last 50 decisions are kept, with the revisions that made them', () => {
   const world = new World({ shop: definitionOf({ blue: 1, green: 1 }) })
   for (let i = 0; i < 120; i++) world.must({ kind: 'switch', service: 'shop' })
   const { decisions } = world.service()
@@ -104,23 +104,23 @@ describe('If-Match', () => {
     refusal: { kind: 'moved', expected, actual },
   })
 
-  test('the revision of the service will do, and every later one that the caller may have seen', () => {
+  test('accepts the revision of the service, and every later one that the caller may have seen', () => {
     for (const ifMatch of [2, 3]) expect(twoServices().run(back, withMatch(ifMatch)).kind).toBe('change')
   })
 
-  test('an older one has been overtaken; one from the future is of another state', () => {
+  test('refuses an older revision, and one that does not exist yet', () => {
     expect(twoServices().run(back, withMatch(1))).toEqual(moved(1, 2))
     expect(twoServices().run(back, withMatch(4))).toEqual(moved(4, 2))
   })
 
-  test('a stale one refuses even what would change nothing, and what is forced', () => {
+  test('a stale revision refuses even commands that change nothing, and forced ones', () => {
     const nothing: Command = { kind: 'switch', service: 'shop', to: 'green' }
     expect(twoServices().run(nothing)).toEqual({ kind: 'unchanged' })
     expect(twoServices().run(nothing, withMatch(1))).toEqual(moved(1, 2))
     expect(twoServices().run(back, { ...FORCED, ifMatch: 1 })).toEqual(moved(1, 2))
   })
 
-  test('of a server counts every service that has it, as far as the command means it', () => {
+  test('of a server command covers every service that the command selects', () => {
     const command: Command = { kind: 'server', server: 'blue1', weight: 2 }
     expect(twoServices().run(command, withMatch(2))).toEqual(moved(2, 3))
     expect(twoServices().run(command, withMatch(3)).kind).toBe('change')
@@ -129,7 +129,7 @@ describe('If-Match', () => {
     expect(twoServices().run({ ...command, server: 'blue2' }, withMatch(2)).kind).toBe('change')
   })
 
-  test('what was removed meanwhile does not come back by a replacement', () => {
+  test('a replacement does not restore a service that was removed in the meantime', () => {
     const world = twoServices()
     const definition = definitionOf({ blue: 3 })
     const replace: Command = { kind: 'define', service: 'shop', definition, action: 'replace' }
@@ -138,7 +138,7 @@ describe('If-Match', () => {
     expect(world.run(replace, withMatch(4)).kind).toBe('change')
   })
 
-  test('a reload counts every service', () => {
+  test('of a reload covers every service', () => {
     const configure: Command = { kind: 'configure', configuration: { hash: 'x', services: {} }, services: {} }
     expect(twoServices().run(configure, withMatch(2))).toEqual(moved(2, 3))
     expect(twoServices().run(configure, withMatch(3)).kind).toBe('change')

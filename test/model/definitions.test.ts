@@ -12,7 +12,7 @@ const define = (definition: ReturnType<typeof resolved>, service = 'shop'): Comm
   action: 'replace',
 })
 
-/** Which servers there are: some of three pools' three. */
+/** Some of the three servers of each of three pools. */
 const shapes = fc
   .uniqueArray(fc.constantFrom('a1', 'a2', 'a3', 'b1', 'b2', 'b3', 'c1', 'c2', 'c3'), { minLength: 1 })
   .map((servers) => servers.toSorted())
@@ -28,7 +28,7 @@ function shapeOf(servers: readonly string[], rest = {}) {
   return resolved({ pools, split: { [first]: 100 }, ...rest })
 }
 
-describe('a service defined anew', () => {
+describe('a redefined service', () => {
   const changes = fc.record({
     before: shapes,
     after: shapes,
@@ -36,7 +36,7 @@ describe('a service defined anew', () => {
     shifts: fc.array(fc.tuple(fc.nat(), percents)),
   })
 
-  test('keeps what was said of every name that still exists, and drops the rest', () => {
+  test('keeps the runtime settings of every server and pool that still exists, and drops the others', () => {
     fc.assert(
       fc.property(changes, ({ before, after, states, shifts }) => {
         const world = new World({ shop: shapeOf(before) })
@@ -67,7 +67,7 @@ describe('a service defined anew', () => {
     )
   })
 
-  test('goes to its own first split when no pool of the old one is left', () => {
+  test('takes the split of its definition if no pool of the previous split is left', () => {
     const world = new World({ shop: definitionOf({ blue: 1, green: 1 }) })
     world.must(define(definitionOf({ red: 1, black: 1 }, { split: { red: 30, black: 70 } })), FORCED)
     expect(world.split()).toEqual({ red: 30, black: 70 })
@@ -76,7 +76,7 @@ describe('a service defined anew', () => {
     expect(world.split()).toEqual({ red: 30, black: 70 })
   })
 
-  test('keeps a server that has moved, and knows that it is another target', () => {
+  test('keeps the settings of a server with a new address, as another target', () => {
     const world = new World({ shop: definitionOf({ blue: 1 }) })
     world.must({ kind: 'server', server: 'blue1', weight: 7 })
     const before = world.state
@@ -87,7 +87,7 @@ describe('a service defined anew', () => {
     expect(drainsOf(command, before, world.state)).toEqual([{ name: 'blue1', keys }])
   })
 
-  test('as it is, changes nothing, in whatever order it is written', () => {
+  test('with the same definition changes nothing, whatever the order of its keys', () => {
     const source = {
       pools: { blue: { version: '1', servers: { b: 'http://h:1' } } },
       split: { blue: 100 },
@@ -104,7 +104,7 @@ describe('a service defined anew', () => {
     })
   })
 
-  test('the history has the parts that differ, and all of a new one', () => {
+  test('has the keys that differ in the history; a new service has all of them', () => {
     const definition = definitionOf({ blue: 1 })
     const world = new World()
     expect(world.must(define(definition)).history).toMatchObject([{ from: {}, to: definition.source }])
@@ -113,8 +113,8 @@ describe('a service defined anew', () => {
   })
 })
 
-describe('a service removed', () => {
-  test('is gone, its history told, its servers draining', () => {
+describe('a removed service', () => {
+  test('is gone from the state, with a history entry and drains of its servers', () => {
     const world = new World({ shop: definitionOf({ blue: 2 }), extra: definitionOf({ red: 1 }, { paths: ['/x'] }) })
     const before = world.state
     const command: Command = { kind: 'remove', service: 'shop' }
@@ -136,7 +136,7 @@ describe('a configuration', () => {
     services,
   })
 
-  test('is one revision, however much it changes, with a line for every service', () => {
+  test('makes one revision, with a history entry for every changed service', () => {
     const world = new World({ old: definitionOf({ x: 1 }, { paths: ['/old'] }) })
     const { revision, history, services, configuration } = world.must(configure('h1', { shop, api, old: null }))
     expect(revision).toBe(2)
@@ -150,7 +150,7 @@ describe('a configuration', () => {
     expect(Object.keys(world.state.services)).toEqual(['shop', 'api'])
   })
 
-  test('again makes no revision; with another hash it does, so that the next is compared with it', () => {
+  test('makes no revision when applied again; with another hash it does, so that the next file is compared with it', () => {
     const world = new World()
     world.must(configure('h1', { shop }))
     expect(world.run(configure('h1', {}))).toEqual({ kind: 'unchanged' })
@@ -159,13 +159,13 @@ describe('a configuration', () => {
     expect([services, history]).toEqual([{}, []])
   })
 
-  test('may name what has gone already', () => {
+  test('may remove services that do not exist any more', () => {
     const world = new World({ shop })
     world.must(configure('h1', { never: null, shop: null, api }), FORCED)
     expect(Object.keys(world.state.services)).toEqual(['api'])
   })
 
-  test('is refused whole when one of its services would break a promise', () => {
+  test('is refused as a whole if the change of one service is unsafe', () => {
     const world = new World({ shop, api })
     const state = world.state
     const outcome = world.run(configure('h1', { shop: definitionOf({ green: 1 }), api: null }))
@@ -188,7 +188,7 @@ test.each(TREACHEROUS)('%s is a name like any other', (name) => {
   expect(Object.keys(world.state.services)).toEqual([])
 })
 
-test('__proto__ stands for nothing, and changes nobody else', () => {
+test('__proto__ names no service, and changes no other', () => {
   const world = new World({ shop: definitionOf({ blue: 1 }) })
   for (const command of [
     { kind: 'remove', service: '__proto__' },

@@ -8,7 +8,7 @@ const toggle = { kind: 'switch', service: 'shop' } as const
 const keyed = (key: string, fingerprint = 'same'): Request => ({ ...PLAIN, idempotency: { key, fingerprint } })
 const world = () => new World({ shop: definitionOf({ blue: 1, green: 1 }) })
 
-test('the same under the same key is done once, and said to have been done', () => {
+test('a repeated request under the same key is carried out once, and answered as repeated', () => {
   const one = world()
   expect(one.run(toggle, keyed('k')).kind).toBe('change')
   const { revision } = one.state
@@ -17,7 +17,7 @@ test('the same under the same key is done once, and said to have been done', () 
   expect(one.run(toggle, keyed('k'))).toEqual({ kind: 'repeated', revision })
 })
 
-test('something else under the same key is refused', () => {
+test('a different request under the same key is refused', () => {
   const one = world()
   one.run(toggle, keyed('k'))
   const outcome = one.run({ ...toggle, to: 'green' }, keyed('k', 'else'))
@@ -27,7 +27,7 @@ test('something else under the same key is refused', () => {
   })
 })
 
-test('after a day the key is forgotten, and its record goes with the next one', () => {
+test('a key is forgotten after a day, and removed with the next keyed write', () => {
   const one = world()
   one.run(toggle, keyed('old'))
   one.facts = { ...one.facts, nowMs: NOW_MS + DAY_MS + 1 }
@@ -40,7 +40,7 @@ test('after a day the key is forgotten, and its record goes with the next one', 
   expect(Object.keys(one.state.keyed ?? {})).toEqual(['new'])
 })
 
-test('a change without a key leaves the others as they are', () => {
+test('a change without a key leaves kept keys as they are', () => {
   const one = world()
   one.run(toggle, keyed('k'))
   const before = one.state.keyed
@@ -50,7 +50,7 @@ test('a change without a key leaves the others as they are', () => {
   expect(applyChange(one.state, outcome.change).keyed).toEqual(before)
 })
 
-test('no more than 5,000 keys are kept: the oldest goes with the next one', () => {
+test('at most 5,000 keys are kept: the next write removes the oldest', () => {
   const one = world()
   const keys = Array.from({ length: 5_000 }, (_, i) => `key-${i}`)
   const written = (i: number) => ({ revision: 1, fingerprint: 'same', atMs: NOW_MS - 10_000 + i })

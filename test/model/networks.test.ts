@@ -12,7 +12,7 @@ test.each([
   '2001:db8::1',
   '::ffff:10.1.2.3',
   'fd12::1%eth0',
-])('has %s', (address) => {
+])('covers %s', (address) => {
   expect(covers(LIST, address)).toBe(true)
 })
 
@@ -28,10 +28,10 @@ test.each([
   '10.0.0',
   '10.0.0.1.2',
   '10.0.0.1%"x',
-])('has not %s', (address) => {
+])('does not cover %s', (address) => {
   expect(covers(LIST, address)).toBe(false)
 })
 
-test('an empty list has nobody', () => {
+test('an empty list covers no address', () => {
   expect(covers(networks([]), '127.0.0.1')).toBe(false)
 })

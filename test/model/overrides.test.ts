@@ -17,7 +17,7 @@ const shop = (state: World['state']) => {
   return service
 }
 
-test('what is overridden is not as the store says; the revision is, and what is not concerned is the very same', () => {
+test('overrides change the state but not its revision; other services stay the same objects', () => {
   const { state } = world()
   const after = overridden(state, [drain, toGreen])
   expect(serversOf(shop(after), 'blue').map((server) => server.state)).toEqual(['drain', 'ready'])
@@ -26,14 +26,14 @@ test('what is overridden is not as the store says; the revision is, and what is 
   expect(after.services.other).toBe(state.services.other)
 })
 
-test('the last word counts, and one that makes no sense any more is passed over', () => {
+test('the last override wins, and an override that is no longer valid is skipped', () => {
   const { state } = world()
   const after = overridden(state, [drain, nowhere, enable])
   expect(serversOf(shop(after), 'blue').map((server) => server.state)).toEqual(['ready', 'ready'])
   expect(overridden(state, [])).toBe(state)
 })
 
-test('an override says in few words what it is', () => {
+test('an override is described in short', () => {
   const narrowed = { ...by, command: { kind: 'server', server: 'a', service: 's', pool: 'p', state: 'drain' } } as const
   expect([drain, enable, toGreen, narrowed].map(describeOverride)).toEqual([
     'drain blue1',

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Command, Facts } from '../../src/model/commands.ts'
 import { definitionOf, FORCED, NONE_UP, resolved, up, World } from './support.ts'
 
-/** `shop`: blue has all traffic; two servers a pool. */
+/** `shop`: blue has all traffic; two servers per pool. */
 function shop(facts: Facts, rest = {}): World {
   const world = new World({ shop: definitionOf({ blue: 2, green: 2 }, rest) })
   world.facts = facts
@@ -12,7 +12,7 @@ function shop(facts: Facts, rest = {}): World {
 const toGreen: Command = { kind: 'switch', service: 'shop', to: 'green' }
 const disable = (server: string): Command => ({ kind: 'server', server, state: 'drain' })
 
-/** Why it was refused; null when it was not. */
+/** Returns the reason of a refusal; null = not refused. */
 function refusal(world: World, command: Command): string | null {
   const outcome = world.run(command)
   if (outcome.kind !== 'refused') return null
@@ -29,7 +29,7 @@ describe('T8: minReady', () => {
     expect(refusal(shop(up('blue1', 'green1'), { minReady: 2 }), toGreen)).toContain('with 1 of its 2 servers up')
   })
 
-  test('the refusal says of each server why it takes no requests; of many, of the first five', () => {
+  test('the refusal says why each server takes no requests, for at most five servers', () => {
     const world = new World({ shop: definitionOf({ blue: 1, green: 9 }) })
     world.facts = up('blue1', 'green9')
     world.must(disable('green1'))
@@ -43,13 +43,13 @@ describe('T8: minReady', () => {
     expect(refusal(small, toGreen)).toMatch(/: green1 is down \(status 503\), green2 has weight 0\.$/)
   })
 
-  test('neither all of it nor a part, nor more of it', () => {
+  test('a pool without enough servers up gets neither all traffic, nor a part, nor more than it has', () => {
     const shift = (percent: number): Command => ({ kind: 'shift', service: 'shop', to: 'green', percent })
     const world = shop(up('blue1', 'green1'))
     expect(refusal(world, shift(5))).toBe(null)
     world.facts = up('blue1')
     expect(refusal(world, shift(6))).toContain('Pool green would serve 6 % of shop')
-    // Less of what cannot be served is the right direction.
+    // Less traffic for a pool that cannot serve it is allowed.
     expect(refusal(world, shift(1))).toBe(null)
   })
 
@@ -69,26 +69,26 @@ describe('T8: minReady', () => {
     expect(refusal(world, { kind: 'server', server: 'blue2', weight: 3 })).toBe(null)
   })
 
-  test('a server that is down is no loss, and neither is one of a pool without traffic', () => {
+  test('a server that is down, or in a pool without traffic, may be taken out', () => {
     expect(refusal(shop(up('blue2')), disable('blue1'))).toBe(null)
     expect(refusal(shop(up('blue1', 'green1')), disable('green1'))).toBe(null)
   })
 
-  test('what was short already may change as long as it gets no worse', () => {
+  test('a pool that is short of servers already may change as long as it loses none', () => {
     const world = shop(up('blue1'), { minReady: 2 })
     expect(refusal(world, disable('blue2'))).toBe(null)
     expect(refusal(world, { kind: 'server', server: 'blue2', state: 'ready' })).toBe(null)
     expect(refusal(world, disable('blue1'))).toContain('with 0 of its 2')
   })
 
-  test('of several pools every one counts', () => {
+  test('every pool with traffic is checked', () => {
     const world = new World({ shop: definitionOf({ a: 1, b: 1, c: 1 }, { split: { a: 50, b: 50 } }) })
     world.facts = up('a1')
     const split = { a: 40, b: 50, c: 10 }
     expect(refusal(world, { kind: 'split', service: 'shop', split })).toContain('Pool c would serve 10 %')
   })
 
-  test('0 promises nothing', () => {
+  test('0 allows a pool without servers', () => {
     const world = shop(NONE_UP, { minReady: 0 })
     expect(refusal(world, toGreen)).toBe(null)
     expect(refusal(world, disable('green1'))).toBe(null)
@@ -101,7 +101,7 @@ describe('T8: minReady', () => {
     expect(refusal(world, disable('green2'))).toContain('with 0 of its 2')
   })
 
-  test('a definition may not take the last ready server away, nor move it where nobody has checked it', () => {
+  test('a definition may neither remove the last ready server nor move it to an unchecked address', () => {
     const world = shop(up('blue1', 'blue2'))
     const blue = (servers: Record<string, string>) => {
       const source = { pools: { blue: { servers }, green: { servers: {} } }, split: { blue: 100 } }
@@ -120,7 +120,7 @@ describe('T8: minReady', () => {
     expect(refusal(world, { kind: 'define', service: 'shop', definition, action: 'create' })).toBe(null)
   })
 
-  test('a pool does not vanish with its traffic', () => {
+  test('a pool with traffic cannot be removed', () => {
     const world = shop(up('blue1', 'green1'))
     world.must({ kind: 'shift', service: 'shop', to: 'green', percent: 5 })
     const definition = definitionOf({ blue: 2 })
@@ -131,13 +131,13 @@ describe('T8: minReady', () => {
     expect(refusal(world, { kind: 'configure', configuration, services: { shop: definition } })).toContain('Pool green')
   })
 
-  test('force does it all the same, and the history says so', () => {
+  test('force overrides the refusal, and the history records it', () => {
     const world = shop(NONE_UP)
     expect(world.must(toGreen, FORCED).history).toMatchObject([{ action: 'switch', forced: true }])
     expect(world.must(disable('green1'), FORCED).history).toMatchObject([{ action: 'drain', forced: true }])
   })
 
-  test('force does not turn nonsense into sense', () => {
+  test('force does not override invalid input', () => {
     const world = shop(NONE_UP)
     for (const command of [
       { kind: 'switch', service: 'shop', to: 'gren' },

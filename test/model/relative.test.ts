@@ -9,7 +9,7 @@ const toGreen = { kind: 'switch', service: 'shop', to: 'green' } as const
 test.each([
   { kind: 'switch', service: 'shop' },
   { kind: 'rollback', service: 'shop' },
-] as const)('%j is not decided anew on what somebody else has just decided for the service', (command) => {
+] as const)('%j is refused after another change of the same service, not decided again', (command) => {
   const one = world()
   const seen = one.state
   one.must(toGreen)
@@ -21,14 +21,14 @@ test.each([
   toGreen,
   { kind: 'rollback', service: 'shop', revision: 1 },
   { kind: 'shift', service: 'shop', to: 'green', percent: 5 },
-] as const)('%j says by itself where the traffic goes, and is', (command) => {
+] as const)('%j does not depend on the current split, and is decided again', (command) => {
   const one = world()
   const seen = one.state
   one.must(toGreen)
   expect(overtakenRefusal(command, seen, one.state)).toBeNull()
 })
 
-test('what was done to another service is no reason', () => {
+test('a change of another service does not matter', () => {
   const one = world()
   const seen = one.state
   one.must(drain, { by: 'test', reason: null, force: true, ifMatch: null })

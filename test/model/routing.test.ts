@@ -19,7 +19,7 @@ const rollback = (revision?: number): Command => ({
 })
 
 describe('switch', () => {
-  test('moves everything to one pool, and says from what to what', () => {
+  test('moves the whole split to one pool, and records both splits', () => {
     const world = shop()
     const change = world.must(switchTo('green'), { by: 'eva', reason: 'release 42', force: false, ifMatch: null })
     expect(world.split()).toEqual({ green: 100 })
@@ -38,7 +38,7 @@ describe('switch', () => {
     ])
   })
 
-  test('without a pool it is the other one, back and forth', () => {
+  test('without a pool goes to the other one, back and forth', () => {
     const world = shop()
     world.must(switchTo())
     expect(world.split()).toEqual({ green: 100 })
@@ -46,7 +46,7 @@ describe('switch', () => {
     expect(world.split()).toEqual({ blue: 100 })
   })
 
-  test('without a pool it is refused wherever "the other" is not clear', () => {
+  test('without a pool is refused if "the other one" is ambiguous', () => {
     for (const world of [shop({ blue: 1 }), shop({ a: 1, b: 1, c: 1 })]) {
       expect(world.run(switchTo())).toMatchObject({ kind: 'refused', refusal: { problems: [{ path: 'to' }] } })
     }
@@ -55,25 +55,25 @@ describe('switch', () => {
     expect(world.run(switchTo())).toMatchObject({ kind: 'refused', refusal: { problems: [{ path: 'to' }] } })
   })
 
-  test('to where everything is already changes nothing', () => {
+  test('to the pool that has all traffic changes nothing', () => {
     const world = shop()
     expect(world.run(switchTo('blue'))).toEqual({ kind: 'unchanged' })
     expect(world.state.revision).toBe(1)
   })
 
-  test('an unknown pool is refused with those there are', () => {
+  test('to an unknown pool is refused with the known ones', () => {
     for (const to of ['gren', 'constructor', '__proto__', '']) {
       const refusal = { kind: 'unknown', what: 'pool', name: to, known: ['blue', 'green'] }
       expect(shop().run(switchTo(to))).toEqual({ kind: 'refused', refusal })
     }
   })
 
-  test('a deadline cuts the pool that lost its share, until it has one again', () => {
+  test('with a deadline cuts the pool that lost its share, until it gets one again', () => {
     const world = shop()
     const cutAt = () => wholeTable(world.state, 1).services[0]?.pools.map((pool) => pool.servers[0]?.cutAt)
     world.must(switchTo('green', 2_000))
     expect(cutAt()).toEqual([NOW_MS + 2_000, null])
-    // A later change that has nothing to do with it leaves the deadline where it is.
+    // A later unrelated change keeps the deadline.
     world.must({ kind: 'server', server: 'green1', weight: 3 })
     expect(cutAt()).toEqual([NOW_MS + 2_000, null])
     world.must(shift('blue', 1))
@@ -83,7 +83,7 @@ describe('switch', () => {
   })
 })
 
-test('a deadline stays where it is while other pools share the traffic anew', () => {
+test('a deadline is kept while the traffic of other pools changes', () => {
   const world = shop({ a: 1, b: 1, c: 1 })
   world.must(switchTo('b', 2_000))
   world.facts = { ...world.facts, nowMs: NOW_MS + 1_000 }
@@ -94,27 +94,27 @@ test('a deadline stays where it is while other pools share the traffic anew', ()
 })
 
 describe('shift', () => {
-  test('of a pool that is alone cannot leave anything to others', () => {
+  test('of the only pool must be 100', () => {
     const outcome = shop({ blue: 1 }).run(shift('blue', 50))
     expect(outcome).toMatchObject({
       refusal: { problems: [{ path: 'percent', message: 'must be 100: there is no other pool for the rest' }] },
     })
   })
 
-  test('asks for a split where it is not clear who gets the rest', () => {
+  test('asks for a split if the pool for the rest is ambiguous', () => {
     const outcome = shop({ a: 1, b: 1, c: 1 }).run(shift('a', 50))
     expect(outcome).toMatchObject({
       refusal: { problems: [{ path: 'percent', message: expect.stringMatching(/"split".*\(b, c\)$/) }] },
     })
   })
 
-  test('refuses what is no percentage', () => {
+  test('refuses invalid percentages', () => {
     for (const percent of [-0.01, 100.01, Number.NaN, 0.001]) {
       expect(shop().run(shift('green', percent))).toMatchObject({ refusal: { problems: [{ path: 'percent' }] } })
     }
   })
 
-  test('a split may name pools with nothing; they are not remembered as having a share', () => {
+  test('a split may name pools with 0; they are left out of the decision', () => {
     const world = shop({ a: 1, b: 1, c: 1 })
     world.must({ kind: 'split', service: 'shop', split: { a: 99.99, b: 0.01, c: 0 } })
     expect(world.split()).toEqual({ a: 99.99, b: 0.01 })
@@ -125,7 +125,7 @@ describe('shift', () => {
 describe('T13: rollback', () => {
   const shifts = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), percents), { minLength: 1, maxLength: 12 })
 
-  test('goes to the decision before, and twice is where one was', () => {
+  test('goes to the previous decision; a second rollback returns to the first', () => {
     fc.assert(
       fc.property(shifts, (steps) => {
         const world = shop({ a: 1, b: 1, c: 1 })
@@ -142,7 +142,7 @@ describe('T13: rollback', () => {
     )
   })
 
-  test('with a revision goes to what was in force then', () => {
+  test('with a revision goes to the split that was in force then', () => {
     fc.assert(
       fc.property(shifts, fc.nat(), (steps, choice) => {
         const world = shop({ a: 1, b: 1, c: 1 })
@@ -157,7 +157,7 @@ describe('T13: rollback', () => {
     )
   })
 
-  test('to a revision that has not been made yet is unknown, and the decisions there are get named', () => {
+  test('to a revision that does not exist yet is refused with the known decisions', () => {
     const world = shop({ a: 1, b: 1 })
     world.must(switchTo('b'))
     const latest = world.state.revision
@@ -169,7 +169,7 @@ describe('T13: rollback', () => {
     expect(world.run(rollback(1)).kind).toBe('change')
   })
 
-  test('of a service that was never changed does not fit the state', () => {
+  test('of a service that was never changed is a conflict', () => {
     const detail = 'There is no earlier routing decision to go back to.'
     expect(shop().run(rollback())).toEqual({ kind: 'refused', refusal: { kind: 'conflict', detail } })
     expect(shop().run(rollback(0))).toMatchObject({
@@ -177,7 +177,7 @@ describe('T13: rollback', () => {
     })
   })
 
-  test('to a decision that gave a pool nothing, which has gone since', () => {
+  test('works although a pool with 0 in that decision was removed since', () => {
     const split = { blue: 100, red: 0 }
     const world = new World({ shop: definitionOf({ blue: 1, green: 1, red: 1 }, { split }) })
     world.must({
@@ -191,7 +191,7 @@ describe('T13: rollback', () => {
     expect(world.split()).toEqual({ blue: 100 })
   })
 
-  test('to a pool that has gone does not fit the state', () => {
+  test('to a pool that was removed is a conflict', () => {
     const world = shop({ blue: 1, green: 1, red: 1 })
     world.must(switchTo('red'))
     world.must(switchTo('green'))

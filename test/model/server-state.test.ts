@@ -14,7 +14,7 @@ function world(): World {
   return new World({ shop, api: definitionOf({ web: 2 }, { paths: ['/api'] }) })
 }
 
-/** `service/pool/server` of everything that is not ready. */
+/** `service/pool/server` of every server that is not ready. */
 const out = ({ state }: World) =>
   Object.values(state.services).flatMap((service) =>
     Object.entries(service.servers)
@@ -22,7 +22,7 @@ const out = ({ state }: World) =>
       .map(([path]) => `${service.name}/${path}`),
   )
 
-describe('T3: a name that stands in several places', () => {
+describe('T3: a server name in several pools and services', () => {
   test.each([
     [{}, ['shop/blue/web1', 'shop/green/web1', 'api/web/web1']],
     [{ service: 'shop' }, ['shop/blue/web1', 'shop/green/web1']],
@@ -59,7 +59,7 @@ describe('T3: a name that stands in several places', () => {
       { server: 'web9', pool: 'web' },
       { what: 'server', name: 'web9', known: ['web1', 'web2'] },
     ],
-  ])('%j stands for nothing, and the name that is wrong is the one named', (narrowed, refusal) => {
+  ])('%j is unknown, and the refusal names the wrong part', (narrowed, refusal) => {
     const outcome = world().run(command({ state: 'drain', ...narrowed }))
     expect(outcome).toEqual({ kind: 'refused', refusal: { kind: 'unknown', ...refusal } })
   })
@@ -69,7 +69,7 @@ describe('state and weight', () => {
   const alone = (rest = {}) => new World({ shop: definitionOf({ web: 2 }, rest) })
   const seen = (one: World) => wholeTable(one.state, 1).services[0]?.pools[0]?.servers[0]
 
-  test('are told in the history as they were and as they are', () => {
+  test('are in the history before and after the change', () => {
     const one = alone()
     const history = [
       one.must(command({ state: 'drain' })),
@@ -85,7 +85,7 @@ describe('state and weight', () => {
     ])
   })
 
-  test('that are so already change nothing', () => {
+  test('that are set already change nothing', () => {
     const one = alone()
     for (const same of [{ state: 'ready' }, { weight: null }, { state: 'ready', weight: null }] as const) {
       expect(one.run(command(same))).toEqual({ kind: 'unchanged' })
@@ -94,14 +94,14 @@ describe('state and weight', () => {
     expect(one.run(command({ state: 'drain' }))).toEqual({ kind: 'unchanged' })
   })
 
-  test('of several servers change where they are not so yet', () => {
+  test('of several servers change only where they differ', () => {
     const two = world()
     two.must(command({ state: 'drain', service: 'shop', pool: 'blue' }))
     const [entry, ...others] = two.must(command({ state: 'drain', service: 'shop' })).history
     expect([entry?.to, others]).toEqual([{ 'green/web1': { state: 'drain' } }, []])
   })
 
-  test('one keeps what was said of the other', () => {
+  test('are set independently of each other', () => {
     const one = alone()
     one.must(command({ weight: 5 }))
     one.must(command({ state: 'drain' }))
@@ -112,7 +112,7 @@ describe('state and weight', () => {
     expect(seen(one)).toMatchObject({ weight: 0, open: false })
   })
 
-  test('a drain has a deadline from when it began, which no later word moves', () => {
+  test('a drain has a deadline from its beginning, which later commands keep', () => {
     const one = alone({ drain: { timeout: '10s' } })
     one.must(command({ state: 'drain' }))
     expect(seen(one)?.cutAt).toBe(NOW_MS + 10_000)
@@ -133,10 +133,10 @@ describe('state and weight', () => {
   })
 })
 
-describe('what a command sends to rest', () => {
+describe('drains of a command', () => {
   const switchTo = (to: string): Command => ({ kind: 'switch', service: 'shop', to })
 
-  test('the pools that have lost their share, and nothing else', () => {
+  test('are the pools that have lost their share', () => {
     const one = new World({ shop: definitionOf({ a: 1, b: 1, c: 2 }, { split: { a: 50, c: 50 } }) })
     const drains = (step: Command) => {
       const before = one.state
@@ -148,11 +148,11 @@ describe('what a command sends to rest', () => {
     ])
     expect(drains({ kind: 'shift', service: 'shop', to: 'b', percent: 5 })).toEqual([])
     expect(drains({ kind: 'rollback', service: 'shop' }).map(({ name }) => name)).toEqual(['b'])
-    // Asked again, as by somebody who waits on: every pool that has to be idle for it.
+    // Repeated, as by a client that continues to wait: every pool without a share.
     expect(drains(switchTo('a')).map(({ name }) => name)).toEqual(['b', 'c'])
   })
 
-  test('a server taken out, also one that was out before; none that is taken in', () => {
+  test('are servers set to drain or maint, also if they were before; not servers set to ready', () => {
     const one = new World({ shop: definitionOf({ web: 2 }) })
     for (const state of ['drain', 'drain', 'maint'] as const) {
       const step = command({ state })

@@ -17,7 +17,7 @@ describe('shiftTo', () => {
     }),
   )
 
-  test('gives exactly what was asked for, and 100 in all', () => {
+  test('gives exactly the requested share, and sums to 100', () => {
     fc.assert(
       fc.property(shifts, ({ pools, split, to, percent }) => {
         const after = shiftTo(split, pools, to, percent)
@@ -45,7 +45,7 @@ describe('shiftTo', () => {
     )
   })
 
-  test('gives no answer only where nobody could know who gets the rest', () => {
+  test('returns null only if the pool for the rest is ambiguous', () => {
     fc.assert(
       fc.property(shifts, ({ pools, split, to, percent }) => {
         const others = pools.filter((pool) => pool !== to)
@@ -55,7 +55,7 @@ describe('shiftTo', () => {
     )
   })
 
-  test('deals out what does not divide, largest remainders first', () => {
+  test('distributes remainders, the largest first', () => {
     expect(shiftTo({ a: 33.33, b: 33.33, c: 33.34 }, ['a', 'b', 'c', 'd'], 'd', 0.01)).toEqual({
       a: 33.33,
       b: 33.33,
@@ -69,7 +69,7 @@ describe('shiftTo', () => {
 })
 
 describe('adaptSplit', () => {
-  test('gives the pools that are left all of it, in their proportions', () => {
+  test('scales the remaining pools to 100 in their proportions', () => {
     const left = poolsAndSplit.chain(([pools, split]) =>
       fc.tuple(fc.constant(pools), fc.constant(split), fc.subarray([...pools])),
     )
@@ -89,7 +89,7 @@ describe('adaptSplit', () => {
     )
   })
 
-  test('changes nothing where every pool is still there', () => {
+  test('changes nothing if every pool still exists', () => {
     fc.assert(
       fc.property(poolsAndSplit, ([pools, split]) => {
         expect(sameSplit(adaptSplit(split, pools, {}), split)).toBe(true)
@@ -98,7 +98,7 @@ describe('adaptSplit', () => {
   })
 })
 
-describe('T9: what is no split', () => {
+describe('T9: invalid splits', () => {
   test.each([
     [{ blue: 0, green: 0 }, [['split', 'the shares add up to 0, not to 100']]],
     [{ blue: 60, green: 60 }, [['split', 'the shares add up to 120, not to 100']]],
@@ -131,7 +131,7 @@ describe('T9: what is no split', () => {
     for (const [i, [, message = '']] of expected.entries()) expect(problems[i]?.message).toContain(message)
   })
 
-  test('every split that adds up is one', () => {
+  test('every split that adds up to 100 is valid', () => {
     fc.assert(
       fc.property(poolsAndSplit, ([pools, split]) => {
         expect(splitProblems(split, pools)).toEqual([])

@@ -4,13 +4,13 @@ import type { Command, Definition, Facts, Outcome, Request } from '../../src/mod
 import { decide } from '../../src/model/decide.ts'
 import { applyChange, EMPTY_DOCUMENTS, type JsonObject, type Service, type State } from '../../src/model/state.ts'
 
-/** Thursday; only differences matter. */
+/** A Thursday; the date does not matter. */
 export const NOW_MS = Date.parse('2026-11-26T12:00:00Z')
 
 const describeHealth = () => 'down (status 503)'
 export const ALL_UP: Facts = { nowMs: NOW_MS, isUp: () => true, describeHealth }
 export const NONE_UP: Facts = { nowMs: NOW_MS, isUp: () => false, describeHealth }
-/** The servers of these names are up. */
+/** Facts in which the servers of these names are up. */
 export function up(...names: string[]): Facts {
   return { nowMs: NOW_MS, isUp: (key) => names.some((name) => key.includes(`/${name}=`)), describeHealth }
 }
@@ -45,7 +45,7 @@ export class World {
     }
   }
 
-  /** Decides, and takes over what has changed. */
+  /** Decides a command, and applies its change. */
   run(command: Command, request: Request = PLAIN): Outcome {
     const outcome = decide(this.state, command, request, this.facts)
     if (outcome.kind !== 'change') return outcome
@@ -60,7 +60,7 @@ export class World {
     return outcome
   }
 
-  /** The same; throws unless something has changed. */
+  /** Like `run`; throws if the command makes no change. */
   must(command: Command, request: Request = PLAIN): Extract<Outcome, { kind: 'change' }>['change'] {
     const outcome = this.run(command, request)
     if (outcome.kind !== 'change') throw new Error(JSON.stringify(outcome))
@@ -85,19 +85,19 @@ function specOf(command: Command, name: string) {
   return undefined
 }
 
-/** Names that a careless lookup would find on every object. */
+/** Names of properties that every object inherits. */
 export const TREACHEROUS = ['constructor', 'toString', 'hasOwnProperty', 'valueOf', 'isPrototypeOf'] as const
 
-/** Between one and six pools. */
+/** One to six pools. */
 export const poolNames = fc.uniqueArray(
   fc.oneof(fc.stringMatching(/^[a-z][a-z0-9.-]{0,5}$/), fc.constantFrom(...TREACHEROUS)),
   { minLength: 1, maxLength: 6 },
 )
 
-/** A percentage with two decimals at most. */
+/** A percentage with at most two decimals. */
 export const percents = fc.integer({ min: 0, max: 10_000 }).map((hundredths) => hundredths / 100)
 
-/** A split over exactly these pools; those without a share are left out, as decisions have it. */
+/** A split over exactly these pools; pools without a share are left out, as in decisions. */
 export function splitsOver(pools: readonly string[]): fc.Arbitrary<Record<string, number>> {
   const cut = fc.array(fc.integer({ min: 0, max: 10_000 }), {
     minLength: pools.length - 1,

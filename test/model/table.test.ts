@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { wholeTable } from '../../src/model/table.ts'
 import { definitionOf, NOW_MS, resolved, World } from './support.ts'
 
-test('has every service, pool and server, shares in hundredths, and the policies as resolved', () => {
+test('has every service, pool and server, shares in hundredths of a percent, and resolved settings', () => {
   const source = {
     hosts: ['Shop.Example.com'],
     paths: ['/shop/'],
@@ -50,7 +50,7 @@ test('has every service, pool and server, shares in hundredths, and the policies
   expect(structuredClone(wholeTable(world.state, 1))).toEqual(wholeTable(world.state, 1))
 })
 
-test('of two deadlines the earlier one counts', () => {
+test('the earlier of two deadlines counts', () => {
   const world = new World({ shop: definitionOf({ blue: 3, green: 1 }, { drain: { timeout: '5s' } }) })
   world.must({ kind: 'server', server: 'blue1', state: 'drain' })
   world.must({ kind: 'switch', service: 'shop', to: 'green', drainMs: 2_000 })
@@ -62,7 +62,7 @@ test('of two deadlines the earlier one counts', () => {
   expect(cutAt).toEqual([[NOW_MS + 2_000, NOW_MS + 1_000, NOW_MS + 2_000], [null]])
 })
 
-test('a pool that has traffic again is not cut, its drained servers still are', () => {
+test('a pool that has traffic again is not cut, but its drained servers are', () => {
   const world = new World({ shop: definitionOf({ blue: 2, green: 1 }, { drain: { timeout: '5s' } }) })
   world.must({ kind: 'server', server: 'blue1', state: 'drain' })
   world.must({ kind: 'switch', service: 'shop', to: 'green', drainMs: 2_000 })
