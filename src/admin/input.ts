@@ -39,7 +39,7 @@ export const WriteQuery = kind.section(
     wait: kind.queryDuration({
       description: 'Answer when every instance has applied the change and what it drains is at rest; 504 after this.',
       default: '0',
-      mostMs: 3_600_000,
+      maxMs: 3_600_000,
     }),
     force: switchWord('Do it even if a promise would be broken; recorded in the history.'),
     reason: reasonText('Why; recorded in the history.'),

@@ -8,8 +8,8 @@ export const MAX_ROUTES_OF_SERVICE = 10_000
 export const MAX_ROUTES = 100_000
 
 /**
- * Fields that Cutover sets itself, or that concern the connection of the probe and not the request. RFC 9110 §7.6.1, §6.4,
- * §10.1.1.
+ * Fields that Cutover sets itself, or that concern the connection of the probe and not the request. RFC 9110 §7.6.1,
+ * §6.4, §10.1.1.
  */
 const NOT_FOR_PROBES: ReadonlySet<string> = new Set([
   ...[

@@ -12,7 +12,7 @@ import { childPath, Problems } from './problems.ts'
 import { isKeyed, read } from './read.ts'
 import { FileSchema, type FileSettings } from './schema/file.ts'
 
-/** Whoever may open the admin API's socket may do what it offers: by default, only the user that runs Cutover. */
+/** Default mode of the admin API's socket: without tokens, whoever may open it may do everything. */
 const ADMIN_SOCKET_MODE = 0o600
 
 interface Listen {
@@ -24,7 +24,7 @@ export type CheckedConfig =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
-/** Checks a whole configuration, its environment interpolated; tells all problems of all services at once. */
+/** Checks a whole configuration after interpolation; returns the problems of all sections and services at once. */
 export function checkConfig(raw: unknown): CheckedConfig {
   const problems = new Problems()
   const settings = read(FileSchema, raw, '', problems)
@@ -67,13 +67,13 @@ function checkListeners({ proxy, admin }: FileSettings, problems: Problems): voi
   refuseOpen(admin.preview, 'admin.preview', admin, problems)
 }
 
-/** Without tokens, whoever reaches a listener may use it. */
+/** Refuses a listener that other machines can reach while there are no tokens. */
 function refuseOpen(address: ListenTarget, at: string, { tokens }: FileSettings['admin'], problems: Problems): void {
   if (problems.has('admin.tokens') || tokens.length > 0 || isLoopback(address)) return
   problems.add(at, 'only loopback may listen without tokens; add admin.tokens or listen on 127.0.0.1')
 }
 
-/** Only a socket file has permissions. */
+/** Refuses `mode` for anything but a socket file. */
 function checkMode(listen: FileSettings['proxy']['listen'], path: string, problems: Problems): void {
   for (const [index, { address, mode }] of [listen].flat().entries()) {
     if (mode === undefined || address.kind === 'unix') continue
@@ -82,7 +82,7 @@ function checkMode(listen: FileSettings['proxy']['listen'], path: string, proble
   }
 }
 
-/** Who may say who its clients are has to be said; at a socket path, whoever may open it may. */
+/** Requires trustedProxies with the PROXY protocol; at a socket file, its permissions decide who may connect. */
 function checkProxyProtocol({ listen, trustedProxies }: FileSettings['proxy'], problems: Problems): void {
   const asks = [listen].flat().some(({ address, proxyProtocol }) => proxyProtocol === true && address.kind !== 'unix')
   const namesNetworks = trustedProxies.some((entry) => entry !== 'unix')
@@ -110,7 +110,7 @@ function checkTokens({ admin, fleet }: FileSettings, problems: Problems): void {
   }
   if (fleet.token === undefined) return
   const owner = owners.get(digestOf(fleet).toString('hex'))
-  // Whoever shows it would be taken for an instance.
+  // A client with that token would be taken for an instance.
   if (owner !== undefined) problems.add('fleet.token', `is the secret of ${owner} as well; give each its own`)
 }
 
@@ -137,7 +137,7 @@ function checkServices({ services }: FileSettings, problems: Problems): void {
 
 function resolve(settings: FileSettings, raw: JsonObject): Config {
   const { proxy, shutdown, admin, store, fleet, configVersion } = settings
-  // An explicit null means the default; without them, what is written can be changed by merge patches.
+  // A null means the default. Definitions are kept without nulls, so that merge patches can change them.
   const services = mergePatch({}, raw.services ?? {}) as Config['services']
   return {
     proxy: {
@@ -193,7 +193,7 @@ function hashed({ name, role, ...secret }: FileSettings['admin']['tokens'][numbe
   return { name, role, sha256: digestOf(secret) }
 }
 
-/** SHA-256 of a secret, which a token may give instead of it. */
+/** SHA-256 of a token, given as itself or as its hash. */
 function digestOf({ token, tokenHash = '' }: { readonly token?: string; readonly tokenHash?: string }): Buffer {
   return token === undefined ? Buffer.from(tokenHash.slice(-64), 'hex') : sha256(token)
 }

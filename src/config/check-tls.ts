@@ -12,7 +12,7 @@ interface Server {
   readonly tls?: Partial<ServerTls>
 }
 
-/** What the schema cannot say of servers' TLS settings. `pools` may have gaps where `problems` already tells of something. */
+/** Checks of servers' TLS settings beyond the schema. `pools` may have gaps where `problems` already has an entry. */
 export function checkServerTls(pools: Pools, path: string, problems: Problems): void {
   eachTls(pools, path, (server, at) => {
     if (problems.has(at)) return
@@ -23,8 +23,8 @@ export function checkServerTls(pools: Pools, path: string, problems: Problems): 
 }
 
 /**
- * Whether this machine has the files that servers' TLS settings name. Only asked of what people write now: a definition
- * that is in force stays so on an instance that lacks a file, whose connections to that server then fail.
+ * Checks that this machine has the files that servers' TLS settings name. Only for new definitions: one in force stays in
+ * force on an instance that lacks a file, and its connections to that server fail.
  */
 export function checkTlsFiles(pools: Pools, path: string, problems: Problems): void {
   eachTls(pools, path, (server, at) => {
@@ -34,14 +34,14 @@ export function checkTlsFiles(pools: Pools, path: string, problems: Problems): v
   })
 }
 
-/** The files for the connections to Redis: whether this machine has them, and whether they fit each other. */
+/** Checks that this machine has the files for connections to Redis, and that they belong together. */
 export function checkStoreTls(tls: NonNullable<StoreSettings['tls']>, problems: Problems): void {
   const settings = { ...DEFAULT_TLS, ...tls }
   checkPair(settings, 'store.tls', problems)
   for (const { key, message } of tlsFileProblems(settings)) problems.add(childPath('store.tls', key), message)
 }
 
-/** A certificate and its key come together. */
+/** Requires a certificate and its key together. */
 function checkPair({ cert, key }: ServerTls, at: string, problems: Problems): void {
   if (cert !== '' && key === '') problems.add(childPath(at, 'key'), 'is missing; a certificate needs its key')
   if (key !== '' && cert === '') problems.add(childPath(at, 'cert'), 'is missing; a key needs its certificate')

@@ -1,12 +1,12 @@
 import type { JsonObject } from '../model/state.ts'
 
 /**
- * Where a listener listens. An empty host = every interface, port 0 = any free port; `fd`: a socket that whoever started
- * this process has opened.
+ * Where a listener listens. An empty host = every interface, port 0 = any free port; `fd`: a socket that the parent process
+ * has opened.
  */
 export type ListenAddress =
   | TcpAddress
-  /** `mode`: permissions of the socket file; absent = as the umask says. */
+  /** `mode`: permissions of the socket file; absent = by the umask. */
   | { readonly kind: 'unix'; readonly path: string; readonly mode?: number }
   | { readonly kind: 'fd'; readonly fd: number }
 
@@ -30,7 +30,7 @@ export interface AdminToken {
 
 export interface ProxySettings {
   readonly listen: readonly ProxyListener[]
-  /** Data-plane processes; `auto` = one a core, 0 = none: the control process serves. */
+  /** Data-plane processes; `auto` = one per core, 0 = none: the control process serves. */
   readonly workers: number | 'auto'
   /** CIDRs whose X-Forwarded-* and X-Request-Id are believed. */
   readonly trustedProxies: readonly string[]
@@ -58,20 +58,20 @@ export interface ProxySettings {
 
 export interface AdminSettings {
   readonly listen: ListenAddress
-  /** Host names, beside addresses and localhost, under which the admin API may be asked. */
+  /** Host names, beside addresses and localhost, by which the admin API may be called. */
   readonly hosts: readonly string[]
   readonly tokens: readonly AdminToken[]
   /** CIDRs of proxies in front of the admin API whose X-Forwarded-Proto is believed. */
   readonly trustedProxies: readonly string[]
-  /** At once; 0 = no limit. */
+  /** Max connections at once; 0 = no limit. */
   readonly connections: number
-  /** Where pages of previews are served; null = nowhere but at the admin API, in a sandbox. */
+  /** Where pages of previews are served; null = at the admin API, in a sandbox. */
   readonly preview: TcpAddress | null
   /** CIDRs that may ask /ready. */
   readonly readyAllow: readonly string[]
 }
 
-/** Where Redis is. */
+/** Addresses and credentials of Redis. */
 export type RedisTopology =
   | { readonly kind: 'single'; readonly url: string }
   | {
@@ -98,7 +98,7 @@ export interface RedisNode {
 export interface StoreSettings {
   /** null = the embedded store. */
   readonly redis: RedisTopology | null
-  /** Files in PEM; null = as the URL says, or without. */
+  /** Files in PEM; null = TLS only if the URL is rediss://, with defaults. */
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | null
   readonly prefix: string
   readonly path: string
@@ -107,13 +107,13 @@ export interface StoreSettings {
 export interface FleetSettings {
   /** null = the name of the machine. */
   readonly name: string | null
-  /** Of the admin API, as the others reach it; null = to be found out. */
+  /** URL of the admin API for the other instances; null = detected. */
   readonly address: string | null
-  /** What instances show each other; null = the caller's own token is handed on. */
+  /** Token of instances for each other; null = the caller's own token is passed on. */
   readonly token: string | null
 }
 
-/** A whole configuration file, checked; services as written (`checkService` gives their specs). */
+/** A checked configuration file; services as written (`checkService` resolves them). */
 export interface Config {
   readonly proxy: ProxySettings
   /** `timeoutMs`: null = no deadline. */
@@ -121,11 +121,11 @@ export interface Config {
   readonly admin: AdminSettings
   readonly store: StoreSettings
   readonly fleet: FleetSettings
-  /** null = it has none. */
+  /** null = the file has none. */
   readonly configVersion: number | null
   /** Service definitions as written, environment interpolated, defaults not filled in. */
   readonly services: Readonly<Record<string, JsonObject>>
-  /** Whether the file has a `services` section: one that was cut short may have lost it. */
+  /** Whether the file has a `services` section; a file that was cut short may have lost it. */
   readonly hasServices: boolean
   /** SHA-256 (hex) over the service definitions: two files with the same services have the same hash. */
   readonly servicesHash: string

@@ -4,17 +4,17 @@ import { isKeyed } from './read.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** `$$`, `${NAME}`, `${NAME:-default}`, or a `${` that begins none of these. */
+/** Matches `$$`, `${NAME}`, `${NAME:-default}`, or a `${` that begins none of these. */
 const REFERENCE = /\$\$|\$\{(?<name>[A-Za-z_]\w*)(?::-(?<fallback>(?:[^}$]|\$(?!\{))*))?\}|\$\{/g
-const DEEPEST = 64
-/** More than any honest file comes to once its aliases are written out. */
-const MOST_VALUES = 1_000_000
+const MAX_DEPTH = 64
+/** More values than any reasonable file has after its aliases are expanded. */
+const MAX_VALUES = 1_000_000
 
 /**
- * Puts the environment into the strings of a parsed file, after parsing, so that no value can change its structure:
+ * Replaces references to the environment in the strings of a parsed file, so that no value can change its structure:
  * `${NAME}`, `${NAME:-default}` for a variable that is unset or empty, `$$` for one `$`. The result is always text,
- * except where a whole scalar is one reference and its path is in `asScalars`: there it is read as YAML reads a plain
- * scalar (`2` a number, `true`, `null`). Aliases are written out, so nothing may contain itself.
+ * except where a whole scalar is one reference and its path is in `asScalars`: there it is read as a plain YAML
+ * scalar (`2` as a number, `true`, `null`). Aliases are expanded, so nothing may contain itself.
  */
 export function interpolate(
   raw: unknown,
@@ -25,15 +25,15 @@ export function interpolate(
   let count = 0
   const visit = (value: unknown, path: string, around: readonly unknown[]): unknown => {
     count += 1
-    if (count === MOST_VALUES) problems.add('', 'comes to too many values through its aliases')
-    if (count >= MOST_VALUES) return null
+    if (count === MAX_VALUES) problems.add('', 'has too many values after its aliases are expanded')
+    if (count >= MAX_VALUES) return null
     if (typeof value === 'string') {
       const text = substitute(value, env, (message) => problems.add(path, message))
       return asScalars.has(path) && isOneReference(value) ? plainScalar(text) : text
     }
     if (!isKeyed(value) && !Array.isArray(value)) return value
     if (around.includes(value)) problems.add(path, 'contains itself through an alias')
-    else if (around.length === DEEPEST) problems.add(path, `is nested more than ${DEEPEST} levels deep`)
+    else if (around.length === MAX_DEPTH) problems.add(path, `is nested more than ${MAX_DEPTH} levels deep`)
     else {
       const inside = [...around, value]
       if (Array.isArray(value)) return value.map((item, index) => visit(item, childPath(path, index), inside))
@@ -62,9 +62,9 @@ function isOneReference(text: string): boolean {
   return /^\$\{[^}]*\}$/.test(text)
 }
 
-/** A plain scalar by the core schema of YAML 1.2 §10.3.2, without the spellings nobody puts into a variable. */
+/** Reads a plain scalar by the core schema of YAML 1.2 §10.3.2, without octal, hexadecimal, infinity and NaN. */
 function plainScalar(text: string): string | number | boolean | null {
-  // Not the empty text: a variable that is set but empty is a mistake, and no wish for the default.
+  // An empty text is not null: a variable that is set but empty is a mistake, not a request for the default.
   if (/^(null|~)$/i.test(text)) return null
   if (/^(true|false)$/i.test(text)) return text.toLowerCase() === 'true'
   return /^[-+]?(\.\d+|\d+(\.\d*)?)(e[-+]?\d+)?$/i.test(text) ? Number(text) : text

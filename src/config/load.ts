@@ -6,15 +6,15 @@ import { quote } from './problems.ts'
 import { isKeyed } from './read.ts'
 import { BeingWritten, readSettled } from './read-settled.ts'
 
-/** How often aliases may multiply one anchor; what is multiplied that often, `interpolate` bounds. */
+/** Max expansions of one anchor; `interpolate` limits the number of values that result. */
 const MAX_ALIAS_COUNT = 10_000
 
-/** What is wrong with the syntax of a file: the first few tell, the others mostly follow from them. */
+/** Max syntax errors to report: later ones mostly follow from the first. */
 const MAX_SYNTAX_PROBLEMS = 3
 
 /**
- * Reads and checks a configuration file, YAML 1.2 or JSON. That it cannot be read, or is being written all the time, is a
- * problem like any other.
+ * Reads and checks a configuration file, YAML 1.2 or JSON. A file that cannot be read, or that never stops changing, is
+ * reported as a problem, too.
  */
 export async function loadConfig(file: string, env: Environment): Promise<CheckedConfig> {
   let text: string
@@ -31,11 +31,11 @@ export async function loadConfig(file: string, env: Environment): Promise<Checke
   return parseConfig(text, env, file)
 }
 
-/** Like loadConfig, for the text of a file; `file` is how messages call it. */
+/** Like loadConfig, for the text of a file; `file`: its name in messages. */
 export function parseConfig(text: string, env: Environment, file: string): CheckedConfig {
   const parsed = parseYaml(text, file)
   if (!parsed.ok) return parsed
-  // Keys with x- are places for anchors; what is used of them stands, and is checked, where it is used.
+  // Keys with x- only hold anchors, whose values are checked where they are used.
   const raw = isKeyed(parsed.value)
     ? Object.fromEntries(Object.entries(parsed.value).filter(([key]) => !key.startsWith('x-')))
     : (parsed.value ?? {})
@@ -47,7 +47,7 @@ export function parseConfig(text: string, env: Environment, file: string): Check
   return { ok: false, problems: [...problems, ...others] }
 }
 
-/** `weight: ${W}` is text where a number is wanted: what does not fit as text is tried once more as a scalar. */
+/** Checks again with references as scalars where text did not fit, such as `weight: ${W}`, which needs a number. */
 function checkInterpolated(value: unknown, again: (asScalars: ReadonlySet<string>) => unknown): CheckedConfig {
   const asText = checkConfig(value)
   return asText.ok ? asText : checkConfig(again(new Set(asText.problems.map(({ path }) => path))))
@@ -65,7 +65,7 @@ function parseYaml(text: string, file: string): Parsed {
       prettyErrors: false,
       logLevel: 'error',
       lineCounter: lines,
-      // The parser would compare each key with all before it.
+      // wrongKeys finds duplicates; the parser would compare each key with all before it.
       uniqueKeys: false,
     })
     const all = [...document.errors, ...document.warnings]
@@ -81,14 +81,14 @@ function parseYaml(text: string, file: string): Parsed {
     if (problems.length > 0) return { ok: false, problems }
     return { ok: true, value: document.toJS({ maxAliasCount: MAX_ALIAS_COUNT }) }
   } catch (error) {
-    // The parser throws for unknown and for excessive aliases, and where nesting exhausts its stack.
+    // The parser throws for unknown and excessive aliases, and if nesting exhausts its stack.
     return { ok: false, problems: [{ path: '', message: `${file}: ${reason(error)}` }] }
   }
 }
 
 /**
- * Keys that are there twice in one mapping, and keys that YAML takes for numbers and that would be called something else
- * then: `1.10` would be 1.1.
+ * Finds duplicate keys of a mapping, and keys that YAML reads as numbers that are written differently: `1.10` would become
+ * 1.1.
  */
 function wrongKeys(document: Document, lines: LineCounter, file: string): Problem[] {
   const problems: Problem[] = []
@@ -126,7 +126,7 @@ function explain(error: YAMLError): string {
   return withoutSource(error.message)
 }
 
-/** The parser's message without the piece of the file that it ends with, which may be of a password. */
+/** Removes the excerpt of the file at the end of the parser's message, which may contain a password. */
 function withoutSource(message: string): string {
   return message.replace(/(alias\)?|extra characters|tag|token|stream): .*$/s, '$1')
 }

@@ -6,15 +6,15 @@ import { childPath, nearest, Problems, quote, suggestion } from './problems.ts'
 type Keyed = Readonly<Record<string, unknown>>
 
 /**
- * Reads `value` as `schema` says: defaults filled in (also for a null that means nothing else), units resolved. Whatever does not
- * fit is told to `problems`, once, where it stands, and left out of the result: it is whole only if there were none.
- * We walk the schema ourselves because a validator explains a failed union by dumping every branch.
+ * Reads `value` by `schema`, fills in defaults (also for null, unless the schema allows it) and resolves units. Each value
+ * that does not fit is added to `problems` once, with its path, and left out of the result, which is complete only without
+ * problems. A walk of our own, since a validator explains a failed union by listing the errors of every branch.
  */
 export function read<S extends TSchema>(schema: S, value: unknown, path: string, problems: Problems): StaticDecode<S> {
   return visit(schema, value, path, problems) as StaticDecode<S>
 }
 
-/** Whether a value is a mapping: what YAML and JSON give for keys and values. */
+/** Whether a value is a mapping of keys to values. */
 export function isKeyed(value: unknown): value is Keyed {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -57,10 +57,10 @@ function visitObject(schema: TObject, value: Keyed, path: string, problems: Prob
   )
 }
 
-/** By schema: most of a definition is defaults, and thousands of definitions have the same. */
+/** Defaults by schema, since thousands of definitions consist mostly of the same ones. */
 const defaults = new WeakMap<TSchema, unknown>()
 
-/** The default of a schema as it is read; undefined when it has none. */
+/** The default of a schema, read by that schema; undefined if it has none. */
 function defaultOf(schema: TSchema): unknown {
   if (defaults.has(schema)) return defaults.get(schema)
   const written = option(schema, 'default')
@@ -93,7 +93,7 @@ function visitUnion(schema: TUnion, value: unknown, path: string, problems: Prob
   return meant ? visit(meant, value, path, problems) : visitLeaf(schema, value, path, problems)
 }
 
-/** The branch of a union that a value which fits none was probably meant for; undefined where nothing says which. */
+/** The branch of a union for which a value that fits none was probably meant; undefined if that is unclear. */
 function meantBranch(schema: TUnion, value: unknown): TSchema | undefined {
   const [only, ...others] = schema.anyOf.filter((branch) => isAlike(branch, value))
   if (only === undefined || others.length === 0) return only
@@ -108,13 +108,13 @@ function visitLeaf(schema: TSchema, value: unknown, path: string, problems: Prob
   return undefined
 }
 
-/** Whether a value that does not fit was probably meant for this branch of a union, so that its complaints help. */
+/** Whether a value has the kind of this branch of a union (a list, a mapping), so that the branch's problems help. */
 function isAlike(branch: TSchema, value: unknown): boolean {
   if (Type.IsArray(branch)) return Array.isArray(value)
   return (Type.IsObject(branch) || Type.IsRecord(branch)) && isKeyed(value)
 }
 
-/** How many keys of `value` the branch of a union knows; one that is only misspelt counts half. */
+/** The number of keys of `value` that the branch of a union knows; a misspelt key counts half. */
 function keysInCommon(branch: TSchema, value: unknown): number {
   if (!Type.IsObject(branch) || !isKeyed(value)) return 0
   const known = Object.keys(branch.properties)
@@ -133,11 +133,11 @@ function mismatch(schema: TSchema, value: unknown): string {
   if (choices.length > 0 && typeof value === 'string' && option(schema, 'errorMessage') === undefined) {
     return `unknown value ${quote(value)}${suggestion(value, choices)} (${choices.join(', ')})`
   }
-  // `writeOnly` is JSON Schema's word for secrets, which are not repeated into logs and answers.
+  // `writeOnly` marks secrets in JSON Schema, which logs and answers must not repeat.
   return option(schema, 'writeOnly') === true ? expectation(schema) : `${expectation(schema)}, got ${quote(value)}`
 }
 
-/** What would be right: the schema's own sentence, which editors show as well, or one for its kind. */
+/** The expected value: the schema's own message, which editors show as well, or one for its kind. */
 function expectation(schema: TSchema): string {
   const own = option(schema, 'errorMessage')
   if (typeof own === 'string') return own

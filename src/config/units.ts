@@ -5,7 +5,10 @@ export const DURATION_PATTERN = '^\\d{1,9}(ms|s|m|h|d)$'
 export const SIZE_PATTERN = '^\\d{1,9}([bB]|[kK][bB]|[mM][bB]|[gG][bB])$'
 export const PERCENT_PATTERN = '^(100|\\d{1,2}(\\.\\d{1,2})?)%$'
 
-/** Longest duration, 24 days in ms: past 2^31 - 1 ms a timer of Node does not wait at all. What is computed of several goes through `LongTimer`. */
+/**
+ * Max duration, 24 days in ms: above 2^31 - 1 ms a timer of Node fires at once. Sums of several durations need a
+ * `LongTimer`.
+ */
 export const MAX_TIMER_MS = 24 * DURATION_UNITS.d
 
 /** Milliseconds of `250ms`, `5s`, `2m`, `1h`, `1d` or the number 0; undefined for anything else. */

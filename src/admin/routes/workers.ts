@@ -10,7 +10,7 @@ const RestartQuery = kind.section(
     wait: kind.queryDuration({
       description: 'Answer when every worker is a new one; 504 after this.',
       default: '0',
-      mostMs: 3_600_000,
+      maxMs: 3_600_000,
     }),
     reason: reasonText('Why; for the log.'),
   },

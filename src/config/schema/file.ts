@@ -32,7 +32,7 @@ const LongListen = kind.section(
     mode: Type.Optional(
       kind.parsed(parseMode, {
         description:
-          "Permissions of a unix socket, in octal and in quotes. The admin API's has 0600 unless this says otherwise, a proxy listener's what the umask leaves.",
+          'Permissions of a unix socket, in octal and in quotes. Default: 0600 for the admin API, by the umask for a proxy listener.',
         errorMessage: 'expected permissions in octal, in quotes, such as "0660"',
         pattern: '^0?[0-7]{3}$',
       }),
@@ -69,7 +69,7 @@ const ProxySection = kind.section(
       },
     ),
     workers: Type.Union([kind.choice(['auto'], {}), kind.count({ maximum: 1024 })], {
-      description: 'Data-plane processes: auto = one a core; 0 = serve from the control process.',
+      description: 'Data-plane processes: auto = one per core; 0 = serve from the control process.',
       errorMessage: 'expected auto, or a whole number from 0 to 1024',
       default: 'auto',
     }),
@@ -84,48 +84,60 @@ const ProxySection = kind.section(
     ),
     limits: kind.section(
       {
-        headerBytes: kind.size({ description: 'Largest head of a request; 0 = none.', default: '16kb' }),
-        urlBytes: kind.size({ description: 'Longest request target; 0 = none.', default: '8kb' }),
-        bodyBytes: kind.size({ description: 'Largest body of a request; 0 = none.', default: 0 }),
-        connections: kind.count({ description: 'Connections of clients at once; 0 = none.', default: 0 }),
-        requestsPerConnection: kind.count({ description: 'Requests on one connection; 0 = none.', default: 0 }),
+        headerBytes: kind.size({ description: 'Max size of the head of a request; 0 = no limit.', default: '16kb' }),
+        urlBytes: kind.size({ description: 'Max length of the request target; 0 = no limit.', default: '8kb' }),
+        bodyBytes: kind.size({ description: 'Max size of the body of a request; 0 = no limit.', default: 0 }),
+        connections: kind.count({ description: 'Max connections of clients at once; 0 = no limit.', default: 0 }),
+        requestsPerConnection: kind.count({ description: 'Max requests on one connection; 0 = no limit.', default: 0 }),
       },
-      { description: 'What a client may ask of the proxy; 0 = no limit.', default: {} },
+      { description: 'Limits for clients; 0 = no limit.', default: {} },
     ),
     timeouts: kind.section(
       {
-        header: kind.duration({ description: 'Until the head of a request is there; 0 = none.', default: '10s' }),
-        request: kind.duration({ description: 'Until the whole request is there; 0 = none.', default: 0 }),
-        keepAlive: kind.duration({ description: 'Between two requests on a connection; 0 = none.', default: '75s' }),
-        idleBody: kind.duration({ description: 'Between two pieces of a body; 0 = none.', default: '60s' }),
+        header: kind.duration({
+          description: 'Max time until the head of a request is complete; 0 = no limit.',
+          default: '10s',
+        }),
+        request: kind.duration({
+          description: 'Max time until the whole request is complete; 0 = no limit.',
+          default: 0,
+        }),
+        keepAlive: kind.duration({
+          description: 'Max time between two requests on a connection; 0 = no limit.',
+          default: '75s',
+        }),
+        idleBody: kind.duration({
+          description: 'Max time between two pieces of a body; 0 = no limit.',
+          default: '60s',
+        }),
         tunnel: kind.duration({
-          description: 'A WebSocket or other upgrade through which no byte passes is ended after this; 0 = never.',
+          description: 'Max time that a WebSocket or other upgrade may be idle; 0 = no limit.',
           default: '1h',
         }),
       },
-      { description: 'How long a client may take; 0 = no deadline.', default: {} },
+      { description: 'Time limits for clients; 0 = no limit.', default: {} },
     ),
     forwarding: kind.section(
       {
         forwarded: kind.flag({
-          description: 'Send Forwarded (RFC 7239) too; it is always gone on with where a trusted proxy sent one.',
+          description: 'Send Forwarded (RFC 7239), too. A Forwarded of a trusted proxy is always continued.',
           default: false,
         }),
         traceSample: Type.Number({
-          description: 'Share of the traces beginning here whose traceparent is marked as sampled: 1 = all, 0 = none.',
+          description: 'Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none.',
           errorMessage: 'expected a number from 0 to 1',
           default: 1,
           minimum: 0,
           maximum: 1,
         }),
       },
-      { description: 'What servers are told of a request, beside X-Forwarded-*.', default: {} },
+      { description: 'Header fields for servers, beside X-Forwarded-*.', default: {} },
     ),
     accessLog: Type.Union(
       [
         kind.section(
           {
-            format: kind.choice(['json', 'combined'], { description: 'How a line looks.', default: 'json' }),
+            format: kind.choice(['json', 'combined'], { description: 'Format of a line.', default: 'json' }),
             sample: Type.Number({
               description: 'Share of the requests that are logged: 1 = all, 0.1 = every tenth.',
               errorMessage: 'expected a number from 0 to 1',
@@ -145,33 +157,36 @@ const ProxySection = kind.section(
       },
     ),
   },
-  { description: 'The data plane: where clients connect, and what they may do.', default: {} },
+  { description: 'The data plane: listeners, and limits for clients.', default: {} },
 )
 
 const ShutdownSection = kind.section(
   {
-    acceptFor: kind.duration({ description: 'New connections are accepted this long after SIGTERM.', default: '0s' }),
+    acceptFor: kind.duration({
+      description: 'Time after SIGTERM during which new connections are accepted.',
+      default: '0s',
+    }),
     timeout: kind.duration({
-      description: 'Requests under way may then take this long; 0 = no deadline.',
+      description: 'Max time that requests in progress may take after that; 0 = no limit.',
       default: '30s',
     }),
   },
-  { description: 'How an instance ends.', default: {} },
+  { description: 'Shutdown of an instance.', default: {} },
 )
 
 const TokenSection = kind.section(
   {
     name: kind.text({
-      description: 'Whose token this is; the history names it.',
+      description: 'Owner of the token, as the history names it.',
       pattern: '^[\\x20-\\x7e]{1,100}$',
       errorMessage: 'expected 1 to 100 ASCII characters',
     }),
     role: kind.choice(['read', 'operate', 'admin'], {
-      description: 'read = look; operate = switch, shift, drain; admin = everything.',
+      description: 'read = read only; operate = switch, shift, drain; admin = everything.',
     }),
     token: Type.Optional(
       kind.text({
-        description: 'The token itself, at least 8 characters; better put there from the environment.',
+        description: 'The token itself, at least 8 characters; preferably from the environment.',
         pattern: '^[\\x21-\\x7e]{8,}$',
         errorMessage: 'expected at least 8 characters, no spaces',
         writeOnly: true,
@@ -179,7 +194,7 @@ const TokenSection = kind.section(
     ),
     tokenHash: Type.Optional(
       kind.text({
-        description: 'Its SHA-256 in hex, sha256: in front or not, instead of the token.',
+        description: 'SHA-256 of the token in hex, with or without sha256: in front, instead of the token.',
         pattern: '^(sha256:)?[0-9a-fA-F]{64}$',
         errorMessage: 'expected the SHA-256 of the token, 64 hexadecimal digits',
         writeOnly: true,
@@ -197,11 +212,12 @@ const AdminSection = kind.section(
       default: '127.0.0.1:9900',
     }),
     hosts: kind.list(kind.parsed(parseHost, { errorMessage: 'expected a host name without a port' }), {
-      description: 'Names, beside addresses and localhost, under which the admin API may be asked.',
+      description: 'Names, beside addresses and localhost, by which the admin API may be called.',
       default: [],
     }),
     tokens: kind.list(TokenSection, {
-      description: 'Who may do what; without tokens, everybody who reaches it, so only loopback may listen.',
+      description:
+        'Tokens and their roles; without any, anyone who reaches the admin API may do everything, so it may only listen on loopback.',
       default: [],
     }),
     trustedProxies: networks(
@@ -210,11 +226,11 @@ const AdminSection = kind.section(
     ),
     connections: kind.count({
       description:
-        'Connections at once; beyond them, the longest silent one of whoever has the most gives way. 0 = no limit.',
+        'Max connections at once; beyond that, the longest silent one of the address with the most is closed. 0 = no limit.',
       default: 256,
     }),
     preview: Type.Union([kind.parsed(parseTcpListen, { errorMessage: PREVIEW_MESSAGE }), kind.off()], {
-      description: 'Where pages of previews are served, an origin of their own: 127.0.0.1:9901; or off.',
+      description: 'Address of an origin of its own for pages of previews: 127.0.0.1:9901; or off.',
       errorMessage: `${PREVIEW_MESSAGE}, or off`,
       default: 'off',
     }),
@@ -230,7 +246,7 @@ export const FileSchema = kind.section(
     configVersion: Type.Optional(
       kind.count({
         description:
-          'Counts up with every change of the services: in a fleet, the file with the highest one is in force.',
+          'Version of the services, raised with every change: in a fleet, the file with the highest one is in force.',
       }),
     ),
     proxy: ProxySection,
@@ -247,5 +263,5 @@ export const FileSchema = kind.section(
   { description: 'Configuration of Cutover.' },
 )
 
-/** A file as `read` gives it: defaults filled in, units resolved, named as in the file. */
+/** A file as returned by `read`: defaults filled in, units resolved, keys as in the file. */
 export type FileSettings = StaticDecode<typeof FileSchema>

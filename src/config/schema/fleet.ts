@@ -18,9 +18,7 @@ const nodes = (description: string, defaultPort: number) =>
 
 const user = (whose: string) => Type.Optional(kind.text({ description: `User ${whose} (ACL).` }))
 const password = (whose: string) =>
-  Type.Optional(
-    kind.text({ description: `Password ${whose}; better put there from the environment.`, writeOnly: true }),
-  )
+  Type.Optional(kind.text({ description: `Password ${whose}; preferably from the environment.`, writeOnly: true }))
 const file = (description: string) => Type.Optional(kind.path({ description }))
 
 export const StoreSection = kind.section(
@@ -32,9 +30,9 @@ export const StoreSection = kind.section(
           {
             sentinels: nodes('Each sentinel.', 26_379),
             name: kind.text({
-              description: 'How the sentinels call the primary.',
+              description: 'Name of the primary at the sentinels.',
               pattern: '^\\S+$',
-              errorMessage: 'expected the name that the sentinels have for the primary, without blanks',
+              errorMessage: 'expected the name of the primary at the sentinels, without blanks',
             }),
             username: user('of Redis'),
             password: password('of Redis'),
@@ -62,46 +60,46 @@ export const StoreSection = kind.section(
     tls: Type.Optional(
       kind.section(
         {
-          ca: file('File of the authorities to trust instead of the usual ones, PEM.'),
-          cert: file('File of our certificate, PEM.'),
-          key: file('File of its key, PEM.'),
+          ca: file('PEM file with the authorities to trust instead of the default ones.'),
+          cert: file('PEM file with the client certificate.'),
+          key: file('PEM file with the key of the client certificate.'),
         },
-        { description: 'TLS to Redis, sentinels and cluster included; rediss:// needs it only for files of its own.' },
+        { description: 'TLS to Redis, also for sentinels and clusters; with rediss:// needed only for these files.' },
       ),
     ),
     prefix: kind.text({
-      description: 'One fleet, one prefix.',
+      description: 'Prefix of all keys, one per fleet.',
       default: 'cutover',
       pattern: '^[^\\s{}]{1,100}$',
       errorMessage: 'expected 1 to 100 characters without blanks and braces',
     }),
     path: kind.path({ description: 'Folder of the embedded store, and of the last known state.', default: './data' }),
   },
-  { description: 'Where the state lives.', default: {} },
+  { description: 'Storage of the state.', default: {} },
 )
 
 export const FleetSection = kind.section(
   {
     name: Type.Optional(
       kind.parsed((text) => (/^[\x21-\x7e]{1,100}$/.test(text) ? text : undefined), {
-        description: 'How the fleet calls this instance; the name of the machine where it is not given.',
+        description: 'Name of this instance in the fleet; by default the name of the machine.',
         errorMessage: 'expected a name without blanks',
       }),
     ),
     address: Type.Optional(
       kind.parsed(parseHttpOrigin, {
-        description: 'Where the others reach our admin API: http://10.0.0.1:9900; found out where it is not given.',
+        description: 'URL of the admin API for the other instances, such as http://10.0.0.1:9900; by default detected.',
         errorMessage: 'expected http://HOST:PORT',
       }),
     ),
     token: Type.Optional(
       kind.text({
-        description: 'What instances show each other when one hands a call on to another; the same everywhere.',
+        description: 'Token by which an instance passes calls on to another; the same everywhere.',
         pattern: '^[\\x21-\\x7e]{8,}$',
         errorMessage: 'expected at least 8 characters, no spaces',
         writeOnly: true,
       }),
     ),
   },
-  { description: 'This instance among those that share its store.', default: {} },
+  { description: 'This instance in its fleet.', default: {} },
 )

@@ -12,24 +12,23 @@ import {
 } from '../units.ts'
 
 /**
- * The kinds of keys a configuration has. Each takes what editors show (`description`) and, unless the key is required,
- * its `default`; `errorMessage` is the sentence for whatever does not fit, said by `read` and by editors alike, `nameMessage` the one
- * for a name that does not.
+ * Options of a key. Editors show `description`; a key without a `default` is required. `read` and editors show
+ * `errorMessage` for a value that does not fit, and `nameMessage` for such a name.
  */
 export type KeyOptions = TSchemaOptions & {
   readonly description?: string
   readonly errorMessage?: string
-  /** Says what exactly is wrong with a text that does not fit, where more is known than `errorMessage` says. */
+  /** Explains more exactly than `errorMessage` why a text does not fit; undefined if it cannot. */
   readonly explain?: (given: string) => string | undefined
 }
 
-/** Names of services, pools and servers: they stand in URLs, labels and dotted paths. */
+/** Names of services, pools and servers, which are used in URLs, labels and dotted paths. */
 export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'
 export const NAME_RULE = 'use at most 63 letters, digits, dots, dashes and underscores, a letter or digit first'
 /** Names of methods, cookies and header fields, RFC 9110 §5.6.2; without anchors. */
 export const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}"
 
-/** A mapping of known keys; those with a default may be left out. */
+/** A mapping with known keys; those with a default may be left out. */
 export function section<P extends TProperties>(properties: P, options: KeyOptions) {
   const required = Object.keys(properties).filter((key) => {
     const property = properties[key]
@@ -47,7 +46,7 @@ export function named<S extends TSchema>(item: S, options: KeyOptions) {
   })
 }
 
-/** Header fields by name. Their values may be credentials, so that no message repeats them. */
+/** Header fields by name. No message repeats their values, which may be credentials. */
 export function fields(options: KeyOptions) {
   const value = text({
     description: 'The value of this field.',
@@ -79,7 +78,7 @@ export function flag(options: KeyOptions) {
 type TextOptions = KeyOptions &
   ({ readonly pattern?: never } | { readonly pattern: string; readonly errorMessage: string })
 
-/** Text; whatever a `pattern` refuses, `errorMessage` has to name the rule. */
+/** Text; with a `pattern`, `errorMessage` must name its rule. */
 export function text(options: TextOptions) {
   return Type.String({ errorMessage: 'expected text (numbers in quotes)', ...options })
 }
@@ -89,9 +88,9 @@ export function path(options: KeyOptions) {
   return text({ pattern: '^[^\\0]+$', errorMessage: 'expected a path', ...options })
 }
 
-/** A name as HTTP has them: of a header field, a cookie, a method. */
+/** A token of HTTP: the name of a header field, a cookie or a method. */
 export function token(options: KeyOptions) {
-  const errorMessage = 'expected a name of letters, digits and dashes, as HTTP has them'
+  const errorMessage = 'expected a name of letters, digits and dashes, as in HTTP'
   return Type.String({ pattern: `^${TOKEN}$`, errorMessage, ...options })
 }
 
@@ -107,7 +106,7 @@ export function count(options: KeyOptions & { readonly minimum?: number; readonl
   return Type.Integer({ errorMessage: `expected a whole number ${range}`, ...options, minimum })
 }
 
-/** Text that means something else than it says; whatever `parse` cannot read does not fit. */
+/** Text that `parse` converts; text for which it returns undefined does not fit. */
 export function parsed<T>(
   parse: (given: string) => T | undefined,
   options: KeyOptions & { readonly errorMessage: string; readonly pattern?: string },
@@ -116,32 +115,32 @@ export function parsed<T>(
 }
 
 /** Milliseconds, written `250ms`, `5s`, `2m`, `1h`, `1d` or 0. */
-export function duration({ leastMs = 0, mostMs = MAX_TIMER_MS, ...options }: KeyOptions & DurationRange) {
+export function duration({ minMs = 0, maxMs = MAX_TIMER_MS, ...options }: KeyOptions & DurationRange) {
   return decoded(
     Type.Union([Type.String({ pattern: DURATION_PATTERN }), Type.Literal(0)], {
-      errorMessage: durationRule(leastMs, mostMs),
+      errorMessage: durationRule(minMs, maxMs),
       ...options,
     }),
-    (given) => inRange(parseDuration(given), leastMs, mostMs),
+    (given) => inRange(parseDuration(given), minMs, maxMs),
   )
 }
 
 /** The same in a query, where 0 is text as well. */
-export function queryDuration({ mostMs = MAX_TIMER_MS, ...options }: KeyOptions & Omit<DurationRange, 'leastMs'>) {
+export function queryDuration({ maxMs = MAX_TIMER_MS, ...options }: KeyOptions & Omit<DurationRange, 'minMs'>) {
   return decoded(
-    Type.String({ pattern: `^0$|${DURATION_PATTERN}`, errorMessage: durationRule(0, mostMs), ...options }),
-    (given) => inRange(parseDuration(given === '0' ? 0 : given), 0, mostMs),
+    Type.String({ pattern: `^0$|${DURATION_PATTERN}`, errorMessage: durationRule(0, maxMs), ...options }),
+    (given) => inRange(parseDuration(given === '0' ? 0 : given), 0, maxMs),
   )
 }
 
-function durationRule(leastMs: number, mostMs: number): string {
-  const range = `${leastMs > 0 ? `at least ${formatDuration(leastMs)}, ` : ''}at most ${formatDuration(mostMs)}`
+function durationRule(minMs: number, maxMs: number): string {
+  const range = `${minMs > 0 ? `at least ${formatDuration(minMs)}, ` : ''}at most ${formatDuration(maxMs)}`
   return `expected a duration with its unit, such as 250ms, 5s, 2m or 1h, ${range}`
 }
 
 interface DurationRange {
-  readonly leastMs?: number
-  readonly mostMs?: number
+  readonly minMs?: number
+  readonly maxMs?: number
 }
 
 /** Bytes, written `512b`, `64kb`, `2mb`, `1gb` or as a number. */
@@ -167,11 +166,11 @@ export function share(options: KeyOptions) {
   )
 }
 
-function inRange(number: number | undefined, least: number, most: number): number | undefined {
-  return number !== undefined && number >= least && number <= most ? number : undefined
+function inRange(number: number | undefined, min: number, max: number): number | undefined {
+  return number !== undefined && number >= min && number <= max ? number : undefined
 }
 
-/** A schema whose values are replaced by what `parse` makes of them. */
+/** A schema whose values are replaced by the results of `parse`; a value for which it returns undefined does not fit. */
 export function decoded<S extends TSchema, T>(schema: S, parse: (given: Static<S>) => T | undefined) {
   return Type.Decode(
     Type.Refine(schema, (given: Static<S>) => parse(given) !== undefined),

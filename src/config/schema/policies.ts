@@ -9,7 +9,7 @@ const IDEMPOTENT: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT',
 export const SplitBySchema = Type.Union(
   [kind.choice(['request', 'cookie', 'ip'], {}), Type.String({ pattern: `^header:${kind.TOKEN}$` })],
   {
-    description: 'Who keeps to one pool while the split moves: request (nobody), cookie, ip or header:NAME.',
+    description: 'What keeps a client on one pool while the split moves: request (nothing), cookie, ip or header:NAME.',
     default: 'request',
   },
 )
@@ -21,7 +21,7 @@ export const BalanceSchema = Type.Union(
   ],
   {
     description:
-      'How a server of the pool is chosen: leastRequest (the less busy of two random ones), roundRobin (by weight, smoothly), or hash:ip, hash:path, hash:header:NAME, hash:cookie:NAME.',
+      'Choice of a server in the pool: leastRequest (the less busy of two random ones), roundRobin (smooth, by weight), or hash:ip, hash:path, hash:header:NAME, hash:cookie:NAME.',
     default: 'leastRequest',
   },
 )
@@ -29,13 +29,13 @@ export const BalanceSchema = Type.Union(
 const Sticky = kind.section(
   {
     cookie: kind.token({ description: 'Name of the cookie that remembers the server.' }),
-    ttl: kind.duration({ description: 'How long the cookie lives.', default: '1d', mostMs: 400 * 86_400_000 }),
+    ttl: kind.duration({ description: 'Lifetime of the cookie.', default: '1d', maxMs: 400 * 86_400_000 }),
   },
   {},
 )
 
 export const StickySchema = Type.Union([Type.Literal(false), Sticky], {
-  description: 'Keep a client on one server by a cookie: {cookie, ttl}, or false.',
+  description: 'Keeps a client on one server by a cookie: {cookie, ttl}, or false.',
   errorMessage: 'expected {cookie, ttl}, or false',
   default: false,
 })
@@ -43,13 +43,13 @@ export const StickySchema = Type.Union([Type.Literal(false), Sticky], {
 const Health = kind.section(
   {
     path: kind.text({
-      description: 'What is asked for, with GET.',
+      description: 'Path of the probe, a GET request.',
       default: '/healthz',
       pattern: '^/[\\x21-\\x7e]*$',
       errorMessage: 'expected a path such as /healthz',
     }),
-    interval: kind.duration({ description: 'From one probe of a server to its next.', default: '1s', leastMs: 1 }),
-    timeout: kind.duration({ description: 'A probe slower than this has failed.', default: '5s', leastMs: 1 }),
+    interval: kind.duration({ description: 'Time from one probe of a server to the next.', default: '1s', minMs: 1 }),
+    timeout: kind.duration({ description: 'Time after which a probe has failed.', default: '5s', minMs: 1 }),
     rise: kind.count({ description: 'Passes in a row that bring a server up.', default: 1, minimum: 1 }),
     fall: kind.count({ description: 'Failures in a row that bring a server down.', default: 3, minimum: 1 }),
     expect: kind.decoded(
@@ -74,7 +74,7 @@ const Health = kind.section(
 )
 
 export const HealthSchema = Type.Union([Health, kind.off()], {
-  description: 'How servers are probed; off = servers count as up.',
+  description: 'Probes of the servers; off = all servers count as up.',
   errorMessage: 'expected {path, interval, …}, or off',
   default: {},
 })
@@ -82,21 +82,22 @@ export const HealthSchema = Type.Union([Health, kind.off()], {
 export const PassiveSchema = kind.section(
   {
     maxFails: kind.count({
-      description: 'Requests failing in a row, within failTimeout, that eject a server; 0 = off.',
+      description: 'Failed requests in a row, within failTimeout, that eject a server; 0 = off.',
       default: 3,
     }),
     failTimeout: kind.duration({
-      description: 'The time failures are counted over, and an ejection lasts; then one request tries the server.',
+      description:
+        'Period over which failures are counted, and duration of an ejection, after which one request tries the server.',
       default: '30s',
-      leastMs: 1,
+      minMs: 1,
     }),
     maxEjected: kind.percent({
-      description: 'At most this share of a pool is ejected, and never its last server.',
+      description: 'Max share of a pool that is ejected; never its last server.',
       default: '50%',
     }),
   },
   {
-    description: 'Ejects servers by what requests meet: connect errors, timeouts, resets, statuses 500-599.',
+    description: 'Ejects servers by the outcomes of requests: connect errors, timeouts, resets, statuses 500-599.',
     default: {},
   },
 )
@@ -110,18 +111,18 @@ const Methods = kind.list(
 
 export const RetrySchema = kind.section(
   {
-    attempts: kind.count({ description: 'Tries in all, the first included; 1 = no retries.', default: 2, minimum: 1 }),
+    attempts: kind.count({ description: 'Max tries, including the first; 1 = no retries.', default: 2, minimum: 1 }),
     on: kind.list(kind.choice(['connect', 'reset', 'timeout', 'invalid'], {}), {
       description:
-        'connect = no connection came about; before the first byte of the answer, and only for methods: reset = the connection broke, timeout = timeouts.response has passed, invalid = the answer was no HTTP.',
+        'connect = no connection was established. Only before the first byte of the answer, and only for methods: reset = the connection broke, timeout = timeouts.response has passed, invalid = the answer was not HTTP.',
       default: ['connect', 'reset'],
     }),
     statuses: kind.list(kind.count({ minimum: 400, maximum: 599 }), {
-      description: 'Statuses to try again elsewhere, only for methods.',
+      description: 'Statuses after which another server is tried, only for methods.',
       default: [],
     }),
     methods: Type.Union([kind.decoded(Type.Literal('idempotent'), () => IDEMPOTENT), Methods], {
-      description: 'Methods that may be sent again after something was sent: idempotent, or a list.',
+      description: 'Methods that may be sent again after a part was sent: idempotent, or a list.',
       errorMessage: 'expected idempotent, or a list of methods such as [GET, HEAD]',
       default: 'idempotent',
     }),
@@ -131,11 +132,11 @@ export const RetrySchema = kind.section(
       default: '20%',
     }),
     bodyBytes: kind.size({
-      description: 'Bodies up to this are kept for a retry, only for methods; 0 = none.',
+      description: 'Max size of bodies that are kept for a retry, only for methods; 0 = none.',
       default: '64kb',
     }),
   },
-  { description: 'When a request is tried on another server.', default: {} },
+  { description: 'Conditions under which a request is tried on another server.', default: {} },
 )
 
 const oneOrMore = (description: string) =>
@@ -158,24 +159,24 @@ const Match = kind.section(
     query: valuesByName('Query parameters and their values.'),
     ip: oneOrMore("The client's address or network, or several."),
   },
-  { description: 'All of these must fit.' },
+  { description: 'Conditions; all must be met.' },
 )
 
 export const RoutesSchema = kind.list(
   kind.section(
     {
-      name: kind.text({ description: 'How this route is called in figures and explanations.' }),
+      name: kind.text({ description: 'Name of this route in statistics and explanations.' }),
       match: Match,
-      to: kind.text({ description: 'The pool that gets what fits.' }),
+      to: kind.text({ description: 'The pool that gets matching requests.' }),
     },
     {},
   ),
-  { description: 'Asked in order before the split; the first that fits decides.', default: [] },
+  { description: 'Tried in order before the split; the first that matches decides.', default: [] },
 )
 
 const Mirror = kind.section(
   {
-    to: kind.text({ description: 'The pool that gets the copies; its answers are thrown away.' }),
+    to: kind.text({ description: 'The pool that gets the copies; its answers are discarded.' }),
     percent: kind.share({ description: 'Share of the requests that are copied.', default: 100 }),
     bodyBytes: kind.size({ description: 'Requests with larger bodies are not copied.', default: '1mb' }),
   },
@@ -191,13 +192,13 @@ export const MirrorSchema = Type.Union([Mirror, Type.Null()], {
 const edits = (description: string) =>
   kind.section(
     {
-      set: kind.fields({ description: 'Fields that are set, replacing what is there.', default: {} }),
-      remove: kind.list(kind.token({}), { description: 'Fields that are removed.', default: [] }),
+      set: kind.fields({ description: 'Fields to set, replacing existing ones.', default: {} }),
+      remove: kind.list(kind.token({}), { description: 'Fields to remove.', default: [] }),
     },
     { description, default: {} },
   )
 
 export const HeadersSchema = kind.section(
-  { request: edits('On the way to the server.'), response: edits('On the way to the client.') },
-  { description: 'Header fields that are set or removed.', default: {} },
+  { request: edits('Changes to requests for the servers.'), response: edits('Changes to responses for the clients.') },
+  { description: 'Header fields to set or remove.', default: {} },
 )

@@ -34,14 +34,14 @@ const pem = (description: string) =>
 const ServerTlsSchema = kind.section(
   {
     serverName: kind.parsed(parseServerName, {
-      description: "Name that is asked for and that the certificate must bear; otherwise the host of the server's url.",
+      description: "Name in SNI and in the server's certificate; by default the host of its url.",
       errorMessage: 'expected a host name, such as app.internal',
       default: '',
     }),
-    ca: pem('File of the authorities to trust instead of the usual ones, PEM.'),
-    cert: pem('File of the certificate that we show the server, PEM.'),
-    key: pem('File of its key, PEM.'),
-    insecure: kind.flag({ description: 'Believe whoever answers, whatever the certificate.', default: false }),
+    ca: pem('PEM file with the authorities to trust instead of the default ones.'),
+    cert: pem('PEM file with the client certificate for the server.'),
+    key: pem('PEM file with the key of the client certificate.'),
+    insecure: kind.flag({ description: 'Accept any certificate.', default: false }),
   },
   { description: 'TLS to an https:// server.', errorMessage: 'expected {serverName, ca, cert, key, insecure}' },
 )
@@ -50,7 +50,7 @@ const LongServer = kind.section(
   {
     url: kind.parsed(parseServerUrl, urlOptions),
     weight: kind.count({
-      description: 'Share relative to the other servers of the pool; 0 = nothing.',
+      description: 'Share relative to the other servers of the pool; 0 = no requests.',
       default: 1,
       maximum: 1000,
     }),
@@ -74,7 +74,7 @@ export const PoolSchema = kind.section(
   {
     version: Type.Optional(
       kind.text({
-        description: 'Version of the app; otherwise the name of the pool.',
+        description: 'Version of the app; by default the name of the pool.',
         pattern: '^.{1,200}$',
         errorMessage: 'expected 1 to 200 characters on one line (a number in quotes)',
       }),
@@ -90,31 +90,37 @@ export const PoolSchema = kind.section(
 
 const Timeouts = kind.section(
   {
-    connect: kind.duration({ description: 'Until a connection to the server stands; 0 = none.', default: '2s' }),
-    response: kind.duration({ description: 'Until the head of the response is there; 0 = none.', default: '60s' }),
-    idle: kind.duration({ description: 'Between two pieces of the response; 0 = none.', default: '60s' }),
-    queue: kind.duration({ description: 'That a request waits where perServer is reached.', default: 0 }),
+    connect: kind.duration({ description: 'Max time to connect to the server; 0 = no limit.', default: '2s' }),
+    response: kind.duration({ description: 'Max time until the head of the response; 0 = no limit.', default: '60s' }),
+    idle: kind.duration({ description: 'Max time between two pieces of the response; 0 = no limit.', default: '60s' }),
+    queue: kind.duration({
+      description: 'Max time that a request is queued when perServer is reached; 0 = it is answered 503 at once.',
+      default: 0,
+    }),
   },
-  { description: 'How long a server may take.', default: {} },
+  { description: 'Time limits for the servers.', default: {} },
 )
 
 const Connections = kind.section(
   {
-    perServer: kind.count({ description: 'Requests under way at one server; 0 = unbounded.', default: 0 }),
-    keepAlive: kind.duration({ description: 'How long an idle connection is kept.', default: '4s' }),
+    perServer: kind.count({ description: 'Max requests in flight at one server; 0 = no limit.', default: 0 }),
+    keepAlive: kind.duration({ description: 'Max time that an idle connection is kept.', default: '4s' }),
   },
   { description: 'Connections to the servers.', default: {} },
 )
 
 const Drain = kind.section(
   {
-    timeout: kind.duration({ description: 'After this, what is still under way is cut; 0 = never.', default: '30s' }),
+    timeout: kind.duration({
+      description: 'Time after which requests that are still in flight are cut; 0 = never.',
+      default: '30s',
+    }),
     websockets: kind.choice(['close', 'keep'], {
       description: 'close = WebSockets get 1001 at the deadline; keep = they are never cut.',
       default: 'close',
     }),
   },
-  { description: 'What becomes of requests under way where a server or pool is drained.', default: {} },
+  { description: 'Treatment of requests in flight at a server or pool that is drained.', default: {} },
 )
 
 export const ServiceSchema = kind.section(
@@ -124,7 +130,7 @@ export const ServiceSchema = kind.section(
         errorMessage: 'expected a host name without a port, such as shop.example.com or *.shop.example.com',
         explain: explainHostPattern,
       }),
-      { description: 'Host names this service answers to, *.example.com included; none = any host.', default: [] },
+      { description: 'Host names of this service, including *.example.com; none = any host.', default: [] },
     ),
     paths: kind.list(
       kind.parsed(parsePathPrefix, {
@@ -134,16 +140,16 @@ export const ServiceSchema = kind.section(
       }),
       { description: 'Path prefixes; the longest one wins, on / boundaries.', default: ['/'], minItems: 1 },
     ),
-    stripPrefix: kind.flag({ description: 'Whether servers see the path without that prefix.', default: false }),
+    stripPrefix: kind.flag({ description: 'Whether servers get the path without that prefix.', default: false }),
     pools: kind.named(PoolSchema, {
-      description: 'The pools, by name: one a version of the app. At least one.',
+      description: 'The pools, by name, one per version of the app. At least one.',
       errorMessage: 'expected pools by name, such as {blue: {servers: {blue1: http://10.0.0.1:9000}}}',
     }),
     split: Type.Optional(
       kind.named(kind.share({}), {
         errorMessage: 'expected percent by pool, such as {blue: 95, green: 5}',
         description:
-          'The first decision: percent of the requests per pool, summing to 100. Afterwards the store remembers. With one pool, it gets everything.',
+          'The first decision: percent of the requests per pool, summing to 100. Later decisions are in the store. With one pool, it gets everything.',
       }),
     ),
     splitBy: SplitBySchema,
@@ -152,14 +158,14 @@ export const ServiceSchema = kind.section(
     health: HealthSchema,
     passive: PassiveSchema,
     panic: kind.percent({
-      description: 'With a smaller share of a pool up, send to its down servers too rather than fail; 0 = off.',
+      description: 'While a smaller share of a pool is up, requests also go to its servers that are down; 0 = off.',
       default: 0,
     }),
     retry: RetrySchema,
     timeouts: Timeouts,
     connections: Connections,
     slowStart: kind.duration({
-      description: 'A server that comes up gets its weight over this time, from 10 %; 0 = at once.',
+      description: 'Time over which the weight of a server that comes up grows from 10 %; 0 = full weight at once.',
       default: '0s',
     }),
     drain: Drain,
@@ -167,15 +173,15 @@ export const ServiceSchema = kind.section(
     mirror: MirrorSchema,
     headers: HeadersSchema,
     minReady: kind.count({
-      description: 'What would leave fewer servers ready is refused, unless forced.',
+      description: 'Min ready servers: a command that would leave fewer is refused, unless forced.',
       default: 1,
     }),
   },
   {
-    description: 'What clients reach under its hosts and paths: pools, a split and policies.',
+    description: 'A service, which clients reach by its hosts and paths: pools, a split and policies.',
     errorMessage: 'expected a service, {pools, split, …}',
   },
 )
 
-/** A service as `read` gives it: defaults filled in, units resolved, named as in the file. */
+/** A service as returned by `read`: defaults filled in, units resolved, keys as in the file. */
 export type ServiceSettings = StaticDecode<typeof ServiceSchema>
