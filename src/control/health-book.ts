@@ -57,10 +57,7 @@ export class HealthBook {
     return this.healthUnder(key, server, spec)?.health === 'up'
   }
 
-  /**
-   * Describes the health of a server, or the one it would have if added under this key, for people: `down (status
-   * 503)`.
-   */
+  /** Describes the current health of a server, or its health if added under this key: `down (status 503)`. */
   describe(key: string, server: ServerSpec, spec: HealthSpec): string {
     const { health, last } = this.healthUnder(key, server, spec) ?? { health: 'unknown', last: null }
     if (health === 'ejected') return 'ejected, since requests failed there'

@@ -1,17 +1,19 @@
 import { own } from './names.ts'
 import type { Change, Documents } from './state.ts'
 
-/** How many documents all collections have together. */
+/** Number of documents in all collections. */
 export function countDocuments({ collections = {} }: Pick<Documents, 'collections'>): number {
   return Object.values(collections).reduce((sum, documents) => sum + Object.keys(documents).length, 0)
 }
 
-/** What names a document wherever services and documents stand side by side: no service has such a name. */
+/**
+ * Name of a document where services and documents are mixed, such as in the history. No service can have such a name.
+ */
 export function subjectOf(collection: string, name: string): string {
   return `${collection}/${name}`
 }
 
-/** All documents of all collections, each under its subject. */
+/** Returns all documents of all collections by subject. */
 export function flatten<T>(
   collections: Readonly<Record<string, Readonly<Record<string, T>>>> = {},
 ): readonly (readonly [subject: string, document: T])[] {
@@ -20,13 +22,13 @@ export function flatten<T>(
   )
 }
 
-/** The collection and the name of a document by its subject; null where it is the name of a service. */
+/** Splits a subject into collection and name; null = the subject is the name of a service. */
 export function splitSubject(subject: string): readonly [collection: string, name: string] | null {
   const slash = subject.indexOf('/')
   return slash < 0 ? null : [subject.slice(0, slash), subject.slice(slash + 1)]
 }
 
-/** Whether a history entry's `service` names a service or a document that there is. */
+/** Whether the service or document exists that the `service` of a history entry names. */
 export function hasSubject({ services, collections = {} }: Documents, subject: string): boolean {
   const parts = splitSubject(subject)
   if (parts === null) return Object.hasOwn(services, subject)

@@ -62,7 +62,7 @@ export interface Facts {
    * if another target with the same address and the same checks is.
    */
   isUp(key: string, server: ServerSpec, spec: HealthSpec): boolean
-  /** The same for people, with the last check's words: `down (status 503)`. */
+  /** Describes the health of this target for people, with the error of its last check: `down (status 503)`. */
   describeHealth(key: string, server: ServerSpec, spec: HealthSpec): string
 }
 

@@ -3,15 +3,15 @@ import { own } from './names.ts'
 import type { Change, Documents, JsonObject } from './state.ts'
 
 /**
- * One kind of document that the store keeps beside services. A new kind is one file that makes one of these; the store
- * keeps every collection alike, also those that this version does not know.
+ * A kind of document that the store keeps beside services. A new kind needs one file that defines a `DocumentKind`; the
+ * store treats all collections alike, including those unknown to this version.
  */
 export interface DocumentKind<T extends JsonObject> {
   /** Name of the collection, in camelCase, such as `rollouts`. It never changes once it is released. */
   readonly collection: string
   /**
-   * Whether this version can read a value. Accept values with more members than are known: a newer version may have
-   * written them.
+   * Whether this version can read a value. Must accept values with unknown members: a newer version may have written
+   * them.
    */
   readonly fits: (value: JsonObject) => value is T
 }
@@ -27,7 +27,7 @@ export interface KindDocument<T extends JsonObject> {
 type Collected = Pick<Documents, 'collections'>
 type CollectionChanges = NonNullable<Change['collections']>
 
-/** The document with that name; `unreadable`: there is one that this version cannot read; null: there is none. */
+/** Finds a document by name; `unreadable` = this version cannot read it; null = it does not exist. */
 export function findDocument<T extends JsonObject>(
   { collection, fits }: DocumentKind<T>,
   { collections = {} }: Collected,
@@ -39,7 +39,7 @@ export function findDocument<T extends JsonObject>(
   return fits(value) ? { name, revision, value } : 'unreadable'
 }
 
-/** All documents of a kind that this version can read. */
+/** Returns all documents of a kind, except those that this version cannot read. */
 export function documentsOf<T extends JsonObject>(
   kind: DocumentKind<T>,
   documents: Collected,
@@ -51,7 +51,7 @@ export function documentsOf<T extends JsonObject>(
   })
 }
 
-/** What a change at `revision` says to write a document. */
+/** Returns the `collections` of a change at `revision` that writes a document. */
 export function putDocument<T extends JsonObject>(
   { collection }: DocumentKind<T>,
   name: string,
@@ -61,12 +61,12 @@ export function putDocument<T extends JsonObject>(
   return { [collection]: Object.fromEntries([[name, { revision, value }]]) }
 }
 
-/** What a change says to remove a document. */
+/** Returns the `collections` of a change that removes a document. */
 export function removeDocument<T extends JsonObject>({ collection }: DocumentKind<T>, name: string): CollectionChanges {
   return { [collection]: Object.fromEntries([[name, null]]) }
 }
 
-/** What history entries of a document have as their `service`; `Store.history` finds them by it. */
+/** The `service` of a document's history entries, by which `Store.history` finds them. */
 export function documentSubject<T extends JsonObject>({ collection }: DocumentKind<T>, name: string): string {
   return subjectOf(collection, name)
 }

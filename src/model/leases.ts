@@ -1,17 +1,17 @@
 import { type DocumentKind, findDocument } from './document-kind.ts'
 import type { Documents } from './state.ts'
 
-/** The right of one holder at a time to do something, such as to run a service's rollout. */
+/** An exclusive right of one holder at a time, such as to run the rollout of a service. */
 export interface Lease {
   readonly name: string
   readonly holder: string
-  /** Grows each time the lease is taken, by whomever. */
+  /** Increases each time the lease is taken, by any holder. */
   readonly epoch: number
-  /** Tells this holding from another with the same epoch, which a store that lost changes in a fail-over may give out. */
+  /** Distinguishes leases of the same epoch: a store that lost changes in a failover may issue an epoch again. */
   readonly token: string
 }
 
-/** A lease as it stands among the documents. How long it runs is not there: a renewal makes no revision. */
+/** A lease as stored among the documents. Its expiry is kept elsewhere, so that a renewal makes no revision. */
 export type LeaseRecord = {
   /** null = it was released. */
   readonly holder: string | null
@@ -28,7 +28,7 @@ export const LEASES: DocumentKind<LeaseRecord> = {
     (value.token === null || typeof value.token === 'string'),
 }
 
-/** Whether a lease was neither released nor taken by another holder, as of `documents`. It may have run out. */
+/** Whether a lease was neither released nor taken by another holder, as of `documents`. It may have expired. */
 export function holdsLease(documents: Pick<Documents, 'collections'>, { name, epoch, token }: Lease): boolean {
   const found = findDocument(LEASES, documents, name)
   return found !== null && found !== 'unreadable' && found.value.epoch === epoch && found.value.token === token

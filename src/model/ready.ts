@@ -52,7 +52,9 @@ function readyProblem(before: Service, after: Service, facts: Facts): string | n
   return null
 }
 
-/** Lists the servers that take no requests, with the reason of each: `: blue1 is down (status 503), blue2 is in maint`. */
+/**
+ * Lists the servers that take no requests, with the reason of each: `: blue1 is down (status 503), blue2 is in maint`.
+ */
 function describeNotUp({ spec: { health } }: Service, servers: readonly Server[], facts: Facts): string {
   const reasons = servers.flatMap((server) => {
     const { key, name, state, weight } = server

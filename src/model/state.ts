@@ -106,8 +106,8 @@ export interface State extends Omit<Documents, 'services'> {
 }
 
 /**
- * An entry in the history of a service, or of a document of a collection. `from` and `to`: the changed split, server states,
- * weights or definition.
+ * An entry in the history of a service, or of a document of a collection. `from` and `to`: the changed split, server
+ * states, weights or definition.
  */
 export interface HistoryEntry {
   readonly revision: number

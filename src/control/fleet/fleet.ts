@@ -17,7 +17,7 @@ export interface FleetOptions {
   readonly id: string
   readonly record: () => InstanceRecord
   readonly progress: () => InstanceProgress
-  /** Called when another instance has joined, gone, or made progress. */
+  /** Called when another instance has joined, left, or made progress. */
   readonly onChange: () => void
   /** Called when a person has struck off an instance, here or at another instance. */
   readonly onStruck?: (name: string, departure: Departure) => void
@@ -83,8 +83,8 @@ export class Fleet {
   }
 
   /**
-   * Reads the register now. An instance registers before it reads the state: after a change, this finds every instance that
-   * may not have it yet. Does nothing while the store is away.
+   * Reads the register now. An instance registers before it reads the state: after a change, this finds every instance
+   * that may not have it yet. Does nothing while the store is away.
    */
   async refresh(): Promise<void> {
     if (this.hasJoined && !this.hasLeft) await this.beat()

@@ -127,7 +127,7 @@ export class Members {
   hear(id: string, said: JsonObject): void {
     if (id === this.options.id) return
     if (isDeparture(said)) {
-      // The register names the instance that has taken its place, which may not be known here yet: the next beat tells both.
+      // Its successor may not be known here yet; then the next heartbeat brings the departure and the successor.
       if (said.why !== 'replaced' || this.hasSuccessor(id)) this.depart(id, said)
       return
     }
@@ -141,7 +141,7 @@ export class Members {
     this.byId.set(id, { ...member, record: { ...member.record, ...progressOf(said) } })
   }
 
-  /** Whether another instance is known to live in the place of this one. */
+  /** Whether a live instance at the address of this one is known. */
   private hasSuccessor(id: string): boolean {
     const gone = this.byId.get(id)
     if (gone === undefined) return false
