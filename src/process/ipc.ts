@@ -23,7 +23,7 @@ export interface Roster {
 /** A listener that is handed to a worker. */
 export interface HandedListener {
   readonly fd: number
-  /** In metrics: `127.0.0.1:8080`, `unix:/path`, `fd:3`. */
+  /** Name in metrics: `127.0.0.1:8080`, `unix:/path`, `fd:3`. */
   readonly name: string
   readonly proxyProtocol: boolean
 }

@@ -57,7 +57,7 @@ export class LocalProxy implements Proxies {
   }
 
   processes(control: ControlHalf): readonly ProcessView[] {
-    const { inFlight, connections } = this.plane.underWay()
+    const { inFlight, connections } = this.plane.load()
     const appliedRevision = control.appliedBy(NAME)
     return [{ role: 'control', ...this.vitals.read(), appliedRevision, inFlight: sum(inFlight), connections }]
   }

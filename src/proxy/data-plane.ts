@@ -32,9 +32,9 @@ import type { TargetEvents } from './upstream/target.ts'
 import { Targets } from './upstream/targets.ts'
 import { Verdicts } from './verdicts.ts'
 
-/** 0 = none. */
+/** Settings of a data plane. For limits and timeouts, 0 = none. */
 export interface DataPlaneSettings {
-  /** CIDRs, and `unix` for the peers at socket files. */
+  /** CIDRs; `unix` = the peers at socket files. */
   readonly trustedProxies: readonly string[]
   readonly forwarding: ForwardingPolicy
   readonly limits: {
@@ -54,36 +54,41 @@ export interface DataPlaneSettings {
 }
 
 export interface ListenerOptions {
+  /** Whether connections must begin with a PROXY header; then only trusted proxies may connect. Default: no. */
   readonly proxyProtocol?: boolean
+  /** Name of the listener in metrics; default: the address in use. */
   readonly name?: string
 }
 
-/** Where connections are taken. */
+/** An address at which connections are accepted. */
 export interface Listener {
-  /** In use. */
+  /** The address in use. */
   readonly address: AddressInfo | string
-  /** Takes no more connections there; those that are open go on. */
+  /** Stops accepting connections; open ones continue. */
   close(): void
 }
 
-/** A client's connection that has been silent for this long is probed by TCP: one whose machine is gone is noticed. */
+/** Silence after which TCP keep-alive probes a client's connection, to detect that its machine is gone. */
 const CLIENT_KEEP_ALIVE_MS = 60_000
 const NO_LIMIT = 2 ** 31 - 1
 const MIN_CHECK_MS = 20
 const MAX_CHECK_MS = 1_000
-/** Upgrades to other versions of HTTP, and to TLS, are not followed: the request is answered as if it did not ask. */
+/** Matches upgrades to other versions of HTTP and to TLS, which are declined: the request is handled as a plain one. */
 const OTHER_HTTP = /^(?:h2c?|http\/|tls)/i
-/** Stands for the peers at socket files among trusted proxies. */
+/** Entry of `trustedProxies` for the peers at socket files. */
 const SOCKET_FILES = 'unix'
 
-/** The proxy half: client connections, the table in force, and the servers behind it. It decides nothing. */
+/**
+ * A proxy: client connections, the table in force and the connections to servers. It forwards requests, and decides
+ * nothing.
+ */
 export class DataPlane {
   readonly settings: DataPlaneSettings
   readonly counters = new Counters()
   readonly accessLog: AccessLog | null
   readonly trustedProxies: BlockList
   private readonly trustsSocketFiles: boolean
-  /** Where answers are counted that no service gave. */
+  /** Series for responses that come from no service. */
   readonly unrouted = this.counters.seriesFor('', '', '')
   readonly targets: Targets
   readonly tunnels = new Set<Tunnel>()
@@ -91,16 +96,16 @@ export class DataPlane {
   readonly bodyLimits: BodyLimits
   router: Router
   isStopping = false
-  /** Connections so far. */
+  /** Number of connections accepted so far. */
   private accepted = 0
-  private readonly tell: (message: ToControl) => void
-  /** Of the table in force. */
+  private readonly send: (message: ToControl) => void
+  /** Generation of the table in force; -1 = no table yet. */
   private generation = -1
   private routes = new Map<string, ServiceRoute>()
   private readonly servers = new Set<TcpServer>()
   private readonly listeners = new Set<ClientListener>()
-  /** 0 = unbounded. */
-  private readonly mostConnections: number
+  /** Max number of client connections; 0 = no limit. */
+  private readonly maxConnections: number
   private readonly connections = new Map<Socket, ClientConnection>()
   private readonly ending = new Ending({
     servers: this.servers,
@@ -109,43 +114,40 @@ export class DataPlane {
     accepted: () => this.accepted,
     onEnd: (cut) => {
       this.accessLog?.close()
-      this.tell({ type: 'stopped', cut })
+      this.send({ type: 'stopped', cut })
     },
   })
   private headsToFlush: Exchange[] = []
-  /** The request that is being parsed, where it asks for an upgrade that is not followed. */
+  /** The request that is being parsed, if it asks for an upgrade that is declined; null = it does not. */
   private declined: IncomingMessage | null = null
   private reportsAll = false
 
-  /** `share`: this data plane is one of several, which divide what is limited among them. */
+  /** `share`: the part of this data plane, if several divide the limits among them. */
   constructor(
     settings: DataPlaneSettings,
     accessLog: AccessLog | null,
-    tell: (message: ToControl) => void,
+    send: (message: ToControl) => void,
     share: Share = WHOLE_SHARE,
   ) {
     this.settings = settings
-    this.mostConnections = dividedLimit(settings.limits.connections, share)
+    this.maxConnections = dividedLimit(settings.limits.connections, share)
     this.accessLog = accessLog
-    this.tell = tell
-    this.verdicts = new Verdicts(tell)
+    this.send = send
+    this.verdicts = new Verdicts(send)
     this.bodyLimits = { bytes: settings.limits.bodyBytes, idleMs: settings.timeouts.idleBodyMs }
     this.trustedProxies = networks(settings.trustedProxies.filter((entry) => entry !== SOCKET_FILES))
     this.trustsSocketFiles = settings.trustedProxies.includes(SOCKET_FILES)
     const events: TargetEvents = {
       onIdle: (target, cut) => {
         this.targets.forgetIfGone(target)
-        this.tell({ type: 'idle', key: target.key, cut })
+        this.send({ type: 'idle', key: target.key, cut })
       },
     }
     this.targets = new Targets(events, share)
     this.router = new Router([])
   }
 
-  /**
-   * Takes requests at an address. `proxyProtocol`: connections open with a PROXY header, and only trusted proxies may
-   * connect. `name`: of the listener in metrics; default: the address in use. Rejects when it cannot listen there.
-   */
+  /** Accepts connections at an address. Rejects with the error of listening. */
   async listen(address: ListenOn, { proxyProtocol = false, name }: ListenerOptions = {}): Promise<Listener> {
     const http = this.createServer()
     const listener = new ClientListener(name)
@@ -161,7 +163,7 @@ export class DataPlane {
         this.servers.delete(server)
         listener.isClosed = true
         if (listener.connections === 0) this.listeners.delete(listener)
-        // As a plain TCP server: an HTTP server would also close idle connections.
+        // The `close` of a plain TCP server, because that of an HTTP server would also close idle connections.
         TcpServer.prototype.close.call(server)
       },
     }
@@ -186,22 +188,22 @@ export class DataPlane {
         this.targets.setHealth(message.changes)
         break
       case 'report':
-        this.tell({ type: 'report', id: message.id, report: this.report() })
+        this.send({ type: 'report', id: message.id, report: this.report() })
         break
       case 'stop':
         this.isStopping = true
-        this.ending.demand(message)
+        this.ending.begin(message)
         break
     }
   }
 
-  /** The service of this name as the table in force has it. */
+  /** Returns the service of this name in the table in force. */
   routeOf(service: string): ServiceRoute | undefined {
     return this.routes.get(service)
   }
 
   /**
-   * Calls `exchange.flushHead` when everything has been read that is there to be read in this turn of the event loop.
+   * Calls `exchange.flushHead` at the end of this turn of the event loop, when all data that has arrived is read.
    */
   afterThisTurn(exchange: Exchange): void {
     if (this.headsToFlush.push(exchange) === 1) setImmediate(this.flushHeads)
@@ -214,8 +216,8 @@ export class DataPlane {
   }
 
   /**
-   * Puts a table in force, and the health of its servers, in one step. Throws when it does not follow on the one that
-   * is.
+   * Puts a table and the health of its servers in force, in one step. Throws if the change is not based on the table in
+   * force.
    */
   private apply({ base, generation, services, removed }: TableChange, health: KnownHealth, nowMs: number): void {
     if (base !== null && base !== this.generation)
@@ -237,25 +239,26 @@ export class DataPlane {
     this.router = new Router(routes.values())
     this.routes = routes
     this.generation = generation
-    // Who waits for a pool that has lost its share is sent elsewhere; limits may have been raised.
+    // Queued requests may go on: to another pool if theirs has lost its share, or because limits were raised.
     for (const route of before.values()) route.pump()
-    this.tell({ type: 'applied', generation, busy: this.targets.busy() })
+    this.send({ type: 'applied', generation, busy: this.targets.busy() })
   }
 
-  /** What it has counted since the last report, and has under way. */
+  /** Reports the current load, and the counts that have changed since the last report. */
   report(): Report {
     const whole = this.reportsAll
     this.reportsAll = false
     const accessLogDropped = this.accessLog?.dropped ?? 0
-    return { ...this.underWay(), ...this.counters.report(whole), accessLogDropped }
+    return { ...this.load(), ...this.counters.report(whole), accessLogDropped }
   }
 
-  /** The next report is for somebody else than the last one was. */
+  /** Makes the next report a complete one; called when reports have a new receiver. */
   reportAll(): void {
     this.reportsAll = true
   }
 
-  underWay(): LoadReport {
+  /** Reports the requests in flight, the queued requests and the open connections. */
+  load(): LoadReport {
     const queued: Record<string, number> = {}
     for (const [service, route] of this.routes) if (route.queued > 0) queued[service] = route.queued
     const listeners = connectionsByListener(this.listeners)
@@ -267,15 +270,14 @@ export class DataPlane {
     const server = createServer(
       {
         ServerResponse: ClientResponse,
-        // The guard holds header and target to their limits, and tells them apart; the parser only bounds both
-        // together.
+        // The guard checks header and target against their own limits; the parser only limits their sum.
         maxHeaderSize:
           limits.headerBytes === 0 || limits.urlBytes === 0 ? NO_LIMIT : limits.headerBytes + limits.urlBytes,
-        // node:http insists that a header may not take longer than its whole request.
+        // node:http throws if the timeout of the header is longer than that of the whole request.
         headersTimeout: timeouts.requestMs === 0 ? timeouts.headerMs : Math.min(timeouts.headerMs, timeouts.requestMs),
         requestTimeout: timeouts.requestMs,
         keepAliveTimeout: timeouts.keepAliveMs,
-        // Longer than clients are told (Keep-Alive), for requests that are on their way by then.
+        // Idle connections stay open longer than the Keep-Alive header promises, for requests already on their way.
         keepAliveTimeoutBuffer: Math.min(MAX_CHECK_MS, Math.floor(timeouts.keepAliveMs / 10)),
         connectionsCheckingInterval: checkMs(timeouts),
         noDelay: true,
@@ -286,7 +288,7 @@ export class DataPlane {
       },
       (request, response) => this.onRequest(request, response),
     )
-    // Past its limit node:http would drop fields without a word.
+    // 0 = no limit; with a limit, node:http would silently drop the fields beyond it.
     server.maxHeadersCount = 0
     for (const event of ['checkContinue', 'checkExpectation'] as const) {
       server.on(event, (request, response: ClientResponse) => this.onRequest(request, response))
@@ -298,18 +300,18 @@ export class DataPlane {
   }
 
   /**
-   * Connections of clients have reached their limit; those that have not sent their PROXY header yet are among them.
+   * Whether client connections have reached their limit; connections still sending their PROXY header count, too.
    */
   private isFull(): boolean {
-    if (this.mostConnections === 0) return false
+    if (this.maxConnections === 0) return false
     let open = this.connections.size
     for (const server of this.servers) if (server instanceof ProxyProtocolServer) open += server.waitingConnections
-    return open >= this.mostConnections
+    return open >= this.maxConnections
   }
 
   private onConnection(socket: Socket, header: ProxyHeader | null, listener: ClientListener): void {
     this.accepted++
-    // A peer that has reset its connection has no address any more; it must not pass for one at a socket file.
+    // A peer that has reset its connection has no address any more; it must not be taken for a peer at a socket file.
     const hasLeft = header === null && listener.hasIpPeers && socket.remoteAddress === undefined
     if (hasLeft || this.isFull()) {
       socket.destroy()
@@ -329,7 +331,7 @@ export class DataPlane {
     const connection = this.connections.get(request.socket)
     const isDeclined = this.declined === request
     this.declined = null
-    // The connection is gone already, or is about to close: there is nobody to answer.
+    // The connection is closed or about to close, so the request cannot be answered.
     if (connection === undefined || connection.refused) return
     const isLast = connection.countRequest() === this.settings.limits.requestsPerConnection
     const endsAt = isDeclined && !isLast ? endOfDeclined(request) : -1
@@ -346,15 +348,15 @@ export class DataPlane {
       }
       exchange.start(closes)
     } catch {
-      // One request that cannot be handled must not end the others.
+      // An error in the handling of one request must not affect others.
       response.destroy()
     }
   }
 
-  /** What the parser refused; the connection is of no further use. */
+  /** Handles an error of the parser: the connection cannot be used any more after the responses to earlier requests. */
   private onClientError(error: ParserError, socket: Duplex): void {
     const connection = this.connections.get(socket as Socket)
-    // Of one that ends anyway, what comes behind its last request says nothing, nor that nothing comes any more.
+    // On a connection that ends with its last response, anything after the last request is ignored, even its end.
     if (connection?.refused) return
     if (connection === undefined || !socket.writable || isHangUp(error)) socket.destroy()
     else if (isBehindClose(error)) connection.endInTurn()
@@ -376,32 +378,32 @@ export class DataPlane {
     })
   }
 
-  /** Whether node:http hands a request that asks for an upgrade to `onUpgrade`, and not to `onRequest`. */
+  /** Whether an upgrade is accepted: node:http then calls `onUpgrade` for the request instead of `onRequest`. */
   private followsUpgrade(request: IncomingMessage): boolean {
     if (!OTHER_HTTP.test(request.headers.upgrade ?? '')) return true
     this.declined = request
     return false
   }
 
-  /** `behind`: what the client sends behind its request, and `head`: what of it is here already. */
-  private onUpgrade(request: IncomingMessage, behind: Duplex, head: Buffer): void {
+  /** `input`: stream of the client's data after its request. `head`: the part of it that has been read already. */
+  private onUpgrade(request: IncomingMessage, input: Duplex, head: Buffer): void {
     const { socket } = request
     const connection = this.connections.get(socket)
     if (connection === undefined) return
-    behind.on('error', () => socket.destroy())
+    input.on('error', () => socket.destroy())
     socket.on('error', () => socket.destroy())
-    // Answers to requests before it come first; node:http has let go of the socket, and sees to none of them.
+    // Responses to earlier requests come first. node:http has detached from the socket, so `drain` is forwarded here.
     const drained = (): void => connection.drained()
     socket.on('drain', drained)
-    // Nothing more is taken from one that ends with the answer to the request before.
+    // The connection ends with the response to an earlier request, so this request is not handled.
     if (connection.refused) return
     connection.tunnelled = true
     connection.afterAnswers(() => {
       socket.off('drain', drained)
-      // A mistake in its body has been found meanwhile.
+      // The body has turned out to be malformed in the meantime.
       if (connection.refused) return
       try {
-        new Tunnel(this, request, behind, head, connection).start()
+        new Tunnel(this, request, input, head, connection).start()
       } catch {
         socket.destroy()
       }
@@ -409,7 +411,7 @@ export class DataPlane {
   }
 }
 
-/** How often node:http looks for requests that take too long: often enough to be late by a tenth of the timeout at most. */
+/** Interval at which node:http checks for requests that take too long, so that timeouts are late by at most a tenth. */
 function checkMs({ headerMs, requestMs }: DataPlaneSettings['timeouts']): number {
   const shortestMs = Math.min(headerMs || MAX_CHECK_MS * 10, requestMs || MAX_CHECK_MS * 10)
   return Math.min(MAX_CHECK_MS, Math.max(MIN_CHECK_MS, Math.floor(shortestMs / 10)))

@@ -4,88 +4,92 @@ import type { ToProxy } from '../model/messages.ts'
 import type { ClientConnection } from './client/client-connection.ts'
 import type { Tunnel } from './tunnel.ts'
 
-/** How often connections are looked at that may be closed. */
+/** Interval at which connections are checked. */
 const TICK_MS = 100
-/** How long connections are still taken that come in without a pause. */
+/** Max time for accepting the connections that are still in the backlog. */
 const BACKLOG_MS = 1_000
-/** A connection without a request for this long is taken to be unused. */
+/** Time without a request after which a connection is closed. */
 const IDLE_MS = 1_000
-/** One that has not had a request yet was opened for one: a busy client may take its time. */
+/** The same for a connection without any request yet: its client has opened it to send one, and may be busy. */
 const FRESH_MS = 3_000
-/** Tunnels that may stay until the deadline are told this long before it, so that both ends can say goodbye. */
+/** Time before the deadline at which tunnels are closed, so that both ends can complete the closing handshake. */
 const TUNNELS_LEAVE_MS = 1_000
 
 type Stop = Extract<ToProxy, { type: 'stop' }>
 
-interface Ended {
+interface EndingOptions {
   readonly servers: Iterable<TcpServer>
   readonly connections: ReadonlyMap<Socket, ClientConnection>
   readonly tunnels: Iterable<Tunnel>
-  /** Connections so far. */
+  /** Returns the number of connections accepted so far. */
   readonly accepted: () => number
-  /** Nothing is open any more; `cut` requests and tunnels were still under way at the deadline. */
+  /** Called when all connections are closed. `cut`: number of requests that were cut at the deadline. */
   readonly onEnd: (cut: number) => void
 }
 
-/** The end of a data plane: listeners close, what is under way finishes until the deadline, if there is one. */
+/**
+ * Shuts a data plane down: closes the listeners, then lets requests in flight finish until the deadline, if there is
+ * one.
+ */
 export class Ending {
-  private readonly ended: Ended
+  private readonly options: EndingOptions
   private hasBegun = false
-  /** When the listeners were closed, and when what is left is cut; monotonic ms. */
+  /** When the listeners were closed; monotonic ms. */
   private closedAt = 0
+  /** When the remaining requests are cut; monotonic ms, infinity = never. */
   private cutAt = Number.POSITIVE_INFINITY
-  private hangsUpAtOnce = false
-  /** Requests that were ended at the deadline; null = it has not come yet. */
+  private closesTunnelsAtOnce = false
+  /** Number of requests that were cut at the deadline; null = before the deadline. */
   private cutRequests: number | null = null
 
-  constructor(ended: Ended) {
-    this.ended = ended
+  constructor(options: EndingOptions) {
+    this.options = options
   }
 
-  /** Begins the end, or hastens it: of two demands, the stricter one counts. */
-  demand({ acceptForMs, timeoutMs, tunnels }: Stop): void {
+  /** Begins the shutdown. A later call can only make it stricter: an earlier deadline, or tunnels closed at once. */
+  begin({ acceptForMs, timeoutMs, tunnels }: Stop): void {
     if (timeoutMs !== null) this.cutAt = Math.min(this.cutAt, performance.now() + acceptForMs + timeoutMs)
-    this.hangsUpAtOnce ||= tunnels === 'atOnce'
+    this.closesTunnelsAtOnce ||= tunnels === 'atOnce'
     if (this.hasBegun) return
     this.hasBegun = true
     setTimeout(() => this.emptyBacklog(performance.now()), acceptForMs)
   }
 
   /**
-   * Closes the listeners once no more connections are coming in: those that the system has already taken for us, and
-   * their requests, would be reset with the listener. Node takes one a turn of the event loop.
+   * Closes the listeners once the backlog is empty: the system would reset connections that are still in it when the
+   * listener closes. Node accepts one connection per turn of the event loop.
    */
   private emptyBacklog(since: number): void {
-    const before = this.ended.accepted()
+    const before = this.options.accepted()
     setImmediate(() => {
-      if (this.ended.accepted() === before || performance.now() - since > BACKLOG_MS) this.closeListeners()
+      if (this.options.accepted() === before || performance.now() - since > BACKLOG_MS) this.closeListeners()
       else this.emptyBacklog(since)
     })
   }
 
   private closeListeners(): void {
     this.closedAt = performance.now()
-    // As a plain TCP server: an HTTP server would also close what is idle now, with the next request on its way
-    // already.
-    for (const server of this.ended.servers) TcpServer.prototype.close.call(server)
-    const look = (): void => {
+    // The `close` of a plain TCP server, because that of an HTTP server would also close idle connections, whose next
+    // request may be on its way.
+    for (const server of this.options.servers) TcpServer.prototype.close.call(server)
+    const check = (): void => {
       if (this.closeUnused()) clearInterval(tick)
       else if (this.cutRequests === null && performance.now() >= this.cutAt) this.cut()
     }
-    // After what has arrived is read: when this process has paused, requests may be waiting to be read.
-    const tick = setInterval(() => setImmediate(look), TICK_MS)
+    // In setImmediate, after arrived data is read: requests may be unread if this process was paused.
+    const tick = setInterval(() => setImmediate(check), TICK_MS)
   }
 
   /**
-   * Requests under way finish, each with `Connection: close`. A connection that has been quiet for a while is closed;
-   * one that has only just answered may have its next request on the way already, and gets to send it. Returns whether
-   * that was the end.
+   * Closes connections that have been idle for a while. Requests in flight finish, each with `Connection: close`. A
+   * connection that has just become idle stays open a little longer, because its next request may be on its way.
+   * Returns whether the shutdown is complete.
    */
   private closeUnused(): boolean {
-    const { connections, tunnels } = this.ended
+    const { connections, tunnels } = this.options
     const now = performance.now()
     const isOver = this.cutRequests !== null
-    if (this.hangsUpAtOnce || now >= this.cutAt - TUNNELS_LEAVE_MS) {
+    if (this.closesTunnelsAtOnce || now >= this.cutAt - TUNNELS_LEAVE_MS) {
       for (const tunnel of [...tunnels]) tunnel.shutDown('proxy_stopping')
     }
     for (const [socket, connection] of connections) {
@@ -95,14 +99,14 @@ export class Ending {
       else if (quietMs >= (connection.served === 0 ? FRESH_MS : IDLE_MS)) socket.destroySoon()
     }
     if (connections.size > 0 && !isOver) return false
-    // Sockets that were destroyed just now tell their requests in this turn of the event loop.
-    setImmediate(() => this.ended.onEnd(this.cutRequests ?? 0))
+    // Requests on sockets that were just destroyed are ended, and logged, later in this turn of the event loop.
+    setImmediate(() => this.options.onEnd(this.cutRequests ?? 0))
     return true
   }
 
-  /** The deadline has come: requests get their 504, or break off. The next tick destroys what has not closed by then. */
+  /** Cuts all requests at the deadline: they get 504, or break off. The next tick destroys connections still open. */
   private cut(): void {
     this.cutRequests = 0
-    for (const connection of this.ended.connections.values()) this.cutRequests += connection.cut()
+    for (const connection of this.options.connections.values()) this.cutRequests += connection.cut()
   }
 }

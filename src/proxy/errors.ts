@@ -24,7 +24,7 @@ export type ErrorCode =
   | 'tunnel_idle'
   /** Not in the RFC: the request or tunnel was cut at the deadline of a drain. */
   | 'drain_timeout'
-  /** Not in the RFC: ended because this proxy stops, at `shutdown.timeout` at the latest. */
+  /** Not in the RFC: the request or tunnel was cut because this proxy is stopping. */
   | 'proxy_stopping'
 
 /** Whether the upstream has received any part of a failed request. */

@@ -16,20 +16,20 @@ import { trailersIn } from './trailers.ts'
 import { hasUnknownCoding, reasonPhrase, responseFields } from './upstream/response-head.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 
-/** A status up to this one, save 100, is no interim response to a request that asked for none. */
+/** Statuses up to this one, except 100, are not valid as interim responses to a request without an upgrade. */
 const SWITCHING_PROTOCOLS = 101
 
-/** One request's life: from its header to the last byte of its response, over as many tries as it takes. */
+/** Handles one request from its header to the last byte of its response, with all of its tries. */
 export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, UnderWay, BodyOwner {
   private readonly response: ClientResponse
   private body: RequestBody | null = null
   private bodyIsLate = false
-  /** This try was given up for another one. */
+  /** Whether the current try was replaced by another one, so that its error is ignored. */
   private superseded = false
   private responded = false
   private listensForDrain = false
   private isLast = false
-  /** The request has ended for its client, well or badly; nothing more is sent. */
+  /** Whether the request has ended for its client, successfully or not; nothing more is sent. */
   private done = false
 
   constructor(plane: DataPlane, request: IncomingMessage, response: ClientResponse, connection: ClientConnection) {
@@ -38,7 +38,7 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
     response.exchange = this
   }
 
-  /** `isLast`: the connection closes with the answer to this request, unless `keepOpen` is called before. */
+  /** `isLast`: the connection closes after the response to this request, unless `keepOpen` is called before. */
   start(isLast: boolean): void {
     this.isLast = isLast
     this.connection.begin(this, this.response)
@@ -67,7 +67,7 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
       headersTimeout: coarse(timeouts.responseMs),
       bodyTimeout: coarse(timeouts.idleMs),
     }
-    if (this.body !== null && this.isOutOfTheOrdinary) {
+    if (this.body !== null && this.needsOwnConnection) {
       const headers = [...this.fields, ...this.head.extraFields()]
       const { responseMs: headersTimeout, idleMs: bodyTimeout } = timeouts
       target.connections.dispatchAlone({ ...options, headers, headersTimeout, bodyTimeout }, this.body, this)
@@ -76,8 +76,8 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
     target.connections.dispatch(options, this, !this.mayRepeat(!this.head.hasBody || this.bodyWillBeKept()))
   }
 
-  /** Its body is held back until the server asks for it, keeps its head waiting, or will be followed by trailers. */
-  private get isOutOfTheOrdinary(): boolean {
+  /** Whether undici cannot send the request: its header must go ahead of its body, or it has trailers. */
+  private get needsOwnConnection(): boolean {
     return (
       this.response.awaitsContinue ||
       this.bodyIsLate ||
@@ -85,7 +85,7 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
     )
   }
 
-  // What the upstream connection says, in undici's words. An exception in here aborts this request only.
+  // Callbacks of undici for the upstream connection. An exception thrown here aborts only this request.
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     if (this.done) {
@@ -116,11 +116,11 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
       return
     }
     if (status >= 500 || this.onTrial) this.judge(status < 500)
-    if (status >= 400 && this.triesAgain(status, controller)) return
+    if (status >= 400 && this.retryStatus(status, controller)) return
     this.responded = true
     this.answeredAt = performance.now()
     this.startTimer(this.route.table.timeouts.idleMs)
-    // Of a message that has no body (RFC 9110 §8.6).
+    // A 204 must not have a content-length (RFC 9110 §8.6).
     if (status === 204) delete headers['content-length']
     const fields = responseFields(headers, status)
     fields.push('via', OWN_HOP)
@@ -140,11 +140,11 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
       fields,
       typeof length === 'string' ? Number(length) : -1,
     )
-    // The body mostly comes with the header: header and body then go out in one write. If it does not, the header does.
+    // The body mostly arrives with the header, and both go out in one write. Otherwise the header is flushed alone.
     this.plane.afterThisTurn(this)
   }
 
-  /** What comes before the answer is the client's too, save a 100 that it did not ask for (RFC 9110 §15.2). */
+  /** Forwards an interim response, except a 100 that the client did not ask for (RFC 9110 §15.2). */
   private onInterim(
     controller: Dispatcher.DispatchController,
     status: number,
@@ -156,10 +156,10 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
     }
   }
 
-  /** Gives up this answer for another try, where the policy and the state of things allow one. */
-  private triesAgain(status: number, controller: Dispatcher.DispatchController): boolean {
+  /** Discards this response for a retry at another server, if the policy allows it and a server is available. */
+  private retryStatus(status: number, controller: Dispatcher.DispatchController): boolean {
     const answered = this.target as Target
-    const next = this.serverInsteadOf(status, this.isWhole)
+    const next = this.chooseInsteadOf(status, this.isWhole)
     if (next === null || next.target === null) return false
     this.stopTimer()
     answered.end(this)
@@ -225,9 +225,9 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
     if (!this.tryAgain(error, this.isWhole)) this.answer(this.failure(error.code))
   }
 
-  // What else can happen to a request.
+  // Other events of a request.
 
-  /** The header is sent now if nothing came that it could have been sent with. */
+  /** Sends the header alone, if no part of the body has come to send it with. */
   flushHead(): void {
     if (this.response.headSent || this.done) return
     try {
@@ -242,11 +242,12 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
   }
 
   /**
-   * undici sends a head only with the first byte of its body, so that nothing has gone to the server yet: the request
-   * moves to a connection of its own, on which its head goes ahead.
+   * Called when the first byte of the body does not come soon. undici sends a header only with the first byte of the
+   * body, so nothing has gone to the server yet: the request moves to a connection of its own, where its header goes
+   * ahead.
    */
   bodyLate(): void {
-    if (this.done || this.responded || this.isOutOfTheOrdinary) return
+    if (this.done || this.responded || this.needsOwnConnection) return
     this.bodyIsLate = true
     this.superseded = true
     this.controller?.abort(new ProxyError('http_request_error', 'no'))
@@ -262,11 +263,11 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
   }
 
   bodyReleased(): void {
-    // What the client still sends is read and dropped, or its connection could not be used again.
+    // Reads and drops the rest of the body, so that the connection can be used again.
     if (this.done) this.request.resume()
   }
 
-  /** The rest of the body is not taken: the client is told why, if it has not been answered yet, and hung up on. */
+  /** Refuses the rest of the body: answers with the reason, unless a response has begun, and closes the connection. */
   refuseBody({ status, text }: Refusal): void {
     if (this.done) return
     if (this.responded) this.breakOff('http_request_denied')
@@ -274,7 +275,7 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
     this.stop('http_request_denied')
   }
 
-  /** The client takes nothing of the response any more. */
+  /** Called when the client has not read from the response for too long. */
   clientStalled(): void {
     this.timer = null
     if (this.done) return
@@ -305,19 +306,19 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
     return true
   }
 
-  /** Ends the try under way, wherever it is. A request that waits for its connection is never sent. */
+  /** Ends the current try in whatever phase it is. A request without a connection yet is never sent. */
   private stop(code: ErrorCode): void {
     this.leaveQueue()
     if (this.controller === null || this.controller.aborted) this.leaveTarget()
     else this.controller.abort(new ProxyError(code, 'maybe'))
   }
 
-  /** The connection can go on after all, as far as the client wants it to. */
+  /** Keeps the connection open after this response, unless the client has asked to close it. */
   keepOpen(): void {
     this.isLast = this.head.closes
   }
 
-  /** The connection ends with this answer. */
+  /** Whether the connection closes after this response. */
   private get closes(): boolean {
     return this.plane.isStopping || this.isLast
   }
@@ -335,7 +336,7 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
     this.response.destroy()
   }
 
-  /** The connection ends with this answer. */
+  /** Closes the connection after this response. */
   closeGently(): void {
     this.connection.closeGently()
   }

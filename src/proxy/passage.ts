@@ -116,7 +116,7 @@ export abstract class Passage implements QueuedRequest {
   }
 
   /** Chooses a server for a retry after a response with this status; null = the response goes to the client. */
-  protected serverInsteadOf(status: number, isWhole: boolean): Choice | null {
+  protected chooseInsteadOf(status: number, isWhole: boolean): Choice | null {
     if (!mayRetryStatus(status, this.attempt(isWhole), this.route.table.retry)) return null
     return this.chooseNext(`status_${status}`, false, true)
   }

@@ -8,9 +8,9 @@ import type { DataPlane } from './data-plane.ts'
 import { ownAnswer } from './own-answer.ts'
 
 /**
- * Refuses a request that never becomes an `Exchange`: the parser made no sense of it, or it is a CONNECT. The answer is
- * given in its turn, counted and logged like any other, and the connection ends with it. `line`: null = nothing has come at
- * all on this connection, and there is no request to be counted.
+ * Refuses a request that never becomes an `Exchange`: it is malformed, or a CONNECT. The response is sent after those
+ * to earlier requests, counted and logged like any other, and the connection ends with it. `line`: null = the
+ * connection was silent, and there is no request to count.
  */
 export function refuseRequest(
   plane: DataPlane,

@@ -5,37 +5,37 @@ import { ProxyError } from './errors.ts'
 import { Passage } from './passage.ts'
 
 /**
- * undici's own timers are late by up to a second. Timeouts from this one up are left to them, since a tenth of them is no
- * less; shorter ones get a timer of their own.
+ * Timeouts from this one up use undici's own timers, which are late by up to a second, i.e. by at most a tenth. Shorter
+ * timeouts use a timer here.
  */
 const COARSE_TIMER_MS = 10_000
 
-/** A passage while a server has it: the body on its way there, and the time that the answer may take. */
+/** Base of `Exchange` and `Tunnel` for one try at a server: the request body, and the timeouts of the response. */
 export abstract class ServerCall extends Passage {
-  /** Of the try under way; null = it has no connection yet. */
+  /** undici's controller of the current try; null = the try has no connection yet. */
   protected controller: Dispatcher.DispatchController | null = null
-  /** Runs while the server is waited for, or the client. */
+  /** Timeout of the server or, while the client does not read, of the client. */
   protected timer: NodeJS.Timeout | null = null
   private kept: KeptBody | null = null
 
-  /** The body for one try; what tries before this one have taken of it goes first. */
+  /** Returns the body for one try. It begins with the bytes that previous tries have read. */
   protected takeBody(owner: BodyOwner): RequestBody {
     this.kept ??= new KeptBody(this.isRepeatable ? this.route.table.retry.bodyBytes : 0)
     return new RequestBody(this.request, this.kept, this.plane.bodyLimits, owner)
   }
 
-  /** Whether all of the body will be kept for another try. */
+  /** Whether the whole body will be kept for a retry. */
   protected bodyWillBeKept(): boolean {
     const { contentLength } = this.head
     return contentLength !== null && Number(contentLength) <= this.route.table.retry.bodyBytes
   }
 
-  /** Whether the request can be sent once more as it came. */
+  /** Whether the request can be sent again unchanged. */
   protected get isWhole(): boolean {
     return this.kept === null || this.kept.chunks !== null
   }
 
-  /** Waits this long for the server; 0 = for ever. `coarse` tells undici of those that are not waited for here. */
+  /** Starts the timeout of the server, if it is too short for undici's timers (see `coarse`). 0 = no timeout. */
   protected startTimer(timeoutMs: number): void {
     this.stopTimer()
     if (timeoutMs === 0 || timeoutMs >= COARSE_TIMER_MS) return
@@ -48,7 +48,7 @@ export abstract class ServerCall extends Passage {
     this.timer = null
   }
 
-  /** The server has taken too long. */
+  /** Aborts the try, because the server took too long. */
   timedOut(): void {
     this.timer = null
     this.controller?.abort(new ProxyError('http_response_timeout', 'maybe'))
@@ -59,7 +59,7 @@ function onTimeout(call: ServerCall): void {
   call.timedOut()
 }
 
-/** What undici is told of a timeout: 0 (none) for those that `startTimer` keeps to. */
+/** The timeout to pass to undici: 0 (none) for timeouts that `startTimer` handles. */
 export function coarse(timeoutMs: number): number {
   return timeoutMs >= COARSE_TIMER_MS ? timeoutMs : 0
 }

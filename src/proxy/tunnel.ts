@@ -17,23 +17,23 @@ import { hasUnknownCoding, reasonPhrase, responseFields } from './upstream/respo
 import type { Target, UnderWay } from './upstream/target.ts'
 import { CLOSE_TO_CLIENT, CLOSE_TO_SERVER, FrameCursor } from './websocket-frames.ts'
 
-/** How long the two ends may take to hang up after they were told to. */
+/** Max time for both ends to close their connections after a close frame or the end of the stream. */
 const HANG_UP_MS = 1_000
-/** How long what is on its way to one end may take to arrive there once the other end has gone. */
+/** Max time to deliver pending data to one end after the other end has closed. */
 const LINGER_MS = 30_000
-/** The most that is taken from a client before the server has agreed. */
+/** Max bytes to buffer from a client before the server has accepted the upgrade. */
 const MAX_EARLY_BYTES = 64 * 1024
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 
 /**
- * One upgrade's life: asks a server, and when that agrees, carries bytes both ways until both ends have closed. A
- * server that does not agree is passed on as it answered. The request may have a body, which the server gets first.
+ * Handles one upgrade: sends the request, with its body if it has one, to a server. If the server accepts, forwards
+ * bytes both ways until both ends have closed; otherwise forwards the server's response.
  */
 export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, UnderWay, RequestUnderWay, BodyOwner {
   private readonly client: Socket
-  /** What the client sends behind its request: `client`, or where the body had not come whole, what node:http makes of it. */
-  private readonly behind: Duplex
-  /** What the client has sent behind its request, before the server has agreed. */
+  /** Stream of the client's data after its request: `client`, or a stream of node:http if the body was incomplete. */
+  private readonly input: Duplex
+  /** Data that the client has sent after its request, before the server has accepted. */
   private readonly early: Buffer[] = []
   private earlyBytes = 0
   private readonly protocol: string
@@ -43,17 +43,17 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
   private status = 0
   private responded = false
   private hangingUp = false
-  /** What it was hung up for. */
+  /** Reason for which the tunnel was closed from here. */
   private hungUpFor: ErrorCode = 'drain_timeout'
   private idleTimer: NodeJS.Timeout | null = null
   private endTimer: NodeJS.Timeout | null = null
   private done = false
 
-  /** `early`: what of `behind` has come with the request. */
-  constructor(plane: DataPlane, request: IncomingMessage, behind: Duplex, early: Buffer, connection: ClientConnection) {
+  /** `input`: stream of the client's data after its request. `early`: the part of it that came with the request. */
+  constructor(plane: DataPlane, request: IncomingMessage, input: Duplex, early: Buffer, connection: ClientConnection) {
     super(plane, request, connection)
     this.client = connection.socket
-    this.behind = behind
+    this.input = input
     if (early.length > 0) this.takeEarly(early)
     this.protocol = request.headers.upgrade ?? ''
   }
@@ -73,9 +73,9 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
     else this.seekServer()
   }
 
-  /** Reads already before the server agrees: a client that leaves is only noticed by reading. */
+  /** Reads from the client before the server accepts, because only reading reveals that the client has left. */
   private readEarly(): void {
-    if (!this.done) this.behind.on('data', this.takeEarly).on('end', this.clientEnded)
+    if (!this.done) this.input.on('data', this.takeEarly).on('end', this.clientEnded)
   }
 
   protected override send(target: Target): void {
@@ -105,7 +105,7 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
     else {
       this.controller = controller
       this.connectedAt = performance.now()
-      // A body takes its time, which is not the server's.
+      // With a body the timeout starts later: the time for sending the body does not count.
       if (!this.head.hasBody) this.startTimer(this.route.table.timeouts.responseMs)
     }
   }
@@ -122,7 +122,7 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
     this.status = status
     this.answeredAt = performance.now()
     this.judge(true)
-    // Declared as less than what it is.
+    // undici declares a Duplex, but it is a Socket.
     this.server = server as Socket
     server.on('error', () => server.destroy())
     server.on('close', () => this.serverClosed())
@@ -138,33 +138,33 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
       String(headers.upgrade ?? this.protocol),
     ]
     this.client.write(headText(status, fields), 'latin1')
-    // Either end may close its direction and go on reading the other.
+    // Either end may close its own direction and keep reading the other.
     server.allowHalfOpen = true
-    this.behind.off('data', this.takeEarly).off('end', this.clientEnded)
+    this.input.off('data', this.takeEarly).off('end', this.clientEnded)
     for (const chunk of this.early.splice(0)) {
       this.toServer.advance(chunk)
       server.write(chunk)
     }
     const { tunnelMs } = this.plane.settings.timeouts
     if (tunnelMs > 0) this.idleTimer = setTimeout(onIdle, tunnelMs, this)
-    this.carry(this.behind, server, this.toServer)
-    this.carry(server, this.client, this.toClient)
-    this.behind.resume()
+    this.forward(this.input, server, this.toServer)
+    this.forward(server, this.client, this.toClient)
+    this.input.resume()
   }
 
   private readonly takeEarly = (chunk: Buffer): void => {
     if (this.responded) return
     this.early.push(chunk)
     this.earlyBytes += chunk.length
-    if (this.earlyBytes > MAX_EARLY_BYTES) this.behind.pause()
+    if (this.earlyBytes > MAX_EARLY_BYTES) this.input.pause()
   }
 
-  /** A client that closes its direction has left, unless it is just being told that the server does not agree. */
+  /** Called when the client closes its direction: it has left, unless a refusal is being sent to it. */
   private readonly clientEnded = (): void => {
     if (!this.responded) this.client.destroy()
   }
 
-  // The server did not agree: its answer goes to the client, delimited by the end of the connection.
+  // The server has refused the upgrade: its response goes to the client, and ends with the connection.
 
   onResponseStart(
     controller: Dispatcher.DispatchController,
@@ -186,7 +186,7 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
     this.answeredAt = performance.now()
     this.startTimer(this.route.table.timeouts.idleMs)
     if (status >= 500 || this.onTrial) this.judge(status < 500)
-    // Of a message that has no body (RFC 9110 §8.6).
+    // A 204 must not have a content-length (RFC 9110 §8.6).
     if (status === 204) delete headers['content-length']
     const fields = responseFields(headers, status)
     fields.push('connection', fields.includes('upgrade') ? 'close, upgrade' : 'close')
@@ -210,7 +210,7 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
     })
   }
 
-  /** The client takes nothing of a refusal any more. */
+  /** Called when the client has not read from a refusal for too long. */
   clientStalled(): void {
     this.client.destroy()
   }
@@ -220,18 +220,18 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
     this.judge(true)
     this.client.end()
     this.dropRest()
-    this.endWithin(LINGER_MS)
+    this.destroyAfter(LINGER_MS)
     this.finish('')
   }
 
-  // What else can happen to its body.
+  // Events of the request body.
 
   get isComplete(): boolean {
     return this.request.complete
   }
 
   bodyLate(): void {
-    // The header has gone ahead.
+    // Nothing to do: the header is always sent ahead of the body.
   }
 
   bodyStalled(): void {
@@ -256,11 +256,11 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
   }
 
   clientLeft(): void {
-    // Its own listener has seen it.
+    // Handled by the listeners on the socket.
   }
 
   clientDrained(): void {
-    // Its own listener has seen it.
+    // Handled by the listeners on the socket.
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, cause: Error): void {
@@ -285,15 +285,15 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
     return true
   }
 
-  /** No byte has passed, either way, for as long as `timeouts.tunnel` allows. */
+  /** Called when no byte has passed in either direction for `timeouts.tunnel`. */
   idle(): void {
     if (this.hangingUp) return
     this.shutDown('tunnel_idle')
   }
 
   /**
-   * Ends the tunnel: a WebSocket gets close 1001 both ways, each as soon as no frame is half-way there; anything else
-   * is hung up. A request that has had no answer gets one.
+   * Closes the tunnel. A WebSocket gets close 1001 in each direction, once the current frame there is complete; the
+   * connections of other protocols are closed. A request without a response gets a failure.
    */
   shutDown(reason: ErrorCode): void {
     if (this.done || this.hangingUp) return
@@ -306,9 +306,9 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
     }
     this.hangingUp = true
     this.hungUpFor = reason
-    this.endWithin(HANG_UP_MS)
-    this.seeOut(this.server, this.toServer, CLOSE_TO_SERVER)
-    this.seeOut(this.client, this.toClient, CLOSE_TO_CLIENT)
+    this.destroyAfter(HANG_UP_MS)
+    this.closeDirection(this.server, this.toServer, CLOSE_TO_SERVER)
+    this.closeDirection(this.client, this.toClient, CLOSE_TO_CLIENT)
   }
 
   private get isWebSocket(): boolean {
@@ -319,30 +319,31 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
     this.client.destroy()
   }
 
-  private carry(from: Duplex, to: Duplex, frames: FrameCursor): void {
+  private forward(from: Duplex, to: Duplex, frames: FrameCursor): void {
     from.on('data', (chunk: Buffer) => {
       this.idleTimer?.refresh()
       if (to.writableEnded || to.destroyed) return
       const length = frames.advance(chunk, this.hangingUp)
       if (!to.write(chunk.subarray(0, length))) from.pause()
-      if (this.hangingUp) this.seeOut(to, frames, to === this.client ? CLOSE_TO_CLIENT : CLOSE_TO_SERVER)
+      if (this.hangingUp) this.closeDirection(to, frames, to === this.client ? CLOSE_TO_CLIENT : CLOSE_TO_SERVER)
     })
     to.on('drain', () => from.resume())
     from.on('end', () => to.end())
   }
 
-  private seeOut(to: Duplex, frames: FrameCursor, close: Buffer): void {
+  /** Ends one direction; for a WebSocket with a close frame, as soon as no frame is incomplete. */
+  private closeDirection(to: Duplex, frames: FrameCursor, close: Buffer): void {
     if (to.writableEnded) return
     if (this.isWebSocket && !frames.atBoundary) return
     to.end(this.isWebSocket ? close : '')
-    // What still comes from the other end goes nowhere, and waits for nothing.
-    const from = to === this.client ? this.server : this.behind
+    // Further data from the other end is read and dropped.
+    const from = to === this.client ? this.server : this.input
     from?.resume()
   }
 
   private clientClosed(): void {
     this.leaveQueue()
-    if (this.server !== null) this.seeOff(this.server)
+    if (this.server !== null) this.endAfterPeer(this.server)
     else {
       if (this.controller === null) this.target?.end(this)
       this.finish('client_gone')
@@ -352,21 +353,21 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
   }
 
   private serverClosed(): void {
-    this.seeOff(this.client)
+    this.endAfterPeer(this.client)
     this.leaveIfClosed()
   }
 
-  /** Ends one end after the other one has gone: what is on its way there still arrives, if it does so in time. */
-  private seeOff(socket: Socket): void {
+  /** Closes one end after the other one has closed, and gives pending data up to `LINGER_MS` to arrive. */
+  private endAfterPeer(socket: Socket): void {
     if (socket.destroyed) return
     if (this.hangingUp) socket.end().resume()
     else {
       socket.destroySoon()
-      this.endWithin(LINGER_MS)
+      this.destroyAfter(LINGER_MS)
     }
   }
 
-  private endWithin(timeoutMs: number): void {
+  private destroyAfter(timeoutMs: number): void {
     if (this.endTimer !== null) clearTimeout(this.endTimer)
     this.endTimer = setTimeout(() => {
       this.client.destroy()
@@ -387,14 +388,14 @@ export class Tunnel extends ServerCall implements Dispatcher.DispatchHandler, Un
     const text = this.request.method === 'HEAD' ? '' : body
     this.client.end(headText(status, [...fields, 'connection', 'close']) + text, 'latin1')
     this.dropRest()
-    this.endWithin(LINGER_MS)
+    this.destroyAfter(LINGER_MS)
     this.finish(code)
   }
 
-  /** What the client still sends is read and dropped: closed with bytes unread, its connection would be reset. */
+  /** Reads and drops further data of the client, because closing with unread bytes would reset the connection. */
   private dropRest(): void {
     this.request.resume()
-    this.behind.resume()
+    this.input.resume()
   }
 
   private finish(error: ErrorCode | ''): void {

@@ -89,7 +89,7 @@ class ReadMetric {
 }
 
 const PREFIX = 'cutover_'
-/** Gauges of prom-client that are called like counters. Each is the sum of one by type, which stays. */
+/** Gauges of prom-client with the suffix of counters. They are removed; for each there is another gauge, by type. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 const STATES: readonly ServerState[] = ['ready', 'drain', 'maint']
 
@@ -203,7 +203,7 @@ export class Exposition {
     this.gauge('worker_event_loop_delay_seconds', 'Delay of timers in each process, 99th percentile.', (snapshot) =>
       eachProcess(snapshot, ({ eventLoopDelayMs }) => eventLoopDelayMs / 1_000),
     )
-    this.gauge('connections', 'Open connections, by the address where they were taken.', ({ report, admin }) =>
+    this.gauge('connections', 'Open connections, by the listener that accepted them.', ({ report, admin }) =>
       Object.entries({ ...report.listeners, ...admin.listeners }).map(([listener, value]) => ({
         labels: { listener },
         value,
