@@ -233,3 +233,15 @@ test('HEAD answers like GET, without the body', async () => {
   expect([answer.status, answer.body]).toEqual([200, ''])
   expect(answer.headers.get('etag')).toMatch(/^"\d+"$/)
 })
+
+test('a pool counts as up the servers that minReady counts: none of weight 0', async () => {
+  await shop.done('PATCH', '/api/servers/blue1', { weight: 0 })
+  expect((await shop.view()).pools[0].up).toBe(1)
+  const answer = await shop.api('PATCH', '/api/servers/blue2', { weight: 0 })
+  expect([answer.status, answer.body.detail]).toEqual([
+    409,
+    expect.stringContaining(
+      'with 0 of its 2 servers up, fewer than minReady (1): blue1 has weight 0, blue2 has weight 0.',
+    ),
+  ])
+})
