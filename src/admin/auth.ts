@@ -9,29 +9,33 @@ import { ApiProblem } from './problems.ts'
 
 const RANK: Readonly<Record<Role, number>> = { read: 0, operate: 1, admin: 2 }
 
-/** Who asks, as the history will name it. */
+/** The author of a request, as the history names it. */
 export interface Actor {
   readonly name: string
   readonly role: Role
 }
 
-/** Without tokens only loopback listens, and whoever is on this machine may do everything. */
+/** The author of all requests while there are no tokens: only loopback listens then, and any local user may do everything. */
 export const LOCAL: Actor = { name: 'local', role: 'admin' }
 
-/** Who it is that another instance hands a call on for; they count only beside the fleet's token. */
+/** Name and role of the original caller, in a call passed on by another instance; valid only with the fleet's token. */
 export const ACTOR_HEADER = 'x-cutover-actor'
 export const ROLE_HEADER = 'x-cutover-role'
-/** Which instance a call is handed on to. */
+/** Id of the instance that a call is passed on to. */
 export const FOR_HEADER = 'x-cutover-for'
 
-/** Refuses what was handed on to another instance: it has our address in its record, or had it. Throws 421. */
+/** Refuses a call that was passed on to another instance, which has or had this address in its record. Throws 421. */
 export function refuseMisdirected({ headers }: FastifyRequest, ownId: string): void {
   const wanted = headers[FOR_HEADER]
   if (wanted === undefined || wanted === ownId) return
-  throw new ApiProblem(421, 'Another instance', 'This is not the instance that was asked for; see its fleet.address.')
+  throw new ApiProblem(
+    421,
+    'Another instance',
+    'This is not the instance that the call was for; check its fleet.address.',
+  )
 }
 
-/** Who sends a request, by its bearer token; null = the token is not known. Throws 401 where there is none. */
+/** Finds the author of a request by its bearer token; null = unknown token. Throws 401 if the request has no token. */
 export function authenticate(
   request: FastifyRequest,
   tokens: readonly AdminToken[],
@@ -44,16 +48,16 @@ export function authenticate(
   }
   const digest = digestShown(authorization)
   if (digest === null) return null
-  // Every token is compared, and in constant time: how long it takes tells nothing.
+  // All tokens are compared, in constant time, so that the duration reveals nothing.
   let actor: Actor | null = null
   for (const token of tokens) {
     if (timingSafeEqual(token.sha256, digest)) actor = { name: token.name, role: token.role }
   }
-  if (fleetToken !== null && timingSafeEqual(sha256(fleetToken), digest)) actor = handedOn(request)
+  if (fleetToken !== null && timingSafeEqual(sha256(fleetToken), digest)) actor = originalCaller(request)
   return actor
 }
 
-/** Whether a request shows a token of ours, whoever's it is. */
+/** Whether a request has any of the configured tokens. */
 export function showsOurToken(
   { headers }: FastifyRequest,
   tokens: readonly AdminToken[],
@@ -66,14 +70,14 @@ export function showsOurToken(
   return ours.filter((each) => timingSafeEqual(each, digest)).length > 0
 }
 
-/** The hash of the token in an Authorization field; null where there is none. */
+/** Hashes the token in an Authorization field; null if it has none. */
 function digestShown(authorization: string): Buffer | null {
   const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? []
   return token === undefined ? null : sha256(token)
 }
 
-/** Whom another instance speaks for. */
-function handedOn({ headers }: FastifyRequest): Actor | null {
+/** The caller for whom another instance passes a request on; null if it names none. */
+function originalCaller({ headers }: FastifyRequest): Actor | null {
   const [name, role] = [headers[ACTOR_HEADER], headers[ROLE_HEADER]]
   return typeof name === 'string' && (role === 'read' || role === 'operate' || role === 'admin') ? { name, role } : null
 }
@@ -86,15 +90,15 @@ export function authorize(actor: Actor, needed: Role): void {
 }
 
 /**
- * Refuses what a browser sends for someone else's page: a foreign Origin, or a Host that is a name we do not go by (DNS
- * rebinding). Addresses, localhost, this machine's name, single labels and `admin.hosts` are ours. A probe that speaks
- * HTTP/1.0 without a Host is no browser.
+ * Refuses requests that a browser sends for a foreign page: with a foreign Origin, or with a Host that is no name of this
+ * API (DNS rebinding). Its names are addresses, localhost, this machine's name, single labels and `admin.hosts`. An HTTP/1.0
+ * request without Host is accepted, since no browser sends one. Throws 403.
  */
 export function refuseForeign(request: FastifyRequest, settings: AdminSettings): void {
   const { host = '' } = request.headers
   const name = hostPart(host)
   if (request.headers.host !== undefined && !isOwnName(name, settings)) {
-    const detail = `This API does not go by the name ${quote(name)}. Ask it by its address, or add the name to admin.hosts.`
+    const detail = `${quote(name)} is not a name of this API. Use its address, or add the name to admin.hosts.`
     throw new ApiProblem(403, 'Unexpected Host', detail)
   }
   const { origin } = request.headers
@@ -112,7 +116,7 @@ function isOwnOrigin(origin: string, host: string, request: FastifyRequest, sett
     : origin === `http://${host.replace(/:80$/, '')}`
 }
 
-/** Whether a proxy that may say so says that a request came by https. A peer without an address has our socket file. */
+/** Whether a trusted proxy reports that a request came by https. A peer at the socket file has no address and is trusted. */
 export function cameByHttps({ headers, socket }: FastifyRequest, { trustedProxies }: AdminSettings): boolean {
   const peer: string | undefined = socket.remoteAddress
   if (peer !== undefined && !covers(networks(trustedProxies), peer)) return false

@@ -2,13 +2,13 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { Socket } from 'node:net'
 import { peerOf } from './peer.ts'
 
-/** Until the whole head of a request is there, from the beginning of the connection or of the request. */
+/** Max time until the head of a request is complete, from the start of the connection or of the request. */
 const HEAD_MS = 10_000
-/** Until the whole body is there; it has at most a megabyte. */
+/** Max time until the body is complete; it has at most a megabyte. */
 const BODY_MS = 10_000
-/** Between two pieces of a body that is passed on as it comes. */
+/** Max time between two pieces of a body that is passed on as it arrives. */
 const IDLE_BODY_MS = 60_000
-/** Between two requests; longer than the pauses of what scrapes and polls. */
+/** Max time between two requests; longer than the usual intervals of scraping and polling. */
 const KEEP_ALIVE_MS = 72_000
 const CHECK_MS = 1_000
 
@@ -20,26 +20,26 @@ const TOO_SLOW = [
   '{"type":"urn:cutover:problem:too-slow","title":"Too slow","status":408,"detail":"The body did not come in time; send it within 10 seconds."}',
 ].join('\r\n')
 
-/** Ends the connections of a server, and lets it listen no more. Fastify leaves a server alone that it did not make listen. */
+/** Closes a server and its connections. Fastify does not close a server that it did not make listen. */
 export async function closeServer(server: Server): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
   server.closeAllConnections()
   await closed
 }
 
-/** The API's listener, and that of previews with an origin of their own. */
+/** The listener of the API, or the one of previews with an origin of their own. */
 export type AdminListener = 'admin' | 'preview'
 
 interface Connection {
   readonly peer: string
   readonly listener: AdminListener
-  /** When it last began or ended a request, or was opened; monotonic ms. */
+  /** Time when it was opened, or last began or ended a request; monotonic ms. */
   activeAt: number
-  /** Requests under way whose sender may send them. */
+  /** Authorized requests in progress. */
   held: number
-  /** There was such a request. */
+  /** Whether there has been an authorized request. */
   isProven: boolean
-  /** The last request, and its body: when it was last seen to grow, and to how many bytes of the connection. */
+  /** The last request. `grownAt`: when its body last grew, monotonic ms; `bytes`: bytes read from the connection by then. */
   request: IncomingMessage | null
   isStreamed: boolean
   grownAt: number
@@ -47,19 +47,19 @@ interface Connection {
 }
 
 /**
- * The connections of the admin API: a bounded number, none of them silent for long, so that they leave the descriptors to
- * the data plane and the probes. When there are too many, one gives way that has no authorized request under way: first
- * those that never had one, then the longest silent one of the address with the most. So somebody on call gets in while
- * others flood it, from the same address or not.
+ * The connections of the admin API: a limited number, none of them silent for long, so that they leave the descriptors to
+ * the data plane and the probes. For each one beyond the limit, one without an authorized request in progress is closed:
+ * first those that never had one, then the longest silent one of the address with the most. So an operator can connect
+ * during a flood, even from the same address.
  */
 export class AdminConnections {
-  /** Closed because there were too many. */
+  /** Connections closed because there were too many. */
   refused = 0
   private readonly max: number
   private readonly open = new Map<Socket, Connection>()
   private readonly served = new Set<AdminListener>()
 
-  /** `max`: 0 = as many as come. */
+  /** `max`: 0 = no limit. */
   constructor(max: number) {
     this.max = max === 0 ? Number.POSITIVE_INFINITY : max
   }
@@ -72,7 +72,7 @@ export class AdminConnections {
     return counts
   }
 
-  /** A server whose connections are counted and watched here. */
+  /** Makes a server whose connections are counted and limited here. */
   serve(listener: AdminListener, handler: RequestListener): Server {
     this.served.add(listener)
     const options = { headersTimeout: HEAD_MS, requestTimeout: 0, connectionsCheckingInterval: CHECK_MS }
@@ -86,7 +86,7 @@ export class AdminConnections {
     return server
   }
 
-  /** The sender of a request may send it: its connection stays until it is answered. `isStreamed`: its body is passed on. */
+  /** Protects the connection of an authorized request until it is answered. `isStreamed`: its body is passed on. */
   hold(request: IncomingMessage, response: ServerResponse, isStreamed: boolean): void {
     const connection = this.open.get(request.socket)
     if (connection === undefined) return
@@ -145,7 +145,7 @@ export class AdminConnections {
         connection.bytes = socket.bytesRead
         connection.grownAt = now
       } else if (now - grownAt > (isStreamed ? IDLE_BODY_MS : BODY_MS)) {
-        // What it was told already, nothing may follow.
+        // A 408 may only be sent while there is no answer yet.
         if (connection.held > 0 && !isStreamed) socket.end(TOO_SLOW)
         socket.destroySoon()
       }

@@ -6,7 +6,7 @@ import { ApiProblem } from './problems.ts'
 
 export const MAX_BODY_BYTES = 1024 * 1024
 
-/** Answers with the problem document that an error comes to. */
+/** Answers with the problem document for an error. */
 export function sendProblem(
   context: AdminContext,
   reply: FastifyReply,
@@ -22,7 +22,7 @@ export function sendProblem(
 function problemOf(request: FastifyRequest, error: FastifyError | ApiProblem): ApiProblem {
   if (error instanceof ApiProblem) return error
   if (error instanceof OutcomeUnknown) {
-    const detail = `${sentence(error.message)} The change may have been made or not: look when the store is back. Repeating it is safe with the same Idempotency-Key.`
+    const detail = `${sentence(error.message)} The change may have been made or not: look at the state when the store is back. Repeating it is safe with the same Idempotency-Key.`
     return new ApiProblem(503, 'Outcome unknown', detail)
   }
   if (error instanceof StoreUnwritable) {
@@ -37,14 +37,14 @@ function problemOf(request: FastifyRequest, error: FastifyError | ApiProblem): A
   if (status === 413) return new ApiProblem(413, 'Body too large', `A body may have at most ${MAX_BODY_BYTES} bytes.`)
   if (status === 415) return notJson(request)
   if (status >= 400 && status < 500) return new ApiProblem(status, 'Bad request', error.message)
-  return new ApiProblem(500, 'Internal error', 'This should not have happened; the log says more.')
+  return new ApiProblem(500, 'Internal error', 'This is a bug in Cutover; the log has the error.')
 }
 
 function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`.replace(/\.\.$/, '.')
 }
 
-/** The body is something else than JSON. */
+/** 415 for a body that is not JSON. */
 export function notJson({ headers }: FastifyRequest): ApiProblem {
   const type = headers['content-type']
   const given = type === undefined ? 'this one does not say what it is' : `not ${clipped(type, 100)}`

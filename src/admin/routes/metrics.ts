@@ -8,7 +8,7 @@ import type { AdminContext } from '../context.ts'
 import type { Gate } from '../gate.ts'
 import { describe } from '../openapi.ts'
 
-/** What Prometheus scrapes; it speaks for this instance and all its proxy halves. */
+/** Metrics for Prometheus, of this instance with all its workers. */
 export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate: Gate): void {
   const { control, proxies, self, fleet, store } = context
   const exposition = new Exposition(async () => {

@@ -18,7 +18,7 @@ import { ApiProblem, unknownProblem } from '../problems.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What a preview leads to: the server's URL, and the service as it was then. */
+    /** The target of a preview: the server's URL, and the service at that time. */
     preview: { readonly url: string; readonly service: Service } | null
   }
 }
@@ -28,21 +28,21 @@ interface Params {
   pool: string
 }
 
-/** What an app may not say for everything else at this origin, or on this host. */
+/** Fields of an app's answer that would affect other pages of this origin, or of this host. */
 const NOT_PASSED_ON = ['clear-site-data', 'strict-transport-security', 'public-key-pins']
 
-/** In the document the preview is one path, whatever the method. */
+/** Documents the preview as one path for all methods. */
 const documentedPreview: SwaggerTransform = ({ url }) => {
   const schema = describe({ tag: 'traffic', summary: 'Reach a pool that gets no traffic, to test it before a switch' })
   return { schema: { ...schema, hide: !url.endsWith('*') }, url: url.replace('*', ':path') }
 }
 
-/** Where a redirect of the server leads: on within the preview, if it names no host. */
+/** Rewrites a redirect of the server to stay within the preview, if it names no host. */
 function withinPreview(location: string, { service, pool }: Params): string {
   return /^\/(?!\/)/.test(location) ? `/preview/${service}/${pool}${location}` : location
 }
 
-/** A pool of a service, which has to be there. Throws 404. */
+/** Finds a pool of a service. Throws 404. */
 export function requirePool({ control }: AdminContext, name: string, pool: string): Service {
   const { services } = control.state
   const service = own(services, name)
@@ -51,13 +51,13 @@ export function requirePool({ control }: AdminContext, name: string, pool: strin
   return service
 }
 
-/** Where a preview is asked for: at the admin API, or at the origin of previews. */
+/** The origin of a request for a preview: the admin API, or the origin of previews. */
 export type PreviewOrigin = 'admin' | 'own'
 
 /**
- * Reaches a pool that gets no traffic, to test it before a switch. What it answers is foreign to the admin API: there, a
- * browser is sent to the origin of previews, or runs it in a sandbox where there is none. Tokens and cookies of ours stay
- * here.
+ * Passes requests to a pool that gets no traffic, to test it before a switch. Its answers are foreign to the admin API: there, a
+ * browser is redirected to the origin of previews, or runs the page in a sandbox if there is none. Tokens and cookies of
+ * Cutover are not passed on.
  */
 export function previewRoutes(
   app: FastifyInstance,
@@ -70,7 +70,7 @@ export function previewRoutes(
   let turn = 0
   app.decorateRequest('preview', null)
   app.addHook('onRoute', (route) => {
-    // Bodies are passed on as they come; how large they may be is the server's business.
+    // Bodies are passed on as they arrive; the server limits their size.
     route.bodyLimit = Number.MAX_SAFE_INTEGER
   })
 
@@ -87,13 +87,13 @@ export function previewRoutes(
     return { url: server.url, service }
   }
 
-  /** Which cookies go to the app: those that it has set in this browser; without a browser, those that were sent for it. */
+  /** Cookies for the app: those that it has set in this browser; without a browser session, all that were sent. */
   const isOfApp = (name: string, { previewSession, headers }: FastifyRequest): boolean => {
     if (name === SESSION_COOKIE) return false
     return previewSession === null ? headers['sec-fetch-site'] === undefined : previewSession.cookies.has(name)
   }
 
-  /** Whatever is or may be a token of ours stays here. */
+  /** Removes every token that is or may be one of Cutover. */
   const mayForwardAuthorization = (request: FastifyRequest): boolean => {
     if (request.headers.authorization === undefined || showsOurToken(request, tokens, context.fleetToken)) return false
     return tokens.length === 0 || request.previewSession !== null
@@ -124,7 +124,7 @@ export function previewRoutes(
     disableRequestLogging: true,
     undici: { connect: endpoints.connect },
     config: { swaggerTransform: documentedPreview, role: 'operate', streamsBody: true },
-    // The library would put the pattern of the path in front, not the path.
+    // The library would prepend the pattern of the path instead of the path.
     internalRewriteLocationHeader: false,
     preRewrite: (url) => withSlash(url),
     preHandler: (request, reply, done) => {
@@ -138,7 +138,7 @@ export function previewRoutes(
     },
     replyOptions: {
       getUpstream: (request) => (request as FastifyRequest).preview?.url ?? '',
-      // The library repeats a GET answered 503 ten times; a preview shows what the server says.
+      // The library would repeat a GET that is answered 503 ten times; a preview shows the server's answer.
       retryDelay: () => null,
       rewriteRequestHeaders: (raw, headers) => {
         const request = raw as FastifyRequest
@@ -165,7 +165,7 @@ export function previewRoutes(
       onResponse: (_request, reply, response) => {
         const { stream } = response as unknown as { stream: Readable }
         if (reply.statusCode !== 304) return void reply.send(stream)
-        // A 304 may say how long the body would be, which the library's client then waits for in vain.
+        // A 304 may have the length of the body that it does not have, and the library's client would wait for that.
         stream.on('error', () => undefined).destroy()
         reply.removeHeader('content-length')
         reply.send()

@@ -8,11 +8,11 @@ import { ApiProblem } from '../problems.ts'
 const RestartQuery = kind.section(
   {
     wait: kind.queryDuration({
-      description: 'Answer when every worker is a new one; 504 after this.',
+      description: 'Answer when every worker is replaced; 504 after this time.',
       default: '0',
       maxMs: 3_600_000,
     }),
-    reason: reasonText('Why; for the log.'),
+    reason: reasonText('Reason, for the log.'),
   },
   {},
 )
@@ -37,10 +37,10 @@ export function workerRoutes(api: FastifyInstance, { proxies, log }: AdminContex
         throw new ApiProblem(
           409,
           'No workers',
-          'proxy.workers is 0: there is one process, and nothing to replace it by.',
+          'proxy.workers is 0: there are no workers to replace. Restart the instance instead.',
         )
       }
-      log.info({ by: request.actor.name, reason }, 'the workers are to be replaced')
+      log.info({ by: request.actor.name, reason }, 'replacing the workers')
       const replaced = proxies.replace()
       if (wait === 0) {
         reply.code(202)
@@ -51,7 +51,11 @@ export function workerRoutes(api: FastifyInstance, { proxies, log }: AdminContex
         new Promise<'late'>((resolve) => setTimeout(resolve, wait, 'late')),
       ])
       if (trouble === 'late') {
-        throw new ApiProblem(504, 'Not yet all', `After ${wait} ms old workers still finish requests; it goes on.`)
+        throw new ApiProblem(
+          504,
+          'Not yet all',
+          `After ${wait} ms old workers still finish requests; the replacement continues.`,
+        )
       }
       if (trouble !== null) throw new ApiProblem(500, 'Not replaced', trouble)
       return { restarting: false }
