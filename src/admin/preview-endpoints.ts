@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import type { buildConnector } from 'undici'
 import type { ServerTls } from '../model/spec.ts'
-import { Endpoint } from '../network/endpoint.ts'
+import { Endpoint } from '../net/endpoint.ts'
 
 const CONNECT_MS = 10_000
 const MAX_ENDPOINTS = 1_000

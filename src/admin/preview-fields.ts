@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { ListenAddress } from '../config/config.ts'
 import type { ServiceSpec } from '../model/spec.ts'
+import type { ListenAddress } from '../net/listen-address.ts'
 
 /** Fields that concern one hop, or that the library cannot forward. */
 const NOT_FORWARDED = ['expect', 'keep-alive', 'te', 'trailer', 'proxy-authorization', 'proxy-connection', 'upgrade']

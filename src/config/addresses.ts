@@ -1,19 +1,12 @@
-import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
-import type { ListenAddress, TcpAddress } from './config.ts'
-
-/** The address that `listen` names; an inherited socket (`fd:3`) has none. */
-export type ListenTarget = ListenAddress | { readonly kind: 'fd'; readonly fd: number }
-
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
-LOOPBACK.addAddress('::1', 'ipv6')
+import type { ListenAddress, TcpAddress } from '../net/listen-address.ts'
 
 /**
  * Reads `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, `:8080` (every interface: host is empty), `unix:/path` and
  * `fd:3`; undefined for anything else.
  */
-export function parseListen(text: string): ListenTarget | undefined {
+export function parseListen(text: string): ListenAddress | undefined {
   if (text.startsWith('unix:')) return text.length > 5 ? { kind: 'unix', path: text.slice(5) } : undefined
   const [, fd] = /^fd:(\d{1,4})$/.exec(text) ?? []
   if (fd !== undefined) return { kind: 'fd', fd: Number(fd) }
@@ -34,20 +27,6 @@ export function parseMode(text: string): number | undefined {
 export function parseTcpListen(text: string): TcpAddress | undefined {
   const target = parseListen(text)
   return target?.kind === 'tcp' ? target : undefined
-}
-
-/** The spelling that parseListen reads back. */
-export function formatListen(target: ListenTarget): string {
-  if (target.kind === 'fd') return `fd:${target.fd}`
-  if (target.kind === 'unix') return `unix:${target.path}`
-  return `${isIPv6(target.host) ? `[${target.host}]` : target.host}:${target.port}`
-}
-
-/** Whether only this machine can reach a listener. */
-export function isLoopback(address: ListenTarget): boolean {
-  if (address.kind !== 'tcp' || address.host === 'localhost') return true
-  const family = isIP(address.host)
-  return family !== 0 && LOOPBACK.check(address.host, family === 6 ? 'ipv6' : 'ipv4')
 }
 
 /** `10.0.0.0/8` as given, a plain address as its `/32` or `/128`; undefined for anything else. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { JsonObject } from '../model/state.ts'
-import { formatListen, isLoopback, type ListenTarget } from './addresses.ts'
+import { formatListen, isLoopback, type ListenAddress } from '../net/listen-address.ts'
 import { checkBounds, tooManyRoutes } from './check-bounds.ts'
 import { checkMeaning } from './check-service.ts'
 import { checkStoreTls, checkTlsFiles } from './check-tls.ts'
-import type { AdminToken, Config, ListenAddress, Problem, ProxyListener, RedisTopology } from './config.ts'
+import type { AdminToken, Config, Problem, ProxyListener, RedisTopology } from './config.ts'
 import { canonicalJson, mergePatch } from './merge.ts'
 import { NOT_YET_IN_FILE, refuseListenNotYet, refuseNotYet } from './not-yet.ts'
 import { findOverlaps } from './overlaps.ts'
@@ -16,7 +16,7 @@ import { FileSchema, type FileSettings } from './schema/file.ts'
 const ADMIN_SOCKET_MODE = 0o600
 
 interface Listen {
-  readonly address: ListenTarget
+  readonly address: ListenAddress
   readonly mode?: number
 }
 
@@ -42,7 +42,7 @@ export function checkConfig(raw: unknown): CheckedConfig {
 
 function checkListeners({ proxy, admin }: FileSettings, problems: Problems): void {
   const taken = new Map<string, string>()
-  const take = (address: ListenTarget, at: string) => {
+  const take = (address: ListenAddress, at: string) => {
     const text = formatListen(address)
     const owner = taken.get(text)
     if (owner !== undefined) problems.add(at, `${text} is taken by ${owner}`)
@@ -68,7 +68,7 @@ function checkListeners({ proxy, admin }: FileSettings, problems: Problems): voi
 }
 
 /** Refuses a listener that other machines can reach while there are no tokens. */
-function refuseOpen(address: ListenTarget, at: string, { tokens }: FileSettings['admin'], problems: Problems): void {
+function refuseOpen(address: ListenAddress, at: string, { tokens }: FileSettings['admin'], problems: Problems): void {
   if (problems.has('admin.tokens') || tokens.length > 0 || isLoopback(address)) return
   problems.add(at, 'only loopback may listen without tokens; add admin.tokens or listen on 127.0.0.1')
 }

@@ -1,6 +1,6 @@
 import type { ServerTls } from '../model/spec.ts'
-import { DEFAULT_TLS } from '../network/endpoint.ts'
-import { tlsFileProblems } from '../network/tls-files.ts'
+import { DEFAULT_TLS } from '../net/endpoint.ts'
+import { tlsFileProblems } from '../net/tls-files.ts'
 import type { StoreSettings } from './config.ts'
 import { childPath, type Problems } from './problems.ts'
 import { isKeyed } from './read.ts'

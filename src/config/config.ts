@@ -1,20 +1,5 @@
 import type { JsonObject } from '../model/state.ts'
-
-/**
- * Where a listener listens. An empty host = every interface, port 0 = any free port; `fd`: a socket that the parent process
- * has opened.
- */
-export type ListenAddress =
-  | TcpAddress
-  /** `mode`: permissions of the socket file; absent = by the umask. */
-  | { readonly kind: 'unix'; readonly path: string; readonly mode?: number }
-  | { readonly kind: 'fd'; readonly fd: number }
-
-export interface TcpAddress {
-  readonly kind: 'tcp'
-  readonly host: string
-  readonly port: number
-}
+import type { ListenAddress, TcpAddress } from '../net/listen-address.ts'
 
 /** A listener for clients; `proxyProtocol`: every connection opens with a PROXY header, version 1 or 2. */
 export type ProxyListener = ListenAddress & { readonly proxyProtocol?: true }

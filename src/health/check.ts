@@ -1,6 +1,6 @@
 import type { HealthSpec } from '../model/spec.ts'
 import type { Health } from '../model/state.ts'
-import type { Endpoint } from '../network/endpoint.ts'
+import type { Endpoint } from '../net/endpoint.ts'
 import { LongTimer } from '../time/long-timer.ts'
 import type { ProbeResult } from './probe.ts'
 import { probe } from './probe.ts'

@@ -1,5 +1,5 @@
 import type { HealthSpec, ServerTls } from '../model/spec.ts'
-import { Endpoint } from '../network/endpoint.ts'
+import { Endpoint } from '../net/endpoint.ts'
 import type { LastProbe, TargetHealth } from './check.ts'
 import { Check } from './check.ts'
 import { ProbeGate } from './probe-gate.ts'

@@ -2,8 +2,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import http from 'node:http'
 import { isIPv6 } from 'node:net'
 import type { HealthSpec } from '../model/spec.ts'
-import type { Endpoint } from '../network/endpoint.ts'
-import { localFailure } from '../network/local-failure.ts'
+import type { Endpoint } from '../net/endpoint.ts'
+import { localFailure } from '../net/local-failure.ts'
 
 export interface ProbeResult {
   readonly ok: boolean

@@ -1,6 +1,6 @@
+import type { HeldSocket } from '../net/held-socket.ts'
 import type { Child } from './child.ts'
 import type { Slot } from './slot.ts'
-import type { HeldSocket } from './sockets.ts'
 
 /**
  * Lets another worker accept connections from a slot's sockets while that slot has no worker or a hung one, so that no

@@ -1,9 +1,9 @@
 import type { ChildProcess, SendHandle } from 'node:child_process'
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { Handle } from '../net/held-socket.ts'
 import { LongTimer } from '../time/long-timer.ts'
 import type { FromChild, ToChild } from './ipc.ts'
-import type { Handle } from './sockets.ts'
 
 const ENTRIES = { control: './control-main.ts', worker: './worker-main.ts' }
 /** Number of the first descriptor after standard input, output, error and the channel to the supervisor. */

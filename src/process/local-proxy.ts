@@ -5,11 +5,11 @@ import { localLink } from '../control/link.ts'
 import type { Proxies } from '../control/proxies.ts'
 import { sum } from '../control/proxies.ts'
 import type { ProcessView } from '../model/fleet.ts'
+import { assertInherited } from '../net/held-socket.ts'
+import { forKey, listenOptions, proxyListenKey, urlOf } from '../net/listen-options.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
 import { AccessLog } from '../telemetry/access-log.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
-import { forKey, listenOptions, proxyListenKey, urlOf } from './listen-options.ts'
-import { assertInherited } from './sockets.ts'
 
 const NAME = 'proxy'
 

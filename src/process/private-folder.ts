@@ -2,8 +2,8 @@ import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { listen } from '../proxy/client/listen.ts'
-import { isListening, MAX_SOCKET_PATH_BYTES } from '../proxy/client/socket-file.ts'
+import { listen } from '../net/listen.ts'
+import { isListening, MAX_SOCKET_PATH_BYTES } from '../net/socket-file.ts'
 
 const PREFIX = 'cutover-'
 /** Names that `mkdtemp` makes from the prefix. */

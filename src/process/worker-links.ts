@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { ControlHalf } from '../control/control-half.ts'
 import { StreamEnd } from '../control/stream-link.ts'
 import type { KnownHealth, ToControl, ToProxy } from '../model/messages.ts'
-import { listen } from '../proxy/client/listen.ts'
+import { listen } from '../net/listen.ts'
 
 /** First message of a worker: its name, and the health that it knows from a previous control process. */
 export interface Hello {

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
+import type { Handle, HeldSocket } from '../net/held-socket.ts'
 import { Adoptions } from './adoptions.ts'
 import { Child, FIRST_HANDED_FD, GRACE_MS, waitForExit, wasSignalled } from './child.ts'
 import type { Roster } from './ipc.ts'
 import { Slot } from './slot.ts'
-import type { Handle, HeldSocket } from './sockets.ts'
 import type { Watchdog } from './watchdog.ts'
 import { WorkerReplacement } from './worker-replacement.ts'
 

@@ -1,4 +1,4 @@
-import { localFailure } from '../network/local-failure.ts'
+import { localFailure } from '../net/local-failure.ts'
 
 /** Reason why an exchange failed: an error type of RFC 9209 §2.3. The same in logs, metrics and `Proxy-Status`. */
 export type ErrorCode =

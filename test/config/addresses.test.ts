@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest'
 import {
-  formatListen,
-  isLoopback,
   parseCidr,
   parseHost,
   parseHostPattern,
@@ -9,6 +7,7 @@ import {
   parsePathPrefix,
   parseServerUrl,
 } from '../../src/config/addresses.ts'
+import { formatListen, isLoopback } from '../../src/net/listen-address.ts'
 
 test.for([
   ['127.0.0.1:8080', { kind: 'tcp', host: '127.0.0.1', port: 8080 }],

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
 import { afterEach, expect, test, vi } from 'vitest'
-import { clearSocketFile } from '../../src/proxy/client/socket-file.ts'
+import { clearSocketFile } from '../../src/net/socket-file.ts'
 import { Cutover } from '../support/cutover.ts'
 import { endAll, endWithAll, isAlive, type Process, pool, until, upstream } from './support.ts'
 

@@ -1,13 +1,6 @@
 import { type StaticDecode, Type } from 'typebox'
-import {
-  type ListenTarget,
-  parseCidr,
-  parseHost,
-  parseListen,
-  parseMode,
-  parsePeers,
-  parseTcpListen,
-} from '../addresses.ts'
+import type { ListenAddress } from '../../net/listen-address.ts'
+import { parseCidr, parseHost, parseListen, parseMode, parsePeers, parseTcpListen } from '../addresses.ts'
 import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { ServiceSchema } from './service.ts'
@@ -19,7 +12,7 @@ const PREVIEW_MESSAGE = 'expected host and port, such as 127.0.0.1:9901'
 const address = (description: string) => kind.parsed(parseListen, { description, errorMessage: LISTEN_MESSAGE })
 
 const ShortListen = kind.parsed(
-  (given): { address: ListenTarget; mode?: number; tls?: unknown; proxyProtocol?: boolean } | undefined => {
+  (given): { address: ListenAddress; mode?: number; tls?: unknown; proxyProtocol?: boolean } | undefined => {
     const target = parseListen(given)
     return target === undefined ? undefined : { address: target }
   },

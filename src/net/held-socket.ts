@@ -3,9 +3,9 @@ import { fstatSync, unlinkSync } from 'node:fs'
 import * as net from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util'
-import type { ListenAddress } from '../config/config.ts'
-import { listen } from '../proxy/client/listen.ts'
-import { clearSocketFile, SocketFileInUse, withMode } from '../proxy/client/socket-file.ts'
+import { listen } from './listen.ts'
+import type { ListenAddress } from './listen-address.ts'
+import { clearSocketFile, SocketFileInUse, withMode } from './socket-file.ts'
 
 /** A bound socket without a reader, which `child.send` can hand over and `server.listen` accepts. */
 export interface Handle {

@@ -1,7 +1,7 @@
 import { type AddressInfo, isIP } from 'node:net'
-import { formatListen } from '../config/addresses.ts'
-import type { ListenAddress } from '../config/config.ts'
-import type { ListenOptions } from '../proxy/client/listen.ts'
+import type { ListenOptions } from './listen.ts'
+import type { ListenAddress } from './listen-address.ts'
+import { formatListen } from './listen-address.ts'
 
 /** Converts an address of the configuration into options for `listen`. */
 export function listenOptions(address: ListenAddress): ListenOptions {

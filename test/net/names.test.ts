@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns'
 import { isIP } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { type HostName, type Lookup, Names, type NamesOptions } from '../../src/network/names.ts'
+import { type HostName, type Lookup, Names, type NamesOptions } from '../../src/net/names.ts'
 
 /** A lookup that answers when it is told to. */
 class Answers {

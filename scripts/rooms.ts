@@ -1,0 +1,44 @@
+// npm run rooms: writes the lists of biome.json that say which room may import which; docs/architecture.md says what the rooms are.
+import { readFileSync, writeFileSync } from 'node:fs'
+
+const CONFIG = new URL('../biome.json', import.meta.url)
+
+/** By room, a folder of src/: the rooms and files beside it that it may import. Imports of types count. */
+export const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  time: [],
+  http1: [],
+  net: ['model'],
+  config: ['model', 'net'],
+  store: ['model'],
+  health: ['model', 'net', 'time'],
+  telemetry: ['model'],
+  proxy: ['model', 'net', 'telemetry', 'time', 'http1'],
+  control: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry'],
+  admin: ['model', 'net', 'config', 'store', 'health', 'telemetry', 'control'],
+  process: [...['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'proxy', 'control'], 'instance.ts'],
+  demo: [],
+}
+/** Files of src/ that stand beside the rooms. */
+const FILES = ['main.ts', 'command-line.ts', 'instance.ts']
+
+/** The `overrides` of biome.json: for each room, what it may not import. */
+export function roomOverrides(): object[] {
+  const all = [...Object.keys(ROOMS), ...FILES]
+  return Object.entries(ROOMS).map(([room, allowed]) => {
+    const refused = all.filter((each) => each !== room && !allowed.includes(each))
+    const group = refused.map((each) => (each.endsWith('.ts') ? `**/${each}` : `**/${each}/**`))
+    const may = allowed.length === 0 ? 'no other room' : allowed.join(', ')
+    const message = `${room} may import ${may}; see docs/architecture.md`
+    const options = { patterns: [{ group, message }] }
+    return {
+      includes: [`src/${room}/**`],
+      linter: { rules: { style: { noRestrictedImports: { level: 'error', options } } } },
+    }
+  })
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const config = JSON.parse(readFileSync(CONFIG, 'utf8'))
+  writeFileSync(CONFIG, `${JSON.stringify({ ...config, overrides: roomOverrides() }, null, 2)}\n`)
+}
