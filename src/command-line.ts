@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { missingSplit } from './config/check-service.ts'
 import { loadConfig } from './config/load.ts'
-import { formatProblem } from './config/problems.ts'
+import { childPath, formatProblem } from './config/problems.ts'
 import { Signals } from './process/signals.ts'
 import { StartCalledOff } from './process/start-failed.ts'
 import { openLog } from './telemetry/log.ts'
@@ -52,8 +53,14 @@ export async function runCommandLine(signals: Signals | null): Promise<void> {
 async function check(file: string): Promise<void> {
   const loaded = await loadConfig(file, process.env)
   if (loaded.ok) {
-    const count = Object.keys(loaded.config.services).length
-    console.log(`${file} is fine: ${count} service${count === 1 ? '' : 's'}`)
+    const services = Object.entries(loaded.config.services)
+    console.log(`${file} is fine: ${services.length} service${services.length === 1 ? '' : 's'}`)
+    for (const [name, service] of services) {
+      const missing = missingSplit(service)
+      const path = childPath(childPath('services', name), 'split')
+      if (missing !== null)
+        console.error(`note: ${path} ${missing}; only a service that runs already may go without it`)
+    }
     return
   }
   for (const problem of loaded.problems) console.error(formatProblem(problem))

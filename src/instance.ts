@@ -148,16 +148,17 @@ export class Instance {
   }
 
   /**
-   * Resolves once every server has been probed, or after `timeoutMs`. Until its first probe, the health of a server is
-   * unknown.
+   * Resolves once the first round of checks of every server is over, or after `timeoutMs`. Until then, the health of a server
+   * is unknown.
    */
   async firstProbes(timeoutMs: number): Promise<void> {
     const warn = (message: string): void => {
-      const { count, some } = this.control.unprobed()
+      const { count, some } = this.control.undecided()
       if (count > 0) this.options.log.warn({ servers: count, some }, message)
     }
     const timer = setTimeout(warn, WARN_AFTER_MS, 'waiting for the first health checks')
     await this.control.firstProbes(timeoutMs)
+    await this.control.tellHealth()
     clearTimeout(timer)
     warn('the start continues without the first health checks of some servers')
   }

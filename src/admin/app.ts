@@ -4,6 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
 import { fastify } from 'fastify'
 import type { Role } from '../config/config.ts'
 import { clipped } from '../config/problems.ts'
+import { AllowedMethods } from './allowed-methods.ts'
 import type { Actor } from './auth.ts'
 import { refuseForeign, refuseMisdirected } from './auth.ts'
 import { closeServer } from './connections.ts'
@@ -12,6 +13,7 @@ import { documentation } from './docs-page.ts'
 import { MAX_BODY_BYTES, notJson, sendProblem } from './failures.ts'
 import { Gate } from './gate.ts'
 import { keepAnswers } from './idempotency.ts'
+import { refuseQuery } from './input.ts'
 import { parseJsonBody } from './json-body.ts'
 import { documented } from './openapi.ts'
 import { PreviewAccess } from './preview-access.ts'
@@ -87,12 +89,19 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
     gate.admit(request, reply, needed, streamsBody === true)
   })
   app.setErrorHandler((error: FastifyError, _request, reply) => sendProblem(context, reply, error))
-  app.setNotFoundHandler((request, reply) => sendProblem(context, reply, notFound(request)))
+  const allowed = new AllowedMethods(app)
+  app.setNotFoundHandler((request, reply) => {
+    const methods = allowed.at(pathOf(request))
+    if (methods.length === 0) return sendProblem(context, reply, notFound(request))
+    reply.header('allow', methods.join(', '))
+    return sendProblem(context, reply, notAllowed(request, methods))
+  })
 
   await app.register(swagger, documented(context.version))
   await app.register(documentation)
   await app.register(async (api) => {
     takeJsonOnly(api)
+    api.addHook('preValidation', refuseQuery)
     keepAnswers(api, context)
     markStale(api, context)
     serviceRoutes(api, context)
@@ -133,7 +142,17 @@ function takeJsonOnly(app: FastifyInstance): void {
   })
 }
 
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?')[0] ?? ''
+}
+
 function notFound(request: FastifyRequest): ApiProblem {
-  const path = clipped(request.url.split('?')[0] ?? '', 200)
+  const path = clipped(pathOf(request), 200)
   return new ApiProblem(404, 'Not found', `There is no ${request.method} ${path} here; /docs shows what there is.`)
+}
+
+function notAllowed(request: FastifyRequest, methods: readonly string[]): ApiProblem {
+  const path = clipped(pathOf(request), 200)
+  const detail = `${request.method} is not understood at ${path}, only ${methods.join(', ')}; /docs shows what there is.`
+  return new ApiProblem(405, 'Method not allowed', detail)
 }

@@ -1,5 +1,6 @@
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { refuseQuery } from './input.ts'
 
 /** The logo of the page and the icon of its tab: two lanes, one of which takes over. */
 const MARK =
@@ -36,5 +37,5 @@ export async function documentation(docs: FastifyInstance): Promise<void> {
     },
     logo: { type: 'image/svg+xml', content: LOGO },
   })
-  docs.get('/api/openapi.json', { schema: { hide: true } }, () => docs.swagger())
+  docs.get('/api/openapi.json', { schema: { hide: true }, preValidation: refuseQuery }, () => docs.swagger())
 }

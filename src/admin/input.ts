@@ -94,3 +94,12 @@ export function readIfMatch(request: FastifyRequest): number | null {
   const detail = `If-Match must be a revision as ETag gives it, such as "42", not ${quote(given)}.`
   throw new ApiProblem(400, 'Malformed If-Match', detail)
 }
+
+/** Refuses any query where the route declares none: a key that is not understood may have been meant to matter. Throws 422. */
+export async function refuseQuery({ query, routeOptions }: FastifyRequest): Promise<void> {
+  const { querystring } = (routeOptions.schema ?? {}) as { readonly querystring?: unknown }
+  const keys = querystring === undefined ? Object.keys(query as object) : []
+  if (keys.length === 0) return
+  const message = 'unknown key; nothing is understood in the query here'
+  throw invalidProblem(keys.map((key) => ({ path: key, message })))
+}

@@ -63,6 +63,7 @@ const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
   'NotYet',
   'Service',
   'Services',
+  'Definition',
   'History',
   'Servers',
   'Instance',

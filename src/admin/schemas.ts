@@ -19,7 +19,9 @@ import {
 } from './schema-parts.ts'
 
 const percents = { type: 'object', additionalProperties: { type: 'number', minimum: 0, maximum: 100 } }
-const anything = { description: 'A split, server states and weights, or the parts of a definition that differ.' }
+const anything = {
+  description: 'A split, server states and weights, deadlines of pools, or the parts of a definition that differ.',
+}
 
 const file = {
   hash: { ...text, description: 'Of its services.' },
@@ -34,6 +36,13 @@ const drained = {
   ...caveats,
   ...cannotFollow,
   mayBeLost: { const: true, description: 'No replica of the store has it yet: a fail-over now would lose it.' },
+}
+
+const removed = {
+  removed: {
+    ...object({ services: names, hint: text }),
+    description: 'Services that the file names and that were removed through the API, and how to bring them back.',
+  },
 }
 
 /** What the API answers, by name; SPEC §4. */
@@ -52,7 +61,10 @@ export const answers = {
       pool: text,
       url: text,
       weight: { ...count, description: 'As configured, or as overridden at run time.' },
-      state: { enum: ['ready', 'drain', 'maint'], description: 'Set by people.' },
+      state: {
+        enum: ['ready', 'drain', 'maint', 'leaving'],
+        description: 'Set by people; leaving: it was removed, and is shown until the requests it has are done.',
+      },
       health: {
         enum: ['unknown', 'up', 'down', 'ejected'],
         description: 'Found by checks; ejected: up, but requests have failed there.',
@@ -179,6 +191,26 @@ export const answers = {
   Override: object(override),
   Overrides: object({ revision, overrides: listOf('Override') }, { ...stale, ...leftOut }),
   WorkersRestarted: object({ restarting: { ...flag, description: 'It goes on; ?wait= answers when it is done.' } }),
+  Definition: object(
+    {
+      revision: {
+        ...count,
+        description: 'The last one that changed this service; the ETag says it too, for If-Match.',
+      },
+      service: text,
+      written: {
+        type: 'object',
+        additionalProperties: true,
+        description: 'As written, in a file and through the API. Secrets are shown as (hidden).',
+      },
+      resolved: {
+        type: ['object', 'null'],
+        additionalProperties: true,
+        description: 'With all defaults; null: this instance cannot read the definition, see cannotFollow.',
+      },
+    },
+    caveats,
+  ),
   HistoryEntry: object({
     revision: count,
     at: instant,
@@ -191,10 +223,13 @@ export const answers = {
     forced: flag,
   }),
   History: object({ revision, history: { ...listOf('HistoryEntry'), description: 'Newest first.' } }, caveats),
-  Configuration: { ...object({ revision, services: { type: 'object' } }, caveats), additionalProperties: true },
+  Configuration: {
+    ...object({ revision, services: { type: 'object' } }, { ...caveats, ...removed }),
+    additionalProperties: true,
+  },
   Reloaded: object(
     { ...written, needRestart: { ...names, description: 'Settings that differ and that only a restart applies.' } },
-    drained,
+    { ...drained, ...removed },
   ),
   Health: object(
     {

@@ -1,4 +1,5 @@
 import { HIDDEN } from '../config/shown.ts'
+import { own } from '../model/names.ts'
 import type { JsonObject, JsonValue } from '../model/state.ts'
 
 /** Names of header fields and query parameters that carry credentials. */
@@ -16,6 +17,26 @@ export function withoutSecrets(value: JsonValue): JsonValue {
     if (key === 'health' && isPlain(inner)) return [key, probeWithoutSecrets(inner)]
     const isFields = (key === 'headers' || key === 'set') && isPlain(inner)
     return [key, withoutSecrets(isFields ? hidden(inner, SECRET) : inner)]
+  })
+  return Object.fromEntries(entries)
+}
+
+/**
+ * A definition, or a part of one, that was read and is written back: what was hidden in it is as it is in `known`. Elsewhere
+ * the word that stands for a secret is left for the check to refuse.
+ */
+export function withSecretsOf(given: JsonObject, known: JsonObject | undefined): JsonObject {
+  return known === undefined ? given : (restored(given, withoutSecrets(known), known) as JsonObject)
+}
+
+/** `shown`: how `known` was shown. */
+function restored(given: JsonValue, shown: JsonValue, known: JsonValue): JsonValue {
+  if (typeof given === 'string') return given === shown ? known : given
+  if (!isPlain(given) || !isPlain(shown) || !isPlain(known)) return given
+  const entries = Object.entries(given).map(([key, inner]): [string, JsonValue] => {
+    const [shownInner, knownInner] = [own(shown, key), own(known, key)]
+    const isKnown = shownInner !== undefined && knownInner !== undefined
+    return [key, isKnown ? restored(inner, shownInner, knownInner) : inner]
   })
   return Object.fromEntries(entries)
 }

@@ -1,4 +1,6 @@
 import { addUp } from '../control/proxies.ts'
+import type { LeavingServer } from '../model/leaving.ts'
+import { leavingServers } from '../model/leaving.ts'
 import type { AdminContext } from './context.ts'
 
 /** What is under way in the fleet: here as of now, elsewhere as of the last heartbeat. */
@@ -7,14 +9,23 @@ export interface UnderWay {
   readonly inFlight: Readonly<Record<string, number>>
   /** Each instance's own, by its name. */
   readonly byInstance: readonly (readonly [instance: string, inFlight: Readonly<Record<string, number>>])[]
+  /** Servers that were removed and still have requests under way. */
+  readonly leaving: readonly LeavingServer[]
 }
 
 /** Asks the proxy halves here, and adds what the other instances have said. */
 export async function underWayOf({ control, fleet, self }: AdminContext): Promise<UnderWay> {
   const here = (await control.collect()).inFlight
-  const others = fleet.live().map((member) => [control.convergence.nameOf(member), member.record.inFlight] as const)
+  const members = fleet.live()
+  const others = members.map((member) => [control.convergence.nameOf(member), member.record.inFlight] as const)
   const byInstance = [[self.name, here] as const, ...others]
-  return { inFlight: addUp(byInstance.map(([, counts]) => counts)), byInstance }
+  // What others have under way at servers that are unknown here may be at new ones: only what is busy there is leaving.
+  const keys = new Set([...Object.keys(here), ...members.flatMap(({ record }) => Object.keys(record.busy))])
+  return {
+    inFlight: addUp(byInstance.map(([, counts]) => counts)),
+    byInstance,
+    leaving: leavingServers(control.state, keys),
+  }
 }
 
 /** Requests under way at targets that take no new ones, where that is waited for: never more than there were to begin with. */

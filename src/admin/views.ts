@@ -1,6 +1,8 @@
 import type { ControlHalf } from '../control/control-half.ts'
+import { takesRequests } from '../control/readiness.ts'
 import type { LastProbe } from '../health/check.ts'
-import type { Server } from '../model/servers.ts'
+import type { LeavingServer } from '../model/leaving.ts'
+import type { Server, ServerFilter } from '../model/servers.ts'
 import { serversOf } from '../model/servers.ts'
 import type { Split } from '../model/spec.ts'
 import { shareOf } from '../model/split.ts'
@@ -22,7 +24,8 @@ export interface ServerView {
   readonly weight: number
   /** Absent = unbounded. */
   readonly maxConnections?: number
-  readonly state: ServerState
+  /** `leaving`: it was removed, and finishes the requests it has. */
+  readonly state: ServerState | 'leaving'
   readonly health: Health
   readonly drained: boolean
   readonly inFlight: number
@@ -55,15 +58,19 @@ export interface ServiceView {
 export function viewService(sight: Sight, service: Service): ServiceView {
   const split = currentSplit(service)
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): PoolView => {
-    const servers = serversOf(service, name).map((server) => viewServer(sight, service, server))
+    const leaving = leavingOf(sight, { service: service.name, pool: name })
+    const servers = [
+      ...serversOf(service, name).map((server) => viewServer(sight, service, server)),
+      ...leaving.map((server) => viewLeaving(sight, server)),
+    ]
     const share = shareOf(split, name) / 100
     return {
       name,
       version,
       share,
-      drained: share === 0 && isIdle(sight.control, service, serversOf(service, name)),
+      drained: share === 0 && leaving.length === 0 && isIdle(sight.control, service, serversOf(service, name)),
       inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
-      up: servers.filter(({ state, weight, health }) => state === 'ready' && weight > 0 && health === 'up').length,
+      up: serversOf(service, name).filter((server) => takesRequests(sight.control, server)).length,
       servers,
     }
   })
@@ -90,6 +97,30 @@ export function viewServer({ control, underWay }: Sight, service: Service, serve
   }
 }
 
+/** Servers that were removed and still have requests under way, as far as a filter leaves them. */
+export function leavingOf({ underWay }: Sight, { service, pool, server }: ServerFilter): readonly LeavingServer[] {
+  return underWay.leaving
+    .filter((each) => service === undefined || each.service === service)
+    .filter((each) => pool === undefined || each.pool === pool)
+    .filter((each) => server === undefined || each.name === server)
+}
+
+export function viewLeaving({ underWay }: Sight, { key, service, pool, name, url }: LeavingServer): ServerView {
+  return {
+    name,
+    service,
+    pool,
+    url,
+    weight: 0,
+    state: 'leaving',
+    health: 'unknown',
+    drained: false,
+    // An instance has said that there is something; how much may be on its way.
+    inFlight: Math.max(1, underWay.inFlight[key] ?? 0),
+    lastProbe: null,
+  }
+}
+
 function shownProbe({ at, ok, status, ms, error }: LastProbe): ServerView['lastProbe'] {
   return { at, ok, status, ms, error }
 }
@@ -102,6 +133,9 @@ function isIdle(control: ControlHalf, service: Service, servers: readonly Server
 }
 
 /** How many requests each instance of the fleet has under way at a server, by the instance's name. */
-export function byInstance({ byInstance: all }: UnderWay, { key }: Server): Readonly<Record<string, number>> {
+export function byInstance(
+  { byInstance: all }: UnderWay,
+  { key }: Pick<Server, 'key'>,
+): Readonly<Record<string, number>> {
   return Object.fromEntries(all.map(([name, counts]) => [name, counts[key] ?? 0]))
 }

@@ -34,6 +34,30 @@ export interface Written {
   readonly mayBeLost?: true
 }
 
+/** A write that was carried out, before it is answered. */
+export interface Carried {
+  readonly written: Written
+  readonly drains: readonly Drain[]
+  /** Those of them that were at rest when it was carried out, or when waiting for it ended. */
+  readonly atRest: readonly Drain[]
+  /** On this instance alone. */
+  readonly here: boolean
+}
+
+/**
+ * The answer to a write, with what it shows beside. What has come to rest is looked at together with that view, so that
+ * both say the same.
+ */
+export function answerTo<V extends object>(
+  { control }: AdminContext,
+  { written, drains, atRest, here }: Carried,
+  view: V,
+): Written & V {
+  if (drains.length === 0) return { ...written, ...view }
+  const drained = drains.filter((drain) => atRest.includes(drain) || control.isDrained(drain, here))
+  return { ...written, drained: drained.map(({ name }) => name), ...view }
+}
+
 /** Who asks for a write, why, and how insistently: from the query, the body and the headers. */
 export function requestOf(request: FastifyRequest, insistence: Insistence): Request {
   const { force = false, reason = '', query = readInput(WriteQuery, request.query) } = insistence
@@ -54,7 +78,7 @@ export async function carryOut(
   reply: FastifyReply,
   make: CommandMaker,
   insistence: Insistence,
-): Promise<Written> {
+): Promise<Carried> {
   const query = insistence.query ?? readInput(WriteQuery, request.query)
   const result = await context.control.execute(make, requestOf(request, { ...insistence, query }))
   return settle(context, reply, result, query.wait)
@@ -67,7 +91,7 @@ export async function carryOutHere(
   reply: FastifyReply,
   command: LocalCommand,
   insistence: Insistence & { readonly query: StaticDecode<typeof WriteQuery> },
-): Promise<Written> {
+): Promise<Carried> {
   const result = await context.overrides.execute(command, requestOf(request, insistence))
   return settle(context, reply, result, insistence.query.wait, true)
 }
@@ -82,7 +106,7 @@ export async function settle(
   result: Result,
   waitMs: number,
   here = false,
-): Promise<Written> {
+): Promise<Carried> {
   if (result.kind === 'refused') throw refusalProblem(result.refusal)
   const { revision, changed, drains, unreplicated } = result
   if (!here && (changed || drains.length > 0)) await context.fleet.refresh()
@@ -90,25 +114,26 @@ export async function settle(
   const { applied, reopened, cut, lost, leftOut } = settled
   reply.header('etag', `"${revision}"`)
   const cannotFollow = here ? {} : whoCannotFollow(context, revision, changed)
-  const drained = drains.filter((drain) => applied && isIdle(drain, settled)).map(({ name }) => name)
+  const atRest = drains.filter((drain) => applied && isIdle(drain, settled))
   if (waitMs > 0 && lost) throw lostProblem(revision)
   if (waitMs > 0 && reopened.length > 0) throw overtaken(revision, reopened)
-  if (waitMs > 0 && (!applied || drained.length < drains.length)) {
+  if (waitMs > 0 && (!applied || atRest.length < drains.length)) {
     // `busy` counts what was under way as the change was applied; by now some of it has ended.
     const now = await restOf(context, Object.keys(settled.busy))
     const busy = Object.fromEntries(Object.entries(now).map(([key, count]) => [key, Math.max(1, count)]))
     const inFleet = context.fleet.live().length > 0
     throw notYet({ revision, changed }, waitMs, drains, { ...settled, busy }, inFleet, cannotFollow)
   }
-  return {
+  const written = {
     revision,
     changed,
     ...(here ? { scope: 'local' as const } : {}),
-    ...(drains.length === 0 ? {} : { drained, cut }),
+    ...(drains.length === 0 ? {} : { drained: atRest.map(({ name }) => name), cut }),
     ...(leftOut.length === 0 ? {} : { leftOut }),
     ...cannotFollow,
     ...(unreplicated ? { mayBeLost: true as const } : {}),
   }
+  return { written, drains, atRest, here }
 }
 
 /** The instances that cannot read a service that this revision has changed. */

@@ -1,6 +1,7 @@
 import { parseHost } from './addresses.ts'
 import { childPath, type Problems, quote } from './problems.ts'
 import { isKeyed } from './read.ts'
+import { HIDDEN } from './shown.ts'
 
 /** Max hosts × paths of one service. Each is an entry in the table of every worker. */
 export const MAX_ROUTES_OF_SERVICE = 10_000
@@ -29,7 +30,11 @@ const NOT_FOR_PROBES: ReadonlySet<string> = new Set([
 interface Bounded {
   readonly hosts: readonly string[]
   readonly paths: readonly string[]
-  readonly health: { readonly host: string; readonly headers: Readonly<Record<string, string>> } | null
+  readonly health: {
+    readonly path: string
+    readonly host: string
+    readonly headers: Readonly<Record<string, string>>
+  } | null
 }
 
 /** The number of entries that a service has in the routing table. */
@@ -54,6 +59,8 @@ export function checkBounds(service: Bounded, path: string, problems: Problems):
   if (!isKeyed(health)) return
   const at = childPath(path, 'health')
   if (isKeyed(health.headers)) checkProbeFields(Object.keys(health.headers), childPath(at, 'headers'), problems)
+  if (typeof health.path === 'string' && health.path.includes(`=${HIDDEN}`))
+    problems.add(childPath(at, 'path'), `has ${HIDDEN} in the place of a secret; write the secret itself`)
   if (typeof health.host === 'string' && health.host !== '' && !isHostAndPort(health.host)) {
     problems.add(
       childPath(at, 'host'),

@@ -22,6 +22,8 @@ export function checkService(name: string, source: unknown, path = ''): CheckedS
   const problems = new Problems()
   const settings = read(ServiceSchema, source, path, problems)
   checkMeaning(settings, path, problems)
+  const missing = missingSplit(settings)
+  if (missing !== null && !problems.has(childPath(path, 'split'))) problems.add(childPath(path, 'split'), missing)
   if (!new RegExp(NAME_PATTERN).test(name)) problems.add(path, `${quote(name)} cannot be a name; ${NAME_RULE}`)
   return problems.list.length === 0 ? { ok: true, spec: resolve(settings) } : { ok: false, problems: problems.list }
 }
@@ -51,11 +53,7 @@ function checkSplit(split: Split | undefined, pools: readonly string[], path: st
   const [first] = pools
   if (first === undefined && !problems.has(childPath(path, 'pools')))
     problems.add(childPath(path, 'pools'), 'must not be empty: a service needs a pool')
-  if (problems.has(at)) return
-  if (split === undefined) {
-    if (pools.length > 1) problems.add(at, `is missing; say which pool gets the traffic, such as {${first}: 100}`)
-    return
-  }
+  if (problems.has(at) || split === undefined) return
   const known = new Set(pools)
   const names = listed(pools)
   for (const pool of Object.keys(split)) {
@@ -65,6 +63,16 @@ function checkSplit(split: Split | undefined, pools: readonly string[], path: st
   }
   const sum = Object.keys(split).reduce((hundredths, pool) => hundredths + shareOf(split, pool), 0)
   if (sum !== WHOLE) problems.add(at, `must sum to 100, not ${sum / 100}`)
+}
+
+/**
+ * What to say of several pools without a split; null = there is one, or only one pool. A definition of a service that
+ * exists may leave it out: the split in force stands (`withKnownSplit`).
+ */
+export function missingSplit(service: unknown): string | null {
+  if (!isKeyed(service) || !isKeyed(service.pools) || service.split !== undefined) return null
+  const [first, second] = Object.keys(service.pools)
+  return second === undefined ? null : `is missing; say which pool gets the traffic, such as {${first}: 100}`
 }
 
 /** The settings of a service without problems, in the model's words. */

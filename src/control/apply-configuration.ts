@@ -7,7 +7,7 @@ import type { Problem, Refusal } from '../model/refusal.ts'
 import type { AppliedConfiguration, JsonObject, State } from '../model/state.ts'
 import { unservedBy } from '../model/unserved.ts'
 import type { CommandMaker } from './controller.ts'
-import { overlaps, problemsOf, resolve } from './definitions.ts'
+import { overlaps, problemsOf, resolve, withFittingSplit, withKnownSplit } from './definitions.ts'
 import { earlierFiles, fileOf, fileStanding, outdatedReason, unrelatedReason } from './file-standing.ts'
 
 /** Settings for applying a file in a fleet. */
@@ -34,11 +34,14 @@ const NOTHING: JsonObject = {}
  * file only if it is newer than the one in force, and holds back the removal of services, hosts and paths that no other
  * service would answer: an outdated machine, or a file for another fleet, must not end services of the others. A reload
  * requested by a person does remove them.
+ *
+ * `restore`: services that the file names and that were removed through the API come back.
  */
 export function applyConfiguration(
   config: Config,
   occasion: 'start' | 'reload',
   fleet: FleetTerms | null,
+  restore = false,
 ): CommandMaker {
   return (state, { force }) => {
     const applied = state.configuration
@@ -49,7 +52,7 @@ export function applyConfiguration(
       const answer = occasion === 'start' ? atStart(config, state, fleet) : atReload(config, state, force)
       if (answer !== null) return answer
     }
-    const { services, problems } = differenceTo(config, state)
+    const { services, problems } = differenceTo(config, state, restore)
     const heldBack = fleet !== null && occasion === 'start' ? heldBackServices(state, services) : []
     for (const name of heldBack) services.delete(name)
     problems.push(...overlaps(state, services))
@@ -94,18 +97,21 @@ function atReload(config: Config, { configuration }: State, force: boolean): { r
 }
 
 /** Compares a file with the file applied last, and merges the differences into the current definitions. */
-function differenceTo(config: Config, state: State): Difference {
+function differenceTo(config: Config, state: State, restore: boolean): Difference {
   const before = state.configuration?.services ?? {}
   const services = new Map<string, Definition | null>()
   const problems: Problem[] = []
   for (const [name, wanted] of Object.entries(config.services)) {
     const patch = diffPatch(own(before, name) ?? NOTHING, wanted)
-    if (Object.keys(patch).length === 0) continue
-    const current = own(state.services, name)?.source
-    const merged = current === undefined ? wanted : mergePatch(current, patch)
+    const service = own(state.services, name)
+    const isRestored = restore && service === undefined
+    if (Object.keys(patch).length === 0 && !isRestored) continue
+    const merged = service === undefined ? wanted : mergePatch(service.source, patch)
+    const file = withKnownSplit(wanted, service)
+    const splitIsOfFile = own(wanted, 'split') !== undefined
     // If the merged definition is invalid, the file wins over changes made through the API.
-    const definition = resolve(name, merged) ?? resolve(name, wanted)
-    if (definition === undefined) problems.push(...problemsOf(name, wanted))
+    const definition = resolve(name, splitIsOfFile ? merged : withFittingSplit(merged, service)) ?? resolve(name, file)
+    if (definition === undefined) problems.push(...problemsOf(name, file))
     else services.set(name, definition)
   }
   for (const name of Object.keys(before)) if (own(config.services, name) === undefined) services.set(name, null)

@@ -4,6 +4,7 @@ import type { CheckedConfig } from '../config/check-config.ts'
 import type { Config, Problem } from '../config/config.ts'
 import { formatProblem, problemLines } from '../config/problems.ts'
 import type { Request } from '../model/commands.ts'
+import { own } from '../model/names.ts'
 import type { Refusal } from '../model/refusal.ts'
 import type { FleetTerms } from './apply-configuration.ts'
 import { applyConfiguration, NO_SERVICES } from './apply-configuration.ts'
@@ -65,6 +66,15 @@ export class ConfigurationFile {
     return this.reloadFailure ?? this.notApplied
   }
 
+  /** Services that the file names, that were applied, and that were removed through the API since. */
+  get removedServices(): readonly string[] {
+    const { services, configuration } = this.control.state
+    const applied = configuration?.services ?? {}
+    return Object.keys(this.config.services).filter(
+      (name) => own(applied, name) !== undefined && own(services, name) === undefined,
+    )
+  }
+
   /**
    * Applies the file unless it was applied before. Returns the revision. Throws UnusableConfiguration,
    * StoreUnavailable.
@@ -92,9 +102,12 @@ export class ConfigurationFile {
     return result.revision
   }
 
-  /** Reads the file again and applies its changes. Throws StoreUnavailable. */
-  reload(request: Request): Promise<Reload> {
-    const reload = this.reloading.then(() => this.reloadNow(request))
+  /**
+   * Reads the file again and applies its changes; with `restore`, services that it names and that were removed through
+   * the API come back. Throws StoreUnavailable.
+   */
+  reload(request: Request, restore = false): Promise<Reload> {
+    const reload = this.reloading.then(() => this.reloadNow(request, restore))
     this.reloading = reload.catch(() => undefined)
     return reload
   }
@@ -113,9 +126,9 @@ export class ConfigurationFile {
     )
   }
 
-  private async reloadNow(request: Request): Promise<Reload> {
+  private async reloadNow(request: Request, restore: boolean): Promise<Reload> {
     try {
-      const reload = await this.readAndApply(request)
+      const reload = await this.readAndApply(request, restore)
       this.reloadFailure = failureOf(reload)
       return reload
     } catch (error) {
@@ -124,7 +137,7 @@ export class ConfigurationFile {
     }
   }
 
-  private async readAndApply(request: Request): Promise<Reload> {
+  private async readAndApply(request: Request, restore: boolean): Promise<Reload> {
     const { load, file, log, onConfigured } = this.options
     const loaded = await load()
     const problems = !loaded.ok ? loaded.problems : loaded.config.hasServices ? [] : [NO_SERVICES]
@@ -132,7 +145,8 @@ export class ConfigurationFile {
       log.error({ problems: problemLines(problems) }, `${file} was not applied, nothing has changed`)
       return { kind: 'invalid', file, problems }
     }
-    const result = await this.control.execute(applyConfiguration(loaded.config, 'reload', this.fleet), request)
+    const apply = applyConfiguration(loaded.config, 'reload', this.fleet, restore)
+    const result = await this.control.execute(apply, request)
     const needRestart = settingsThatDiffer(this.config, loaded.config)
     if (result.kind === 'refused')
       log.error({ refusal: inBrief(result.refusal) }, `${file} was not applied, nothing has changed`)

@@ -2,6 +2,8 @@ import type { Facts, Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
 import type { CannotFollow } from '../model/fleet.ts'
+import type { LeavingServer } from '../model/leaving.ts'
+import { leavingServers } from '../model/leaving.ts'
 import type { KnownHealth, LoadReport, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { servingKeys } from '../model/servers.ts'
@@ -201,10 +203,25 @@ export class ControlHalf {
    * Whether the last change of a service is in force in the fleet, and no request is in flight at these of its targets.
    */
   isIdle(service: Service, keys: readonly string[]): boolean {
-    const generation = this.generations.of(service)
-    const state = { revision: service.revision, head: '' }
-    const { applied, busyAt } = this.convergence.standing({ generation, state }, keys)
+    const { applied, busyAt } = this.convergence.standing(this.goalOf(service), keys)
     return applied && busyAt.length === 0
+  }
+
+  /** Whether what was sent to rest is at rest now. `here`: in this instance alone. */
+  isDrained(drain: Drain, here = false): boolean {
+    if (isReopened(drain, this.state)) return false
+    const goals = [...new Set(this.servicesOf(drain.keys))].map((service) =>
+      service === undefined ? this.goal() : this.goalOf(service),
+    )
+    return (goals.length === 0 ? [this.goal()] : goals).every((goal) => {
+      const { applied, busyAt } = this.convergence.standing(goal, drain.keys, here)
+      return applied && busyAt.length === 0
+    })
+  }
+
+  /** Servers that were removed and still have requests under way, in the whole fleet. */
+  leaving(): readonly LeavingServer[] {
+    return leavingServers(this.state, this.convergence.busyKeys())
   }
 
   /**
@@ -249,14 +266,26 @@ export class ControlHalf {
     return this.healthBook.health(key)
   }
 
-  /** Checks without a first result: their number, and the keys of some of their servers. */
-  unprobed(): { readonly count: number; readonly some: readonly string[] } {
-    return this.healthBook.unprobed()
+  /** Servers in their first round of checks: how many addresses, and some of their keys. */
+  undecided(): { readonly count: number; readonly some: readonly string[] } {
+    return this.healthBook.undecided()
   }
 
-  /** Resolves once a first probe of every checked target has ended, or after `timeoutMs`. */
+  /** Whether a server is in its first round of checks. */
+  isUndecided(key: string): boolean {
+    return this.healthBook.isUndecided(key)
+  }
+
+  /** Resolves once the first round of checks of every server is over, or after `timeoutMs`. */
   firstProbes(timeoutMs: number): Promise<void> {
     return this.healthBook.firstProbes(timeoutMs)
+  }
+
+  /** Resolves once the proxies use the health that control knows now. */
+  async tellHealth(): Promise<void> {
+    this.healthBook.tellAtOnce()
+    // A link keeps the order of messages: a proxy that reports has received the health sent before.
+    await this.collect()
   }
 
   /** Asks all proxies for their load, and adds it up. */
@@ -330,11 +359,17 @@ export class ControlHalf {
     return { generation: this.generations.current, state: { revision, head } }
   }
 
+  /** What was last decided for a service. */
+  private goalOf(service: Service): Goal {
+    return { generation: this.generations.of(service), state: { revision: service.revision, head: '' } }
+  }
+
   private facts(): Facts {
     return {
       nowMs: this.store.nowMs(),
       isUp: (key, server, spec) => this.healthBook.isUp(key, server, spec),
       describeHealth: (key, server, spec) => this.healthBook.describe(key, server, spec),
+      leaving: this.leaving().map(({ key }) => key),
     }
   }
 }

@@ -19,6 +19,7 @@ import { UnreadableServices, whyUnreadable } from './unreadable.ts'
 export type CommandMaker = (
   state: State,
   request: Request,
+  facts: Facts,
 ) => { readonly command: Command } | { readonly refusal: Refusal }
 
 export interface Done {
@@ -116,7 +117,7 @@ export class Controller {
       if (overtaken !== null) return { kind: 'refused', refusal: overtaken }
       const committed = await this.store.commit(change)
       if (committed === 'stale') continue
-      const drains = drainsOf(command, before, this.stored)
+      const drains = this.drainsOf(command, before, this.stored)
       return { ...done(true, change.revision, drains), unreplicated: committed === 'unreplicated' }
     }
     throw new StoreUnavailable(`changes of other instances came first, ${MAX_TRIES} times in a row`)
@@ -124,22 +125,27 @@ export class Controller {
 
   /** Decides a command on `state`: returns a change to commit, or a result without a change. */
   private judge(make: CommandMaker, request: Request, state: State): Result | Decided {
-    const made = make(state, request)
+    const facts = this.facts()
+    const made = make(state, request, facts)
     if ('refusal' in made) return { kind: 'refused', refusal: made.refusal }
     const { command } = made
-    const outcome = decide(state, command, request, this.facts())
+    const outcome = decide(state, command, request, facts)
     switch (outcome.kind) {
       case 'refused':
         return outcome
       case 'repeated':
-        return done(true, outcome.revision, drainsOf(command, state, state))
+        return done(true, outcome.revision, this.drainsOf(command, state, state))
       case 'unchanged':
-        return done(false, state.revision, drainsOf(command, state, state))
+        return done(false, state.revision, this.drainsOf(command, state, state))
       case 'change': {
         const refusal = this.cannotDecide(command, outcome.change)
         return refusal === null ? { ...outcome, command } : { kind: 'refused', refusal }
       }
     }
+  }
+
+  private drainsOf(command: Command, before: State, after: State): Drain[] {
+    return drainsOf(command, before, after, this.facts().leaving)
   }
 
   /** Refuses changes to a service whose definition cannot be read, except those that remove it or define it anew. */
@@ -162,7 +168,7 @@ export class Controller {
     if (outcome.kind === 'refused') return outcome
     const { by, reason } = request
     if (outcome.kind === 'change') this.override([...this.overrides, { atMs: facts.nowMs, by, reason, command }])
-    return done(outcome.kind === 'change', before.revision, drainsOf(command, before, this.state))
+    return done(outcome.kind === 'change', before.revision, this.drainsOf(command, before, this.state))
   }
 
   /** Sets the overrides of this instance, oldest first; empty = the stored state is in force. */

@@ -2,10 +2,11 @@ import { tooManyRoutes } from '../config/check-bounds.ts'
 import { checkNewService, checkService } from '../config/check-service.ts'
 import { mergePatch } from '../config/merge.ts'
 import { findOverlaps } from '../config/overlaps.ts'
-import type { Definition } from '../model/commands.ts'
+import type { Definition, Facts } from '../model/commands.ts'
 import { own } from '../model/names.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
-import { adaptSplit, allTo, sameSplit } from '../model/split.ts'
+import { isFields } from '../model/shape.ts'
+import { adaptSplit, allTo, sameSplit, splitProblems } from '../model/split.ts'
 import type { JsonObject, JsonValue, Service, State } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
 import type { CommandMaker } from './controller.ts'
@@ -20,19 +21,23 @@ export function patchService(name: string, patch: JsonObject): CommandMaker {
   return (state) => {
     const service = own(state.services, name)
     if (service === undefined) return unknownService(state, name)
-    const made = define(state, name, mergePatch(service.source, patch), 'patch')
-    return own(patch, 'split') === undefined ? made : (splitRefusal(service, made) ?? made)
+    const merged = mergePatch(service.source, patch)
+    if (own(patch, 'split') === undefined) return define(state, name, withFittingSplit(merged, service), 'patch')
+    const made = define(state, name, merged, 'patch')
+    return splitRefusal(service, made) ?? made
   }
 }
 
 /** Creates or replaces (`null`: removes) a pool of a service. */
 export function setPool(name: string, pool: string, definition: JsonObject | null): CommandMaker {
-  return (state) => {
+  return (state, _request, facts) => {
     const service = own(state.services, name)
     if (service === undefined) return unknownService(state, name)
     const pools = Object.keys(service.spec.pools)
     if (definition !== null)
       return define(state, name, replaced(service.source, ['pools', pool], definition), 'set pool')
+    const leaving = `${pool}/`
+    if (!pools.includes(pool) && isLeaving(service, leaving, facts)) return askAgain(service, leaving, 'delete pool')
     if (!pools.includes(pool)) return { refusal: { kind: 'unknown', what: 'pool', name: pool, known: pools } }
     const rest = pools.filter((other) => other !== pool)
     const [first] = rest
@@ -44,14 +49,18 @@ export function setPool(name: string, pool: string, definition: JsonObject | nul
 
 /** Creates or replaces (`null`: removes) a server of a pool. */
 export function setServer(name: string, pool: string, server: string, definition: JsonValue): CommandMaker {
-  return (state) => {
+  return (state, _request, facts) => {
     const service = own(state.services, name)
     if (service === undefined) return unknownService(state, name)
     const known = own(service.spec.pools, pool)
+    const leaving = `${pool}/${server}=`
+    const isThere = own(known?.servers ?? {}, server) !== undefined
+    if (definition === null && !isThere && isLeaving(service, leaving, facts))
+      return askAgain(service, leaving, 'delete server')
     if (known === undefined) {
       return { refusal: { kind: 'unknown', what: 'pool', name: pool, known: Object.keys(service.spec.pools) } }
     }
-    if (definition === null && own(known.servers, server) === undefined) {
+    if (definition === null && !isThere) {
       return { refusal: { kind: 'unknown', what: 'server', name: server, known: Object.keys(known.servers) } }
     }
     const source = replaced(service.source, ['pools', pool, 'servers', server], definition)
@@ -59,7 +68,43 @@ export function setServer(name: string, pool: string, server: string, definition
   }
 }
 
-function define(state: State, name: string, source: JsonObject, action: string): ReturnType<CommandMaker> {
+/** Whether a part of a service was removed and still has requests under way; `part`: `pool/` or `pool/server=`. */
+function isLeaving({ name }: Service, part: string, { leaving = [] }: Facts): boolean {
+  return leaving.some((key) => key.startsWith(`${name}/${part}`))
+}
+
+/** Asks again for a removal that was made: it changes nothing, and can be waited for. */
+function askAgain({ name, source, spec }: Service, leaving: string, action: string): ReturnType<CommandMaker> {
+  return { command: { kind: 'define', service: name, definition: { source, spec }, action, leaving } }
+}
+
+/**
+ * A definition of several pools that leaves the split out, with the one that its service has: what is decided stands, and
+ * a second pool comes in with no share. As it was where there is no such service, or none of its pools with a share is left.
+ */
+export function withKnownSplit(source: JsonObject, service: Service | undefined): JsonObject {
+  const pools = poolsOf(source)
+  const given = own(source, 'split') ?? null
+  if (service === undefined || given !== null || pools.length < 2) return source
+  const written = own(service.source, 'split')
+  if (isFields(written) && splitProblems(written, pools).length === 0) return { ...source, split: written }
+  const split = adaptSplit(currentSplit(service), pools, {})
+  return Object.keys(split).length === 0 ? source : { ...source, split }
+}
+
+/** Likewise, where the split of the definition is from before its pools were changed and does not fit them any more. */
+export function withFittingSplit(source: JsonObject, service: Service | undefined): JsonObject {
+  const split = own(source, 'split')
+  const isStale = isFields(split) && splitProblems(split, poolsOf(source)).length > 0
+  return withKnownSplit(isStale ? replaced(source, ['split'], null) : source, service)
+}
+
+function poolsOf({ pools }: JsonObject): readonly string[] {
+  return isFields(pools) ? Object.keys(pools) : []
+}
+
+function define(state: State, name: string, given: JsonObject, action: string): ReturnType<CommandMaker> {
+  const source = withKnownSplit(given, own(state.services, name))
   const checked = checkNewService(name, source)
   if (!checked.ok) return { refusal: { kind: 'invalid', problems: checked.problems } }
   const definition = { source, spec: checked.spec }

@@ -18,7 +18,7 @@ export interface ServerHealth {
 }
 
 /** Max keys of servers that `unprobed()` returns. */
-const MAX_UNPROBED_SHOWN = 5
+const MAX_UNDECIDED_SHOWN = 5
 const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
 
 /**
@@ -69,12 +69,17 @@ export class HealthBook {
     return this.servers.get(key) === undefined ? this.checker.find(server, spec) : this.health(key)
   }
 
-  /** Checks without a first result: their number, and the keys of some of their servers. */
-  unprobed(): { readonly count: number; readonly some: readonly string[] } {
-    return { count: this.checker.unprobedCount, some: this.checker.unprobed(MAX_UNPROBED_SHOWN) }
+  /** Servers in their first round of checks: how many addresses, and some of their keys. */
+  undecided(): { readonly count: number; readonly some: readonly string[] } {
+    return { count: this.checker.undecidedCount, some: this.checker.undecided(MAX_UNDECIDED_SHOWN) }
   }
 
-  /** Resolves once a first probe of every checked server has ended, or after `timeoutMs`. */
+  /** Whether a server is in its first round of checks. */
+  isUndecided(key: string): boolean {
+    return this.checker.isUndecided(key)
+  }
+
+  /** Resolves once the first round of checks of every server is over, or after `timeoutMs`. */
   firstProbes(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs)
@@ -173,7 +178,7 @@ export class HealthBook {
   }
 
   private checkFirstProbes(): void {
-    if (this.onFirstProbes === null || this.checker.unprobedCount > 0) return
+    if (this.onFirstProbes === null || this.checker.undecidedCount > 0) return
     this.onFirstProbes()
     this.onFirstProbes = null
   }
@@ -200,6 +205,13 @@ export class HealthBook {
   private tell(keys: readonly string[]): void {
     for (const key of keys) this.untold.add(key)
     this.telling ??= setImmediate(() => this.tellNow())
+  }
+
+  /** Tells the proxy halves now what they would be told at the end of this turn. */
+  tellAtOnce(): void {
+    if (this.telling === null) return
+    clearImmediate(this.telling)
+    this.tellNow()
   }
 
   private tellNow(): void {

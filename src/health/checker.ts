@@ -37,7 +37,8 @@ export class HealthChecker {
   /** By address and spec. */
   readonly #checks = new Map<string, Check>()
   readonly #checkOf = new Map<string, Check>()
-  readonly #unprobed = new Set<Check>()
+  /** Those whose first round is not over, see `isUndecided`. */
+  readonly #undecided = new Set<Check>()
 
   constructor(options: HealthCheckerOptions) {
     this.#options = { now: Date.now, random: Math.random, onProbe: () => undefined, ...options }
@@ -71,7 +72,7 @@ export class HealthChecker {
       if (check.keys.size > 0) continue
       check.stop()
       this.#checks.delete(check.id)
-      this.#unprobed.delete(check)
+      this.#undecided.delete(check)
     }
   }
 
@@ -83,7 +84,7 @@ export class HealthChecker {
     const check = this.#checkOf.get(key)
     if (check === undefined || check.known.health !== 'unknown') return []
     check.known = { ...check.known, health, probed: true }
-    this.#unprobed.delete(check)
+    this.#undecided.delete(check)
     return [...check.keys]
   }
 
@@ -97,15 +98,21 @@ export class HealthChecker {
     return this.#checks.get(idOf(address, spec))?.known ?? null
   }
 
-  /** Number of checks without a first result. */
-  get unprobedCount(): number {
-    return this.#unprobed.size
+  /** How many checks are in their first round. */
+  get undecidedCount(): number {
+    return this.#undecided.size
   }
 
-  /** Keys of targets without a first result, at most `max` of them. */
-  unprobed(max: number): string[] {
+  /** Whether the check of a target is in its first round. */
+  isUndecided(key: string): boolean {
+    const check = this.#checkOf.get(key)
+    return check !== undefined && this.#undecided.has(check)
+  }
+
+  /** Targets whose checks are in their first round, `max` of them at most. */
+  undecided(max: number): string[] {
     const keys: string[] = []
-    for (const check of this.#unprobed)
+    for (const check of this.#undecided)
       for (const key of check.keys) {
         if (keys.length === max) return keys
         keys.push(key)
@@ -128,7 +135,7 @@ export class HealthChecker {
       now,
       random,
       onResult: (last, changed) => {
-        this.#unprobed.delete(check)
+        if (!isUndecided(check.known)) this.#undecided.delete(check)
         // Copied: the callbacks may change the targets of this check.
         for (const key of [...check.keys]) {
           if (changed !== null) onChange(key, changed, last)
@@ -139,10 +146,18 @@ export class HealthChecker {
     if (before !== undefined) check.follow(before)
     else if (target.known !== undefined) check.known = target.known
     this.#checks.set(id, check)
-    if (!check.known.probed) this.#unprobed.add(check)
+    if (isUndecided(check.known)) this.#undecided.add(check)
     check.begin()
     return check
   }
+}
+
+/**
+ * Whether the first round of checks of a target goes on: nothing is known of it, or it has passed and has not reached `rise`
+ * yet. A failure ends the round: the target is not up, however many more failures make it `down`.
+ */
+function isUndecided({ health, last }: TargetHealth): boolean {
+  return health === 'unknown' && (last === null || last.ok || last.isLocal)
 }
 
 type Address = Pick<CheckedTarget, 'url' | 'tls'>

@@ -31,8 +31,17 @@ export type Command =
       readonly weight?: number | null
       readonly maxConnections?: number | null
     }
-  /** Creates or replaces a service; `action` is the name of the request in the history. */
-  | { readonly kind: 'define'; readonly service: string; readonly definition: Definition; readonly action: string }
+  /**
+   * Creates or replaces a service; `action` is the name of the request in the history. `leaving`: the definition is as
+   * it was, and the request is about this part of the service, which was removed earlier: `pool/` or `pool/server=`.
+   */
+  | {
+      readonly kind: 'define'
+      readonly service: string
+      readonly definition: Definition
+      readonly action: string
+      readonly leaving?: string
+    }
   | { readonly kind: 'remove'; readonly service: string }
   /** Applies a configuration file: `services` are those it changes (null = removes). */
   | {
@@ -64,6 +73,8 @@ export interface Facts {
   isUp(key: string, server: ServerSpec, spec: HealthSpec): boolean
   /** Describes the health of this target for people, with the error of its last check: `down (status 503)`. */
   describeHealth(key: string, server: ServerSpec, spec: HealthSpec): string
+  /** Keys of servers that were removed and still have requests in flight in the fleet; absent = none. */
+  readonly leaving?: readonly string[]
 }
 
 export type Outcome =

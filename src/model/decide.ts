@@ -53,6 +53,7 @@ function draftOf(state: State, command: Command, facts: Facts): Draft {
     return { edits: define(state, command.service, command.definition, command.action) }
   }
   const service = own(state.services, command.service)
+  if (service === undefined && command.kind === 'remove' && isLeaving(command.service, facts)) return { edits: [] }
   if (service === undefined) return unknown('service', command.service, Object.keys(state.services))
   switch (command.kind) {
     case 'remove':
@@ -70,6 +71,11 @@ function draftOf(state: State, command: Command, facts: Facts): Draft {
     case 'rollback':
       return rollback(service, command.revision, state.revision)
   }
+}
+
+/** Whether a service that was removed still has requests in flight. */
+function isLeaving(service: string, { leaving = [] }: Facts): boolean {
+  return leaving.some((key) => key.startsWith(`${service}/`))
 }
 
 /** Returns the document of a service after this revision; stamps new decisions with the revision. */

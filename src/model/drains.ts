@@ -1,7 +1,7 @@
 import type { Command } from './commands.ts'
-import { own } from './names.ts'
+import { own, serverNameOf } from './names.ts'
 import { findServers, isOpen, serversOf } from './servers.ts'
-import { shareOf } from './split.ts'
+import { sameSplit, shareOf } from './split.ts'
 import type { Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
 
@@ -11,20 +11,28 @@ export interface Drain {
   readonly keys: readonly string[]
 }
 
-/** Lists the pools and servers that a command drains, whether by this change or by an earlier one. */
-export function drainsOf(command: Command, before: State, after: State): Drain[] {
+/**
+ * Lists the pools and servers that a command drains, whether by this change or by an earlier one. `leaving`: keys of servers
+ * that were removed earlier and still have requests in flight.
+ */
+export function drainsOf(command: Command, before: State, after: State, leaving: readonly string[] = []): Drain[] {
   switch (command.kind) {
     case 'switch':
     case 'shift':
     case 'split':
     case 'rollback':
-      return poolDrains(own(before.services, command.service), own(after.services, command.service))
+      return poolDrains(own(before.services, command.service), own(after.services, command.service), leaving)
     case 'server':
       return serverDrains(command, after)
     case 'define':
-    case 'remove':
-      return removedDrains(own(before.services, command.service), own(after.services, command.service))
+    case 'remove': {
+      const [was, is] = [own(before.services, command.service), own(after.services, command.service)]
+      if (was !== is) return removedDrains(was, is)
+      const part = command.kind === 'define' ? (command.leaving ?? '') : ''
+      return leavingDrains(leaving.filter((key) => key.startsWith(`${command.service}/${part}`)))
+    }
     case 'configure':
+      if (before === after) return leavingDrains(leaving)
       return Object.values(before.services).flatMap((service) =>
         removedDrains(service, own(after.services, service.name)),
       )
@@ -40,14 +48,23 @@ export function isReopened(drain: Drain, state: State): boolean {
   )
 }
 
-/** The pools that have lost their whole share; where nothing changed, all pools without a share. */
-function poolDrains(before: Service | undefined, after: Service | undefined): Drain[] {
+/** The pools that have lost their whole share; where the split did not change, all pools without a share. */
+function poolDrains(before: Service | undefined, after: Service | undefined, leaving: readonly string[]): Drain[] {
   if (before === undefined || after === undefined) return []
-  const unchanged = before === after
+  const [was, is] = [currentSplit(before), currentSplit(after)]
+  const unchanged = sameSplit(was, is)
   return Object.keys(after.spec.pools)
-    .filter((pool) => shareOf(currentSplit(after), pool) === 0)
-    .filter((pool) => unchanged || shareOf(currentSplit(before), pool) > 0)
-    .map((pool) => ({ name: pool, keys: serversOf(after, pool).map((server) => server.key) }))
+    .filter((pool) => shareOf(is, pool) === 0)
+    .filter((pool) => unchanged || shareOf(was, pool) > 0)
+    .map((pool) => {
+      const gone = leaving.filter((key) => key.startsWith(`${after.name}/${pool}/`))
+      return { name: pool, keys: [...serversOf(after, pool).map((server) => server.key), ...gone] }
+    })
+}
+
+/** Servers that were removed earlier, so that it can be waited for them again. */
+function leavingDrains(keys: readonly string[]): Drain[] {
+  return keys.map((key) => ({ name: serverNameOf(key), keys: [key] }))
 }
 
 function serverDrains(command: Extract<Command, { kind: 'server' }>, after: State): Drain[] {

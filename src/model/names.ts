@@ -16,6 +16,11 @@ export function targetKey(service: string, pool: string, server: string, url: st
   return `${service}/${pool}/${server}=${url}`
 }
 
+/** The name of the server in a target key. */
+export function serverNameOf(key: string): string {
+  return key.slice(key.lastIndexOf('/', key.indexOf('=')) + 1, key.indexOf('='))
+}
+
 const MAX_LISTED = 20
 
 /** Joins names for a message: the first 20, and the number of those left out. */

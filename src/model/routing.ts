@@ -30,7 +30,26 @@ export function switchTo(
     to = others[0]
   }
   if (to === undefined || !pools.includes(to)) return unknown('pool', to ?? '', pools)
-  return route(service, allTo(to), 'switch', drainMs === undefined ? undefined : facts.nowMs + drainMs)
+  const cutAt = drainMs === undefined ? undefined : facts.nowMs + drainMs
+  if (cutAt !== undefined && sameSplit(split, allTo(to))) return setDeadline(service, cutAt, facts.nowMs)
+  return route(service, allTo(to), 'switch', cutAt)
+}
+
+/** Has what the pools without a share still do cut at `cutAt`, save where that was done already. */
+function setDeadline(service: Service, cutAt: number, nowMs: number): Draft {
+  const pools = Object.keys(service.spec.pools).filter((pool) => shareOf(currentSplit(service), pool) === 0)
+  const open = pools.filter((pool) => (own(service.poolCuts, pool) ?? Number.POSITIVE_INFINITY) > nowMs)
+  if (open.length === 0) return { edits: [] }
+  const shown = (pool: string, at: number | undefined): [string, string | null] => [
+    pool,
+    at === undefined ? null : new Date(at).toISOString(),
+  ]
+  const from = Object.fromEntries(open.map((pool) => shown(pool, own(service.poolCuts, pool))))
+  const to = Object.fromEntries(open.map((pool) => shown(pool, cutAt)))
+  const poolCuts = { ...service.poolCuts, ...Object.fromEntries(open.map((pool) => [pool, cutAt])) }
+  return {
+    edits: [{ before: service, after: { ...service, poolCuts }, service: service.name, action: 'drain', from, to }],
+  }
 }
 
 /**

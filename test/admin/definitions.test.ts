@@ -53,7 +53,7 @@ describe('a server', () => {
       isAnswered = true
       return body
     })
-    await until(async () => (await shop.api('GET', '/api/servers/blue2')).status === 404)
+    await until(async () => (await shop.done('GET', '/api/servers/blue2')).servers[0].state === 'leaving')
     await shop.answeredBy('blue1')
     expect([isAnswered, shop.server('blue2').requests.length]).toEqual([false, count])
     shop.held.release()

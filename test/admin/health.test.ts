@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
-import { problem, send, until, useShop } from './support.ts'
+import { HEALTH, problem, send, until, useShop } from './support.ts'
 
 // Several tests start processes of their own; on a busy machine each takes its time.
 vi.setConfig({ testTimeout: 120_000 })
@@ -19,6 +19,20 @@ async function start(options: Partial<CutoverOptions>): Promise<Cutover> {
     if (cutover.process.exitCode === null) await cutover.stop('SIGKILL')
   })
   return cutover
+}
+
+/** The URL of a server that takes connections and never answers: its first check is not in until the timeout. */
+async function silentServer(): Promise<string> {
+  const silent = net.createServer().listen(0, '127.0.0.1')
+  const sockets = new Set<net.Socket>()
+  silent.on('connection', (socket) => sockets.add(socket))
+  await once(silent, 'listening')
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+  })
+  const { port } = silent.address() as net.AddressInfo
+  return `http://127.0.0.1:${port}`
 }
 
 test('GET /healthz says that the process lives', async () => {
@@ -70,6 +84,23 @@ describe('GET /health', () => {
     expect((await health()).status).toBe('degraded')
   })
 
+  test('is failing for a pool that has all the traffic and no servers, or none with a weight', async () => {
+    const { pools } = shop.definition()
+    const servers = { blue1: null, blue2: null }
+    await shop.done('PATCH', '/api/services/shop?force', { pools: { blue: { servers } } })
+    const empty = await health()
+    expect([empty.code, empty.parts['service shop']]).toEqual([503, { status: 'failing', detail: 'blue: no servers' }])
+    await shop.done('PATCH', '/api/services/shop', { pools: { blue: pools.blue } })
+    await shop.allUp()
+    for (const name of ['blue1', 'blue2']) await shop.done('PATCH', `/api/servers/${name}?force`, { weight: 0 })
+    const weightless = await health()
+    const detail = 'blue: only servers of weight 0'
+    expect([weightless.code, weightless.parts['service shop']]).toEqual([503, { status: 'failing', detail }])
+    expect((await shop.view()).pools[0].up).toBe(0)
+    await shop.done('PATCH', '/api/servers/blue1', { weight: 1 })
+    expect((await health()).status).toBe('ok')
+  })
+
   test('of several services, one that fails is enough', async () => {
     const pools = { one: { servers: { a: 'http://127.0.0.1:1' } } }
     await shop.done('PUT', '/api/services/dead', { paths: ['/dead'], pools })
@@ -110,25 +141,70 @@ describe('GET /ready', () => {
   })
 
   test('says no before that, and why', async () => {
-    // Takes the connection and never answers: the first check is not in until its timeout.
-    const silent = net.createServer().listen(0, '127.0.0.1')
-    const sockets = new Set<net.Socket>()
-    silent.on('connection', (socket) => sockets.add(socket))
-    await once(silent, 'listening')
-    onTestFinished(() => {
-      for (const socket of sockets) socket.destroy()
-      silent.close()
-    })
-    const { port } = silent.address() as net.AddressInfo
-    const pools = { one: { servers: { a: `http://127.0.0.1:${port}` } } }
+    const pools = { one: { servers: { a: await silentServer() } } }
     await shop.done('PUT', '/api/services/slow', { paths: ['/slow'], pools, health: { timeout: '1h' } })
     const { status, body } = await shop.api('GET', '/ready')
     expect([status, body]).toEqual([503, { ready: false, reason: 'the first health checks are not in yet' }])
     const { healthChecks } = (await shop.api('GET', '/health')).body.parts
-    const detail = `waiting for the first health check of a server: slow/one/a=http://127.0.0.1:${port}`
+    const detail = 'not ready: slow/one (0 up; a server is in the first round of checks)'
     expect(healthChecks).toEqual({ status: 'degraded', detail })
     await shop.done('DELETE', '/api/services/slow?force')
     expect((await shop.api('GET', '/ready')).status).toBe(200)
+  })
+
+  test('waits for as many servers as minReady says, and for no more', async () => {
+    const silent = await silentServer()
+    const pools = { one: { servers: { a: shop.server('blue1').url, b: silent } } }
+    const health = { ...HEALTH, timeout: '1h' }
+    await shop.done('PUT', '/api/services/slow', { paths: ['/slow'], pools, health, minReady: 2 })
+    await until(async () => (await shop.view('slow')).pools[0].up === 1)
+    expect((await shop.api('GET', '/ready')).status).toBe(503)
+    await shop.done('PATCH', '/api/services/slow', { minReady: 1 })
+    expect((await shop.api('GET', '/ready')).status).toBe(200)
+    const { healthChecks } = (await shop.api('GET', '/health')).body.parts
+    const detail = `waiting for the first health check of a server: slow/one/b=${silent}`
+    expect(healthChecks).toEqual({ status: 'degraded', detail })
+  })
+
+  test('says no while rise keeps the servers unknown, and yes once requests are served', async () => {
+    const pools = { one: { servers: { a: shop.server('green1').url } } }
+    const health = { interval: '400ms', rise: 3 }
+    await shop.done('PUT', '/api/services/slow', { paths: ['/slow'], pools, health })
+    const answers: number[] = []
+    await until(async () => {
+      const { status } = await shop.api('GET', '/ready')
+      if (answers.at(-1) !== status) answers.push(status)
+      return status === 200
+    })
+    expect(await shop.ask('/slow')).toBe('green1')
+    expect(answers).toEqual([503, 200])
+  })
+
+  test('an instance that starts says that it is ready once requests are served, however many checks that takes', async () => {
+    const cutover = await start({ services: { shop: shop.definition({ health: { interval: '400ms', rise: 3 } }) } })
+    expect((await cutover.api('GET', '/ready')).status).toBe(200)
+    expect((await fetch(cutover.proxy)).status).toBe(200)
+  })
+
+  test('servers that have been found to be down hold nothing up', async () => {
+    const pools = { one: { servers: { a: 'http://127.0.0.1:1' } } }
+    await shop.done('PUT', '/api/services/dead', { paths: ['/dead'], pools, health: { interval: '1h', fall: 3 } })
+    await until(async () => (await shop.api('GET', '/ready')).status === 200)
+    expect((await shop.view('dead')).pools[0].servers[0].health).toBe('unknown')
+    expect((await shop.api('GET', '/health')).body.parts['service dead'].status).toBe('failing')
+  })
+
+  test('a service that was ready once holds nothing up: not while its only server comes back', async () => {
+    const pools = { one: { servers: { a: shop.server('green1').url } } }
+    await shop.done('PUT', '/api/services/solo', { paths: ['/solo'], pools, health: HEALTH })
+    await shop.allUp('solo')
+    expect((await shop.api('GET', '/ready')).status).toBe(200)
+    await shop.done('PATCH', '/api/services/solo', { health: { interval: '1h', rise: 100 } })
+    await shop.done('PATCH', '/api/servers/a?service=solo&force', { state: 'maint' })
+    await shop.done('PATCH', '/api/servers/a?service=solo', { state: 'ready' })
+    expect((await shop.api('GET', '/ready')).status).toBe(200)
+    expect((await shop.view('solo')).pools[0].servers[0].health).toBe('unknown')
+    expect((await shop.api('GET', '/health')).body.parts.healthChecks.status).toBe('degraded')
   })
 
   test('is only for admin.readyAllow', async () => {

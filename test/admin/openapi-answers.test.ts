@@ -61,6 +61,7 @@ const CALLS: readonly (readonly [string, number, string, object?])[] = [
   [`PUT ${SERVICE}`, 200, '/api/services/other', { hosts: ['other.test'], pools: { a: STANDBY } }],
   [`PATCH ${SERVICE}`, 200, '/api/services/shop', { balance: 'roundRobin' }],
   [`DELETE ${SERVICE}`, 200, '/api/services/shop?force'],
+  [`GET ${SERVICE}/definition`, 200, '/api/services/shop/definition'],
   [`GET ${SERVICE}/history`, 200, '/api/services/shop/history'],
   [`PUT ${POOL}`, 200, '/api/services/shop/pools/green', STANDBY],
   [`DELETE ${POOL}`, 200, '/api/services/shop/pools/green?wait=20s'],

@@ -44,6 +44,7 @@ GET /api/services/{service}
 PUT /api/services/{service}
 PATCH /api/services/{service}
 DELETE /api/services/{service}
+GET /api/services/{service}/definition
 GET /api/services/{service}/history
 PUT /api/services/{service}/pools/{pool}
 DELETE /api/services/{service}/pools/{pool}

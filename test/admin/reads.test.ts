@@ -195,7 +195,21 @@ describe('names that stand for nothing', () => {
   test('paths that lead nowhere say where to look', async () => {
     const body = problem(await shop.api('GET', '/api/nothing'), 404, 'Not found')
     expect(body.detail).toBe('There is no GET /api/nothing here; /docs shows what there is.')
-    problem(await shop.api('PUT', '/api/services'), 404, 'Not found')
+  })
+
+  test.each([
+    ['PUT', '/api/services', 'GET, HEAD'],
+    ['POST', '/api/services/shop', 'DELETE, GET, HEAD, PATCH, PUT'],
+    ['GET', '/api/services/shop/switch', 'POST'],
+    ['DELETE', '/api/services/shop/pools/blue/servers', null],
+    ['PUT', '/api/servers/blue1/drain?wait=1s', 'POST'],
+    ['OPTIONS', '/api/services/shop', 'DELETE, GET, HEAD, PATCH, PUT'],
+    ['POST', '/healthz', 'GET, HEAD'],
+    ['DELETE', '/api/openapi.json', 'GET, HEAD'],
+  ])('%s %s: a path that is there says which methods it takes', async (method, path, allow) => {
+    const answer = await shop.api(method, path)
+    problem(answer, allow === null ? 404 : 405, allow === null ? 'Not found' : 'Method not allowed')
+    expect(answer.headers.get('allow')).toBe(allow)
   })
 
   test('URLs that cannot be read are problems too', async () => {
@@ -225,6 +239,31 @@ describe('queries', () => {
     const { problems } = problem(await shop.api('GET', path), 422, 'Invalid value')
     expect(problems).toMatchObject([{ path: at }])
     expect(problems[0].message).toContain(message)
+  })
+
+  test('are refused by every route that takes none, and whatever a route does not know', async () => {
+    const { paths } = await shop.done('GET', '/api/openapi.json')
+    const { pools } = shop.definition()
+    const bodies: Record<string, unknown> = {
+      'PUT /api/services/{service}': shop.definition(),
+      'PATCH /api/services/{service}': { minReady: 0 },
+      'PUT /api/services/{service}/pools/{pool}': pools.green,
+      'PUT /api/services/{service}/pools/{pool}/servers/{server}': 'http://127.0.0.1:1',
+      'PATCH /api/servers/{server}': { weight: 5 },
+      'POST /api/services/{service}/shift': { to: 'green', percent: 5 },
+    }
+    const names: Record<string, string> = { service: 'shop', pool: 'green', server: 'green1', id: 'nobody' }
+    const routes = Object.entries(paths as Record<string, object>)
+      .filter(([path]) => !path.endsWith('/{path}'))
+      .flatMap(([path, methods]) => Object.keys(methods).map((method) => ({ method: method.toUpperCase(), path })))
+    expect(routes.length).toBeGreaterThan(30)
+    const revision = await shop.revision()
+    for (const { method, path } of [...routes, { method: 'GET', path: '/api/openapi.json' }]) {
+      const url = path.replaceAll(/\{(\w+)\}/g, (_whole, name: string) => names[name] ?? '')
+      const { status, body } = await shop.api(method, `${url}?bogus=1`, bodies[`${method} ${path}`])
+      expect([method, path, status, body.problems?.[0]?.path]).toEqual([method, path, 422, 'bogus'])
+    }
+    expect(await shop.revision()).toBe(revision)
   })
 })
 

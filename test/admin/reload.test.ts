@@ -97,6 +97,21 @@ describe('POST /api/config/reload', () => {
     expect((await shop.view()).pools[0].servers).toHaveLength(2)
   })
 
+  test('and GET of the configuration name a service that was removed through the API, and bring it back when asked', async () => {
+    await shop.cutover.configure({
+      services: { shop: shop.definition(), extra: shop.definition({ paths: ['/extra'] }) },
+    })
+    expect((await done('POST', '/api/config/reload')).removed).toBeUndefined()
+    await done('DELETE', '/api/services/extra?force')
+    const removed = { services: ['extra'], hint: expect.stringContaining('{"restore": true}') }
+    expect(await done('GET', '/api/config')).toMatchObject({ removed, services: { extra: { paths: ['/extra'] } } })
+    expect(await done('POST', '/api/config/reload')).toMatchObject({ changed: false, removed })
+    const restored = await done('POST', '/api/config/reload', { restore: true })
+    expect([restored.changed, restored.removed]).toEqual([true, undefined])
+    expect((await shop.view('extra')).paths).toEqual(['/extra'])
+    expect((await done('GET', '/api/config')).removed).toBeUndefined()
+  })
+
   test('removes what the file no longer has; its requests finish', async () => {
     const held = shop.ask('/hold')
     await until(() => shop.server('blue1').requests.length + shop.server('blue2').requests.length === 1)

@@ -44,6 +44,14 @@ describe('cutover check', () => {
     expect(await cutover(['check', json])).toEqual({ code: 0, stdout: `${json} is fine: 0 services\n`, stderr: '' })
   })
 
+  test.concurrent('notes where a split is missing that only a service that runs already may go without', async () => {
+    const pools = '{ blue: { servers: { a: "http://h:1" } }, green: {} }'
+    const path = await file('two-pools.yaml', `services:\n  shop:\n    pools: ${pools}\n`)
+    const { code, stdout, stderr } = await cutover(['check', path])
+    expect([code, stdout]).toEqual([0, `${path} is fine: 1 service\n`])
+    expect(stderr).toContain('note: services.shop.split is missing; say which pool gets the traffic')
+  })
+
   test.concurrent('has nothing against the example', async () => {
     expect((await cutover(['check', join(ROOT, 'config/cutover.yaml')])).code).toBe(0)
   })

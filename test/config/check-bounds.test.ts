@@ -4,7 +4,7 @@ import { formatProblem } from '../../src/config/problems.ts'
 import { applyConfiguration } from '../../src/control/apply-configuration.ts'
 import { defineService } from '../../src/control/definitions.ts'
 import type { JsonObject } from '../../src/model/state.ts'
-import { PLAIN, resolved, World } from '../model/support.ts'
+import { ALL_UP, PLAIN, resolved, World } from '../model/support.ts'
 import { configOf, configProblemsOf, SMALL } from './support.ts'
 
 function written(changes: JsonObject): readonly string[] {
@@ -46,9 +46,9 @@ describe('hosts × paths', () => {
     const world = new World(
       Object.fromEntries(Object.entries(rest).map(([name, source]) => [name, resolved(source, name)])),
     )
-    const made = defineService('s10', s10 as JsonObject)(world.state, PLAIN)
+    const made = defineService('s10', s10 as JsonObject)(world.state, PLAIN, ALL_UP)
     expect(made).toEqual({ refusal: { kind: 'invalid', problems: [{ path: 'hosts', message: words }] } })
-    expect(applyConfiguration(ten, 'reload', null)(world.state, PLAIN)).toHaveProperty('command')
+    expect(applyConfiguration(ten, 'reload', null)(world.state, PLAIN, ALL_UP)).toHaveProperty('command')
   })
 })
 

@@ -150,6 +150,27 @@ test('a control process that was killed is replaced: the same instance, and wait
   for (const each of fleet.all) expect(await reached(each)).toEqual(GREEN)
 })
 
+test('a server that was removed is leaving at every instance, and any of them can wait for it', async () => {
+  const [a, b, c] = [fleet.get('a'), fleet.get('b'), fleet.get('c')]
+  const path = '/api/services/shop/pools/blue/servers/blue1'
+  await hold(fleet, b, 'blue1', 1)
+  const short = await a.api('DELETE', `${path}?wait=2s`)
+  expect([short.status, short.body.missing.underWay]).toEqual([504, [{ name: 'blue1', inFlight: 1, at: ['b'] }]])
+  const leaving = { state: 'leaving', inFlight: 1 }
+  for (const each of [a, b, c]) await until(async () => (await serverView(each, 'blue1')).state === 'leaving')
+  expect(await serverView(c, 'blue1')).toMatchObject({ ...leaving, inFlightByInstance: { b: 1 } })
+  await killControl(b)
+  for (const each of [b, a]) await until(async () => (await serverView(each, 'blue1')).state === 'leaving')
+  const waiting = c.api('DELETE', `${path}?wait=20s`)
+  // By the last of these answers, that one has been read.
+  for (let i = 0; i < 20; i++) await c.api('GET', '/healthz')
+  fleet.app.release()
+  expect((await waiting).body).toMatchObject({ changed: false, drained: ['blue1'], cut: 0 })
+  for (const each of [a, b, c]) await until(async () => (await serverView(each, 'blue1')) === undefined)
+  expect((await a.api('PUT', path, fleet.app.servers.blue1?.url)).status).toBe(200)
+  await fleet.settled()
+})
+
 test('an instance that is killed while it is waited for is left out, and named', async () => {
   const [a, c] = [fleet.get('a'), fleet.get('c')]
   await hold(fleet, c, 'blue1', 1)

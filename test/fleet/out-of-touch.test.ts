@@ -63,10 +63,13 @@ test('an instance that was out of touch before a command is named in every answe
   const unchanged = await c.api('POST', '/api/servers/green1/drain?wait=10s')
   expect([unchanged.body.changed, unchanged.body.drained, unchanged.body.leftOut]).toEqual([false, ['green1'], ['b']])
   await expectLeftOut(['b'], [a, c])
+  const outOfTouch = { status: 'degraded', detail: expect.stringMatching(/^out of touch: b; .*DELETE/) }
+  for (const each of [a, c]) expect((await each.api('GET', '/health')).body.parts.fleet).toEqual(outOfTouch)
 
   stopped.resume()
   const ended = async () => [...(await leftOutAt(a)), ...(await leftOutAt(c))].every((names) => names === undefined)
   await until(ended)
+  expect((await a.api('GET', '/health')).body.parts.fleet).toEqual({ status: 'ok', detail: null })
   const back = await a.api('POST', '/api/services/shop/switch?wait=20s', { to: 'blue' })
   expect([back.status, back.body.drained, back.body.leftOut]).toEqual([200, ['green'], undefined])
   expect(await reached(b)).toEqual(BLUE)

@@ -131,7 +131,7 @@ test.each(['up', 'down'] as const)('known health %s is kept until a new check de
   const { checks, counted, changed } = checker()
   const known = { health, probed: true, last: null }
   checks.watch([{ ...target('a', server, { rise: 3, fall: 3 }), known }])
-  expect(checks.unprobedCount).toBe(0)
+  expect(checks.undecidedCount).toBe(0)
   for (const count of [0, 1, 2]) {
     await counted(count)
     if (count > 0) expect(checks.get('a').health).toBe(health)

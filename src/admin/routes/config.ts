@@ -1,11 +1,23 @@
 import type { FastifyInstance } from 'fastify'
+import * as kind from '../../config/schema/kinds.ts'
 import { shown } from '../../config/shown.ts'
 import type { AdminContext } from '../context.ts'
-import { CommandBody, readBody, readInput, WriteQuery } from '../input.ts'
+import { commandMembers, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { invalidProblem } from '../problems.ts'
 import { withoutSecrets } from '../secrets.ts'
-import { requestOf, settle } from '../write.ts'
+import { answerTo, requestOf, settle } from '../write.ts'
+
+const ReloadBody = kind.section(
+  {
+    ...commandMembers,
+    restore: kind.flag({
+      description: 'Bring back services that the file names and that were removed through the API.',
+      default: false,
+    }),
+  },
+  {},
+)
 
 /** The configuration file: as it is in force, and read again. */
 export function configRoutes(api: FastifyInstance, context: AdminContext): void {
@@ -23,7 +35,7 @@ export function configRoutes(api: FastifyInstance, context: AdminContext): void 
       const { revision } = context.control.state
       const { config } = context.file
       reply.header('etag', `"${revision}"`)
-      return { revision, ...shown(config), services: withoutSecrets(config.services) }
+      return { revision, ...shown(config), services: withoutSecrets(config.services), ...removed(context) }
     },
   )
 
@@ -33,7 +45,7 @@ export function configRoutes(api: FastifyInstance, context: AdminContext): void 
       schema: describe({
         tag: 'instance',
         summary: 'Read the configuration file again',
-        body: CommandBody,
+        body: ReloadBody,
         query: WriteQuery,
         answer: 'Reloaded',
       }),
@@ -41,12 +53,23 @@ export function configRoutes(api: FastifyInstance, context: AdminContext): void 
     },
     async (request, reply) => {
       const query = readInput(WriteQuery, request.query)
-      const reload = await context.file.reload(requestOf(request, { ...readBody(CommandBody, request), query }))
+      const { restore, ...insistence } = readBody(ReloadBody, request)
+      const reload = await context.file.reload(requestOf(request, { ...insistence, query }), restore)
       if (reload.kind === 'invalid') {
         throw invalidProblem(reload.problems, 'Invalid configuration', `${reload.file} was not applied: `)
       }
-      const written = await settle(context, reply, reload.result, query.wait)
-      return { ...written, needRestart: reload.needRestart }
+      const carried = await settle(context, reply, reload.result, query.wait)
+      return answerTo(context, carried, { needRestart: reload.needRestart, ...removed(context) })
     },
   )
+}
+
+/** The services of the file that are not there, and what to do about it; nothing where there are none. */
+function removed({ file }: AdminContext): { readonly removed?: object } {
+  const services = file.removedServices
+  if (services.length === 0) return {}
+  const hint =
+    'They are in the file and were removed through the API, so a reload leaves them out. POST /api/config/reload with ' +
+    '{"restore": true} brings them back; take them out of the file to be rid of them.'
+  return { removed: { services, hint } }
 }

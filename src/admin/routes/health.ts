@@ -1,4 +1,6 @@
 import type { FastifyInstance } from 'fastify'
+import type { WaitingPool } from '../../control/readiness.ts'
+import { Readiness, takesRequests } from '../../control/readiness.ts'
 import { storeStanding } from '../../control/store-standing.ts'
 import { whyUnreadable } from '../../control/unreadable.ts'
 import { covers, networks } from '../../model/networks.ts'
@@ -12,12 +14,16 @@ import { fileProblems } from '../files.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem } from '../problems.ts'
 
+/** Pools that a message names at most. */
+const SHOWN = 5
+
 type Part = { readonly status: 'ok' | 'degraded' | 'failing'; readonly detail: string | null }
 
 /** Whether this instance lives, is well, and wants traffic. */
 export function healthRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control, settings } = context
   const readyAllow = networks(settings.readyAllow)
+  const readiness = new Readiness(control)
 
   api.get(
     '/healthz',
@@ -40,7 +46,8 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
         failing: 'Health',
       }),
     },
-    (_request, reply) => {
+    async (_request, reply) => {
+      const waiting = await readiness.waiting()
       const parts: Record<string, Part> = {
         store: storeStanding(context.store, control.state.revision),
         configuration: configuration(context),
@@ -48,8 +55,10 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
         dataPlane: dataPlane(context),
         processes: processes(context),
       }
-      const firstChecks = missingChecks(context)
+      const firstChecks = missingChecks(context, waiting)
       if (firstChecks !== null) parts.healthChecks = { status: 'degraded', detail: firstChecks }
+      const others = outOfTouch(context)
+      if (others !== null) parts.fleet = others
       const { overrides } = control.controller
       if (overrides.length > 0) {
         parts.overrides = { status: 'degraded', detail: `only here: ${overrides.map(describeOverride).join(', ')}` }
@@ -77,33 +86,51 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
       }),
       config: { role: 'none' },
     },
-    (request, reply) => {
+    async (request, reply) => {
       // Whoever reaches a socket in the file system is on this machine, and has no address.
       const address: string | undefined = request.socket.remoteAddress
       if (address !== undefined && !covers(readyAllow, address)) {
         throw new ApiProblem(403, 'Not allowed', 'Only addresses in admin.readyAllow may ask this.')
       }
-      const reason = notReady(context)
+      const reason = await notReady(context, readiness)
       reply.code(reason === null ? 200 : 503)
       return { ready: reason === null, reason }
     },
   )
 }
 
-function notReady(context: AdminContext): string | null {
+async function notReady(context: AdminContext, readiness: Readiness): Promise<string | null> {
   const { control } = context
   if (context.isStopping()) return 'stopping'
   if (!control.isInForce) return 'the routing table is not in force yet'
-  if (control.unprobed().count > 0) return 'the first health checks are not in yet'
-  return null
+  if ((await readiness.waiting()).length > 0) return 'the first health checks are not in yet'
+  // It may have been told to stop meanwhile.
+  return context.isStopping() ? 'stopping' : null
 }
 
-/** The servers that nothing is known of yet, as after a start: until then they get no requests. */
-function missingChecks({ control }: AdminContext): string | null {
-  const { count, some } = control.unprobed()
+/** The pools that `/ready` waits for, or else the servers in their first round of checks: those get no requests until it is over. */
+function missingChecks({ control }: AdminContext, waiting: readonly WaitingPool[]): string | null {
+  const { count, some } = control.undecided()
+  if (waiting.length > 0) {
+    const pools = waiting.slice(0, SHOWN).map(({ service, pool, up, undecided }) => {
+      const servers = undecided === 1 ? 'a server is' : `${undecided} servers are`
+      return `${service}/${pool} (${up} up; ${servers} in the first round of checks)`
+    })
+    return `not ready: ${pools.join(', ')}${waiting.length > SHOWN ? ', …' : ''}`
+  }
   if (count === 0) return null
   const names = `${some.join(', ')}${count > some.length ? ', …' : ''}`
   return `waiting for the first health check of ${count === 1 ? 'a server' : `${count} servers`}: ${names}`
+}
+
+/** Instances that have gone without taking leave: what they send where is not known. Null = this instance has no fleet. */
+function outOfTouch({ control, fleet }: AdminContext): Part | null {
+  const names = control.convergence.leftOut()
+  if (names.length > 0) {
+    const detail = `out of touch: ${names.join(', ')}; an instance that is gone for good is struck off by DELETE /api/instances/{id}`
+    return { status: 'degraded', detail }
+  }
+  return fleet.isAlone ? null : { status: 'ok', detail: null }
 }
 
 function definitions({ control }: AdminContext): Part {
@@ -147,9 +174,12 @@ function serving({ control }: AdminContext, service: Service): Part {
   for (const pool of Object.keys(service.spec.pools)) {
     if (shareOf(split, pool) === 0) continue
     pools++
-    const servers = serversOf(service, pool)
-    const up = servers.filter(({ state, key }) => state === 'ready' && control.health(key).health === 'up').length
+    const all = serversOf(service, pool)
+    // A server of weight 0 is meant to take no requests.
+    const servers = all.filter(({ weight }) => weight > 0)
+    const up = servers.filter((server) => takesRequests(control, server)).length
     if (up === 0) down++
+    if (servers.length === 0) short.push(`${pool}: ${all.length === 0 ? 'no servers' : 'only servers of weight 0'}`)
     if (up === servers.length) continue
     const ejected = servers.filter(({ key }) => control.health(key).health === 'ejected').map(({ name }) => name)
     const which = ejected.length === 0 ? '' : ` (ejected: ${ejected.join(', ')})`

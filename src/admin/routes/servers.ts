@@ -19,8 +19,8 @@ import { describe } from '../openapi.ts'
 import { invalidProblem, refusalProblem } from '../problems.ts'
 import { underWayOf } from '../under-way.ts'
 import type { ServerView, Sight } from '../views.ts'
-import { byInstance, viewServer, viewService } from '../views.ts'
-import { carryOut, carryOutHere, type Insistence } from '../write.ts'
+import { byInstance, leavingOf, viewLeaving, viewServer, viewService } from '../views.ts'
+import { answerTo, carryOut, carryOutHere, type Insistence } from '../write.ts'
 
 const PatchBody = kind.section(
   {
@@ -50,15 +50,21 @@ interface Params {
 export function serverRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control } = context
 
-  const show = (filter: ServerFilter, sight: Sight): ServerView[] =>
-    findServers(control.state, filter).map(({ service, server }) => ({
+  const show = (filter: ServerFilter, sight: Sight): ServerView[] => {
+    const servers = findServers(control.state, filter).map(({ service, server }) => ({
       ...viewServer(sight, service, server),
       inFlightByInstance: byInstance(sight.underWay, server),
     }))
+    const leaving = leavingOf(sight, filter).map((server) => ({
+      ...viewLeaving(sight, server),
+      inFlightByInstance: byInstance(sight.underWay, server),
+    }))
+    return [...servers, ...leaving]
+  }
 
   const list = async (filter: ServerFilter, reply: FastifyReply): Promise<object> => {
     const sight = { control, underWay: await underWayOf(context) }
-    const refusal = unknownName(control.state, filter)
+    const refusal = leavingOf(sight, filter).length > 0 ? null : unknownName(control.state, filter)
     if (refusal !== null) throw refusalProblem(refusal)
     const { revision } = control.state
     reply.header('etag', `"${revision}"`)
@@ -92,17 +98,16 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
       ...(pool === undefined ? {} : { pool }),
     }
     const command: LocalCommand = { kind: 'server', ...filter, ...changes }
-    const written =
+    const carried =
       scope === 'local'
         ? await carryOutHere(context, request, reply, command, { ...insistence, query })
         : await carryOut(context, request, reply, () => ({ command }), { ...insistence, query })
     const sight = { control, underWay: await underWayOf(context) }
     const [only, ...others] = new Set(findServers(control.state, filter).map((each) => each.service))
-    return {
-      ...written,
+    return answerTo(context, carried, {
       servers: show(filter, sight),
       ...(only !== undefined && others.length === 0 ? { service: viewService(sight, only) } : {}),
-    }
+    })
   }
 
   const write = (summary: string, body: TSchema, query: TSchema, example: object = {}) =>

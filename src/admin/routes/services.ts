@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type TSchema, Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
 import { PoolSchema, ServerSchema, ServiceSchema } from '../../config/schema/service.ts'
+import { withDefaults } from '../../config/with-defaults.ts'
 import type { CommandMaker } from '../../control/controller.ts'
 import { defineService, patchService, setPool, setServer } from '../../control/definitions.ts'
 import { own } from '../../model/names.ts'
@@ -10,12 +11,12 @@ import type { AdminContext } from '../context.ts'
 import { CommandBody, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
-import { withoutSecrets } from '../secrets.ts'
+import { withoutSecrets, withSecretsOf } from '../secrets.ts'
 import { underWayOf } from '../under-way.ts'
 import type { ServiceView } from '../views.ts'
 import { viewService } from '../views.ts'
 import type { Insistence, Written } from '../write.ts'
-import { carryOut } from '../write.ts'
+import { answerTo, carryOut } from '../write.ts'
 
 interface ServiceParams {
   service: string
@@ -69,6 +70,27 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
     return view
   })
 
+  const defined = describe({
+    tag: 'services',
+    summary: 'The definition of a service: as written, and with all defaults. Either can be written back by PUT',
+    answer: 'Definition',
+  })
+  api.get<{ Params: ServiceParams }>(
+    '/api/services/:service/definition',
+    { schema: defined },
+    async (request, reply) => {
+      const { name, revision, source } = requireService(context, request.params.service)
+      const isReadable = control.controller.cannotFollow.every((unreadable) => unreadable.name !== name)
+      reply.header('etag', `"${revision}"`)
+      return {
+        revision,
+        service: name,
+        written: withoutSecrets(source),
+        resolved: isReadable ? withoutSecrets(withDefaults(source)) : null,
+      }
+    },
+  )
+
   const told = describe({
     tag: 'services',
     summary: 'Who changed what, when and why; newest first',
@@ -93,8 +115,8 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
     make: CommandMaker,
     insistence: Insistence = {},
   ): Promise<Written & { service: ServiceView | null }> => {
-    const written = await carryOut(context, request, reply, make, insistence)
-    return { ...written, service: await serviceViewOrNull(context, name) }
+    const carried = await carryOut(context, request, reply, make, insistence)
+    return answerTo(context, carried, { service: await serviceViewOrNull(context, name) })
   }
 
   api.put<{ Params: ServiceParams }>(
@@ -102,7 +124,10 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
     define('Create or replace a service', ServiceSchema, SERVICE_EXAMPLE),
     (request, reply) => {
       const { service } = request.params
-      return write(request, reply, service, defineService(service, jsonObject(request.body)))
+      const source = jsonObject(request.body)
+      const make: CommandMaker = (state, ...rest) =>
+        defineService(service, withSecretsOf(source, own(state.services, service)?.source))(state, ...rest)
+      return write(request, reply, service, make)
     },
   )
   api.patch<{ Params: ServiceParams }>(
@@ -112,7 +137,10 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
     }),
     (request, reply) => {
       const { service } = request.params
-      return write(request, reply, service, patchService(service, jsonObject(request.body)))
+      const patch = jsonObject(request.body)
+      const make: CommandMaker = (state, ...rest) =>
+        patchService(service, withSecretsOf(patch, own(state.services, service)?.source))(state, ...rest)
+      return write(request, reply, service, make)
     },
   )
   api.delete<{ Params: ServiceParams }>(

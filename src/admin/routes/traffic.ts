@@ -7,8 +7,8 @@ import { commandMembers, readBody, readInput, SwitchQuery, WriteQuery } from '..
 import { describe } from '../openapi.ts'
 import { invalidProblem } from '../problems.ts'
 import type { ServiceView } from '../views.ts'
-import type { Insistence, Written } from '../write.ts'
-import { carryOut, carryOutHere } from '../write.ts'
+import type { Carried, Insistence, Written } from '../write.ts'
+import { answerTo, carryOut, carryOutHere } from '../write.ts'
 import { serviceViewOrNull } from './services.ts'
 
 const SwitchBody = kind.section(
@@ -18,7 +18,8 @@ const SwitchBody = kind.section(
     ),
     drain: Type.Optional(
       kind.duration({
-        description: 'Cut what the old pool still has under way after this; otherwise it ends by itself.',
+        description:
+          'Cut what the old pool still has under way after this; otherwise it ends by itself. Also where all traffic is there already.',
       }),
     ),
     ...commandMembers,
@@ -81,9 +82,9 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
     command: Command,
     insistence: Insistence,
   ): Promise<Written & { service: ServiceView | null }> => {
-    const written = await carryOutWhere(request, reply, command, insistence)
+    const carried = await carryOutWhere(request, reply, command, insistence)
     // Somebody may have removed it since.
-    return { ...written, service: await serviceViewOrNull(context, name) }
+    return answerTo(context, carried, { service: await serviceViewOrNull(context, name) })
   }
 
   const carryOutWhere = (
@@ -91,7 +92,7 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
     reply: FastifyReply,
     command: Command,
     insistence: Insistence,
-  ): Promise<Written> => {
+  ): Promise<Carried> => {
     if (command.kind !== 'switch') return carryOut(context, request, reply, () => ({ command }), insistence)
     const { scope, ...query } = readInput(SwitchQuery, request.query)
     if (scope === 'local') return carryOutHere(context, request, reply, command, { ...insistence, query })

@@ -149,7 +149,7 @@ export const ServiceSchema = kind.section(
       kind.named(kind.share({}), {
         errorMessage: 'expected percent by pool, such as {blue: 95, green: 5}',
         description:
-          'The first decision: percent of the requests per pool, summing to 100. Later decisions are in the store. With one pool, it gets everything.',
+          'The first decision: percent of the requests per pool, summing to 100. Later decisions are in the store. Needed for a new service with several pools.',
       }),
     ),
     splitBy: SplitBySchema,

@@ -84,6 +84,12 @@ export class Convergence {
     return { applied: lagging.length === 0, lagging, busy, busyAt, leftOut: here ? [] : this.leftOut() }
   }
 
+  /** Targets that take no new requests and have some under way, in the whole fleet. */
+  busyKeys(): ReadonlySet<string> {
+    const all = [this.options.progress.busy(), ...this.live().map(({ record }) => record.busy)]
+    return new Set(all.flatMap((counts) => Object.keys(counts)))
+  }
+
   /** Instances, by name, that are gone without signing off, and are neither back nor struck off. */
   leftOut(): readonly string[] {
     const gone = this.options.others().filter(({ live }) => !live)

@@ -1,0 +1,66 @@
+import { own } from '../model/names.ts'
+import type { Server } from '../model/servers.ts'
+import { isOpen, serversOf } from '../model/servers.ts'
+import { shareOf } from '../model/split.ts'
+import type { Service } from '../model/state.ts'
+import { currentSplit } from '../model/state.ts'
+import type { ControlHalf } from './control-half.ts'
+
+/** A pool that has a share and not enough servers, because the first checks of some are not over. */
+export interface WaitingPool {
+  readonly service: string
+  readonly pool: string
+  /** Servers that take requests. */
+  readonly up: number
+  /** Servers whose first round of checks goes on. */
+  readonly undecided: number
+}
+
+/** Whether a server takes requests now: people let it, and it was found up. */
+export function takesRequests(control: Pick<ControlHalf, 'health'>, server: Server): boolean {
+  return isOpen(server) && control.health(server.key).health === 'up'
+}
+
+type Known = Pick<ControlHalf, 'state' | 'health' | 'isUndecided' | 'tellHealth' | 'controller'>
+
+/**
+ * Knows which services cannot be served yet. A service is ready once each of its pools with a share has `minReady` servers
+ * that take requests, or has been found to have no more: from then on it holds nothing up, since a server that is enabled or
+ * moved later must not take the whole instance out of a load balancer.
+ */
+export class Readiness {
+  private readonly control: Known
+  private readonly ready = new Set<string>()
+
+  constructor(control: Known) {
+    this.control = control
+    control.controller.watch(({ services }) => {
+      // A service that is removed and defined again is another one.
+      for (const name of this.ready) if (own(services, name) === undefined) this.ready.delete(name)
+    })
+  }
+
+  /** The pools that are waited for; empty = all services are ready, and the proxies know it. */
+  async waiting(): Promise<readonly WaitingPool[]> {
+    const services = Object.values(this.control.state.services)
+    const waiting = services.flatMap((service) => (this.ready.has(service.name) ? [] : this.waitingPools(service)))
+    const names = new Set(waiting.map(({ service }) => service))
+    const ready = services.map(({ name }) => name).filter((name) => !names.has(name) && !this.ready.has(name))
+    if (ready.length === 0) return waiting
+    await this.control.tellHealth()
+    for (const name of ready) if (own(this.control.state.services, name) !== undefined) this.ready.add(name)
+    return waiting
+  }
+
+  private waitingPools(service: Service): WaitingPool[] {
+    const split = currentSplit(service)
+    return Object.keys(service.spec.pools).flatMap((pool) => {
+      if (shareOf(split, pool) === 0) return []
+      const servers = serversOf(service, pool)
+      const up = servers.filter((server) => takesRequests(this.control, server)).length
+      const undecided = servers.filter((server) => isOpen(server) && this.control.isUndecided(server.key)).length
+      const isReady = undecided === 0 || up >= Math.max(1, service.spec.minReady)
+      return isReady ? [] : [{ service: service.name, pool, up, undecided }]
+    })
+  }
+}
