@@ -341,9 +341,7 @@ export class DataPlane {
       const exchange = new Exchange(this, request, response, connection)
       if (endsAt > request.socket.bytesRead) {
         request.once('end', () => {
-          if (endsAt !== request.socket.bytesRead) return
-          connection.refused = false
-          exchange.keepOpen()
+          if (endsAt === request.socket.bytesRead && exchange.keepOpen()) connection.refused = false
         })
       }
       exchange.start(closes)

@@ -313,9 +313,14 @@ export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, 
     else this.controller.abort(new ProxyError(code, 'maybe'))
   }
 
-  /** Keeps the connection open after this response, unless the client has asked to close it. */
-  keepOpen(): void {
+  /**
+   * Keeps the connection open after this response, unless the client has asked to close it. Returns false if the response
+   * has already said that the connection closes.
+   */
+  keepOpen(): boolean {
+    if (this.done || this.response.headSent) return false
     this.isLast = this.head.closes
+    return true
   }
 
   /** Whether the connection closes after this response. */

@@ -99,6 +99,16 @@ test.each([
   expect(await connection.closed()).toBe('fin')
 })
 
+test('an answer that comes before the body of an offer ends the connection: what follows is not executed', async () => {
+  const connection = await client(false)
+  connection.send(sized.replace('app.test', 'nowhere.test'))
+  const response = await connection.response()
+  expect([response.status, response.field('connection')]).toEqual([404, 'close'])
+  await inPackets(connection, ['the body', 'GET /after HTTP/1.1\r\nhost: app.test\r\n\r\n'])
+  await connection.closed()
+  expect(server.requests.map(({ startLine }) => startLine)).not.toContain('GET /after HTTP/1.1')
+})
+
 test.each([
   ['a GET', head(['GET /offer HTTP/1.1', ...OFFER]), ''],
   ['a POST with its body', sized, 'the body'],

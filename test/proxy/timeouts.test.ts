@@ -106,7 +106,7 @@ describe('timeouts.response', () => {
 
   test('the server’s connection is closed: what comes late reaches nobody', async () => {
     const before = closed
-    const [late] = await timed(['GET /head/350 HTTP/1.1', 'host: short.test'])
+    const [late] = await timed(['GET /head/1500 HTTP/1.1', 'host: short.test'])
     const [next] = await timed(['GET /head/0 HTTP/1.1', 'host: short.test'])
     expect([late.status, next.status, next.text]).toEqual([504, 200, '0123456789'])
     await until(() => closed > before, 1_000)
