@@ -9,7 +9,7 @@ const post = (path: string, body: string) =>
 const put = (path: string, body: string) =>
   send(shop.cutover.admin, { method: 'PUT', path, headers: { 'content-type': 'application/json' }, body })
 
-describe('a body that is nested deeply', () => {
+describe('a deeply nested body', () => {
   const lists = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
   const objects = (depth: number) => '{"a":'.repeat(depth) + 1 + '}'.repeat(depth)
 
@@ -26,7 +26,7 @@ describe('a body that is nested deeply', () => {
     expect((await shop.view()).split).toEqual({ blue: 100, green: 0 })
   })
 
-  test('is read as far as it may be', async () => {
+  test('is read up to the max depth', async () => {
     problem(await post(SWITCH, objects(64)), 422, 'Invalid value')
   })
 
@@ -38,7 +38,7 @@ describe('a body that is nested deeply', () => {
 })
 
 describe('an answer with problems', () => {
-  test('names the first fifty, and says how many more there are', async () => {
+  test('names the first fifty, and the number of others', async () => {
     const keys = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`unknown${i}`, i]))
     const answer = await put('/api/services/shop', JSON.stringify(shop.definition(keys)))
     const { problems, moreProblems, detail } = problem(answer, 422, 'Invalid value')
@@ -48,19 +48,19 @@ describe('an answer with problems', () => {
     expect(JSON.stringify(answer.body).length).toBeLessThan(100_000)
   })
 
-  test('does not count what is not left out', async () => {
+  test('has no number if none is left out', async () => {
     const { problems, moreProblems } = problem(await post(SWITCH, '{"forse":true,"x":1}'), 422, 'Invalid value')
     expect([problems.length, moreProblems]).toEqual([2, undefined])
   })
 
-  test('is bounded for a split over pools that there are not', async () => {
+  test('is limited for a split over unknown pools', async () => {
     const split = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`pool${i}`, 1]))
     const answer = await post('/api/services/shop/shift', JSON.stringify({ split }))
     expect(problem(answer, 422, 'Invalid value').moreProblems).toBe(19_950)
     expect(JSON.stringify(answer.body).length).toBeLessThan(100_000)
   })
 
-  test('is bounded for a file that is reloaded, and so is the log', async () => {
+  test('is limited for a file that is reloaded, and so is the log', async () => {
     const keys = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`unknown${i}`, i]))
     await shop.cutover.configure({ services: { shop: shop.definition(keys) } })
     const before = shop.cutover.stderr.length
@@ -96,7 +96,7 @@ describe('an answer with problems', () => {
     expect(JSON.stringify(body).length).toBeLessThan(1_000)
   })
 
-  test('lists the first fifty names where one is unknown', async () => {
+  test('lists the first fifty known names for an unknown one', async () => {
     const servers = Object.fromEntries(
       Array.from({ length: 60 }, (_, i) => [`s${i}`, `http://127.0.0.1:${10_000 + i}`]),
     )

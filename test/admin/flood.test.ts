@@ -167,7 +167,7 @@ test(
   PATIENCE_MS,
 )
 
-test('an address that guesses tokens is told to wait, and a right token is let in beside it', async () => {
+test('an address that guesses tokens is told to wait, and a right token from it is accepted', async () => {
   const cutover = await start({})
   const guess = (n: number) => cutover.api('GET', '/api/services', undefined, { authorization: `Bearer guess-${n}` })
   for (let n = 0; n < 10; n++) problem(await guess(n), 401, 'Wrong token')

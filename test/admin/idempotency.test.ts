@@ -9,7 +9,7 @@ let used = 0
 const key = () => ({ 'idempotency-key': `deploy-${++used}` })
 
 describe('a POST repeated with the same Idempotency-Key', () => {
-  test('is answered as the first one was, and done once: a switch does not switch back', async () => {
+  test('is answered as the first one was, and carried out once: a switch does not switch back', async () => {
     const headers = key()
     const first = await shop.api('POST', SWITCH, undefined, headers)
     const again = await shop.api('POST', SWITCH, undefined, headers)
@@ -21,7 +21,7 @@ describe('a POST repeated with the same Idempotency-Key', () => {
     expect((await shop.view()).split).toEqual({ blue: 0, green: 100 })
   })
 
-  test('ten at once are done once', async () => {
+  test('ten at once are carried out once', async () => {
     const headers = key()
     const before = await shop.revision()
     const answers = await Promise.all(Array.from({ length: 10 }, () => shop.api('POST', SWITCH, {}, headers)))
@@ -29,7 +29,7 @@ describe('a POST repeated with the same Idempotency-Key', () => {
     expect(await shop.revision()).toBe(before + 1)
   })
 
-  test('that asks for something else is refused; how long to wait is no difference', async () => {
+  test('with another content is refused; another time to wait makes no difference', async () => {
     const headers = key()
     await shop.done('POST', SWITCH, { to: 'green' }, headers)
     const other = await shop.api('POST', SWITCH, { to: 'blue' }, headers)
@@ -38,7 +38,7 @@ describe('a POST repeated with the same Idempotency-Key', () => {
     expect((await shop.view()).split).toEqual({ blue: 0, green: 100 })
   })
 
-  test('goes through after a refusal whose cause is gone: nothing was done the first time', async () => {
+  test('succeeds after a refusal whose cause is gone, since the first one changed nothing', async () => {
     const [unknown, unsafe] = [key(), key()]
     expect((await shop.api('POST', SWITCH, { to: 'purple' }, unknown)).status).toBe(404)
     const pool = { servers: { purple1: 'http://127.0.0.1:9' } }
@@ -55,7 +55,7 @@ describe('a POST repeated with the same Idempotency-Key', () => {
     expect((await shop.api('POST', SWITCH, { to: 'green' }, unsafe)).body).toEqual(switched.body)
   })
 
-  test('gets the same answer where nothing was left to change', async () => {
+  test('gets the same answer if there was nothing to change', async () => {
     const unchanged = key()
     const nothing = await shop.api('POST', SWITCH, { to: 'blue' }, unchanged)
     expect(nothing.body.changed).toBe(false)
@@ -64,7 +64,7 @@ describe('a POST repeated with the same Idempotency-Key', () => {
     expect((await shop.view()).split).toEqual({ blue: 0, green: 100 })
   })
 
-  test('elsewhere is another request', async () => {
+  test('on another path is another request', async () => {
     const headers = key()
     await shop.done('POST', SWITCH, { to: 'green' }, headers)
     const drained = await shop.done('POST', '/api/servers/blue1/drain', {}, headers)
@@ -78,6 +78,6 @@ test.each(['', 'with blank', 'x'.repeat(256)])('the Idempotency-Key %j is refuse
   expect((await shop.view()).split).toEqual({ blue: 100, green: 0 })
 })
 
-test('what is no POST may be repeated as it is, and takes no Idempotency-Key', async () => {
+test('methods other than POST can be repeated without Idempotency-Key, and refuse one', async () => {
   problem(await shop.api('PATCH', '/api/servers/blue1', { weight: 2 }, key()), 400, 'Not for this method')
 })

@@ -69,7 +69,7 @@ async function values(metric: string, ...by: readonly string[]): Promise<Record<
   return Object.fromEntries(samples.map(({ labels, value }) => [by.map((label) => labels[label]).join('/'), value]))
 }
 
-test('is valid: every sample of a family that is declared, none twice, all in our name', async () => {
+test('is valid: every sample belongs to a declared family, none is there twice, all names begin with cutover_', async () => {
   await shop.ask()
   const families = await scrape()
   for (const { name, type, help, samples } of families) {
@@ -146,7 +146,7 @@ describe('counts', () => {
     expect(sum?.value).toBeGreaterThan(0)
   })
 
-  test('what is under way, and gets back to nothing', async () => {
+  test('requests in flight, which return to zero', async () => {
     const asked = [shop.ask('/hold'), shop.ask('/hold'), shop.ask('/hold')]
     await until(() => shop.server('blue1').requests.length + shop.server('blue2').requests.length === 3)
     const busy = await values('requests_in_flight', 'server')
@@ -159,7 +159,7 @@ describe('counts', () => {
     expect(await values('requests_in_flight', 'server')).toEqual({ blue1: 0, blue2: 0, green1: 0, green2: 0 })
   })
 
-  test('the split, the states, the health and the revision as they are', async () => {
+  test('the current split, states, health and revision', async () => {
     await shop.done('POST', '/api/services/shop/shift', { to: 'green', percent: 12.34 })
     await shop.done('POST', '/api/servers/green1/disable')
     await shop.done('PATCH', '/api/servers/green2?force', { state: 'maint' })
@@ -183,7 +183,7 @@ describe('counts', () => {
     for (const seconds of Object.values(probes)) expect(seconds).toBeLessThan(5)
   })
 
-  test('no path and no host is ever a label', async () => {
+  test('no label is a path or a host', async () => {
     await shop.ask('/secret-path?token=1')
     const { body } = await shop.api('GET', '/metrics')
     expect(body).not.toContain('secret-path')

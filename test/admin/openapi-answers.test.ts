@@ -112,7 +112,7 @@ const REFUSALS: readonly (readonly [string, number, string, object?, Record<stri
   [`PUT ${SERVICE}`, 422, '/api/services/shop', { pools: {} }],
 ]
 
-test('there is a call of every route that the document names', async () => {
+test('every route in the document is called here', async () => {
   const named = Object.entries((await document()).paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   )
@@ -121,7 +121,7 @@ test('there is a call of every route that the document names', async () => {
   expect(named.filter((route) => !called.has(route) && !route.endsWith('{path}'))).toEqual([])
 })
 
-describe('describes what is really answered:', () => {
+describe('describes the actual answers:', () => {
   const ask = async (route: string, path: string, body?: object, headers: Record<string, string> = {}) => {
     const { id } = (await shop.done('GET', '/api/instances')).instances[0]
     return shop.api(route.split(' ')[0] ?? '', path.replace('ID', id), body, headers)
@@ -139,7 +139,7 @@ describe('describes what is really answered:', () => {
     await expectDescribed(route, answer)
   })
 
-  test('what is missing after a wait, and a change that was overtaken meanwhile', async () => {
+  test('what is missing after a wait, and a change that was overtaken', async () => {
     const asked = () => shop.server('blue1').requests.length + shop.server('blue2').requests.length
     const before = asked()
     const held = shop.ask('/hold')
@@ -159,7 +159,7 @@ describe('describes what is really answered:', () => {
     await expectDescribed(`POST ${SERVICE}/switch`, overtaken)
   })
 
-  test('and what fails', async () => {
+  test('failures', async () => {
     for (const name of ['blue1', 'blue2'] as const) shop.server(name).health = 503
     let failing = await shop.api('GET', '/health')
     while (failing.status !== 503) failing = await shop.api('GET', '/health')

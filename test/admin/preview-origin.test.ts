@@ -73,7 +73,7 @@ describe.each([
     return cookieOf(answer.headers)
   }
 
-  test('a link lets a browser in, once, and its ticket is gone from the address', async () => {
+  test('a link admits a browser once, and its ticket disappears from the address', async () => {
     const path = await link({ path: '/login?next=%2F&x=1' })
     expect(path).toMatch(/^\/preview\/shop\/green\/login\?next=%2F&x=1&cutover-ticket=[\w-]{32}$/)
     const opened = await ask(path, { headers: PAGE })
@@ -90,7 +90,7 @@ describe.each([
     problem(await ask(path.replace(/=[\w-]+$/, '=x'), { headers: PAGE }), 403, 'Link expired')
   })
 
-  test('a page there is no page of the sandbox: it may do what it may do at home, and no more', async () => {
+  test('a page there has no sandbox: it may do what it may do at its own host, and no more', async () => {
     const cookie = await session()
     const { headers } = await ask('/preview/shop/green/', { headers: { ...PAGE, cookie } })
     expect(headers.get('content-security-policy')).toBe("default-src 'self'")
@@ -109,7 +109,7 @@ describe.each([
     problem(await cutover.api('POST', '/api/services/shop/switch', {}, back), 403, 'Foreign Origin')
   })
 
-  test('what a page asks for by an absolute path is found within its preview', async () => {
+  test("a page's request for an absolute path is mapped to its preview", async () => {
     const referer = `${origin}/preview/shop/green/login`
     const { status, headers } = await ask('/assets/app.js?v=1', { headers: { ...PART, referer } })
     expect([status, headers.get('location')]).toEqual([307, '/preview/shop/green/assets/app.js?v=1'])
@@ -118,7 +118,7 @@ describe.each([
     problem(await ask('/assets/app.js', { headers: elsewhere }), 404, 'Not found')
   })
 
-  test('nobody gets in without a link or a token of the role', async () => {
+  test('without a link or a token of the role, access is refused', async () => {
     problem(await ask('/preview/shop/green/'), 401, 'Link needed')
     problem(await ask('/preview/shop/green/', { headers: { cookie: 'cutover_preview=x' } }), 401, 'Link needed')
     problem(await ask('/preview/shop/green/', { headers: { authorization: 'Bearer nonsense' } }), 401, 'Wrong token')
@@ -132,7 +132,7 @@ describe.each([
     }
   })
 
-  test('tokens of ours never reach the app; one of its own does, from its page', async () => {
+  test("tokens of Cutover never reach the app; the app's own token does, from its page", async () => {
     const cookie = await session()
     await ask('/preview/shop/green/1', { headers: OPERATE })
     await ask('/preview/shop/green/2', { headers: { ...OPERATE, cookie } })
@@ -172,7 +172,7 @@ describe.each([
     expect(headers.get('location')).toBe('/preview/shop/green/login')
   })
 
-  test('a link names what there is', async () => {
+  test('a link names an existing pool', async () => {
     problem(await cutover.api('POST', LINK.replace('green', 'gren'), {}, OPERATE), 404, 'Unknown pool')
     problem(await cutover.api('POST', LINK.replace('shop', 'shp'), {}, OPERATE), 404, 'Unknown service')
     problem(await cutover.api('POST', LINK, { path: '//evil.example\n' }, OPERATE), 422, 'Invalid value')
@@ -188,7 +188,7 @@ describe.each([
 })
 
 describe('previews at their own origin, without tokens', () => {
-  test('a browser that opens one at the admin API is sent there, and gets cookies of its own', async () => {
+  test('a browser that opens one at the admin API is redirected there, and gets a session', async () => {
     const { cutover, origin } = await start({})
     onTestFinished(async () => void (await cutover.stop('SIGKILL')))
     const sent = await send(cutover.admin, { path: '/preview/shop/green/a?b=1', headers: PAGE })
@@ -206,7 +206,7 @@ describe('previews at their own origin, without tokens', () => {
     expect(app.requests.map(({ headers }) => headers.cookie)).toEqual([undefined, undefined, undefined])
   })
 
-  test('without an origin of their own there are no links, and the sandbox for all', async () => {
+  test('without an origin of their own there are no links, and every preview is in the sandbox', async () => {
     const { cutover } = await start({ preview: 'off' })
     onTestFinished(async () => void (await cutover.stop('SIGKILL')))
     problem(await cutover.api('POST', LINK), 409, 'No preview')
@@ -217,7 +217,7 @@ describe('previews at their own origin, without tokens', () => {
     ])
   })
 
-  test.each([0, 1])('a port in use is told by its key, %i workers', async (workers) => {
+  test.each([0, 1])('a port in use is reported with its key, %i workers', async (workers) => {
     const taken = net.createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
     onTestFinished(() => void taken.close())

@@ -72,7 +72,7 @@ test('streams bodies of any size and type, both ways', async () => {
   expect([answer.status, answer.body.length]).toEqual([200, body.length])
 })
 
-test.each([404, 429, 500, 502, 503, 504])('passes a %i on as it is, and asks once', async (status) => {
+test.each([404, 429, 500, 502, 503, 504])('passes a %i on unchanged, and sends the request once', async (status) => {
   const server = await green((_request, response) => {
     response.writeHead(status, { 'retry-after': '0', 'x-own': 'yes' }).end('my own words')
   })
@@ -81,7 +81,7 @@ test.each([404, 429, 500, 502, 503, 504])('passes a %i on as it is, and asks onc
   expect(server.requests).toHaveLength(1)
 })
 
-test('HEAD, 204 and 304 have no body, and say what they say', async () => {
+test('HEAD, 204 and 304 have no body, and keep their fields', async () => {
   const server = await green((request, response) => {
     if (request.url === '/304') response.writeHead(304, { etag: '"x"', 'content-length': '5' }).end()
     else if (request.url === '/204') response.writeHead(204).end()
@@ -104,7 +104,7 @@ test('HEAD, 204 and 304 have no body, and say what they say', async () => {
   expect(server.requests[1]?.headers['if-none-match']).toBe('"x"')
 })
 
-test('fields that concern one hop do no harm and go no further', async () => {
+test('fields that concern one hop are not passed on', async () => {
   const server = await green((_request, response) => {
     response.writeHead(200, { connection: 'close, x-hop', 'keep-alive': 'timeout=1', 'x-hop': '1' }).end('ok')
   })
@@ -136,7 +136,7 @@ test('fields that concern one hop do no harm and go no further', async () => {
   expect(answer.headers.get('x-hop')).toBe(null)
 })
 
-test('what comes from there is foreign here: it runs in a sandbox', async () => {
+test('a page of the app runs in a sandbox at the admin API', async () => {
   await green((_request, response) => {
     response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': "default-src 'none'" }).end('<p>')
   })
@@ -162,7 +162,7 @@ test('a dead server is 502, without its address', async () => {
   expect(JSON.stringify([answer.body, [...answer.headers]])).not.toContain(`${port}`)
 })
 
-test('one that breaks off or speaks nonsense is 502', async () => {
+test('a server that breaks off or sends no HTTP is 502', async () => {
   for (const nonsense of ['', 'HTTP/1.1 9 x\r\n\r\n', 'garbage\r\n\r\n']) {
     const raw = await startRawUpstream((socket) => socket.once('data', () => socket.end(nonsense)))
     onTestFinished(() => raw.close())
@@ -171,7 +171,7 @@ test('one that breaks off or speaks nonsense is 502', async () => {
   }
 })
 
-test('an answer that breaks off half-way is broken off here too', async () => {
+test('an answer that breaks off half-way is broken off to the client, too', async () => {
   await green((_request, response) => {
     response.writeHead(200, { 'content-length': '100' })
     response.write('half')
@@ -180,7 +180,7 @@ test('an answer that breaks off half-way is broken off here too', async () => {
   await expect(preview('/')).rejects.toThrow(/aborted|terminated|reset|hang up/i)
 })
 
-test('servers that are up come first; in maint none is asked', async () => {
+test('servers that are up come first; servers in maint get no request', async () => {
   shop.server('green1').health = 503
   let up = 2
   while (up === 2) up = (await shop.view()).pools[1].up
@@ -191,7 +191,7 @@ test('servers that are up come first; in maint none is asked', async () => {
   problem(await preview('/'), 503, 'No server')
 })
 
-test('a certificate that nobody trusts is not trusted here either', async () => {
+test('an untrusted certificate is refused', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cutover-tls-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
@@ -207,7 +207,7 @@ test('a certificate that nobody trusts is not trusted here either', async () => 
   problem(await preview('/'), 502, 'Preview failed')
 })
 
-test('without the slash behind the pool the query goes along, and a browser is sent to the page with the slash', async () => {
+test('without the slash behind the pool the query is kept, and a browser is redirected to the page with the slash', async () => {
   const server = await green((_request, response) => response.end('app'))
   expect((await preview('?x=1&y=%2F')).body).toBe('app')
   expect((await preview('?')).body).toBe('app')
@@ -216,7 +216,7 @@ test('without the slash behind the pool the query goes along, and a browser is s
   expect([page.status, page.headers.get('location')]).toEqual([308, '/preview/shop/green/?x=1'])
 })
 
-test('the app is told of its client as by the data plane, by the first host of the service', async () => {
+test('the app gets the fields about its client as from the data plane, with the first host of the service', async () => {
   const server = await green((_request, response) => response.end('app'))
   const told = async (headers: Record<string, string>) => {
     server.requests.length = 0
@@ -247,7 +247,7 @@ test('the app is told of its client as by the data plane, by the first host of t
   expect(JSON.stringify(others)).not.toMatch(/6\.6\.6\.6|evil|mine/)
 })
 
-test('a server is reached by its own TLS settings, whatever host the service has', async () => {
+test('a server is reached with its own TLS settings, whatever host the service has', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cutover-tls-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const ca = join(folder, 'ca.pem')

@@ -39,12 +39,12 @@ describe('S7: a foreign Origin', () => {
     await refused({ path: '/preview/shop/green/', headers: { origin } }, 403, 'Foreign Origin')
   })
 
-  test('the own one by https is refused, too: nobody may say that it came by https', async () => {
+  test('the own one by https is refused, too, since no proxy is trusted to report https', async () => {
     const headers = { origin: `https://${NAME}`, host: NAME, 'x-forwarded-proto': 'https' }
     expect(await refusedSwitch(headers, undefined, 403, 'Foreign Origin')).toContain('admin.trustedProxies')
   })
 
-  test('the own one is not: the page at /docs may use the API', async () => {
+  test('the own one is accepted: the page at /docs may use the API', async () => {
     const headers = { origin: shop.cutover.admin }
     expect((await send(shop.cutover.admin, { method: 'POST', path: SWITCH, headers })).status).toBe(200)
   })
@@ -88,13 +88,13 @@ describe('S7: an unexpected Host', () => {
     return text(socket)
   }
 
-  test('an empty one is', async () => {
+  test('an empty one is refused', async () => {
     const answer = await raw('GET /api/services HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n')
     expect(answer).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/)
     expect(answer).toContain('"title":"Unexpected Host"')
   })
 
-  test('a probe by HTTP/1.0 without any is not', async () => {
+  test('a probe by HTTP/1.0 without Host is accepted', async () => {
     expect(await raw('GET /healthz HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\{"status":"ok"\}$/)
   })
 })
@@ -108,12 +108,12 @@ describe('S7: a body', () => {
     expect(await refusedSwitch(JSON_TYPE, body, 413, 'Body too large')).toBe('A body may have at most 1048576 bytes.')
   })
 
-  test('of unknown length is too large when it becomes so', async () => {
+  test('of unknown length is refused when it becomes too large', async () => {
     const headers = { ...JSON_TYPE, 'transfer-encoding': 'chunked' }
     await refusedSwitch(headers, ' '.repeat(1024 * 1024 + 1), 413, 'Body too large')
   })
 
-  test('of exactly 1 MB is not', async () => {
+  test('of exactly 1 MB is accepted', async () => {
     const body = JSON.stringify({ to: 'green' }).padEnd(1024 * 1024, ' ')
     const { status } = await send(shop.cutover.admin, { method: 'POST', path: SWITCH, headers: JSON_TYPE, body })
     expect(status).toBe(200)
@@ -136,15 +136,18 @@ describe('S7: a body', () => {
     expect(detail).toContain('must be JSON, this one does not say what it is: send -H')
   })
 
-  test('of type JSON with a charset is understood', async () => {
+  test('of type JSON with a charset is accepted', async () => {
     const headers = { 'content-type': 'application/json; charset=utf-8' }
     const body = '{"to":"green"}'
     expect((await send(shop.cutover.admin, { method: 'POST', path: SWITCH, headers, body })).status).toBe(200)
   })
 
-  test.each(['{', '{"to": green}', "{'to': 'green'}", '\u0000', '{"to":"green"}x'])('%j is no JSON', async (body) => {
-    expect(await refusedSwitch(JSON_TYPE, body, 400, 'Malformed JSON')).toMatch(/^The body is not JSON: \S/)
-  })
+  test.each(['{', '{"to": green}', "{'to': 'green'}", '\u0000', '{"to":"green"}x'])(
+    '%j is refused as JSON',
+    async (body) => {
+      expect(await refusedSwitch(JSON_TYPE, body, 400, 'Malformed JSON')).toMatch(/^The body is not JSON: \S/)
+    },
+  )
 
   test('with unknown fields is refused by their names', async () => {
     const body = '{"to":"green","dry_run":true,"forse":true,"__proto__":{"force":true}}'
@@ -155,14 +158,14 @@ describe('S7: a body', () => {
   })
 })
 
-test('what was handed on to another instance is refused: it has our address, or had it', async () => {
+test('a call that was passed on to another instance, which has or had this address, is refused', async () => {
   const headers = { 'x-cutover-for': '00000000-0000-0000-0000-000000000000' }
   const answer = await shop.api('POST', '/api/services/shop/switch', { to: 'green' }, headers)
   problem(answer, 421, 'Another instance')
   expect((await shop.view()).split).toEqual({ blue: 100, green: 0 })
 })
 
-test('what is refused says nothing of what is inside', async () => {
+test('a refusal reveals nothing about the inside', async () => {
   const answer = await send(shop.cutover.admin, { path: '/api/services', headers: { host: 'evil.example' } })
   const text = JSON.stringify([answer.body, [...answer.headers]])
   expect(text).not.toContain('shop')

@@ -82,7 +82,7 @@ async function decide(cutover: Cutover): Promise<void> {
   }
 }
 
-describe('what was decided survives', () => {
+describe('decisions survive', () => {
   test('SIGTERM and kill -9; a new start makes no revision', async () => {
     const first = await start()
     await decide(first)
@@ -114,7 +114,7 @@ describe('what was decided survives', () => {
     expect(await decided(await start())).toEqual(after)
   })
 
-  test('kill -9 in the middle of writes: every acknowledged one is there', async () => {
+  test('kill -9 during writes: every acknowledged one is there', async () => {
     const first = await start()
     let acknowledged = 0
     let isAlive = true
@@ -138,7 +138,7 @@ describe('what was decided survives', () => {
     expect(splits).toEqual([['shop', history[0].to]])
   })
 
-  test('a file that has changed meanwhile, which is applied as a difference, whatever it breaks', async () => {
+  test('a file that changed meanwhile, of which only the difference is applied, whatever that breaks', async () => {
     const first = await start()
     await decide(first)
     const before = await decided(first)
@@ -189,7 +189,7 @@ describe('a start is refused', () => {
     await start({ proxy: { listen } })
   })
 
-  test('S1: when a file of the state is damaged, naming it and what can be done', async () => {
+  test('S1: when a file of the state is damaged, naming it and what to do', async () => {
     const first = await start()
     await decide(first)
     await first.stop('SIGKILL')
@@ -208,7 +208,7 @@ describe('a start is refused', () => {
     expect((await decided(await start())).revision).toBe(7)
   })
 
-  test('when the file answers to what a stored service answers to', async () => {
+  test('when the file has hosts and paths of a stored service', async () => {
     const first = await start()
     expect((await first.api('PUT', '/api/services/extra', definition({ paths: ['/extra'] }))).status).toBe(200)
     await first.stop('SIGKILL')

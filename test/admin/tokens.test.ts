@@ -78,7 +78,7 @@ describe('S7: a token', () => {
     expect(await revision()).toBe(before)
   })
 
-  test('is found whatever the case of the scheme, and however it is kept', async () => {
+  test('is recognized with any case of the scheme, configured as itself or as its hash', async () => {
     for (const [who, scheme] of [
       ['read', 'bearer'],
       ['operate', 'BEARER'],
@@ -149,7 +149,7 @@ describe('S7: a role', () => {
     expect(status).toBe(200)
   })
 
-  test('that suffices does it, and its token is named in the history', async () => {
+  test('that suffices is accepted, and the history names its token', async () => {
     await until(async () => (await ask('GET', '/ready', null)).status === 200)
     const by: string[] = []
     for (const who of ['operate', 'hashed', 'admin'] as const) {
@@ -165,7 +165,7 @@ describe('S7: a role', () => {
 describe('secrets', () => {
   const all = Object.values(TOKENS)
 
-  test('are not in the configuration that is shown, nor are their hashes', async () => {
+  test('and their hashes are not in the configuration that is shown', async () => {
     const { status, body } = await ask('GET', '/api/config', 'admin')
     expect([status, body.admin.tokens]).toEqual([
       200,
@@ -185,7 +185,7 @@ describe('secrets', () => {
     }
   })
 
-  test('go to no server: a preview keeps the token here', async () => {
+  test('are sent to no server: a preview removes the token', async () => {
     upstream.requests.length = 0
     const { status, body } = await ask('GET', '/preview/shop/green/hello', 'operate')
     expect([status, body]).toEqual([200, 'upstream'])
@@ -195,7 +195,7 @@ describe('secrets', () => {
     upstream.requests.length = 0
   })
 
-  test('are in no problem of a bad configuration', async () => {
+  test('are in no message about a bad configuration', async () => {
     const services = { shop: { pools: { blue: { servers: { blue1: upstream.url } } } } }
     await cutover.configure({ services, admin: { tokens: [{ name: 'x', role: 'read', token: 'sh0rt' }] } })
     const { problems } = problem(await ask('POST', '/api/config/reload', 'admin'), 422, 'Invalid configuration')

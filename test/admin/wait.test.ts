@@ -14,7 +14,7 @@ async function hold(init: RequestInit = {}): Promise<{ server: ServerName; answe
 }
 
 describe('?wait=', () => {
-  test('answers when what is under way has ended, and not before', async () => {
+  test('answers when the requests in flight have ended, and not before', async () => {
     const { server, answer } = await hold()
     let isAnswered = false
     const disabled = shop.api('POST', `/api/servers/${server}/disable?wait=20s`).then((each) => {
@@ -31,7 +31,7 @@ describe('?wait=', () => {
     expect(body.servers).toMatchObject([{ name: server, drained: true, inFlight: 0 }])
   })
 
-  test('past the time says what is missing; the change stands, and one may wait on', async () => {
+  test('after its time names what is missing; the change stands, and another call may continue to wait', async () => {
     const { server, answer } = await hold()
     const revision = await shop.revision()
     const late = await shop.api('POST', `/api/servers/${server}/disable?wait=100ms`)
@@ -57,7 +57,7 @@ describe('?wait=', () => {
     expect(await answer).toBe(server)
   })
 
-  test('of a switch waits for the whole old pool, and says how many requests it still has', async () => {
+  test('of a switch waits for the whole old pool, and reports its remaining requests', async () => {
     const holds = [await hold(), await hold(), await hold()]
     const body = problem(
       await shop.api('POST', '/api/services/shop/switch?wait=50ms', { to: 'green' }),
@@ -73,14 +73,14 @@ describe('?wait=', () => {
     for (const { server, answer } of holds) expect(await answer).toBe(server)
   })
 
-  test('counts what was cut at a deadline', async () => {
+  test('counts requests cut at a deadline', async () => {
     const { answer } = await hold()
     const body = await shop.done('POST', '/api/services/shop/switch?wait=20s', { to: 'green', drain: '50ms' })
     expect(body).toMatchObject({ drained: ['blue'], cut: 1 })
     expect(await answer).toBe('504')
   })
 
-  test('never calls drained what a later change has called back', async () => {
+  test('never reports as drained what a later change made take requests again', async () => {
     const { server, answer } = await hold()
     const revision = await shop.revision()
     const waited = shop.api('POST', `/api/servers/${server}/disable?wait=20s`)
@@ -100,7 +100,7 @@ describe('?wait=', () => {
     expect(await answer).toBe(server)
   })
 
-  test('goes on through changes that have nothing to do with it, and through a second drain', async () => {
+  test('continues through unrelated changes, and through a second drain', async () => {
     const { server, answer } = await hold()
     let isAnswered = false
     const disabled = shop.done('POST', `/api/servers/${server}/disable?wait=20s`).then((body) => {
@@ -117,7 +117,7 @@ describe('?wait=', () => {
     expect(await answer).toBe(server)
   })
 
-  test('of what drains nothing answers when it is in force', async () => {
+  test('of a change that drains nothing answers when it is in force', async () => {
     const body = await shop.done('POST', '/api/services/shop/shift?wait=20s', { to: 'green', percent: 100 / 2 })
     expect(body).toMatchObject({ changed: true })
     expect(body.drained).toBeUndefined()
@@ -131,7 +131,7 @@ describe('?wait=', () => {
   })
 })
 
-test('without wait the answer comes at once, with what has come to rest by then', async () => {
+test('without wait the answer comes at once, with what is drained by then', async () => {
   const { server, answer } = await hold()
   const body = await shop.done('POST', `/api/servers/${server}/disable`)
   expect(body).toMatchObject({ changed: true, drained: [], servers: [{ drained: false, inFlight: 1 }] })

@@ -4,7 +4,7 @@ import { curl, problem, until, useShop } from './support.ts'
 const shop = useShop()
 
 describe('switch, shift, rollback', () => {
-  test('answer with the revision, the service as it is, and what has come to rest; traffic follows', async () => {
+  test('answer with the revision, the current service, and what is drained; traffic follows', async () => {
     const revision = await shop.revision()
     const { status, headers, body } = await shop.api('POST', '/api/services/shop/switch?wait=10s', { to: 'green' })
     expect(status).toBe(200)
@@ -17,13 +17,13 @@ describe('switch, shift, rollback', () => {
     await shop.answeredBy('blue1', 'blue2')
   })
 
-  test('a shift that leaves every pool something drains nothing, and says nothing of it', async () => {
+  test('a shift that leaves every pool a share drains nothing, and its answer has no `drained`', async () => {
     const body = await shop.done('POST', '/api/services/shop/shift', { to: 'green', percent: 12.34 })
     expect(Object.keys(body).toSorted()).toEqual(['changed', 'revision', 'service'])
     expect(body.service.split).toEqual({ blue: 87.66, green: 12.34 })
   })
 
-  test('T13: rolled back twice is as it was, and the history tells both, with author and reason', async () => {
+  test('T13: two rollbacks restore the split, and the history has both, with author and reason', async () => {
     await shop.done('POST', '/api/services/shop/shift', { to: 'green', percent: 5 })
     await shop.done('POST', '/api/services/shop/switch', { to: 'green' })
     await shop.done('POST', '/api/services/shop/rollback', { reason: 'errors' })
@@ -38,7 +38,7 @@ describe('switch, shift, rollback', () => {
     ])
   })
 
-  test('a rollback may name the revision to go back to', async () => {
+  test('a rollback may name the revision to return to', async () => {
     const { revision } = await shop.done('POST', '/api/services/shop/shift', { to: 'green', percent: 5 })
     for (const percent of [25, 50, 75]) await shop.done('POST', '/api/services/shop/shift', { to: 'green', percent })
     await shop.done('POST', '/api/services/shop/rollback', { revision })
@@ -47,7 +47,7 @@ describe('switch, shift, rollback', () => {
     problem(answer, 409, 'Does not fit the state')
   })
 
-  test('what is so already makes no revision, and says so', async () => {
+  test('a command that changes nothing makes no revision, and says so', async () => {
     await shop.done('POST', '/api/services/shop/switch', { to: 'green' })
     const revision = await shop.revision()
     for (const [path, body] of [
@@ -74,7 +74,7 @@ describe('If-Match', () => {
     shop.api('POST', '/api/services/shop/shift', { to: 'green', percent }, { 'if-match': etag })
   const etag = async () => (await shop.api('GET', '/api/services/shop')).headers.get('etag') ?? ''
 
-  test('S3: of two who saw the same, exactly one wins, every time', async () => {
+  test('S3: of two writers with the same revision, exactly one succeeds, every time', async () => {
     for (let round = 1; round <= 20; round++) {
       const seen = await etag()
       const answers = await Promise.all([shift(round, seen), shift(round + 0.5, seen)])
@@ -85,7 +85,7 @@ describe('If-Match', () => {
     }
   })
 
-  test('of ten who saw nothing, all win, one after the other', async () => {
+  test('of ten writers without a revision, all succeed, one after the other', async () => {
     const revision = await shop.revision()
     const answers = await Promise.all(
       Array.from({ length: 10 }, (_, i) =>
@@ -97,7 +97,7 @@ describe('If-Match', () => {
     expect(revisions).toEqual(Array.from({ length: 10 }, (_, i) => revision + 1 + i))
   })
 
-  test('a stale one changes nothing and says what to do, also where nothing would change', async () => {
+  test('a stale one changes nothing and says what to do, even if nothing would change', async () => {
     const seen = await etag()
     await shop.done('POST', '/api/services/shop/switch', { to: 'green' })
     const revision = await shop.revision()
@@ -111,13 +111,13 @@ describe('If-Match', () => {
     expect(await shop.revision()).toBe(revision)
   })
 
-  test('the change of another service is none of its business', async () => {
+  test('ignores changes of other services', async () => {
     const seen = await etag()
     await shop.define({ paths: ['/other'] }, 'other')
     expect((await shift(5, seen)).status).toBe(200)
   })
 
-  test('goes for servers and definitions too, and comes with every write', async () => {
+  test('works for servers and definitions, too, and every write returns an ETag', async () => {
     const seen = await etag()
     const put = await shop.api('PUT', '/api/services/shop', shop.definition({ minReady: 0 }), { 'if-match': seen })
     expect(put.status).toBe(200)
@@ -153,7 +153,7 @@ describe('If-Match', () => {
     expect(await shop.revision()).toBe(revision)
   })
 
-  test('weak, bare and any are understood', async () => {
+  test('weak, bare and any are accepted', async () => {
     const bare = JSON.parse(await etag())
     expect((await shift(1, bare)).status).toBe(200)
     expect((await shift(2, `W/${await etag()}`)).status).toBe(200)
@@ -162,7 +162,7 @@ describe('If-Match', () => {
 })
 
 describe('force and reason', () => {
-  test('T8: what would leave too few servers is refused with the number; nothing is changed', async () => {
+  test('T8: a change that would leave too few servers is refused with their number; nothing is changed', async () => {
     const revision = await shop.revision()
     for (const name of ['green1', 'green2'] as const) shop.server(name).health = 503
     await until(async () => (await shop.view()).pools[1].up === 0)
@@ -187,7 +187,7 @@ describe('force and reason', () => {
     expect((await shop.view()).split.green).toBe(100)
   })
 
-  test('go for a removal too', async () => {
+  test('work for a removal, too', async () => {
     const path = '/api/services/shop/pools/blue/servers/blue2'
     await shop.done('POST', '/api/servers/blue1/disable')
     problem(await shop.api('DELETE', path), 409, 'Would break a promise')
@@ -196,7 +196,7 @@ describe('force and reason', () => {
     expect(await shop.lastEntry()).toMatchObject({ action: 'delete server', forced: true, reason: 'broken disk' })
   })
 
-  test('a reason without force is no force', async () => {
+  test('a reason does not imply force', async () => {
     await shop.done('POST', '/api/services/shop/switch?force=false', {
       to: 'green',
       force: false,
@@ -206,7 +206,7 @@ describe('force and reason', () => {
   })
 })
 
-describe('values that make no sense are refused, all at once, with their paths', () => {
+describe('invalid values are refused, all at once, with their paths', () => {
   test.each([
     ['switch', { to: 5, drain: '2', foo: 1 }, ['foo', 'to', 'drain']],
     ['switch?wait=30&force=maybe&x=1', {}, ['x', 'wait', 'force']],
@@ -252,7 +252,7 @@ describe('values that make no sense are refused, all at once, with their paths',
     expect((await shop.view()).split).toEqual({ blue: 100, green: 0 })
   })
 
-  test('an unknown pool in a command comes with the nearest', async () => {
+  test('an unknown pool in a command is refused with the nearest name', async () => {
     const { detail } = problem(await shop.api('POST', '/api/services/shop/switch', { to: 'gren' }), 404, 'Unknown pool')
     expect(detail).toContain('Did you mean "green"?')
   })
@@ -275,13 +275,13 @@ describe('curl', () => {
     }
   })
 
-  test('drain is disable by another name', async () => {
+  test('drain is another name for disable', async () => {
     const out = JSON.parse((await post('/api/servers/blue1/drain?wait=10s')).body)
     expect(out).toMatchObject({ changed: true, drained: ['blue1'], servers: [{ state: 'drain', drained: true }] })
     expect(JSON.parse((await post('/api/servers/blue1/disable')).body).changed).toBe(false)
   })
 
-  test('a bare switch goes to the other pool, a bare rollback goes back', async () => {
+  test('a switch without a body goes to the other pool, a rollback without a body goes back', async () => {
     expect(JSON.parse((await post('/api/services/shop/switch')).body).service.split).toEqual({ blue: 0, green: 100 })
     expect(JSON.parse((await post('/api/services/shop/rollback')).body).service.split).toEqual({ blue: 100, green: 0 })
   })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { peerOf } from '../../src/admin/peer.ts'
 import { WrongTokens } from '../../src/admin/wrong-tokens.ts'
 
-test('ten wrong tokens a minute are let pass, by address', () => {
+test('ten wrong tokens per minute and address cause no wait', () => {
   let nowMs = 5_000
   const guesses = new WrongTokens(() => nowMs)
   for (let i = 0; i < 10; i++) expect(guesses.add('192.0.2.1')).toEqual({ waitMs: 0, isFirst: false })
@@ -15,7 +15,7 @@ test('ten wrong tokens a minute are let pass, by address', () => {
   expect(guesses.total).toBe(14)
 })
 
-test('addresses are remembered in bounded memory: the oldest is forgotten', () => {
+test('a limited number of addresses is remembered: the oldest is forgotten', () => {
   const guesses = new WrongTokens(() => 0)
   for (let i = 0; i < 11; i++) guesses.add('first')
   for (let i = 0; i < 100_000; i++) guesses.add(`192.0.2.${i}`)

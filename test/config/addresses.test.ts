@@ -54,7 +54,7 @@ test.for([
   expect(target && isLoopback(target)).toBe(expected)
 })
 
-test('networks are CIDRs; a plain address is a network of one', () => {
+test('networks are CIDRs; a plain address is a network with one address', () => {
   expect(['10.0.0.0/8', '::1/128', '10.1.2.3', 'fe80::1', '0.0.0.0/0'].map(parseCidr)).toEqual([
     '10.0.0.0/8',
     '::1/128',

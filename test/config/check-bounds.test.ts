@@ -16,7 +16,7 @@ const hosts = (count: number, of = 'h') => Array.from({ length: count }, (_, i) 
 const paths = (count: number) => Array.from({ length: count }, (_, i) => `/p${i}`)
 
 describe('hosts × paths', () => {
-  test('of one service are bounded, in a file and through the API', () => {
+  test('of one service are limited, in a file and through the API', () => {
     const words =
       'hosts: 101 hosts × 100 paths are 10100 routes, more than the 10000 that a service may have; use wildcards, shorter paths or several services'
     expect(written({ hosts: hosts(101), paths: paths(100) })).toEqual([words])
@@ -26,7 +26,7 @@ describe('hosts × paths', () => {
     expect(written({ hosts: hosts(100), paths: paths(100) })).toEqual([])
   })
 
-  test('in great numbers are refused at once', () => {
+  test('in large numbers are refused quickly', () => {
     const since = performance.now()
     const [problem] = configProblemsOf({ services: { shop: { ...SMALL, hosts: hosts(30_000), paths: paths(30_000) } } })
     expect(problem).toContain('30000 hosts × 30000 paths are 900000000 routes')
@@ -34,7 +34,7 @@ describe('hosts × paths', () => {
     expect(performance.now() - since).toBeLessThan(10_000)
   })
 
-  test('of all services together are bounded', () => {
+  test('of all services together are limited', () => {
     const services = Object.fromEntries(
       Array.from({ length: 11 }, (_, i) => [`s${i}`, { ...SMALL, hosts: hosts(100, `s${i}-`), paths: paths(100) }]),
     )
@@ -53,7 +53,7 @@ describe('hosts × paths', () => {
 })
 
 /** Most took from 8 seconds to minutes before they were bounded, and the control process did nothing else meanwhile. */
-describe('a definition as large as a body may be', () => {
+describe('a definition of the max size of a body', () => {
   const servers = (tls: JsonObject, scheme = 'https') => {
     const all = Array.from({ length: 10_000 }, (_, i) => [`s${i}`, { url: `${scheme}://h:1`, tls }])
     return { pools: { p: { servers: Object.fromEntries(all) } } }
@@ -85,7 +85,7 @@ describe('the header fields of a probe', () => {
     ])
   })
 
-  test('have no Host, which has a key of its own, and no field twice', () => {
+  test('may not include Host, which has a key of its own, or a field twice', () => {
     expect(written({ health: { headers: { Host: 'a.test' } } })).toEqual(['health.headers.Host: is set by health.host'])
     expect(written({ health: { headers: { 'X-Probe': '1', 'x-probe': '2' } } })).toEqual([
       'health.headers.x-probe: is the same field as "X-Probe"',
@@ -103,22 +103,25 @@ describe('the header fields of a probe', () => {
     expect(written({ health: { headers } })).toEqual([expect.stringContaining(words)])
   })
 
-  test('may be anything else', () => {
+  test('may include any other field', () => {
     expect(written({ health: { headers: { authorization: 'Bearer x', cookie: 'a=b', 'user-agent': 'me' } } })).toEqual(
       [],
     )
   })
 
-  test.each(['a/b', 'a b.test', 'a.test:99999', 'a,b', '[::1', 'user@a.test'])('%s is no host for a probe', (host) => {
-    expect(written({ health: { host } })).toEqual([expect.stringMatching(/^health\.host: /)])
-  })
+  test.each(['a/b', 'a b.test', 'a.test:99999', 'a,b', '[::1', 'user@a.test'])(
+    '%s is refused as the host of a probe',
+    (host) => {
+      expect(written({ health: { host } })).toEqual([expect.stringMatching(/^health\.host: /)])
+    },
+  )
 
-  test.each(['a.test', 'A.test:8080', '127.0.0.1', '[::1]:80', ''])('%j is a host for a probe', (host) => {
+  test.each(['a.test', 'A.test:8080', '127.0.0.1', '[::1]:80', ''])('%j is accepted as the host of a probe', (host) => {
     expect(written({ health: { host } })).toEqual([])
   })
 })
 
-test('a stored definition that is out of bounds can still be read', () => {
+test('a stored definition that exceeds the limits can still be read', () => {
   const source = { ...SMALL, hosts: hosts(101), paths: paths(100), health: { headers: { te: 'trailers' } } }
   expect(checkService('shop', source).ok).toBe(true)
 })

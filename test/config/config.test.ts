@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { configOf, configProblemsOf, SMALL } from './support.ts'
 
-test('an empty file is a proxy without services, on the defaults', () => {
+test('an empty file is a proxy without services, with the defaults', () => {
   expect(configOf({})).toEqual({
     proxy: {
       listen: [{ kind: 'tcp', host: '127.0.0.1', port: 8080 }],
@@ -32,7 +32,7 @@ test('an empty file is a proxy without services, on the defaults', () => {
   })
 })
 
-test('what is written is resolved', () => {
+test('written values are resolved', () => {
   const config = configOf({
     proxy: {
       listen: [':80', { address: 'unix:/run/proxy.sock' }],
@@ -64,7 +64,7 @@ test('what is written is resolved', () => {
   expect(config.store.path).toBe('/var/lib/cutover')
 })
 
-test('a token is kept as its SHA-256 only, and may be given as that', () => {
+test('only the SHA-256 of a token is kept, and a token may be given as that', () => {
   const digest = createHash('sha256').update('secret-secret').digest()
   const tokens = [
     { name: 'a', role: 'read', token: 'secret-secret' },
@@ -78,14 +78,14 @@ test('a token is kept as its SHA-256 only, and may be given as that', () => {
   }
 })
 
-test('services stay as they were written, without the nulls that mean a default', () => {
+test('services stay as written, except for nulls that mean a default', () => {
   const services = { shop: { ...SMALL, drain: { timeout: '1m' } } }
   expect(configOf({ services }).services).toEqual(services)
   const nulls = { shop: { ...services.shop, mirror: null, health: null, drain: { timeout: '1m', websockets: null } } }
   expect(configOf({ services: nulls }).services).toEqual(services)
 })
 
-test('the same services have the same hash, in whatever order they are written', () => {
+test('the same services have the same hash, in any order', () => {
   const [a, b] = [
     { ...SMALL, hosts: ['a.example'] },
     { hosts: ['b.example'], ...SMALL },
@@ -105,7 +105,7 @@ test('a service may be called constructor', () => {
   ])
 })
 
-describe('one problem, said once and where it is', () => {
+describe('one problem, reported once with its path', () => {
   const token = { name: 'ci', role: 'read', token: 'secret-secret' }
   test.for<[unknown, string]>([
     [5, 'expected keys and values, got 5'],
@@ -167,7 +167,7 @@ describe('one problem, said once and where it is', () => {
     expect(configProblemsOf(raw)).toEqual([problem])
   })
 
-  test('and a secret is not repeated', () => {
+  test('without repeating a secret', () => {
     const secrets = [
       { name: 'a', role: 'read', token: 'hunter2' },
       { name: 'b', role: 'read', tokenHash: 'hunter2' },
@@ -180,7 +180,7 @@ describe('one problem, said once and where it is', () => {
   })
 })
 
-test('the problems of all services come at once', () => {
+test('the problems of all services are reported at once', () => {
   const services = {
     a: { ...SMALL, hosts: ['a'], balance: 'x' },
     b: { pools: {} },
@@ -207,7 +207,7 @@ describe('two services that answer to the same host and path', () => {
     expect(configProblemsOf({ services: { a: SMALL, b: SMALL } })).toHaveLength(2)
   })
 
-  test('are none where host or path differ, or a host is more exact', () => {
+  test('are no problem if host or path differ, or if a host is more exact', () => {
     const services = {
       any: SMALL,
       wild: { ...SMALL, hosts: ['*.example'] },
@@ -218,7 +218,7 @@ describe('two services that answer to the same host and path', () => {
   })
 })
 
-test('a socket file has permissions: 0600 at the admin API, as the umask says for clients, or as `mode` says', () => {
+test('a socket file has mode 0600 at the admin API, a mode by the umask at the proxy, or the configured `mode`', () => {
   const [asDefault, asWritten] = [
     configOf({ proxy: { listen: 'unix:/p' }, admin: { listen: 'unix:/a' } }),
     configOf({

@@ -54,7 +54,7 @@ describe('store.redis', () => {
     expect(problems.some((each) => each.startsWith(problem))).toBe(true)
   })
 
-  test('what is refused is not repeated: it may hold a password', () => {
+  test('a refused value is not repeated, since it may contain a password', () => {
     expect(JSON.stringify(configProblemsOf({ store: { redis: 'http://me:geheim@x' } }))).not.toContain('geheim')
   })
 })
@@ -76,11 +76,11 @@ describe('store.tls', () => {
     return found.map((each) => each.replaceAll(`${folder}/`, ''))
   }
 
-  test('files that are there and fit are taken', () => {
+  test('files that exist and match are accepted', () => {
     expect(problems({ ca: 'ca.pem', cert: 'cert.pem', key: 'key.pem' })).toEqual([])
   })
 
-  test('a file that is missing, or is no PEM, or does not fit the other is named with its key', () => {
+  test('a file that is missing, is no PEM, or does not match the other is reported with its key', () => {
     expect(problems({ ca: 'nope.pem' })[0]).toMatch(/^store\.tls\.ca: nope\.pem cannot be read: /)
     expect(problems({ ca: 'key.pem' })).toEqual(['store.tls.ca: key.pem is not a PEM certificate'])
     const pair = problems({ cert: 'cert.pem', key: 'other-key.pem' })
@@ -110,12 +110,12 @@ describe('two tokens with one secret are refused, without repeating it:', () => 
     expect(problems.join()).not.toContain(token)
   })
 
-  test('that of the fleet and one of people', () => {
+  test('the token of the fleet and one of a user', () => {
     const problems = configProblemsOf({ admin: { tokens: tokens({ token: 'another-one' }) }, fleet: { token } })
     expect(problems).toEqual([expect.stringMatching(/^fleet\.token: is the secret of admin\.tokens\[0\] as well; /)])
   })
 
-  test('tokens without a secret are told to have none, and nothing else', () => {
+  test('tokens without a secret are reported for that, and for nothing else', () => {
     const problems = configProblemsOf({ admin: { tokens: ['a', 'b'].map((name) => ({ name, role: 'read' })) } })
     const message = 'needs either token or tokenHash'
     expect(problems).toEqual([`admin.tokens[0]: ${message}`, `admin.tokens[1]: ${message}`])

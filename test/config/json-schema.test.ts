@@ -48,7 +48,7 @@ test.for([
   expect(validator.Check(config)).toBe(false)
 })
 
-test('what passes the checks passes in an editor', () => {
+test('a value that passes the checks passes in an editor', () => {
   const values = [
     0,
     1,
@@ -77,7 +77,7 @@ test('what passes the checks passes in an editor', () => {
   )
 })
 
-test('every key says what it is', () => {
+test('every key has a description', () => {
   const silent: string[] = []
   const visit = (schema: unknown, path: string): void => {
     if (Array.isArray(schema)) for (const item of schema) visit(item, path)

@@ -31,7 +31,7 @@ test('the sample of the specification is accepted', async () => {
   expect(checked.ok || checked.problems).toBe(true)
 })
 
-test('a name that YAML would take for another number is refused, with its line', () => {
+test('a name that YAML would read as a different number is refused, with its line', () => {
   const text = `services:
   shop:
     pools:
@@ -48,7 +48,7 @@ test('a name that YAML would take for another number is refused, with its line',
   expect(Object.keys(config(quoted).services.shop?.pools as object).sort()).toEqual(['1.10', '1.9'])
 })
 
-test('a file that is not there is named', async () => {
+test('a missing file is named', async () => {
   const file = join(directory, 'none.yaml')
   expect(await loadConfig(file, {})).toEqual({
     ok: false,
@@ -56,7 +56,7 @@ test('a file that is not there is named', async () => {
   })
 })
 
-test('JSON is read as well, tabs, $schema and all', async () => {
+test('JSON is read as well, with tabs and $schema', async () => {
   const file = join(directory, 'cutover.json')
   await writeFile(file, JSON.stringify({ $schema: 'x', proxy: { listen: ':81' } }, null, '\t'))
   expect(await loadConfig(file, {})).toMatchObject({ ok: true, config: { proxy: { listen: [{ port: 81 }] } } })
@@ -66,7 +66,7 @@ test.for(['', '# nothing\n', '{}', 'proxy:\nservices:\n'])('%j is a proxy withou
   expect(config(text).services).toEqual({})
 })
 
-describe('what is not YAML is told with line and column', () => {
+describe('invalid YAML is reported with line and column', () => {
   test.for<[string, string]>([
     ['proxy: {}\nadmin: {}\nproxy: {}', 'cutover.yaml:3:1: key "proxy" is there twice'],
     ['a: [1', 'cutover.yaml:1:6: '],
@@ -77,7 +77,7 @@ describe('what is not YAML is told with line and column', () => {
     expect(problems(text)).toEqual([expect.stringContaining(problem)])
   })
 
-  test('all of it at once', () => {
+  test('with all errors at once', () => {
     expect(problems('store: {path: a, path: b}\nadmin: {}\nadmin: {}')).toHaveLength(2)
   })
 })
@@ -96,11 +96,11 @@ services:
     })
   })
 
-  test('that are not used need no environment', () => {
+  test('that are not used may name unset variables', () => {
     expect(problems('x-a: ${NOWHERE}')).toEqual([])
   })
 
-  test('that multiply without end are refused soon', () => {
+  test('that multiply without end are refused quickly', () => {
     const levels = Array.from(
       { length: 12 },
       (_, i) => `l${i}: &l${i} [${i === 0 ? 'x' : `*l${i - 1}`}${`, *l${Math.max(0, i - 1)}`.repeat(i === 0 ? 0 : 9)}]`,
@@ -134,7 +134,7 @@ admin: {hosts: ["\${EMPTY:-a.example}"]}
     expect(admin.hosts).toEqual(['a.example'])
   })
 
-  test('is text where text is wanted and a scalar where that is wanted', () => {
+  test('is text or another scalar, as the key requires', () => {
     const text = `
 proxy: {workers: "\${WORKERS}", accessLog: "\${LOG:-off}"}
 services:
@@ -157,7 +157,7 @@ services:
     })
   })
 
-  test('that is set but empty is not the default: a default has to be asked for', () => {
+  test('with an empty variable does not mean the default, unless the reference has one', () => {
     const text = 'proxy: {workers: "${W}", limits: {bodyBytes: "${B:-2mb}"}}\nstore: {redis: "${R}"}'
     expect(problems(text, { W: '', B: '', R: '' })).toEqual([
       'proxy.workers: expected auto, or a whole number from 0 to 1024, got ""',
@@ -184,7 +184,7 @@ services:
     expect(config('store: {path: "${P}"}', { P: 'x\nproxy: {}' }).store.path).toBe('x\nproxy: {}')
   })
 
-  test('that lacks something is a problem, beside all others and without any that only follow', () => {
+  test('without a variable is a problem, reported with all others and without consequential ones', () => {
     const text = `
 store: {path: "\${DATA}"}
 admin: {hosts: ["\${HOSTNAME_OF_ADMIN}"]}

@@ -35,7 +35,7 @@ const { object } = fc.letrec<{ object: JsonObject; value: JsonValue }>((tie) => 
   value: fc.oneof({ depthSize: 'small' }, leaf, fc.array(leaf, { maxLength: 2 }), tie('object')),
 }))
 
-test('a patch found by comparing turns the one into the other', () => {
+test('a patch found by comparing two values turns one into the other', () => {
   fc.assert(
     fc.property(object, object, (from, to) => {
       const before = JSON.stringify(from)
@@ -47,7 +47,7 @@ test('a patch found by comparing turns the one into the other', () => {
   )
 })
 
-test('a patch says only what differs', () => {
+test('a patch contains only what differs', () => {
   const from = { a: { x: 1, y: 2 }, b: [1], c: 1, d: { z: 1 } }
   expect(diffPatch(from, { a: { x: 1, y: 3 }, b: [1], d: 'text', e: {} })).toEqual({
     a: { y: 3 },
@@ -57,7 +57,7 @@ test('a patch says only what differs', () => {
   })
 })
 
-test('a member called __proto__ is a member like any other', () => {
+test('a member named __proto__ is treated like any other', () => {
   const patch: JsonObject = JSON.parse(
     '{"__proto__": {"polluted": true}, "constructor": {"prototype": {"polluted": true}}}',
   )
@@ -66,6 +66,6 @@ test('a member called __proto__ is a member like any other', () => {
   expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false)
 })
 
-test('equal values have one text', () => {
+test('equal values have the same text', () => {
   expect(canonicalJson({ b: [{ d: 1, c: 2 }], a: null })).toBe('{"a":null,"b":[{"c":2,"d":1}]}')
 })

@@ -16,7 +16,7 @@ const IN_SERVICE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   headers: [{ request: { set: { 'x-a': '1' } } }, { request: { remove: [] }, response: { set: {} } }],
 }
 
-test('every key that is not available yet is tried here', () => {
+test('every key that is not available yet is tested here', () => {
   expect(Object.keys(IN_FILE)).toEqual(NOT_YET_IN_FILE.map(([key]) => key))
   expect(Object.keys(IN_SERVICE)).toEqual(NOT_YET_IN_SERVICE.map(([key]) => key))
 })
@@ -31,7 +31,7 @@ test.for(Object.entries(IN_SERVICE))('%s is refused by name, its default is not'
   specOf({ ...SMALL, ...nested(key, harmless) })
 })
 
-test('the refusal says what works', () => {
+test('the refusal names the values that work', () => {
   expect(problemsOf({ balance: 'hash:ip' })).toEqual(['balance: not available yet; use leastRequest or roundRobin'])
   expect(problemsOf({ mirror: { to: 'blue' } })).toEqual(['mirror: not available yet; leave it out'])
 })

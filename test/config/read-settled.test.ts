@@ -27,7 +27,7 @@ async function writeSlowly(file: string, text: string, pauseMs: number): Promise
   closeSync(descriptor)
 }
 
-test('a file that is written over in place is read as it was before or as it is afterwards, never half', async () => {
+test('a file that is overwritten in place is read with its old or its new content, never half', async () => {
   const file = join(folder, 'in-place')
   await writeFile(file, OLD)
   let isWriting = true
@@ -42,7 +42,7 @@ test('a file that is written over in place is read as it was before or as it is 
   expect(await readSettled(file)).toBe(OLD)
 })
 
-test('a file that another one is put in the place of is read whole', async () => {
+test('a file that is replaced by another one is read whole', async () => {
   const file = join(folder, 'renamed')
   await writeFile(file, OLD)
   const reading = readSettled(file)
@@ -51,7 +51,7 @@ test('a file that another one is put in the place of is read whole', async () =>
   expect([OLD, NEW]).toContain(await reading)
 })
 
-test('a file that changes all the time is not waited for without end, and the message says what to do', async () => {
+test('a file that never stops changing is given up after a while, and the message says what to do', async () => {
   const file = join(folder, 'growing')
   await writeFile(file, 'services: {}\n')
   let line = 0
@@ -67,7 +67,7 @@ test('a file that changes all the time is not waited for without end, and the me
   }
 })
 
-test('a pipe, which can be read only once, is read once', async () => {
+test('a pipe is read only once', async () => {
   const pipe = join(folder, 'pipe')
   execFileSync('mkfifo', [pipe])
   const [text] = await Promise.all([readSettled(pipe), writeFile(pipe, 'services: {}\n')])

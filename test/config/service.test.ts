@@ -42,7 +42,7 @@ test('the smallest service gets every default', () => {
   })
 })
 
-test('what is written is resolved', () => {
+test('written values are resolved', () => {
   const spec = specOf({
     hosts: ['Shop.Example.com', 'shop.example.com'],
     paths: ['/shop/', '/'],
@@ -81,7 +81,7 @@ test('health off, as YAML 1.2 and 1.1 read it, is no health check; an empty key 
   expect(specOf({ ...SMALL, health: null, timeouts: null, hosts: null })).toEqual(specOf(SMALL))
 })
 
-describe('one problem, said once and where it is', () => {
+describe('one problem, reported once with its path', () => {
   test.for<[object, string]>([
     [{ ballance: 'x' }, 'ballance: unknown key "ballance"; did you mean "balance"?'],
     [{ min_ready: 1 }, 'min_ready: unknown key "min_ready"; did you mean "minReady"?'],
@@ -202,7 +202,7 @@ function server(definition: unknown): object {
   return { pools: { blue: { servers: { a: definition } } } }
 }
 
-test('all problems come at once, those of meaning too, and nothing that only follows from another', () => {
+test('all problems are reported at once, those beyond the schema included, and without consequential ones', () => {
   const problems = problemsOf({
     ballance: 1,
     pools: { blue: 5, green: { servers: { a: 'nowhere' } }, grey: {} },
@@ -236,7 +236,7 @@ test('any two shares that add up to 100 in hundredths are a split', () => {
   )
 })
 
-test('names that objects inherit are names like any other, but for __proto__, which is no name', () => {
+test('names that objects inherit are valid names, except __proto__', () => {
   const spec = specOf({ pools: { constructor: { servers: { toString: 'http://a:1' } } } })
   expect(Object.keys(spec.pools)).toEqual(['constructor'])
   expect(spec.split).toEqual({ constructor: 100 })
@@ -248,7 +248,7 @@ test('names that objects inherit are names like any other, but for __proto__, wh
   expect(Object.keys(Object.prototype)).toEqual([])
 })
 
-test('paths begin where the caller says; the name is checked as well', () => {
+test('paths begin with the one of the caller; the name is checked as well', () => {
   const checked = checkService('a b', { ...SMALL, minReady: 'x' }, 'services["a b"]')
   expect(checked.ok ? [] : checked.problems.map(({ path }) => path)).toEqual([
     'services["a b"].minReady',
@@ -256,11 +256,11 @@ test('paths begin where the caller says; the name is checked as well', () => {
   ])
 })
 
-test.for([null, undefined, [], 'x', 5])('%j is no service', (source) => {
+test.for([null, undefined, [], 'x', 5])('%j is refused as a service', (source) => {
   expect(checkService('shop', source)).toMatchObject({ ok: false, problems: [{ path: '' }] })
 })
 
-test('whatever is given, it is told or accepted, never thrown', () => {
+test('any value is accepted or reported as a problem, never thrown', () => {
   const key = fc.constantFrom(
     'hosts',
     'paths',
