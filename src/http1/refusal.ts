@@ -34,3 +34,7 @@ export const BAD_CHUNK_END = refusal(400, 'A chunk does not end where its size s
 export const BAD_CHUNK_EXTENSION = refusal(400, 'A chunk extension is malformed.', 'RFC 9112 §7.1.1')
 export const CHUNK_EXTENSIONS_TOO_LARGE = refusal(413, 'The chunk extensions are too large.', 'RFC 9112 §7.1.1')
 export const TRAILERS_TOO_LARGE = refusal(431, 'The trailers are too large.', 'RFC 9112 §7.1.2')
+export const HEAD_STALLED = refusal(408, 'The request took too long.', 'RFC 9110 §15.5.9')
+export const BODY_STALLED = refusal(408, 'The body took too long.', 'RFC 9110 §15.5.9')
+export const TOO_MANY_INTERIM = refusal(502, 'Too many interim responses.', 'RFC 9110 §15.2')
+export const UNASKED_UPGRADE = refusal(502, 'A switch to a protocol that was not asked for.', 'RFC 9110 §7.8')

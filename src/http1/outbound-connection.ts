@@ -1,0 +1,220 @@
+import type { Socket } from 'node:net'
+import { BodyReader, type BodySink } from './body-reader.ts'
+import { hasConnectionOption, persists } from './connection-options.ts'
+import type { FieldNames } from './field-names.ts'
+import { KEEP_ALIVE, UPGRADE } from './field-names.ts'
+import type { Fields } from './fields.ts'
+import { isRefusal, responseFraming } from './framing.ts'
+import type { HeadLimits } from './head-reader.ts'
+import type { CallFailure, OutboundCall } from './outbound-call.ts'
+import { type Refusal, TOO_MANY_INTERIM, UNASKED_UPGRADE } from './refusal.ts'
+import { ResponseReader } from './response-reader.ts'
+
+const SWITCHING_PROTOCOLS = 101
+/** More interim responses than this to one request no honest server sends. */
+const MAX_INTERIM = 32
+const KEEP_ALIVE_TIMEOUT = /(?:^|[,\s])timeout\s*=\s*(\d{1,9})/i
+
+export interface OutboundOptions {
+  readonly names: FieldNames
+  readonly limits: HeadLimits
+}
+
+/** Keeps the connection, or forgets it. */
+export interface ConnectionKeeper {
+  /** It can take another call. `hintMs`: how long the server says it keeps it; null = it does not say. */
+  onFree(connection: OutboundConnection, hintMs: number | null): void
+  onClosed(connection: OutboundConnection): void
+}
+
+/** A connection to a server, on which one call follows the other. */
+export class OutboundConnection implements BodySink {
+  readonly socket: Socket
+  /** A call has been made on it. */
+  isUsed = false
+  /** When the last call on it ended; monotonic ms. */
+  idleSince = 0
+  private readonly options: OutboundOptions
+  private readonly keeper: ConnectionKeeper
+  private readonly reader: ResponseReader
+  private call: OutboundCall | null = null
+  private body: BodyReader | null = null
+  private requestIsWhole = false
+  private interims = 0
+  private persists = false
+  private hintMs: number | null = null
+  /** What has come while the call was paused. */
+  private held: Buffer | null = null
+  private isPaused = false
+  private error: Error | null = null
+
+  constructor(socket: Socket, options: OutboundOptions, keeper: ConnectionKeeper) {
+    this.socket = socket
+    this.options = options
+    this.keeper = keeper
+    this.reader = new ResponseReader(options.names, options.limits)
+    socket.on('data', this.onData).on('end', this.onEnd).on('drain', this.onDrain).on('close', this.onClose)
+    socket.on('error', this.onError)
+  }
+
+  /** Sends the head of a call's request. */
+  begin(call: OutboundCall): void {
+    this.call = call
+    this.requestIsWhole = !call.request.hasBody
+    this.interims = 0
+    this.reader.begin()
+    this.isUsed = true
+    // What is there of the body goes out with the head.
+    const { hasBody, head } = call.request
+    if (hasBody) this.socket.cork()
+    this.socket.write(head, 'latin1')
+    call.handler.onSent()
+    if (hasBody) this.socket.uncork()
+  }
+
+  write(piece: Buffer): boolean {
+    return this.socket.write(piece)
+  }
+
+  endRequest(tail: string): void {
+    if (tail !== '') this.socket.write(tail, 'latin1')
+    this.requestIsWhole = true
+  }
+
+  pause(): void {
+    this.isPaused = true
+    this.socket.pause()
+  }
+
+  resume(): void {
+    if (!this.isPaused) return
+    this.isPaused = false
+    this.socket.resume()
+    const { held } = this
+    this.held = null
+    if (held !== null) this.onData(held)
+  }
+
+  destroy(): void {
+    this.call = null
+    this.socket.destroy()
+  }
+
+  onBody(piece: Buffer): void {
+    this.call?.handler.onResponseBody(piece)
+  }
+
+  private readonly onData = (chunk: Buffer): void => {
+    if (this.isPaused) {
+      this.held = this.held === null ? chunk : Buffer.concat([this.held, chunk])
+      return
+    }
+    const { call } = this
+    // Nobody has asked for anything: this server does not keep to the protocol.
+    if (call === null) {
+      this.destroy()
+      return
+    }
+    let at = 0
+    while (at < chunk.length && this.call === call)
+      at = this.body === null ? this.readHead(chunk, at, call) : this.readBody(chunk, at, call, this.body)
+    if (this.call === call) call.handler.onRead()
+  }
+
+  private readHead(chunk: Buffer, start: number, call: OutboundCall): number {
+    const { reader } = this
+    const at = start + reader.read(chunk, start)
+    if (reader.refusal !== null) return this.refuse(reader.refusal, chunk)
+    if (!reader.isDone) return at
+    const { status, minor, reason, fields } = reader
+    if (status === SWITCHING_PROTOCOLS) return this.switchProtocols(chunk, at, call)
+    if (status < 200) {
+      if (++this.interims > MAX_INTERIM) return this.refuse(TOO_MANY_INTERIM, chunk)
+      reader.begin()
+      call.handler.onInterim(status, fields)
+      return at
+    }
+    const framing = responseFraming(fields, status, minor, call.request.isBodiless)
+    if (isRefusal(framing)) return this.refuse(framing, chunk)
+    this.persists = framing.kind !== 'close' && persists(fields, minor)
+    this.hintMs = hintOf(fields)
+    const body = new BodyReader(framing, this.options.names, false)
+    this.body = body
+    call.handler.onResponse({ status, minor, reason, fields, body })
+    if (call === this.call && body.isDone) this.end(call, at < chunk.length)
+    return at
+  }
+
+  private readBody(chunk: Buffer, start: number, call: OutboundCall, body: BodyReader): number {
+    const at = body.read(chunk, start, this)
+    if (this.call !== call) return chunk.length
+    if (body.refusal !== null) return this.refuse(body.refusal, chunk)
+    if (body.isDone) this.end(call, at < chunk.length)
+    return at
+  }
+
+  /** The response is whole. `hasMore`: something comes behind it, which nobody asked for. */
+  private end(call: OutboundCall, hasMore: boolean): void {
+    const { body, requestIsWhole } = this
+    this.call = null
+    this.body = null
+    this.idleSince = performance.now()
+    if (this.persists && requestIsWhole && !hasMore) this.keeper.onFree(this, this.hintMs)
+    else this.socket.destroy()
+    if (call.finish() && body !== null) call.handler.onResponseEnd(body.trailers)
+  }
+
+  private switchProtocols(chunk: Buffer, at: number, call: OutboundCall): number {
+    const { status, minor, reason, fields } = this.reader
+    const { upgrade } = call.request
+    const agreed = fields.joined(UPGRADE).toLowerCase()
+    if (upgrade === '' || agreed !== upgrade || !hasConnectionOption(fields, 'upgrade')) {
+      return this.refuse(UNASKED_UPGRADE, chunk)
+    }
+    this.call = null
+    this.socket.off('data', this.onData).off('end', this.onEnd).off('drain', this.onDrain).off('close', this.onClose)
+    this.keeper.onClosed(this)
+    const early = at < chunk.length ? [chunk.subarray(at)] : []
+    if (call.finish()) call.handler.onUpgrade({ status, minor, reason, fields }, this.socket, early)
+    return chunk.length
+  }
+
+  private refuse(refusal: Refusal, chunk: Buffer): number {
+    this.fail({ kind: 'nonsense', refusal })
+    return chunk.length
+  }
+
+  private fail(failure: CallFailure): void {
+    const { call } = this
+    this.destroy()
+    if (call?.finish()) call.handler.onFailed(failure)
+  }
+
+  private readonly onEnd = (): void => {
+    const { call, body } = this
+    if (call === null) this.destroy()
+    else if (body?.end() === true) {
+      this.persists = false
+      this.end(call, false)
+    } else this.fail({ kind: body === null ? 'closed' : 'incomplete', error: null })
+  }
+
+  private readonly onDrain = (): void => {
+    this.call?.handler.onServerReady()
+  }
+
+  private readonly onError = (error: Error): void => {
+    this.error ??= error
+  }
+
+  private readonly onClose = (): void => {
+    this.keeper.onClosed(this)
+    if (this.call !== null) this.fail({ kind: this.body === null ? 'closed' : 'incomplete', error: this.error })
+  }
+}
+
+function hintOf(fields: Fields): number | null {
+  if (!fields.has(KEEP_ALIVE)) return null
+  const [, seconds] = KEEP_ALIVE_TIMEOUT.exec(fields.joined(KEEP_ALIVE)) ?? []
+  return seconds === undefined ? null : 1_000 * Number(seconds)
+}
