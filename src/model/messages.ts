@@ -32,7 +32,7 @@ export type ToProxy =
 export type ToControl =
   /** The table of this generation is in force; `busy`: requests in flight, by key, at targets that take no new ones. */
   | { readonly type: 'applied'; readonly generation: number; readonly busy: Readonly<Record<string, number>> }
-  /** The last request or tunnel at a target that takes no new ones has ended; `cut` of them at its deadline. */
+  /** The last request or tunnel at a target that takes no new ones has ended; `cut`: number cut at their deadline. */
   | { readonly type: 'idle'; readonly key: string; readonly cut: number }
   /**
    * Outcomes of requests since the previous message: targets that have served one, which resets their consecutive
