@@ -35,7 +35,7 @@ const NOTHING: JsonObject = {}
  * service would answer: an outdated machine, or a file for another fleet, must not end services of the others. A reload
  * requested by a person does remove them.
  *
- * `restore`: services that the file names and that were removed through the API come back.
+ * `restore`: creates services again that the file has and that were removed through the API.
  */
 export function applyConfiguration(
   config: Config,

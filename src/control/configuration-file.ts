@@ -66,7 +66,7 @@ export class ConfigurationFile {
     return this.reloadFailure ?? this.notApplied
   }
 
-  /** Services that the file names, that were applied, and that were removed through the API since. */
+  /** Services of the applied file that were removed through the API since. */
   get removedServices(): readonly string[] {
     const { services, configuration } = this.control.state
     const applied = configuration?.services ?? {}
@@ -103,8 +103,8 @@ export class ConfigurationFile {
   }
 
   /**
-   * Reads the file again and applies its changes; with `restore`, services that it names and that were removed through
-   * the API come back. Throws StoreUnavailable.
+   * Reads the file again and applies its changes. `restore`: creates services again that the file has and that were
+   * removed through the API. Throws StoreUnavailable.
    */
   reload(request: Request, restore = false): Promise<Reload> {
     const reload = this.reloading.then(() => this.reloadNow(request, restore))

@@ -207,7 +207,7 @@ export class ControlHalf {
     return applied && busyAt.length === 0
   }
 
-  /** Whether what was sent to rest is at rest now. `here`: in this instance alone. */
+  /** Whether all drains are idle now. `here`: in this instance alone. */
   isDrained(drain: Drain, here = false): boolean {
     if (isReopened(drain, this.state)) return false
     const goals = [...new Set(this.servicesOf(drain.keys))].map((service) =>
@@ -219,7 +219,7 @@ export class ControlHalf {
     })
   }
 
-  /** Servers that were removed and still have requests under way, in the whole fleet. */
+  /** Removed servers that still have requests in flight anywhere in the fleet. */
   leaving(): readonly LeavingServer[] {
     return leavingServers(this.state, this.convergence.busyKeys())
   }
@@ -266,7 +266,7 @@ export class ControlHalf {
     return this.healthBook.health(key)
   }
 
-  /** Servers in their first round of checks: how many addresses, and some of their keys. */
+  /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
     return this.healthBook.undecided()
   }
@@ -359,7 +359,7 @@ export class ControlHalf {
     return { generation: this.generations.current, state: { revision, head } }
   }
 
-  /** What was last decided for a service. */
+  /** The goal that is reached when the last change of a service is in force. */
   private goalOf(service: Service): Goal {
     return { generation: this.generations.of(service), state: { revision: service.revision, head: '' } }
   }

@@ -68,19 +68,19 @@ export function setServer(name: string, pool: string, server: string, definition
   }
 }
 
-/** Whether a part of a service was removed and still has requests under way; `part`: `pool/` or `pool/server=`. */
+/** Whether a part of a service was removed and still has requests in flight; `part`: `pool/` or `pool/server=`. */
 function isLeaving({ name }: Service, part: string, { leaving = [] }: Facts): boolean {
   return leaving.some((key) => key.startsWith(`${name}/${part}`))
 }
 
-/** Asks again for a removal that was made: it changes nothing, and can be waited for. */
+/** Repeats a removal that was made before: it changes nothing, and can be waited for. */
 function askAgain({ name, source, spec }: Service, leaving: string, action: string): ReturnType<CommandMaker> {
   return { command: { kind: 'define', service: name, definition: { source, spec }, action, leaving } }
 }
 
 /**
- * A definition of several pools that leaves the split out, with the one that its service has: what is decided stands, and
- * a second pool comes in with no share. As it was where there is no such service, or none of its pools with a share is left.
+ * Fills in the split of a definition with several pools and no split from its service: the split in force stays, and a
+ * new pool gets no share. Returns the definition unchanged if the service does not exist or keeps no pool with a share.
  */
 export function withKnownSplit(source: JsonObject, service: Service | undefined): JsonObject {
   const pools = poolsOf(source)
@@ -92,7 +92,7 @@ export function withKnownSplit(source: JsonObject, service: Service | undefined)
   return Object.keys(split).length === 0 ? source : { ...source, split }
 }
 
-/** Likewise, where the split of the definition is from before its pools were changed and does not fit them any more. */
+/** Does the same if the split of the definition does not fit its pools because they have changed since. */
 export function withFittingSplit(source: JsonObject, service: Service | undefined): JsonObject {
   const split = own(source, 'split')
   const isStale = isFields(split) && splitProblems(split, poolsOf(source)).length > 0

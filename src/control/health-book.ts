@@ -69,7 +69,7 @@ export class HealthBook {
     return this.servers.get(key) === undefined ? this.checker.find(server, spec) : this.health(key)
   }
 
-  /** Servers in their first round of checks: how many addresses, and some of their keys. */
+  /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
     return { count: this.checker.undecidedCount, some: this.checker.undecided(MAX_UNDECIDED_SHOWN) }
   }
@@ -207,7 +207,7 @@ export class HealthBook {
     this.telling ??= setImmediate(() => this.tellNow())
   }
 
-  /** Tells the proxy halves now what they would be told at the end of this turn. */
+  /** Sends pending changes to the proxies now, instead of at the end of this turn. */
   tellAtOnce(): void {
     if (this.telling === null) return
     clearImmediate(this.telling)

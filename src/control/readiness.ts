@@ -6,17 +6,17 @@ import type { Service } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
 import type { ControlHalf } from './control-half.ts'
 
-/** A pool that has a share and not enough servers, because the first checks of some are not over. */
+/** A pool with a share that has too few servers up because some are still in their first round of checks. */
 export interface WaitingPool {
   readonly service: string
   readonly pool: string
   /** Servers that take requests. */
   readonly up: number
-  /** Servers whose first round of checks goes on. */
+  /** Servers that are still in their first round of checks. */
   readonly undecided: number
 }
 
-/** Whether a server takes requests now: people let it, and it was found up. */
+/** Whether a server takes requests now: state and weight let it, and it is up. */
 export function takesRequests(control: Pick<ControlHalf, 'health'>, server: Server): boolean {
   return isOpen(server) && control.health(server.key).health === 'up'
 }
@@ -24,9 +24,9 @@ export function takesRequests(control: Pick<ControlHalf, 'health'>, server: Serv
 type Known = Pick<ControlHalf, 'state' | 'health' | 'isUndecided' | 'tellHealth' | 'controller'>
 
 /**
- * Knows which services cannot be served yet. A service is ready once each of its pools with a share has `minReady` servers
- * that take requests, or has been found to have no more: from then on it holds nothing up, since a server that is enabled or
- * moved later must not take the whole instance out of a load balancer.
+ * Tracks the services that cannot be served yet. A service is ready once each of its pools with a share has `minReady`
+ * servers that take requests, or the first round of checks has found that it does not. From then on the service stays
+ * ready: a server that is enabled or moved later must not take the whole instance out of a load balancer.
  */
 export class Readiness {
   private readonly control: Known
@@ -35,12 +35,12 @@ export class Readiness {
   constructor(control: Known) {
     this.control = control
     control.controller.watch(({ services }) => {
-      // A service that is removed and defined again is another one.
+      // A service that is removed and defined again starts anew.
       for (const name of this.ready) if (own(services, name) === undefined) this.ready.delete(name)
     })
   }
 
-  /** The pools that are waited for; empty = all services are ready, and the proxies know it. */
+  /** The pools that are not ready; empty = all services are ready, and the proxies use that health. */
   async waiting(): Promise<readonly WaitingPool[]> {
     const services = Object.values(this.control.state.services)
     const waiting = services.flatMap((service) => (this.ready.has(service.name) ? [] : this.waitingPools(service)))

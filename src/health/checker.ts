@@ -37,7 +37,7 @@ export class HealthChecker {
   /** By address and spec. */
   readonly #checks = new Map<string, Check>()
   readonly #checkOf = new Map<string, Check>()
-  /** Those whose first round is not over, see `isUndecided`. */
+  /** Checks in their first round, see `isUndecided`. */
   readonly #undecided = new Set<Check>()
 
   constructor(options: HealthCheckerOptions) {
@@ -98,7 +98,7 @@ export class HealthChecker {
     return this.#checks.get(idOf(address, spec))?.known ?? null
   }
 
-  /** How many checks are in their first round. */
+  /** Number of checks in their first round. */
   get undecidedCount(): number {
     return this.#undecided.size
   }
@@ -109,7 +109,7 @@ export class HealthChecker {
     return check !== undefined && this.#undecided.has(check)
   }
 
-  /** Targets whose checks are in their first round, `max` of them at most. */
+  /** Keys of targets whose checks are in their first round, at most `max` of them. */
   undecided(max: number): string[] {
     const keys: string[] = []
     for (const check of this.#undecided)
@@ -153,8 +153,8 @@ export class HealthChecker {
 }
 
 /**
- * Whether the first round of checks of a target goes on: nothing is known of it, or it has passed and has not reached `rise`
- * yet. A failure ends the round: the target is not up, however many more failures make it `down`.
+ * Whether the first round of checks of a target continues: no probe has ended, or all have passed but fewer than
+ * `rise`. A failure ends the round: the target is not up, even if it takes more failures to be `down`.
  */
 function isUndecided({ health, last }: TargetHealth): boolean {
   return health === 'unknown' && (last === null || last.ok || last.isLocal)

@@ -12,8 +12,8 @@ export interface Drain {
 }
 
 /**
- * Lists the pools and servers that a command drains, whether by this change or by an earlier one. `leaving`: keys of servers
- * that were removed earlier and still have requests in flight.
+ * Lists the pools and servers that a command drains, whether by this change or by an earlier one. `leaving`: keys of
+ * servers that were removed earlier and still have requests in flight.
  */
 export function drainsOf(command: Command, before: State, after: State, leaving: readonly string[] = []): Drain[] {
   switch (command.kind) {
@@ -62,7 +62,7 @@ function poolDrains(before: Service | undefined, after: Service | undefined, lea
     })
 }
 
-/** Servers that were removed earlier, so that it can be waited for them again. */
+/** Drains of servers that were removed earlier, so that a repeated request can wait for them. */
 function leavingDrains(keys: readonly string[]): Drain[] {
   return keys.map((key) => ({ name: serverNameOf(key), keys: [key] }))
 }

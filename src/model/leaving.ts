@@ -1,7 +1,7 @@
 import { own } from './names.ts'
 import type { State } from './state.ts'
 
-/** A server that was removed and finishes the requests it has. */
+/** A removed server that still has requests in flight. */
 export interface LeavingServer {
   readonly key: string
   readonly service: string
@@ -12,7 +12,7 @@ export interface LeavingServer {
 
 const KEY = /^([^/]+)\/([^/]+)\/([^=]+)=(.*)$/s
 
-/** Those of the servers behind these target keys that the state does not have (any more). */
+/** Returns the servers of these target keys that the state does not have any more. */
 export function leavingServers(state: State, keys: Iterable<string>): LeavingServer[] {
   const leaving: LeavingServer[] = []
   for (const key of keys) {

@@ -16,7 +16,7 @@ export function targetKey(service: string, pool: string, server: string, url: st
   return `${service}/${pool}/${server}=${url}`
 }
 
-/** The name of the server in a target key. */
+/** Returns the name of the server in a target key. */
 export function serverNameOf(key: string): string {
   return key.slice(key.lastIndexOf('/', key.indexOf('=')) + 1, key.indexOf('='))
 }

@@ -1,8 +1,8 @@
 import { BlockList, isIP, isIPv6 } from 'node:net'
 
 /**
- * Where a listener listens. An empty host = every interface, port 0 = any free port; `fd`: a socket that the parent process
- * has opened.
+ * Where a listener listens. An empty host = every interface, port 0 = any free port; `fd`: a socket that the parent
+ * process has opened.
  */
 export type ListenAddress =
   | TcpAddress

@@ -1,18 +1,20 @@
 import type { AddressInfo, Server } from 'node:net'
 import { clearSocketFile, withMode } from './socket-file.ts'
 
-/** A TCP address (port 0 = any free one), the path of a socket, or one that was handed to us: its descriptor, or a handle. */
+/**
+ * A TCP address (port 0 = any free port), the path of a socket file, or an inherited socket: its descriptor or handle.
+ */
 export type ListenOn = ListenOptions | { readonly handle: object }
 
 export type ListenOptions =
   | { readonly host: string; readonly port: number }
-  /** `mode`: permissions of the socket file; absent = as the umask says. */
+  /** `mode`: permissions of the socket file; absent = by the umask. */
   | { readonly path: string; readonly mode?: number }
   | { readonly fd: number }
 
 const BACKLOG = 4_096
 
-/** Has a server listen. A socket file that a killed process left behind is replaced. Rejects when it cannot listen. */
+/** Starts listening. Replaces a socket file that a killed process left behind. Rejects if the server cannot listen. */
 export async function listen(server: Server, address: ListenOn): Promise<AddressInfo | string> {
   if ('path' in address) await clearSocketFile(address.path)
   await new Promise<void>((resolve, reject) => {

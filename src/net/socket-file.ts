@@ -2,17 +2,19 @@ import { lstat, stat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 
-/** Longest path of a socket file in bytes, `sun_path` of unix(7) without its final zero; macOS has a few less. */
+/**
+ * Max length of the path of a socket file, bytes: `sun_path` of unix(7) without its final zero; a few less on macOS.
+ */
 export const MAX_SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103
 
-/** Another process takes connections at a socket file. */
+/** Another process accepts connections at a socket file. */
 export class SocketFileInUse extends Error {
   override name = 'SocketFileInUse'
 }
 
 /**
- * Makes way for a socket file: one that a killed process has left behind is removed. Throws with what is wrong when nobody
- * can listen there; SocketFileInUse when another process does already.
+ * Prepares the path of a socket file: removes a file that a killed process has left behind. Throws an error with the
+ * reason if listening there is impossible; SocketFileInUse if another process listens there.
  */
 export async function clearSocketFile(path: string): Promise<void> {
   const bytes = Buffer.byteLength(path)
@@ -32,7 +34,10 @@ export async function clearSocketFile(path: string): Promise<void> {
   await unlink(path)
 }
 
-/** Calls `bind`, which makes a socket file at once, so that the file has this mode from the start; undefined = the umask's. */
+/**
+ * Calls `bind`, which makes a socket file at once, so that the file has this mode from the start; undefined = the
+ * umask's.
+ */
 export function withMode<T>(mode: number | undefined, bind: () => T): T {
   if (mode === undefined) return bind()
   const before = process.umask(0o777 & ~mode)
@@ -43,7 +48,7 @@ export function withMode<T>(mode: number | undefined, bind: () => T): T {
   }
 }
 
-/** Whether a process takes connections at a socket file. */
+/** Whether a process accepts connections at a socket file. */
 export function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path)
@@ -51,7 +56,7 @@ export function isListening(path: string): Promise<boolean> {
       socket.destroy()
       resolve(true)
     })
-    // Only a refusal says that nobody is there: a full queue of connections says the opposite.
+    // Only ECONNREFUSED means that no process listens: a full backlog means the opposite.
     socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'))
   })
 }

@@ -84,7 +84,7 @@ export class Convergence {
     return { applied: lagging.length === 0, lagging, busy, busyAt, leftOut: here ? [] : this.leftOut() }
   }
 
-  /** Targets that take no new requests and have some under way, in the whole fleet. */
+  /** Keys of targets that take no new requests and have some in flight anywhere in the fleet. */
   busyKeys(): ReadonlySet<string> {
     const all = [this.options.progress.busy(), ...this.live().map(({ record }) => record.busy)]
     return new Set(all.flatMap((counts) => Object.keys(counts)))
