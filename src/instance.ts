@@ -7,7 +7,7 @@ import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
-import { ControlHalf } from './control/control-half.ts'
+import { Control } from './control/control.ts'
 import { Fleet } from './control/fleet/fleet.ts'
 import { RememberedMembers } from './control/fleet/remembered-members.ts'
 import { Self } from './control/fleet/self.ts'
@@ -65,7 +65,7 @@ export class Instance {
   adminAddress: string
   private readonly options: InstanceOptions
   private readonly store: Store
-  private readonly control: ControlHalf
+  private readonly control: Control
   private readonly file: ConfigurationFile
   private readonly lastReadable: LastReadableFile
   private readonly remembered: RememberedMembers
@@ -88,7 +88,7 @@ export class Instance {
     const { redis: topology, prefix } = config.store
     const place = { folder, instance: address, fleet: JSON.stringify([topology, prefix]) }
     this.remembered = new RememberedMembers(place, (message) => log.warn(message))
-    this.control = new ControlHalf({
+    this.control = new Control({
       store: this.store,
       resolve: options.resolve ?? checkService,
       memory: this.lastReadable,

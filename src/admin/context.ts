@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { AdminSettings } from '../config/config.ts'
 import type { ConfigurationFile } from '../control/configuration-file.ts'
-import type { ControlHalf } from '../control/control-half.ts'
+import type { Control } from '../control/control.ts'
 import type { Fleet } from '../control/fleet/fleet.ts'
 import type { Self } from '../control/fleet/self.ts'
 import type { LocalOverrides } from '../control/local-overrides.ts'
@@ -10,7 +10,7 @@ import type { Store } from '../store/store.ts'
 
 /** The parts of an instance that the admin API reads and changes. */
 export interface AdminContext {
-  readonly control: ControlHalf
+  readonly control: Control
   readonly store: Store
   readonly settings: AdminSettings
   readonly version: string

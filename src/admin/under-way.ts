@@ -13,7 +13,7 @@ export interface UnderWay {
   readonly leaving: readonly LeavingServer[]
 }
 
-/** Asks the proxy halves here, and adds what the other instances have said. */
+/** Asks the proxies of this instance for their load, and adds the reports of the other instances. */
 export async function underWayOf({ control, fleet, self }: AdminContext): Promise<UnderWay> {
   const here = (await control.collect()).inFlight
   const members = fleet.live()

@@ -1,4 +1,4 @@
-import type { ControlHalf } from '../control/control-half.ts'
+import type { Control } from '../control/control.ts'
 import { takesRequests } from '../control/readiness.ts'
 import type { LastProbe } from '../health/check.ts'
 import type { LeavingServer } from '../model/leaving.ts'
@@ -12,7 +12,7 @@ import type { UnderWay } from './under-way.ts'
 
 /** What a view is made from, beside the thing itself. */
 export interface Sight {
-  readonly control: ControlHalf
+  readonly control: Control
   readonly underWay: UnderWay
 }
 
@@ -125,7 +125,7 @@ function shownProbe({ at, ok, status, ms, error }: LastProbe): ServerView['lastP
   return { at, ok, status, ms, error }
 }
 
-function isIdle(control: ControlHalf, service: Service, servers: readonly Server[]): boolean {
+function isIdle(control: Control, service: Service, servers: readonly Server[]): boolean {
   return control.isIdle(
     service,
     servers.map((server) => server.key),

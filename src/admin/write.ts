@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { StaticDecode } from 'typebox'
-import type { Settled } from '../control/control-half.ts'
+import type { Settled } from '../control/control.ts'
 import type { CommandMaker, Result } from '../control/controller.ts'
 import type { Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'

@@ -8,7 +8,7 @@ import { own } from '../model/names.ts'
 import type { Refusal } from '../model/refusal.ts'
 import type { FleetTerms } from './apply-configuration.ts'
 import { applyConfiguration, NO_SERVICES } from './apply-configuration.ts'
-import type { ControlHalf } from './control-half.ts'
+import type { Control } from './control.ts'
 import type { Result } from './controller.ts'
 import { fileOf, fileStanding } from './file-standing.ts'
 
@@ -49,12 +49,12 @@ export class ConfigurationFile {
   private isApplied: boolean
   /** The reload requested by a signal that has not begun yet. */
   private signalled: Promise<void> | null = null
-  private readonly control: ControlHalf
+  private readonly control: Control
   private readonly options: ConfigurationFileOptions
   /** Serializes reloads, so that the file that was read last is the one in force. */
   private reloading: Promise<unknown> = Promise.resolve()
 
-  constructor(control: ControlHalf, options: ConfigurationFileOptions) {
+  constructor(control: Control, options: ConfigurationFileOptions) {
     this.control = control
     this.options = options
     this.config = options.config

@@ -1,5 +1,5 @@
 import type { ProcessView } from '../model/fleet.ts'
-import type { ControlHalf } from './control-half.ts'
+import type { Control } from './control.ts'
 
 /** Identity of an instance; constant for the life of its supervisor. */
 export interface Identity {
@@ -14,11 +14,11 @@ export interface Proxies {
   /**
    * Starts the proxies and attaches them to control; resolves when connections are accepted here or by other processes.
    */
-  start(control: ControlHalf, revision: number): Promise<void>
+  start(control: Control, revision: number): Promise<void>
   close(): void
-  processes(control: ControlHalf): readonly ProcessView[]
+  processes(control: Control): readonly ProcessView[]
   /** Requests and tunnels in flight by target key, from the last reports. */
-  inFlight(control: ControlHalf): Readonly<Record<string, number>>
+  inFlight(control: Control): Readonly<Record<string, number>>
   /** Problem with the processes, for people; null = none. */
   readonly trouble: string | null
   /** Number of workers that have ended unexpectedly so far. */

@@ -4,7 +4,7 @@ import { isOpen, serversOf } from '../model/servers.ts'
 import { shareOf } from '../model/split.ts'
 import type { Service } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
-import type { ControlHalf } from './control-half.ts'
+import type { Control } from './control.ts'
 
 /** A pool with a share that has too few servers up because some are still in their first round of checks. */
 export interface WaitingPool {
@@ -17,11 +17,11 @@ export interface WaitingPool {
 }
 
 /** Whether a server takes requests now: state and weight let it, and it is up. */
-export function takesRequests(control: Pick<ControlHalf, 'health'>, server: Server): boolean {
+export function takesRequests(control: Pick<Control, 'health'>, server: Server): boolean {
   return isOpen(server) && control.health(server.key).health === 'up'
 }
 
-type Known = Pick<ControlHalf, 'state' | 'health' | 'isUndecided' | 'tellHealth' | 'controller'>
+type Known = Pick<Control, 'state' | 'health' | 'isUndecided' | 'tellHealth' | 'controller'>
 
 /**
  * Tracks the services that cannot be served yet. A service is ready once each of its pools with a share has `minReady`

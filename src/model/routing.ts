@@ -35,7 +35,7 @@ export function switchTo(
   return route(service, allTo(to), 'switch', cutAt)
 }
 
-/** Sets `cutAt` as the deadline of all pools without a share that have none yet. */
+/** Sets the deadline of all pools without a share to `cutAt`, except those whose deadline has passed. */
 function setDeadline(service: Service, cutAt: number, nowMs: number): Draft {
   const pools = Object.keys(service.spec.pools).filter((pool) => shareOf(currentSplit(service), pool) === 0)
   const open = pools.filter((pool) => (own(service.poolCuts, pool) ?? Number.POSITIVE_INFINITY) > nowMs)

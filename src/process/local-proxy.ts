@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import type { ProxyListener, ProxySettings } from '../config/config.ts'
-import type { ControlHalf } from '../control/control-half.ts'
+import type { Control } from '../control/control.ts'
 import { localLink } from '../control/link.ts'
 import type { Proxies } from '../control/proxies.ts'
 import { sum } from '../control/proxies.ts'
@@ -31,7 +31,7 @@ export class LocalProxy implements Proxies {
     proxy.receive((message) => this.plane.receive(message))
   }
 
-  async start(control: ControlHalf, revision: number): Promise<void> {
+  async start(control: Control, revision: number): Promise<void> {
     control.attach(NAME, this.link.control)
     // No connection is accepted before the table is in force.
     await control.settled(revision, [], 10_000, true)
@@ -56,7 +56,7 @@ export class LocalProxy implements Proxies {
     return this.plane.targets.inFlight()
   }
 
-  processes(control: ControlHalf): readonly ProcessView[] {
+  processes(control: Control): readonly ProcessView[] {
     const { inFlight, connections } = this.plane.load()
     const appliedRevision = control.appliedBy(NAME)
     return [{ role: 'control', ...this.vitals.read(), appliedRevision, inFlight: sum(inFlight), connections }]

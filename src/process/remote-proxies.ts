@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { ControlHalf } from '../control/control-half.ts'
+import type { Control } from '../control/control.ts'
 import type { Proxies } from '../control/proxies.ts'
 import { addUp, sum } from '../control/proxies.ts'
 import type { ProcessView } from '../model/fleet.ts'
@@ -17,7 +17,7 @@ export class RemoteProxies implements Proxies {
   private readonly log: Logger
   private readonly path: string
   private readonly askToReplace: () => void
-  private control: ControlHalf | null = null
+  private control: Control | null = null
   private links: WorkerLinks | null = null
   private readonly vitals = new VitalsMeter()
   private readonly waiting: ((trouble: string | null) => void)[] = []
@@ -29,7 +29,7 @@ export class RemoteProxies implements Proxies {
     this.askToReplace = askToReplace
   }
 
-  async start(control: ControlHalf): Promise<void> {
+  async start(control: Control): Promise<void> {
     this.control = control
     this.follow(this.roster)
     this.links = new WorkerLinks(control, this.log)
@@ -67,11 +67,11 @@ export class RemoteProxies implements Proxies {
     for (const resolve of this.waiting.splice(0)) resolve(trouble)
   }
 
-  inFlight(control: ControlHalf): Readonly<Record<string, number>> {
+  inFlight(control: Control): Readonly<Record<string, number>> {
     return addUp(this.roster.workers.map(({ name }) => control.reportOf(name)?.inFlight))
   }
 
-  processes(control: ControlHalf): readonly ProcessView[] {
+  processes(control: Control): readonly ProcessView[] {
     const nothing = { appliedRevision: control.state.revision, inFlight: 0, connections: 0 }
     const supervisor: ProcessView[] =
       this.supervisor === null ? [] : [{ role: 'supervisor', ...this.supervisor, ...nothing }]

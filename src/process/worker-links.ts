@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net'
 import type { Logger } from 'pino'
-import type { ControlHalf } from '../control/control-half.ts'
+import type { Control } from '../control/control.ts'
 import { StreamEnd } from '../control/stream-link.ts'
 import type { KnownHealth, ToControl, ToProxy } from '../model/messages.ts'
 import { listen } from '../net/listen.ts'
@@ -17,11 +17,11 @@ export interface Hello {
  * breaks.
  */
 export class WorkerLinks {
-  private readonly control: ControlHalf
+  private readonly control: Control
   private readonly log: Logger
   private readonly server: Server
 
-  constructor(control: ControlHalf, log: Logger) {
+  constructor(control: Control, log: Logger) {
     this.control = control
     this.log = log
     this.server = createServer((socket) => {

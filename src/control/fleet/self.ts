@@ -5,13 +5,13 @@ import type { Override } from '../../model/overrides.ts'
 import { describeOverride } from '../../model/overrides.ts'
 import type { Store } from '../../store/store.ts'
 import type { ConfigurationFile } from '../configuration-file.ts'
-import type { ControlHalf } from '../control-half.ts'
+import type { Control } from '../control.ts'
 import { fileOf } from '../file-standing.ts'
 import type { Identity, Proxies } from '../proxies.ts'
 import { storeStanding } from '../store-standing.ts'
 
 interface SelfOptions {
-  readonly control: ControlHalf
+  readonly control: Control
   readonly store: Store
   readonly proxies: Proxies
   readonly identity: Identity

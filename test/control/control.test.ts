@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { checkService } from '../../src/config/check-service.ts'
-import { ControlHalf } from '../../src/control/control-half.ts'
+import { Control } from '../../src/control/control.ts'
 import type { Result } from '../../src/control/controller.ts'
 import { defineService } from '../../src/control/definitions.ts'
 import { localLink, type ProxyEnd } from '../../src/control/link.ts'
@@ -17,12 +17,12 @@ const EMPTY: Report = { ...NOTHING, whole: false, series: [], retries: [], ended
 
 let folder = ''
 let store: EmbeddedStore
-let control: ControlHalf
+let control: Control
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cutover-control-'))
   store = new EmbeddedStore({ path: folder })
-  control = new ControlHalf({ store, resolve: checkService })
+  control = new Control({ store, resolve: checkService })
   await control.start()
   const pool = (name: string) => ({
     servers: { [`${name}1`]: 'http://127.0.0.1:1', [`${name}2`]: 'http://127.0.0.1:2' },

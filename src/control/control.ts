@@ -36,7 +36,7 @@ export interface Settled extends Waited {
   readonly lost: boolean
 }
 
-export interface ControlHalfOptions {
+export interface ControlOptions {
   readonly store: Store
   readonly resolve: Resolve
   /** Definitions that were readable in the previous process of this instance. */
@@ -49,7 +49,7 @@ export interface ControlHalfOptions {
   readonly onProgress?: () => void
 }
 
-const ALONE: NonNullable<ControlHalfOptions['fleet']> = {
+const ALONE: NonNullable<ControlOptions['fleet']> = {
   others: () => [],
   unreadable: () => [],
 }
@@ -58,7 +58,7 @@ const ALONE: NonNullable<ControlHalfOptions['fleet']> = {
  * The control side of an instance: decides commands, checks health, ejects servers that fail requests, compiles tables
  * and sends them to the proxies, and learns from their reports what is in force and what is in flight.
  */
-export class ControlHalf {
+export class Control {
   readonly controller: Controller
   readonly progress: Progress
   readonly convergence: Convergence
@@ -77,7 +77,7 @@ export class ControlHalf {
   /** Compiled services, cached by service object. */
   private readonly tables = new WeakMap<Service, TableService>()
 
-  constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, onProgress }: ControlHalfOptions) {
+  constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, onProgress }: ControlOptions) {
     this.store = store
     this.healthBook = new HealthBook(this.links)
     this.progress = new Progress(() => {
