@@ -154,7 +154,10 @@ export class DataPlane {
     const server = proxyProtocol ? this.behindProxyHeader(http, listener) : http
     if (!proxyProtocol) http.on('connection', (socket) => this.onConnection(socket, null, listener))
     this.servers.add(server)
-    const inUse = await listen(server, address)
+    const inUse = await listen(server, address).catch((error: unknown) => {
+      this.servers.delete(server)
+      throw error
+    })
     listener.listensAt(inUse)
     this.listeners.add(listener)
     return {

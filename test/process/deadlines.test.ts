@@ -59,3 +59,21 @@ test('shutdown times that add up to more than the max of a Node timer do not end
   cutover.process.kill('SIGTERM')
   await cutover.exited
 })
+
+test('a reload changes no shutdown time of an instance that runs', async () => {
+  const slow = await upstream('blue1', (_request, response) => {
+    setTimeout(() => response.end('done'), 8_000)
+  })
+  const services = { shop: { pools: { blue: pool(slow) }, health: 'off' } }
+  const options = { services, proxy: { workers: 1 }, shutdown: { timeout: '60s' } }
+  const cutover = await Cutover.start(options)
+  endWithAll(() => cutover.stop('SIGKILL'))
+  const answer = fetch(cutover.proxy)
+  await slow.arrived(1)
+  await cutover.configure({ ...options, shutdown: { timeout: '100ms' } })
+  const reload = await cutover.api('POST', '/api/config/reload')
+  expect(reload.body.needRestart).toEqual(['shutdown.timeout'])
+  cutover.process.kill('SIGTERM')
+  expect(await (await answer).text()).toBe('done')
+  expect(await cutover.exited).toEqual({ code: 0, signal: null })
+})
