@@ -158,7 +158,7 @@ export class Instance {
     }
     const timer = setTimeout(warn, WARN_AFTER_MS, 'waiting for the first health checks')
     await this.control.firstProbes(timeoutMs)
-    await this.control.tellHealth()
+    await this.control.syncHealth()
     clearTimeout(timer)
     warn('the start continues without the first health checks of some servers')
   }

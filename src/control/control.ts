@@ -282,8 +282,8 @@ export class Control {
   }
 
   /** Resolves once the proxies use the health that control knows now. */
-  async tellHealth(): Promise<void> {
-    this.healthBook.tellAtOnce()
+  async syncHealth(): Promise<void> {
+    this.healthBook.sendPending()
     // A link keeps the order of messages: a proxy that reports has received the health sent before.
     await this.collect()
   }

@@ -34,8 +34,8 @@ export class HealthBook {
   /** Pools with servers whose health by checks has changed in this turn of the event loop. */
   private touched = new Set<FollowedPool>()
   /** Keys of servers whose health is sent to the proxies at the end of this turn. */
-  private untold = new Set<string>()
-  private telling: NodeJS.Immediate | null = null
+  private pending = new Set<string>()
+  private scheduled: NodeJS.Immediate | null = null
   private outlierTimer: LongTimer | null = null
 
   /** `links`: to the current proxies; read whenever health is sent. */
@@ -101,28 +101,28 @@ export class HealthBook {
     for (const key of adopted) this.found(key)
     this.settle()
     const ejected = known.filter(([, health]) => health === 'ejected' || health === 'trial').map(([key]) => key)
-    this.tell(this.outliers.adopt(ejected, name, performance.now()))
+    this.queue(this.outliers.adopt(ejected, name, performance.now()))
     this.checkFirstProbes()
     return [...this.servers.all()].map(({ key }) => [key, this.healthFor(key, name)] as const)
   }
 
   detach(name: string): void {
-    this.tell(this.outliers.detach(name))
+    this.queue(this.outliers.detach(name))
   }
 
   /** Takes the failures or the trial outcome that a proxy reports. */
   take(name: string, message: Extract<ToControl, { type: 'failures' | 'trial' }>): void {
     const now = performance.now()
-    if (message.type === 'trial') this.tell(this.outliers.tried(message.key, message.outcome, now))
+    if (message.type === 'trial') this.queue(this.outliers.tried(message.key, message.outcome, now))
     else {
       this.outliers.recovered(message.recovered)
-      this.tell(this.outliers.failed(name, message.counts, now))
+      this.queue(this.outliers.failed(name, message.counts, now))
     }
   }
 
   stop(): void {
     this.outlierTimer?.cancel()
-    if (this.telling !== null) clearImmediate(this.telling)
+    if (this.scheduled !== null) clearImmediate(this.scheduled)
     this.checker.stop()
   }
 
@@ -143,7 +143,7 @@ export class HealthBook {
     const unchecked = servers.filter(({ isChecked }) => !isChecked).map(({ key }) => key)
     this.checker.change(targets, [...gone, ...unchecked])
     const keysBefore = new Map([...moved].map(([key, from]) => [key, from.key]))
-    this.tell(
+    this.queue(
       this.outliers.watch(
         pools.map((pool) => this.watched(pool)),
         performance.now(),
@@ -164,7 +164,7 @@ export class HealthBook {
     const server = this.servers.get(key)
     if (server === undefined) return
     this.touched.add(server.pool)
-    this.tell([key])
+    this.queue([key])
   }
 
   private probed(key: string, last: LastProbe): void {
@@ -172,7 +172,7 @@ export class HealthBook {
       // A check of another port says nothing about the port that could not be reached.
       const port = this.servers.get(key)?.spec?.port ?? 0
       const now = performance.now()
-      if (port === 0) this.tell(this.outliers.passed(key, now - last.ms, now))
+      if (port === 0) this.queue(this.outliers.passed(key, now - last.ms, now))
     }
     if (this.onFirstProbes !== null) this.checkFirstProbes()
   }
@@ -199,26 +199,27 @@ export class HealthBook {
     if (this.touched.size === 0) return
     const pools = [...this.touched].map((pool) => this.watched(pool))
     this.touched = new Set()
-    this.tell(this.outliers.watch(pools, performance.now()))
+    this.queue(this.outliers.watch(pools, performance.now()))
   }
 
-  private tell(keys: readonly string[]): void {
-    for (const key of keys) this.untold.add(key)
-    this.telling ??= setImmediate(() => this.tellNow())
+  /** Sends the health of these servers to the proxies at the end of this turn of the event loop. */
+  private queue(keys: readonly string[]): void {
+    for (const key of keys) this.pending.add(key)
+    this.scheduled ??= setImmediate(() => this.send())
   }
 
   /** Sends pending changes to the proxies now, instead of at the end of this turn. */
-  tellAtOnce(): void {
-    if (this.telling === null) return
-    clearImmediate(this.telling)
-    this.tellNow()
+  sendPending(): void {
+    if (this.scheduled === null) return
+    clearImmediate(this.scheduled)
+    this.send()
   }
 
-  private tellNow(): void {
+  private send(): void {
     this.settle()
-    this.telling = null
-    const keys = [...this.untold]
-    this.untold = new Set()
+    this.scheduled = null
+    const keys = [...this.pending]
+    this.pending = new Set()
     if (keys.length > 0) {
       for (const [name, link] of this.links) {
         link.send({ type: 'health', changes: keys.map((key) => [key, this.healthFor(key, name)] as const) })
@@ -231,7 +232,7 @@ export class HealthBook {
     this.outlierTimer?.cancel()
     const nextAt = this.outliers.nextAt()
     if (nextAt === null) return
-    const advance = () => this.tell(this.outliers.advance(performance.now()))
+    const advance = () => this.queue(this.outliers.advance(performance.now()))
     this.outlierTimer = new LongTimer(nextAt - performance.now(), advance).unref()
   }
 

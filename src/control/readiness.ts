@@ -21,7 +21,7 @@ export function takesRequests(control: Pick<Control, 'health'>, server: Server):
   return isOpen(server) && control.health(server.key).health === 'up'
 }
 
-type Known = Pick<Control, 'state' | 'health' | 'isUndecided' | 'tellHealth' | 'controller'>
+type Known = Pick<Control, 'state' | 'health' | 'isUndecided' | 'syncHealth' | 'controller'>
 
 /**
  * Tracks the services that cannot be served yet. A service is ready once each of its pools with a share has `minReady`
@@ -47,7 +47,7 @@ export class Readiness {
     const names = new Set(waiting.map(({ service }) => service))
     const ready = services.map(({ name }) => name).filter((name) => !names.has(name) && !this.ready.has(name))
     if (ready.length === 0) return waiting
-    await this.control.tellHealth()
+    await this.control.syncHealth()
     for (const name of ready) if (own(this.control.state.services, name) !== undefined) this.ready.add(name)
     return waiting
   }
