@@ -47,8 +47,6 @@ export class Supervisor {
   private readonly control: Control
   private readonly workers: Workers
   private readonly watchdog: Watchdog<Child>
-  /** As it was at the start: control and workers go by that, too, and a reload does not change it. */
-  private readonly shutdown: Config['shutdown']
   private readonly meter = new VitalsMeter()
   private readonly state = new KeptState()
   /** The configuration that was last read and applied. */
@@ -72,7 +70,6 @@ export class Supervisor {
     this.log = log
     this.folder = folder
     this.sockets = sockets
-    this.shutdown = config.shutdown
     this.admin = admin
     this.proxyAddresses = sockets.map(({ url }) => url)
     this.adminAddress = admin[0].url
@@ -248,7 +245,7 @@ export class Supervisor {
   }
 
   private async stopGracefully(): Promise<void> {
-    const { acceptForMs, timeoutMs } = this.shutdown
+    const { acceptForMs, timeoutMs } = this.config.shutdown
     const workers = this.workers.end()
     const control = this.control.end()
     // The workers have descriptors of their own, and close them once no connection waits there any more.
