@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 
-/** Which methods each path of an API takes, for answers to those that it does not take. */
+/** The methods of each path of an API, for the answer 405. */
 export class AllowedMethods {
   private readonly routes: { readonly pattern: RegExp; readonly method: string }[] = []
 
-  /** Of an API without routes yet. */
+  /** `app`: must not have routes yet. */
   constructor(app: FastifyInstance) {
     app.addHook('onRoute', ({ url, method }) => {
       const pattern = patternOf(url)
@@ -12,14 +12,14 @@ export class AllowedMethods {
     })
   }
 
-  /** The methods of a path, as a URL has it; none = there is nothing at that path. */
+  /** The methods of the path of a URL; empty = no route has it. */
   at(path: string): readonly string[] {
     const fitting = this.routes.filter(({ pattern }) => pattern.test(path))
     return [...new Set(fitting.map(({ method }) => method))].toSorted()
   }
 }
 
-/** `/api/services/:service` and `/preview/*` as regular expressions. */
+/** Converts `/api/services/:service` or `/preview/*` to a regular expression. */
 function patternOf(url: string): RegExp {
   const segments = url.split('/').map((segment) => {
     if (segment === '*') return '.*'

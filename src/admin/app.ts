@@ -38,22 +38,22 @@ declare module 'fastify' {
     actor: Actor
   }
   interface FastifyContextConfig {
-    /** The least role that may ask; `none`: anyone, without a token. Otherwise reads need `read`, writes `operate`. */
+    /** The min role; `none`: no token needed. Default: `read` for reads, `operate` for writes. */
     role?: Role | 'none'
-    /** The body is passed on as it comes, however long that takes. */
+    /** The body is passed on as it arrives, without a time limit for the whole. */
     streamsBody?: boolean
   }
 }
 
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
-/** What listens for people: the admin API, and where it is configured, the origin of previews. */
+/** The admin API, and the origin of previews; null = not configured. */
 export interface Admin {
   readonly api: FastifyInstance
   readonly preview: FastifyInstance | null
 }
 
-/** The admin API and the origin of previews, not yet listening. */
+/** Builds the admin API and the origin of previews, not yet listening. */
 export async function buildAdmin(context: AdminContext): Promise<Admin> {
   const gate = new Gate(context)
   const access = new PreviewAccess(context, gate)
@@ -67,14 +67,14 @@ export async function buildAdmin(context: AdminContext): Promise<Admin> {
 async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess): Promise<FastifyInstance> {
   const app = fastify({
     serverFactory: (handler) => gate.connections.serve('admin', handler),
-    // A URL that cannot be read is refused before there is a route, and with it an error handler.
+    // A malformed URL is refused before routing, and so without an error handler.
     frameworkErrors: (error, _request, reply) => void sendProblem(context, reply, error),
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 500 },
   })
-  // Input is read by our own schemas, which explain what is wrong; Fastify's are for the documentation.
+  // `readInput` checks inputs, with better messages; Fastify's schemas are for the documentation.
   app.setValidatorCompiler(() => (value) => ({ value }))
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   app.decorateRequest('actor')
@@ -121,7 +121,7 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
   return app
 }
 
-/** Bodies are JSON or nothing; a POST without a body is as good as `{}`. */
+/** Accepts only JSON bodies; a missing body is the same as `{}`. */
 function takeJsonOnly(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
@@ -148,11 +148,11 @@ function pathOf({ url }: FastifyRequest): string {
 
 function notFound(request: FastifyRequest): ApiProblem {
   const path = clipped(pathOf(request), 200)
-  return new ApiProblem(404, 'Not found', `There is no ${request.method} ${path} here; /docs shows what there is.`)
+  return new ApiProblem(404, 'Not found', `There is no ${request.method} ${path} here; see /docs.`)
 }
 
 function notAllowed(request: FastifyRequest, methods: readonly string[]): ApiProblem {
   const path = clipped(pathOf(request), 200)
-  const detail = `${request.method} is not understood at ${path}, only ${methods.join(', ')}; /docs shows what there is.`
+  const detail = `${request.method} is not allowed at ${path}, only ${methods.join(', ')}; see /docs.`
   return new ApiProblem(405, 'Method not allowed', detail)
 }

@@ -5,7 +5,7 @@ import { read } from '../config/read.ts'
 import * as kind from '../config/schema/kinds.ts'
 import { ApiProblem, invalidProblem } from './problems.ts'
 
-/** Reads what came from outside as `schema` says. Throws 422 with everything that is wrong. */
+/** Reads an input by `schema`. Throws 422 with all problems. */
 export function readInput<S extends TSchema>(schema: S, value: unknown): StaticDecode<S> {
   const problems = new Problems()
   const result = read(schema, value, '', problems)
@@ -13,12 +13,12 @@ export function readInput<S extends TSchema>(schema: S, value: unknown): StaticD
   return result
 }
 
-/** A body that may be left out; then it is empty. */
+/** Reads a body that may be left out; then it is `{}`. */
 export function readBody<S extends TSchema>(schema: S, request: FastifyRequest): StaticDecode<S> {
   return readInput(schema, request.body ?? {})
 }
 
-/** Why a change is made; it stands in the history and in logs, on one line. */
+/** The reason of a change, for the history and logs, on one line. */
 export const reasonText = (description: string) =>
   kind.text({
     description,
@@ -33,16 +33,16 @@ const switchWord = (description: string) =>
     (word) => word !== 'false',
   )
 
-/** What every write understands in its query. */
+/** Query of every write. */
 export const WriteQuery = kind.section(
   {
     wait: kind.queryDuration({
-      description: 'Answer when every instance has applied the change and what it drains is at rest; 504 after this.',
+      description: 'Answer when every instance has applied the change and drained what it drains; 504 after this time.',
       default: '0',
       maxMs: 3_600_000,
     }),
-    force: switchWord('Do it even if a promise would be broken; recorded in the history.'),
-    reason: reasonText('Why; recorded in the history.'),
+    force: switchWord('Do it even if that breaks a promise; recorded in the history.'),
+    reason: reasonText('Reason, recorded in the history.'),
   },
   {},
 )
@@ -50,12 +50,12 @@ export const WriteQuery = kind.section(
 const scope = {
   scope: kind.choice(['fleet', 'local'], {
     description:
-      'local: this instance alone, while the store is away or takes no changes; ends when it does again, or when lifted.',
+      'local: only this instance, while the store is away or takes no changes; ends when the store takes changes again, or with DELETE /api/overrides.',
     default: 'fleet',
   }),
 }
 
-/** What a switch understands in its query. */
+/** Query of a switch. */
 export const SwitchQuery = kind.section({ ...WriteQuery.properties, ...scope }, {})
 
 /** Narrows a server's name to a service and a pool. */
@@ -70,28 +70,28 @@ export const ServerQuery = kind.section(
 /** Members that the body of every command may have. */
 export const commandMembers = {
   force: kind.flag({
-    description: 'Do it even if a promise would be broken; recorded in the history.',
+    description: 'Do it even if that breaks a promise; recorded in the history.',
     default: false,
   }),
-  reason: reasonText('Why; recorded in the history.'),
+  reason: reasonText('Reason, recorded in the history.'),
 }
 
-/** The body of a command that has nothing more to say. */
+/** Body of a command without members of its own. */
 export const CommandBody = kind.section(commandMembers, {})
 
-/** What a write to servers understands in its query. */
+/** Query of a write to servers. */
 export const ServerWriteQuery = kind.section({ ...ServerQuery.properties, ...WriteQuery.properties }, {})
 
-/** What taking a server out or in understands in its query. */
+/** Query of disable, drain and enable. */
 export const ServerStateQuery = kind.section({ ...ServerWriteQuery.properties, ...scope }, {})
 
-/** The revision in If-Match; null where there is none. Throws 400. */
+/** Reads the revision in If-Match; null = absent or `*`. Throws 400. */
 export function readIfMatch(request: FastifyRequest): number | null {
   const given = request.headers['if-match']
   if (given === undefined || given.trim() === '*') return null
   const [, , digits] = /^\s*(?:W\/)?("?)(\d{1,15})\1\s*$/.exec(given) ?? []
   if (digits !== undefined) return Number(digits)
-  const detail = `If-Match must be a revision as ETag gives it, such as "42", not ${quote(given)}.`
+  const detail = `If-Match must be a revision as in ETag, such as "42", not ${quote(given)}.`
   throw new ApiProblem(400, 'Malformed If-Match', detail)
 }
 

@@ -2,7 +2,7 @@ import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import type { TSchema } from 'typebox'
 import { type AnswerName, answers } from './schemas.ts'
 
-/** What the OpenAPI document says beside the routes. */
+/** Options of the OpenAPI document beside the routes. */
 export function documented(version: string): FastifyDynamicSwaggerOptions {
   return {
     openapi: {
@@ -18,17 +18,17 @@ export function documented(version: string): FastifyDynamicSwaggerOptions {
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],
       tags: [
-        { name: 'services', description: 'What clients reach: pools, split and policies.' },
-        { name: 'traffic', description: 'Which pool gets the requests.' },
-        { name: 'servers', description: 'The nodes behind it.' },
-        { name: 'instance', description: 'How this instance is.' },
+        { name: 'services', description: 'Services: pools, split and policies.' },
+        { name: 'traffic', description: 'Distribution of requests to pools.' },
+        { name: 'servers', description: 'Servers: state, weight and limit.' },
+        { name: 'instance', description: 'This instance and its fleet.' },
       ],
     },
     transformObject: (document) => ('openapiObject' in document ? finished(document.openapiObject) : {}),
   }
 }
 
-/** What our reader needs in a schema, and nobody else. */
+/** Members of a schema that only `config/read.ts` uses. */
 const INTERNAL = new Set(['errorMessage', 'nameMessage'])
 
 /** A schema as plain JSON Schema. */
@@ -44,13 +44,13 @@ export interface Described {
   /** A body that is accepted unchanged; by default `{}`. */
   readonly example?: object
   readonly query?: TSchema
-  /** What 200 brings; without it, something else than JSON. */
+  /** Body of 200; absent = not JSON. */
   readonly answer?: AnswerName
   /** Body of 202: the work has begun and continues. */
   readonly accepted?: AnswerName
-  /** What 503 brings where that is no problem document. */
+  /** Body of 503; absent = a problem document. */
   readonly failing?: AnswerName
-  /** Needs no token. */
+  /** Whether the route needs no token. */
   readonly open?: boolean
 }
 
@@ -90,12 +90,14 @@ export function describe({ tag, summary, body, example = {}, query, ...rest }: D
       ...(accepted === undefined ? {} : { 202: json('Begun; the work continues', accepted) }),
       ...(isChange ? { 409: problem('The change would break a promise, or does not fit the state', 'Conflict') } : {}),
       ...(isChange ? { 412: problem('The resource has moved on from If-Match', 'MovedOn') } : {}),
-      ...(takesInput ? { 422: problem('A value makes no sense', 'Invalid') } : {}),
+      ...(takesInput ? { 422: problem('A value is invalid', 'Invalid') } : {}),
       ...(failing === undefined ? {} : { 503: json('Not well', failing) }),
       ...(isChange
-        ? { 504: problem('The change stands, but ?wait= is over before it is complete everywhere', 'NotYet') }
+        ? {
+            504: problem('The change stands, but the time of ?wait= ended before it was complete everywhere', 'NotYet'),
+          }
         : {}),
-      default: problem('What went wrong and what to do instead (RFC 9457)', 'Problem'),
+      default: problem('The problem, and what to do instead (RFC 9457)', 'Problem'),
     },
   }
 }
@@ -137,7 +139,7 @@ const IDEMPOTENCY_KEY = {
   schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
 }
 
-/** The document with what the library leaves out: our schemas, names of operations, header fields, and which bodies may be left out. */
+/** Adds to the document what the library leaves out: schemas, names of operations, header fields, and optional bodies. */
 function finished(document: { paths?: object; components?: object }): object {
   const paths = Object.entries(document.paths ?? {}).map(([path, methods]): [string, object] => {
     const operations = Object.entries(methods as Record<string, Operation>).map(([method, operation]) => {

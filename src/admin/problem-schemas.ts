@@ -3,7 +3,7 @@ import { cannotFollow, caveats, count, names, object, revision, type Schema, tex
 /** 409: a later change undid the one that the request waited for. */
 const overtaken = {
   revision,
-  reopened: { ...names, description: '409: what takes requests again by a later change.' },
+  reopened: { ...names, description: '409: pools and servers that a later change made take requests again.' },
 }
 const movedOn = {
   expected: { ...count, description: '412: the revision in If-Match.' },
@@ -17,8 +17,8 @@ const pending = {
     underWay: {
       type: 'array',
       items: object(
-        { name: text, inFlight: { ...count, description: 'Requests and tunnels under way.' } },
-        { at: { ...names, description: 'In a fleet: at which instances.' } },
+        { name: text, inFlight: { ...count, description: 'Requests and tunnels in flight.' } },
+        { at: { ...names, description: 'In a fleet: the instances where they are.' } },
       ),
       description: 'Servers or pools that are not drained.',
     },
@@ -28,11 +28,11 @@ const problemMembers = {
   problems: {
     type: 'array',
     items: object({ path: text, message: text }),
-    description: '422: what is wrong, and where; the first fifty.',
+    description: '422: the first fifty problems, with their paths.',
   },
-  moreProblems: { type: 'integer', description: '422: how many more problems there are.' },
-  known: { ...names, description: '404: the names there are; the first fifty.' },
-  moreKnown: { type: 'integer', description: '404: how many more names there are.' },
+  moreProblems: { type: 'integer', description: '422: the number of further problems.' },
+  known: { ...names, description: '404: the first fifty known names.' },
+  moreKnown: { type: 'integer', description: '404: the number of further names.' },
   ...overtaken,
   ...movedOn,
 }

@@ -6,12 +6,12 @@ export const flag = { type: 'boolean' }
 export const count = { type: 'integer', minimum: 0 }
 export const instant = { type: 'string', format: 'date-time' }
 export const names = { type: 'array', items: text }
-export const revision = { ...count, description: 'Of the whole state; the ETag says it too.' }
+export const revision = { ...count, description: 'Revision of the whole state; also in the ETag.' }
 
 export const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` })
 export const listOf = (name: string): Schema => ({ type: 'array', items: ref(name) })
 
-/** An object whose members are always there, save the `optional` ones. */
+/** An object whose members are required, except the `optional` ones. */
 export function object(
   properties: Readonly<Record<string, Schema>>,
   optional: Readonly<Record<string, Schema>> = {},
@@ -21,7 +21,7 @@ export function object(
 
 export const written = {
   revision,
-  changed: { ...flag, description: 'false: nothing was left to change, no revision was made.' },
+  changed: { ...flag, description: 'false: there was nothing to change, and no revision was made.' },
 }
 export const override = {
   at: instant,
@@ -34,12 +34,12 @@ export const leftOut = {
   leftOut: {
     ...names,
     description:
-      'Instances that have gone without taking leave: what they have in force, and under way, is not known. ' +
+      'Instances that are out of touch: what they have in force and in flight is unknown. ' +
       'They are named until they are back, or struck off by DELETE /api/instances/{id}.',
   },
 }
 export const stale = {
-  stale: { const: true, description: 'The store is away: the others may have changed it meanwhile.' },
+  stale: { const: true, description: 'The store is away: others may have changed the state meanwhile.' },
 }
 /** Members that `markStale` adds to every answer with a revision. */
 export const caveats = {
@@ -47,10 +47,10 @@ export const caveats = {
   overrides: {
     type: 'array',
     items: object({ instance: text, ...override }),
-    description: 'Instances that do something else than the store says: they were told to while the store was away.',
+    description: 'Overrides of instances, made with ?scope=local while the store was away.',
   },
   ...leftOut,
 }
 export const cannotFollow = {
-  cannotFollow: { ...names, description: 'Instances that cannot read a definition, and go on with the one before.' },
+  cannotFollow: { ...names, description: 'Instances that cannot read a definition, and keep the last readable one.' },
 }

@@ -24,15 +24,15 @@ const anything = {
 }
 
 const file = {
-  hash: { ...text, description: 'Of its services.' },
+  hash: { ...text, description: 'Hash of its services.' },
   version: { type: ['integer', 'null'], description: 'Its configVersion.' },
 }
 
 const health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail: { type: ['string', 'null'] } })
 const drained = {
-  drained: { ...names, description: 'What was to come to rest by this, and has.' },
-  cut: { ...count, description: 'Requests that were cut at the deadline meanwhile.' },
-  scope: { const: 'local', description: 'It was done to this instance alone.' },
+  drained: { ...names, description: 'Pools and servers that this change drained and that are idle.' },
+  cut: { ...count, description: 'Requests that were cut at the deadline.' },
+  scope: { const: 'local', description: 'Only this instance was changed.' },
   ...caveats,
   ...cannotFollow,
   mayBeLost: { const: true, description: 'No replica of the store has it yet: a fail-over now would lose it.' },
@@ -45,7 +45,7 @@ const removed = {
   },
 }
 
-/** What the API answers, by name; SPEC §4. */
+/** Schemas of the answers, by name; SPEC §4. */
 export const answers = {
   Probe: object({
     at: instant,
@@ -63,22 +63,22 @@ export const answers = {
       weight: { ...count, description: 'As configured, or as overridden at run time.' },
       state: {
         enum: ['ready', 'drain', 'maint', 'leaving'],
-        description: 'Set by people; leaving: it was removed, and is shown until the requests it has are done.',
+        description: 'Set by commands; leaving: it was removed, and is shown until its requests have ended.',
       },
       health: {
         enum: ['unknown', 'up', 'down', 'ejected'],
         description: 'Found by checks; ejected: up, but requests have failed there.',
       },
-      drained: { ...flag, description: 'Taken out, and nothing is under way there any more.' },
-      inFlight: { ...count, description: 'Requests and tunnels under way in the whole fleet.' },
+      drained: { ...flag, description: 'Taken out, and no request is in flight there in the whole fleet.' },
+      inFlight: { ...count, description: 'Requests and tunnels in flight in the whole fleet.' },
       lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
     },
     {
-      maxConnections: { ...count, description: 'Requests under way there at most, per instance; absent = unbounded.' },
+      maxConnections: { ...count, description: 'Max requests in flight there, per instance; absent = no limit.' },
       inFlightByInstance: {
         type: 'object',
         additionalProperties: count,
-        description: 'Under way at each instance, by its name; where servers are listed.',
+        description: 'In flight at each instance, by its name; only in lists of servers.',
       },
     },
   ),
@@ -86,7 +86,7 @@ export const answers = {
     name: text,
     version: text,
     share: { type: 'number', description: 'Percent of the requests.' },
-    drained: { ...flag, description: 'Has no share, and nothing is under way there any more.' },
+    drained: { ...flag, description: 'Has no share, and no request is in flight there in the whole fleet.' },
     inFlight: count,
     up: { ...count, description: 'Servers that take requests.' },
     servers: listOf('Server'),
@@ -94,7 +94,7 @@ export const answers = {
   Service: object(
     {
       name: text,
-      revision: { ...count, description: 'The last one that changed this service.' },
+      revision: { ...count, description: 'The last revision that changed this service.' },
       hosts: names,
       paths: names,
       split: { ...percents, description: 'Percent of the requests by pool.' },
@@ -111,9 +111,9 @@ export const answers = {
     {
       id: text,
       name: text,
-      self: { ...flag, description: 'The one that answers.' },
-      live: { ...flag, description: 'It has been heard of within the last three seconds.' },
-      address: { ...text, description: 'Of its admin API, as the others reach it; empty = they do not.' },
+      self: { ...flag, description: 'Whether this is the instance that answers.' },
+      live: { ...flag, description: 'Whether it sent a heartbeat within the last three seconds.' },
+      address: { ...text, description: 'URL of its admin API for the other instances; empty = they cannot reach it.' },
       version: text,
       appliedRevision: { type: 'integer', description: 'In force in all its workers; -1 = none yet.' },
       startedAt: instant,
@@ -121,19 +121,20 @@ export const answers = {
       configuration: {
         ...object({
           ...file,
-          inForce: { ...flag, description: 'It is the file in force in the fleet.' },
+          inForce: { ...flag, description: 'Whether it is the file in force in the fleet.' },
           standing: {
             enum: ['inForce', 'newer', 'older', 'differs', 'none'],
-            description: 'To the file in force; differs: the same configVersion with other services; none: no file is.',
+            description:
+              'Compared with the file in force; differs: the same configVersion with other services; none: no file is in force.',
           },
-          problem: { type: ['string', 'null'], description: 'Why it was not applied, or what a reload failed for.' },
+          problem: { type: ['string', 'null'], description: 'Why it was not applied, or why its last reload failed.' },
         }),
         description: 'The configuration file it has read.',
       },
       cannotFollow: {
         type: 'array',
         items: object({ service: text, problem: text }),
-        description: 'Services whose definitions it cannot read: it goes on with those that it could read last.',
+        description: 'Services whose definitions it cannot read, and of which it keeps the last readable one.',
       },
       overrides: listOf('Override'),
       processes: {
@@ -143,19 +144,19 @@ export const answers = {
             role: { enum: ['supervisor', 'control', 'worker'] },
             pid: count,
             appliedRevision: { type: 'integer' },
-            inFlight: { ...count, description: 'Requests and tunnels under way.' },
+            inFlight: { ...count, description: 'Requests and tunnels in flight.' },
             connections: { ...count, description: 'Open connections of clients.' },
             cpuPercent: { type: 'number', description: 'Of one core.' },
             memoryBytes: count,
             eventLoopDelayMs: {
               type: 'number',
-              description: 'How late timers are, 99th percentile of the last second.',
+              description: 'Delay of timers, 99th percentile of the last second.',
             },
           },
           {
             hung: {
               const: true,
-              description: 'It does not respond, and is replaced if it does not come back; absent = it responds.',
+              description: 'It does not respond, and is replaced if that continues; absent = it responds.',
             },
           },
         ),
@@ -164,7 +165,8 @@ export const answers = {
     {
       store: {
         ...health,
-        description: 'How the store does as it finds it, and what to do; absent = its version does not say.',
+        description:
+          'Condition of the store as this instance sees it, and what to do; absent = its version does not report it.',
       },
       ...stale,
       ...leftOut,
@@ -184,18 +186,20 @@ export const answers = {
     {
       revision,
       changed: flag,
-      instance: { anyOf: [ref('Instance'), { type: 'null' }], description: 'null: nothing but its id was known.' },
+      instance: { anyOf: [ref('Instance'), { type: 'null' }], description: 'null: only its id was known.' },
     },
     caveats,
   ),
   Override: object(override),
   Overrides: object({ revision, overrides: listOf('Override') }, { ...stale, ...leftOut }),
-  WorkersRestarted: object({ restarting: { ...flag, description: 'It goes on; ?wait= answers when it is done.' } }),
+  WorkersRestarted: object({
+    restarting: { ...flag, description: 'Whether the replacement continues; ?wait= answers when it is complete.' },
+  }),
   Definition: object(
     {
       revision: {
         ...count,
-        description: 'The last one that changed this service; the ETag says it too, for If-Match.',
+        description: 'The last revision that changed this service; also in the ETag, for If-Match.',
       },
       service: text,
       written: {
@@ -214,7 +218,7 @@ export const answers = {
   HistoryEntry: object({
     revision: count,
     at: instant,
-    by: { ...text, description: 'Name of the token; local where there are no tokens.' },
+    by: { ...text, description: 'Name of the token; local if there are no tokens.' },
     reason: { type: ['string', 'null'] },
     action: text,
     service: text,
@@ -228,7 +232,7 @@ export const answers = {
     additionalProperties: true,
   },
   Reloaded: object(
-    { ...written, needRestart: { ...names, description: 'Settings that differ and that only a restart applies.' } },
+    { ...written, needRestart: { ...names, description: 'Changed settings that need a restart.' } },
     { ...drained, ...removed },
   ),
   Health: object(

@@ -7,8 +7,8 @@ const SECRET = /auth|cookie|key|password|secret|session|signature|token/i
 const PARAMETER = /([?&][^?&=]*=)[^&]+/g
 
 /**
- * A definition, or a part of one, as it may be shown: without the values of a probe's header fields, of other header
- * fields whose names speak of credentials, and of such query parameters in a probe's path.
+ * Hides secrets of a definition, or a part of one: the values of a probe's header fields, of other header fields whose
+ * names suggest credentials, and of such query parameters in a probe's path.
  */
 export function withoutSecrets(value: JsonValue): JsonValue {
   if (isList(value)) return value.map(withoutSecrets)
@@ -22,14 +22,14 @@ export function withoutSecrets(value: JsonValue): JsonValue {
 }
 
 /**
- * A definition, or a part of one, that was read and is written back: what was hidden in it is as it is in `known`. Elsewhere
- * the word that stands for a secret is left for the check to refuse.
+ * Restores the secrets of a definition, or a part of one, that was read and is written back, from `known`. In other places
+ * `(hidden)` stays, and the check refuses it.
  */
 export function withSecretsOf(given: JsonObject, known: JsonObject | undefined): JsonObject {
   return known === undefined ? given : (restored(given, withoutSecrets(known), known) as JsonObject)
 }
 
-/** `shown`: how `known` was shown. */
+/** `shown`: `known` without its secrets. */
 function restored(given: JsonValue, shown: JsonValue, known: JsonValue): JsonValue {
   if (typeof given === 'string') return given === shown ? known : given
   if (!isPlain(given) || !isPlain(shown) || !isPlain(known)) return given
@@ -41,7 +41,7 @@ function restored(given: JsonValue, shown: JsonValue, known: JsonValue): JsonVal
   return Object.fromEntries(entries)
 }
 
-/** What a probe sends beside its path is only there to be let in: its name says nothing of whether it is a secret. */
+/** Hides all header fields of a probe, since their names do not tell which are secret. */
 function probeWithoutSecrets(health: JsonObject): JsonObject {
   const entries = Object.entries(health).map(([key, inner]): [string, JsonValue] => {
     if (key === 'headers' && isPlain(inner)) return [key, hidden(inner, /^/)]

@@ -8,12 +8,12 @@ import type { Split } from '../model/spec.ts'
 import { shareOf } from '../model/split.ts'
 import type { Health, ServerState, Service } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
-import type { UnderWay } from './under-way.ts'
+import type { FleetLoad } from './fleet-load.ts'
 
-/** What a view is made from, beside the thing itself. */
-export interface Sight {
+/** Data that views need beside the service or server itself. */
+export interface ViewContext {
   readonly control: Control
-  readonly underWay: UnderWay
+  readonly load: FleetLoad
 }
 
 export interface ServerView {
@@ -22,7 +22,7 @@ export interface ServerView {
   readonly pool: string
   readonly url: string
   readonly weight: number
-  /** Absent = unbounded. */
+  /** Absent = no limit. */
   readonly maxConnections?: number
   /** `leaving`: it was removed, and finishes the requests it has. */
   readonly state: ServerState | 'leaving'
@@ -39,7 +39,7 @@ export interface PoolView {
   readonly share: number
   readonly drained: boolean
   readonly inFlight: number
-  /** Servers that take requests: ready, of some weight, and found up; what `minReady` counts. */
+  /** Servers that take requests, as counted by `minReady`: ready, with a weight, and up. */
   readonly up: number
   readonly servers: readonly ServerView[]
 }
@@ -55,22 +55,22 @@ export interface ServiceView {
 }
 
 /** A service as the API shows it. */
-export function viewService(sight: Sight, service: Service): ServiceView {
+export function viewService(viewContext: ViewContext, service: Service): ServiceView {
   const split = currentSplit(service)
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): PoolView => {
-    const leaving = leavingOf(sight, { service: service.name, pool: name })
+    const leaving = leavingOf(viewContext, { service: service.name, pool: name })
     const servers = [
-      ...serversOf(service, name).map((server) => viewServer(sight, service, server)),
-      ...leaving.map((server) => viewLeaving(sight, server)),
+      ...serversOf(service, name).map((server) => viewServer(viewContext, service, server)),
+      ...leaving.map((server) => viewLeaving(viewContext, server)),
     ]
     const share = shareOf(split, name) / 100
     return {
       name,
       version,
       share,
-      drained: share === 0 && leaving.length === 0 && isIdle(sight.control, service, serversOf(service, name)),
+      drained: share === 0 && leaving.length === 0 && isIdle(viewContext.control, service, serversOf(service, name)),
       inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
-      up: serversOf(service, name).filter((server) => takesRequests(sight.control, server)).length,
+      up: serversOf(service, name).filter((server) => takesRequests(viewContext.control, server)).length,
       servers,
     }
   })
@@ -79,7 +79,7 @@ export function viewService(sight: Sight, service: Service): ServiceView {
   return { name, revision, hosts: spec.hosts, paths: spec.paths, split: whole, mode: 'serving', pools }
 }
 
-export function viewServer({ control, underWay }: Sight, service: Service, server: Server): ServerView {
+export function viewServer({ control, load }: ViewContext, service: Service, server: Server): ServerView {
   const { health, last } = control.health(server.key)
   const { name, pool, url, weight, maxConnections, state } = server
   return {
@@ -92,20 +92,20 @@ export function viewServer({ control, underWay }: Sight, service: Service, serve
     state,
     health,
     drained: state !== 'ready' && isIdle(control, service, [server]),
-    inFlight: underWay.inFlight[server.key] ?? 0,
+    inFlight: load.inFlight[server.key] ?? 0,
     lastProbe: last === null ? null : shownProbe(last),
   }
 }
 
-/** Servers that were removed and still have requests under way, as far as a filter leaves them. */
-export function leavingOf({ underWay }: Sight, { service, pool, server }: ServerFilter): readonly LeavingServer[] {
-  return underWay.leaving
+/** Servers that were removed and still have requests in flight, and that match a filter. */
+export function leavingOf({ load }: ViewContext, { service, pool, server }: ServerFilter): readonly LeavingServer[] {
+  return load.leaving
     .filter((each) => service === undefined || each.service === service)
     .filter((each) => pool === undefined || each.pool === pool)
     .filter((each) => server === undefined || each.name === server)
 }
 
-export function viewLeaving({ underWay }: Sight, { key, service, pool, name, url }: LeavingServer): ServerView {
+export function viewLeaving({ load }: ViewContext, { key, service, pool, name, url }: LeavingServer): ServerView {
   return {
     name,
     service,
@@ -115,8 +115,8 @@ export function viewLeaving({ underWay }: Sight, { key, service, pool, name, url
     state: 'leaving',
     health: 'unknown',
     drained: false,
-    // An instance has said that there is something; how much may be on its way.
-    inFlight: Math.max(1, underWay.inFlight[key] ?? 0),
+    // An instance has reported requests here; their number may not have arrived yet.
+    inFlight: Math.max(1, load.inFlight[key] ?? 0),
     lastProbe: null,
   }
 }
@@ -132,9 +132,9 @@ function isIdle(control: Control, service: Service, servers: readonly Server[]):
   )
 }
 
-/** How many requests each instance of the fleet has under way at a server, by the instance's name. */
+/** Requests in flight at a server, by the name of the instance. */
 export function byInstance(
-  { byInstance: all }: UnderWay,
+  { byInstance: all }: FleetLoad,
   { key }: Pick<Server, 'key'>,
 ): Readonly<Record<string, number>> {
   return Object.fromEntries(all.map(([name, counts]) => [name, counts[key] ?? 0]))

@@ -6,31 +6,31 @@ import type { Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import type { LocalCommand } from '../model/overrides.ts'
 import type { AdminContext } from './context.ts'
+import { remainingAt } from './fleet-load.ts'
 import { readIfMatch, readInput, WriteQuery } from './input.ts'
 import { ApiProblem, refusalProblem } from './problems.ts'
-import { restOf } from './under-way.ts'
 
-/** What a write says beside its own matter: in its body, and in its query. */
-export interface Insistence {
+/** Options of a write, from its body and its query. */
+export interface WriteOptions {
   readonly force?: boolean
   readonly reason?: string
-  /** Where it has been read already. */
+  /** Absent = not read yet. */
   readonly query?: StaticDecode<typeof WriteQuery>
 }
 
 export interface Written {
   readonly revision: number
   readonly changed: boolean
-  /** Present where something was to come to rest: what has, and how many requests were cut for it. */
+  /** Names of drained pools and servers; absent if the change drains none. `cut`: requests cut meanwhile. */
   readonly drained?: readonly string[]
   readonly cut?: number
-  /** Present where it was done to this instance alone. */
+  /** Present if only this instance was changed. */
   readonly scope?: 'local'
-  /** Instances that have gone without taking leave: what they have in force is not known, and they were not waited for. */
+  /** Instances that are out of touch: what they have in force is unknown, and they were not waited for. */
   readonly leftOut?: readonly string[]
-  /** Instances that cannot read what was defined: they go on with what they could read last. */
+  /** Instances that cannot read the new definition, and keep the last readable one. */
   readonly cannotFollow?: readonly string[]
-  /** The store has it, and none of its replicas: a fail-over now would lose it. */
+  /** No replica of the store has the change yet: a fail-over now would lose it. */
   readonly mayBeLost?: true
 }
 
@@ -58,9 +58,9 @@ export function answerTo<V extends object>(
   return { ...written, drained: drained.map(({ name }) => name), ...view }
 }
 
-/** Who asks for a write, why, and how insistently: from the query, the body and the headers. */
-export function requestOf(request: FastifyRequest, insistence: Insistence): Request {
-  const { force = false, reason = '', query = readInput(WriteQuery, request.query) } = insistence
+/** Author, reason, force and preconditions of a write, from its query, body and header. */
+export function requestOf(request: FastifyRequest, options: WriteOptions): Request {
+  const { force = false, reason = '', query = readInput(WriteQuery, request.query) } = options
   const { idempotency } = request
   return {
     by: request.actor.name,
@@ -71,16 +71,16 @@ export function requestOf(request: FastifyRequest, insistence: Insistence): Requ
   }
 }
 
-/** Carries out a command, and with `?wait=` waits until the fleet has; throws the problem to answer otherwise. */
+/** Carries out a command, and with `?wait=` waits for the fleet. Throws ApiProblem if it is refused or not complete in time. */
 export async function carryOut(
   context: AdminContext,
   request: FastifyRequest,
   reply: FastifyReply,
   make: CommandMaker,
-  insistence: Insistence,
+  options: WriteOptions,
 ): Promise<Carried> {
-  const query = insistence.query ?? readInput(WriteQuery, request.query)
-  const result = await context.control.execute(make, requestOf(request, { ...insistence, query }))
+  const query = options.query ?? readInput(WriteQuery, request.query)
+  const result = await context.control.execute(make, requestOf(request, { ...options, query }))
   return settle(context, reply, result, query.wait)
 }
 
@@ -90,10 +90,10 @@ export async function carryOutHere(
   request: FastifyRequest,
   reply: FastifyReply,
   command: LocalCommand,
-  insistence: Insistence & { readonly query: StaticDecode<typeof WriteQuery> },
+  options: WriteOptions & { readonly query: StaticDecode<typeof WriteQuery> },
 ): Promise<Carried> {
-  const result = await context.overrides.execute(command, requestOf(request, insistence))
-  return settle(context, reply, result, insistence.query.wait, true)
+  const result = await context.overrides.execute(command, requestOf(request, options))
+  return settle(context, reply, result, options.query.wait, true)
 }
 
 /**
@@ -113,13 +113,13 @@ export async function settle(
   const settled = await context.control.settled(revision, drains, waitMs, here)
   const { applied, reopened, cut, lost, leftOut } = settled
   reply.header('etag', `"${revision}"`)
-  const cannotFollow = here ? {} : whoCannotFollow(context, revision, changed)
+  const cannotFollow = here ? {} : cannotFollowOf(context, revision, changed)
   const atRest = drains.filter((drain) => applied && isIdle(drain, settled))
   if (waitMs > 0 && lost) throw lostProblem(revision)
   if (waitMs > 0 && reopened.length > 0) throw overtaken(revision, reopened)
   if (waitMs > 0 && (!applied || atRest.length < drains.length)) {
-    // `busy` counts what was under way as the change was applied; by now some of it has ended.
-    const now = await restOf(context, Object.keys(settled.busy))
+    // `busy` counts the requests in flight when the change was applied; some have ended since.
+    const now = await remainingAt(context, Object.keys(settled.busy))
     const busy = Object.fromEntries(Object.entries(now).map(([key, count]) => [key, Math.max(1, count)]))
     const inFleet = context.fleet.live().length > 0
     throw notYet({ revision, changed }, waitMs, drains, { ...settled, busy }, inFleet, cannotFollow)
@@ -137,14 +137,14 @@ export async function settle(
 }
 
 /** The instances that cannot read a service that this revision has changed. */
-function whoCannotFollow({ control }: AdminContext, revision: number, changed: boolean): Pick<Written, 'cannotFollow'> {
+function cannotFollowOf({ control }: AdminContext, revision: number, changed: boolean): Pick<Written, 'cannotFollow'> {
   const services = Object.values(control.state.services).filter((service) => changed && service.revision === revision)
   const cannotFollow = control.convergence.cannotFollow(services.map(({ name }) => name))
   return cannotFollow.length === 0 ? {} : { cannotFollow }
 }
 
 function lostProblem(revision: number): ApiProblem {
-  const detail = `The store has lost revision ${revision} in a fail-over; it is not in force any more. Look at the state, and decide anew.`
+  const detail = `The store has lost revision ${revision} in a fail-over; it is not in force any more. Look at the state, and decide again.`
   return new ApiProblem(503, 'Lost by the store', detail, { revision })
 }
 
@@ -154,7 +154,7 @@ function isIdle({ name, keys }: Drain, { busy, reopened }: Settled): boolean {
 
 function overtaken(revision: number, reopened: readonly string[]): ApiProblem {
   const names = reopened.join(', ')
-  const detail = `Revision ${revision} sent ${names} to rest, but a later one has it take requests again; see the history.`
+  const detail = `Revision ${revision} drained ${names}, but a later one made it take requests again; see the history.`
   return new ApiProblem(409, 'Overtaken by a later change', detail, { revision, reopened })
 }
 
@@ -176,18 +176,18 @@ function notYet(
   const missing = [
     ...lagging.map((name) =>
       cannotFollow.cannotFollow?.includes(name) === true
-        ? `${name} cannot read the definition, and goes on with the one before`
+        ? `${name} cannot read the definition, and keeps the previous one`
         : `${name} has not applied it`,
     ),
     ...underWay.map(
       ({ name, inFlight, at }) =>
-        `${name} has ${inFlight} request${inFlight === 1 ? '' : 's'} under way${at === undefined ? '' : ` at ${at.join(', ')}`}`,
+        `${name} has ${inFlight} request${inFlight === 1 ? '' : 's'} in flight${at === undefined ? '' : ` at ${at.join(', ')}`}`,
     ),
   ]
   const stands = changed
     ? `The change stands (revision ${revision})`
     : `Nothing was left to change (revision ${revision})`
-  const detail = `${stands}, but after ${waitMs} ms: ${missing.join('; ')}. Ask again with ?wait= to wait on.`
+  const detail = `${stands}, but after ${waitMs} ms: ${missing.join('; ')}. Repeat the call with ?wait= to wait longer.`
   return new ApiProblem(504, 'Not yet everywhere', detail, {
     revision,
     changed,

@@ -15,8 +15,8 @@ export type CheckedService =
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
 /**
- * Checks a service's definition as people write it, in a file or through the admin API, and resolves it: defaults
- * filled in, durations in ms, sizes in bytes. Tells all problems at once, with paths below `path` (`services.shop`).
+ * Checks a service's definition as written in a file or through the admin API, and resolves it: defaults filled in,
+ * durations in ms, sizes in bytes. Returns all problems at once, with paths below `path` (`services.shop`).
  */
 export function checkService(name: string, source: unknown, path = ''): CheckedService {
   const problems = new Problems()
@@ -28,7 +28,7 @@ export function checkService(name: string, source: unknown, path = ''): CheckedS
   return problems.list.length === 0 ? { ok: true, spec: resolve(settings) } : { ok: false, problems: problems.list }
 }
 
-/** Like `checkService`, for what people write now: the files that it names must be there, and it keeps to our bounds. */
+/** Like `checkService`, for a new definition: the files that it names must exist, and it must not exceed the limits. */
 export function checkNewService(name: string, source: unknown, path = ''): CheckedService {
   const checked = checkService(name, source, path)
   if (!checked.ok) return checked
@@ -38,7 +38,7 @@ export function checkNewService(name: string, source: unknown, path = ''): Check
   return problems.list.length === 0 ? checked : { ok: false, problems: problems.list }
 }
 
-/** What the schema cannot say. `settings` may have gaps where `problems` already tells of something. */
+/** Checks beyond the schema. `settings` may have gaps where `problems` already has an entry. */
 export function checkMeaning(settings: ServiceSettings, path: string, problems: Problems): void {
   if (!isKeyed(settings)) return
   if (isKeyed(settings.pools)) {
@@ -75,7 +75,7 @@ export function missingSplit(service: unknown): string | null {
   return second === undefined ? null : `is missing; say which pool gets the traffic, such as {${first}: 100}`
 }
 
-/** The settings of a service without problems, in the model's words. */
+/** Converts the settings of a service without problems to the model's spec. */
 export function resolve(settings: ServiceSettings): ServiceSpec {
   const { health, passive, retry, timeouts, connections, drain } = settings
   const pools = Object.entries(settings.pools).map(([name, pool]): [string, PoolSpec] => [

@@ -6,8 +6,8 @@ import { missingSplit } from './check-service.ts'
 import { ServiceSchema } from './schema/service.ts'
 
 /**
- * A valid definition of a service with every default written out, in the words and units of the configuration: it means the
- * same, and can be written back.
+ * Writes every default into a valid definition of a service, in the words and units of the configuration. The result means
+ * the same, and can be written back.
  */
 export function withDefaults(definition: JsonObject): JsonObject {
   const whole = filled(ServiceSchema, definition) as JsonObject
@@ -21,7 +21,7 @@ export function withDefaults(definition: JsonObject): JsonObject {
   return { ...whole, pools: Object.fromEntries(named) as JsonObject, split }
 }
 
-/** A server may be written as its address alone. */
+/** Expands a server that is written as its address alone. */
 function longServer(given: JsonValue): JsonValue {
   return typeof given === 'string' ? { url: given, weight: 1 } : given
 }
@@ -35,7 +35,7 @@ function filled(schema: TSchema, value: JsonValue): JsonValue {
   if (Type.IsObject(schema) && isFields(value)) {
     const entries = Object.entries(schema.properties).flatMap(([key, property]): [string, JsonValue][] => {
       const written = value[key]
-      // A null that means nothing else means the default.
+      // Null means the default, unless the schema allows it.
       const isAbsent = written === undefined || (written === null && !Value.Check(property, null))
       const given = isAbsent ? defaultOf(property) : written
       return given === undefined ? [] : [[key, filled(property, given)]]

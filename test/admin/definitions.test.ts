@@ -17,7 +17,7 @@ async function withServer(name: string, health: number, run: (server: Upstream) 
 }
 
 describe('a server', () => {
-  test('put in gets traffic once it has passed a probe, and not before', async () => {
+  test('that is added gets traffic once it has passed a probe, and not before', async () => {
     await withServer('blue3', 503, async (blue3) => {
       const body = await shop.done('PUT', `${SERVER}/blue3`, { url: blue3.url, weight: 2 })
       expect(body).toMatchObject({
@@ -35,7 +35,7 @@ describe('a server', () => {
     })
   })
 
-  test('may be an address alone', async () => {
+  test('may be defined by its address alone', async () => {
     const body = await shop.done('PUT', `${SERVER}/blue2`, shop.server('green2').url)
     const [, blue2] = body.service.pools[0].servers
     // What the check of green2 has found of this address is known of it at once.
@@ -43,7 +43,7 @@ describe('a server', () => {
     await until(async () => (await shop.ask()) === 'green2')
   })
 
-  test('deleted finishes what it has, gets nothing new, and is waited for', async () => {
+  test('that is deleted finishes its requests, gets no new ones, and is waited for', async () => {
     const held = [shop.ask('/hold'), shop.ask('/hold'), shop.ask('/hold'), shop.ask('/hold')]
     await until(() => shop.server('blue1').requests.length + shop.server('blue2').requests.length === 4)
     const count = shop.server('blue2').requests.length
@@ -63,7 +63,7 @@ describe('a server', () => {
     expect(answers.filter((name) => name === 'blue1')).toHaveLength(4 - count)
   })
 
-  test('deleted and put back has nothing left of what was said of it', async () => {
+  test('that is deleted and added again has lost its state and weight', async () => {
     await shop.done('POST', '/api/servers/blue2/disable')
     await shop.done('DELETE', `${SERVER}/blue2`)
     await shop.done('PUT', `${SERVER}/blue2`, shop.server('blue2').url)
@@ -94,7 +94,7 @@ describe('a server', () => {
     expect(await shop.revision()).toBe(revision)
   })
 
-  test('the last one that is ready is not deleted, unless by force', async () => {
+  test('that is the last ready one is not deleted, unless forced', async () => {
     await shop.done('DELETE', `${SERVER}/blue1`)
     const { detail } = problem(await shop.api('DELETE', `${SERVER}/blue2`), 409, 'Would break a promise')
     expect(detail).toContain('with 0 of its 0 servers up, fewer than minReady (1)')
@@ -107,7 +107,7 @@ describe('a server', () => {
 describe('a pool', () => {
   const POOL = '/api/services/shop/pools'
 
-  test('put in is a standby, to be switched to', async () => {
+  test('that is added is a standby, and can be switched to', async () => {
     const { url } = shop.server('green2')
     const body = await shop.done('PUT', `${POOL}/v42`, { version: '42', servers: { a: url } })
     expect(body.service.split).toEqual({ blue: 100, green: 0, v42: 0 })
@@ -117,7 +117,7 @@ describe('a pool', () => {
     await shop.answeredBy('green2')
   })
 
-  test('replaced keeps its share, and the state of the servers that stay', async () => {
+  test('that is replaced keeps its share, and the state of the servers that stay', async () => {
     await shop.done('POST', '/api/servers/blue1/disable')
     const servers = {
       blue1: shop.server('blue1').url,
@@ -133,7 +133,7 @@ describe('a pool', () => {
     await shop.answeredBy('blue2', 'green1')
   })
 
-  test('with traffic is not deleted; without, it drains first', async () => {
+  test('with traffic is not deleted; without traffic, it drains first', async () => {
     const revision = await shop.revision()
     const { detail } = problem(await shop.api('DELETE', `${POOL}/blue`), 409, 'Would break a promise')
     expect(detail).toContain('Pool blue has 100 % of the traffic of shop; switch or shift it away first.')
@@ -150,7 +150,7 @@ describe('a pool', () => {
     expect((await deleted).drained).toEqual(['blue1', 'blue2'])
   })
 
-  test('deleted by force leaves its traffic to the others', async () => {
+  test('that is deleted by force leaves its traffic to the others', async () => {
     const { service } = await shop.done('DELETE', `${POOL}/blue?wait=10s`, { force: true })
     expect(service.split).toEqual({ green: 100 })
     await shop.answeredBy('green1', 'green2')
@@ -173,7 +173,7 @@ describe('a pool', () => {
 })
 
 describe('a service', () => {
-  test('put in gets traffic by its own host; deleted, none', async () => {
+  test('that is added gets traffic by its own host, and none after it is deleted', async () => {
     const pools = { one: { servers: { green2: shop.server('green2').url } } }
     const headers = { host: 'extra.test' }
     const definition = { hosts: ['extra.test'], pools, health: { interval: '20ms' } }
@@ -191,13 +191,13 @@ describe('a service', () => {
     expect((await asked()).headers.get('x-upstream')).toMatch(/^blue/)
   })
 
-  test('deleted last of all leaves 404 behind', async () => {
+  test('that is deleted as the last one leaves 404', async () => {
     await shop.done('DELETE', '/api/services/shop?wait=10s&force')
     expect(await shop.ask()).toBe('404')
     problem(await shop.api('DELETE', '/api/services/shop'), 404, 'Unknown service')
   })
 
-  test('replaced keeps the split and the states of what is still there', async () => {
+  test('that is replaced keeps the split and the states of pools and servers that stay', async () => {
     await shop.done('POST', '/api/services/shop/shift', { to: 'green', percent: 25 })
     await shop.done('PATCH', '/api/servers/blue1', { weight: 5 })
     const { service } = await shop.done(
@@ -210,7 +210,7 @@ describe('a service', () => {
     expect(service.pools[0].servers[0].health).toBe('up')
   })
 
-  test('patched changes what the patch says, and nothing else', async () => {
+  test('that is patched changes only what is in the patch', async () => {
     const patch = { hosts: ['patched.test'], pools: { green: { version: null, servers: { green2: null } } } }
     const { detail } = problem(await shop.api('PATCH', '/api/services/shop', patch), 409, 'Would break a promise')
     expect(detail).toContain('Service shop would no longer answer to any host, path /, and no other service does.')
@@ -228,14 +228,14 @@ describe('a service', () => {
     expect(await shop.lastEntry()).toMatchObject({ action: 'patch', from: {}, to: { hosts: ['patched.test'] } })
   })
 
-  test('patched as application/merge-patch+json', async () => {
+  test('can be patched as application/merge-patch+json', async () => {
     const headers = { 'content-type': 'application/merge-patch+json' }
     const { changed } = await shop.done('PATCH', '/api/services/shop', { minReady: 2 }, headers)
     expect(changed).toBe(true)
     problem(await shop.api('POST', '/api/servers/blue1/disable'), 409, 'Would break a promise')
   })
 
-  test('a patch may not take away a pool with traffic, unless by force', async () => {
+  test('a patch may not remove a pool with traffic, unless forced', async () => {
     const patch = { pools: { blue: null }, split: null }
     const { detail } = problem(await shop.api('PATCH', '/api/services/shop', patch), 409, 'Would break a promise')
     expect(detail).toContain('Pool blue has 100 % of the traffic')
@@ -244,14 +244,14 @@ describe('a service', () => {
     await shop.answeredBy('green1', 'green2')
   })
 
-  test('a patch of the split in force is refused, and says what changes it', async () => {
+  test('a patch of the split in force is refused, and the answer names the command that changes it', async () => {
     const patch = { split: { blue: 95, green: 5 } }
     const { detail } = problem(await shop.api('PATCH', '/api/services/shop', patch), 422, 'Invalid value')
     expect(detail).toContain('POST /api/services/shop/shift')
     expect((await shop.view()).split).toEqual({ blue: 100, green: 0 })
   })
 
-  test('everything that is wrong is said at once, with the nearest names and what is not there yet', async () => {
+  test('all problems are reported at once, with the nearest names and the features that are not available yet', async () => {
     const revision = await shop.revision()
     const definition = {
       balence: 'x',
@@ -276,7 +276,7 @@ describe('a service', () => {
     expect(await shop.revision()).toBe(revision)
   })
 
-  test('that answers to what another answers to is refused', async () => {
+  test('with hosts and paths of another one is refused', async () => {
     const { problems } = problem(await shop.api('PUT', '/api/services/twin', shop.definition()), 422, 'Invalid value')
     expect(problems).toEqual([
       {
@@ -299,7 +299,7 @@ describe('a service', () => {
     expect(await shop.lastEntry('constructor')).toMatchObject({ service: 'constructor', action: 'switch' })
   })
 
-  test('secrets in its probes are not shown to whoever reads the history', async () => {
+  test('secrets in its probes are not shown in the history', async () => {
     const headers = { authorization: 'Bearer s3cret', 'x-probe': 's3cret-too' }
     await shop.define({ health: { interval: '20ms', path: '/healthz?full&token=s3cret&x=1', headers } })
     const { to } = await shop.lastEntry()
@@ -327,7 +327,7 @@ describe('a service', () => {
     expect(shop.cutover.stderr).not.toContain('s3cret')
   })
 
-  test('a long path of a probe is searched for secrets at once', async () => {
+  test('a long path of a probe is searched for secrets quickly', async () => {
     await shop.define({ health: { interval: '20ms', path: `/${'auth'.repeat(100_000)}=x` } })
     const since = performance.now()
     await shop.api('GET', '/api/services/shop')
@@ -335,7 +335,7 @@ describe('a service', () => {
     expect(performance.now() - since).toBeLessThan(3_000)
   })
 
-  test('what is shown in the place of a secret is not taken for one', async () => {
+  test('the text shown in place of a secret is not accepted as one', async () => {
     const health = { interval: '20ms', headers: { 'x-probe': '(hidden)' } }
     const { detail } = problem(await shop.api('PATCH', '/api/services/shop', { health }), 422, 'Invalid value')
     expect(detail).toContain('health.headers.x-probe: ')
@@ -345,7 +345,7 @@ describe('a service', () => {
 describe('PATCH of a server', () => {
   const patch = (body: unknown, query = '') => shop.api('PATCH', `/api/servers/blue1${query}`, body)
 
-  test('changes weight and state, and the traffic with it', async () => {
+  test('changes weight and state, and so the traffic', async () => {
     await shop.done('PATCH', '/api/services/shop', { balance: 'roundRobin' })
     const count = async () => {
       const names: string[] = []

@@ -96,7 +96,7 @@ describe('under a flood of connections to the admin API', () => {
   )
 
   test(
-    'a call under way is not the one that gives way, and comes to its end',
+    'a call in progress is not cut, and is answered',
     async () => {
       const cutover = await start({ connections: 16 })
       await until(async () => (await get(cutover, '/ready')).status === 200)

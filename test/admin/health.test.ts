@@ -35,7 +35,7 @@ async function silentServer(): Promise<string> {
   return `http://127.0.0.1:${port}`
 }
 
-test('GET /healthz says that the process lives', async () => {
+test('GET /healthz is 200 while the process lives', async () => {
   expect((await shop.api('GET', '/healthz')).body).toEqual({ status: 'ok' })
 })
 
@@ -56,7 +56,7 @@ describe('GET /health', () => {
     })
   })
 
-  test('is degraded while a server of a pool with traffic is missing, failing when the last one is', async () => {
+  test('is degraded while a server of a pool with traffic is down, and failing when the last one is', async () => {
     shop.server('blue1').health = 503
     await until(async () => (await health()).status === 'degraded')
     const degraded = await health()
@@ -76,7 +76,7 @@ describe('GET /health', () => {
     expect((await health()).status).toBe('ok')
   })
 
-  test('a pool without traffic does not matter; one that was taken out does', async () => {
+  test('ignores a pool without traffic, but not a server that was taken out', async () => {
     for (const name of ['green1', 'green2'] as const) shop.server(name).health = 503
     await until(async () => (await shop.view()).pools[1].up === 0)
     expect((await health()).status).toBe('ok')
@@ -101,7 +101,7 @@ describe('GET /health', () => {
     expect((await health()).status).toBe('ok')
   })
 
-  test('of several services, one that fails is enough', async () => {
+  test('is failing if one of several services is', async () => {
     const pools = { one: { servers: { a: 'http://127.0.0.1:1' } } }
     await shop.done('PUT', '/api/services/dead', { paths: ['/dead'], pools })
     const { code, parts } = await health()
@@ -135,16 +135,16 @@ describe('GET /health', () => {
 })
 
 describe('GET /ready', () => {
-  test('says yes once the first checks are in', async () => {
+  test('is 200 once the first checks have ended', async () => {
     const { status, body } = await shop.api('GET', '/ready')
     expect([status, body]).toEqual([200, { ready: true, reason: null }])
   })
 
-  test('says no before that, and why', async () => {
+  test('is 503 before that, with the reason', async () => {
     const pools = { one: { servers: { a: await silentServer() } } }
     await shop.done('PUT', '/api/services/slow', { paths: ['/slow'], pools, health: { timeout: '1h' } })
     const { status, body } = await shop.api('GET', '/ready')
-    expect([status, body]).toEqual([503, { ready: false, reason: 'the first health checks are not in yet' }])
+    expect([status, body]).toEqual([503, { ready: false, reason: 'the first health checks have not ended yet' }])
     const { healthChecks } = (await shop.api('GET', '/health')).body.parts
     const detail = 'not ready: slow/one (0 up; a server is in the first round of checks)'
     expect(healthChecks).toEqual({ status: 'degraded', detail })
@@ -207,14 +207,14 @@ describe('GET /ready', () => {
     expect((await shop.api('GET', '/health')).body.parts.healthChecks.status).toBe('degraded')
   })
 
-  test('is only for admin.readyAllow', async () => {
+  test('answers only addresses in admin.readyAllow', async () => {
     const cutover = await start({ admin: { readyAllow: ['10.0.0.0/8', '::1'] } })
     const { detail } = problem(await cutover.api('GET', '/ready'), 403, 'Not allowed')
     expect(detail).toContain('admin.readyAllow')
     expect((await cutover.api('GET', '/healthz')).status).toBe(200)
   })
 
-  test('says no from the first moment of a shutdown, while new connections are still taken for acceptFor', async () => {
+  test('is 503 from the start of a shutdown, while new connections are still accepted for acceptFor', async () => {
     const cutover = await start({ shutdown: { acceptFor: '2s', timeout: '20s' } })
     expect((await cutover.api('GET', '/ready')).status).toBe(200)
     const held = fetch(`${cutover.proxy}/hold`).then((response) => response.text())
@@ -234,7 +234,7 @@ describe('GET /ready', () => {
     expect((await cutover.exited).code).toBe(0)
   })
 
-  test('over a socket in the file system, everybody who reaches it may ask', async () => {
+  test('answers all peers at a socket file', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'cutover-socket-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     const path = join(folder, 'admin.sock')

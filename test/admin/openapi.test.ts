@@ -91,7 +91,7 @@ test('names every route', async () => {
   expect(named).toEqual(expect.arrayContaining(ROUTES))
 })
 
-test('names no route that is not there', async () => {
+test('names only existing routes', async () => {
   for (const { path, method } of operations(await document())) {
     const url = path.replaceAll(/\{\w+\}/g, 'nothing')
     const answer = await send(shop.cutover.admin, { method: method.toUpperCase(), path: url })
@@ -133,7 +133,7 @@ test('is a valid OpenAPI 3.1 document', async () => {
   }
 })
 
-test('every schema is one, and every reference leads somewhere', async () => {
+test('every schema is valid, and every reference can be resolved', async () => {
   const all = await document()
   const text = JSON.stringify(all)
   for (const [, name = ''] of text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)) {
@@ -152,7 +152,7 @@ test('every schema is one, and every reference leads somewhere', async () => {
   for (const schema of schemas) expect(() => Compile({ ...schema, components: all.components })).not.toThrow()
 })
 
-test('a body may be left out where the defaults suffice, and what needs no token says so', async () => {
+test('a body is optional if the defaults suffice, and routes without a token are marked', async () => {
   const all = operations(await document())
   for (const { path, method, operation } of all) {
     if (operation.requestBody === undefined) continue
@@ -162,7 +162,7 @@ test('a body may be left out where the defaults suffice, and what needs no token
   expect(open).toEqual(['/healthz', '/ready'])
 })
 
-test('the page to try it loads, with everything it needs, from here', async () => {
+test('the page at /docs loads all its parts from this server', async () => {
   const load = async (path: string) => {
     const response = await fetch(`${shop.cutover.admin}${path}`)
     expect([path, response.status]).toEqual([path, 200])
@@ -189,7 +189,7 @@ test('the page to try it loads, with everything it needs, from here', async () =
   expect(JSON.parse((await load('/docs/json')).text)).toEqual(await document())
 })
 
-test('what the page to try it fills in is accepted as it stands', async () => {
+test('the values that the page at /docs fills in are accepted', async () => {
   const names: Readonly<Record<string, string>> = {
     ...{ service: 'shop', pool: 'green', server: 'green1' },
     id: (await shop.done('GET', '/api/instances')).instances[0].id,
@@ -211,7 +211,7 @@ test('what the page to try it fills in is accepted as it stands', async () => {
   }
 })
 
-test('header fields of a write are documented: If-Match where it is read, Idempotency-Key for every POST', async () => {
+test('header fields of a write are documented: If-Match if it is read, Idempotency-Key for every POST', async () => {
   for (const { path, method, operation } of operations(await document())) {
     if (path.endsWith('{path}')) continue
     const fields = (operation.parameters ?? []).filter((each) => each.in === 'header').map(({ name }) => name)

@@ -94,7 +94,7 @@ describe('shapes', () => {
     expect(headers.get('etag')).toBe(`"${body.revision}"`)
   })
 
-  test('GET history, newest first, for as many as asked for', async () => {
+  test('GET history, newest first, up to the limit', async () => {
     const revision = await shop.revision()
     await shop.done('POST', '/api/services/shop/shift', { to: 'green', percent: 5, reason: 'canary' })
     await shop.done('POST', '/api/services/shop/switch', { to: 'green' })
@@ -127,7 +127,7 @@ describe('shapes', () => {
     expect(all.history[2]).toMatchObject({ action: 'create', from: {}, to: { split: { blue: 100 } } })
   })
 
-  test('a service that was removed has a history still', async () => {
+  test('a removed service still has a history', async () => {
     await shop.define({ paths: ['/gone'] }, 'gone')
     await shop.done('DELETE', '/api/services/gone?force', { reason: 'no longer sold' })
     problem(await shop.api('GET', '/api/services/gone'), 404, 'Unknown service')
@@ -138,14 +138,14 @@ describe('shapes', () => {
     ])
   })
 
-  test('a server that was taken out is up, and is none of those that take requests', async () => {
+  test('a server that was taken out is up, but not counted among those that take requests', async () => {
     await shop.done('POST', '/api/servers/blue1/disable?wait=10s')
     const [blue, green] = (await shop.view()).pools
     expect(blue).toMatchObject({ up: 1, servers: [{ state: 'drain', health: 'up', drained: true }, {}] })
     expect([green.up, green.servers[0].drained]).toEqual([2, false])
   })
 
-  test('what is under way is counted, and a share with decimals is exact', async () => {
+  test('requests in flight are counted, and a share with decimals is exact', async () => {
     await shop.done('POST', '/api/services/shop/shift', { split: { blue: 99.99, green: 0.01 } })
     const asked = shop.ask('/hold')
     await Promise.race([shop.server('blue1').arrived(1), shop.server('blue2').arrived(1)])
@@ -162,7 +162,7 @@ describe('shapes', () => {
   })
 })
 
-describe('names that stand for nothing', () => {
+describe('unknown names', () => {
   test.each([
     ['/api/services/shp', 'service', 'shp', 'shop', ['shop']],
     ['/api/services/SHOP', 'service', 'SHOP', 'shop', ['shop']],
@@ -192,9 +192,9 @@ describe('names that stand for nothing', () => {
     expect(body).toMatchObject({ detail: 'There is no server "blue1". Known: green1, green2.' })
   })
 
-  test('paths that lead nowhere say where to look', async () => {
+  test('an unknown path is answered with the path of the documentation', async () => {
     const body = problem(await shop.api('GET', '/api/nothing'), 404, 'Not found')
-    expect(body.detail).toBe('There is no GET /api/nothing here; /docs shows what there is.')
+    expect(body.detail).toBe('There is no GET /api/nothing here; see /docs.')
   })
 
   test.each([
@@ -212,7 +212,7 @@ describe('names that stand for nothing', () => {
     expect(answer.headers.get('allow')).toBe(allow)
   })
 
-  test('URLs that cannot be read are problems too', async () => {
+  test('malformed URLs are answered with a problem document, too', async () => {
     problem(await shop.api('GET', '/api/services/%zz'), 400, 'Bad request')
     problem(await shop.api('GET', `/api/services/${'a'.repeat(600)}`), 414, 'Bad request')
   })

@@ -29,7 +29,7 @@ afterEach(async () => {
 const { api, done } = { api: shop.api.bind(shop), done: shop.done.bind(shop) }
 
 describe('POST /api/config/reload', () => {
-  test('takes the structure from the file and keeps what was decided since', async () => {
+  test('takes the structure from the file and keeps later decisions', async () => {
     await done('POST', '/api/services/shop/shift', { to: 'green', percent: 25 })
     await done('PATCH', '/api/servers/blue1', { state: 'drain', weight: 3 })
     await done('PATCH', '/api/servers/blue2', { weight: 4 })
@@ -58,7 +58,7 @@ describe('POST /api/config/reload', () => {
     expect(await shop.lastEntry()).toMatchObject({ action: 'configure', by: 'local', forced: false })
   })
 
-  test('of a file that has not changed, or only its order, changes nothing', async () => {
+  test('of a file that has not changed, or only in its order, changes nothing', async () => {
     const revision = await shop.revision()
     expect((await api('POST', '/api/config/reload')).body).toMatchObject({ revision, changed: false, needRestart: [] })
     const { health, split, pools } = shop.definition()
@@ -67,7 +67,7 @@ describe('POST /api/config/reload', () => {
     expect(await shop.revision()).toBe(revision)
   })
 
-  test('of a file that has changed in one thing leaves alone what was changed through the API', async () => {
+  test('of a file with one change keeps changes made through the API', async () => {
     const { url } = shop.server('green1')
     await done('PUT', '/api/services/shop/pools/blue/servers/added', url)
     await done('PATCH', '/api/services/shop', { timeouts: { response: '7s' } })
@@ -86,7 +86,7 @@ describe('POST /api/config/reload', () => {
     })
   })
 
-  test('does not bring back what was removed through the API until the file speaks of it', async () => {
+  test('does not bring back what was removed through the API until the file changes it', async () => {
     await done('DELETE', '/api/services/shop/pools/blue/servers/blue2')
     await reload({ minReady: 0 })
     expect((await shop.view()).pools[0].servers).toHaveLength(1)
@@ -124,7 +124,7 @@ describe('POST /api/config/reload', () => {
     expect(await shop.lastEntry()).toMatchObject({ action: 'configure', to: null })
   })
 
-  test('a file that cannot be used is refused with everything that is wrong, and changes nothing', async () => {
+  test('of an unusable file is refused with all its problems, and changes nothing', async () => {
     const revision = await shop.revision()
     const answer = await reload({ balence: 'x', split: { blue: 50 } }, { proxy: { listen: 'nowhere' } })
     const { problems, detail } = problem(answer, 422, 'Invalid configuration')
@@ -141,7 +141,7 @@ describe('POST /api/config/reload', () => {
     expect((await done('GET', '/api/config')).services.shop.split).toEqual({ blue: 100 })
   })
 
-  test('that would take a pool away with its traffic is refused whole, unless forced', async () => {
+  test('that would remove a pool with traffic is refused whole, unless forced', async () => {
     const revision = await shop.revision()
     const { green } = shop.definition().pools
     const services = { shop: shop.definition({ pools: { green }, split: { green: 100 } }) }
@@ -200,7 +200,7 @@ describe('POST /api/config/reload', () => {
     await shop.answeredBy('blue1', 'blue2')
   })
 
-  test('that fails stands in /health until one succeeds', async () => {
+  test('that fails is shown in /health until one succeeds', async () => {
     const part = async () => (await api('GET', '/health')).body.parts.configuration
     await shop.cutover.configure({ services: { shop: shop.definition({ balence: 'x' }) } })
     expect((await api('POST', '/api/config/reload')).status).toBe(422)
@@ -227,7 +227,7 @@ describe('POST /api/config/reload', () => {
     expect((await api('POST', '/api/config/reload?force')).status).toBe(200)
   })
 
-  test('that would answer to what a service of the API answers to is refused', async () => {
+  test('with hosts and paths of a service of the API is refused', async () => {
     await done('PUT', '/api/services/extra', shop.definition({ paths: ['/extra'] }))
     const { problems } = problem(await reload({ paths: ['/extra'] }), 422, 'Invalid value')
     expect(problems).toEqual([

@@ -41,8 +41,8 @@ describe('?wait=', () => {
       changed: true,
       missing: { lagging: [], underWay: [{ name: server, inFlight: 1 }] },
       detail:
-        `The change stands (revision ${revision + 1}), but after 100 ms: ${server} has 1 request under way. ` +
-        'Ask again with ?wait= to wait on.',
+        `The change stands (revision ${revision + 1}), but after 100 ms: ${server} has 1 request in flight. ` +
+        'Repeat the call with ?wait= to wait longer.',
     })
     expect(late.headers.get('etag')).toBe(`"${revision + 1}"`)
     expect((await shop.done('GET', `/api/servers/${server}`)).servers[0].state).toBe('drain')
@@ -65,7 +65,7 @@ describe('?wait=', () => {
       'Not yet everywhere',
     )
     expect(body.missing.underWay).toEqual([{ name: 'blue', inFlight: 3 }])
-    expect(body.detail).toContain('blue has 3 requests under way')
+    expect(body.detail).toContain('blue has 3 requests in flight')
     await shop.answeredBy('green1', 'green2')
     const waited = shop.done('POST', '/api/services/shop/switch?wait=20s', { to: 'green' })
     shop.held.release()
@@ -89,7 +89,7 @@ describe('?wait=', () => {
     expect(problem(await waited, 409, 'Overtaken by a later change')).toMatchObject({
       revision: revision + 1,
       reopened: [server],
-      detail: `Revision ${revision + 1} sent ${server} to rest, but a later one has it take requests again; see the history.`,
+      detail: `Revision ${revision + 1} drained ${server}, but a later one made it take requests again; see the history.`,
     })
 
     const switched = shop.api('POST', '/api/services/shop/switch?wait=20s', { to: 'green' })

@@ -149,7 +149,7 @@ describe('If-Match', () => {
   test.each(['"42', '42"x', 'abc', '"-1"', '"1.5"', '"1", "2"', ''])('%j is malformed', async (given) => {
     const revision = await shop.revision()
     const { detail } = problem(await shift(5, given), 400, 'Malformed If-Match')
-    expect(detail).toContain('a revision as ETag gives it, such as "42"')
+    expect(detail).toContain('a revision as in ETag, such as "42"')
     expect(await shop.revision()).toBe(revision)
   })
 

@@ -50,7 +50,7 @@ test('a drain waits for a request under way at another instance, and says where 
   const short = await a.api('POST', '/api/servers/blue1/drain?wait=1s')
   expect(short.status).toBe(504)
   expect(short.body.missing).toMatchObject({ lagging: [], underWay: [{ name: 'blue1', inFlight: 1, at: ['b'] }] })
-  expect(short.body.detail).toContain('blue1 has 1 request under way at b')
+  expect(short.body.detail).toContain('blue1 has 1 request in flight at b')
   for (const each of fleet.all) {
     expect(await serverView(each, 'blue1')).toMatchObject({ state: 'drain', drained: false })
   }

@@ -179,7 +179,7 @@ test('who writes a definition is told which instances cannot follow, and what th
     return a.api('DELETE', `${path}?wait=2s&force`)
   })
   expect([removed.status, removed.body.cannotFollow]).toEqual([504, ['old']])
-  expect(removed.body.detail).toContain('old cannot read the definition, and goes on with the one before')
+  expect(removed.body.detail).toContain('old cannot read the definition, and keeps the previous one')
   const forgotten = await a.api('PATCH', '/api/services/shop?wait=20s', { panic: null })
   expect([forgotten.status, forgotten.body.cannotFollow]).toEqual([200, undefined])
 }, 240_000)

@@ -50,7 +50,7 @@ test('T2 without an end of the wait in sight, 504 says what is missing, and the 
   await blue.arrived(1)
   const answer = await cutover.api('POST', '/api/services/shop/switch?wait=100ms', { to: 'green' })
   expect(answer.status).toBe(504)
-  expect(answer.body.detail).toContain('blue has 1 request under way')
+  expect(answer.body.detail).toContain('blue has 1 request in flight')
   expect((await ask(cutover)).body).toBe('green1')
   release()
   expect((await slow).status).toBe(200)

@@ -19,7 +19,7 @@ const ReloadBody = kind.section(
   {},
 )
 
-/** The configuration file: as it is in force, and read again. */
+/** The configuration file: reading the one in force, and reloading it. */
 export function configRoutes(api: FastifyInstance, context: AdminContext): void {
   api.get(
     '/api/config',
@@ -53,8 +53,8 @@ export function configRoutes(api: FastifyInstance, context: AdminContext): void 
     },
     async (request, reply) => {
       const query = readInput(WriteQuery, request.query)
-      const { restore, ...insistence } = readBody(ReloadBody, request)
-      const reload = await context.file.reload(requestOf(request, { ...insistence, query }), restore)
+      const { restore, ...options } = readBody(ReloadBody, request)
+      const reload = await context.file.reload(requestOf(request, { ...options, query }), restore)
       if (reload.kind === 'invalid') {
         throw invalidProblem(reload.problems, 'Invalid configuration', `${reload.file} was not applied: `)
       }
@@ -64,12 +64,12 @@ export function configRoutes(api: FastifyInstance, context: AdminContext): void 
   )
 }
 
-/** The services of the file that are not there, and what to do about it; nothing where there are none. */
+/** Services of the file that were removed through the API, and how to bring them back; `{}` = none. */
 function removed({ file }: AdminContext): { readonly removed?: object } {
   const services = file.removedServices
   if (services.length === 0) return {}
   const hint =
     'They are in the file and were removed through the API, so a reload leaves them out. POST /api/config/reload with ' +
-    '{"restore": true} brings them back; take them out of the file to be rid of them.'
+    '{"restore": true} brings them back; delete them from the file to remove them for good.'
   return { removed: { services, hint } }
 }

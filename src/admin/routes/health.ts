@@ -14,12 +14,12 @@ import { fileProblems } from '../files.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem } from '../problems.ts'
 
-/** Pools that a message names at most. */
+/** Max pools in a message. */
 const SHOWN = 5
 
 type Part = { readonly status: 'ok' | 'degraded' | 'failing'; readonly detail: string | null }
 
-/** Whether this instance lives, is well, and wants traffic. */
+/** Liveness, health and readiness of this instance. */
 export function healthRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control, settings } = context
   const readyAllow = networks(settings.readyAllow)
@@ -87,10 +87,10 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
       config: { role: 'none' },
     },
     async (request, reply) => {
-      // Whoever reaches a socket in the file system is on this machine, and has no address.
+      // A peer at a socket file is on this machine, and has no address.
       const address: string | undefined = request.socket.remoteAddress
       if (address !== undefined && !covers(readyAllow, address)) {
-        throw new ApiProblem(403, 'Not allowed', 'Only addresses in admin.readyAllow may ask this.')
+        throw new ApiProblem(403, 'Not allowed', 'Only addresses in admin.readyAllow may call this.')
       }
       const reason = await notReady(context, readiness)
       reply.code(reason === null ? 200 : 503)
@@ -103,12 +103,12 @@ async function notReady(context: AdminContext, readiness: Readiness): Promise<st
   const { control } = context
   if (context.isStopping()) return 'stopping'
   if (!control.isInForce) return 'the routing table is not in force yet'
-  if ((await readiness.waiting()).length > 0) return 'the first health checks are not in yet'
-  // It may have been told to stop meanwhile.
+  if ((await readiness.waiting()).length > 0) return 'the first health checks have not ended yet'
+  // The shutdown may have begun meanwhile.
   return context.isStopping() ? 'stopping' : null
 }
 
-/** The pools that `/ready` waits for, or else the servers in their first round of checks: those get no requests until it is over. */
+/** The pools that `/ready` waits for, or else the servers in their first round of checks, which get no requests yet; null = none. */
 function missingChecks({ control }: AdminContext, waiting: readonly WaitingPool[]): string | null {
   const { count, some } = control.undecided()
   if (waiting.length > 0) {
@@ -123,11 +123,11 @@ function missingChecks({ control }: AdminContext, waiting: readonly WaitingPool[
   return `waiting for the first health check of ${count === 1 ? 'a server' : `${count} servers`}: ${names}`
 }
 
-/** Instances that have gone without taking leave: what they send where is not known. Null = this instance has no fleet. */
+/** Instances that are out of touch, and may still send requests by an old table. Null = this instance is alone. */
 function outOfTouch({ control, fleet }: AdminContext): Part | null {
   const names = control.convergence.leftOut()
   if (names.length > 0) {
-    const detail = `out of touch: ${names.join(', ')}; an instance that is gone for good is struck off by DELETE /api/instances/{id}`
+    const detail = `out of touch: ${names.join(', ')}; strike off an instance that is gone for good: DELETE /api/instances/{id}`
     return { status: 'degraded', detail }
   }
   return fleet.isAlone ? null : { status: 'ok', detail: null }
@@ -152,7 +152,7 @@ function processes({ proxies: { trouble } }: AdminContext): Part {
   return trouble === null ? { status: 'ok', detail: null } : { status: 'degraded', detail: trouble }
 }
 
-/** Servers that this machine cannot probe for want of something; their health stays as it was. Null = none. */
+/** Servers that this machine lacks the resources to probe; their health stays as it was. Null = none. */
 function probes({ control }: AdminContext): Part | null {
   const servers = Object.values(control.state.services).flatMap((service) => serversOf(service))
   const failed = servers.map(({ key }) => control.health(key).last).filter((last) => last?.isLocal === true)

@@ -12,8 +12,8 @@ import { describe } from '../openapi.ts'
 export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate: Gate): void {
   const { control, proxies, self, fleet, store } = context
   const exposition = new Exposition(async () => {
-    const underWay = await control.collect()
-    const report = { ...underWay, ...control.counts() }
+    const load = await control.collect()
+    const report = { ...load, ...control.counts() }
     const { revision, services } = control.state
     const all = Object.values(services)
     return {

@@ -6,6 +6,7 @@ import type { ServerFilter } from '../../model/servers.ts'
 import { findServers, unknownName } from '../../model/servers.ts'
 import type { ServerState } from '../../model/state.ts'
 import type { AdminContext } from '../context.ts'
+import { fleetLoadOf } from '../fleet-load.ts'
 import {
   CommandBody,
   commandMembers,
@@ -17,10 +18,9 @@ import {
 } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { invalidProblem, refusalProblem } from '../problems.ts'
-import { underWayOf } from '../under-way.ts'
-import type { ServerView, Sight } from '../views.ts'
+import type { ServerView, ViewContext } from '../views.ts'
 import { byInstance, leavingOf, viewLeaving, viewServer, viewService } from '../views.ts'
-import { answerTo, carryOut, carryOutHere, type Insistence } from '../write.ts'
+import { answerTo, carryOut, carryOutHere, type WriteOptions } from '../write.ts'
 
 const PatchBody = kind.section(
   {
@@ -33,7 +33,7 @@ const PatchBody = kind.section(
     state: Type.Optional(kind.choice(['ready', 'drain', 'maint'], { description: 'ready, drain or maint.' })),
     maxConnections: Type.Optional(
       Type.Union([kind.count({ maximum: 1_000_000 }), Type.Null()], {
-        description: 'Overrides connections.perServer of the service; 0 = unbounded, null = as configured.',
+        description: 'Overrides connections.perServer of the service; 0 = no limit, null = as configured.',
         errorMessage: 'expected a whole number from 0 to 1000000, or null for the configured limit',
       }),
     ),
@@ -46,30 +46,30 @@ interface Params {
   server: string
 }
 
-/** Servers by name: their state, their health, and taking them out and in. */
+/** Servers by name: reading them, taking them out and in, and their weights and limits. */
 export function serverRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control } = context
 
-  const show = (filter: ServerFilter, sight: Sight): ServerView[] => {
+  const show = (filter: ServerFilter, viewContext: ViewContext): ServerView[] => {
     const servers = findServers(control.state, filter).map(({ service, server }) => ({
-      ...viewServer(sight, service, server),
-      inFlightByInstance: byInstance(sight.underWay, server),
+      ...viewServer(viewContext, service, server),
+      inFlightByInstance: byInstance(viewContext.load, server),
     }))
-    const leaving = leavingOf(sight, filter).map((server) => ({
-      ...viewLeaving(sight, server),
-      inFlightByInstance: byInstance(sight.underWay, server),
+    const leaving = leavingOf(viewContext, filter).map((server) => ({
+      ...viewLeaving(viewContext, server),
+      inFlightByInstance: byInstance(viewContext.load, server),
     }))
     return [...servers, ...leaving]
   }
 
   const list = async (filter: ServerFilter, reply: FastifyReply): Promise<object> => {
-    const sight = { control, underWay: await underWayOf(context) }
-    const refusal = leavingOf(sight, filter).length > 0 ? null : unknownName(control.state, filter)
+    const viewContext = { control, load: await fleetLoadOf(context) }
+    const refusal = leavingOf(viewContext, filter).length > 0 ? null : unknownName(control.state, filter)
     if (refusal !== null) throw refusalProblem(refusal)
     const { revision } = control.state
     reply.header('etag', `"${revision}"`)
-    const servers = show(filter, sight)
-    // In a fleet every instance has come to its services in its own way.
+    const servers = show(filter, viewContext)
+    // The order of services differs between the instances of a fleet.
     const byService = (a: ServerView, b: ServerView) => a.service.localeCompare(b.service)
     return { revision, servers: context.fleet.isAlone ? servers : servers.toSorted(byService) }
   }
@@ -88,7 +88,7 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     request: FastifyRequest<{ Params: Params }>,
     reply: FastifyReply,
     changes: { state?: ServerState; weight?: number | null; maxConnections?: number | null },
-    insistence: Insistence,
+    options: WriteOptions,
     schema: typeof ServerWriteQuery | typeof ServerStateQuery = ServerStateQuery,
   ): Promise<object> => {
     const { scope, service, pool, ...query } = { scope: 'fleet', ...readInput(schema, request.query) }
@@ -100,13 +100,13 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     const command: LocalCommand = { kind: 'server', ...filter, ...changes }
     const carried =
       scope === 'local'
-        ? await carryOutHere(context, request, reply, command, { ...insistence, query })
-        : await carryOut(context, request, reply, () => ({ command }), { ...insistence, query })
-    const sight = { control, underWay: await underWayOf(context) }
+        ? await carryOutHere(context, request, reply, command, { ...options, query })
+        : await carryOut(context, request, reply, () => ({ command }), { ...options, query })
+    const viewContext = { control, load: await fleetLoadOf(context) }
     const [only, ...others] = new Set(findServers(control.state, filter).map((each) => each.service))
     return answerTo(context, carried, {
-      servers: show(filter, sight),
-      ...(only !== undefined && others.length === 0 ? { service: viewService(sight, only) } : {}),
+      servers: show(filter, viewContext),
+      ...(only !== undefined && others.length === 0 ? { service: viewService(viewContext, only) } : {}),
     })
   }
 
@@ -114,9 +114,9 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
     describe({ tag: 'servers', summary, body, query, example, answer: 'ServersWritten' })
 
   const verbs: readonly [string, ServerState, string][] = [
-    ['disable', 'drain', 'Take a server out: no new requests, those under way finish'],
+    ['disable', 'drain', 'Take a server out: it gets no new requests, and finishes those in flight'],
     ['drain', 'drain', 'The same as disable'],
-    ['enable', 'ready', 'Take a server in again'],
+    ['enable', 'ready', 'Put a server back in'],
   ]
   for (const [verb, state, summary] of verbs) {
     const schema = write(summary, CommandBody, ServerStateQuery)
@@ -127,7 +127,7 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
 
   const schema = write('Change weight, state and limit', PatchBody, ServerWriteQuery, { weight: 2 })
   api.patch<{ Params: Params }>('/api/servers/:server', { schema }, (request, reply) => {
-    const { weight, state, maxConnections, ...insistence } = readBody(PatchBody, request)
+    const { weight, state, maxConnections, ...options } = readBody(PatchBody, request)
     if (weight === undefined && state === undefined && maxConnections === undefined) {
       const message = 'nothing to change; send {"weight": 2}, {"state": "maint"} or {"maxConnections": 100}'
       throw invalidProblem([{ path: '', message }])
@@ -137,6 +137,6 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
       ...(weight === undefined ? {} : { weight }),
       ...(maxConnections === undefined ? {} : { maxConnections }),
     }
-    return change(request, reply, changes, insistence, ServerWriteQuery)
+    return change(request, reply, changes, options, ServerWriteQuery)
   })
 }

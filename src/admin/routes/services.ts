@@ -8,14 +8,14 @@ import { defineService, patchService, setPool, setServer } from '../../control/d
 import { own } from '../../model/names.ts'
 import type { HistoryEntry, JsonObject, JsonValue, Service } from '../../model/state.ts'
 import type { AdminContext } from '../context.ts'
+import { fleetLoadOf } from '../fleet-load.ts'
 import { CommandBody, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
 import { withoutSecrets, withSecretsOf } from '../secrets.ts'
-import { underWayOf } from '../under-way.ts'
 import type { ServiceView } from '../views.ts'
 import { viewService } from '../views.ts'
-import type { Insistence, Written } from '../write.ts'
+import type { WriteOptions, Written } from '../write.ts'
 import { answerTo, carryOut } from '../write.ts'
 
 interface ServiceParams {
@@ -31,7 +31,7 @@ interface ServerParams extends PoolParams {
 const HistoryQuery = kind.section(
   {
     limit: kind.text({
-      description: 'At most this many entries.',
+      description: 'Max number of entries.',
       default: '100',
       pattern: '^[1-9]\\d{0,3}$',
       errorMessage: 'expected a whole number from 1 to 9999',
@@ -44,7 +44,7 @@ const SERVER_EXAMPLE = { url: 'http://127.0.0.1:9001', weight: 1 }
 const POOL_EXAMPLE = { version: '1.0.0', servers: { one: SERVER_EXAMPLE.url } }
 const SERVICE_EXAMPLE = { hosts: ['shop.example.com'], pools: { blue: POOL_EXAMPLE } }
 
-/** Services, their pools and their servers: what there is, and what defines them. */
+/** Services with their pools and servers: reading, defining and removing them. */
 export function serviceRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control } = context
   const define = (summary: string, body: TSchema, example: object = {}) => ({
@@ -54,12 +54,12 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
 
   const all = describe({ tag: 'services', summary: 'All services', answer: 'Services' })
   api.get('/api/services', { schema: all }, async (_request, reply) => {
-    const sight = { control, underWay: await underWayOf(context) }
+    const viewContext = { control, load: await fleetLoadOf(context) }
     const { revision, services } = control.state
     reply.header('etag', `"${revision}"`)
     return {
       revision,
-      services: inOrder(context, Object.values(services)).map((service) => viewService(sight, service)),
+      services: inOrder(context, Object.values(services)).map((service) => viewService(viewContext, service)),
     }
   })
 
@@ -93,7 +93,7 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
 
   const told = describe({
     tag: 'services',
-    summary: 'Who changed what, when and why; newest first',
+    summary: 'History of changes with author and reason, newest first',
     query: HistoryQuery,
     answer: 'History',
   })
@@ -101,7 +101,7 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
     const { limit } = readInput(HistoryQuery, request.query)
     const { service } = request.params
     const history = await context.store.history({ service, limit: Number(limit) })
-    // A service that was removed has a history still.
+    // A removed service still has a history.
     if (history.length === 0) requireService(context, service)
     const { revision } = control.state
     reply.header('etag', `"${revision}"`)
@@ -113,9 +113,9 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
     reply: FastifyReply,
     name: string,
     make: CommandMaker,
-    insistence: Insistence = {},
+    options: WriteOptions = {},
   ): Promise<Written & { service: ServiceView | null }> => {
-    const carried = await carryOut(context, request, reply, make, insistence)
+    const carried = await carryOut(context, request, reply, make, options)
     return answerTo(context, carried, { service: await serviceViewOrNull(context, name) })
   }
 
@@ -189,23 +189,23 @@ export function serviceRoutes(api: FastifyInstance, context: AdminContext): void
   )
 }
 
-/** Services as they were defined; in a fleet, by name: every instance has come to them in its own way. */
+/** Services in the order of their definition; in a fleet by name, since that order differs between instances. */
 function inOrder({ fleet }: AdminContext, services: readonly Service[]): readonly Service[] {
   return fleet.isAlone ? services : services.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** A service as it is now. Throws 404. */
+/** The current view of a service. Throws 404. */
 async function serviceView(context: AdminContext, name: string): Promise<ServiceView> {
   requireService(context, name)
-  const sight = { control: context.control, underWay: await underWayOf(context) }
-  return viewService(sight, requireService(context, name))
+  const viewContext = { control: context.control, load: await fleetLoadOf(context) }
+  return viewService(viewContext, requireService(context, name))
 }
 
-/** A service as it is now; null when there is none. */
+/** The current view of a service; null = unknown name. */
 export async function serviceViewOrNull(context: AdminContext, name: string): Promise<ServiceView | null> {
-  const sight = { control: context.control, underWay: await underWayOf(context) }
+  const viewContext = { control: context.control, load: await fleetLoadOf(context) }
   const service = own(context.control.state.services, name)
-  return service === undefined ? null : viewService(sight, service)
+  return service === undefined ? null : viewService(viewContext, service)
 }
 
 function requireService(context: AdminContext, name: string): Service {

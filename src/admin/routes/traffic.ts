@@ -7,19 +7,19 @@ import { commandMembers, readBody, readInput, SwitchQuery, WriteQuery } from '..
 import { describe } from '../openapi.ts'
 import { invalidProblem } from '../problems.ts'
 import type { ServiceView } from '../views.ts'
-import type { Carried, Insistence, Written } from '../write.ts'
+import type { Carried, WriteOptions, Written } from '../write.ts'
 import { answerTo, carryOut, carryOutHere } from '../write.ts'
 import { serviceViewOrNull } from './services.ts'
 
 const SwitchBody = kind.section(
   {
     to: Type.Optional(
-      kind.text({ description: 'The pool that gets everything; with two pools, by default the other.' }),
+      kind.text({ description: 'The pool that gets all traffic; with two pools, by default the other one.' }),
     ),
     drain: Type.Optional(
       kind.duration({
         description:
-          'Cut what the old pool still has under way after this; otherwise it ends by itself. Also where all traffic is there already.',
+          'Time after which requests that are still in flight at the old pool are cut; by default never. Also if all traffic is at the new pool already.',
       }),
     ),
     ...commandMembers,
@@ -29,7 +29,7 @@ const SwitchBody = kind.section(
 
 const ShiftBody = kind.section(
   {
-    to: Type.Optional(kind.text({ description: 'The pool whose share is set; the others share the rest as before.' })),
+    to: Type.Optional(kind.text({ description: 'The pool whose share is set; the others keep their proportions.' })),
     percent: Type.Optional(
       Type.Number({ description: 'Its share in percent.', errorMessage: 'expected a number from 0 to 100' }),
     ),
@@ -47,7 +47,7 @@ const ShiftBody = kind.section(
 const RollbackBody = kind.section(
   {
     revision: Type.Optional(
-      kind.count({ description: 'The decision in force at this revision; by default the one before the present.' }),
+      kind.count({ description: 'Return to the decision in force at this revision; by default the previous one.' }),
     ),
     ...commandMembers,
   },
@@ -58,20 +58,20 @@ interface Params {
   service: string
 }
 
-/** Which pool gets the requests: switch, shift and rollback. */
+/** Commands that distribute requests to pools: switch, shift and rollback. */
 export function trafficRoutes(api: FastifyInstance, context: AdminContext): void {
   const post = (
     verb: string,
     summary: string,
     body: typeof SwitchBody | typeof ShiftBody | typeof RollbackBody,
-    commandOf: (service: string, request: FastifyRequest) => { command: Command; insistence: Insistence },
+    commandOf: (service: string, request: FastifyRequest) => { command: Command; options: WriteOptions },
     example: object = {},
   ): void => {
     const query = body === SwitchBody ? SwitchQuery : WriteQuery
     const schema = describe({ tag: 'traffic', summary, query, body, example, answer: 'Written' })
     api.post<{ Params: Params }>(`/api/services/:service/${verb}`, { schema }, (request, reply) => {
-      const { command, insistence } = commandOf(request.params.service, request)
-      return run(request, reply, request.params.service, command, insistence)
+      const { command, options } = commandOf(request.params.service, request)
+      return run(request, reply, request.params.service, command, options)
     })
   }
 
@@ -80,10 +80,10 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
     reply: FastifyReply,
     name: string,
     command: Command,
-    insistence: Insistence,
+    options: WriteOptions,
   ): Promise<Written & { service: ServiceView | null }> => {
-    const carried = await carryOutWhere(request, reply, command, insistence)
-    // Somebody may have removed it since.
+    const carried = await carryOutWhere(request, reply, command, options)
+    // The service may have been removed since.
     return answerTo(context, carried, { service: await serviceViewOrNull(context, name) })
   }
 
@@ -91,43 +91,43 @@ export function trafficRoutes(api: FastifyInstance, context: AdminContext): void
     request: FastifyRequest,
     reply: FastifyReply,
     command: Command,
-    insistence: Insistence,
+    options: WriteOptions,
   ): Promise<Carried> => {
-    if (command.kind !== 'switch') return carryOut(context, request, reply, () => ({ command }), insistence)
+    if (command.kind !== 'switch') return carryOut(context, request, reply, () => ({ command }), options)
     const { scope, ...query } = readInput(SwitchQuery, request.query)
-    if (scope === 'local') return carryOutHere(context, request, reply, command, { ...insistence, query })
-    return carryOut(context, request, reply, () => ({ command }), { ...insistence, query })
+    if (scope === 'local') return carryOutHere(context, request, reply, command, { ...options, query })
+    return carryOut(context, request, reply, () => ({ command }), { ...options, query })
   }
 
-  post('switch', 'Move all traffic to one pool, once it is proven healthy', SwitchBody, (service, request) => {
-    const { to, drain, ...insistence } = readBody(SwitchBody, request)
+  post('switch', 'Move all traffic to one pool, if it has enough servers up', SwitchBody, (service, request) => {
+    const { to, drain, ...options } = readBody(SwitchBody, request)
     const command = {
       kind: 'switch' as const,
       service,
       ...(to === undefined ? {} : { to }),
       ...(drain === undefined ? {} : { drainMs: drain }),
     }
-    return { command, insistence }
+    return { command, options }
   })
 
-  const shiftOf = (service: string, request: FastifyRequest): { command: Command; insistence: Insistence } => {
-    const { to, percent, split, ...insistence } = readBody(ShiftBody, request)
+  const shiftOf = (service: string, request: FastifyRequest): { command: Command; options: WriteOptions } => {
+    const { to, percent, split, ...options } = readBody(ShiftBody, request)
     if (split !== undefined && (to !== undefined || percent !== undefined)) {
       throw invalidProblem([{ path: 'split', message: 'say either {to, percent} or {split}, not both' }])
     }
     if (split !== undefined) {
-      return { command: { kind: 'split', service, split: split as Readonly<Record<string, number>> }, insistence }
+      return { command: { kind: 'split', service, split: split as Readonly<Record<string, number>> }, options }
     }
     if (to === undefined || percent === undefined) {
       const path = to === undefined ? 'to' : 'percent'
       throw invalidProblem([{ path, message: 'is missing; say {"to": POOL, "percent": 5} or {"split": {…}}' }])
     }
-    return { command: { kind: 'shift', service, to, percent }, insistence }
+    return { command: { kind: 'shift', service, to, percent }, options }
   }
   post('shift', 'Change the split by percentages', ShiftBody, shiftOf, { to: 'green', percent: 5 })
 
-  post('rollback', 'Return to the routing decision before this one', RollbackBody, (service, request) => {
-    const { revision, ...insistence } = readBody(RollbackBody, request)
-    return { command: { kind: 'rollback', service, ...(revision === undefined ? {} : { revision }) }, insistence }
+  post('rollback', 'Return to the previous routing decision', RollbackBody, (service, request) => {
+    const { revision, ...options } = readBody(RollbackBody, request)
+    return { command: { kind: 'rollback', service, ...(revision === undefined ? {} : { revision }) }, options }
   })
 }

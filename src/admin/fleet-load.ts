@@ -3,23 +3,23 @@ import type { LeavingServer } from '../model/leaving.ts'
 import { leavingServers } from '../model/leaving.ts'
 import type { AdminContext } from './context.ts'
 
-/** What is under way in the fleet: here as of now, elsewhere as of the last heartbeat. */
-export interface UnderWay {
-  /** By target key, over all instances that live. */
+/** Requests in flight in the fleet: at this instance as of now, at others as of their last heartbeat. */
+export interface FleetLoad {
+  /** By target key, over all live instances. */
   readonly inFlight: Readonly<Record<string, number>>
-  /** Each instance's own, by its name. */
+  /** Of each instance, by its name. */
   readonly byInstance: readonly (readonly [instance: string, inFlight: Readonly<Record<string, number>>])[]
-  /** Servers that were removed and still have requests under way. */
+  /** Servers that were removed and still have requests in flight. */
   readonly leaving: readonly LeavingServer[]
 }
 
-/** Asks the proxies of this instance for their load, and adds the reports of the other instances. */
-export async function underWayOf({ control, fleet, self }: AdminContext): Promise<UnderWay> {
+/** Asks the data planes of this instance, and adds the reports of the other instances. */
+export async function fleetLoadOf({ control, fleet, self }: AdminContext): Promise<FleetLoad> {
   const here = (await control.collect()).inFlight
   const members = fleet.live()
   const others = members.map((member) => [control.convergence.nameOf(member), member.record.inFlight] as const)
   const byInstance = [[self.name, here] as const, ...others]
-  // What others have under way at servers that are unknown here may be at new ones: only what is busy there is leaving.
+  // Requests of others at servers unknown here may be at new servers: of those, only busy targets are leaving.
   const keys = new Set([...Object.keys(here), ...members.flatMap(({ record }) => Object.keys(record.busy))])
   return {
     inFlight: addUp(byInstance.map(([, counts]) => counts)),
@@ -28,8 +28,8 @@ export async function underWayOf({ control, fleet, self }: AdminContext): Promis
   }
 }
 
-/** Requests under way at targets that take no new ones, where that is waited for: never more than there were to begin with. */
-export async function restOf(
+/** Requests still in flight at drained targets: for each instance at most as many as when it applied the change. */
+export async function remainingAt(
   { control, fleet }: AdminContext,
   keys: readonly string[],
 ): Promise<Record<string, number>> {
@@ -38,7 +38,7 @@ export async function restOf(
   const counts = keys.map((key): [string, number] => {
     const elsewhere = members.map(({ busy, inFlight }) => {
       const first = busy[key] ?? 0
-      // What it beats is newer than what it had as it took the change, or from before that.
+      // The count of the last heartbeat is newer than the one at the change, or older than that.
       return first === 0 ? 0 : Math.max(1, Math.min(first, inFlight[key] ?? first))
     })
     return [key, elsewhere.reduce((sum, count) => sum + count, here[key] ?? 0)]
