@@ -4,7 +4,7 @@ import type { JsonObject } from '../model/state.ts'
 export const ANSWER_MS = 24 * 3_600_000
 const MAX_ANSWERS = 10_000
 
-/** Answers by key, in memory: the newest of the last day. */
+/** Answers by idempotency key, in memory: the newest `MAX_ANSWERS` of the last day. */
 export class Answers {
   readonly #byKey = new Map<string, { readonly answer: JsonObject; readonly until: number }>()
 

@@ -1,11 +1,11 @@
 import { StoreUnusable } from './store.ts'
 
 /**
- * The refusal to start on damaged files.
- * @param where file, and line where there is one
- * @param problem what is wrong there
- * @param away files that may be moved away if there is no backup
- * @param to what the store then starts from
+ * Returns the error for a store that cannot start because its files are damaged.
+ * @param where the damaged file, with the line if known
+ * @param problem the damage
+ * @param away files to move away if there is no backup
+ * @param to the state that the store starts from without those files
  */
 export function damaged(where: string, problem: string, away: readonly string[], to: string): StoreUnusable {
   const moves = away.map((file) => `mv ${file} ${file}.damaged`).join('; ')

@@ -1,14 +1,16 @@
 import type { Change, Documents } from '../model/state.ts'
 import type { StoreListener } from './store.ts'
 
-/** Lets a bug in what we call surface as what it is, uncaught, without becoming the failure of what called it. */
-export function surface(error: unknown): void {
+/**
+ * Throws an error in a later tick, as uncaught, so that a bug in a callback does not become a failure of its caller.
+ */
+export function rethrowAsync(error: unknown): void {
   process.nextTick(() => {
     throw error
   })
 }
 
-/** Who hears of every change. */
+/** The listeners of a store; each is told of every change. */
 export class Feed {
   readonly #listeners = new Set<StoreListener>()
 
@@ -22,8 +24,8 @@ export class Feed {
       try {
         listener(documents, change)
       } catch (error) {
-        // The change stands, and the others must hear of it.
-        surface(error)
+        // The change is committed, and the other listeners must be told of it.
+        rethrowAsync(error)
       }
     }
   }

@@ -7,7 +7,7 @@ export function checksum(data: string | Buffer): string {
   return crc32(data).toString(16).padStart(8, '0')
 }
 
-/** Makes the names in `directory` durable: a new or renamed file may be gone after a power cut without this. */
+/** Makes the names in `directory` durable: otherwise a new or renamed file may be gone after a power cut. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory)
   try {
@@ -17,7 +17,7 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Creates what is missing of the absolute path `directory`, for its owner only, durably. */
+/** Creates the absolute path `directory` and its missing parents durably, accessible to their owner only. */
 export async function makeDirectory(directory: string): Promise<void> {
   const first = await mkdir(directory, { recursive: true, mode: 0o700 })
   if (first === undefined) return

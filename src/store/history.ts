@@ -2,12 +2,14 @@ import { hasSubject } from '../model/collections.ts'
 import type { Change, Documents, HistoryEntry } from '../model/state.ts'
 import type { HistoryQuery } from './store.ts'
 
-/** Newest entries kept of one service. */
+/** Max entries kept of one service; the oldest go first. */
 const MAX_ENTRIES = 1_000
-/** The history of what was removed is forgotten after this many revisions without a word of it, or names would pile up. */
+/**
+ * The history of a removed service is dropped this many revisions after its last entry: otherwise names would pile up.
+ */
 const MAX_REVISIONS_REMOVED = 10_000
 
-/** What was done to whom, in memory. */
+/** The history of each service and document, in memory. */
 export class History {
   readonly #byService = new Map<string, HistoryEntry[]>()
 
@@ -15,7 +17,7 @@ export class History {
     this.#add(entries)
   }
 
-  /** Takes in what `change` says of itself. */
+  /** Adds the history entries of `change`. */
   record(change: Change): void {
     this.#add(change.history)
   }
@@ -25,13 +27,16 @@ export class History {
     return (this.#byService.get(service) ?? []).toReversed().slice(0, Math.max(0, limit))
   }
 
-  /** As `entries`, of each service the newest `count`. */
+  /** As `entries`, limited to the newest `count` of each service. */
   newestOfEach(documents: Documents, count: number): readonly HistoryEntry[] {
     const byService = Map.groupBy(this.entries(documents), ({ service }) => service)
     return [...byService.values()].flatMap((entries) => entries.slice(-count))
   }
 
-  /** Everything worth keeping beside `documents`; of each service the oldest first. Forgets the rest. */
+  /**
+   * Returns all entries worth keeping with `documents`, the oldest of each service first. Drops the history of services
+   * removed long ago.
+   */
   entries(documents: Documents): readonly HistoryEntry[] {
     for (const [service, entries] of this.#byService) {
       const age = documents.revision - (entries.at(-1)?.revision ?? 0)

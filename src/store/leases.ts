@@ -4,38 +4,42 @@ import { holdsLease, LEASES, type Lease, type LeaseRecord } from '../model/lease
 import type { Change, Documents } from '../model/state.ts'
 import { type CommitOutcome, type Leases, StoreUnavailable } from './store.ts'
 
-/** Other changes came first this often in a row: something is wrong with the store. */
+/** Max attempts at a commit. If other changes come first this often in a row, something is wrong with the store. */
 const MAX_TRIES = 100
 const TOKEN_BYTES = 12
 const NEVER_TAKEN: LeaseRecord = { holder: null, epoch: 0, token: null }
 
-/** What a commit that takes a lease depends on beside its revision, and what it leaves behind. */
+/** The change of holder that a commit makes; the commit depends on it in addition to its revision. */
 export interface LeaseTake {
   readonly name: string
-  /** The holding that must have run out; null = the lease is free. */
+  /** Token of the holding that must have run out; null = the lease is free. */
   readonly from: string | null
+  /** Token of the new holding. */
   readonly to: string
+  /** Duration of the new holding, ms. */
   readonly ttlMs: number
 }
 
-/** What `StoreLeases` needs of its store. */
+/** The part of a store that `StoreLeases` uses. */
 export interface LeaseStore {
   documents(): Documents
   nowMs(): number
   commit(change: Change): Promise<CommitOutcome>
   /**
-   * As `commit`, unless holding `take.from` has not run out by the store's clock (`held`). Where the store does not know how
-   * long that one runs, it gets `ttlMs` from now. With the commit, holding `take.to` begins to run.
+   * As `commit`, but returns `held` if holding `take.from` has not run out by the store's clock. If the store does not
+   * know when that holding runs out, it gives it `ttlMs` from now. The commit starts holding `take.to`.
    */
   take(change: Change, take: LeaseTake): Promise<CommitOutcome | 'held'>
-  /** Lets holding `token` run `ttlMs` from now; false when the lease runs under another token. Throws StoreUnavailable. */
+  /**
+   * Extends holding `token` to `ttlMs` from now; false = the lease runs under another token. Throws StoreUnavailable.
+   */
   renew(name: string, token: string, ttlMs: number): Promise<boolean>
 }
 
 /**
- * The leases of either store. Holder and epoch of a lease are a document, so they outlive restarts and fail-overs as all
- * documents do, and fencing needs no check in the store: a commit is a compare-and-set on the whole state, and fails if
- * the lease was taken meanwhile. How long a holding runs is kept beside the documents, by the store's clock.
+ * The leases of either store. Holder and epoch of a lease are a document, so they outlive restarts and fail-overs as
+ * all documents do. Fencing needs no check in the store: a commit is a compare-and-set on the whole state, and fails if
+ * the lease was taken meanwhile. The end of a holding is kept beside the documents, by the store's clock.
  */
 export class StoreLeases implements Leases {
   readonly #store: LeaseStore
@@ -48,7 +52,7 @@ export class StoreLeases implements Leases {
     const to = randomBytes(TOKEN_BYTES).toString('hex')
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const found = findDocument(LEASES, this.#store.documents(), name)
-      // A newer version keeps it in another shape: it is that version's to hold.
+      // A newer version keeps the lease in another shape: only that version can hold it.
       if (found === 'unreadable') return null
       const { epoch: last, token: from } = found?.value ?? NEVER_TAKEN
       const epoch = last + 1
@@ -75,7 +79,7 @@ export class StoreLeases implements Leases {
 
   async commit(lease: Lease, change: Change): Promise<CommitOutcome | 'fenced'> {
     if (!holdsLease(this.#store.documents(), lease)) return 'fenced'
-    // It is made on these documents or not at all, in which the lease is held.
+    // The commit succeeds only on these documents, in which the lease is held.
     const outcome = await this.#store.commit(change)
     return outcome === 'stale' && !holdsLease(this.#store.documents(), lease) ? 'fenced' : outcome
   }
@@ -88,5 +92,5 @@ export class StoreLeases implements Leases {
 }
 
 function tooMany(): StoreUnavailable {
-  return new StoreUnavailable(`others were first, ${MAX_TRIES} times in a row`)
+  return new StoreUnavailable(`other changes came first ${MAX_TRIES} times in a row`)
 }

@@ -1,29 +1,29 @@
 import type { JsonObject } from '../model/state.ts'
 
-/** What an instance has last said of itself. */
+/** The latest record of an instance in the register. */
 export interface Sighting {
   readonly id: string
   readonly record: JsonObject
-  /** How long ago that was, by the store's clock. */
+  /** Age of the record by the store's clock, ms. */
   readonly ageMs: number
 }
 
-/** Where the instances that share a store hear of each other. What they say is theirs; the register only passes it on. */
+/** Register of the instances that share a store. It passes their records on without interpreting them. */
 export interface Register {
   /**
-   * Says that instance `id` lives, and puts back those of `lost` that there is no record of. Resolves with all there are,
-   * itself included. Throws StoreUnavailable.
+   * Writes the record of instance `id`, and restores those of `lost` that have no record. Resolves with the records of
+   * all instances, including this one. Throws StoreUnavailable.
    */
   beat(id: string, record: JsonObject, lost?: readonly Sighting[]): Promise<readonly Sighting[]>
-  /** Tells the others something at once, between two beats. It gets lost while the store is away. */
+  /** Sends progress to the other instances at once, between two beats. It is lost while the store is away. */
   report(id: string, progress: JsonObject): void
-  /** Calls `listener` with what the others tell between their beats. There is one. */
+  /** Sets the listener for reports of the other instances; there is only one. */
   onReport(listener: (id: string, progress: JsonObject) => void): void
   /**
-   * Puts `departure` in the place of the records of instances that were not heard of for `silentMs`; they stand there until
-   * they beat again. Resolves with those where it did. Throws StoreUnavailable.
+   * Replaces the records of instances that have not beaten for `silentMs` by `departure`, until they beat again.
+   * Resolves with the ids that were replaced. Throws StoreUnavailable.
    */
   strike(ids: readonly string[], departure: JsonObject, silentMs: number): Promise<readonly string[]>
-  /** Removes all that there is of instances. Throws StoreUnavailable. */
+  /** Removes the records of instances. Throws StoreUnavailable. */
   forget(ids: readonly string[]): Promise<void>
 }

@@ -1,7 +1,8 @@
 import { isCount, isFields } from '../model/shape.ts'
 import type { Change, Documents, HistoryEntry, ServiceDocument } from '../model/state.ts'
 
-// The checksums find damage; these find files written by hand or by something else. Enough is looked at to tell.
+// Checksums find damage; these checks find files written by hand or by another program. They look at no more than
+// needed.
 
 function isServiceDocument(value: unknown, name: string): value is ServiceDocument {
   return (
@@ -19,7 +20,7 @@ function isStoredDocument(value: unknown): boolean {
   return isFields(value) && isCount(value.revision) && isFields(value.value)
 }
 
-/** Whether `value` can be collections; `isDocument`: whether a document is one. */
+/** Whether `value` can be collections; `isDocument` checks one document. */
 function isCollections(value: unknown, isDocument: (value: unknown) => boolean): boolean {
   return (
     isFields(value) &&
@@ -71,7 +72,7 @@ export function isChange(value: unknown): value is Change {
   )
 }
 
-/** `text` as JSON; undefined when it is none. */
+/** Parses JSON; undefined if `text` is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -6,27 +6,29 @@ import { checksum, syncDirectory } from './files.ts'
 import { isDocuments, isHistory, parseJson } from './shape.ts'
 import { type Snapshot, StoreUnusable } from './store.ts'
 
-/** The newest format that this version reads. Raised whenever an older Cutover would misread the directory's files. */
+/**
+ * The newest format that this version reads. Raise it whenever an older Cutover would misread the directory's files.
+ */
 const FORMAT = 2
-/** The format of files without collections: a Cutover that knows no collections reads them, too. */
+/** The format of files without collections: versions that know no collections read them, too. */
 export const FORMAT_WITHOUT_COLLECTIONS = 1
-/** The format of files with collections: a Cutover that would drop them refuses to start on these. */
+/** The format of files with collections: versions that would drop them refuse to start on these files. */
 export const FORMAT_WITH_COLLECTIONS = 2
 
-/** A snapshot as it stands in a file. */
+/** A snapshot with the format of its file. */
 export interface WrittenSnapshot extends Snapshot {
   readonly format: number
 }
 
-/** A newer Cutover has written there: nothing may be written over it. */
+/** Files of a newer Cutover, which must not be overwritten. */
 export class NewerFormat extends StoreUnusable {
   override name = 'NewerFormat'
 }
 
 /**
- * The snapshot in `file`: `{"format":1,"checksum":"…","documents":{…},"history":[…]}`, the checksum taken over
- * `{"documents":…,"history":…}` as JSON without white space. Undefined when there is no file; throws StoreUnusable
- * when there is one that cannot be trusted, an empty one included.
+ * Reads the snapshot in `file`: `{"format":1,"checksum":"…","documents":{…},"history":[…]}`, the checksum taken over
+ * `{"documents":…,"history":…}` as JSON without white space. Undefined if there is no file. Throws StoreUnusable if the
+ * file cannot be trusted; an empty file cannot.
  */
 export async function readSnapshot(file: string): Promise<WrittenSnapshot | undefined> {
   let text: string
@@ -55,14 +57,14 @@ export async function readSnapshot(file: string): Promise<WrittenSnapshot | unde
     throw unusable('the checksum is wrong: the file was damaged or edited')
   }
   if (!isDocuments(documents) || !isHistory(history)) throw unusable('these are not the documents of a store')
-  // Before there were stores that can lose a revision, the revision said which state it was.
+  // Files from before the Redis store have no head: a store that loses no revisions is identified by its revision.
   return { documents: { ...documents, head: documents.head ?? String(documents.revision) }, history, format }
 }
 
 /**
- * Replaces `file`, durably: at every moment there is the old snapshot or the new one. `temporary`: where it is written
- * first. Throws what the disk says. `format`: that of the file, not the contents'; a cache that loses nothing when an older
- * version replaces it can keep the first one.
+ * Replaces `file` durably and atomically: a crash leaves the old snapshot or the new one. `temporary`: the file that is
+ * written first, then renamed. `format`: the format of the file, not of its contents; a cache that loses nothing if an
+ * older version replaces it can keep the first format. Throws errors of the file system.
  */
 export async function writeSnapshot(
   file: string,

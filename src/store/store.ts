@@ -3,31 +3,31 @@ import type { Change, Documents, HistoryEntry, JsonObject } from '../model/state
 
 /**
  * `stale`: another change took the revision first; decide again on the newer state. `unreplicated`: committed, but no
- * replica has it yet, and if the primary is lost now the change is lost with it.
+ * replica has it yet; if the primary is lost now, the change is lost with it.
  */
 export type CommitOutcome = 'committed' | 'unreplicated' | 'stale'
 
-/** The store is out of reach or broken. Thrown by `commit`, it says that nothing was changed; but see OutcomeUnknown. */
+/** The store is out of reach or broken. If `commit` throws it, nothing was changed; except for OutcomeUnknown. */
 export class StoreUnavailable extends Error {
   override name = 'StoreUnavailable'
 }
 
-/** The store was lost before it had answered: the change may have been made or not. */
+/** The store became unreachable before it answered: the change may have been made or not. */
 export class OutcomeUnknown extends StoreUnavailable {
   override name = 'OutcomeUnknown'
 }
 
-/** The store can be read and takes no changes: nothing was changed. The message says why, and what to do. */
+/** The store can be read but not written: nothing was changed. The message gives the cause and the remedy. */
 export class StoreUnwritable extends StoreUnavailable {
   override name = 'StoreUnwritable'
 }
 
-/** The store cannot be used as it is; the message names it and says what can be done. */
+/** The store cannot be used as it is; the message names it and gives the remedy. */
 export class StoreUnusable extends Error {
   override name = 'StoreUnusable'
 }
 
-/** Somebody else has the store. */
+/** Another process uses the store. */
 export class StoreInUse extends StoreUnusable {
   override name = 'StoreInUse'
 }
@@ -35,106 +35,113 @@ export class StoreInUse extends StoreUnusable {
 export interface HistoryQuery {
   /** A service's name, or the subject of a document (`documentSubject`). */
   readonly service: string
-  /** At most this many entries. */
+  /** Max number of entries. */
   readonly limit: number
 }
 
-/** Whether the store can be reached; while it cannot, `documents()` are as last known. */
+/** Whether the store can be reached; while it cannot, `documents()` returns the last known ones. */
 export type StoreStatus = { readonly up: true } | { readonly up: false; readonly since: Date; readonly detail: string }
 
-/** What a person has to see to about a store that can be read. */
+/** A problem of a store that can be read, which needs an operator. */
 export interface StoreTrouble {
   readonly since: Date
-  /** The cause, and what to do. */
+  /** The cause and the remedy. */
   readonly detail: string
-  /** No change can be made. */
+  /** Whether no change can be made. */
   readonly stopsWrites: boolean
 }
 
-/** Of the history, so much of each service is in `Store.snapshot`. */
+/** Max history entries of each service in `Store.snapshot`. */
 export const SNAPSHOT_HISTORY = 100
 
-/** The state and how it came about: what a store is filled with. */
+/** The documents and their history, from which a store can be filled. */
 export interface Snapshot {
   readonly documents: Documents
-  /** Of each service the oldest first. */
+  /** The oldest entry of each service first. */
   readonly history: readonly HistoryEntry[]
 }
 
-/** What the store has been through since this process started. */
+/** Counters since the start of this process. */
 export interface StoreCounts {
-  /** Everything was read anew, because the feed had a gap. */
+  /** Full reloads, each because of a gap in the feed. */
   readonly reloads: number
-  /** Revisions that were here and are gone, lost by the store in a fail-over. */
+  /** Revisions that this process had and the store lost in a fail-over. */
   readonly lostRevisions: number
-  /** An emptied or damaged store was filled again from what was known here. */
+  /** Restores of an emptied or damaged store from this process. */
   readonly restores: number
 }
 
-/** `change`: the one that made these documents; null when it is not known what has changed. */
+/** `change`: the change that made these documents; null = unknown, for example after a reload. */
 export type StoreListener = (documents: Documents, change: Change | null) => void
 
 /**
- * Rights that one holder at a time has, such as to run a service's rollout. A lease runs out by the store's clock unless it
- * is renewed, and then another holder may take it. Each take makes a new epoch, and with it writes of earlier holders are refused.
+ * Exclusive rights, such as the right to run a service's rollout. A lease runs out by the store's clock unless it is
+ * renewed; then another holder may take it. Each take begins a new epoch, in which writes of earlier holders are
+ * refused.
  */
 export interface Leases {
   /**
-   * Takes a lease that is free or has run out, for `ttlMs`; null: it is held. `holder`: who takes it, for people to read.
-   * Count `ttlMs` from before the call. Throws StoreUnavailable; after OutcomeUnknown the lease may be held until it
-   * runs out.
+   * Takes a lease that is free or has run out, for `ttlMs`; null = another holder has it. `holder`: name of the new
+   * holder, for people. Count `ttlMs` from before the call. Throws StoreUnavailable; after OutcomeUnknown the lease may
+   * be held until it runs out.
    */
   take(name: string, holder: string, ttlMs: number): Promise<Lease | null>
   /**
-   * Lets a lease run for `ttlMs` from now, even if it has run out, unless another holder has taken it or it was released:
-   * then false. Count `ttlMs` from before the call. Throws StoreUnavailable; the lease may then run out as before.
+   * Extends a lease to `ttlMs` from now, even one that has run out. Returns false if another holder has taken it or it
+   * was released. Count `ttlMs` from before the call. Throws StoreUnavailable; the lease may then run out as before.
    */
   renew(lease: Lease, ttlMs: number): Promise<boolean>
   /** Frees a lease. Does nothing if another holder has it. Throws StoreUnavailable. */
   release(lease: Lease): Promise<void>
   /**
    * As `Store.commit`, by the holder of a lease. `fenced`: another holder has taken the lease or it was released, and
-   * nothing was changed. A lease that has run out and that nobody has taken since is still good for writes.
+   * nothing was changed. A lease that has run out is good for writes until another holder takes it.
    */
   commit(lease: Lease, change: Change): Promise<CommitOutcome | 'fenced'>
 }
 
-/** Where the state lives. Every change, made here or elsewhere, comes back through the feed, in order of revision. */
+/** Holds the state. The feed delivers every change, of this process or another one, in order of revision. */
 export interface Store {
-  /** Reads what is there, or what was there last if the store is away. Throws StoreUnusable. Called once, before anything else. */
+  /**
+   * Reads the state, or the last known one if the store is away. Throws StoreUnusable. Call it once, before all else.
+   */
   open(): Promise<Documents>
-  /** The documents as last known. */
+  /** The last known documents. */
   documents(): Documents
   /**
-   * Makes sure that `documents()` is no older than this call; listeners have been told by then. Throws StoreUnavailable.
+   * Brings `documents()` up to date with the time of this call, and tells the listeners. Throws StoreUnavailable.
    */
   refresh(): Promise<void>
   /**
-   * Makes `change` the next revision, durably and whole, or does nothing. Resolves after the feed has told its
-   * listeners. `stale` unless `change.revision` is exactly one above the store's. Throws StoreUnavailable.
+   * Makes `change` the next revision, durably and atomically. Resolves after the feed has told its listeners. Returns
+   * `stale` unless `change.revision` is exactly one above the store's. Throws StoreUnavailable.
    */
   commit(change: Change): Promise<CommitOutcome>
   readonly leases: Leases
-  /** Milliseconds since the epoch by the clock of the store, which is the same for all who share it. */
+  /** Milliseconds since the epoch by the clock of the store, which is the same for all instances that share it. */
   nowMs(): number
-  /** Calls `listener` with the documents after every change, once it is durable. Returns the way to stop that. */
+  /**
+   * Calls `listener` with the documents after every change, once it is durable. Returns the function that unsubscribes.
+   */
   subscribe(listener: StoreListener): () => void
-  /** Newest first. While the store is away, those that are known here. */
+  /** Returns history entries, newest first; while the store is away, those that this process knows. */
   history(query: HistoryQuery): Promise<readonly HistoryEntry[]>
-  /** What is known here: the documents, and of each service the newest history. */
+  /** The documents and the newest history of each service (`SNAPSHOT_HISTORY`), as known to this process. */
   snapshot(): Snapshot
   status(): StoreStatus
-  /** What a person has to see to, found by trying now and then; empty = nothing. */
+  /** Current troubles, found by periodic checks; empty = none. */
   troubles(): readonly StoreTrouble[]
   /**
-   * Calls `listener` when the store has gone away, when it is back and `documents()` are up to date again, and when a
+   * Calls `listener` when the store has gone away, when it is back and `documents()` is up to date again, and when a
    * trouble has begun or ended.
    */
   onStatus(listener: (status: StoreStatus) => void): void
   counts(): StoreCounts
-  /** Keeps the answer to a write with an Idempotency-Key for a day, so that all who share the store can give it again. */
+  /**
+   * Keeps the answer to a write with an Idempotency-Key for a day; any instance that shares the store can repeat it.
+   */
   remember(key: string, answer: JsonObject): Promise<void>
-  /** The answer kept under that key. Throws StoreUnavailable. */
+  /** Returns the answer kept under a key; null = none. Throws StoreUnavailable. */
   recall(key: string): Promise<JsonObject | null>
   close(): Promise<void>
 }

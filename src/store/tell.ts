@@ -1,22 +1,22 @@
-/** Writes a line for people about the store: what happened, and what to do. */
+/** Writes a log line about the store: the event and the remedy. */
 export type Tell = (level: 'info' | 'warn' | 'error', message: string) => void
 
 const WINDOW_MS = 60_000
 
-/** A line that was written lately. */
+/** A line that was written in the current window. */
 interface Recent {
-  /** How often it was written in this window. */
+  /** Number of times it was written in this window. */
   written: number
-  /** How often it was left out in this window. */
+  /** Number of times it was left out in this window. */
   leftOut: number
-  /** As it was last. */
+  /** Its latest text. */
   message: string
 }
 
 /**
- * Writes a line that repeats at most `burst` times a minute; at the end of the minute the last of those left out
- * follows, with their number, and then again as long as it repeats. Lines that differ only in their digits count as the
- * same one. `windowMs`: the minute.
+ * Limits each line to `burst` times a minute. At the end of a minute, the last of the lines left out follows with their
+ * number; so it goes on while the line repeats. Lines that differ only in their digits count as the same line.
+ * `windowMs`: length of the minute, for tests.
  */
 export function sparing(tell: Tell, burst = 1, windowMs = WINDOW_MS): Tell {
   const recent = new Map<string, Recent>()

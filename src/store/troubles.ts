@@ -2,8 +2,8 @@ import type { StoreTrouble } from './store.ts'
 import type { Tell } from './tell.ts'
 
 /**
- * `writes`: the store refuses changes. `contents`: the store loses what is written to it. `lastKnown`: the file that an
- * instance starts from while Redis is away cannot be written; changes are made all the same.
+ * `writes`: the store refuses changes. `contents`: the store loses data that was written to it. `lastKnown`: the file
+ * that an instance starts from while Redis is away cannot be written; changes are still made.
  */
 export type TroubleKind = 'writes' | 'contents' | 'lastKnown'
 
@@ -18,7 +18,7 @@ const ENDS: Readonly<Record<TroubleKind, string>> = {
   lastKnown: 'the last known state is written again',
 }
 
-/** What a person has to see to about a store that can be read. A line is written when a trouble begins, changes or ends. */
+/** The troubles of a store that can be read. Logs a line when a trouble begins, changes or ends. */
 export class Troubles {
   readonly #tell: Tell
   readonly #onChange: () => void
@@ -30,7 +30,7 @@ export class Troubles {
     this.#onChange = onChange
   }
 
-  /** `detail`: the cause and what to do. */
+  /** `detail`: the cause and the remedy. */
   set(kind: TroubleKind, detail: string): void {
     const known = this.#byKind.get(kind)
     if (known?.detail === detail) return

@@ -164,7 +164,7 @@ describe('a start is refused', () => {
     const first = await start()
     const before = await locks()
     const said = await refusedStart(1)
-    expect(said).toContain(`${folder} is in use by process ${first.process.pid}. Stop that one first`)
+    expect(said).toContain(`${folder} is in use by process ${first.process.pid}. Stop that process first`)
     expect((await first.api('POST', '/api/services/shop/switch')).status).toBe(200)
     expect(await locks()).toEqual(before)
   })

@@ -99,7 +99,9 @@ test('a removed folder is written again with the next change, which survives a k
   expect((await cutover.api('POST', '/api/servers/blue1/enable', { reason: 'three' })).status).toBe(200)
   const before = await stateOf(cutover)
   expect(await afterDeath(cutover)).toEqual(before)
-  expect(cutover.stderr).toMatch(/were removed, replaced or damaged by somebody else: revision \d+ was written again/)
+  expect(cutover.stderr).toMatch(
+    /were removed, replaced or damaged from outside Cutover: revision \d+ was written again/,
+  )
   const { failed } = await load.stop()
   expect(failed).toBe(0)
 }, 60_000)

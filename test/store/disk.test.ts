@@ -35,7 +35,7 @@ test('a snapshot that finds no room costs no change: the log goes on, and the ne
   const { failure, small, warnings, documents } = await onFullDisk(path, 4)
   expect(failure?.revision ?? 30).toBeGreaterThan(8)
   expect(small).toBe('committed')
-  expect(warnings[0]).toMatch(/state\.json could not be renewed, the log goes on growing: EFBIG/)
+  expect(warnings[0]).toMatch(/state\.json could not be renewed, so the log keeps growing: EFBIG/)
   expect(warnings.length).toBeLessThanOrEqual(documents.revision / 4)
   const { store } = await openStore(path, 1)
   expect(store.documents()).toEqual(documents)

@@ -15,7 +15,7 @@ test('a directory another process has is refused, naming it and what to do; once
   await once(lines, 'line')
   const message = await attempt(path)
   expect(message).toContain(`${path} is in use by process ${child.pid}.`)
-  expect(message).toContain('Stop that one first')
+  expect(message).toContain('Stop that process first')
   await kill(child)
   expect(await locks(path)).toHaveLength(1)
   expect(await attempt(path)).toMatchObject({ revision: expect.any(Number) })

@@ -79,7 +79,9 @@ for (const [what, harm] of Object.entries(HARM)) {
     await until(async () => (await readdir(path).catch(() => [])).some((name) => name.startsWith('lock-')))
     if (what !== 'the lock was removed') {
       await until(() => warnings.length > 0)
-      expect(warnings[0]).toMatch(/were removed, replaced or damaged by somebody else: revision 5 was written again/)
+      expect(warnings[0]).toMatch(
+        /were removed, replaced or damaged from outside Cutover: revision 5 was written again/,
+      )
     }
     // It may have been looked at in the middle of a copy, and is looked at again.
     const wanted = { documents: documentsAt(5), history }
@@ -118,7 +120,7 @@ test('a directory that another process has taken over is left alone, and said so
   await unlink(join(path, own))
   await until(() => !takesChanges(store))
   expect(store.troubles()).toMatchObject([
-    { stopsWrites: true, detail: expect.stringMatching(/another process has taken .* over \(lock-999999999\)/) },
+    { stopsWrites: true, detail: expect.stringMatching(/another process has taken over .* \(lock-999999999\)/) },
   ])
   await expect(store.commit(changeFor(3))).rejects.toThrow(/another process has taken/)
   expect((await readdir(path)).filter((name) => name.startsWith('lock-'))).toEqual(['lock-999999999'])

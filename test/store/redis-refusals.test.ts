@@ -83,5 +83,7 @@ test('what answers and is no Redis is said to be none', async () => {
   endWithAll({ stop: () => other.close() })
   const { port } = other.address() as AddressInfo
   const { store } = await storeOn(`redis://127.0.0.1:${port}`)
-  await expect(store.open()).rejects.toThrow(/is away \(what answers there is no Redis; look whether store\.redis has/)
+  await expect(store.open()).rejects.toThrow(
+    /is away \(the server there is not Redis; check host and port of store\.redis/,
+  )
 })

@@ -88,7 +88,7 @@ describe('while Redis is away', () => {
     await next(a.store)
     expect(a.told.map((line) => line.split(':').slice(0, 2).join(':'))).toEqual([
       'error: the store is away',
-      'info: the store is there',
+      'info: the store is back',
     ])
     expect(a.store.documents().revision).toBe(2)
   })
@@ -145,7 +145,7 @@ describe('a Redis that stands still', () => {
     await when(a.store, () => a.store.status().up)
     // What was sent lies in its socket, and is read now.
     expect(await redis.cli('HGET', '{test}:meta', 'revision')).toBe('1')
-    expect(a.told.some((line) => line.includes('it was not made'))).toBe(true)
+    expect(a.told.some((line) => line.includes('was not made'))).toBe(true)
     await next(a.store, 'in time')
     expect(a.store.documents().services.shop?.source.note).toBe('in time')
   })

@@ -9,7 +9,7 @@ import {
 } from '../../model/state.ts'
 import { Answers } from '../answers.ts'
 import { explainDisk, isDiskError } from '../disk-errors.ts'
-import { Feed, surface } from '../feed.ts'
+import { Feed, rethrowAsync } from '../feed.ts'
 import { History } from '../history.ts'
 import { type LeaseTake, StoreLeases } from '../leases.ts'
 import { NewerFormat } from '../snapshot.ts'
@@ -35,30 +35,30 @@ import { HeldDirectory } from './held-directory.ts'
 import { LeaseTimes } from './lease-times.ts'
 
 export interface EmbeddedOptions {
-  /** Directory of the files; created when missing. */
+  /** Directory of the files; created if missing. */
   readonly path: string
-  /** How long to wait for whoever has the directory and may be about to end, ms; 0 unless given. */
+  /** Max time to wait for another process that has the directory and may be about to end, ms; default 0. */
   readonly patienceMs?: number
-  /** The log is folded into a new snapshot once it holds this many changes or bytes. */
+  /** Size of the log, in changes or bytes, from which it is folded into a new snapshot. */
   readonly compactAfter?: { readonly changes: number; readonly bytes: number }
-  /** What a process of this instance knew before this one: the state is never older than that. */
+  /** The state of the previous process of this instance; the store never starts from an older one. */
   readonly known?: Snapshot | null
   readonly tell?: Tell
-  /** How often the files are compared with what was left there, ms; a second unless given. */
+  /** Interval of checks whether the files are as this process left them, ms; default 1,000. */
   readonly checkMs?: number
 }
 
-/** How often it is tried whether the disk takes a write, where there was none. */
+/** Max time between two writes, ms: after it, a test write finds out whether the disk still takes any. */
 const PROBE_MS = 5_000
 
 /**
- * The state of one Cutover in the files of one directory: `state.json`, a snapshot, and `changes.log`, every change
- * since. A change counts once its line in the log is on the disk; kill -9 at any moment leaves the state before it or
- * after it. Commits are done one after the other: a commit must name the revision after the one it was decided on,
- * so there are never two to be written together.
+ * Keeps the state of one Cutover in the files of one directory: `state.json`, a snapshot, and `changes.log`, every
+ * change since. A change is committed once its line in the log is on the disk; kill -9 at any moment leaves the state
+ * before it or after it. Commits run one after the other: each names the revision after the one it was decided on, so
+ * there are never two that could be written together.
  *
- * Files that somebody removes, replaces or cuts short while the store is open are written again from memory, at the
- * next commit or within a second.
+ * Files that are removed, replaced or truncated from outside while the store is open are written again from memory, at
+ * the next commit or within a second.
  */
 export class EmbeddedStore implements Store {
   readonly leases: Leases
@@ -79,7 +79,7 @@ export class EmbeddedStore implements Store {
   #timer: NodeJS.Timeout | undefined
   /** Monotonic ms. */
   #writtenAt = 0
-  /** No compaction before this revision: after one that failed, the next is not due at once. */
+  /** First revision at which a compaction may run, so that one that failed is not repeated at once. */
   #compactFrom = 0
   #restores = 0
   readonly #leaseTimes = new LeaseTimes()
@@ -109,7 +109,8 @@ export class EmbeddedStore implements Store {
       await this.#take(this.#patienceMs)
     } catch (error) {
       if (!isExpected(error)) throw error
-      // Its workers go on with what they have, and this process knows that: it can be written when the path is well again.
+      // The workers still serve the known state, so this process goes on with it, and writes it when the disk works
+      // again.
       if (this.#documents.revision === 0) throw this.#unusable(error)
       this.#troubles.set('writes', this.#explain(error))
     }
@@ -126,7 +127,7 @@ export class EmbeddedStore implements Store {
     return Date.now()
   }
 
-  /** Nobody else writes here. */
+  /** Does nothing: no other process writes to this store. */
   async refresh(): Promise<void> {}
 
   snapshot(): Snapshot {
@@ -138,11 +139,11 @@ export class EmbeddedStore implements Store {
     return this.#inTurn(() => this.#commit(change))
   }
 
-  /** Writes after what was to be written before. */
+  /** Runs `write` after all earlier writes. */
   #inTurn<T>(write: () => Promise<T>): Promise<T> {
     const outcome = this.#queue.then(write)
     this.#queue = outcome.then(
-      () => this.#compactWhenDue().catch(surface),
+      () => this.#compactWhenDue().catch(rethrowAsync),
       () => undefined,
     )
     return outcome
@@ -152,7 +153,7 @@ export class EmbeddedStore implements Store {
     return this.#feed.subscribe(listener)
   }
 
-  /** Its files are on this machine: it is never away, but for what `troubles` says. */
+  /** Always up, since its files are on this machine; `troubles` tells what is wrong with them. */
   status(): StoreStatus {
     return { up: true }
   }
@@ -181,7 +182,7 @@ export class EmbeddedStore implements Store {
     return this.#history.newest(query)
   }
 
-  /** Waits for the commits that were asked for before, and lets the directory go. */
+  /** Waits for earlier commits, then releases the directory. */
   close(): Promise<void> {
     const closed = this.#queue.then(async () => {
       this.#isOpen = false
@@ -194,14 +195,14 @@ export class EmbeddedStore implements Store {
     return closed
   }
 
-  /** Locks the directory and takes the state that is there, or writes the one that is known where that is newer. */
+  /** Locks the directory and loads its state; if the known state is newer, writes that one instead. */
   async #take(patienceMs: number): Promise<void> {
     const held = await HeldDirectory.take(this.#path, patienceMs)
     try {
       const known = this.#documents
       const found = await held.load().catch((error: unknown) => {
-        const isOurs = error instanceof StoreUnusable && !(error instanceof NewerFormat)
-        if (known.revision === 0 || !isOurs) throw error
+        const isReplaceable = error instanceof StoreUnusable && !(error instanceof NewerFormat)
+        if (known.revision === 0 || !isReplaceable) throw error
         return null
       })
       if (found === null || found.documents.revision < known.revision) {
@@ -214,7 +215,8 @@ export class EmbeddedStore implements Store {
           const log = join(this.#path, 'changes.log')
           this.#tell('warn', `${log}: dropped ${found.torn} bytes of a last change that was never completed`)
         }
-        // From the first day there is a snapshot, for it is what tells an older Cutover to keep its hands off a newer log.
+        // A snapshot exists from the start: its format keeps an older Cutover from reading a log that is too new for
+        // it.
         if (!found.hasSnapshot) await this.#compact(held)
       }
     } catch (error) {
@@ -224,7 +226,7 @@ export class EmbeddedStore implements Store {
     this.#held = held
   }
 
-  /** The directory, which holds the known state: what others have done to it is undone. Throws why it cannot be. */
+  /** Returns the directory after undoing what other programs did to its files. Throws the reason if that fails. */
   async #ready(): Promise<HeldDirectory> {
     if (this.#held === null) {
       const before = this.#documents
@@ -235,7 +237,7 @@ export class EmbeddedStore implements Store {
     if (held === null) throw new TypeError('The directory was not taken')
     if (await held.isIntact()) return held
     const { written, kept } = await held.restore(this.#whole())
-    if (written) this.#restored('were removed, replaced or damaged by somebody else', kept)
+    if (written) this.#restored('were removed, replaced or damaged from outside Cutover', kept)
     return held
   }
 
@@ -244,7 +246,7 @@ export class EmbeddedStore implements Store {
     if (change.revision !== this.#documents.revision + 1) return 'stale'
     try {
       const held = await this.#ready()
-      // What was there instead may be newer.
+      // The directory may have held a newer state, which is loaded now.
       if (change.revision !== this.#documents.revision + 1) return 'stale'
       await held.append(change, () => this.#whole())
     } catch (error) {
@@ -262,7 +264,7 @@ export class EmbeddedStore implements Store {
   }
 
   async #takeLease(change: Change, take: LeaseTake): Promise<CommitOutcome | 'held'> {
-    // Who has the lease is known by the documents that the change was made on.
+    // The holder of the lease is known only for the documents that the change was decided on.
     if (change.revision !== this.#documents.revision + 1) return 'stale'
     if (!this.#leaseTimes.mayTake(take)) return 'held'
     const outcome = await this.#commit(change)
@@ -272,11 +274,11 @@ export class EmbeddedStore implements Store {
 
   #checkLater(): void {
     this.#timer = setTimeout(() => {
-      this.#queue = this.#queue.then(() => this.#check()).catch(surface)
+      this.#queue = this.#queue.then(() => this.#check()).catch(rethrowAsync)
     }, this.#checkMs).unref()
   }
 
-  /** Finds out whether a change could be made, so that people know it before they need one. */
+  /** Checks whether a change could be made, so that operators learn of trouble before they need one. */
   async #check(): Promise<void> {
     if (!this.#isOpen) return
     try {
@@ -306,7 +308,7 @@ export class EmbeddedStore implements Store {
     } catch (error) {
       this.#compactFrom = this.#documents.revision + this.#compactAfter.changes
       const problem = error instanceof Error ? error.message : String(error)
-      this.#tell('warn', `${this.#path}/state.json could not be renewed, the log goes on growing: ${problem}`)
+      this.#tell('warn', `${this.#path}/state.json could not be renewed, so the log keeps growing: ${problem}`)
     }
   }
 
@@ -316,7 +318,7 @@ export class EmbeddedStore implements Store {
 
   #restored(how: string, kept: readonly string[]): void {
     this.#restores++
-    const copies = kept.length === 0 ? '' : `; what was there is kept as ${kept.join(' and ')}`
+    const copies = kept.length === 0 ? '' : `; the files found there are kept as ${kept.join(' and ')}`
     const { revision } = this.#documents
     this.#tell('warn', `the files in ${this.#path} ${how}: revision ${revision} was written again${copies}`)
   }
@@ -329,7 +331,7 @@ export class EmbeddedStore implements Store {
     if (error instanceof StoreUnusable) return error
     return new StoreUnusable(
       `${this.#path} cannot be used as the store's directory: ${error.message}. ` +
-        'Put that right, or set store.path to a directory that Cutover may read and write',
+        'Correct that, or set store.path to a directory that Cutover may read and write',
       { cause: error },
     )
   }

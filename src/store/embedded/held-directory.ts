@@ -15,24 +15,24 @@ import { Journal } from './journal.ts'
 import { DirectoryLock } from './lock.ts'
 
 const LOCK_RETRY_MS = 50
-/** As much as a change of a small service takes. */
+/** Size of a change of a small service. */
 const PROBE_BYTES = 4_096
 
-/** What was read from a directory. */
-export interface Found extends Snapshot {
+/** The contents of a store's directory. */
+export interface LoadedDirectory extends Snapshot {
   readonly hasSnapshot: boolean
   /** Bytes of an unfinished last change, which was dropped. */
   readonly torn: number
 }
 
-/** The directory of a store as one process holds it: its lock, its snapshot and its log. */
+/** The directory of a store, locked by this process: its lock, its snapshot and its log. */
 export class HeldDirectory {
   readonly #path: string
   readonly #snapshot: string
   readonly #log: string
   readonly #lock: DirectoryLock
   #journal: Journal | null = null
-  /** The snapshot file as it was last read or written here; null = there was none. */
+  /** Identity of the snapshot file when this process last read or wrote it; null = there was none. */
   #snapshotIdentity: string | null = null
   /** The format of that file. */
   #format = FORMAT_WITHOUT_COLLECTIONS
@@ -45,8 +45,8 @@ export class HeldDirectory {
   }
 
   /**
-   * Creates and locks the directory, waiting up to `patienceMs` for a process that has it. Throws StoreInUse, and what the
-   * disk says.
+   * Creates and locks the directory, waiting up to `patienceMs` for a process that has it. Throws StoreInUse, and
+   * errors of the file system.
    */
   static async take(path: string, patienceMs: number): Promise<HeldDirectory> {
     const until = performance.now() + patienceMs
@@ -61,8 +61,8 @@ export class HeldDirectory {
     }
   }
 
-  /** Reads what is there, and opens the log. Throws StoreUnusable when it is damaged, and what the disk says. */
-  async load(): Promise<Found> {
+  /** Reads the files and opens the log. Throws StoreUnusable if they are damaged, and errors of the file system. */
+  async load(): Promise<LoadedDirectory> {
     const snapshot = await readSnapshot(this.#snapshot)
     const start = snapshot?.documents ?? EMPTY_DOCUMENTS
     const { journal, changes, torn } = await Journal.open(this.#log, start.revision)
@@ -77,7 +77,7 @@ export class HeldDirectory {
     }
   }
 
-  /** As `Journal.append`. `before`: the state that the change is made on. */
+  /** As `Journal.append`. `before` returns the state that the change is made on. */
   async append(change: Change, before: () => Snapshot): Promise<void> {
     // An older version must refuse to start before it reads a log whose collections it would drop.
     if (change.collections !== undefined && this.#format < FORMAT_WITH_COLLECTIONS) {
@@ -86,36 +86,36 @@ export class HeldDirectory {
     await this.#opened().append(change)
   }
 
-  /** Whether the log has grown beyond this. */
+  /** Whether the log has reached one of these sizes. */
   isLogBeyond({ changes, bytes }: { readonly changes: number; readonly bytes: number }): boolean {
     const journal = this.#opened()
     return journal.changes >= changes || journal.bytes >= bytes
   }
 
   /**
-   * Folds the log into a snapshot. The snapshot is in place before the log is emptied; a log that was not emptied holds
-   * revisions that the snapshot has, and the next start passes over them. Throws what the disk says.
+   * Folds the log into a snapshot. The snapshot is in place before the log is emptied; if the log is not emptied, the
+   * next start skips the revisions that the snapshot contains. Throws errors of the file system.
    */
   async compact(snapshot: Snapshot): Promise<void> {
     await this.#writeSnapshot(snapshot)
     await this.#opened().clear()
   }
 
-  /** Whether lock and files are as they were left here. */
+  /** Whether lock and files are as this process left them. */
   async isIntact(): Promise<boolean> {
     return (await this.#lock.isHeld()) && (await this.#areFilesIntact())
   }
 
   /**
-   * Makes the directory hold `snapshot` again after somebody has removed, replaced or damaged it. Returns whether the files
-   * were written again, and where those that were in their place are kept. Throws StoreInUse and StoreUnavailable when the
-   * directory is another's by now, and what the disk says.
+   * Makes the directory hold `snapshot` again after it was removed, replaced or damaged from outside. Returns whether
+   * the files were written again, and the paths of copies of the files they replaced. Throws StoreInUse or
+   * StoreUnavailable if another process uses the directory now, and errors of the file system.
    */
   async restore(snapshot: Snapshot): Promise<{ readonly written: boolean; readonly kept: readonly string[] }> {
     await makeDirectory(this.#path)
     if (!(await this.#lock.isHeld())) await this.#lock.retake()
     if (await this.#areFilesIntact()) return { written: false, kept: [] }
-    // A log that failed is ours, and may hold the change that nobody was promised.
+    // A failed log is this process's own, and may hold a change that was never acknowledged: no copy is worth keeping.
     if (this.#journal?.isBroken === true) {
       await this.#write(snapshot)
       return { written: true, kept: [] }
@@ -125,7 +125,7 @@ export class HeldDirectory {
     if (there > revision) {
       throw new StoreUnavailable(
         `${this.#path} holds revision ${there} of another process, and this one is at revision ${revision}. ` +
-          'Restart Cutover to go on with what is there, or move the files away to have this state written again: ' +
+          'Restart Cutover to go on with what is there, or move the files away, and this state will be written again: ' +
           `mv ${this.#snapshot} ${this.#snapshot}.other; mv ${this.#log} ${this.#log}.other`,
       )
     }
@@ -133,8 +133,8 @@ export class HeldDirectory {
   }
 
   /**
-   * Writes `snapshot` and an empty log in place of what is there, durably, a kept copy first. Returns the copies. Throws
-   * what the disk says.
+   * Replaces the files by `snapshot` and an empty log, durably, after copying them. Returns the paths of the copies.
+   * Throws errors of the file system.
    */
   async replace(snapshot: Snapshot): Promise<readonly string[]> {
     const kept: string[] = []
@@ -145,7 +145,7 @@ export class HeldDirectory {
     return kept
   }
 
-  /** Writes a little and removes it again. Throws what the disk says. */
+  /** Writes a small file and removes it again. Throws errors of the file system. */
   async probe(): Promise<void> {
     const file = join(this.#path, 'probe.tmp')
     const handle = await open(file, 'w', 0o600)
@@ -158,7 +158,7 @@ export class HeldDirectory {
     }
   }
 
-  /** Lets the directory go. */
+  /** Releases the directory. */
   async close(): Promise<void> {
     await this.#journal?.close()
     await this.#lock.release()
@@ -190,7 +190,7 @@ export class HeldDirectory {
     return this.#snapshotIdentity === (await identityOf(this.#snapshot))
   }
 
-  /** The revision of the files that are there; 0 when there are none or they are damaged. Throws NewerFormat. */
+  /** The revision of the files in the directory; 0 if there are none or they are damaged. Throws NewerFormat. */
   async #revisionThere(): Promise<number> {
     try {
       const snapshot = await readSnapshot(this.#snapshot)
@@ -203,13 +203,13 @@ export class HeldDirectory {
   }
 }
 
-/** Tells a file from any that may take its place, and from itself after it was written; null = there is none. */
+/** Identifies a file and its version: changes when the file is replaced or written. null = there is no such file. */
 async function identityOf(file: string): Promise<string | null> {
   const found = await stat(file).catch(() => null)
   return found === null ? null : `${found.dev} ${found.ino} ${found.size} ${found.mtimeMs}`
 }
 
-/** Copies a file to `FILE.replaced`, unless there is none. */
+/** Copies a file to `FILE.replaced`. Returns false if there is no such file. */
 async function keep(file: string): Promise<boolean> {
   try {
     await copyFile(file, `${file}.replaced`)

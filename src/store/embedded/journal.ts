@@ -8,17 +8,17 @@ import { isChange, parseJson } from '../shape.ts'
 import { OutcomeUnknown, StoreUnavailable } from '../store.ts'
 
 const NEWLINE = 0x0a
-/** Eight digits of CRC-32 and a blank before each change. */
+/** Length of the prefix of each line: eight digits of CRC-32 and a blank. */
 const PREFIX = 9
 
 function encode(change: Change): Buffer {
-  // What the next start would refuse must not get into the file.
+  // The next start would refuse a malformed change, so none may get into the file.
   if (!isChange(change)) throw new TypeError('The change is malformed')
   const json = JSON.stringify(change)
   return Buffer.from(`${checksum(json)} ${json}\n`)
 }
 
-/** Whether the checksum of a line, given without its newline, is right. */
+/** Whether the checksum of a line is right. `line`: without its newline. */
 function isIntact(line: Buffer): boolean {
   return line.toString('latin1', 0, PREFIX) === `${checksum(line.subarray(PREFIX))} `
 }
@@ -27,7 +27,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** The changes of a log up to `end`. Throws StoreUnusable when a line is damaged or a revision is missing. */
+/** Parses the changes of a log up to `end`. Throws StoreUnusable if a line is damaged or a revision is missing. */
 function parse(file: string, data: Buffer, end: number, after: number): Change[] {
   const changes: Change[] = []
   const origin = after === 0 ? 'the configuration' : `revision ${after}, without the changes in this file`
@@ -49,26 +49,26 @@ function parse(file: string, data: Buffer, end: number, after: number): Change[]
     changes.push(change)
     start = newline + 1
   }
-  // An unfinished line lacks its end; one that is right but for the last byte was finished, and damaged there.
+  // An unfinished line lacks its end. If all but the last byte is intact, the line was finished, and that byte damaged.
   if (isIntact(data.subarray(end, -1))) throw unusable('the newline at its end was damaged')
   return changes
 }
 
 /**
- * The log of changes since the snapshot, one a line: `CRC32 {"revision":…}`.
+ * The log of changes since the snapshot, one per line: `CRC32 {"revision":…}`.
  *
- * A line is written by one sequential write and its newline comes last, so a process that dies leaves a prefix: a last
- * line without a newline was never acknowledged, and is dropped. A whole line with a wrong checksum is damage, the
- * last one too. (A file system that lets the end of a line reach the disk before its beginning could, in a power cut,
- * leave such a line of a change that nobody was promised. It looks the same as a lost change, so a person decides.)
+ * A line is written sequentially and its newline comes last, so a process that dies leaves a prefix: a last line
+ * without a newline was never acknowledged, and is dropped. A whole line with a wrong checksum is damage, even the last
+ * one. (A file system that writes the end of a line before its beginning could, in a power cut, leave such a line of a
+ * change that was never acknowledged. That looks the same as a damaged change, so the operator decides.)
  */
 export class Journal {
   readonly #file: string
   readonly #handle: FileHandle
-  /** Length of what is known to be good. */
+  /** Length of the intact part of the file, in bytes. */
   #bytes = 0
   #changes = 0
-  /** Why nothing may be written any more. */
+  /** The failure after which nothing more may be written; undefined = none. */
   #broken: string | undefined
 
   private constructor(file: string, handle: FileHandle) {
@@ -77,9 +77,9 @@ export class Journal {
   }
 
   /**
-   * Opens or creates `file`, and hands out its changes after revision `after`, the snapshot's. Lines up to there are
-   * what a compaction left behind when it was interrupted. `torn`: bytes of an unfinished last line, now cut off.
-   * Throws StoreUnusable when a line is damaged or a revision is missing.
+   * Opens or creates `file`, and returns its changes after revision `after`, that of the snapshot. Lines up to that
+   * revision are left over from an interrupted compaction. `torn`: bytes of an unfinished last line, now cut off.
+   * Throws StoreUnusable if a line is damaged or a revision is missing.
    */
   static async open(file: string, after: number): Promise<{ journal: Journal; changes: Change[]; torn: number }> {
     const handle = await open(file, constants.O_RDWR | constants.O_CREAT, 0o600)
@@ -92,7 +92,7 @@ export class Journal {
       const changes = all.filter((change) => change.revision > after)
       journal.#bytes = changes.length > 0 ? end : 0
       journal.#changes = changes.length > 0 ? all.length : 0
-      // The last line may have been written and not yet made durable when its process was killed; now it counts.
+      // The previous process may have been killed between writing the last line and syncing it: sync it now.
       if (data.length > 0) await journal.#cut()
       return { journal, changes, torn: data.length - end }
     } catch (error) {
@@ -101,7 +101,7 @@ export class Journal {
     }
   }
 
-  /** The changes in `file` after revision `after`, read only; none when there is no file. Throws as `open` does. */
+  /** Reads the changes in `file` after revision `after`; none if there is no file. Throws as `open` does. */
   static async read(file: string, after: number): Promise<Change[]> {
     const data = await readFile(file).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return Buffer.alloc(0)
@@ -110,7 +110,7 @@ export class Journal {
     return parse(file, data, data.lastIndexOf(NEWLINE) + 1, after).filter(({ revision }) => revision > after)
   }
 
-  /** Replaces `file` by an empty log, durably. Throws what the disk says. */
+  /** Replaces `file` by an empty log, durably. Throws errors of the file system. */
   static async create(file: string): Promise<Journal> {
     const temporary = `${file}.tmp`
     const handle = await open(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600)
@@ -125,7 +125,7 @@ export class Journal {
     }
   }
 
-  /** Whether the file is still the one that is written to, as it was left, and may be written. */
+  /** Whether the path still leads to the open file, unchanged from outside, and no write has failed. */
   async isIntact(): Promise<boolean> {
     if (this.#broken !== undefined) return false
     const held = await this.#handle.stat()
@@ -133,7 +133,7 @@ export class Journal {
     return there !== null && there.ino === held.ino && there.dev === held.dev && there.size === this.#bytes
   }
 
-  /** Whether a write has failed so that nothing more may be written. */
+  /** Whether a write has failed in a way that forbids further writes. */
   get isBroken(): boolean {
     return this.#broken !== undefined
   }
@@ -147,8 +147,8 @@ export class Journal {
   }
 
   /**
-   * Resolves once `change` is on the disk. Throws what the disk says after nothing was changed, OutcomeUnknown when the
-   * change may be on the disk or not, and StoreUnavailable when an earlier failure lets nothing be written any more.
+   * Resolves once `change` is on the disk. Throws an error of the file system if nothing was changed, OutcomeUnknown if
+   * the change may be on the disk or not, and StoreUnavailable if an earlier failure forbids further writes.
    */
   async append(change: Change): Promise<void> {
     if (this.#broken !== undefined) throw new StoreUnavailable(this.#broken)
@@ -162,7 +162,7 @@ export class Journal {
     try {
       await this.#handle.datasync()
     } catch (error) {
-      // The kernel may have dropped what it could not write, and report success the next time it is asked (fsync(2)).
+      // The kernel may have dropped pages that it could not write, and report success at the next sync (fsync(2)).
       this.#break(error)
       await this.#takeBack(error)
       throw new OutcomeUnknown(this.#broken)
@@ -171,7 +171,7 @@ export class Journal {
     this.#changes += 1
   }
 
-  /** Starts again with no change in it, durably. Throws what the disk says. */
+  /** Empties the log, durably. Throws errors of the file system. */
   async clear(): Promise<void> {
     this.#bytes = 0
     this.#changes = 0

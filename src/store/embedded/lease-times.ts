@@ -6,7 +6,7 @@ interface Running {
   readonly until: number
 }
 
-/** How long the holdings of leases run, in memory. */
+/** End times of the holdings of leases, in memory. */
 export class LeaseTimes {
   readonly #now: () => number
   readonly #byName = new Map<string, Running>()
@@ -16,7 +16,7 @@ export class LeaseTimes {
     this.#now = now
   }
 
-  /** Whether a lease may be taken; a holding of which nothing is known, as after a restart, begins to run. */
+  /** Whether a lease may be taken. A holding whose end is unknown, as after a restart, starts to run for `ttlMs`. */
   mayTake({ name, from, ttlMs }: LeaseTake): boolean {
     if (from === null) return true
     const running = this.#byName.get(name)
@@ -25,12 +25,12 @@ export class LeaseTimes {
     return false
   }
 
-  /** A holding runs `ttlMs` from now, whatever ran before. */
+  /** Starts a holding that runs `ttlMs` from now; replaces any other holding of the lease. */
   begin(name: string, token: string, ttlMs: number): void {
     this.#byName.set(name, { token, until: this.#now() + ttlMs })
   }
 
-  /** As `begin`, unless the lease runs under another token. */
+  /** As `begin`; does nothing and returns false if the lease runs under another token. */
   renew(name: string, token: string, ttlMs: number): boolean {
     const running = this.#byName.get(name)
     if (running !== undefined && running.token !== token) return false

@@ -2,19 +2,19 @@ import { access, open, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { StoreInUse } from '../store.ts'
 
-/** `lock-PID-STARTED-BOOT` where /proc tells when a process started, else `lock-PID`. */
+/** `lock-PID-STARTED-BOOT` where /proc gives the start time of a process, otherwise `lock-PID`. */
 const LOCK = /^lock-(\d+)(?:-(\d+)-(\w+))?$/
 
 /**
- * When process `pid` started, as `-TICKS-BOOT`, so that a pid that has come round again (pid 1 of a restarted
- * container, always) is not taken for the process it was. `dead` for a process that has ended and only waits to be
- * reaped; empty where there is no /proc. Source: proc(5), fields 3 and 22 of /proc/PID/stat.
+ * Returns the start time of process `pid` as `-TICKS-BOOT`. It distinguishes a process from an earlier one with the
+ * same pid, as pid 1 of a restarted container always has. `dead`: the process has ended and waits to be reaped; empty:
+ * there is no /proc. Source: proc(5), fields 3 and 22 of /proc/PID/stat.
  */
 async function started(pid: number): Promise<string> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'latin1')
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'latin1')
-    // The command's name, in parentheses, may hold blanks and parentheses of its own.
+    // The command's name, in parentheses, may itself contain blanks and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return fields[0] === 'Z' || fields[0] === 'X' ? 'dead' : `-${fields[19]}-${boot.slice(0, 8)}`
   } catch {
@@ -22,25 +22,26 @@ async function started(pid: number): Promise<string> {
   }
 }
 
-/** Whether the process that made the lock file `name` still runs. In doubt, it does. */
+/** Whether the process that made the lock file `name` still runs; true if unknown. */
 async function isAlive(name: string): Promise<boolean> {
   const pid = Number(LOCK.exec(name)?.[1])
   try {
     process.kill(pid, 0)
   } catch (error) {
-    // EPERM: somebody else's, but running.
+    // EPERM: it runs as another user.
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
   const since = await started(pid)
-  // Without /proc, a file of our own pid is a predecessor's.
+  // Without /proc, a file with this process's pid is an earlier process's.
   return since === '' ? pid !== process.pid : name === `lock-${pid}${since}`
 }
 
 /**
- * One process a directory. Every process puts up a file named for itself, then looks at the others: a live one means
- * to withdraw, dead ones are swept away. The name is the content, so no file is ever half-written or has to be
- * replaced, and of two that start together at least the later sees the other; both may withdraw, never both stay.
- * It cannot see into other machines or pid namespaces: there the newcomer takes over, and `retake` refuses the other.
+ * Lock that lets one process use a directory. Every process creates a file named after itself, then looks at the files
+ * of others: it withdraws if one of their processes is alive, and removes the files of dead ones. The name is the
+ * content, so no file is ever half-written or replaced. Of two processes that start together at least the later sees
+ * the other: both may withdraw, but never both stay. Processes on other machines or in other pid namespaces look dead:
+ * there the newcomer takes over, and `retake` fails for the earlier one.
  */
 export class DirectoryLock {
   readonly #file: string
@@ -49,7 +50,7 @@ export class DirectoryLock {
     this.#file = file
   }
 
-  /** Throws StoreInUse when another store has the directory. */
+  /** Locks a directory. Throws StoreInUse if another store has it. */
   static async acquire(directory: string): Promise<DirectoryLock> {
     const since = await started(process.pid)
     const own = `lock-${process.pid}${since}`
@@ -82,9 +83,9 @@ export class DirectoryLock {
   }
 
   /**
-   * Puts the lock file up again after somebody has removed it. Throws StoreInUse when there is a lock of any other
-   * process, dead or alive: what looks dead from here may run in another container, and has removed ours for the same
-   * reason.
+   * Creates the lock file again after it was removed. Throws StoreInUse if there is a lock of any other process, dead
+   * or alive: a process that looks dead from here may run in another container, and may have removed this lock because
+   * this process looked dead to it.
    */
   async retake(): Promise<void> {
     await this.#refuseOthers()
@@ -103,8 +104,8 @@ export class DirectoryLock {
     const other = (await readdir(directory)).find((name) => LOCK.test(name) && name !== basename(this.#file))
     if (other === undefined) return
     throw new StoreInUse(
-      `another process has taken ${directory} over (${other}). Stop that one, or give it another store.path. ` +
-        `If it is gone: rm ${join(directory, other)}`,
+      `another process has taken over ${directory} (${other}). Stop it, or give it another store.path. ` +
+        `If it has ended: rm ${join(directory, other)}`,
     )
   }
 
@@ -117,7 +118,7 @@ function inUse(directory: string, name: string): StoreInUse {
   const pid = Number(LOCK.exec(name)?.[1])
   const holder = pid === process.pid ? `another store of this process (pid ${pid})` : `process ${pid}`
   return new StoreInUse(
-    `${directory} is in use by ${holder}. Stop that one first, or give this one another store.path. ` +
-      `If that process is no Cutover: rm ${join(directory, name)}`,
+    `${directory} is in use by ${holder}. Stop that process first, or set another store.path here. ` +
+      `If it is not a Cutover process: rm ${join(directory, name)}`,
   )
 }

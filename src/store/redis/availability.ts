@@ -1,10 +1,10 @@
 import type { StoreStatus } from '../store.ts'
 import { sparing, type Tell } from '../tell.ts'
 
-/** A connection that comes and goes writes no more lines than this a minute, of each kind. */
+/** Max log lines of each kind per minute, for a connection that comes and goes. */
 const MAX_LINES = 3
 
-/** Whether the store can be reached; says so when that changes, and not again for every call that fails by it. */
+/** Whether the store can be reached. Logs changes of that, not every call that fails. */
 export class Availability {
   status: StoreStatus = { up: false, since: new Date(), detail: 'not connected yet' }
   readonly #tell: Tell
@@ -15,7 +15,7 @@ export class Availability {
     this.#tell = sparing(tell, MAX_LINES)
   }
 
-  /** From now on it is told when it goes and comes; how it was found at the start is for the starter to say. */
+  /** Starts to report changes. The state found at the start is for the caller to report. */
   begin(): void {
     this.#isTold = true
   }
@@ -24,24 +24,24 @@ export class Availability {
     this.#listeners.add(listener)
   }
 
-  /** `detail`: why, without addresses or passwords. */
+  /** Marks the store as away. `detail`: the cause, without addresses or passwords. */
   away(detail: string): void {
     const was = this.status
     if (!was.up && was.detail === detail) return
     this.status = { up: false, since: was.up ? new Date() : was.since, detail }
     if (!was.up) return
-    this.#tell('error', `the store is away: ${detail}. Traffic goes on as decided; nothing can be changed`)
+    this.#tell('error', `the store is away: ${detail}. Traffic continues as last decided; nothing can be changed`)
     this.#changed()
   }
 
-  /** It is there, and what is known here is up to date, at this revision. */
+  /** Marks the store as reachable, with the known state up to date at this revision. */
   back(revision: number): void {
     const was = this.status
     if (was.up) return
     this.status = { up: true }
     if (!this.#isTold) return
     const seconds = Math.round((Date.now() - was.since.getTime()) / 100) / 10
-    this.#tell('info', `the store is there: revision ${revision}, after ${seconds} s`)
+    this.#tell('info', `the store is back: revision ${revision}, after ${seconds} s`)
     this.#changed()
   }
 

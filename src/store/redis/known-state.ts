@@ -6,16 +6,17 @@ import { History } from '../history.ts'
 import type { HistoryQuery } from '../store.ts'
 import { headInRedis } from './redis-documents.ts'
 
-/** States that are remembered to have passed here. */
+/** Max number of past states that are remembered. */
 const REMEMBERED = 1_000
 
-/** A state that has passed here, and what made it. */
+/** A past state of this instance. */
 interface Passed {
   readonly revision: number
+  /** Description of the change that made it. */
   readonly what: string
 }
 
-/** The state as this instance knows it, and how it came to it. */
+/** The state as this instance knows it, with its history and the states before it. */
 export class KnownState {
   documents: Documents = EMPTY_DOCUMENTS
   readonly feed = new Feed()
@@ -29,24 +30,24 @@ export class KnownState {
     this.#onChange = onChange
   }
 
-  /** What the head is called in Redis. */
+  /** The head as written in Redis. */
   get head(): string {
     return headInRedis(this.documents)
   }
 
-  /** Begins with what was known before; nobody is told. */
+  /** Sets the initial state, without telling listeners. */
   begin(documents: Documents, history: readonly HistoryEntry[]): void {
     this.documents = documents
     this.#history = new History(history)
   }
 
-  /** Takes over a history, oldest first. */
+  /** Replaces the history. `history`: oldest first. */
   remember(history: readonly HistoryEntry[]): void {
     this.#history = new History(history)
     this.#onChange()
   }
 
-  /** Whether that state is this one, or has led to it. */
+  /** Whether a head is that of this state or of a remembered one before it. */
   has(head: string): boolean {
     return this.#passed.has(head) || head === this.documents.head
   }
@@ -55,20 +56,22 @@ export class KnownState {
     return this.#history.newest(query)
   }
 
-  /** The history that is known here, of each service the oldest first; `newest`: at most so many of each. */
+  /**
+   * The known history, the oldest entry of each service first. `newest`: max entries of each service, the newest ones.
+   */
   historyEntries(newest = Number.POSITIVE_INFINITY): readonly HistoryEntry[] {
     if (newest === Number.POSITIVE_INFINITY) return this.#history.entries(this.documents)
     return this.#history.newestOfEach(this.documents, newest)
   }
 
-  /** Goes on from `base` by a change; nothing happens if that was done before. */
+  /** Applies a change to `base`; does nothing if `base` is no longer the current state. */
   follow(base: Documents, head: string, change: Change): void {
     if (this.documents !== base) return
     this.#history.record(change)
     this.become(applyChange(base, change, head), describeChange(change), change)
   }
 
-  /** Goes over to other documents. `what` made them; `change`: null = it is not known what has changed. */
+  /** Replaces the documents. `what`: description of the cause; `change`: null = the difference is unknown. */
   become(documents: Documents, what: string, change: Change | null): void {
     this.documents = documents
     this.#passed.delete(documents.head)
@@ -79,7 +82,9 @@ export class KnownState {
     this.feed.tell(documents, change)
   }
 
-  /** What has passed here and is not in the past of a state with these heads, newest first; it is forgotten. */
+  /**
+   * Removes and returns the remembered states that are not among `heads`, the history of another state, newest first.
+   */
   takeLost(heads: readonly string[]): readonly Passed[] {
     const theirs = new Set(heads)
     const oldest = Math.min(...heads.map((head) => Number(head.split('.')[1])))
@@ -91,7 +96,7 @@ export class KnownState {
 
 /** A change in a few words, such as `switch shop by alice`. */
 export function describeChange({ history, collections }: Change): string {
-  // Changes that nobody looks for in a history, such as that of a lease's holder, make no entry.
+  // Changes of no interest to operators, such as that of a lease's holder, have no history entry.
   if (history.length === 0)
     return flatten(collections)
       .map(([subject]) => subject)

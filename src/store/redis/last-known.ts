@@ -8,24 +8,24 @@ import { type Snapshot, StoreUnusable } from '../store.ts'
 import type { Tell } from '../tell.ts'
 import type { Troubles } from '../troubles.ts'
 
-/** Writing takes at most this share of the time: a large state is written less often. */
+/** Max share of the time spent on writing: a large state is written less often. */
 const BUSY_SHARE = 0.05
 
-interface Parts {
+interface LastKnownOptions {
   /** Folder of the file. */
   readonly path: string
   readonly prefix: string
-  /** The state at the moment of writing. */
+  /** Returns the state to write. */
   readonly current: () => Snapshot
   readonly tell: Tell
   readonly troubles: Troubles
-  /** How soon it is tried again to write the file, and how often it is looked whether it is still there, ms. */
+  /** Pause after a failed write, and interval of checks whether the file still exists, ms. */
   readonly checkMs: number
 }
 
 /**
- * The state as this machine knew it last, in a file: what an instance starts from while Redis is away. Instances that
- * share a folder share the file; it is the same state.
+ * The last known state in a file of this machine, from which an instance starts while Redis is away. Instances that
+ * share a folder share the file, since they share the state.
  */
 export class LastKnown {
   readonly #file: string
@@ -40,7 +40,7 @@ export class LastKnown {
   #isDirty = false
   #isClosed = false
 
-  constructor({ path, prefix, current, tell, troubles, checkMs }: Parts) {
+  constructor({ path, prefix, current, tell, troubles, checkMs }: LastKnownOptions) {
     this.#directory = resolve(path)
     this.#file = join(this.#directory, `last-known-${encodeURIComponent(prefix)}.json`)
     this.#current = current
@@ -49,20 +49,20 @@ export class LastKnown {
     this.#troubles = troubles
   }
 
-  /** What was written last; null = nothing, or nothing that makes sense. Throws StoreUnusable when the folder cannot be used. */
+  /** Reads the file; null = there is none, or it is damaged. Throws StoreUnusable if the folder cannot be used. */
   async read(): Promise<{ documents: Documents; history: readonly HistoryEntry[] } | null> {
     try {
       await makeDirectory(this.#directory)
     } catch (error) {
       throw new StoreUnusable(
         `${this.#directory} cannot be used for the last known state: ${(error as Error).message}. ` +
-          'Put that right, or set store.path to a folder that Cutover may read and write',
+          'Correct that, or set store.path to a folder that Cutover may read and write',
       )
     }
     try {
       return (await readSnapshot(this.#file)) ?? null
     } catch (error) {
-      this.#tell('warn', `the last known state is of no use: ${(error as Error).message}`)
+      this.#tell('warn', `the last known state cannot be used: ${(error as Error).message}`)
       return null
     }
   }
@@ -80,7 +80,7 @@ export class LastKnown {
     }, this.#checkMs).unref()
   }
 
-  /** Something has changed: it is written before long. */
+  /** Schedules a write of the file, after a change of the state. */
   renew(): void {
     this.#isDirty = true
     this.#timer ??= setTimeout(() => {
@@ -91,7 +91,7 @@ export class LastKnown {
     }, this.#pauseMs)
   }
 
-  /** Writes what is not written yet. */
+  /** Writes pending changes, and stops. */
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
@@ -106,7 +106,7 @@ export class LastKnown {
     const temporary = `${this.#file}.${process.pid}.tmp`
     try {
       await makeDirectory(this.#directory)
-      // An older version may read it: Redis has the collections, so what that version leaves out is not lost.
+      // An older version may read the file: the collections that it drops are still in Redis.
       await writeSnapshot(this.#file, { ...this.#current(), format: FORMAT_WITHOUT_COLLECTIONS }, temporary)
       this.#troubles.clear('lastKnown')
     } catch (error) {

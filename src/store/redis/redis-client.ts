@@ -3,18 +3,22 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { StoreUnusable } from '../store.ts'
 import type { RedisSettings, RedisTls } from './redis-settings.ts'
 
-/** After this, a command that has not been answered has failed. */
+/** Time after which an unanswered command has failed, ms. */
 export const COMMAND_MS = 1_000
 const CONNECT_MS = 1_000
-/** The longest pause between two tries to connect: every instance is to be current within 2 s of the store's return. */
+/**
+ * Max pause between two attempts to connect, ms: every instance must be up to date within 2 s of the store's return.
+ */
 export const RETRY_MS = 400
 
-/** After an answer READONLY a new connection may lead to the new primary; where it does not, it is tried no more often. */
+/**
+ * Min time between reconnects after READONLY, ms. A new connection may lead to the new primary, or to a replica again.
+ */
 const READONLY_RETRY_MS = 1_000
 
 /**
- * A client of Redis, whatever its topology, which sends nothing twice; it does not connect by itself. Throws StoreUnusable when
- * a file of `tls` cannot be read.
+ * Creates a client for any topology of Redis. It never sends a command twice, and does not connect by itself. Throws
+ * StoreUnusable if a file of `tls` cannot be read.
  */
 export function redisClient({ topology, tls }: RedisSettings, name: string, commandTimeout: number): Redis | Cluster {
   const secure = tls === null ? null : certificates(tls)
@@ -31,11 +35,11 @@ export function redisClient({ topology, tls }: RedisSettings, name: string, comm
     commandTimeout,
     connectTimeout: CONNECT_MS,
     enableOfflineQueue: false,
-    // A write that was in flight when the connection broke may have been carried out: only its sender can tell.
+    // A write in flight when the connection broke may have been executed: only its sender can find out.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 1,
     keepAlive: 5_000,
-    // After a fail-over the old primary answers READONLY: the new one has to be found.
+    // After a fail-over the old primary answers READONLY: reconnect to find the new one.
     reconnectOnError: ({ message }) => message.startsWith('READONLY') && isReconnectDue(),
     retryStrategy: pause,
     ...(secure === null ? {} : { tls: secure }),
@@ -77,8 +81,8 @@ export function redisClient({ topology, tls }: RedisSettings, name: string, comm
 }
 
 /**
- * Listens to each stream of a client beyond its first error: one of TLS may have another, which nobody would hear, and which
- * would end the process (seen with certificates that cannot be verified).
+ * Handles further errors of each stream of a client. ioredis listens to the first one only, and a TLS stream may emit
+ * another, which would end the process (seen with certificates that cannot be verified).
  */
 function guarded(client: Redis): Redis {
   return client.on('error', () => client.stream?.on('error', () => undefined))
@@ -88,7 +92,7 @@ function pause(times: number): number {
   return Math.min(RETRY_MS, 25 * 2 ** times) * (0.75 + Math.random() * 0.25)
 }
 
-/** What is set of them. */
+/** Drops undefined values. */
 function given(options: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(options).filter((entry): entry is [string, string] => entry[1] !== undefined),

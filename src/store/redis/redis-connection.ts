@@ -6,36 +6,36 @@ import { BROKEN, CLOSED, explain, isRefusal, NotDone, REFUSED, wasNotSent } from
 import type { RedisSettings } from './redis-settings.ts'
 import type { Script } from './script.ts'
 
-/** What a stream has to say: ids and their fields. */
+/** Entries of a stream: ids and their fields, as a flat list of names and values. */
 export type Entries = readonly (readonly [id: string, fields: readonly string[]])[]
 
-/** How long a read of the feed waits for something to happen. */
+/** Max wait of a read of the feed for new entries, ms. */
 const BLOCK_MS = 1_000
 
 const NOT_CONNECTED = 'not connected yet'
-/** An error so shortly before the end of a connection is the reason for it. */
+/** Max time from an error to the end of a connection, ms, within which the error counts as its cause. */
 const EXPLAINED_MS = 200
 
 /**
- * Two connections to Redis, whatever its topology: one for commands, and one that waits for what happens. Commands fail
- * at once while there is none, and within a second otherwise. (In a cluster the client may send one again: what is sent here
- * may be.)
+ * Two connections to Redis of any topology: one for commands, and one for blocking reads of the feed. Commands fail at
+ * once while there is no connection, and within a second otherwise. In a cluster the client may send a command again,
+ * so all commands sent here must be repeatable.
  */
 export class RedisConnection {
   readonly #commands: Redis | Cluster
   readonly #feed: Redis | Cluster
   readonly #isReplicated: boolean
   readonly #ready = new Set<() => void>()
-  /** What went wrong last. */
+  /** The latest error, for people. */
   #problem = NOT_CONNECTED
   #problemAt = 0
   #wasReady = false
-  /** What is waited for on either connection, by how it is made to fail. */
+  /** Functions that reject the pending calls of each connection. */
   readonly #sent = new Set<(error: Error) => void>()
   readonly #reading = new Set<(error: Error) => void>()
   #isClosed = false
 
-  /** Throws StoreUnusable when a file of `tls` cannot be read. */
+  /** Throws StoreUnusable if a file of `tls` cannot be read. */
   constructor(settings: RedisSettings) {
     this.#isReplicated = settings.topology.kind !== 'single'
     this.#commands = redisClient(settings, 'commands', COMMAND_MS)
@@ -51,7 +51,7 @@ export class RedisConnection {
     ] as const) {
       each.on('close', () => {
         if (each === this.#commands) this.#closed()
-        // The client leaves what was sent to its timeout.
+        // The client would let pending calls wait for their timeout.
         for (const fail of [...waiting]) fail(new Error(CLOSED))
       })
     }
@@ -61,10 +61,10 @@ export class RedisConnection {
     })
   }
 
-  /** Begins to connect, and goes on with it until `close`. */
+  /** Connects, and reconnects until `close`. */
   open(): void {
     for (const each of [this.#commands, this.#feed]) {
-      // The client gives up for good when looking for the primary fails in an unforeseen way.
+      // The client gives up for good if the search for the primary fails in an unforeseen way.
       each.on('end', () => void this.#connectLater(each))
       this.#connect(each)
     }
@@ -85,17 +85,17 @@ export class RedisConnection {
     return this.#commands.status === 'ready'
   }
 
-  /** What went wrong last, without addresses or passwords. */
+  /** The latest error, without addresses or passwords. */
   get problem(): string {
     return this.#problem
   }
 
-  /** Whether Redis does not let us in, or not do what we have to. */
+  /** Whether Redis refuses the credentials, or the user lacks a right. */
   get isRefused(): boolean {
     return this.#problem.includes(REFUSED)
   }
 
-  /** Whether it makes sense to ask for replicas. */
+  /** Whether the topology may have replicas. */
   get isReplicated(): boolean {
     return this.#isReplicated
   }
@@ -118,9 +118,9 @@ export class RedisConnection {
     })
   }
 
-  /** Runs a script. Throws NotDone when Redis has certainly not carried it out, and StoreUnavailable when that is open. */
+  /** Runs a script. Throws NotDone if Redis has certainly not executed it, StoreUnavailable if that is unknown. */
   run({ sha, lua }: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    // As one list: a large state has more arguments than a call may have.
+    // One array: a large state has more arguments than a function call may have.
     const rest = [String(keys.length), ...keys, ...args]
     return this.#try(async () => {
       try {
@@ -132,20 +132,22 @@ export class RedisConnection {
     })
   }
 
-  /** Any other command. Throws as `run` does. */
+  /** Sends any other command. Throws as `run` does. */
   command<T>(send: (client: Redis | Cluster) => Promise<T>): Promise<T> {
     return this.#try(() => send(this.#commands))
   }
 
-  /** How many replicas have all that was written through this connection, waiting up to `timeoutMs` for the first one. */
+  /** Number of replicas that have all writes of this connection, after waiting up to `timeoutMs` for the first one. */
   async replicas(key: string, timeoutMs: number): Promise<number> {
-    // The first command takes the second one to the node that has the key.
+    // EXISTS routes the pipeline, and so WAIT, to the node that has the key.
     const replies = await this.#try(() => this.#commands.pipeline().exists(key).wait(1, timeoutMs).exec())
     const [error, count] = replies?.[1] ?? [null, 0]
     return error === null ? Number(count) : 0
   }
 
-  /** What has come into streams after the ids given, waiting a second for it. Throws when the connection is lost. */
+  /**
+   * Reads entries of streams after the given ids, waiting up to a second for some. Throws if the connection is lost.
+   */
   async read(streams: readonly (readonly [key: string, after: string])[]): Promise<ReadonlyMap<string, Entries>> {
     const keys = streams.map(([key]) => key)
     const ids = streams.map(([, after]) => after)
@@ -154,19 +156,19 @@ export class RedisConnection {
     return new Map((reply ?? []) as [string, Entries][])
   }
 
-  /** Resolves when it makes sense to read again. */
+  /** Resolves when the feed connection is ready again, or after `COMMAND_MS`. */
   async feedReady(): Promise<void> {
-    // It may be there and refuse.
+    // The connection may be ready and refuse reads: do not retry in a tight loop.
     await setTimeout(50)
     const until = performance.now() + COMMAND_MS
     while (this.#feed.status !== 'ready' && !this.#isClosed && performance.now() < until) await setTimeout(10)
   }
 
-  /** Drops the connections and makes new ones: those there are do not answer. */
+  /** Replaces connections that do not answer by new ones. */
   reconnect(): void {
     if (this.#isClosed) return
     for (const each of [this.#commands, this.#feed]) {
-      // One that is just being made must be left alone: the client would give it up for good.
+      // The client would give up for good on a connection that is being made.
       if (each.status !== 'ready') continue
       if (each instanceof Redis) each.disconnect(true)
       else for (const node of each.nodes('all')) node.disconnect(true)
@@ -184,9 +186,9 @@ export class RedisConnection {
     this.#problemAt = performance.now()
   }
 
-  /** A connection that was there is not any more. */
+  /** Records the end of a connection. */
   #closed(): void {
-    // It may be the client that has hung up, because of what it was told.
+    // The client may have closed it because of the last error, which then explains the end.
     const isExplained = performance.now() - this.#problemAt < EXPLAINED_MS
     if (this.#wasReady && !isExplained) this.#problem = BROKEN
     this.#wasReady = false
@@ -199,7 +201,7 @@ export class RedisConnection {
     } catch (error) {
       const failure = error as Error
       const notSent = wasNotSent(failure)
-      // That it was not sent, or that there is no connection any more, says nothing of why.
+      // These two errors do not tell the cause.
       if (!notSent && failure.message !== CLOSED) this.#note(failure)
       if (notSent || isRefusal(failure)) throw new NotDone(this.#problem, { cause: error })
       throw new StoreUnavailable(this.#problem, { cause: error })
@@ -207,7 +209,7 @@ export class RedisConnection {
   }
 }
 
-/** What `send` brings, or an error when the connection is closed meanwhile. */
+/** Settles as `send` does, or rejects when the connection closes first. */
 function unlessClosed<T>(waiting: Set<(error: Error) => void>, send: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     waiting.add(reject)

@@ -6,18 +6,18 @@ import type { AppliedConfiguration, Change, Documents, KeyedWrite, StateName } f
 import { EMPTY_DOCUMENTS } from '../../model/state.ts'
 import { isChange, isDocuments, parseJson } from '../shape.ts'
 
-/** For so long, whoever knows more of a state that was filled again has the last word. */
+/** Time after a restore, ms, in which an instance that knows a newer state may replace the restored one. */
 const RESTORED_MS = 10_000
 
-/** The format we write. Raised whenever an older Cutover would misread what is there. */
+/** The format that this version writes. Raise it whenever an older Cutover would misread the state. */
 export const FORMAT = 1
-/** What the head of an empty store is called. */
+/** The head of an empty store in Redis. */
 export const NO_HEAD = ''
 
-/** What is in Redis makes no sense; it must not replace what is known. */
+/** The state in Redis is damaged, and must not replace the known state. */
 export class Damaged extends Error {
   override name = 'Damaged'
-  /** The head that is there all the same. */
+  /** The head found in Redis; empty = none. */
   readonly head: string
 
   constructor(message: string, head: string) {
@@ -26,18 +26,18 @@ export class Damaged extends Error {
   }
 }
 
-/** A newer Cutover has written there. */
+/** The state in Redis was written by a newer Cutover. */
 export class Newer extends Error {
   override name = 'Newer'
 }
 
-/** What a state that was read says of its collections. */
+/** Whether the number of a state's collection documents is known. */
 interface Counted {
-  /** False where a version wrote the whole state that knows no collections, and has left them out. */
+  /** False = the whole state was written by a version that knows no collections, and left them out. */
   readonly countsDocuments: boolean
 }
 
-/** Everything, as load.lua gives it. */
+/** The whole state, as returned by load.lua. */
 export interface Loaded extends Counted {
   /** The server's clock, ms since the epoch. */
   readonly timeMs: number
@@ -48,22 +48,22 @@ export interface Loaded extends Counted {
   readonly heads: readonly string[]
 }
 
-/** A head: who began this state, the revision, and what tells it from another change with that revision. */
+/** Builds a head: the lineage, the revision, and a nonce that distinguishes changes with the same revision. */
 export function headOf(lineage: string, revision: number, nonce: string): string {
   return `${lineage}.${revision}.${nonce}`
 }
 
-/** Who began the state of a head. */
+/** The lineage of a head: the nonce of the instance that began its state. */
 export function lineageOf(head: string): string {
   return head.split('.')[0] ?? ''
 }
 
-/** What the head of a state is called in Redis. */
+/** The head of a state as written in Redis. */
 export function headInRedis({ head }: StateName): string {
   return head === EMPTY_DOCUMENTS.head ? NO_HEAD : head
 }
 
-/** Reads the reply of load.lua. Throws Damaged and Newer. */
+/** Parses the reply of load.lua. Throws Damaged and Newer. */
 export function readLoaded(reply: unknown): Loaded {
   const [time, meta, services, lastChange, keyed, lastReport, heads, collected] = reply as [
     string,
@@ -106,20 +106,20 @@ export function readLoaded(reply: unknown): Loaded {
   return { ...rest, documents }
 }
 
-/** Which state there is, as probe.lua gives it. */
+/** Identity of the state in Redis, as returned by probe.lua. */
 export interface Probe extends Counted {
   readonly timeMs: number
   readonly head: string
   readonly revision: number
-  /** It was filled again by an instance a moment ago, and has not changed since: others may know more. */
+  /** An instance restored it a moment ago, and it has not changed since: other instances may know a newer state. */
   readonly isRestored: boolean
-  /** All services and documents of collections are there that should be. */
+  /** No service or document of a collection is missing. */
   readonly isWhole: boolean
-  /** How many documents all collections have together. */
+  /** Number of documents of all collections together. */
   readonly documents: number
 }
 
-/** Reads the reply of probe.lua. Throws Newer and Damaged. */
+/** Parses the reply of probe.lua. Throws Newer and Damaged. */
 export function readProbe(reply: unknown): Probe {
   const [time = '0', head = '', format = '0', revision = '0', restored, ...counts] = reply as string[]
   const [services, servicesThere, documents = '', documentsThere] = counts
@@ -136,12 +136,12 @@ export function readProbe(reply: unknown): Probe {
   }
 }
 
-/** Whether we know a format; what does not say has the first one. */
+/** Whether this version reads a format; data without a format has the first one. */
 export function isReadable(format = '1'): boolean {
   return Number(format) <= FORMAT
 }
 
-/** Throws Newer for a format that we do not know. */
+/** Throws Newer for a format that this version cannot read. */
 export function checkFormat(format: string): void {
   if (isReadable(format)) return
   throw new Newer(
@@ -150,13 +150,15 @@ export function checkFormat(format: string): void {
   )
 }
 
-/** The change of an entry of the feed; null when it makes no sense. */
+/** Parses the change of an entry of the feed; null if it is malformed. */
 export function readChange(json: string | undefined): Change | null {
   const change = json === undefined ? undefined : parseJson(json)
   return isChange(change) ? change : null
 }
 
-/** `after`, with what is equal in `before` being the very same, so that everybody sees what has not changed. */
+/**
+ * Returns `after` with the objects of `before` in place of equal ones, so that unchanged documents keep their identity.
+ */
 export function keepingSame(before: Documents, after: Documents): Documents {
   const services = keepingSameIn(before.services, after.services)
   if (after.collections === undefined) return { ...after, services }
@@ -178,7 +180,7 @@ function keepingSameIn<T>(
   return Object.fromEntries(entries)
 }
 
-/** Collections of what Redis has by subject. */
+/** Builds collections from a hash by subject. */
 function unflatten(documents: ReadonlyMap<string, string>, head: string): Record<string, Record<string, unknown>> {
   const entries = [...documents].map(([subject, json]) => {
     const parts = splitSubject(subject)
@@ -207,7 +209,7 @@ function parsed(json: string | undefined, head: string): unknown {
   return value
 }
 
-/** A hash, or the fields of an entry of a stream, which come flat. */
+/** Builds a map from a flat list of names and values: a hash, or the fields of a stream's entry. */
 export function pairs(flat: readonly string[]): Map<string, string> {
   const entries = new Map<string, string>()
   for (let i = 0; i + 1 < flat.length; i += 2) entries.set(flat[i] as string, flat[i + 1] as string)

@@ -8,11 +8,11 @@ export function compareIds(a: string, b: string): number {
   return aMs - bMs || aSequence - bSequence
 }
 
-/** A stream that is followed. */
+/** A stream and the position up to which it was read. */
 export class Cursor {
   readonly key: string
   readonly #take: (fields: ReadonlyMap<string, string>) => void
-  /** The last entry that was taken; null = not followed yet. */
+  /** Id of the last entry that was read; null = no position yet. */
   after: string | null = null
 
   constructor(key: string, take: (fields: ReadonlyMap<string, string>) => void) {
@@ -20,12 +20,12 @@ export class Cursor {
     this.#take = take
   }
 
-  /** Goes on behind an entry, if it was not there already. */
+  /** Moves the position behind an entry; never backwards. */
   moveTo(id: string): void {
     if (this.after === null || compareIds(id, this.after) > 0) this.after = id
   }
 
-  /** Hands out entries, and goes on behind them. */
+  /** Delivers entries, and moves the position behind them. */
   advance(entries: Entries): void {
     for (const [id, flat] of entries) {
       this.moveTo(id)
@@ -34,7 +34,7 @@ export class Cursor {
   }
 }
 
-/** Follows streams until it is closed; what was missed while the connection was away comes when it is back. */
+/** Follows streams until it is closed. Entries missed while the connection was away are delivered when it is back. */
 export class RedisFeed {
   readonly #connection: RedisConnection
   readonly #cursors: readonly Cursor[]
@@ -45,11 +45,11 @@ export class RedisFeed {
     this.#cursors = cursors
   }
 
-  /** Begins; every cursor has its place by now. */
+  /** Reads the streams until `close`. A cursor without a position begins at the end of its stream. */
   async follow(): Promise<void> {
     while (!this.#isClosed) {
       const streams = this.#cursors.map(({ key, after }): [string, string] => [key, after ?? '$'])
-      // Whether the store is away is for others to say; here it is tried again when the connection is there.
+      // RedisSync reports the store as away; here it is enough to read again when the connection is back.
       const read = await this.#connection.read(streams).catch(() => null)
       if (this.#isClosed) return
       if (read === null) await this.#connection.feedReady()

@@ -1,4 +1,7 @@
-/** The names of a fleet's keys: all with one hash tag, so that a cluster has them in one place and a script can use them. */
+/**
+ * Names of a fleet's keys, all with one hash tag: a cluster keeps them on one node, so that scripts can use them
+ * together.
+ */
 export class RedisKeys {
   readonly meta: string
   readonly services: string
@@ -7,15 +10,15 @@ export class RedisKeys {
   readonly keyed: string
   /** The documents of all collections, by subject. */
   readonly documents: string
-  /** Until when each lease runs, and under which token. */
+  /** End and token of each lease's holding. */
   readonly leases: string
   readonly instances: string
   readonly reports: string
-  /** Where it is tried out what our user may do: a hash, a list and a stream. */
+  /** Keys for the check of the user's rights: a hash, a list and a stream. */
   readonly check: readonly string[]
   readonly #tag: string
 
-  /** `prefix`: one fleet, one prefix. */
+  /** `prefix`: distinguishes fleets that share a Redis. */
   constructor(prefix: string) {
     this.#tag = `{${prefix}}`
     this.meta = `${this.#tag}:meta`
@@ -30,7 +33,7 @@ export class RedisKeys {
     this.check = ['hash', 'list', 'stream'].map((kind) => `${this.#tag}:check:${kind}`)
   }
 
-  /** `subject`: of a service or document, as `HistoryEntry.service`. */
+  /** `subject`: a service or document, as in `HistoryEntry.service`. */
   history(subject: string): string {
     return `${this.#tag}:history:${subject}`
   }

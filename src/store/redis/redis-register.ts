@@ -10,10 +10,10 @@ import { script } from './script.ts'
 
 const BEAT = script('beat.lua')
 const STRIKE = script('strike.lua')
-/** What instances tell between their beats, of all of them; what is older comes with the next beat. */
+/** Max length of the stream of reports, for all instances. Older reports are not lost: the next beat repeats them. */
 const KEEP_REPORTS = 1_000
 
-/** The fleet's register: a hash of what every instance has said last, and a stream of how far they have come. */
+/** The fleet's register: a hash of the latest record of every instance, and a stream of progress reports. */
 export class RedisRegister implements Register {
   readonly #connection: RedisConnection
   readonly #keys: RedisKeys
@@ -33,8 +33,7 @@ export class RedisRegister implements Register {
     const reply = (await this.#connection.run(BEAT, [instances, reports], args)) as string[]
     const [removed = '', now] = reply.slice(-2)
     const nowMs = Number(now)
-    if (removed !== '')
-      this.#tell('error', `the register of instances in Redis was damaged (${removed}) and begins anew`)
+    if (removed !== '') this.#tell('error', `the register of instances in Redis was damaged (${removed}) and was reset`)
     return [...pairs(reply.slice(0, -2))].flatMap(([each, said]) => {
       const at = said.indexOf('|')
       const value = parseJson(said.slice(at + 1))
@@ -48,7 +47,7 @@ export class RedisRegister implements Register {
     const { reports } = this.#keys
     this.#connection
       .command((client) => client.xadd(reports, 'MAXLEN', '~', KEEP_REPORTS, '*', 'id', id, 'progress', json))
-      // The next beat says the same.
+      // The next beat repeats it.
       .catch(() => undefined)
   }
 
@@ -65,7 +64,7 @@ export class RedisRegister implements Register {
     if (ids.length > 0) await this.#connection.command((client) => client.hdel(this.#keys.instances, ...ids))
   }
 
-  /** Takes an entry of the stream of reports. */
+  /** Handles an entry of the stream of reports. */
   hear(fields: ReadonlyMap<string, string>): void {
     const progress = parseJson(fields.get('progress') ?? '')
     if (isFields(progress)) this.#listener(fields.get('id') ?? '', progress as JsonObject)

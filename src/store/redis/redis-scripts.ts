@@ -19,11 +19,11 @@ export type CommitReply =
   | { readonly kind: 'committed' | 'again' | 'stale' }
   /** The change takes a lease whose holding has not run out. */
   | { readonly kind: 'held' }
-  /** It came after its time; the server's clock shows `timeMs`. */
+  /** The change arrived after its deadline; `timeMs`: time of the server. */
   | { readonly kind: 'late'; readonly timeMs: number }
   | { readonly kind: 'newer' | 'damaged'; readonly detail: string }
 
-/** The scripts, one function each; all throw StoreUnavailable. */
+/** Functions that call the Lua scripts, one per script; all throw StoreUnavailable. */
 export class RedisScripts {
   readonly #connection: RedisConnection
   readonly #keys: RedisKeys
@@ -33,20 +33,21 @@ export class RedisScripts {
     this.#keys = keys
   }
 
-  /** Makes sure that our user may do all that the others do. */
+  /** Checks that the user has the rights that the other scripts need. */
   async check(): Promise<void> {
     try {
       await this.#connection.run(CHECK, this.#keys.check, [])
     } catch (error) {
-      // Whatever it was, nothing was done that anybody could miss; and another connection would not help.
+      // The check changes nothing of the state, so the command counts as not done; and another connection would not
+      // help.
       if (error instanceof StoreUnavailable && error.message.includes(REFUSED)) throw new NotDone(error.message)
       throw error
     }
   }
 
   /**
-   * `before` and `head`: the state that the change is made on, and what the one after it is called; `untilMs`: refused after
-   * this, by the server's clock; `take`: the lease that the change takes.
+   * Commits a change. `before`: the state that it is made on; `head`: that of the next state; `untilMs`: time of the
+   * server's clock after which the change is refused; `take`: the lease that the change takes, null = none.
    */
   async commit(
     change: Change,
@@ -88,14 +89,14 @@ export class RedisScripts {
     return { kind }
   }
 
-  /** Throws Newer and Damaged, too. */
+  /** Reads the whole state. Also throws Newer and Damaged. */
   async load(): Promise<Loaded> {
     const { meta, services, changes, keyed, reports, heads, documents } = this.#keys
     const keys = [meta, services, changes, keyed, reports, heads, documents]
     return readLoaded(await this.#connection.run(LOAD, keys, []))
   }
 
-  /** Throws Newer and Damaged, too. */
+  /** Identifies the state in Redis. Also throws Newer and Damaged. */
   async probe(): Promise<Probe> {
     const { meta, services, changes, heads, keyed, documents } = this.#keys
     return readProbe(await this.#connection.run(PROBE, [meta, services, changes, heads, keyed, documents], []))
@@ -106,7 +107,7 @@ export class RedisScripts {
     return (await this.#connection.run(RENEW, [this.#keys.leases], [name, token, ttlMs])) === 'renewed'
   }
 
-  /** `history`: oldest first; `found`: the head that is to be replaced. Throws Newer, too. */
+  /** Fills the store. `history`: oldest first; `found`: the head in Redis to replace. Also throws Newer. */
   async restore(
     documents: Documents,
     history: readonly HistoryEntry[],
@@ -137,7 +138,7 @@ export class RedisScripts {
   }
 }
 
-/** How many, and each as its name and its JSON; null as nothing. */
+/** The number of entries, then name and JSON of each; null becomes an empty text. */
 function counted(entries: readonly (readonly [string, object | null])[]): (string | number)[] {
   return [entries.length, ...entries.flatMap(([name, value]) => [name, value === null ? '' : JSON.stringify(value)])]
 }

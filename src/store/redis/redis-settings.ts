@@ -1,4 +1,4 @@
-/** TLS beside what `rediss://` says: files in PEM. */
+/** PEM files for TLS, in addition to `rediss://`. */
 export interface RedisTls {
   readonly ca?: string
   readonly cert?: string
@@ -15,7 +15,7 @@ export interface RedisCredentials {
   readonly password?: string
 }
 
-/** Where the state of a fleet lives. */
+/** Topology and addresses of the Redis that holds the state of a fleet. */
 export type RedisTopology =
   | { readonly kind: 'single'; readonly url: string }
   | ({
@@ -29,6 +29,6 @@ export type RedisTopology =
 
 export interface RedisSettings {
   readonly topology: RedisTopology
-  /** null = without, or as the URL says. */
+  /** null = no files; TLS only if the URL says `rediss://`. */
   readonly tls: RedisTls | null
 }

@@ -34,34 +34,37 @@ import { ServerClock } from './server-clock.ts'
 
 export interface RedisStoreOptions {
   readonly settings: RedisSettings
-  /** One fleet, one prefix. */
+  /** Distinguishes fleets that share a Redis. */
   readonly prefix: string
   /** Folder of the last known state. */
   readonly path: string
-  /** What a process of this instance knew before this one: it is what this one begins with. */
+  /** The state of the previous process of this instance, from which this one starts. */
   readonly known?: Snapshot | null
   readonly tell: Tell
-  /** How often it is tried whether Redis and the disk take what we write, ms; five seconds unless given. */
+  /** Interval of checks whether Redis and the disk accept writes, ms; default 5,000. */
   readonly checkMs?: number
-  /** Awaited when there is a connection, before anything is read. Never throws. */
+  /** Called on every new connection, and awaited before the state is read. Never throws. */
   readonly onConnected?: () => Promise<void>
 }
 
-/** How often it is asked which state there is: after a fail-over the feed may wait for an id that never comes. */
+/** Min interval of probes of the state, ms: after a fail-over the feed may wait for an id that never comes. */
 const POLL_MS = 1_000
-/** How often it is looked at meanwhile why there is no connection. */
+/** Interval at which the start checks why there is no connection, ms. */
 const GLANCE_MS = 100
-/** How long to wait for Redis at the start: with a last known state to go on from, and without. */
+/** Max wait for Redis at the start, ms: with a last known state, and without. */
 const PATIENCE_MS = { known: 1_000, unknown: 5_000 }
 
-/** How much of the history is read at the start: of a state with more services and documents, none. */
+/**
+ * Limits of the history read at the start: max entries per subject, and the number of subjects above which none is
+ * read.
+ */
 const LEARNED = { subjects: 1_000, entries: SNAPSHOT_HISTORY }
 
 /**
- * The state of a fleet in Redis. Every write is one script, a compare-and-set on the head of the state: what a change
- * was decided on is what it is made on, or it is not made. Changes come back through a stream, each naming the head it
- * starts from: as long as the chain holds nothing was missed, and where it breaks everything is read anew. While Redis
- * is away the state stays as last known, on this machine's disk as well.
+ * Keeps the state of a fleet in Redis. Every write is one script, a compare-and-set on the head of the state: a change
+ * is made on the state that it was decided on, or not at all. Changes come back through a stream, each with the head it
+ * starts from: an unbroken chain proves that nothing was missed, and after a gap the whole state is read again. While
+ * Redis is away, the last known state stays in force; it is on this machine's disk, too.
  */
 export class RedisStore implements Store {
   readonly register: Register
@@ -74,7 +77,7 @@ export class RedisStore implements Store {
   readonly #onConnected: () => Promise<void>
   readonly #availability: Availability
   readonly #known: KnownState
-  /** Of the process before this one. */
+  /** The state of the previous process; null = there was none. */
   readonly #before: Snapshot | null
   readonly #troubles: Troubles
   readonly #listeners = new Set<(status: StoreStatus) => void>()
@@ -86,7 +89,7 @@ export class RedisStore implements Store {
   #poll: NodeJS.Timeout | undefined
   #isClosed = false
 
-  /** Throws StoreUnusable when a file of the settings cannot be read. */
+  /** Throws StoreUnusable if a file of the settings cannot be read. */
   constructor(options: RedisStoreOptions) {
     const { settings, prefix, path, tell, known: before = null, checkMs = 5_000 } = options
     const { onConnected = async () => undefined } = options
@@ -119,7 +122,7 @@ export class RedisStore implements Store {
       ...shared,
       changes,
       reports,
-      onSynced: () => this.#writer.settleDoubts(),
+      onSynced: () => this.#writer.reportUncertainWrites(),
       historyOf: (documents) => this.#historyOf(documents),
     })
     this.#writer = new RedisWriter({ ...shared, keys, sync: () => this.#sync.run() })
@@ -132,7 +135,7 @@ export class RedisStore implements Store {
     })
   }
 
-  /** Reads the state, or takes the last known one while Redis is away. Throws StoreUnusable when neither is there. */
+  /** Reads the state, or takes the last known one if Redis is away. Throws StoreUnusable if there is neither. */
   async open(): Promise<Documents> {
     const lastKnown = await this.#readLastKnown()
     this.lastKnown = lastKnown?.documents ?? null
@@ -141,10 +144,10 @@ export class RedisStore implements Store {
     await this.#connect(lastKnown === null ? PATIENCE_MS.unknown : PATIENCE_MS.known)
     const { status } = this.#availability
     const refusal = this.#troubles.get('writes')
-    if (lastKnown === null && !status.up) throw await this.#useless(`is away (${status.detail})`)
-    // Where nothing is known and nothing can be written, there is nothing to serve.
+    if (lastKnown === null && !status.up) throw await this.#unusable(`is away (${status.detail})`)
+    // Without any state, and without the means to write one, there is nothing to serve.
     if (lastKnown === null && refusal !== null && this.#known.documents.revision === 0)
-      throw await this.#useless(`takes no changes (${refusal.detail})`)
+      throw await this.#unusable(`takes no changes (${refusal.detail})`)
     if (status.up) await this.#learnHistory()
     else {
       const { revision } = this.#known.documents
@@ -152,7 +155,7 @@ export class RedisStore implements Store {
       this.#tell('error', `the store is away (${status.detail}): ${detail}`)
     }
     this.#availability.begin()
-    // First the others know of us, then we go on with what they have done.
+    // Announce this instance to the fleet before following the fleet's changes.
     this.#connection.onReady(() => void this.#onConnected().then(() => this.#sync.begin()))
     void this.#feed.follow()
     this.#lastKnown.watch()
@@ -168,7 +171,7 @@ export class RedisStore implements Store {
     return this.#clock.nowMs()
   }
 
-  /** One round trip where nothing has changed. */
+  /** Takes one round trip if nothing has changed. */
   async refresh(): Promise<void> {
     await this.#sync.runAnew()
     const { status } = this.#availability
@@ -184,11 +187,11 @@ export class RedisStore implements Store {
   }
 
   async history(query: HistoryQuery): Promise<readonly HistoryEntry[]> {
-    const most = Math.max(0, query.limit)
-    if (!this.#availability.status.up || most === 0) return this.#known.history({ ...query, limit: most })
+    const max = Math.max(0, query.limit)
+    if (!this.#availability.status.up || max === 0) return this.#known.history({ ...query, limit: max })
     const key = this.#keys.history(query.service)
     try {
-      const lines = await this.#connection.command((client) => client.lrange(key, 0, most - 1))
+      const lines = await this.#connection.command((client) => client.lrange(key, 0, max - 1))
       const entries = lines.map(parseJson)
       return isHistory(entries) ? entries : this.#known.history(query)
     } catch (error) {
@@ -237,7 +240,10 @@ export class RedisStore implements Store {
     this.#connection.close()
   }
 
-  /** The state to begin with, which is of no use only when nothing is known. Throws StoreUnusable. */
+  /**
+   * The state to start from; null = none. Throws StoreUnusable if the folder cannot be used and there is no other
+   * state.
+   */
   async #readLastKnown(): Promise<Snapshot | null> {
     try {
       const lastKnown = await this.#lastKnown.read()
@@ -249,7 +255,7 @@ export class RedisStore implements Store {
     }
   }
 
-  async #useless(problem: string): Promise<StoreUnusable> {
+  async #unusable(problem: string): Promise<StoreUnusable> {
     await this.close()
     return new StoreUnusable(
       `the store ${problem}, and there is no last known state in store.path to start from. ` +
@@ -261,13 +267,13 @@ export class RedisStore implements Store {
     for (const listener of this.#listeners) listener(this.status())
   }
 
-  /** Connects and reads for the first time, trying for so long. */
+  /** Waits up to `patienceMs` for a connection and the first read of the state. */
   async #connect(patienceMs: number): Promise<void> {
     const until = performance.now() + patienceMs
     let hasConnected = false
     while (!this.#availability.status.up && !this.#isClosed && performance.now() < until) {
       if (!(await this.#connection.ready(Math.min(GLANCE_MS, until - performance.now())))) {
-        // Waiting changes nothing about that.
+        // Redis refuses the credentials: waiting would not help.
         if (this.#connection.isRefused) break
         continue
       }
@@ -280,7 +286,7 @@ export class RedisStore implements Store {
     if (!hasConnected) this.#availability.away(this.#connection.problem)
   }
 
-  /** Has the newest of the history here: for when the store is away, and if it should be emptied. */
+  /** Reads the newest history, for use while the store is away or if it is emptied. */
   async #learnHistory(): Promise<void> {
     try {
       const history = await this.#historyOf(this.#known.documents)
@@ -290,7 +296,7 @@ export class RedisStore implements Store {
     }
   }
 
-  /** The newest of the history that led to `documents`; null where that is too much, or unreadable. Throws StoreUnavailable. */
+  /** Reads the newest history that led to `documents`; null = too much, or unreadable. Throws StoreUnavailable. */
   async #historyOf({ services, collections, revision }: Documents): Promise<readonly HistoryEntry[] | null> {
     const subjects = [...Object.keys(services), ...flatten(collections).map(([subject]) => subject)]
     const keys = subjects.map((subject) => this.#keys.history(subject))
@@ -302,13 +308,13 @@ export class RedisStore implements Store {
       ((lines ?? []) as string[]).map(parseJson).toReversed(),
     )
     if (!isHistory(entries)) return null
-    // What was done meanwhile comes over the feed as well.
+    // The feed delivers later entries.
     return entries.filter((entry) => entry.revision <= revision)
   }
 
   #pollOn(): void {
     if (this.#isClosed) return
-    // With some jitter: a fleet that was started at once shall not ask at once for ever.
+    // Jitter spreads the probes of instances that were started together.
     const pauseMs = POLL_MS * (1 + Math.random() * 0.5)
     this.#poll = globalThis.setTimeout(() => void this.#sync.run().finally(() => this.#pollOn()), pauseMs)
   }

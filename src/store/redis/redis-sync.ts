@@ -25,16 +25,16 @@ import type { RedisScripts } from './redis-scripts.ts'
 import { RestorePace } from './restore-pace.ts'
 import type { ServerClock } from './server-clock.ts'
 
-/** How often it is tried whether Redis takes what we write, while it does not. */
+/** Max interval of write checks while Redis refuses writes, ms. */
 const TROUBLED_CHECK_MS = 1_000
 
-/** A connection that breaks may take so long to come back before the store counts as away. */
+/** Max time for a broken connection to come back, ms, before the store counts as away. */
 const BLIP_MS = 300
 
 const LOSES =
-  'Redis loses it again and again. See to it that maxmemory-policy is noeviction there, and that nothing else deletes keys of store.prefix'
+  'Redis loses it again and again. Make sure that maxmemory-policy is noeviction there, and that nothing else deletes keys of store.prefix'
 
-interface Parts {
+interface SyncParts {
   readonly connection: RedisConnection
   readonly scripts: RedisScripts
   readonly known: KnownState
@@ -44,39 +44,38 @@ interface Parts {
   readonly reports: Cursor
   readonly tell: Tell
   readonly troubles: Troubles
-  /** How often it is tried whether Redis takes what we write, ms. */
+  /** Interval of checks whether Redis accepts writes, ms. */
   readonly checkMs: number
-  /** The state is there and known. Throws StoreUnavailable. */
+  /** Called when the known state is up to date with Redis. Throws StoreUnavailable. */
   readonly onSynced: () => Promise<void>
-  /** The newest of the history of a state that was read; null = not to be had. Throws StoreUnavailable. */
+  /** Reads the newest history of a state; null = too much, or unreadable. Throws StoreUnavailable. */
   readonly historyOf: (documents: Documents) => Promise<readonly HistoryEntry[] | null>
 }
 
 /**
- * Makes what is known here what is in Redis: along the feed where that leads there, by reading everything where it does
- * not. What is in Redis is not always the better one: where it is empty, damaged or cut short, it is filled again from
- * what is known here.
+ * Brings the known state up to date with Redis: along the feed if that leads there, otherwise by reading everything. If
+ * the state in Redis is empty, damaged or incomplete, it is restored from the known state instead.
  */
 export class RedisSync {
   counts: StoreCounts = { reloads: 0, lostRevisions: 0, restores: 0 }
-  readonly #parts: Parts
+  readonly #parts: SyncParts
   #running: Promise<void> | null = null
-  /** The run after that one. */
+  /** The next run, if one was asked for during the current one. */
   #next: Promise<void> | null = null
   readonly #restoring = new RestorePace()
-  /** For what may go on and on. */
+  /** For lines that may repeat. */
   readonly #tellSparingly: Tell
-  /** When it was last tried to write through this connection; monotonic ms, null = not yet. */
+  /** Time of the last write check on this connection, monotonic ms; null = none yet. */
   #checkedAt: number | null = null
-  /** Our user has had the rights it needs. */
+  /** Whether the user had all rights at an earlier check. */
   #wasAllowed = false
 
-  constructor(parts: Parts) {
+  constructor(parts: SyncParts) {
     this.#parts = parts
     this.#tellSparingly = sparing(parts.tell)
   }
 
-  /** Never throws for the store's sake; whether it is away is its status afterwards. */
+  /** Runs a sync, or joins the current one. Does not throw if the store is away: its status tells afterwards. */
   run(): Promise<void> {
     this.#running ??= this.#run().finally(() => {
       this.#running = null
@@ -84,7 +83,7 @@ export class RedisSync {
     return this.#running
   }
 
-  /** As `run`, and begins now or later: one that is under way may have asked before what matters to the caller. */
+  /** As `run`, but never joins the current run, which may have read the state before this call. */
   runAnew(): Promise<void> {
     if (this.#running === null) return this.run()
     const begin = (): Promise<void> => {
@@ -95,20 +94,20 @@ export class RedisSync {
     return this.#next
   }
 
-  /** The connection is a new one: as `run`. */
+  /** As `run`, on a new connection: checks writes at once. */
   begin(): Promise<void> {
     this.#checkedAt = null
     return this.run()
   }
 
-  /** An entry of the feed: the next change, one that is known, or one that shows that something was missed. */
+  /** Handles an entry of the feed: applies it if it is the next change, and runs a sync if it shows a gap. */
   hear(fields: ReadonlyMap<string, string>): void {
     if (!this.#take(fields)) void this.run()
   }
 
   async #run(): Promise<void> {
     const { availability, connection, known, troubles, onSynced } = this.#parts
-    // A connection that is only just being made again is none that is lost.
+    // Give a broken connection time to come back.
     if (availability.status.up) await connection.ready(BLIP_MS)
     try {
       await this.#catchUpOverBreak()
@@ -120,13 +119,13 @@ export class RedisSync {
       else if (error instanceof Newer) availability.away(error.message)
       else if (error instanceof StoreUnavailable) {
         availability.away(error.message)
-        // A connection that does not answer may lead to a primary that was.
+        // A connection that does not answer may lead to the former primary.
         if (!(error instanceof NotDone)) connection.reconnect()
       } else throw error
     }
   }
 
-  /** As `#catchUp`, and once more when the connection breaks under it and is there again at once. */
+  /** As `#catchUp`, and repeats it once if the connection breaks meanwhile and is back at once. */
   async #catchUpOverBreak(): Promise<void> {
     const { availability, connection } = this.#parts
     try {
@@ -150,13 +149,13 @@ export class RedisSync {
     } else if (changes.after !== null) {
       if (this.#isKnown(probe)) return
       await this.#replay()
-      // What has come over the feed meanwhile may be ahead of what was said.
+      // The feed may meanwhile have gone beyond the probe.
       if (this.#isKnown(probe) || (known.documents !== before && known.has(probe.head))) return
     }
     await this.#reload()
   }
 
-  /** Finds out whether Redis takes what we write. Throws StoreUnavailable when it is of no use at all. */
+  /** Checks whether Redis accepts writes. Throws StoreUnavailable if it cannot be used at all. */
   async #checkWrites(): Promise<void> {
     const { scripts, troubles, checkMs } = this.#parts
     const pauseMs = troubles.get('writes') === null ? checkMs : Math.min(checkMs, TROUBLED_CHECK_MS)
@@ -173,34 +172,34 @@ export class RedisSync {
     this.#checkedAt = performance.now()
   }
 
-  /** What a person is told of an error that stops writes and nothing else; null = it is another one. */
+  /** Describes an error that stops nothing but writes, for people; null = any other error. */
   #refusalOf({ message, cause }: NotDone): string | null {
     if (this.#wasAllowed && message.includes(REFUSED))
       return `${message}. Give the user of store.redis the rights it had: ACL SETUSER as in docs/operations.md`
     return cause instanceof Error ? writeRefusal(cause) : null
   }
 
-  /** Whether what is known here is better than what is there. */
+  /** Whether the state in Redis must be replaced by the known one. */
   #isWorse({ head, revision, isRestored, isWhole, countsDocuments }: Probe): boolean {
     const { known, availability } = this.#parts
     const mine = known.documents
     if (mine.revision === 0) return false
     if (head === NO_HEAD) return true
-    // A version that knows no collections has filled the store again, without them.
-    const isCutShort = !isWhole || (!countsDocuments && countDocuments(mine) > 0)
-    if (head === known.head) return isCutShort
-    // One that somebody has filled again from less than we know, or has begun anew under our eyes, gives way.
-    const isOurs = lineageOf(head) === lineageOf(mine.head)
-    return revision < mine.revision && (isOurs ? isRestored : availability.status.up)
+    // The second case: a version that knows no collections has restored the store without them.
+    const isIncomplete = !isWhole || (!countsDocuments && countDocuments(mine) > 0)
+    if (head === known.head) return isIncomplete
+    // Overwrite Redis if it was restored from an older copy, or wiped and recreated while we were connected.
+    const isSameLineage = lineageOf(head) === lineageOf(mine.head)
+    return revision < mine.revision && (isSameLineage ? isRestored : availability.status.up)
   }
 
-  /** Whether the state that is there is the one that is known here. */
+  /** Whether the state in Redis is the known one. */
   #isKnown({ head, documents }: Probe): boolean {
     const { known } = this.#parts
     return head === known.head && documents === countDocuments(known.documents)
   }
 
-  /** Goes on by a change of the feed; false when it does not follow on what is known. */
+  /** Applies an entry of the feed; false = it does not follow the known state. */
   #take(fields: ReadonlyMap<string, string>): boolean {
     const { known } = this.#parts
     const head = fields.get('head') ?? ''
@@ -211,7 +210,7 @@ export class RedisSync {
     return true
   }
 
-  /** Goes on along the feed, as far as it leads. */
+  /** Applies the entries of the feed up to the first that does not follow. */
   async #replay(): Promise<void> {
     const { changes, connection } = this.#parts
     const entries = await connection.command((client) => client.xrange(changes.key, `(${changes.after}`, '+'))
@@ -221,7 +220,7 @@ export class RedisSync {
     }
   }
 
-  /** Reads everything. */
+  /** Reads the whole state. */
   async #reload(): Promise<void> {
     const { scripts, clock, known, changes, reports, historyOf } = this.#parts
     const mine = known.documents
@@ -233,9 +232,10 @@ export class RedisSync {
     const isFirst = changes.after === null
     const isSame = documents.head === mine.head && countDocuments(documents) === countDocuments(mine)
     const isOther = !isSame && documents.revision > 0
-    // The changes in between did not come over the feed, and with them their history.
+    // The feed did not deliver the changes in between, nor their history.
     const history = isOther ? await historyOf(documents) : null
-    // It was on its way while the feed went on: what was read is older than what is known, or will be read again.
+    // The feed has moved on during the read, so the reading may be older than the known state; the next run compares
+    // again.
     if (known.documents !== mine) return
     changes.after = lastChange
     reports.after ??= lastReport
@@ -257,12 +257,14 @@ export class RedisSync {
     const which = lost.map((each) => `${each.revision} (${each.what})`).join(', ')
     tell(
       'error',
-      `the store has lost changes, as in a fail-over: from revision ${mine} it is back to ${revision}, and so are we. ` +
+      `the store has lost changes, as in a fail-over: from revision ${mine} it is back to ${revision}, and this instance with it. ` +
         `Lost: ${which || `${count} revisions`}`,
     )
   }
 
-  /** `found`: the head that is there, to be replaced. Returns false when it is too early to try that again. */
+  /**
+   * Restores the store. `found`: the head in Redis to replace. Returns false if it is too early for another restore.
+   */
   async #restore(found: string): Promise<boolean> {
     const { scripts, known, troubles } = this.#parts
     if (!this.#restoring.isDue(performance.now())) {
@@ -276,12 +278,12 @@ export class RedisSync {
     const { revision } = known.documents
     this.#tellSparingly(
       'warn',
-      `the store was emptied or damaged; it was filled again with revision ${revision}, as known here`,
+      `the store was emptied or damaged; this instance filled it again with revision ${revision}`,
     )
     return true
   }
 
-  /** What is there makes no sense: it is replaced by what is known, if anything is. */
+  /** Replaces a damaged state by the known one, if there is one. */
   async #repair({ message, head }: Damaged): Promise<void> {
     const { availability, known, changes } = this.#parts
     const problem = `the state in Redis is damaged: ${message}`
@@ -302,8 +304,9 @@ export class RedisSync {
 }
 
 /**
- * What was read, with the collections of a state before it that is known here, where a version that knows none has written
- * the state anew and left them out. They are what they were then: versions that know them count them.
+ * Returns the documents that were read, with the collections of the known state if a version that knows no collections
+ * has restored a later state without them. They cannot have changed since: versions that change collections also count
+ * them.
  */
 function withLeftOut({ documents, heads, countsDocuments }: Loaded, { head, collections }: Documents): Documents {
   const isLeftOut = !countsDocuments && documents.collections === undefined && heads.includes(head)

@@ -16,12 +16,12 @@ import type { RedisKeys } from './redis-keys.ts'
 import type { CommitReply, RedisScripts } from './redis-scripts.ts'
 import type { ServerClock } from './server-clock.ts'
 
-/** How long a write may take, from the call to the answer: long enough for most fail-overs. */
+/** Max duration of a write, from the call to the answer, ms: long enough for most fail-overs. */
 const COMMIT_MS = 2_000
-/** How long a write waits for a replica to have it, where there are replicas. */
+/** Max wait for a replica to receive a write, ms, if there are replicas. */
 const REPLICA_MS = 100
 
-interface Parts {
+interface WriterParts {
   readonly connection: RedisConnection
   readonly scripts: RedisScripts
   readonly keys: RedisKeys
@@ -30,21 +30,22 @@ interface Parts {
   readonly clock: ServerClock
   readonly tell: Tell
   readonly troubles: Troubles
-  /** Finds out which state there is, and gets it. */
+  /** Brings the known state up to date with Redis. */
   readonly sync: () => Promise<void>
 }
 
 /**
- * Writes changes, one after the other. Every one has a head of its own, by which the script knows it again: it can be sent
- * until it is answered, and is made once. When its time is over it is not made any more, wherever it may be on its way.
+ * Writes changes, one after the other. Each has a unique head by which the script recognizes it, so that it can be sent
+ * until it is answered, and is made only once. After its deadline the script refuses it, even if it is still on its
+ * way.
  */
 export class RedisWriter {
-  readonly #parts: Parts
+  readonly #parts: WriterParts
   #queue: Promise<unknown> = Promise.resolve()
-  /** Writes that were given up without knowing what became of them, by the head they would have made. */
-  readonly #doubtful = new Map<string, string>()
+  /** Descriptions of writes whose outcome is unknown, by the head they would have made. */
+  readonly #uncertain = new Map<string, string>()
 
-  constructor(parts: Parts) {
+  constructor(parts: WriterParts) {
     this.#parts = parts
   }
 
@@ -59,19 +60,19 @@ export class RedisWriter {
     return outcome
   }
 
-  /** Resolves when nothing is being written any more. */
+  /** Resolves when no write is in progress. */
   async idle(): Promise<void> {
     await this.#queue
   }
 
-  /** Says what became of writes that were given up. Throws StoreUnavailable. */
-  async settleDoubts(): Promise<void> {
+  /** Finds out and logs whether writes of unknown outcome were made. Throws StoreUnavailable. */
+  async reportUncertainWrites(): Promise<void> {
     const { connection, keys, tell } = this.#parts
-    for (const [head, what] of this.#doubtful) {
+    for (const [head, what] of this.#uncertain) {
       const at = await connection.command((client) => client.lpos(keys.heads, head))
-      this.#doubtful.delete(head)
-      const outcome = at === null ? 'was not made' : 'was made all the same'
-      tell('warn', `of a change it was not known whether it was made (${what}): it ${outcome}`)
+      this.#uncertain.delete(head)
+      const outcome = at === null ? 'was not made' : 'was made'
+      tell('warn', `a change whose outcome was unknown (${what}) ${outcome}`)
     }
   }
 
@@ -88,7 +89,7 @@ export class RedisWriter {
     const head = headOf(lineage, change.revision, nonce())
     let maybe = false
     let problem = 'it did not answer in time'
-    /** Why Redis, which is there, has not done it. */
+    /** The refusal of a Redis that can be reached. */
     let refusal: NotDone | null = null
     const { status } = availability
     if (!status.up) throw this.#givenUp(maybe, head, change, status.detail)
@@ -109,17 +110,17 @@ export class RedisWriter {
             return 'held'
           case 'stale':
             await sync()
-            // What is there is worse than what is known, and is not filled again yet.
+            // The state in Redis is to be replaced by the known one, and was not yet.
             if (known.documents === base) this.#refuseLosing()
             return 'stale'
           case 'late':
             clock.set(reply.timeMs, sentAt)
             break
           case 'damaged':
-            // Where anything is known, it is put right by that.
+            // `sync` repairs the state if there is a known one.
             problem = reply.detail
             await sync()
-            // Otherwise what is there is right, and the change was not made on it.
+            // If the known state has changed, the state in Redis was right, and the change was not made on it.
             if (known.documents !== base) return 'stale'
             this.#refuseLosing()
             break
@@ -133,7 +134,7 @@ export class RedisWriter {
         maybe ||= !(reply instanceof NotDone)
       }
       if (performance.now() >= until) {
-        // One that is there and refuses is not away: that changes nothing for those who read.
+        // A store that refuses writes is not away: reads still work.
         const isThere = connection.isReady && (reply instanceof NotDone || !(reply instanceof StoreUnavailable))
         if (!isThere) availability.away(problem)
         else if (refusal !== null && !maybe) {
@@ -161,11 +162,11 @@ export class RedisWriter {
     }
   }
 
-  /** `maybe`: it was sent, and may have been made before the connection was lost. */
+  /** `maybe`: the change was sent, and may have been made before the connection was lost. */
   #givenUp(maybe: boolean, head: string, change: Change, detail: string): StoreUnavailable {
     if (!maybe) return new StoreUnavailable(`the store is away: ${detail}`)
-    this.#doubtful.set(head, describeChange(change))
-    return new OutcomeUnknown(`the store was lost while it was asked to write: ${detail}`)
+    this.#uncertain.set(head, describeChange(change))
+    return new OutcomeUnknown(`the store was lost during the write: ${detail}`)
   }
 
   async #replicated(): Promise<CommitOutcome> {
@@ -176,7 +177,7 @@ export class RedisWriter {
   }
 }
 
-/** Whether it was a replica that answered: it may be behind, and is no store at all. */
+/** Whether a replica answered: its data may be behind, so the store counts as away. */
 function isReplica({ cause }: NotDone): boolean {
   return cause instanceof Error && cause.message.startsWith('READONLY')
 }

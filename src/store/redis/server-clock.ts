@@ -1,44 +1,44 @@
-/** By how much two clocks may drift apart, ms per ms: ten times what a quartz does. */
+/** Max drift between two clocks, ms per ms: ten times that of a quartz. */
 const DRIFT = 0.0005
 
 /**
- * The clock of Redis, by our monotonic one: what our own wall clock shows does not matter. Every answer that says the time
- * bounds the difference from both sides, since it was said after the question was sent and before the answer came; a quick
- * answer counts for more than a late one.
+ * Estimates the clock of Redis from this process's monotonic clock; the local wall clock does not matter. Every answer
+ * with the server's time bounds the difference from both sides, since the server read its clock after the command was
+ * sent and before the answer came. A quick answer gives tighter bounds than a late one.
  */
 export class ServerClock {
-  /** Server's milliseconds minus ours, at least and at most. */
-  #least = Number.NEGATIVE_INFINITY
-  #most = Number.POSITIVE_INFINITY
+  /** Min and max of the server's time minus the local monotonic time, ms. */
+  #min = Number.NEGATIVE_INFINITY
+  #max = Number.POSITIVE_INFINITY
   #setAt = 0
   readonly #now: () => number
 
-  /** `now`: our monotonic clock, ms. */
+  /** `now`: the local monotonic clock, ms. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now
   }
 
-  /** Takes the time that an answer says; `sentAt`: when it was asked for, on our monotonic clock, ms. */
+  /** Takes the server's time from an answer; `sentAt`: local monotonic time at which the command was sent, ms. */
   set(serverMs: number, sentAt: number): void {
     const now = this.#now()
     const driftMs = (now - this.#setAt) * DRIFT
-    const [least, most] = [serverMs - now, serverMs + 1 - sentAt]
+    const [min, max] = [serverMs - now, serverMs + 1 - sentAt]
     this.#setAt = now
-    const [knownLeast, knownMost] = [this.#least - driftMs, this.#most + driftMs]
-    // Otherwise the server's clock was set, or it is another server.
-    const isSameClock = least <= knownMost && most >= knownLeast
-    this.#least = isSameClock ? Math.max(least, knownLeast) : least
-    this.#most = isSameClock ? Math.min(most, knownMost) : most
+    const [knownMin, knownMax] = [this.#min - driftMs, this.#max + driftMs]
+    // If not, the server's clock was set, or it is another server.
+    const isSameClock = min <= knownMax && max >= knownMin
+    this.#min = isSameClock ? Math.max(min, knownMin) : min
+    this.#max = isSameClock ? Math.min(max, knownMax) : max
   }
 
   /**
-   * What the server's clock will show at our monotonic time `at`, in ms, or a little less. 0 = no answer was seen yet.
+   * The server's time at local monotonic time `at`, or a little less, ms. 0 = no answer was seen yet.
    */
   at(at: number): number {
-    return this.#least === Number.NEGATIVE_INFINITY ? 0 : Math.floor(this.#least + at)
+    return this.#min === Number.NEGATIVE_INFINITY ? 0 : Math.floor(this.#min + at)
   }
 
-  /** What it shows now, or a little less; our own clock until it is known. */
+  /** The server's time now, or a little less, ms; the local wall clock until an answer was seen. */
   nowMs(): number {
     return this.at(this.#now()) || Date.now()
   }

@@ -1,10 +1,10 @@
--- An instance says that it lives. What is no hash or no stream in the place of one is removed: all that was there is said again.
+-- Writes the record of an instance. A key of the wrong type is deleted: the instances write all of its contents again.
 --
 -- KEYS  1 instances (hash)  2 reports (stream)
 -- ARGV  1 id  2 record (JSON)
---       3… instances that the caller misses here: id, ms since they were last heard of, and record (JSON) of each
--- Returns id, "TIME of the beat in ms|record" and so on of all instances, then what was removed ("" = nothing), and last the
---         server's time (ms)
+--       3… instances that the caller knows and that may be missing here: id, ms since their last beat, and record (JSON) of each
+-- Returns id and "TIME of the beat in ms|record" of each instance, then the key that was deleted and its type ("" = none), and
+--         last the server's time (ms)
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -18,7 +18,7 @@ for i, wanted in ipairs({ 'hash', 'stream' }) do
 end
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. '|' .. ARGV[2])
 for i = 3, #ARGV, 3 do
-  -- Another instance may have put it back, or it may have come back by itself.
+  -- Only if it is missing: another instance may have restored it, or the instance itself may be back.
   if not redis.call('HGET', KEYS[1], ARGV[i]) then
     redis.call('HSET', KEYS[1], ARGV[i], string.format('%.0f', now - ARGV[i + 1]) .. '|' .. ARGV[i + 2])
   end

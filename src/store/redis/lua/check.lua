@@ -1,10 +1,10 @@
--- Does everything once that the other scripts do, on keys of its own: a right that is missing shall be found here, and not
--- in the middle of a change, which would leave half of it.
+-- Calls every command of the other scripts once, on keys of its own, so that a missing right shows here and not in the
+-- middle of a change, which would then be half made.
 --
 -- KEYS  1 a hash  2 a list  3 a stream
 -- Returns "fit"
 
--- Before anything else a write that needs memory: behind a first write Redis lets a script run out of its bounds.
+-- A write that needs memory comes first: after a script's first write, Redis lets it exceed maxmemory.
 redis.call('SET', KEYS[1], '')
 redis.call('TIME')
 for _, key in ipairs(KEYS) do

@@ -1,25 +1,25 @@
--- Makes a change the next revision, whole, or does nothing.
+-- Makes a change the next revision, atomically, or does nothing.
 --
 -- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 heads (list)  5 keyed (hash)  6 documents (hash)
 --       7 leases (hash)  8… the history (list) of every entry in ARGV, in their order
--- ARGV  1 format we write  2 the head it was decided on ("" = an empty store)  3 the head it makes  4 its revision
---       5 refuse after this time of the server (ms)  6 the change (JSON)  7 configuration (JSON, "" = as it is)
---       8 how many documents of collections there are before it
+-- ARGV  1 format of the caller  2 head that the change was decided on ("" = an empty store)  3 head that it makes  4 its revision
+--       5 time of the server after which to refuse it (ms)  6 the change (JSON)  7 configuration (JSON, "" = unchanged)
+--       8 number of documents of collections before the change
 --       9 name of the lease that it takes ("" = none)  10 token of the holding that must have run out ("" = the lease is
---       free)  11 token of the holding that begins  12 for how long (ms)
---       13 how many services, then name and document each ("" = removed)
---       …  how many keyed writes, then key and record each ("" = removed)
---       …  how many documents of collections, then subject and document each ("" = removed)
---       …  how many history entries, then each as "removed" or "" (whether its service or document is gone by this), and JSON
+--       free)  11 token of the new holding  12 its duration (ms)
+--       13 number of services, then name and document of each ("" = removed)
+--       …  number of keyed writes, then key and record of each ("" = removed)
+--       …  number of documents of collections, then subject and document of each ("" = removed)
+--       …  number of history entries, then of each "removed" or "" (whether the change removes its service or document), and JSON
 -- Returns {"committed", id in the stream}; {"again"}: it was committed before;
---       {"stale"}: another head is in force; {"late", time}; {"newer", format}; {"damaged", what};
+--       {"stale"}: another head is in force; {"late", time of the server}; {"newer", format}; {"damaged", problem};
 --       {"held"}: the holding of the lease has not run out
 
 local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash', 'hash', 'hash' }
 local LEASES = 7
--- Who has missed more changes than are kept reads everything: a change may be as large as a configuration file.
+-- An instance that has missed more changes than are kept reads everything: a change may be as large as a configuration file.
 local KEEP_CHANGES, KEEP_HEADS, KEEP_HISTORY = 200, 2000, 1000
--- A removed service's history: 90 days.
+-- The history of a removed service is kept for 90 days.
 local FORGET_SECONDS = 90 * 86400
 
 local time = redis.call('TIME')
@@ -28,7 +28,7 @@ for i = 1, #KEYS do
   local is, wanted = redis.call('TYPE', KEYS[i]).ok, TYPES[i] or 'list'
   if is ~= 'none' and is ~= wanted then
     if i < LEASES then return { 'damaged', KEYS[i] .. ' is a ' .. is } end
-    -- Leases and histories can do without what was there.
+    -- A lease or a history can begin anew.
     redis.call('DEL', KEYS[i])
   end
 end
@@ -38,10 +38,10 @@ if head == ARGV[3] or redis.call('LPOS', KEYS[4], ARGV[3]) then return { 'again'
 local format = tonumber(redis.call('HGET', KEYS[1], 'format') or '0')
 if format > tonumber(ARGV[1]) then return { 'newer', tostring(format) } end
 if head ~= ARGV[2] then return { 'stale' } end
--- Whoever sent it has given it up.
+-- The sender has given up by now.
 if now > tonumber(ARGV[5]) then return { 'late', tostring(now) } end
 if head == '' then
-  -- The beginning of a state: what else is there belongs to none.
+  -- A new state begins: leftovers belong to no state.
   redis.call('DEL', KEYS[2], KEYS[5], KEYS[6])
 elseif tonumber(redis.call('HGET', KEYS[1], 'services') or '0') ~= redis.call('HLEN', KEYS[2]) then
   return { 'damaged', KEYS[2] .. ' has lost services' }
@@ -55,7 +55,7 @@ end
 if ARGV[9] ~= '' then
   local untilMs, token = string.match(redis.call('HGET', KEYS[LEASES], ARGV[9]) or '', '^(%d+)|(.*)$')
   if ARGV[10] ~= '' and token ~= ARGV[10] then
-    -- How long it runs was lost, as in a fail-over: its holder may not know.
+    -- The end of the holding was lost, as in a fail-over: its holder may still count on it, so it runs once more.
     holdLease(ARGV[10])
     return { 'held' }
   end
@@ -98,7 +98,7 @@ if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'configuration', ARGV[7]) end
 redis.call('HSET', KEYS[1], 'format', ARGV[1], 'head', ARGV[3], 'revision', ARGV[4], 'services', redis.call('HLEN', KEYS[2]),
   'documents', redis.call('HLEN', KEYS[6]))
 redis.call('HDEL', KEYS[1], 'restored')
--- Last: who finds the head here may rely on all the rest.
+-- Last, so that a head in this list proves that all the rest was written.
 redis.call('LPUSH', KEYS[4], ARGV[3])
 redis.call('LTRIM', KEYS[4], 0, KEEP_HEADS - 1)
 return { 'committed', id }

@@ -1,13 +1,12 @@
--- Reads everything there is, at one moment.
+-- Reads the whole state atomically.
 --
 -- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 keyed (hash)  5 reports (stream)  6 heads (list)
 --       7 documents (hash)
 -- Returns {time of the server (ms), meta, services, last id in changes, keyed, last id in reports, the newest heads,
---         documents of collections};
---         the hashes flat
+--         documents of collections}; hashes as a flat list
 
 local function lastId(key)
-  -- What is not a stream is put right by others; the rest of the state can be read all the same.
+  -- Other scripts repair a key that is not a stream; the rest of the state can still be read.
   if redis.call('TYPE', key).ok ~= 'stream' then return '0-0' end
   local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)
   return last[1] and last[1][1] or '0-0'

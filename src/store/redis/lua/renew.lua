@@ -1,7 +1,7 @@
--- Lets a holding of a lease run on, unless the lease runs under another token.
+-- Extends a holding of a lease, unless the lease runs under another token.
 --
 -- KEYS  1 leases (hash)
--- ARGV  1 name of the lease  2 token of the holding  3 for how long (ms)
+-- ARGV  1 name of the lease  2 token of the holding  3 its duration from now (ms)
 -- Returns "renewed" or "taken"
 
 local time = redis.call('TIME')

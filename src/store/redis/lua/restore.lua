@@ -1,13 +1,13 @@
--- Fills a store again that was emptied or damaged, from what an instance knows.
+-- Fills a store that was emptied or damaged, with the state that an instance knows.
 --
 -- KEYS  1 meta (hash)  2 services (hash)  3 keyed (hash)  4 documents (hash)  5 leases (hash)  6 heads (list)
 --       7 changes (stream)  8… the history (list) of every service and document in ARGV, in their order
--- ARGV  1 format  2 the head that was found there ("" = none)  3 head  4 revision  5 configuration (JSON, "" = none)
---       6 how many services, then name and document each   …  how many keyed writes, then key and record each
---       …  how many documents of collections, then subject and document each
---       …  for every history how many entries, then the entries (JSON), oldest first; those that are there stay, and
---          what is newer than all of them is added
--- Returns "restored"; "there": somebody else has been there meanwhile; "newer"
+-- ARGV  1 format  2 head that was found in the store ("" = none)  3 head to write  4 revision  5 configuration (JSON, "" = none)
+--       6 number of services, then name and document of each   …  number of keyed writes, then key and record of each
+--       …  number of documents of collections, then subject and document of each
+--       …  of every history the number of entries, then the entries (JSON), oldest first; existing entries stay, and only
+--          newer ones are added
+-- Returns "restored"; "there": the head has changed, another instance was first; "newer": a newer format
 
 local time = redis.call('TIME')
 local now = tostring(time[1] * 1000 + math.floor(time[2] / 1000))
@@ -22,7 +22,7 @@ local format = tonumber(redis.call('HGET', KEYS[1], 'format') or '0')
 if format > tonumber(ARGV[1]) then return 'newer' end
 if head ~= ARGV[2] then return 'there' end
 
--- Holdings of leases begin to run anew.
+-- With the leases deleted, their holdings run for their full duration again.
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 local at = 6
 for _, key in ipairs({ KEYS[2], KEYS[3], KEYS[4] }) do
@@ -39,14 +39,14 @@ local function revisionOf(entry)
 end
 for i = 8, #KEYS do
   local count = tonumber(ARGV[at])
-  -- Somebody who knew less may have put a part of it back before.
+  -- An instance that knew less may have restored a part before.
   local newest = redis.call('LRANGE', KEYS[i], 0, 0)[1]
   local known = newest and revisionOf(newest)
   local missing = {}
   for entry = at + 1, at + count do
     if not known or revisionOf(ARGV[entry]) > known then missing[#missing + 1] = ARGV[entry] end
   end
-  -- Those are few of each: an instance puts back the newest only.
+  -- unpack() takes them: an instance restores only the newest entries of each history.
   if #missing > 0 then redis.call('LPUSH', KEYS[i], unpack(missing)) end
   at = at + count + 1
 end

@@ -1,8 +1,8 @@
--- Puts a note of departure in the place of what instances have said last, unless they were heard of lately.
+-- Replaces the records of instances by a note of departure, unless they have beaten recently.
 --
 -- KEYS  1 instances (hash)
--- ARGV  1 ms of silence that it takes (0 = none)  2 the note (JSON)  3… ids
--- Returns the ids where it stands now
+-- ARGV  1 min ms since the last beat (0 = none)  2 the note (JSON)  3… ids
+-- Returns the ids whose records were replaced
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
