@@ -126,7 +126,7 @@ function shownProbe({ at, ok, status, ms, error }: LastProbe): ServerView['lastP
 }
 
 function isIdle(control: Control, service: Service, servers: readonly Server[]): boolean {
-  return control.isIdle(
+  return control.drains.isIdle(
     service,
     servers.map((server) => server.key),
   )

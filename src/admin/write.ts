@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { StaticDecode } from 'typebox'
-import type { Settled } from '../control/control.ts'
 import type { CommandMaker, Result } from '../control/controller.ts'
+import type { Settled } from '../control/drain-status.ts'
 import type { Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
 import type { LocalCommand } from '../model/overrides.ts'
@@ -54,7 +54,7 @@ export function answerTo<V extends object>(
   view: V,
 ): Written & V {
   if (drains.length === 0) return { ...written, ...view }
-  const drained = drains.filter((drain) => atRest.includes(drain) || control.isDrained(drain, here))
+  const drained = drains.filter((drain) => atRest.includes(drain) || control.drains.isDrained(drain, here))
   return { ...written, drained: drained.map(({ name }) => name), ...view }
 }
 
@@ -110,7 +110,7 @@ export async function settle(
   if (result.kind === 'refused') throw refusalProblem(result.refusal)
   const { revision, changed, drains, unreplicated } = result
   if (!here && (changed || drains.length > 0)) await context.fleet.refresh()
-  const settled = await context.control.settled(revision, drains, waitMs, here)
+  const settled = await context.control.drains.settled(revision, drains, waitMs, here)
   const { applied, reopened, cut, lost, leftOut } = settled
   reply.header('etag', `"${revision}"`)
   const cannotFollow = here ? {} : cannotFollowOf(context, revision, changed)

@@ -1,9 +1,5 @@
 import type { Facts, Request } from '../model/commands.ts'
-import type { Drain } from '../model/drains.ts'
-import { isReopened } from '../model/drains.ts'
 import type { CannotFollow } from '../model/fleet.ts'
-import type { LeavingServer } from '../model/leaving.ts'
-import { leavingServers } from '../model/leaving.ts'
 import type { KnownHealth, LoadReport, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { servingKeys } from '../model/servers.ts'
@@ -14,7 +10,7 @@ import { compileService, tableChange, wholeTable } from '../model/table.ts'
 import type { Store } from '../store/store.ts'
 import type { CommandMaker, Result } from './controller.ts'
 import { Controller } from './controller.ts'
-import type { Goal, Waited } from './fleet/convergence.ts'
+import { DrainStatus } from './drain-status.ts'
 import { Convergence } from './fleet/convergence.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import { Lineage } from './fleet/lineage.ts'
@@ -27,14 +23,6 @@ import { Reports } from './reports.ts'
 import type { Resolve } from './resolve.ts'
 import type { Memory } from './unreadable.ts'
 import { whyUnreadable } from './unreadable.ts'
-
-/** Result of waiting for a change and its drains. */
-export interface Settled extends Waited {
-  /** Names of drained pools and servers that take requests again because of a later change. */
-  readonly reopened: readonly string[]
-  /** The store has lost the change, so that it is not in force any more. */
-  readonly lost: boolean
-}
 
 export interface ControlOptions {
   readonly store: Store
@@ -62,6 +50,7 @@ export class Control {
   readonly controller: Controller
   readonly progress: Progress
   readonly convergence: Convergence
+  readonly drains: DrainStatus
   readonly startedAt = new Date()
   private readonly store: Store
   private readonly healthBook: HealthBook
@@ -91,6 +80,12 @@ export class Control {
       others: () => fleet.others(),
       unreadable: () => fleet.unreadable(),
       ownName: name,
+    })
+    this.drains = new DrainStatus({
+      convergence: this.convergence,
+      generations: this.generations,
+      lineage: this.lineage,
+      state: () => this.state,
     })
     this.controller = new Controller(store, resolve, () => this.facts(), memory)
     this.followed = this.controller.state
@@ -199,57 +194,6 @@ export class Control {
     return this.generations.lagMs
   }
 
-  /**
-   * Whether the last change of a service is in force in the fleet, and no request is in flight at these of its targets.
-   */
-  isIdle(service: Service, keys: readonly string[]): boolean {
-    const { applied, busyAt } = this.convergence.standing(this.goalOf(service), keys)
-    return applied && busyAt.length === 0
-  }
-
-  /** Whether all drains are idle now. `here`: in this instance alone. */
-  isDrained(drain: Drain, here = false): boolean {
-    if (isReopened(drain, this.state)) return false
-    const goals = [...new Set(this.servicesOf(drain.keys))].map((service) =>
-      service === undefined ? this.goal() : this.goalOf(service),
-    )
-    return (goals.length === 0 ? [this.goal()] : goals).every((goal) => {
-      const { applied, busyAt } = this.convergence.standing(goal, drain.keys, here)
-      return applied && busyAt.length === 0
-    })
-  }
-
-  /** Removed servers that still have requests in flight anywhere in the fleet. */
-  leaving(): readonly LeavingServer[] {
-    return leavingServers(this.state, this.convergence.busyKeys())
-  }
-
-  /**
-   * Resolves once `revision` is in force everywhere and everything in `drains` is idle, or with the progress after
-   * `timeoutMs`. Resolves early if a later change reopens a drain or the store loses the change.
-   * `here`: wait for this instance alone.
-   */
-  async settled(revision: number, drains: readonly Drain[], timeoutMs: number, here = false): Promise<Settled> {
-    const deadline = performance.now() + timeoutMs
-    const keys = drains.flatMap((drain) => drain.keys)
-    const wanted = this.lineage.nameOf(revision)
-    let cut = 0
-    for (;;) {
-      const { generation, state } = this.goal()
-      const goal = keys.length === 0 && wanted !== null ? { generation, state: wanted } : { generation, state }
-      const services = this.servicesOf(keys)
-      const isLost = () => wanted !== null && !this.lineage.has(wanted)
-      const waited = await this.convergence.wait(goal, keys, Math.max(0, deadline - performance.now()), here, isLost)
-      cut += waited.cut
-      const reopened = drains.filter((drain) => isReopened(drain, this.state)).map(({ name }) => name)
-      const lost = isLost()
-      // A later change of these services: their drains may have been reopened and drained again. Wait for the new goal.
-      const isCurrent = this.servicesOf(keys).every((service, i) => service === services[i])
-      if (isCurrent || lost || reopened.length > 0 || performance.now() >= deadline)
-        return { ...waited, reopened, cut, lost }
-    }
-  }
-
   /** By service whose definition this instance cannot read: the problem, and the targets still in use. null = none. */
   cannotFollow(): Readonly<Record<string, CannotFollow>> | null {
     const services = this.controller.cannotFollow
@@ -349,27 +293,12 @@ export class Control {
     return table
   }
 
-  /** The current service of each target. */
-  private servicesOf(keys: readonly string[]): readonly (Service | undefined)[] {
-    return keys.map((key) => own(this.state.services, key.slice(0, key.indexOf('/'))))
-  }
-
-  private goal(): Goal {
-    const { revision, head } = this.state
-    return { generation: this.generations.current, state: { revision, head } }
-  }
-
-  /** The goal that is reached when the last change of a service is in force. */
-  private goalOf(service: Service): Goal {
-    return { generation: this.generations.of(service), state: { revision: service.revision, head: '' } }
-  }
-
   private facts(): Facts {
     return {
       nowMs: this.store.nowMs(),
       isUp: (key, server, spec) => this.healthBook.isUp(key, server, spec),
       describeHealth: (key, server, spec) => this.healthBook.describe(key, server, spec),
-      leaving: this.leaving().map(({ key }) => key),
+      leaving: this.drains.leaving().map(({ key }) => key),
     }
   }
 }

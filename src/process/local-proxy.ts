@@ -34,7 +34,7 @@ export class LocalProxy implements Proxies {
   async start(control: Control, revision: number): Promise<void> {
     control.attach(NAME, this.link.control)
     // No connection is accepted before the table is in force.
-    await control.settled(revision, [], 10_000, true)
+    await control.drains.settled(revision, [], 10_000, true)
     const { listen } = this.settings
     for (const [index, address] of listen.entries())
       await forKey(proxyListenKey(index, listen.length), address, this.listen(address))

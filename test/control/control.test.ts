@@ -98,10 +98,10 @@ describe('a change is settled', () => {
     const [a, b] = [new HandDriven('a'), new HandDriven('b')]
     const { revision, drains } = done(await setState('drain'))
     await a.apply(revision)
-    const late = await control.settled(revision, drains, 20)
+    const late = await control.drains.settled(revision, drains, 20)
     expect(late).toMatchObject({ applied: false, lagging: ['b'], busy: {}, cut: 0, reopened: [] })
     expect(control.applied()).toBeNull()
-    const settled = control.settled(revision, drains, 10_000)
+    const settled = control.drains.settled(revision, drains, 10_000)
     await b.apply(revision)
     expect(await settled).toMatchObject({ applied: true, lagging: [], busy: {} })
     expect(control.applied()?.revision).toBe(revision)
@@ -112,8 +112,8 @@ describe('a change is settled', () => {
     const { revision, drains } = done(await setState('drain'))
     await a.apply(revision, { [KEY]: 2, 'other/x/y=http://h': 5 })
     await b.apply(revision, { [KEY]: 3 })
-    expect(await control.settled(revision, drains, 20)).toMatchObject({ applied: true, busy: { [KEY]: 5 } })
-    const settled = control.settled(revision, drains, 10_000)
+    expect(await control.drains.settled(revision, drains, 20)).toMatchObject({ applied: true, busy: { [KEY]: 5 } })
+    const settled = control.drains.settled(revision, drains, 10_000)
     a.idle(2)
     b.idle(1)
     expect(await settled).toMatchObject({ applied: true, busy: {}, cut: 3 })
@@ -124,7 +124,7 @@ describe('a change is settled', () => {
     const { revision, drains } = done(await setState('drain'))
     await a.apply(revision)
     await b.apply(revision, { [KEY]: 1 })
-    const settled = control.settled(revision, drains, 10_000)
+    const settled = control.drains.settled(revision, drains, 10_000)
     control.progress.remove('b')
     expect(await settled).toMatchObject({ applied: true, busy: {} })
   })
@@ -133,7 +133,7 @@ describe('a change is settled', () => {
     const a = new HandDriven('a')
     const { revision, drains } = done(await setState('drain'))
     await a.apply(revision, { [KEY]: 1 })
-    const settled = control.settled(revision, drains, 10_000)
+    const settled = control.drains.settled(revision, drains, 10_000)
     const back = done(await setState('ready'))
     await a.apply(back.revision)
     expect(await settled).toMatchObject({ reopened: ['blue1'] })
@@ -144,7 +144,7 @@ describe('a change is settled', () => {
     const { revision, drains } = done(await setState('drain'))
     await a.apply(revision, { [KEY]: 1 })
     let isSettled = false
-    const settled = control.settled(revision, drains, 10_000).then((each) => {
+    const settled = control.drains.settled(revision, drains, 10_000).then((each) => {
       isSettled = true
       return each
     })
