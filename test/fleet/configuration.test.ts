@@ -270,7 +270,10 @@ test('a new file is rolled out by restarts: what it adds is there, and a reload 
   for (const each of [a, b]) {
     expect((await inForce(each)).names).toEqual(['one', 'shop', 'two'])
     const { status, detail } = await healthOfFiles(each)
-    expect([status, detail]).toEqual(['degraded', expect.stringMatching(/to remove those of one, POST \/api\/config\/reload$/)])
+    expect([status, detail]).toEqual([
+      'degraded',
+      expect.stringMatching(/to remove those of one, POST \/api\/config\/reload$/),
+    ])
   }
   expect((await b.api('POST', '/api/config/reload')).status).toBe(409)
   expect((await b.api('POST', '/api/config/reload?force&wait=10s')).status).toBe(200)
