@@ -2,27 +2,27 @@ import { ChunkedReader } from './chunked-reader.ts'
 import type { FieldNames } from './field-names.ts'
 import { Fields } from './fields.ts'
 import type { BodyFraming } from './framing.ts'
-import type { Refusal } from './refusal.ts'
+import type { MessageRefusal } from './refusal.ts'
 
 const NO_FIELDS = new Fields()
 
-/** Takes a body, piece by piece. */
+/** Receives a body, piece by piece. */
 export interface BodySink {
   onBody(piece: Buffer): void
 }
 
 /**
- * Reads the body of one message. Pieces are the buffers that were read, or parts of them; those of a chunked body have their
- * framing on, all but the last chunk, so that they can be passed on as they are.
+ * Reads the body of one message. Pieces are the buffers that were read, or slices of them. The pieces of a chunked body
+ * keep their framing, except for the last chunk, so that they can be forwarded unchanged.
  */
 export class BodyReader {
   readonly framing: BodyFraming
-  /** Whether the body has ended; one that ends with the connection does when `end` is called. */
+  /** Whether the body has ended. A body that ends with the connection ends when `end` is called. */
   isDone: boolean
   /** Bytes of the body so far, without framing. */
   bytes = 0
   private readonly chunks: ChunkedReader | null
-  /** Whether pieces come without their framing. */
+  /** Whether pieces are delivered without their framing. */
   private readonly isBare: boolean
   private left: number
 
@@ -34,17 +34,17 @@ export class BodyReader {
     this.left = framing.length
   }
 
-  /** Why the body is not taken; null = nothing is wrong so far. */
-  get refusal(): Refusal | null {
+  /** Reason to refuse the body; null = valid so far. */
+  get refusal(): MessageRefusal | null {
     return this.chunks?.refusal ?? null
   }
 
-  /** The fields behind the body. */
+  /** The fields after the body. */
   get trailers(): Fields {
     return this.chunks?.trailers ?? NO_FIELDS
   }
 
-  /** Hands what has come to `sink`. Returns the place behind what belongs to the body. */
+  /** Reads from `bytes[start]`, and passes the body to `sink`. Returns the index after the last byte of the body. */
   read(bytes: Buffer, start: number, sink: BodySink): number {
     if (this.chunks !== null) return this.readChunks(this.chunks, bytes, start, sink)
     const stop = this.framing.kind === 'close' ? bytes.length : Math.min(bytes.length, start + this.left)
@@ -55,7 +55,7 @@ export class BodyReader {
     return stop
   }
 
-  /** The connection has ended. Returns whether that is the end of the body, too. */
+  /** Call when the connection has ended. Returns whether the body is complete. */
   end(): boolean {
     if (this.framing.kind === 'close') this.isDone = true
     return this.isDone
@@ -74,7 +74,7 @@ export class BodyReader {
     for (let i = 0; i < lines.length; i++) {
       const piece = part(bytes, ranges[2 * i] as number, ranges[2 * i + 1] as number)
       const line = lines[i] as string
-      // A size that came in two pieces: seldom, so that copying costs little.
+      // The size line came in two pieces or had an extension, and was rebuilt: rare, so copying costs little.
       sink.onBody(line === '' ? piece : Buffer.concat([Buffer.from(line, 'latin1'), piece]))
     }
     return at

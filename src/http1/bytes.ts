@@ -10,13 +10,13 @@ export const SEMICOLON = 0x3b
 export const EQUALS = 0x3d
 export const BACKSLASH = 0x5c
 
-/** 1 for each byte that may stand in a token, such as a method or a field name. Source: RFC 9110 §5.6.2. */
+/** 1 for each byte allowed in a token, such as a method or a field name. Source: RFC 9110 §5.6.2. */
 export const TOKEN = table((byte) => /[A-Za-z0-9!#$%&'*+.^_`|~-]/.test(String.fromCharCode(byte)))
 
-/** 1 for each byte that may stand in a field value, a reason phrase or a quoted string. Source: RFC 9110 §5.5. */
+/** 1 for each byte allowed in a field value, a reason phrase or a quoted string. Source: RFC 9110 §5.5. */
 export const TEXT = table((byte) => byte === HT || (byte >= SP && byte !== 0x7f))
 
-/** 1 for each byte that may stand in a request target: visible ASCII. Other bytes are for the client to escape. */
+/** 1 for each byte allowed in a request target: visible ASCII. Clients must escape other bytes. */
 export const TARGET = table((byte) => byte > SP && byte < 0x7f)
 
 /** The value of each hexadecimal digit; -1 for any other byte. */

@@ -1,9 +1,11 @@
 import { BACKSLASH, CR, EQUALS, QUOTE, SEMICOLON, TEXT, TOKEN } from './bytes.ts'
 
-/** Where in an extension a byte is looked for; `over`: the line's end follows. */
+/** Position of the next byte in an extension; `over`: the LF of the line follows. */
 export type ExtensionState = 'name' | 'nameOn' | 'value' | 'token' | 'quoted' | 'escaped' | 'closed' | 'over'
 
-/** The state after one more byte of a chunk's extensions; null = it may not stand there. RFC 9112 §7.1.1. */
+/**
+ * Returns the state after one more byte of a chunk's extensions; null = the byte is not allowed there. RFC 9112 §7.1.1.
+ */
 export function afterExtensionByte(state: ExtensionState, byte: number): ExtensionState | null {
   switch (state) {
     case 'name':

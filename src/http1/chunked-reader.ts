@@ -9,37 +9,38 @@ import {
   BAD_CHUNK_EXTENSION,
   BAD_CHUNK_SIZE,
   CHUNK_EXTENSIONS_TOO_LARGE,
-  type Refusal,
+  type MessageRefusal,
   TRAILERS_TOO_LARGE,
 } from './refusal.ts'
 
-/** Hexadecimal digits of a chunk's size, at most: 2^52 bytes are exact in a number. */
+/** Max hexadecimal digits of a chunk's size: sizes up to 2^52 are exact in a number. */
 const MAX_SIZE_DIGITS = 13
-/** Extensions of all chunks of a body together, in bytes. Hardly anybody uses any. */
+/** Max length of the extensions of all chunks of a body together; they are hardly ever used. */
 const MAX_EXTENSION_BYTES = 16 * 1024
 const MAX_TRAILER_BYTES = 16 * 1024
 const MAX_TRAILERS = 100
 const NO_TRAILERS = new Fields()
-/** The line of a size began in an earlier piece. */
+/** `lineStart` of a size line that began in an earlier piece. */
 const EARLIER = -1
-/** Everything behind the last piece of the body has been left out. */
+/** `rangeStart` while no range is open. */
 const NONE = -1
 
 type State = 'size' | 'extension' | 'sizeEnd' | 'data' | 'dataCr' | 'dataLf' | 'trailers' | 'done'
 
 /**
- * Reads the chunks of a body, RFC 9112 §7.1. Every byte of their framing is looked at, so that what has come may be passed on
- * as it is: that is `ranges`, each with a `line` before it where a size was split or had an extension. `runs` are the pieces
- * of the body alone. Both leave out the last chunk, which is empty, and the trailers behind it.
+ * Reads the chunks of a body, RFC 9112 §7.1. Every byte of the framing is checked, so that the bytes may be forwarded
+ * unchanged: `ranges` are those bytes, each range with the text of `lines` to send before it if its size line was split
+ * or had an extension. `runs` are the pieces of the body without framing. Both omit the last chunk, which is empty, and
+ * the trailers after it.
  */
 export class ChunkedReader {
-  /** Why the body is not taken; null = nothing is wrong so far. */
-  refusal: Refusal | null = null
-  /** Of what was read last: where pieces of the body begin and end, in turn. */
+  /** Reason to refuse the body; null = valid so far. */
+  refusal: MessageRefusal | null = null
+  /** Start and end, alternating, of each piece of the body in the bytes of the last `read`. */
   readonly runs: number[] = []
-  /** Of what was read last: where stretches of whole framing begin and end, in turn. */
+  /** Start and end, alternating, of each range of framed bytes in the bytes of the last `read`. */
   readonly ranges: number[] = []
-  /** For each range, what goes before it. */
+  /** For each range, the size line to send before it; empty = none. */
   readonly lines: string[] = []
   /** Bytes of the body so far, without its framing. */
   bodyBytes = 0
@@ -48,7 +49,7 @@ export class ChunkedReader {
   private size = 0
   private digits = 0
   private left = 0
-  /** Where the line of the size begins. */
+  /** Index of the first byte of the size line. */
   private lineStart = 0
   private lineHasExtension = false
   private extension: ExtensionState = 'name'
@@ -67,12 +68,12 @@ export class ChunkedReader {
     return this.state === 'done'
   }
 
-  /** The fields behind the body, once it `isDone`. */
+  /** The fields after the body, once it `isDone`. */
   get trailers(): Fields {
     return this.section?.fields ?? NO_TRAILERS
   }
 
-  /** Takes what has come, from `bytes[start]` on. Returns the place behind what belongs to the body. */
+  /** Reads from `bytes[start]`. Returns the index after the last byte of the body. */
   read(bytes: Buffer, start = 0): number {
     this.runs.length = 0
     this.ranges.length = 0
@@ -85,7 +86,7 @@ export class ChunkedReader {
     return at
   }
 
-  /** Digits of a size have come, and the end of its line has not. */
+  /** Whether a size line has begun and not ended. */
   private get isInSizeLine(): boolean {
     return this.state === 'extension' || this.state === 'sizeEnd' || (this.state === 'size' && this.digits > 0)
   }
@@ -163,7 +164,7 @@ export class ChunkedReader {
     return true
   }
 
-  /** `next`: the place behind the line. */
+  /** `next`: index after the line. */
   private endSizeLine(next: number): void {
     this.left = this.size
     this.state = this.size === 0 ? 'trailers' : 'data'
@@ -184,7 +185,7 @@ export class ChunkedReader {
   }
 
   private readTrailers(bytes: Buffer, start: number): number {
-    // Without trailers, as almost always, only an empty line follows.
+    // Fast path: almost always there are no trailers, and only an empty line follows.
     if (this.trailerBytes === 0 && bytes[start] === CR && bytes[start + 1] === LF) {
       this.state = 'done'
       return start + 2
@@ -205,7 +206,7 @@ export class ChunkedReader {
     return at
   }
 
-  private refuse(at: number, refusal: Refusal): number {
+  private refuse(at: number, refusal: MessageRefusal): number {
     this.refusal = refusal
     this.rangeStart = NONE
     return at

@@ -19,7 +19,7 @@ export function eachConnectionOption(fields: Fields, see: (option: string) => vo
   }
 }
 
-/** Whether a Connection field has this option, which is in lower case. */
+/** Whether a Connection field has an option. `wanted`: in lower case. */
 export function hasConnectionOption(fields: Fields, wanted: string): boolean {
   if (!fields.has(CONNECTION)) return false
   let found = false
@@ -29,7 +29,9 @@ export function hasConnectionOption(fields: Fields, wanted: string): boolean {
   return found
 }
 
-/** Whether the connection goes on after a message with this header. `close` wins over `keep-alive`. RFC 9112 §9.3. */
+/**
+ * Whether the connection stays open after a message with this header. `close` wins over `keep-alive`. RFC 9112 §9.3.
+ */
 export function persists(fields: Fields, minor: number): boolean {
   if (!fields.has(CONNECTION)) return minor > 0
   if (hasConnectionOption(fields, 'close')) return false

@@ -1,17 +1,17 @@
-/** How often deadlines are looked at: none is missed by more. */
+/** Interval of checks of all deadlines, ms: no deadline is late by more. */
 const SWEEP_MS = 50
-/** A shorter timeout gets a timer of its own, so that it is exact. */
+/** Timeouts below this get a timer of their own, so that they are exact; ms. */
 const MIN_SWEPT_MS = 1_000
 
 /**
- * Deadlines of very many connections, which are set anew with every message: setting one costs two assignments, and one timer
- * looks at all of them.
+ * Deadlines of many connections, reset with every message. Setting one costs two assignments; one timer checks all of
+ * them.
  */
 export class Deadlines {
   private readonly pending = new Set<Deadline>()
   private timer: NodeJS.Timeout | null = null
 
-  /** A deadline that is not set yet. */
+  /** Creates a deadline that is not set. */
   create(onReached: () => void): Deadline {
     return new Deadline(this.pending, () => this.begin(), onReached)
   }
@@ -31,7 +31,7 @@ export class Deadlines {
   }
 }
 
-/** One time limit; it can be set again and again. */
+/** A time limit that can be set repeatedly. */
 export class Deadline {
   private readonly pending: Set<Deadline>
   private readonly onBegin: () => void
@@ -46,7 +46,7 @@ export class Deadline {
     this.onReached = onReached
   }
 
-  /** Sets it `timeoutMs` from now, whatever it was before; 0 = it is not set any more. */
+  /** Sets the deadline to `timeoutMs` from now, and replaces an earlier one; 0 = clears it. */
   set(timeoutMs: number): void {
     this.clearOwnTimer()
     if (timeoutMs === 0) {
@@ -63,13 +63,13 @@ export class Deadline {
     this.onBegin()
   }
 
-  /** It is not set any more; it may be set again. */
+  /** Clears the deadline; it may be set again. */
   clear(): void {
     this.clearOwnTimer()
     this.at = Number.POSITIVE_INFINITY
   }
 
-  /** It will not be set again. */
+  /** Clears the deadline for good. */
   close(): void {
     this.clear()
     this.pending.delete(this)

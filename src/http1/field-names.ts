@@ -1,4 +1,4 @@
-/** Names that the wire itself has a use for; each one's number is its index. 0 is any name that is not known. */
+/** Numbers of the field names that the protocol itself uses. 0 = any unknown name. */
 export const UNKNOWN = 0
 export const HOST = 1
 export const CONNECTION = 2
@@ -23,9 +23,9 @@ const WIRE_NAMES: readonly string[] = [
   'keep-alive',
   'proxy-connection',
 ]
-/** The number of the first name that a table knows beside those of the wire. */
+/** Number of the first of the other names of a `FieldNames`. */
 export const FIRST_OTHER = WIRE_NAMES.length + 1
-/** Names are told apart in the bits of one number. */
+/** Max number of names: `Fields` keeps one bit for each in a 32-bit integer. */
 const MAX_NAMES = 30
 
 const UNDERSCORE = 0x5f
@@ -38,9 +38,9 @@ interface Name {
   readonly bytes: Uint8Array
 }
 
-/** Numbers the names of fields that are of interest, so that no other name ever becomes a string. */
+/** Maps the field names of interest to numbers, so that no other name ever becomes a string. */
 export class FieldNames {
-  /** By length. */
+  /** Names by length. */
   private readonly known: Name[][] = []
 
   /** `others`: lower-case names, numbered from `FIRST_OTHER` on. */
@@ -53,21 +53,21 @@ export class FieldNames {
     }
   }
 
-  /** The number of the name in `bytes[start, end)`, whatever its case; the bytes are those of a token. */
+  /** Finds the number of the name in `bytes[start, end)`, ignoring case. The bytes must be those of a token. */
   find(bytes: Uint8Array, start: number, end: number): number {
     const candidates = this.known[end - start]
     if (candidates === undefined) return UNKNOWN
     for (let i = 0; i < candidates.length; i++) {
       const { number, bytes: wanted } = candidates[i] as Name
       let at = 0
-      // No two bytes of tokens that differ in this bit alone are the same but for letters.
+      // Setting this bit lower-cases letters, and maps no other byte of a token to a byte of a known name.
       while (at < wanted.length && ((bytes[start + at] as number) | CASE) === wanted[at]) at++
       if (at === wanted.length) return number
     }
     return UNKNOWN
   }
 
-  /** The same where `_` counts as `-`: as CGI and WSGI servers read names. */
+  /** As `find`, with `_` read as `-`, as CGI and WSGI servers do. */
   findAlias(bytes: Uint8Array, start: number, end: number): number {
     const name = Uint8Array.prototype.slice.call(bytes, start, end)
     for (let i = 0; i < name.length; i++) if (name[i] === UNDERSCORE) name[i] = HYPHEN

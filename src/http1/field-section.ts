@@ -2,21 +2,28 @@ import { COLON, CR, HT, LF, SP, TEXT, TOKEN } from './bytes.ts'
 import type { FieldNames } from './field-names.ts'
 import { UNKNOWN } from './field-names.ts'
 import { Fields } from './fields.ts'
-import { BAD_FIELD_NAME, BAD_FIELD_VALUE, BAD_LINE_END, FOLDED_LINE, HEAD_TOO_LARGE, type Refusal } from './refusal.ts'
+import {
+  BAD_FIELD_NAME,
+  BAD_FIELD_VALUE,
+  BAD_LINE_END,
+  FOLDED_LINE,
+  HEAD_TOO_LARGE,
+  type MessageRefusal,
+} from './refusal.ts'
 
 const UNDERSCORE = 0x5f
 
 type State = 'line' | 'name' | 'space' | 'value' | 'valueEnd' | 'end' | 'done'
 
-/** Reads lines of fields up to the empty one: the header of a message, or its trailers. RFC 9112 §5. */
+/** Reads field lines up to the empty line: the header of a message, or its trailers. RFC 9112 §5. */
 export class FieldSection {
   fields = new Fields()
-  /** Why it is not taken; null = nothing is wrong so far. */
-  refusal: Refusal | null = null
+  /** Reason to refuse the section; null = valid so far. */
+  refusal: MessageRefusal | null = null
   private readonly names: FieldNames
   private readonly maxCount: number
   private state: State = 'line'
-  // Places in the head.
+  // Offsets from the start of the head.
   private nameStart = 0
   private nameEnd = 0
   private valueStart = 0
@@ -33,7 +40,7 @@ export class FieldSection {
     return this.state === 'done'
   }
 
-  /** Makes it ready for the next one; the fields of the last one stay with whoever has them. */
+  /** Prepares for the next section. The fields of the previous one stay valid for their holders. */
   begin(): void {
     this.fields = new Fields()
     this.refusal = null
@@ -41,8 +48,9 @@ export class FieldSection {
   }
 
   /**
-   * Reads on at `bytes[at]`. `base`: where the head begins in `bytes`. Returns the place behind what was read: behind the
-   * section when it `isDone`, `end` when more is needed; where there is a refusal, that of the byte that is wrong.
+   * Continues at `bytes[start]`. `base`: index of the start of the head in `bytes`. Returns the index after the bytes
+   * that were read: the end of the section once it `isDone`, or `end` if more bytes are needed. After a refusal,
+   * returns the index of the wrong byte.
    */
   read(bytes: Buffer, start: number, end: number, base: number): number {
     let at = start
@@ -122,13 +130,13 @@ export class FieldSection {
     if (number !== UNKNOWN) this.fields.addAlias(number)
   }
 
-  private refuse(at: number, refusal: Refusal): number {
+  private refuse(at: number, refusal: MessageRefusal): number {
     this.refusal = refusal
     return at
   }
 }
 
-function lineProblem(byte: number): Refusal {
+function lineProblem(byte: number): MessageRefusal {
   if (byte === SP || byte === HT) return FOLDED_LINE
   return byte === LF ? BAD_LINE_END : BAD_FIELD_NAME
 }

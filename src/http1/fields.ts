@@ -1,27 +1,27 @@
 import { UNKNOWN } from './field-names.ts'
 
-/** Bytes of a name, colon and line end aside. */
+/** Number of offsets kept for each field. */
 const OFFSETS = 4
 
 /**
- * The fields of one message in the order they came, as places in its head. Nothing becomes a string that nobody asks for.
+ * The fields of one message in their order, as offsets into its head. Names and values become strings only on demand.
  */
 export class Fields {
-  /** The head, one character a byte. */
+  /** The head, one character per byte. */
   text = ''
-  /** How many there are. */
+  /** Number of fields. */
   count = 0
-  /** A bit for each number that one of them has. */
+  /** Bit set of the numbers of all fields. */
   private present = 0
-  /** A bit for each number that one of them would have if `_` were `-`. */
+  /** Bit set of the numbers that fields with unknown names would have if `_` were `-`. */
   private aliased = 0
   private readonly numbers: number[] = []
-  /** Of each field: where its name begins and ends, and where its value does. */
-  private readonly places: number[] = []
+  /** Four offsets for each field: start and end of its name, start and end of its value. */
+  private readonly offsets: number[] = []
 
   add(number: number, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
     this.numbers.push(number)
-    this.places.push(nameStart, nameEnd, valueStart, valueEnd)
+    this.offsets.push(nameStart, nameEnd, valueStart, valueEnd)
     this.present |= 1 << number
     this.count++
   }
@@ -35,33 +35,33 @@ export class Fields {
   }
 
   name(index: number): string {
-    return this.text.slice(this.places[OFFSETS * index], this.places[OFFSETS * index + 1])
+    return this.text.slice(this.offsets[OFFSETS * index], this.offsets[OFFSETS * index + 1])
   }
 
   value(index: number): string {
-    return this.text.slice(this.places[OFFSETS * index + 2], this.places[OFFSETS * index + 3])
+    return this.text.slice(this.offsets[OFFSETS * index + 2], this.offsets[OFFSETS * index + 3])
   }
 
-  /** Where the line of a field begins in `text`. */
+  /** Start of a field's line in `text`. */
   lineStart(index: number): number {
-    return this.places[OFFSETS * index] as number
+    return this.offsets[OFFSETS * index] as number
   }
 
-  /** Where a field's value ends in `text`. */
+  /** End of a field's value in `text`. */
   valueEnd(index: number): number {
-    return this.places[OFFSETS * index + 3] as number
+    return this.offsets[OFFSETS * index + 3] as number
   }
 
   has(number: number): boolean {
     return (this.present & (1 << number)) !== 0
   }
 
-  /** Whether a field is there that servers which read `_` as `-` take for one of this number. */
+  /** Whether a server that reads `_` as `-` would take one of the fields for one with this number. */
   hasAlias(number: number): boolean {
     return (this.aliased & (1 << number)) !== 0
   }
 
-  /** How many fields have this number. */
+  /** Number of fields with this name's number. */
   countOf(number: number): number {
     if (!this.has(number)) return 0
     let count = 0
@@ -69,7 +69,7 @@ export class Fields {
     return count
   }
 
-  /** The values of all fields of this number, joined by commas; empty where there is none. */
+  /** The values of all fields with this number, joined by `, `; empty if there is none. */
   joined(number: number): string {
     if (number === UNKNOWN || !this.has(number)) return ''
     let all: string | null = null
@@ -79,7 +79,7 @@ export class Fields {
     return all ?? ''
   }
 
-  /** Name and value of each field in turn. */
+  /** Names and values of all fields, alternating. */
   pairs(): string[] {
     const pairs: string[] = []
     for (let i = 0; i < this.count; i++) pairs.push(this.name(i), this.value(i))

@@ -1,14 +1,21 @@
 import { CONTENT_LENGTH, TRANSFER_ENCODING } from './field-names.ts'
 import type { Fields } from './fields.ts'
-import { BAD_LENGTH, CODING_IN_1_0, LENGTH_AND_CODING, type Refusal, TWO_LENGTHS, UNKNOWN_CODING } from './refusal.ts'
+import {
+  BAD_LENGTH,
+  CODING_IN_1_0,
+  LENGTH_AND_CODING,
+  type MessageRefusal,
+  TWO_LENGTHS,
+  UNKNOWN_CODING,
+} from './refusal.ts'
 
-/** How the end of a body is told. `close`: by the end of the connection. */
+/** The way in which the end of a body is marked. `close`: by the end of the connection. */
 export type Framing = 'none' | 'length' | 'chunked' | 'close'
 
-/** The body of a message, by its header. */
+/** Framing of a message's body according to its header. */
 export interface BodyFraming {
   readonly kind: Framing
-  /** In bytes, for `length`; 0 for `none`, -1 where it is not said. */
+  /** Length in bytes; 0 for `none`, -1 = unknown. */
   readonly length: number
 }
 
@@ -16,13 +23,13 @@ export const NO_BODY: BodyFraming = { kind: 'none', length: 0 }
 const CHUNKED: BodyFraming = { kind: 'chunked', length: -1 }
 const UNTIL_CLOSE: BodyFraming = { kind: 'close', length: -1 }
 
-/** 999,999,999,999,999: all of it is exact in a number. */
+/** Max digits of Content-Length: up to 999,999,999,999,999 is exact in a number. */
 const MAX_LENGTH_DIGITS = 15
 const ZERO = 0x30
 const NINE = 0x39
 
-/** The body of a request, or why it is not taken. RFC 9112 §6.3. */
-export function requestFraming(fields: Fields, minor: number): BodyFraming | Refusal {
+/** Determines the framing of a request's body, or the reason to refuse the request. RFC 9112 §6.3. */
+export function requestFraming(fields: Fields, minor: number): BodyFraming | MessageRefusal {
   if (fields.has(TRANSFER_ENCODING)) {
     if (minor === 0) return CODING_IN_1_0
     if (!isChunked(fields)) return UNKNOWN_CODING
@@ -33,15 +40,15 @@ export function requestFraming(fields: Fields, minor: number): BodyFraming | Ref
 }
 
 /**
- * The body of a response, or why it is not taken. `isBodiless`: the request was a HEAD, so that the header speaks of a body
- * that does not come. RFC 9112 §6.3.
+ * Determines the framing of a response's body, or the reason to refuse the response. `isBodiless`: the request was a
+ * HEAD, so the header describes a body that is not sent. RFC 9112 §6.3.
  */
 export function responseFraming(
   fields: Fields,
   status: number,
   minor: number,
   isBodiless: boolean,
-): BodyFraming | Refusal {
+): BodyFraming | MessageRefusal {
   const neverHasBody = isBodiless || status < 200 || status === 204 || status === 304
   if (fields.has(TRANSFER_ENCODING)) {
     if (minor === 0) return CODING_IN_1_0
@@ -54,7 +61,7 @@ export function responseFraming(
   return neverHasBody && !isRefusal(framing) ? NO_BODY : framing
 }
 
-export function isRefusal(found: BodyFraming | Refusal): found is Refusal {
+export function isRefusal(found: BodyFraming | MessageRefusal): found is MessageRefusal {
   return 'rule' in found
 }
 
@@ -62,7 +69,7 @@ function isChunked(fields: Fields): boolean {
   return fields.countOf(TRANSFER_ENCODING) === 1 && fields.joined(TRANSFER_ENCODING).toLowerCase() === 'chunked'
 }
 
-function ofLength(fields: Fields): BodyFraming | Refusal {
+function ofLength(fields: Fields): BodyFraming | MessageRefusal {
   if (fields.countOf(CONTENT_LENGTH) > 1) return TWO_LENGTHS
   const length = lengthOf(fields.joined(CONTENT_LENGTH))
   if (length < 0) return BAD_LENGTH

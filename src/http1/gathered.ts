@@ -1,9 +1,9 @@
 const MIN_BYTES = 1_024
 
-/** Bytes that came in several pieces, one behind the other. */
+/** Growing buffer for bytes that arrive in several pieces. */
 export class Gathered {
   length = 0
-  /** Beyond `length` there is nothing of use. */
+  /** Only the first `length` bytes are valid. */
   bytes: Buffer = Buffer.alloc(0)
 
   add(piece: Buffer): void {

@@ -2,34 +2,34 @@ import type { FieldNames } from './field-names.ts'
 import { FieldSection } from './field-section.ts'
 import type { Fields } from './fields.ts'
 import { Gathered } from './gathered.ts'
-import { HEAD_TOO_LARGE, type Refusal } from './refusal.ts'
+import { HEAD_TOO_LARGE, type MessageRefusal } from './refusal.ts'
 
-/** More fields than this no honest peer sends. */
+/** Max number of fields; no honest peer sends more. */
 const MAX_FIELDS = 500
 
-/** In bytes; the start line is limited by its reader, too. */
+/** Max lengths in bytes. The readers of start lines have limits of their own, too. */
 export interface HeadLimits {
-  /** The start line with its end. */
+  /** Start line, with its line end. */
   readonly startLineBytes: number
-  /** All lines of fields with their ends. */
+  /** All field lines, with their line ends. */
   readonly fieldBytes: number
 }
 
 /**
- * Reads the head of a message, whole or in pieces of any size. A head that comes in one piece, as almost all do, is read
- * where it lies; of any other, the pieces are gathered.
+ * Reads the head of a message, whole or in pieces of any size. A head in one piece, as almost all are, is read in
+ * place; otherwise the pieces are copied together.
  */
 export abstract class HeadReader {
-  /** Why the head is not taken; null = nothing is wrong so far. */
-  refusal: Refusal | null = null
-  /** Its start line and fields, one character a byte. Set when it `isDone`. */
+  /** Reason to refuse the head; null = valid so far. */
+  refusal: MessageRefusal | null = null
+  /** Start line and fields, one character per byte. Set once the head `isDone`. */
   text = ''
   protected readonly limits: HeadLimits
   private readonly section: FieldSection
-  /** What has come of a head whose end has not; null = nothing. */
+  /** The bytes of an incomplete head; null = none. */
   private held: Gathered | null = null
   private startLineIsDone = false
-  /** Where the lines of fields begin. */
+  /** Offset of the first field line. */
   private fieldsStart = 0
 
   constructor(names: FieldNames, limits: HeadLimits) {
@@ -41,7 +41,7 @@ export abstract class HeadReader {
     return this.section.isDone && this.refusal === null
   }
 
-  /** Whether something of a head has come. */
+  /** Whether part of a head has been read. */
   get hasBegun(): boolean {
     return this.held !== null
   }
@@ -51,18 +51,18 @@ export abstract class HeadReader {
   }
 
   /**
-   * Reads the start line on from `bytes[at]`; `base`: where the head begins in `bytes`. Returns the place behind what was
-   * read. Calls `endStartLine` at its end.
+   * Continues reading the start line at `bytes[at]`; `base`: index of the start of the head in `bytes`. Returns the
+   * index after the bytes that were read. Calls `endStartLine` at the end of the line.
    */
   protected abstract readStartLine(bytes: Buffer, at: number, end: number, base: number): number
-  /** The head has ended: its text is there. */
+  /** Called at the end of the head, with its text. */
   protected abstract finish(text: string): void
-  /** The next head begins. */
+  /** Called before the next head. */
   protected abstract beginStartLine(): void
-  /** The refusal of a start line that is too long. */
-  protected abstract readonly startLineTooLong: Refusal
+  /** MessageRefusal for a start line that is too long. */
+  protected abstract readonly startLineTooLong: MessageRefusal
 
-  /** Makes it ready for the next head. */
+  /** Prepares for the next head. */
   begin(): void {
     this.refusal = null
     this.text = ''
@@ -77,8 +77,8 @@ export abstract class HeadReader {
   }
 
   /**
-   * Takes what has come. Returns how many bytes of it belong to the head: all of them until it `isDone`. Where there is a
-   * refusal, nothing behind it makes sense.
+   * Reads from `chunk[start]`. Returns the number of bytes that belong to the head: all of them until it `isDone`.
+   * After a refusal, the rest of the connection's input is meaningless.
    */
   read(chunk: Buffer, start = 0): number {
     const { held } = this
@@ -92,7 +92,7 @@ export abstract class HeadReader {
       return end - start
     }
     const before = held.length
-    // Beyond the limits nothing is looked at.
+    // Copy no more than the limits allow, and one byte to exceed them.
     const room = Math.max(1, this.limits.startLineBytes + this.limits.fieldBytes + 1 - before)
     held.add(chunk.subarray(start, start + room))
     const end = this.readFrom(held.bytes, before, held.length, 0)
@@ -115,7 +115,7 @@ export abstract class HeadReader {
     return at
   }
 
-  protected refuse(at: number, refusal: Refusal): number {
+  protected refuse(at: number, refusal: MessageRefusal): number {
     this.refusal = refusal
     return at
   }

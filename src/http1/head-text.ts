@@ -3,14 +3,14 @@ import type { Fields } from './fields.ts'
 
 const PHRASES: readonly string[] = Array.from({ length: 600 }, (_, status) => STATUS_CODES[status] ?? 'Unknown')
 
-/** The start line of a response; `reason`: empty = that of the status. */
+/** Builds the start line of a response. `reason`: empty = the standard phrase of the status. */
 export function statusLine(status: number, reason = ''): string {
   return `HTTP/1.1 ${status} ${reason === '' ? PHRASES[status] : reason}\r\n`
 }
 
 /**
- * The lines of the fields for which `passes` says so, as they came: neighbours are taken in one piece. `numbers` are those of
- * `FieldNames`.
+ * Returns the unchanged lines of the fields for which `passes` returns true; adjacent lines are copied in one piece.
+ * `number`: the field's number in `FieldNames`.
  */
 export function passedLines(fields: Fields, passes: (number: number, index: number) => boolean): string {
   const { count, text } = fields
@@ -29,14 +29,14 @@ export function passedLines(fields: Fields, passes: (number: number, index: numb
   return start < 0 ? lines : lines + text.slice(start, endOfLine(fields, end - 1))
 }
 
-/** Lines of fields; `pairs`: name and value in turn, one character a byte, none of them with a line end. */
+/** Builds field lines. `pairs`: names and values, alternating, one character per byte, without line ends. */
 export function fieldLines(pairs: readonly string[]): string {
   let lines = ''
   for (let i = 0; i < pairs.length; i += 2) lines += `${pairs[i]}: ${pairs[i + 1]}\r\n`
   return lines
 }
 
-/** The last field's line ends before the empty line that ends the head. */
+/** End of a field's line in `text`: that of the last field ends before the empty line at the end of the head. */
 function endOfLine(fields: Fields, index: number): number {
   return index + 1 < fields.count ? fields.lineStart(index + 1) : fields.text.length - 2
 }

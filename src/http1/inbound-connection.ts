@@ -6,16 +6,16 @@ import type { FieldNames } from './field-names.ts'
 import { type BodyFraming, isRefusal, requestFraming } from './framing.ts'
 import type { HeadLimits } from './head-reader.ts'
 import { type BodyTaker, InboundRequest } from './inbound-request.ts'
-import { BODY_STALLED, HEAD_STALLED, type Refusal } from './refusal.ts'
+import { BODY_STALLED, HEAD_STALLED, type MessageRefusal } from './refusal.ts'
 import { RequestReader } from './request-reader.ts'
 
-/** Bytes of the next requests that are read ahead while one is under way. */
+/** Max bytes read ahead while a request is in flight. */
 const MAX_HELD_BYTES = 64 * 1024
-/** Requests that are taken in one turn of the event loop; then other connections have theirs. */
+/** Max requests of one connection per turn of the event loop, so that other connections get their turn. */
 const MAX_REQUESTS_PER_TURN = 16
-/** A head and a piece of a body that are together no longer than this are copied into one write. */
+/** Max length of a head and a piece of a body together, up to which they are copied into one write. */
 const MAX_COPIED_BYTES = 16 * 1024
-/** How long what a client still sends is dropped after the last answer: closed with bytes unread, the connection is reset. */
+/** Time after the last response, ms, in which input is discarded: closing a socket with unread bytes resets it. */
 const LINGER_MS = 2_000
 
 const DROP: BodyTaker = {
@@ -24,7 +24,7 @@ const DROP: BodyTaker = {
   onRequestBroken: () => undefined,
 }
 
-/** 0 = none. */
+/** Timeouts, ms; 0 = none. */
 export interface InboundTimeouts {
   /** From the first byte of a head to its last. */
   readonly headMs: number
@@ -42,17 +42,17 @@ export interface InboundOptions {
 }
 
 export interface InboundHandler {
-  /** A request has come. The next one is read when it is answered. */
+  /** Called for each request. The next one is read after its response. */
   onRequest(request: InboundRequest): void
-  /** Something has come that is no request. Returns the whole answer, after which the connection closes. */
-  onRefusal(refusal: Refusal, seen: RequestReader): string
-  /** The connection has closed. */
+  /** Called for malformed input. Returns the whole response; the connection closes after it. */
+  onRefusal(refusal: MessageRefusal, seen: RequestReader): string
+  /** Called when the connection has closed or was detached. */
   onClosed(): void
 }
 
 /**
- * The connection of one client: reads its requests one after the other, and writes the answers in the same order. What comes
- * behind a request that is under way is held unread, within a bound.
+ * The connection of one client. Reads its requests one after the other, and writes the responses in the same order.
+ * Input after a request that is in flight is held unread, up to a limit.
  */
 export class InboundConnection implements BodySink {
   readonly socket: Socket
@@ -62,17 +62,17 @@ export class InboundConnection implements BodySink {
   private readonly deadline: Deadline
   private request: InboundRequest | null = null
   private taker: BodyTaker | null = null
-  /** The answer to the request under way is whole; its body may still come. */
+  /** Whether the response is complete; the body of the request may still be arriving. */
   private isAnswered = false
-  /** What has come and is not read yet. */
+  /** Received but unread input. */
   private held: Buffer[] = []
   private heldBytes = 0
   private isReading = false
   private isBodyPaused = false
-  /** The client sends nothing any more. */
+  /** Whether the client has ended its side of the connection. */
   private hasEnded = false
   private isClosing = false
-  /** The handler knows of the request under way. */
+  /** Whether the handler was told of the current request. */
   private isAnnounced = true
 
   constructor(socket: Socket, options: InboundOptions, handler: InboundHandler) {
@@ -86,7 +86,7 @@ export class InboundConnection implements BodySink {
     socket.on('error', () => socket.destroy())
   }
 
-  /** Has the body of the request under way come to `taker`. */
+  /** Sends the body of the current request to `taker`. */
   takeBody(taker: BodyTaker): void {
     this.taker = taker
     if (this.request?.body.isDone) taker.onRequestEnd(this.request.body.trailers)
@@ -109,7 +109,10 @@ export class InboundConnection implements BodySink {
     this.taker?.onRequestBody(piece)
   }
 
-  /** Writes text, one character a byte, and a piece of a body behind it, in one go. Returns whether the client takes more. */
+  /**
+   * Writes text, one character per byte, and a piece of a body after it, together. Returns false if the socket's buffer
+   * is full.
+   */
   write(text: string, piece: Buffer | null): boolean {
     const { socket } = this
     if (piece === null) return socket.write(text, 'latin1')
@@ -127,27 +130,27 @@ export class InboundConnection implements BodySink {
     return socket.write(bytes)
   }
 
-  /** The answer to `request` is whole. */
+  /** Call when the response to `request` is complete. */
   answered(request: InboundRequest): void {
     if (request !== this.request || this.isAnswered) return
     this.isAnswered = true
     if (request.closes) this.closeGently()
     else if (request.body.isDone) this.next()
     else {
-      // Nobody wants the rest of the body, and the next request comes behind it.
+      // Discard the rest of the body: the next request follows it.
       this.taker = DROP
       this.isBodyPaused = false
       this.readOn()
     }
   }
 
-  /** Ends the connection in the middle of an answer. A Unix socket cannot be reset. */
+  /** Ends the connection in the middle of a response. A Unix socket cannot be reset. */
   breakOff(isFramed: boolean): void {
     if (isFramed || this.socket.localAddress === undefined) this.closeGently()
     else this.socket.resetAndDestroy()
   }
 
-  /** Ends the connection when what was written has gone out; what the client still sends is dropped for a while. */
+  /** Ends the connection after pending writes; discards further input for `LINGER_MS`. */
   closeGently(): void {
     if (this.isClosing) return
     this.isClosing = true
@@ -157,7 +160,7 @@ export class InboundConnection implements BodySink {
     this.deadline.set(LINGER_MS)
   }
 
-  /** Lets go of the socket for another protocol. Returns what has come behind the request. */
+  /** Releases the socket for another protocol. Returns the input after the request. */
   detach(): readonly Buffer[] {
     this.deadline.close()
     this.socket.off('data', this.onData).off('end', this.onEnd).off('drain', this.onDrain).off('close', this.onClose)
@@ -176,7 +179,7 @@ export class InboundConnection implements BodySink {
     this.heldBytes += piece.length
   }
 
-  /** Reads what is held, as far as it may be read now. */
+  /** Reads held input as far as it may be read now. */
   private readOn(): void {
     if (this.isReading) return
     this.isReading = true
@@ -210,12 +213,12 @@ export class InboundConnection implements BodySink {
 
   private get mayRead(): boolean {
     if (this.isClosing) return false
-    // A client that takes no answers has no further requests.
+    // Take no further request from a client that does not read its responses.
     if (this.request === null) return !this.socket.writableNeedDrain
     return !this.request.body.isDone && this.taker !== null && !this.isBodyPaused
   }
 
-  /** The body has come, in part at least, before anybody wants it. */
+  /** Whether a body may be arriving that has no taker yet. */
   private get awaitsTaker(): boolean {
     return this.request !== null && !this.request.body.isDone && this.taker === null
   }
@@ -272,7 +275,7 @@ export class InboundConnection implements BodySink {
     return at
   }
 
-  /** The request is over, and so is its answer. */
+  /** Ends the current request, and reads the next one. */
   private next(): void {
     this.request = null
     this.taker = null
@@ -281,7 +284,7 @@ export class InboundConnection implements BodySink {
     this.readOn()
   }
 
-  private refuse(refusal: Refusal): void {
+  private refuse(refusal: MessageRefusal): void {
     this.write(this.handler.onRefusal(refusal, this.reader), null)
     this.closeGently()
   }
@@ -291,7 +294,7 @@ export class InboundConnection implements BodySink {
     this.readOn()
   }
 
-  /** All that the client has sent is read: it may still wait for an answer. */
+  /** Handles the end of the input, once all of it is read: the client may still wait for a response. */
   private endOfInput(): void {
     const { request } = this
     if (request === null) this.closeGently()

@@ -2,42 +2,42 @@ import type { Socket } from 'node:net'
 import type { BodyReader } from './body-reader.ts'
 import type { Fields } from './fields.ts'
 import type { InboundConnection } from './inbound-connection.ts'
-import type { Refusal } from './refusal.ts'
+import type { MessageRefusal } from './refusal.ts'
 
-/** Takes the body of a request. */
+/** Receives the body of a request. */
 export interface BodyTaker {
-  /** A piece of it; a chunked body keeps its framing, all but the last chunk. */
+  /** A piece of the body; a chunked body keeps its framing, except for the last chunk. */
   onRequestBody(piece: Buffer): void
-  /** All of it has come; `trailers`: the fields behind it. */
+  /** The body is complete; `trailers`: the fields after it. */
   onRequestEnd(trailers: Fields): void
-  /** It does not come to its end: the client has left, or what it sends makes no sense. */
-  onRequestBroken(refusal: Refusal | null): void
+  /** The body breaks off: the client has left (null), or sent something malformed or nothing for too long. */
+  onRequestBroken(refusal: MessageRefusal | null): void
 }
 
-/** Hears of the client while its request is under way. */
+/** Is told of the client while its request is in flight. */
 export interface RequestOwner {
-  /** The connection has closed before the answer was whole. */
+  /** The connection has closed before the response was complete. */
   onClientGone(): void
-  /** The client takes more of the answer. */
+  /** The client can take more of the response. */
   onClientReady(): void
 }
 
-const NOBODY: RequestOwner = { onClientGone: () => undefined, onClientReady: () => undefined }
+const NO_OWNER: RequestOwner = { onClientGone: () => undefined, onClientReady: () => undefined }
 
-/** One request of a client, and the way to answer it. */
+/** One request of a client, with the functions to respond to it. */
 export class InboundRequest {
   readonly method: string
   readonly target: string
-  /** Of the version: 0 or 1. */
+  /** Minor version: 0 or 1. */
   readonly minor: number
   readonly fields: Fields
   readonly body: BodyReader
-  owner: RequestOwner = NOBODY
-  /** The connection ends with the answer. */
+  owner: RequestOwner = NO_OWNER
+  /** Whether the connection closes after the response. */
   closes: boolean
-  /** Bytes of the answer behind its head so far. */
+  /** Bytes of the response's body written so far. */
   sentBytes = 0
-  /** Its head has gone out. */
+  /** Whether the head of the response was written. */
   headIsSent = false
   private readonly connection: InboundConnection
   private head = ''
@@ -57,12 +57,12 @@ export class InboundRequest {
     this.closes = closes
   }
 
-  /** Whether all of the request has come. */
+  /** Whether the whole request was received. */
   get isComplete(): boolean {
     return this.body.isDone
   }
 
-  /** Has the body come to `taker`, at once and from now on. */
+  /** Sends the body to `taker`, including what has arrived so far. */
   takeBody(taker: BodyTaker): void {
     this.connection.takeBody(taker)
   }
@@ -75,24 +75,26 @@ export class InboundRequest {
     this.connection.resumeBody()
   }
 
-  /** Sends an interim response, head and all. */
+  /** Sends an interim response. `head`: start line and fields with the final empty line. */
   interim(head: string): void {
     this.connection.write(head, null)
   }
 
-  /** The head of the answer, one character a byte; it goes out with the first piece of the body, or with `flush`. */
+  /**
+   * Sets the head of the response, one character per byte; it is sent with the first piece of the body, or by `flush`.
+   */
   begin(head: string): void {
     this.head = head
   }
 
-  /** Sends the head if it has not gone out with a piece of the body. */
+  /** Sends the head if it was not sent yet. */
   flush(): void {
     if (this.headIsSent) return
     this.headIsSent = true
     this.connection.write(this.head, null)
   }
 
-  /** Sends a piece of the body, framed as the head says. Returns whether the client takes more; if not, `onClientReady` will. */
+  /** Sends a piece of the body, framed as the head says. Returns false if the caller must wait for `onClientReady`. */
   write(piece: Buffer): boolean {
     this.sentBytes += piece.length
     if (this.headIsSent) return this.connection.write('', piece)
@@ -100,7 +102,7 @@ export class InboundRequest {
     return this.connection.write(this.head, piece)
   }
 
-  /** Sends text in the body: the framing of a chunk, say. */
+  /** Sends text in the body, such as the framing of a chunk. */
   writeText(text: string): void {
     if (this.headIsSent) this.connection.write(text, null)
     else {
@@ -109,18 +111,18 @@ export class InboundRequest {
     }
   }
 
-  /** The answer is whole; `tail`: its last bytes, such as the last chunk. */
+  /** Completes the response. `tail`: its last bytes, such as the last chunk. */
   end(tail = ''): void {
     if (!this.headIsSent || tail !== '') this.writeText(tail)
     this.connection.answered(this)
   }
 
-  /** Lets go of the connection for another protocol. `early`: what has come behind the request. */
+  /** Releases the socket for another protocol. `early`: the input after the request. */
   detach(): { readonly socket: Socket; readonly early: readonly Buffer[] } {
     return { socket: this.connection.socket, early: this.connection.detach() }
   }
 
-  /** The answer breaks off; `isFramed`: the client sees from what it has that there is more to come. */
+  /** Breaks the response off. `isFramed`: the framing shows the client that the response is incomplete. */
   breakOff(isFramed: boolean): void {
     this.connection.breakOff(isFramed)
   }

@@ -2,24 +2,24 @@ import type { Socket } from 'node:net'
 import type { BodyReader } from './body-reader.ts'
 import type { Fields } from './fields.ts'
 import type { OutboundConnection } from './outbound-connection.ts'
-import type { Refusal } from './refusal.ts'
+import type { MessageRefusal } from './refusal.ts'
 
-/** How a call has failed: no connection was made; it ended before, or in the middle of, the response; the response makes no sense. */
+/** Failure of a call: no connection; connection closed before the response; or within it; malformed response. */
 export type CallFailure =
   | { readonly kind: 'connect'; readonly error: Error }
   | { readonly kind: 'closed'; readonly error: Error | null }
   | { readonly kind: 'incomplete'; readonly error: Error | null }
-  | { readonly kind: 'nonsense'; readonly refusal: Refusal }
+  | { readonly kind: 'nonsense'; readonly refusal: MessageRefusal }
 
-/** A request to a server, as it goes over the wire. */
+/** A request to a server, in its form on the wire. */
 export interface OutboundRequest {
-  /** Start line and fields, one character a byte. */
+  /** Start line and fields, one character per byte. */
   readonly head: string
-  /** The response has no body whatever it says: the method is HEAD. */
+  /** Whether the method is HEAD: the response has no body, whatever its header says. */
   readonly isBodiless: boolean
-  /** The protocol that an upgrade asks for, in lower case; empty = none. */
+  /** The protocol of a requested upgrade, in lower case; empty = none. */
   readonly upgrade: string
-  /** Nothing follows the head. */
+  /** Whether a body follows the head. */
   readonly hasBody: boolean
 }
 
@@ -32,35 +32,35 @@ export interface ResponseStart {
   readonly body: BodyReader
 }
 
-/** Hears of a call, in this order; nothing comes after `onResponseEnd`, `onUpgrade` or `onFailed`. */
+/** Is told of a call, in this order. `onResponseEnd`, `onUpgrade` or `onFailed` is the last. */
 export interface CallHandler {
-  /** It has a connection, on which the head has been sent. */
+  /** The call has a connection, and the head was sent on it. */
   onSent(): void
-  /** The server takes more of the request's body. */
+  /** The server can take more of the request's body. */
   onServerReady(): void
   onInterim(status: number, fields: Fields): void
   onResponse(response: ResponseStart): void
-  /** A piece of the body; a chunked one keeps its framing, all but the last chunk, unless the call says otherwise. */
+  /** A piece of the body; a chunked body keeps its framing, except for the last chunk, unless the call `isBare`. */
   onResponseBody(piece: Buffer): void
-  /** All that was there to be read has been handed on; more may come. */
+  /** All input received so far was delivered; more may follow. */
   onRead(): void
   onResponseEnd(trailers: Fields): void
-  /** The server has switched protocols. `early`: what it has sent since. */
+  /** The server has switched protocols. `early`: the bytes after its response. */
   onUpgrade(response: Omit<ResponseStart, 'body'>, socket: Socket, early: readonly Buffer[]): void
   onFailed(failure: CallFailure): void
 }
 
-/** One request to a server, from the wait for a connection on. */
+/** One request to a server; begins with the wait for a connection. */
 export class OutboundCall {
   readonly request: OutboundRequest
   readonly handler: CallHandler
-  /** Whether the response's body comes without the framing of chunks. To be set before it does. */
+  /** Whether the response's body is delivered without chunk framing. Set it before the body arrives. */
   isBare = false
-  /** The connection had been used before: the server may have closed it just as the request was sent. */
+  /** Whether the connection was used before: the server may have closed it just as the request was sent. */
   isOnUsedConnection = false
   private connection: OutboundConnection | null = null
   private isOver = false
-  /** Ends the wait for a connection. */
+  /** Cancels the wait for a connection. */
   private cancel: () => void = () => undefined
 
   constructor(request: OutboundRequest, handler: CallHandler) {
@@ -68,12 +68,12 @@ export class OutboundCall {
     this.handler = handler
   }
 
-  /** A connection is being opened for it; `cancel` ends that. */
+  /** Call while a connection is being opened for this call. `cancel` stops that. */
   awaitConnection(cancel: () => void): void {
     this.cancel = cancel
   }
 
-  /** A connection is there for it. */
+  /** Sends the request on a connection. */
   start(connection: OutboundConnection): void {
     this.connection = connection
     this.isOnUsedConnection = connection.isUsed
@@ -84,12 +84,15 @@ export class OutboundCall {
     return this.connection !== null
   }
 
-  /** Sends a piece of the request's body, framed as its head says. Returns whether the server takes more. */
+  /**
+   * Sends a piece of the request's body, framed as its head says. Returns false if the caller must wait for
+   * `onServerReady`.
+   */
   write(piece: Buffer): boolean {
     return this.connection?.write(piece) ?? false
   }
 
-  /** The request is whole; `tail`: its last bytes, such as the last chunk. */
+  /** Completes the request. `tail`: its last bytes, such as the last chunk. */
   end(tail = ''): void {
     this.connection?.endRequest(tail)
   }
@@ -102,7 +105,7 @@ export class OutboundCall {
     this.connection?.resume()
   }
 
-  /** Ends it, wherever it is. The handler hears nothing of it any more. */
+  /** Ends the call at any stage. The handler is not called any more. */
   abort(): void {
     if (this.isOver) return
     this.isOver = true
@@ -110,7 +113,7 @@ export class OutboundCall {
     else this.connection.destroy()
   }
 
-  /** It has ended: with its last word to the handler. Returns false where that was said before. */
+  /** Marks the call as ended, before the last call of the handler. Returns false if it had ended before. */
   finish(): boolean {
     if (this.isOver) return false
     this.isOver = true

@@ -7,11 +7,11 @@ import type { Fields } from './fields.ts'
 import { isRefusal, responseFraming } from './framing.ts'
 import type { HeadLimits } from './head-reader.ts'
 import type { CallFailure, OutboundCall } from './outbound-call.ts'
-import { type Refusal, TOO_MANY_INTERIM, UNASKED_UPGRADE } from './refusal.ts'
+import { type MessageRefusal, TOO_MANY_INTERIM, UNASKED_UPGRADE } from './refusal.ts'
 import { ResponseReader } from './response-reader.ts'
 
 const SWITCHING_PROTOCOLS = 101
-/** More interim responses than this to one request no honest server sends. */
+/** Max interim responses to one request; no honest server sends more. */
 const MAX_INTERIM = 32
 const KEEP_ALIVE_TIMEOUT = /(?:^|[,\s])timeout\s*=\s*(\d{1,9})/i
 
@@ -20,19 +20,21 @@ export interface OutboundOptions {
   readonly limits: HeadLimits
 }
 
-/** Keeps the connection, or forgets it. */
+/** Owner of connections: keeps free ones, and drops closed ones. */
 export interface ConnectionKeeper {
-  /** It can take another call. `hintMs`: how long the server says it keeps it; null = it does not say. */
+  /**
+   * The connection can take another call. `hintMs`: time for which the server says it keeps it idle; null = not stated.
+   */
   onFree(connection: OutboundConnection, hintMs: number | null): void
   onClosed(connection: OutboundConnection): void
 }
 
-/** A connection to a server, on which one call follows the other. */
+/** A connection to a server, which carries one call after the other. */
 export class OutboundConnection implements BodySink {
   readonly socket: Socket
-  /** A call has been made on it. */
+  /** Whether a call was made on it. */
   isUsed = false
-  /** When the last call on it ended; monotonic ms. */
+  /** End of the last call on it, monotonic ms. */
   idleSince = 0
   private readonly options: OutboundOptions
   private readonly keeper: ConnectionKeeper
@@ -43,7 +45,7 @@ export class OutboundConnection implements BodySink {
   private interims = 0
   private persists = false
   private hintMs: number | null = null
-  /** What has come while the call was paused. */
+  /** Input received while the call was paused. */
   private held: Buffer | null = null
   private isPaused = false
   private error: Error | null = null
@@ -64,7 +66,7 @@ export class OutboundConnection implements BodySink {
     this.interims = 0
     this.reader.begin()
     this.isUsed = true
-    // What is there of the body goes out with the head.
+    // Send the head and the available part of the body together.
     const { hasBody, head } = call.request
     if (hasBody) this.socket.cork()
     this.socket.write(head, 'latin1')
@@ -110,7 +112,7 @@ export class OutboundConnection implements BodySink {
       return
     }
     const { call } = this
-    // Nobody has asked for anything: this server does not keep to the protocol.
+    // Input without a request: the server violates the protocol.
     if (call === null) {
       this.destroy()
       return
@@ -153,7 +155,7 @@ export class OutboundConnection implements BodySink {
     return at
   }
 
-  /** The response is whole. `hasMore`: something comes behind it, which nobody asked for. */
+  /** Ends the call at the end of the response. `hasMore`: input follows that no request asked for. */
   private end(call: OutboundCall, hasMore: boolean): void {
     const { body, requestIsWhole } = this
     this.call = null
@@ -179,7 +181,7 @@ export class OutboundConnection implements BodySink {
     return chunk.length
   }
 
-  private refuse(refusal: Refusal, chunk: Buffer): number {
+  private refuse(refusal: MessageRefusal, chunk: Buffer): number {
     this.fail({ kind: 'nonsense', refusal })
     return chunk.length
   }

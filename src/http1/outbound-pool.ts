@@ -2,43 +2,44 @@ import type { Socket } from 'node:net'
 import type { OutboundCall } from './outbound-call.ts'
 import { type ConnectionKeeper, OutboundConnection, type OutboundOptions } from './outbound-connection.ts'
 
-/** A connection is given up this long before the server said it would close it. */
+/** Time by which a connection is closed before the server's stated timeout, ms. */
 const HINT_MARGIN_MS = 1_000
 /**
- * When a server does not say how long it keeps an idle connection, one that has been idle for longer may be closed by it
- * in the very moment it is used. That costs a request which can be sent again nothing, and any other its answer.
+ * Max idle time of a connection, ms, for a request that cannot be retried, if the server does not state its timeout:
+ * the server may close a connection that was idle for longer just as it is used. A retryable request is then sent
+ * again; any other would fail.
  */
 const SURELY_ALIVE_MS = 500
 
 /** Opens connections to one server. */
 export interface Opener {
-  /** Begins a connection; `readyEvent` or `error` tells how it went. */
+  /** Starts a connection; the socket emits `readyEvent` or `error`. */
   connect(): Socket
   readonly readyEvent: string
 }
 
 export interface PoolOptions extends OutboundOptions {
-  /** 0 = none. */
+  /** Max time to connect, ms; 0 = unlimited. */
   readonly connectMs: number
-  /** How long an idle connection is kept; 0 = each takes one call. */
+  /** Time for which an idle connection is kept, ms; 0 = one call per connection. */
   readonly keepAliveMs: number
-  /** The error of a connection that took longer than `connectMs`. */
+  /** Creates the error for a connection that took longer than `connectMs`. */
   readonly connectTimeout: () => Error
 }
 
 interface Idle {
   readonly connection: OutboundConnection
-  /** Monotonic ms: it is closed then. */
+  /** Time at which it is closed, monotonic ms. */
   readonly expiresAt: number
-  /** The server has said how long it keeps it. */
+  /** Whether the server has stated how long it keeps the connection. */
   readonly isHinted: boolean
 }
 
-/** The connections to one server: those that are idle are used again, the newest first. */
+/** The connections to one server. Idle ones are reused, the most recently used first. */
 export class OutboundPool implements ConnectionKeeper {
   private readonly opener: Opener
   private readonly options: PoolOptions
-  /** Oldest first. */
+  /** The longest idle first. */
   private readonly idle: Idle[] = []
   private isClosed = false
   private sweeper: NodeJS.Timeout | null = null
@@ -48,14 +49,17 @@ export class OutboundPool implements ConnectionKeeper {
     this.options = options
   }
 
-  /** Sends a call's request on an idle connection, or on a new one. `isSure`: it must not meet a connection that is just being closed. */
+  /**
+   * Sends a call's request on an idle connection, or on a new one. `isSure`: avoid connections that the server may be
+   * closing.
+   */
   start(call: OutboundCall, isSure: boolean): void {
     const connection = this.take(isSure)
     if (connection === null) this.open(call)
     else call.start(connection)
   }
 
-  /** Closes idle connections now, and the others as their calls end. */
+  /** Closes idle connections now, and the others when their calls end. */
   close(): void {
     this.isClosed = true
     for (const { connection } of this.idle.splice(0)) connection.destroy()
@@ -101,7 +105,7 @@ export class OutboundPool implements ConnectionKeeper {
       clearTimeout(timer)
       if (call.finish()) call.handler.onFailed({ kind: 'connect', error })
     }
-    // One of TLS may have several.
+    // A TLS socket may emit several errors.
     socket.on('error', () => undefined).once('error', fail)
     socket.once('close', () => clearTimeout(timer))
     socket.once(this.opener.readyEvent, () => {

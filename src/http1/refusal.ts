@@ -1,12 +1,14 @@
-/** Why a message is not taken: the status for its sender, a sentence for people, and the rule that it breaks. */
-export interface Refusal {
+/** Reason to refuse a malformed or oversized message. */
+export interface MessageRefusal {
+  /** HTTP status for the client. */
   readonly status: number
+  /** A sentence for people. */
   readonly text: string
-  /** E.g. `RFC 9112 §6.3`. */
+  /** The rule that the message breaks, such as `RFC 9112 §6.3`. */
   readonly rule: string
 }
 
-function refusal(status: number, text: string, rule: string): Refusal {
+function refusal(status: number, text: string, rule: string): MessageRefusal {
   return { status, text, rule }
 }
 

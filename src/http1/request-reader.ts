@@ -7,22 +7,22 @@ import {
   BAD_START_LINE,
   BAD_TARGET,
   BAD_VERSION,
+  type MessageRefusal,
   NO_TARGET,
   NOT_HTTP,
-  type Refusal,
   TARGET_TOO_LONG,
   UNKNOWN_METHOD,
 } from './refusal.ts'
 
 const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS)
 const MAX_METHOD_BYTES = 32
-/** Behind it comes the minor version. */
+/** Prefix of the version; the minor version follows. */
 const VERSION = Buffer.from('HTTP/1.', 'latin1')
 const ABSOLUTE = /^https?:\/\/[A-Za-z0-9.:[\]_~%!$&'()*+,;=-]+(?:[/?#]|$)/i
 const AUTHORITY = /^[A-Za-z0-9.:[\]_-]+:\d{1,5}$/
 const ZERO = 0x30
 const ONE = 0x31
-/** Line ends before a request that are passed over (RFC 9112 §2.2). */
+/** Max number of empty lines skipped before a request (RFC 9112 §2.2). */
 const MAX_EMPTY_LINES = 4
 
 type State = 'empty' | 'emptyLf' | 'method' | 'target' | 'version' | 'minor' | 'cr' | 'lf'
@@ -31,9 +31,9 @@ type State = 'empty' | 'emptyLf' | 'method' | 'target' | 'version' | 'minor' | '
 export class RequestReader extends HeadReader {
   method = ''
   target = ''
-  /** Of the version: 0 or 1. */
+  /** Minor version: 0 or 1. */
   minor = 0
-  protected override readonly startLineTooLong: Refusal = TARGET_TOO_LONG
+  protected override readonly startLineTooLong: MessageRefusal = TARGET_TOO_LONG
   private state: State = 'empty'
   private emptyLines = 0
   private methodStart = 0
@@ -129,14 +129,14 @@ export class RequestReader extends HeadReader {
   }
 }
 
-/** Whether a target that is no path has one of the other forms of RFC 9112 §3.2. */
+/** Whether a target that is not a path has one of the other forms of RFC 9112 §3.2. */
 function hasForm(method: string, target: string): boolean {
   if (method === 'CONNECT') return AUTHORITY.test(target)
   return (method === 'OPTIONS' && target === '*') || ABSOLUTE.test(target)
 }
 
-function targetProblem(byte: number): Refusal {
-  // A line without a version is HTTP/0.9.
+function targetProblem(byte: number): MessageRefusal {
+  // A request line without a version is HTTP/0.9.
   if (byte === CR || byte === LF) return BAD_VERSION
   return BAD_TARGET
 }

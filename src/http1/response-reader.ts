@@ -1,9 +1,16 @@
 import { CR, LF, SP, TEXT } from './bytes.ts'
 import type { FieldNames } from './field-names.ts'
 import { type HeadLimits, HeadReader } from './head-reader.ts'
-import { BAD_LINE_END, BAD_START_LINE, BAD_STATUS, BAD_VERSION, HEAD_TOO_LARGE, type Refusal } from './refusal.ts'
+import {
+  BAD_LINE_END,
+  BAD_START_LINE,
+  BAD_STATUS,
+  BAD_VERSION,
+  HEAD_TOO_LARGE,
+  type MessageRefusal,
+} from './refusal.ts'
 
-/** Behind it comes the minor version. */
+/** Prefix of the version; the minor version follows. */
 const VERSION = Buffer.from('HTTP/1.', 'latin1')
 const ZERO = 0x30
 const ONE = 0x31
@@ -17,11 +24,11 @@ type State = 'version' | 'minor' | 'space' | 'status' | 'afterStatus' | 'reason'
 /** Reads the heads of responses. RFC 9112 §4. */
 export class ResponseReader extends HeadReader {
   status = 0
-  /** Of the version: 0 or 1. */
+  /** Minor version: 0 or 1. */
   minor = 0
-  /** The reason phrase, one character a byte. */
+  /** The reason phrase, one character per byte. */
   reason = ''
-  protected override readonly startLineTooLong: Refusal = HEAD_TOO_LARGE
+  protected override readonly startLineTooLong: MessageRefusal = HEAD_TOO_LARGE
   private state: State = 'version'
   private matched = 0
   private digits = 0
@@ -71,7 +78,7 @@ export class ResponseReader extends HeadReader {
           at++
           break
         case 'afterStatus':
-          // Servers that send no reason phrase mostly leave out the space before it, too.
+          // Most servers that send no reason phrase omit the space before it, too.
           if (byte !== SP && byte !== CR) return this.refuse(at, BAD_STATUS)
           this.reasonStart = byte === SP ? at + 1 - base : at - base
           this.state = 'reason'

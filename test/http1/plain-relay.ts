@@ -8,7 +8,7 @@ import { InboundConnection, type InboundTimeouts } from '../../src/http1/inbound
 import type { BodyTaker, InboundRequest, RequestOwner } from '../../src/http1/inbound-request.ts'
 import { type CallFailure, type CallHandler, OutboundCall, type ResponseStart } from '../../src/http1/outbound-call.ts'
 import { OutboundPool } from '../../src/http1/outbound-pool.ts'
-import type { Refusal } from '../../src/http1/refusal.ts'
+import type { MessageRefusal } from '../../src/http1/refusal.ts'
 
 const NAMES = new FieldNames()
 const LIMITS = { startLineBytes: 8_192, fieldBytes: 16_384 }
@@ -92,7 +92,7 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
     this.call.end(this.request.body.framing.kind === 'chunked' ? `0\r\n${fieldLines(trailers.pairs())}\r\n` : '')
   }
 
-  onRequestBroken(refusal: Refusal | null): void {
+  onRequestBroken(refusal: MessageRefusal | null): void {
     this.relay.events.push(`body broken: ${refusal?.text ?? 'left'}`)
     this.call.abort()
     if (refusal !== null && !this.request.headIsSent) {
@@ -167,6 +167,6 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
   }
 }
 
-function refusalText({ status, text }: Refusal): string {
+function refusalText({ status, text }: MessageRefusal): string {
   return `${statusLine(status)}content-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`
 }

@@ -4,7 +4,7 @@ import { FieldNames } from '../../src/http1/field-names.ts'
 import type { Fields } from '../../src/http1/fields.ts'
 import { type BodyFraming, isRefusal, requestFraming, responseFraming } from '../../src/http1/framing.ts'
 import type { HeadReader } from '../../src/http1/head-reader.ts'
-import type { Refusal } from '../../src/http1/refusal.ts'
+import type { MessageRefusal } from '../../src/http1/refusal.ts'
 import { RequestReader } from '../../src/http1/request-reader.ts'
 import { ResponseReader } from '../../src/http1/response-reader.ts'
 
@@ -24,7 +24,7 @@ export interface Message {
 export interface Reading {
   readonly messages: readonly Message[]
   /** What ended the reading; null = what has come makes sense. */
-  readonly refusal: Refusal | null
+  readonly refusal: MessageRefusal | null
   /** The last message is not whole. */
   readonly isCut: boolean
   /** The end of the connection belongs to the last message. */
@@ -36,7 +36,7 @@ export interface Reading {
 /** Reads one piece after another, as a connection would. */
 abstract class MessageReading {
   readonly messages: Message[] = []
-  refusal: Refusal | null = null
+  refusal: MessageRefusal | null = null
   /** The connection ends with the last message. */
   isOver = false
   protected abstract readonly reader: HeadReader
@@ -47,7 +47,7 @@ abstract class MessageReading {
   private body: Buffer[] = []
   private raw = ''
 
-  protected abstract frame(fields: Fields): BodyFraming | Refusal
+  protected abstract frame(fields: Fields): BodyFraming | MessageRefusal
   protected abstract head(): Pick<Message, 'start' | 'minor' | 'fields'>
   protected abstract goesOn(): boolean
 
@@ -138,7 +138,7 @@ abstract class MessageReading {
 class RequestReading extends MessageReading {
   protected override readonly reader = new RequestReader(NAMES, LIMITS)
 
-  protected override frame(fields: Fields): BodyFraming | Refusal {
+  protected override frame(fields: Fields): BodyFraming | MessageRefusal {
     return requestFraming(fields, this.reader.minor)
   }
 
@@ -161,7 +161,7 @@ class ResponseReading extends MessageReading {
     this.toHead = toHead
   }
 
-  protected override frame(fields: Fields): BodyFraming | Refusal {
+  protected override frame(fields: Fields): BodyFraming | MessageRefusal {
     const { status, minor } = this.reader
     return responseFraming(fields, status, minor, this.toHead)
   }
