@@ -5,7 +5,9 @@ import { startUpstream } from '../support/upstream.ts'
 export const BLUE = ['blue1', 'blue2'] as const
 export const GREEN = ['green1', 'green2'] as const
 
-/** The example app: two servers in each of two pools. What is asked for under /hold is answered when the test says so. */
+/**
+ * The example app: two servers in each of two pools. What is asked for under /hold is answered when the test says so.
+ */
 export class App {
   readonly servers: Readonly<Record<string, Upstream>>
   private readonly waiting: { readonly response: ServerResponse; readonly server: string }[]

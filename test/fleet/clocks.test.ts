@@ -17,7 +17,7 @@ const LATE_MS = 40_000
 let folder: string
 let fleet: Fleet
 let a: Cutover
-/** Its clock is off by what the test says. */
+/** The instance whose clock the test changes. */
 let b: Cutover
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cutover-clocks-'))

@@ -146,7 +146,7 @@ test('a toggle whose answer was lost with the control process is not made twice'
   }
 })
 
-test('a change that was made before the control process died is answered by its key, the answer itself being lost', async () => {
+test('a change made before the control process died is answered by its key, although its answer was lost', async () => {
   const key = randomUUID()
   const before = await revisionOf(a)
   // It waits, so that the change is made long before there is an answer.

@@ -27,7 +27,9 @@ function file(name: string, configVersion?: number, more: object = {}): Instance
   return { services, ...(configVersion === undefined ? {} : { configVersion }) }
 }
 
-/** Without workers, unless told otherwise: what file is in force is a matter of control processes, and they start often. */
+/**
+ * Without workers, unless told otherwise: what file is in force is a matter of control processes, and they start often.
+ */
 function start(name: InstanceName, options: InstanceOptions, workers = 0): Promise<Cutover> {
   return fleet.add(name, { ...options, store: { redis: fleet.redis.url, prefix }, proxy: { workers } })
 }

@@ -104,7 +104,7 @@ test('requests under way are summed over the fleet, and shown by instance', asyn
   }
 })
 
-test('S6 an instance whose control process stands still is waited for, then left out, and catches up', async () => {
+test('S6 an instance whose control process hangs is waited for, then left out, and catches up', async () => {
   const [a, b] = [fleet.get('a'), fleet.get('b')]
   const [control = 0] = await pids(b, 'control')
   process.kill(control, 'SIGSTOP')
@@ -185,7 +185,7 @@ test('an instance that is killed while it is waited for is left out, and named',
   await fleet.add('c')
 })
 
-test('an instance that was stopped is gone from the list, and nobody waits for it', async () => {
+test('an instance that was stopped is gone from the list, and no command waits for it', async () => {
   const [a, c] = [fleet.get('a'), fleet.get('c')]
   const { id } = await instanceView(a, 'c')
   expect((await c.stop()).code).toBe(0)

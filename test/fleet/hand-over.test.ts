@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => fleet?.stop())
 
-/** Calls an instance through another one. */
+/** Calls an instance through another instance. */
 function through(at: Cutover, name: string, method: string, path: string, body?: unknown, headers = {}) {
   return at.api(method, `/api/instances/${name}${path}`, body, headers)
 }
@@ -54,7 +54,7 @@ beforeEach(async (context) => {
   if (!context.task.name.includes('token')) await fleet.reset()
 })
 
-test('what is asked of another instance by name or id is answered there', async () => {
+test('a request for another instance, by name or id, is answered there', async () => {
   const ids = await Promise.all(INSTANCES.map(async (name) => (await instanceView(a, name)).id as string))
   for (const [i, name] of INSTANCES.entries()) {
     for (const asked of [name, ids[i] ?? '']) {
@@ -73,7 +73,7 @@ test('a call may be handed on by several instances', async () => {
   expect(body.instances.find((each: { self: boolean }) => each.self).name).toBe('a')
 })
 
-test('a write through another instance is made there, with its body and its query', async () => {
+test('a write through another instance keeps its body and query', async () => {
   const body = { to: 'green', reason: 'from afar' }
   const answer = await through(a, 'b', 'POST', '/services/shop/switch?wait=2s', body)
   expect([answer.status, answer.body.drained]).toEqual([200, ['blue']])
@@ -96,7 +96,7 @@ test('?wait= holds through another instance, its 504 included', async () => {
   expect((await waiting).body).toMatchObject({ drained: ['blue1'] })
 })
 
-test('errors come back as they were said there', async () => {
+test('errors of the other instance come back unchanged', async () => {
   const unknown = await through(a, 'b', 'GET', '/services/shoop')
   expectProblem(unknown, 404)
   expect(unknown.body).toEqual((await b.api('GET', '/api/services/shoop')).body)
@@ -121,7 +121,7 @@ test('a key that was used at one instance is known through another', async () =>
   expect(again.body).toEqual(first.body)
 })
 
-test('an instance that nobody knows is a 404 with the names that are known', async () => {
+test('an unknown instance is a 404 with the known names', async () => {
   for (const answer of [
     await through(a, 'd', 'GET', '/instances'),
     await through(a, 'd', 'POST', '/services/shop/switch'),
@@ -178,7 +178,7 @@ interface View {
   readonly address: string
 }
 
-test('with a fleet token, the name and the role of whose token it is hold at the other end', async () => {
+test("with a fleet token, the name and role of the caller's token apply at the other instance", async () => {
   const [first, second] = await guarded('with', [TOKENS.fleet, TOKENS.fleet])
   const drain = '/servers/blue1/drain'
   const refused = await through(first, 'b', 'POST', drain, {}, bearer(TOKENS.reader))
@@ -206,7 +206,7 @@ test('with a fleet token, the name and the role of whose token it is hold at the
   expect(after.body.history[0]).toMatchObject({ by: 'operator' })
 })
 
-test('without a fleet token the own token of whoever asks is handed on', async () => {
+test("without a fleet token the caller's own token is passed on", async () => {
   const [first] = await guarded('without', [undefined, undefined])
   expectProblem(await through(first, 'b', 'POST', '/servers/blue1/drain', {}, bearer(TOKENS.reader)), 403)
   expect((await through(first, 'b', 'POST', '/servers/blue1/drain', {}, bearer(TOKENS.operator))).status).toBe(200)

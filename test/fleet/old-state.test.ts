@@ -7,7 +7,9 @@ import { Fleet, until } from './support.ts'
 let fleet: Fleet
 let relay: Relay
 let a: Cutover
-/** It does not hear of changes that are made elsewhere: its feed is held back. It asks for them by itself each second. */
+/**
+ * It does not hear of changes that are made elsewhere: its feed is held back. It asks for them by itself each second.
+ */
 let b: Cutover
 let release: () => void
 beforeAll(async () => {
@@ -51,7 +53,7 @@ test('a command that an old state has fulfilled already is carried out on the ne
   }
 })
 
-test('one that nothing is left to do of is still answered as unchanged, with the newest revision', async () => {
+test('a command with nothing left to do is answered as unchanged, with the newest revision', async () => {
   const { body } = await done(a, 'POST', '/api/servers/green2/drain')
   const answer = await b.api('POST', `${SHOP}/switch`, { to: 'blue' })
   expect([answer.status, answer.body.changed, answer.body.revision]).toEqual([200, false, body.revision])
@@ -67,7 +69,7 @@ test('If-Match is judged on the newest state', async () => {
   expect([status, problem.expected, problem.actual]).toEqual([412, body.revision, next])
 })
 
-test('a promise that would be broken on an old state, and is not on the new one, refuses nothing', async () => {
+test('a promise that only the old state would break refuses nothing', async () => {
   await done(a, 'POST', '/api/servers/blue1/drain')
   await until(async () => (await b.api('GET', '/api/servers/blue1')).body.servers[0].state === 'drain')
   await done(a, 'POST', '/api/servers/blue1/enable')
@@ -85,7 +87,7 @@ test('names that an old state does not have are found', async () => {
   await done(a, 'DELETE', `${SHOP}/pools/green/servers/green3`)
 })
 
-test('what depends on where the traffic goes depends on where it goes now', async () => {
+test('commands that depend on the split use the newest split', async () => {
   await done(a, 'POST', `${SHOP}/switch`, { to: 'green' })
   expect(splitOf(await done(b, 'POST', `${SHOP}/switch`))).toEqual({ blue: 100, green: 0 })
   await done(a, 'POST', `${SHOP}/shift`, { to: 'green', percent: 30 })

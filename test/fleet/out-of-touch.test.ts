@@ -19,7 +19,9 @@ beforeEach(async () => {
   ;[a, b, c] = [fleet.get('a'), fleet.get('b'), fleet.get('c')]
 })
 
-/** Stops the control process of an instance until the end of the test, and resolves when the others know it to be gone. */
+/**
+ * Stops the control process of an instance until the end of the test, and resolves when the others know it to be gone.
+ */
 async function stopControl(at: Cutover, name: string): Promise<{ id: string; resume: () => void }> {
   const { id } = await instanceView(a, name)
   const [pid = 0] = await pids(at, 'control')
@@ -75,7 +77,7 @@ test('an instance that was out of touch before a command is named in every answe
   expect(await reached(b)).toEqual(BLUE)
 })
 
-test('an instance that is out of touch is struck off by a person, with author and reason, and counts again once it is back', async () => {
+test('an operator strikes off an instance that is out of touch, with author and reason; it counts again once it is back', async () => {
   const alive = await a.api('DELETE', '/api/instances/b')
   expect([alive.status, alive.body.title]).toEqual([409, 'Instance alive'])
   expect((await a.api('DELETE', '/api/instances/a')).status).toBe(409)

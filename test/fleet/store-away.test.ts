@@ -91,7 +91,7 @@ test('S4 while Redis is away nothing can be changed, all can be read as last kno
   for (const each of fleet.all) expect(await reached(each)).toEqual(GREEN)
 })
 
-test('what is done to one instance alone while Redis is away holds there, and ends when Redis is back', async () => {
+test('a local override made while Redis is away holds on its instance, and ends when Redis is back', async () => {
   const [a, b] = [fleet.get('a'), fleet.get('b')]
   const early = await b.api('POST', '/api/servers/blue1/drain?scope=local')
   expect([early.status, early.body.title]).toEqual([409, 'Does not fit the state'])

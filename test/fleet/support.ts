@@ -81,8 +81,8 @@ export class Fleet {
   }
 
   /**
-   * Resolves when all that run know each other, are at one revision, and find every server up. Those that were killed are
-   * struck off: another one that was started since is not at the same place, having ports of its own.
+   * Resolves when all that run know each other, are at one revision, and find every server up. Those that were killed
+   * are struck off: another one that was started since is not at the same place, having ports of its own.
    */
   async settled(): Promise<void> {
     await until(async () => {

@@ -65,7 +65,7 @@ async function definitions(at: Cutover): Promise<{ status: string; detail: strin
   return (await at.api('GET', '/health')).body.parts.definitions
 }
 
-/** Does it until no instance counts as gone meanwhile: on a full machine one may miss its heartbeats. */
+/** Repeats an action until no instance counts as gone meanwhile: on a busy machine one may miss its heartbeats. */
 function whileAllLive(act: () => Promise<Answer>): Promise<Answer> {
   return until(async () => {
     const answer = await act()
@@ -130,7 +130,7 @@ test('a service of which nothing was ever readable is answered 503, not 404 and 
   expect((await a.api('GET', '/api/services/new')).status).toBe(200)
 })
 
-test('who writes a definition is told which instances cannot follow, and what those still send to is not drained', async () => {
+test('the writer of a definition is told which instances cannot follow, and servers they still use are not drained', async () => {
   const a = await fleet.add('a', { proxy: { workers: 0 }, store: { redis: fleet.redis.url, prefix } })
   await fleet.settled()
   const checked = checkConfig({

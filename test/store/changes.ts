@@ -6,7 +6,7 @@ import {
   type ServiceDocument,
 } from '../../src/model/state.ts'
 
-/** Names a careless record would take for something inherited, and ones that look like an array's index. */
+/** Names that a plain object would take for inherited properties, and names that look like array indexes. */
 export const NAMES = ['shop', 'constructor', 'toString', 'hasOwnProperty', '10', 'ünï ☕'] as const
 
 export function serviceDocument(name: string, revision: number, note = ''): ServiceDocument {
@@ -20,7 +20,7 @@ export function serviceDocument(name: string, revision: number, note = ''): Serv
   }
 }
 
-/** A change that depends on its arguments only, so that another process can tell what it must have been. */
+/** A change that depends on its arguments only, so that another process can compute it, too. */
 export function changeFor(
   revision: number,
   name: string = NAMES[revision % NAMES.length] ?? 'shop',

@@ -9,7 +9,7 @@ const CERTIFICATES = {
   collection: 'certificates',
   fits: (value: object): value is Certificate => 'pem' in value && typeof value.pem === 'string',
 }
-/** Names that a careless record or key would take for something else. */
+/** Names that a plain object or a Redis key would take for something else. */
 const DOCUMENT_NAMES = [...NAMES, '*.example.com', 'a/b', '/', '__proto__', '']
 
 function entryOf(change: Change, subject: string): HistoryEntry {
@@ -18,7 +18,7 @@ function entryOf(change: Change, subject: string): HistoryEntry {
 }
 
 describe.each(BOTH_STORES)('collections of %s', (_, place) => {
-  test('a document is made, told and read again beside a service, by one change', async () => {
+  test('one change makes a document beside a service; both are announced and read back', async () => {
     const there = await place()
     const store = await there.open()
     const told: (Change | null)[] = []
@@ -38,7 +38,7 @@ describe.each(BOTH_STORES)('collections of %s', (_, place) => {
     expect((await there.open()).documents()).toEqual(store.documents())
   })
 
-  test('documents are replaced and removed; a collection is gone with its last one', async () => {
+  test('documents are replaced and removed; a collection ends with its last document', async () => {
     const there = await place()
     const store = await there.open()
     for (const pem of ['first', 'second']) {
@@ -65,7 +65,7 @@ describe.each(BOTH_STORES)('collections of %s', (_, place) => {
     expect((await there.open()).documents()).toEqual(again.documents())
   })
 
-  test('a kind that this version does not know stays as it is', async () => {
+  test('documents of a kind that this version does not know are kept unchanged', async () => {
     const there = await place()
     const store = await there.open()
     const unknown = { revision: 1, value: { pem: { of: 'another shape' }, more: [1, 2.5, null, 'ü'] } }
@@ -80,7 +80,7 @@ describe.each(BOTH_STORES)('collections of %s', (_, place) => {
     expect(withoutHead(again.documents())).toEqual(withoutHead(store.documents()))
   })
 
-  test('a document has a history of its own, which outlives it', async () => {
+  test('a document has its own history, which outlives it', async () => {
     const there = await place()
     const store = await there.open()
     const subject = documentSubject(CERTIFICATES, 'shop')
@@ -100,7 +100,7 @@ describe.each(BOTH_STORES)('collections of %s', (_, place) => {
     expect(await (await there.open()).history({ service: subject, limit: 2 })).toEqual(entries.slice(0, 2))
   })
 
-  test('of two changes to one document that race exactly one is made', async () => {
+  test('exactly one of two racing changes to a document is made', async () => {
     const store = await (await place()).open()
     const changes = ['one', 'two'].map((pem) =>
       nextChange(store, { collections: putDocument(CERTIFICATES, 'a', { pem }, 1) }),

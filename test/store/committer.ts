@@ -1,5 +1,5 @@
 /**
- * A process that commits without end: `node committer.ts PATH COMPACT_AFTER_CHANGES`. Says `open REVISION`, then every
+ * A process that commits endlessly: `node committer.ts PATH COMPACT_AFTER_CHANGES`. Prints `open REVISION`, then every
  * revision once it is acknowledged; or `refused MESSAGE`.
  */
 import { writeSync } from 'node:fs'

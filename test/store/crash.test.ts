@@ -67,7 +67,7 @@ test('zeros that a power cut left in place of the last line are dropped like a t
   expect(await attempt(path)).toMatchObject({ revision: 3, warnings: [expect.stringContaining('dropped 4096 bytes')] })
 })
 
-test('any byte of the log changed is refused, naming the file, the line and what can be done', async () => {
+test('a log with any byte changed is refused, with file, line and remedy', async () => {
   const path = await directoryWith(changesTo(2))
   const log = join(path, 'changes.log')
   const whole = await readFile(log)
@@ -89,7 +89,7 @@ test('any byte of the log changed is refused, naming the file, the line and what
   expect(await attempt(path), 'the advice works').toEqual({ revision: 0, warnings: [] })
 }, 20_000)
 
-test('any byte of the snapshot changed is refused, naming the file and what can be done', async () => {
+test('a snapshot with any byte changed is refused, with file and remedy', async () => {
   const path = await directoryWith(changesTo(3), 3)
   const state = join(path, 'state.json')
   const whole = await readFile(state)
@@ -138,7 +138,7 @@ test.each([
   expect(message).toContain(problem)
 })
 
-test('a log without its snapshot is refused unless it begins at the beginning', async () => {
+test('a log without its snapshot is refused unless it begins at revision 1', async () => {
   const early = await directoryWith(changesTo(3))
   await rm(join(early, 'state.json'))
   expect(await attempt(early)).toEqual({ revision: 3, warnings: [] })

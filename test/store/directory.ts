@@ -17,7 +17,9 @@ export async function temporaryDirectory(): Promise<string> {
   return path
 }
 
-/** A store that compacts after `changes` and looks after its files every `checkMs`, opened, and the warnings it gave. */
+/**
+ * A store that compacts after `changes` and looks after its files every `checkMs`, opened, and the warnings it gave.
+ */
 export async function openStore(path: string, changes = 1_000, checkMs = 1_000) {
   const warnings: string[] = []
   const compactAfter = { changes, bytes: 1 << 30 }
@@ -35,7 +37,7 @@ export async function directoryWith(changes: readonly Change[], compactAfter?: n
   return path
 }
 
-/** What became of opening `path`: the store, closed again, or the message of the refusal. */
+/** Result of opening `path`: the store, closed again, or the error's message. */
 export async function attempt(path: string): Promise<string | { revision: number; warnings: readonly string[] }> {
   try {
     const { store, warnings } = await openStore(path)
@@ -48,14 +50,14 @@ export async function attempt(path: string): Promise<string | { revision: number
   }
 }
 
-/** `path` as it is now, elsewhere. */
+/** A copy of `path` as it is now. */
 export async function copyOf(path: string): Promise<string> {
   const copy = join(await temporaryDirectory(), 'data')
   await cp(path, copy, { recursive: true })
   return copy
 }
 
-/** The lines a committer says, and the committer. */
+/** A committer and the lines that it prints. */
 export function startCommitter(path: string, compactAfter = 1_000) {
   const script = fileURLToPath(new URL('committer.ts', import.meta.url))
   const child = spawn(process.execPath, [script, path, String(compactAfter)], { stdio: ['ignore', 'pipe', 'inherit'] })

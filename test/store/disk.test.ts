@@ -16,7 +16,7 @@ async function onFullDisk(path: string, compactAfter: number) {
   return JSON.parse((await promisify(execFile)('/bin/sh', command)).stdout)
 }
 
-test('a change that finds no room changes nothing, and a smaller one is taken after it', async () => {
+test('a change for which the disk has no room changes nothing; a smaller one after it is made', async () => {
   const path = await temporaryDirectory()
   const { failure, small, documents } = await onFullDisk(path, 1_000)
   expect(failure).toMatchObject({ name: 'StoreUnwritable', message: expect.stringContaining('EFBIG') })
@@ -30,7 +30,7 @@ test('a change that finds no room changes nothing, and a smaller one is taken af
   await store.close()
 })
 
-test('a snapshot that finds no room costs no change: the log goes on, and the next one is tried later', async () => {
+test('a snapshot for which the disk has no room costs no change: the log continues, and the next attempt comes later', async () => {
   const path = await temporaryDirectory()
   const { failure, small, warnings, documents } = await onFullDisk(path, 4)
   expect(failure?.revision ?? 30).toBeGreaterThan(8)
@@ -65,7 +65,7 @@ test.runIf(process.platform === 'linux')(
   },
 )
 
-test('a log that failed to become durable once is never written again, though the disk is well', async () => {
+test('a log whose sync failed once is never written again, even if the disk works', async () => {
   const path = await directoryWith(changesTo(2), 2)
   const log = join(path, 'changes.log')
   const { store } = await openStore(path)

@@ -86,7 +86,7 @@ test('of two commits that race for a revision exactly one is made', async () => 
   await store.close()
 })
 
-test('the feed tells every change in order, before the commit resolves, until it is stopped', async () => {
+test('the feed delivers every change in order, before the commit resolves, until the listener unsubscribes', async () => {
   const { store } = await openStore(await temporaryDirectory(), 2)
   const heard: unknown[] = []
   const stop = store.subscribe((documents, change) => heard.push(change?.revision, documents))
@@ -98,7 +98,7 @@ test('the feed tells every change in order, before the commit resolves, until it
   await store.close()
 })
 
-test('a listener that throws does not fail the commit, nor keep the next one from hearing; it is not hidden either', async () => {
+test('a listener that throws fails neither the commit nor other listeners; its error surfaces as uncaught', async () => {
   const path = await temporaryDirectory()
   const script = `
     const { EmbeddedStore } = await import(process.argv[1])
@@ -124,7 +124,7 @@ test('a change the next start would refuse is not written', async () => {
   await store.close()
 })
 
-test('closing waits for the commits before it; those after it find the store away', async () => {
+test('close waits for earlier commits; later ones fail as unavailable', async () => {
   const path = await temporaryDirectory()
   const { store } = await openStore(path, 2)
   const before = changesTo(4).map((change) => store.commit(change))

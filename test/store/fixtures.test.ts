@@ -11,7 +11,7 @@ import { openStore, temporaryDirectory } from './directory.ts'
 import { endAll, endWithAll, open } from './redis-support.ts'
 
 const FIXTURES = fileURLToPath(new URL('fixtures', import.meta.url))
-/** What `fixtures/record.ts` has recorded with earlier versions. */
+/** Fixtures recorded by `fixtures/record.ts` with earlier versions. */
 const VERSIONS = (await readdir(FIXTURES)).filter((name) => name.startsWith('data-'))
 const KIND = { collection: 'certificates', fits: (_value: object): _value is { pem: string } => true }
 
@@ -41,7 +41,7 @@ async function goOn(store: Store): Promise<void> {
 }
 
 describe.each(VERSIONS)('S2 %s, recorded with an earlier version', (version) => {
-  test('loads into the embedded store, whole, and is gone on from', async () => {
+  test('loads into the embedded store completely and can be changed', async () => {
     const { embedded } = await expectedOf(version)
     const path = await temporaryDirectory()
     await cp(join(FIXTURES, version, 'embedded'), path, { recursive: true })
@@ -58,7 +58,7 @@ describe.each(VERSIONS)('S2 %s, recorded with an earlier version', (version) => 
     await store.close()
   })
 
-  test('loads from Redis, whole, and is gone on from', async () => {
+  test('loads from Redis completely and can be changed', async () => {
     const { redis: expected } = await expectedOf(version)
     const redis = endWithAll(await RedisServer.start())
     const commands: string[][] = JSON.parse(await readFile(join(FIXTURES, version, 'redis.json'), 'utf8'))

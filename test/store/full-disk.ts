@@ -1,6 +1,7 @@
 /**
  * A process whose files may not grow beyond what `ulimit -f` allows: `node full-disk.ts PATH COMPACT_AFTER_CHANGES`.
- * Commits large changes until one fails or there are 30, then a small one, then ends properly. Says what came of it, as JSON.
+ * Commits large changes until one fails or there are 30, then a small one, then ends properly. Says what came of it, as
+ * JSON.
  */
 import { writeSync } from 'node:fs'
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'

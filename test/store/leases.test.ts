@@ -30,7 +30,7 @@ function change(store: Store) {
 }
 
 describe.each(BOTH_STORES)('leases of %s', (_, place) => {
-  test('of ten that take a lease at once exactly one has it, and the others when it is released, in a new epoch', async () => {
+  test('of ten concurrent takers one gets the lease; another gets it after its release, in a new epoch', async () => {
     const store = await (await place()).open()
     const all = await Promise.all(
       Array.from({ length: 10 }, (_each, i) => store.leases.take('rollouts', `i${i}`, LONG_MS)),
@@ -42,13 +42,13 @@ describe.each(BOTH_STORES)('leases of %s', (_, place) => {
     expect(await taken(store, 'next')).toMatchObject({ holder: 'next', epoch: 2 })
   })
 
-  test('leases of different names do not concern each other', async () => {
+  test('leases of different names are independent', async () => {
     const store = await (await place()).open()
     await taken(store, 'a')
     expect(await store.leases.take('acme', 'b', LONG_MS)).toMatchObject({ name: 'acme', holder: 'b', epoch: 1 })
   })
 
-  test('a lease that is not renewed is taken over when it has run out, and not before', async () => {
+  test('a lease that is not renewed can be taken after it has run out, and not before', async () => {
     const store = await (await place()).open()
     const since = performance.now()
     const first = await taken(store, 'a', SHORT_MS)
@@ -71,7 +71,7 @@ describe.each(BOTH_STORES)('leases of %s', (_, place) => {
     expect(await store.leases.commit(lease, change(store))).toBe('committed')
   })
 
-  test('one that has run out, and that nobody has taken, is still good for writes and can be renewed', async () => {
+  test('a lease that has run out and was not taken is still good for writes and can be renewed', async () => {
     const store = await (await place()).open()
     const lease = await taken(store, 'a', SHORT_MS)
     await sleep(2 * SHORT_MS)
@@ -96,7 +96,7 @@ describe.each(BOTH_STORES)('leases of %s', (_, place) => {
     expect(await store.leases.commit(second, change(store))).toBe('committed')
   })
 
-  test('who has released a lease writes no more', async () => {
+  test('a holder cannot write after it has released its lease', async () => {
     const store = await (await place()).open()
     const lease = await taken(store, 'a')
     await store.leases.release(lease)

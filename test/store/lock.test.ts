@@ -9,7 +9,7 @@ async function locks(path: string): Promise<string[]> {
   return (await readdir(path)).filter((name) => name.startsWith('lock-'))
 }
 
-test('a directory another process has is refused, naming it and what to do; once that is killed, it is free', async () => {
+test('a directory in use is refused, with the process and the remedy; it is free once that process is killed', async () => {
   const path = await temporaryDirectory()
   const { child, lines } = startCommitter(path)
   await once(lines, 'line')
@@ -31,7 +31,7 @@ test('a second store of one process is refused, and does not disturb the first',
   expect(await attempt(path)).toMatchObject({ revision: 1 })
 })
 
-test('of processes that start together at most one stays', async () => {
+test('at most one of several processes that start together keeps the directory', async () => {
   for (let round = 0; round < 3; round++) {
     const path = await temporaryDirectory()
     await writeFile(join(path, 'lock-999999999'), '')
@@ -63,7 +63,7 @@ test.runIf(process.platform === 'linux')('a lock whose pid has come round again 
   }
 })
 
-test.runIf(process.platform === 'linux')('a process that is dead but not yet reaped holds nothing', async () => {
+test.runIf(process.platform === 'linux')('a process that is dead but not yet reaped holds no lock', async () => {
   const path = await temporaryDirectory()
   const { child, lines } = startCommitter(path)
   await once(lines, 'line')

@@ -39,7 +39,7 @@ async function foundBy(path: string): Promise<object> {
   return { documents: store.documents(), history: history.length }
 }
 
-/** Everything that somebody may do to the files under a running Cutover. */
+/** Ways in which files may be changed from outside under a running Cutover. */
 const HARM: Readonly<Record<string, (path: string, older: string) => Promise<unknown>>> = {
   'the folder was removed': (path) => rm(path, { recursive: true }),
   'the log was removed': (path) => unlink(join(path, 'changes.log')),
@@ -89,7 +89,7 @@ for (const [what, harm] of Object.entries(HARM)) {
   })
 }
 
-test('what was put in the place of the files is kept beside them', async () => {
+test("files put in place of the store's files are kept as copies", async () => {
   const { path, store, warnings } = await openedAt(2)
   await writeFile(join(path, 'state.json'), 'nonsense')
   await store.commit(changeFor(3))
@@ -97,7 +97,7 @@ test('what was put in the place of the files is kept beside them', async () => {
   expect(warnings[0]).toContain(`${join(path, 'state.json.replaced')}`)
 })
 
-test('files of another process that knows more are not written over until a person has moved them away', async () => {
+test('newer files of another process are not overwritten until the operator moves them away', async () => {
   const { path, store } = await openedAt(2)
   const other = await directoryWith(changesTo(9))
   // In one go: the store looks at its files each second.
@@ -112,7 +112,7 @@ test('files of another process that knows more are not written over until a pers
   expect(await foundBy(path)).toMatchObject({ documents: documentsAt(3) })
 })
 
-test('a directory that another process has taken over is left alone, and said so, until that one is gone', async () => {
+test('a directory taken over by another process is left alone and reported until that process is gone', async () => {
   const { path, store } = await openedAt(2)
   const [own = ''] = (await readdir(path)).filter((name) => name.startsWith('lock-'))
   // As one in another container does it, to which we look dead, and which looks dead to us.
@@ -129,14 +129,14 @@ test('a directory that another process has taken over is left alone, and said so
   expect(await store.commit(changeFor(3))).toBe('committed')
 })
 
-test('files that are only touched are not taken for others', async () => {
+test('files that were only touched are not rewritten', async () => {
   const { path, store } = await openedAt(2)
   await utimes(join(path, 'changes.log'), new Date(), new Date())
   await store.commit(changeFor(3))
   expect(store.counts().restores).toBe(0)
 })
 
-/** What a process of this instance before this one has known. */
+/** The state known to the previous process of this instance. */
 const KNOWN: Snapshot = {
   documents: documentsAt(5),
   history: changesTo(5).flatMap(({ history }) => history),
@@ -187,14 +187,14 @@ test.each(Object.keys(LOST))(
   },
 )
 
-test('a process that finds a newer state than the one before it knew takes that', async () => {
+test('a process takes a newer state on the disk than its predecessor knew', async () => {
   const path = join(await temporaryDirectory(), 'data')
   await fill(path, 6)
   const { store } = await resume(path)
   expect(store.documents()).toEqual(documentsAt(6))
 })
 
-test('a process that finds its directory in use goes on with what the one before it knew, until it is free', async () => {
+test("a process whose directory is in use runs on its predecessor's state until the directory is free", async () => {
   const path = join(await temporaryDirectory(), 'data')
   const { child, lines } = startCommitter(path)
   await once(lines, 'line')
@@ -209,7 +209,7 @@ test('a process that finds its directory in use goes on with what the one before
   expect(await store.commit(changeFor(revision + 1))).toBe('committed')
 })
 
-test('a newer Cutover that has written there is not written over', async () => {
+test('files of a newer Cutover are not overwritten', async () => {
   const path = join(await temporaryDirectory(), 'data')
   await fill(path, 5)
   const file = join(path, 'state.json')

@@ -1,7 +1,7 @@
 /**
- * All that a user of Redis has to be allowed for Cutover with the prefix `test`. What the scripts call has to be allowed
- * as well; `info` and `client|setname` are asked for by the client when it connects. `exists` and `wait` are for a Redis
- * with replicas.
+ * The rights that Cutover needs from a user of Redis, with the prefix `test`. The commands of its scripts must be
+ * allowed, too. The client sends `info` and `client|setname` when it connects. `exists` and `wait` are for a Redis with
+ * replicas.
  */
 export const ACL = [
   '~{test}:*',

@@ -56,7 +56,7 @@ describe('a cluster with replicas', () => {
 })
 
 describe('a cluster without replicas', () => {
-  test('is away with the node that has the state, and back with it, filled again', async () => {
+  test('is away while the node with the state is, then back and restored', async () => {
     const { cluster, topology } = await start(0)
     const [a, b] = [await open(topology), await open(topology)]
     for (let i = 0; i < 3; i++) await next(a.store)

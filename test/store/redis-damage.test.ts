@@ -12,7 +12,7 @@ beforeEach(async () => {
 })
 afterEach(endAll)
 
-test('a write to a state that has lost services puts them back first, and counts nothing as whole that is not', async () => {
+test('a write to a state that has lost services restores them first', async () => {
   const a = await open(redis.url)
   for (const name of ['one', 'two', 'three']) await a.store.commit(changeFor(a.store.documents().revision + 1, name))
   // Before anybody has looked.
@@ -24,7 +24,7 @@ test('a write to a state that has lost services puts them back first, and counts
   expect(a.store.counts().restores).toBe(1)
 })
 
-test('what an old machine remembers of another state does not replace one that was filled again', async () => {
+test('a last known state of another lineage does not replace a restored one', async () => {
   const old = await open(redis.url)
   for (let i = 0; i < 5; i++) await next(old.store, 'of an earlier life')
   await old.store.close()
@@ -38,7 +38,7 @@ test('what an old machine remembers of another state does not replace one that w
   expect(b.store.documents().services.shop?.source.note).toBe('of this one')
 })
 
-test('who knows more of the state that was filled again has the last word', async () => {
+test('an instance that knows a newer state replaces a restored one', async () => {
   const [a, b] = [await open(redis.url), await open(redis.url)]
   for (let i = 0; i < 3; i++) await next(a.store)
   await at(b.store, 3)
@@ -58,7 +58,7 @@ test('who knows more of the state that was filled again has the last word', asyn
   expect(history.map(({ revision }) => revision)).toEqual([4, 3, 2, 1])
 })
 
-test('what was read anew, since the feed had a gap, is in the history that is put back as well', async () => {
+test('a restored history includes the entries reloaded after a gap in the feed', async () => {
   const relay = endWithAll(await Relay.start(redis.port))
   const [a, b] = [await open(redis.url), await open(`redis://127.0.0.1:${relay.port}`)]
   await next(a.store)
@@ -77,7 +77,7 @@ test('what was read anew, since the feed had a gap, is in the history that is pu
   expect(history.map(({ revision }) => revision)).toEqual([4, 3, 2, 1])
 })
 
-test('a large state with a long history is put back, too', async () => {
+test('a large state with a long history is restored, too', async () => {
   const a = await open(redis.url)
   const services = Object.fromEntries(
     Array.from({ length: 1_500 }, (_, i) => {
@@ -104,7 +104,7 @@ test('a large state with a long history is put back, too', async () => {
   expect((await b.store.history({ service: 'service-7', limit: 1_000 })).length).toBe(100)
 }, 60_000)
 
-test('a history with something else in its place begins anew, and stops nobody', async () => {
+test('a history key of the wrong type is reset and blocks no write', async () => {
   const a = await open(redis.url)
   await next(a.store)
   await redis.cli('DEL', '{test}:history:shop')

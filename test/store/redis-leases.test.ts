@@ -28,7 +28,7 @@ async function takenBy(store: RedisStore, ttlMs: number): Promise<Lease> {
   }
 }
 
-test('of two instances one holds a lease, and both know who: 20 takes at once, and 20 times again', async () => {
+test('one of two instances holds a lease, and both know which: 20 concurrent takes, 20 times', async () => {
   for (let epoch = 1; epoch <= 20; epoch++) {
     const all = await Promise.all(
       Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? a : b).leases.take('rollouts', `i${i}`, LONG_MS)),
@@ -44,7 +44,7 @@ test('of two instances one holds a lease, and both know who: 20 takes at once, a
   }
 })
 
-test('a holder that has not heard of its successor writes nothing, whatever it has decided meanwhile', async () => {
+test('a holder that does not know of its successor yet cannot write', async () => {
   const first = await takenBy(a, SHORT_MS)
   await at(b, 1)
   const decided = changeFor(2, 'shop')
@@ -72,7 +72,7 @@ test('an emptied Redis: the lease stays with its holder, and its epoch is not gi
   expect((await takenBy(b, LONG_MS)).epoch).toBe(2)
 })
 
-test('a lease of which Redis has lost how long it runs is not taken before it may have run out', async () => {
+test('a lease whose end Redis has lost is not taken before its full duration has passed', async () => {
   const lease = await takenBy(a, LONG_MS)
   await at(b, 1)
   await redis.cli('DEL', '{test}:leases')
@@ -82,7 +82,7 @@ test('a lease of which Redis has lost how long it runs is not taken before it ma
   expect(await a.leases.commit(lease, changeFor(2, 'shop'))).toBe('fenced')
 })
 
-test('the key of leases holds something else: it is put right by the next take or renewal', async () => {
+test('a key of leases of the wrong type is repaired by the next take or renewal', async () => {
   const lease = await takenBy(a, LONG_MS)
   await redis.cli('SET', '{test}:leases', 'nonsense')
   expect(await a.leases.renew(lease, LONG_MS)).toBe(true)

@@ -15,7 +15,7 @@ beforeEach(async () => {
 })
 afterEach(endAll)
 
-/** All notes of all writers, and what became of them. */
+/** The notes of all writers, with the outcome of each. */
 async function writeAll(): Promise<Map<string, Written['kind']>> {
   const written = new Map<string, Written['kind']>()
   const writing = stores.map(async ({ store }, index) => {
@@ -41,7 +41,7 @@ async function chain(): Promise<{ base: string; head: string }[]> {
   return after('base').map((base, index) => ({ base, head: heads[index] ?? '' }))
 }
 
-/** Everything there is hangs together: one line of revisions, in Redis and in every store. */
+/** Expects one line of revisions, in Redis and in every store. */
 async function expectOneLine(last: number): Promise<void> {
   for (const { store } of stores) await at(store, last)
   const entries = await chain()
@@ -53,7 +53,7 @@ async function expectOneLine(last: number): Promise<void> {
   for (const other of others) expect(other).toEqual(first)
 }
 
-test('S3: 4 stores with 50 changes each at once: 200 revisions in one line, seen by all, each once and in order', async () => {
+test('S3: 4 stores making 50 changes each at once: 200 revisions, seen by all stores once each, in order', async () => {
   const revisions = stores.map(({ store }) => heard(store))
   const written = await writeAll()
   expect(new Set(written.values())).toEqual(new Set(['committed']))

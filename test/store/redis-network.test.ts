@@ -17,7 +17,7 @@ beforeEach(async () => {
 })
 afterEach(endAll)
 
-/** How long it takes, in ms. */
+/** Measures a duration, ms. */
 async function took(what: Promise<unknown>): Promise<number> {
   const since = performance.now()
   await what
@@ -64,7 +64,7 @@ describe('S4: a network that is cut', () => {
 })
 
 describe('connections that break', () => {
-  test('under a stream of writes: what was acknowledged is there exactly once, and what was refused is not', async () => {
+  test('under a stream of writes: acknowledged changes are there exactly once, refused ones are not', async () => {
     const stores = [await open(relayed), await open(relayed)]
     const direct = await open(redis.url)
     const revisions = heard(direct.store)
@@ -99,7 +99,7 @@ describe('connections that break', () => {
     expect(revisions).toEqual(upTo(last))
   })
 
-  test('the one of the feed alone: what was changed meanwhile arrives, and nobody calls the store away', async () => {
+  test('only that of the feed: changes made meanwhile arrive, and no store is reported away', async () => {
     const a = await open(relayed)
     const [feed = ''] = await clientsOf(redis, 'cutover-feed')
     const b = await open(redis.url)
@@ -121,7 +121,7 @@ describe('connections that break', () => {
     expect((await clientsOf(redis, 'cutover-feed')).length).toBe(2)
   })
 
-  test('the one of the commands alone, between two writes: both are made', async () => {
+  test('only that of the commands, between two writes: both are made', async () => {
     const a = await open(relayed)
     for (let revision = 1; revision <= 10; revision++) {
       const [commands = ''] = await clientsOf(redis, 'cutover-commands')
@@ -133,7 +133,7 @@ describe('connections that break', () => {
 })
 
 describe('a network that passes nothing', () => {
-  test('fails a write after 2 s as unknown; what it held back is refused as late when it comes', async () => {
+  test('fails a write after 2 s as unknown; the delayed command is refused as late when it arrives', async () => {
     const a = await open(relayed)
     await next(a.store)
     await redis.cli('CONFIG', 'SET', 'slowlog-max-len', '1000')
@@ -174,7 +174,7 @@ describe('a network that passes nothing', () => {
   })
 })
 
-test('a network of 150 ms each way: writes are made, changes arrive, and nobody calls the store away', async () => {
+test('a network of 150 ms each way: writes are made, changes arrive, and no store is reported away', async () => {
   relay.delayMs = 150
   const [a, b] = [await open(relayed), await open(relayed)]
   const revisions = heard(b.store)

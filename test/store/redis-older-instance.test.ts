@@ -60,7 +60,7 @@ describe('an instance of a version that knows no collections, in the same fleet'
     expect(a.store.documents().collections).toEqual(COLLECTIONS)
   })
 
-  test('goes on before they are put back: they are put back all the same, and a change waits for that', async () => {
+  test('makes changes before they are restored: they are restored, and a change waits for that', async () => {
     const a = await open(redis.url)
     await fill(a.store)
     const older = new OlderInstance(redis.url, a.store.documents())
@@ -112,7 +112,7 @@ describe('documents of collections that are lost in Redis', () => {
     expect((await open(redis.url)).store.documents()).toEqual(a.store.documents())
   })
 
-  test('stop a store that starts and knows nothing: it does not take a part for the whole', async () => {
+  test('keep a store without a known state from starting: it does not take an incomplete state', async () => {
     const a = await open(redis.url)
     await fill(a.store)
     await a.store.close()

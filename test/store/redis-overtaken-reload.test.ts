@@ -6,7 +6,7 @@ import { at, endAll, endWithAll, next, open } from './redis-support.ts'
 
 afterEach(endAll)
 
-test('a reading of the whole state that the feed has overtaken meanwhile is dropped', async () => {
+test('a reload that the feed has overtaken is dropped', async () => {
   const redis = endWithAll(await RedisServer.start())
   const relay = endWithAll(await Relay.start(redis.port))
   const first = await open(redis.url)

@@ -22,7 +22,7 @@ async function msOf(work: Promise<unknown>): Promise<number> {
   return performance.now() - since
 }
 
-test('a change in a newer format is not taken from the feed: nobody here could know what it means', async () => {
+test('a change in a newer format is not applied from the feed', async () => {
   const a = await open(redis.url)
   await next(a.store)
   const { head } = a.store.documents()
@@ -60,7 +60,7 @@ test.each(['xadd', 'ltrim', 'hdel', 'expire', 'lpos'])(
   },
 )
 
-test('a connection that breaks under a write costs it no second, and is not taken for the store being away', async () => {
+test('a connection that breaks during a write delays it by less than a second, and the store is not reported away', async () => {
   const a = await open(redis.url)
   await next(a.store)
   for (let round = 0; round < 5; round++) {
@@ -77,7 +77,7 @@ test('a connection that breaks under a write costs it no second, and is not take
   expect(a.told).toEqual([])
 })
 
-test('what answers and is no Redis is said to be none', async () => {
+test('a server that is not Redis is reported as such', async () => {
   const other = createServer((_request, response) => response.end()).listen(0, '127.0.0.1')
   await once(other, 'listening')
   endWithAll({ stop: () => other.close() })

@@ -22,7 +22,7 @@ async function scriptsOn(url: string): Promise<RedisScripts> {
   return new RedisScripts(connection, new RedisKeys('test'))
 }
 
-test('of two that fill an emptied store at once the second leaves it as it is', async () => {
+test('the second of two concurrent restores of an emptied store changes nothing', async () => {
   const scripts = await scriptsOn(redis.url)
   // Both have found it empty.
   expect(await scripts.restore(documentsAt(5), [], '5-first', NO_HEAD)).toBe('restored')
@@ -30,7 +30,7 @@ test('of two that fill an emptied store at once the second leaves it as it is', 
   expect((await scripts.load()).documents).toEqual({ ...documentsAt(5), head: '5-first' })
 })
 
-test('a store that has gone on since it was found damaged is left as it is', async () => {
+test('a store that has changed since it was found damaged is not restored', async () => {
   const scripts = await scriptsOn(redis.url)
   await scripts.restore(documentsAt(3), [], '3-found', NO_HEAD)
   await scripts.restore(documentsAt(4), [], '4-went-on', '3-found')

@@ -17,7 +17,7 @@ async function userWith(redis: RedisServer, rules: string): Promise<string> {
   return `redis://cutover:${encodeURIComponent(PASSWORD)}@127.0.0.1:${redis.port}`
 }
 
-/** Why a store does not start. */
+/** The error with which a store does not start. */
 async function refusal(url: string, tls?: { ca?: string }): Promise<{ message: string; told: readonly string[] }> {
   const { store, told } = await storeOn(url, tls === undefined ? {} : { tls })
   const error = await store.open().catch((reason: unknown) => reason)
@@ -26,7 +26,7 @@ async function refusal(url: string, tls?: { ca?: string }): Promise<{ message: s
 }
 
 describe('a Redis with a password', () => {
-  test('is used with the one in the URL, which is never told, whatever happens', async () => {
+  test('is used with the password in the URL, which no message contains', async () => {
     const redis = endWithAll(await RedisServer.start({ password: PASSWORD, persist: true }))
     const a = await open(redis.url)
     await next(a.store)
@@ -59,7 +59,7 @@ describe('a Redis with a password', () => {
 })
 
 describe('a user with few rights', () => {
-  test('that are enough for everything a store does', async () => {
+  test('that are enough for all that a store does', async () => {
     const redis = endWithAll(await RedisServer.start())
     const url = await userWith(redis, ACL)
     const [a, b] = [await open(url), await open(url)]
@@ -109,7 +109,7 @@ describe('a user with few rights', () => {
     await expect(store.open()).rejects.toThrow(/credentials|permission/)
   })
 
-  test('that are taken away while it runs: it is away, with the reason, and back when they are given again', async () => {
+  test('that are taken away while a store runs: it is away, with the reason, and back when they are granted again', async () => {
     const redis = endWithAll(await RedisServer.start())
     const a = await open(await userWith(redis, ACL))
     await next(a.store)

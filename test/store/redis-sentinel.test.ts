@@ -40,7 +40,7 @@ async function allAsIn(server: RedisServer, stores: readonly Told[]): Promise<vo
   for (const { store } of stores) await when(store, () => store.status().up && store.documents().head === head, 5_000)
 }
 
-test('S4: a fail-over under writes: all are current within 2 s of it; what was acknowledged is there, or told as lost', async () => {
+test('S4: a fail-over under writes: all stores are up to date within 2 s; acknowledged changes are there or reported lost', async () => {
   const stores = [await open(topology), await open(topology)]
   const written = new Map<string, Written['kind']>()
   let goesOn = true
@@ -89,7 +89,7 @@ test('a write that no replica has is unreplicated, and any other one is committe
 })
 
 describe('a change that is lost in a fail-over', () => {
-  test('is gone from all stores, which tell it once, and its revision is made anew', async () => {
+  test('is gone from all stores, which report it once, and its revision is used again', async () => {
     const stores = [await open(topology), await open(topology)]
     const [a, b] = stores as [Told, Told]
     for (const note of ['one', 'two']) await write(a.store, note)

@@ -60,7 +60,7 @@ describe('a change', () => {
     expect(a.store.documents().revision).toBe(2)
   })
 
-  test('without a change no document is another object: who looks sees what has changed', async () => {
+  test('keeps the identity of unchanged documents', async () => {
     const [a, b] = [await open(redis.url), await open(redis.url)]
     for (const name of ['one', 'two']) {
       const { revision } = a.store.documents()
@@ -75,7 +75,7 @@ describe('a change', () => {
 })
 
 describe('while Redis is away', () => {
-  test('reads are as last known, writes fail at once and change nothing; it is told once', async () => {
+  test('reads return the last known state, writes fail at once, and the outage is reported once', async () => {
     const a = await open(redis.url)
     await next(a.store)
     await redis.kill()
@@ -93,7 +93,7 @@ describe('while Redis is away', () => {
     expect(a.store.documents().revision).toBe(2)
   })
 
-  test('a store starts from what was last known on this machine, and joins when it is back', async () => {
+  test('a store starts from the last known state on this machine, and joins when Redis is back', async () => {
     const a = await open(redis.url)
     await next(a.store, 'known')
     await a.store.close()
@@ -109,7 +109,7 @@ describe('while Redis is away', () => {
     expect(b.store.documents().revision).toBe(2)
   })
 
-  test('a store that knows nothing does not start, and says what to do', async () => {
+  test('a store without a last known state does not start, and names the remedy', async () => {
     const { port } = redis
     await redis.stop()
     const { store } = await storeOn(`redis://127.0.0.1:${port}`)
@@ -134,7 +134,7 @@ describe('while Redis is away', () => {
 })
 
 describe('a Redis that stands still', () => {
-  test('S4: a write that reaches it after it was given up is not carried out', async () => {
+  test('S4: a write that arrives after it was given up is not executed', async () => {
     const a = await open(redis.url)
     await next(a.store)
     redis.pause()
@@ -163,7 +163,7 @@ describe('a Redis that stands still', () => {
 })
 
 describe('S4: what is there by hand', () => {
-  test('an emptied Redis is filled again from what is known, and nobody sees an empty state', async () => {
+  test('an emptied Redis is restored from the known state, and no store sees an empty one', async () => {
     const [a, b] = [await open(redis.url), await open(redis.url)]
     for (let i = 0; i < 3; i++) await next(a.store)
     await at(b.store, 3)
@@ -199,7 +199,7 @@ describe('S4: what is there by hand', () => {
     },
   )
 
-  test('one service gone from the hash is put back', async () => {
+  test('a service missing from the hash is restored', async () => {
     const a = await open(redis.url)
     for (const name of ['one', 'two']) await a.store.commit(changeFor(a.store.documents().revision + 1, name))
     await redis.cli('HDEL', '{test}:services', 'one')
@@ -211,7 +211,7 @@ describe('S4: what is there by hand', () => {
     ['meta', 'set'],
     ['services', 'set'],
     ['changes', 'set'],
-  ])('the key %s with something else in it is put right', async (key) => {
+  ])('the key %s of the wrong type is repaired', async (key) => {
     const a = await open(redis.url)
     await next(a.store)
     await redis.cli('DEL', `{test}:${key}`)
@@ -222,7 +222,7 @@ describe('S4: what is there by hand', () => {
     expect(b.store.documents()).toEqual(a.store.documents())
   })
 
-  test('a document that makes no sense does not replace a good one', async () => {
+  test('a malformed document does not replace a good one', async () => {
     const [a, b] = [await open(redis.url), await open(redis.url)]
     await next(a.store)
     await at(b.store, 1)

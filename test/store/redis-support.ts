@@ -63,7 +63,7 @@ export async function open(redis: string | RedisTopology, opening: Opening = {})
   return told
 }
 
-/** Commits the next change, whatever revision that is, trying again when somebody else was first. */
+/** Commits a change at the next revision; repeats it while others are first. */
 export async function next(store: RedisStore, note = ''): Promise<Change> {
   for (;;) {
     const change = changeFor(store.documents().revision + 1, 'shop', note)

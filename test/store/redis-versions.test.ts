@@ -46,7 +46,7 @@ describe('S2: a state that a newer Cutover has written', () => {
     expect(a.store.documents().revision).toBe(4)
   })
 
-  test('is not filled again from what an older one knows, be it cut short or not', async () => {
+  test('is not restored from the state of an older version, whether incomplete or not', async () => {
     const a = await open(redis.url)
     for (const name of ['one', 'two']) await a.store.commit(changeFor(a.store.documents().revision + 1, name))
     await makeNewer()
@@ -102,7 +102,7 @@ const FORMAT_1 = [
   ['SET', '{test}:answer:key 1', '{"status":200}', 'PX', '86400000'],
 ]
 
-test('S2: a state of format 1 loads, whole, and is gone on from', async () => {
+test('S2: a state of format 1 loads completely and can be changed', async () => {
   for (const command of FORMAT_1) await redis.cli(...command)
   const { store, told } = await open(redis.url)
   expect(store.documents()).toEqual({

@@ -29,7 +29,7 @@ async function trouble({ store }: Told): Promise<string> {
     : status.detail
 }
 
-/** Everything by which Redis may refuse writes and yet answer, with the words by which a person finds it. */
+/** Causes for which Redis answers but refuses writes, with the words that operators see. */
 const REFUSALS: Readonly<Record<string, { begin(): Promise<unknown>; end(): Promise<unknown>; says: RegExp }>> = {
   'is out of memory': {
     begin: () => redis.cli('CONFIG', 'SET', 'maxmemory', '1mb'),
@@ -78,7 +78,7 @@ test.each(Object.keys(REFUSALS))(
   60_000,
 )
 
-test('a user whose rights are taken away while it is connected is found out, and named', async () => {
+test('rights taken away from a connected user are noticed and reported', async () => {
   await redis.cli('ACL', 'SETUSER', 'some', 'on', '>secret-secret', ...ACL.split(' '))
   const a = await open(redis.url.replace('redis://', 'redis://some:secret-secret@'), { checkMs: CHECK_MS })
   await next(a.store)
@@ -89,7 +89,7 @@ test('a user whose rights are taken away while it is connected is found out, and
   await when(a.store, () => takesChanges(a.store), 20_000)
 }, 60_000)
 
-test('one that starts while Redis is out of memory reads the state, and says that it cannot be changed', async () => {
+test('a store that starts while Redis is out of memory reads the state, and reports that it cannot be changed', async () => {
   const a = await open(redis.url)
   await next(a.store)
   await redis.cli('CONFIG', 'SET', 'maxmemory', '1mb')
@@ -100,13 +100,13 @@ test('one that starts while Redis is out of memory reads the state, and says tha
   await expect(b.store.commit(changeFor(2))).rejects.toThrow(StoreUnwritable)
 })
 
-test('one that starts on an empty Redis that is out of memory is told so, and does not start', async () => {
+test('a store does not start on an empty Redis that is out of memory, and gives the reason', async () => {
   await redis.cli('CONFIG', 'SET', 'maxmemory', '1mb')
   const { store } = await storeOn(redis.url)
   await expect(store.open()).rejects.toThrow(/the store takes no changes \(Redis is out of memory/)
 })
 
-test('something else in the place of the instances or of their reports is removed, said once, and they are heard again', async () => {
+test('a key of instances or reports of the wrong type is deleted, reported once, and written again', async () => {
   const [a, b] = [await open(redis.url), await open(redis.url)]
   const heard: string[] = []
   b.store.register.onReport((id) => heard.push(id))
@@ -128,7 +128,7 @@ test('something else in the place of the instances or of their reports is remove
   expect(b.store.status()).toEqual({ up: true })
 }, 60_000)
 
-test('a state can be read beside reports that are none', async () => {
+test('the state can be read while the key of reports has the wrong type', async () => {
   const a = await open(redis.url)
   await next(a.store)
   await redis.cli('DEL', '{test}:reports')
@@ -137,7 +137,7 @@ test('a state can be read beside reports that are none', async () => {
   expect(b.store.documents()).toEqual(a.store.documents())
 })
 
-test('a Redis that loses the state again and again is filled again ever more rarely, said once, and with why', async () => {
+test('a Redis that keeps losing the state is restored at growing intervals, and reported once with the cause', async () => {
   const a = await open(redis.url)
   for (let i = 0; i < 3; i++) await next(a.store)
   const until = performance.now() + 6_000
@@ -153,7 +153,7 @@ test('a Redis that loses the state again and again is filled again ever more rar
   await next(a.store)
 }, 90_000)
 
-test('the last known state is written again when somebody has removed it, and said to be missing while that is not possible', async () => {
+test('a removed last known state is written again, and reported while that is impossible', async () => {
   const a = await open(redis.url, { checkMs: CHECK_MS })
   await next(a.store)
   const file = join(a.path, 'last-known-test.json')

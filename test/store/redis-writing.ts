@@ -5,7 +5,7 @@ import { type CommitOutcome, OutcomeUnknown, StoreUnavailable } from '../../src/
 import type { RedisServer } from '../support/redis.ts'
 import { changeFor } from './changes.ts'
 
-/** What a writer was told of a change; `error`: why it was not made, or why that is not known. */
+/** The outcome of a change for its writer. `error`: the reason why it was not made, or why that is unknown. */
 export type Written =
   | { readonly kind: Exclude<CommitOutcome, 'stale'> }
   | { readonly kind: 'refused' | 'unknown'; readonly error: StoreUnavailable }
@@ -16,7 +16,7 @@ export function noted(revision: number, note: string): Change {
   return { ...change, history: change.history.map((entry) => ({ ...entry, reason: note })) }
 }
 
-/** Writes a change with this note, again as long as somebody else was first. */
+/** Writes a change with this note; repeats it while others are first. */
 export async function write(store: RedisStore, note: string): Promise<Written> {
   for (;;) {
     try {

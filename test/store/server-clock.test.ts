@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import { ServerClock } from '../../src/store/redis/server-clock.ts'
 
-/** By how much the server's clock is ahead of our monotonic one. */
+/** Difference of the server's clock to the local monotonic clock, ms. */
 const AHEAD = 1_795_800_000_000
 
 let now = 0
@@ -19,7 +19,7 @@ function ask(thereMs: number, backMs: number, ahead = AHEAD): void {
   clock.set(serverMs, sentAt)
 }
 
-test('it is not known before the first answer; then it goes on by our monotonic clock', () => {
+test('is unknown before the first answer, then advances with the monotonic clock', () => {
   expect(clock.at(now)).toBe(0)
   expect(Math.abs(clock.nowMs() - Date.now())).toBeLessThan(1_000)
   ask(1, 0)
@@ -28,7 +28,7 @@ test('it is not known before the first answer; then it goes on by our monotonic 
   expect(clock.at(now + 500)).toBe(now + AHEAD + 500)
 })
 
-test('an answer that was late does not set it back, and a quick one after it puts it right', () => {
+test('a late answer does not set it back, and a quick one after it corrects it', () => {
   ask(1, 900)
   expect(clock.nowMs()).toBe(now + AHEAD - 900)
   ask(1, 1)

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { sparing } from '../../src/store/tell.ts'
 
-test('a line that repeats is written at once, and then once a while with how often it was left out', async () => {
+test('a repeated line is written at once, then once per window with the number left out', async () => {
   const lines: string[] = []
   const tell = sparing((level, message) => lines.push(`${level}: ${message}`), 1, 200)
   for (let revision = 1; revision <= 1_000; revision++) tell('warn', `filled again with revision ${revision}`)

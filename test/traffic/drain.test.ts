@@ -36,7 +36,7 @@ test('T4 an idle server is drained at once', async () => {
   expect(await spread(cutover, ['blue1', 'blue2'], 100)).toEqual({ blue2: 100 })
 })
 
-test('T4 requests under way are all served, and it is drained right after the last one, not before', async () => {
+test('T4 all requests in flight are served, and the server is drained right after the last one, not before', async () => {
   const { handler, held, release } = holding()
   const { cutover, first } = await twoServers(handler)
   const asked = await under(3, cutover, first)
@@ -151,7 +151,7 @@ test('T3 a name that stands in two services means both; ?service= narrows it', a
   expect([await reached('/shop'), await reached('/blog')]).toEqual([['shop-node', 'shop-other'], ['blog-other']])
 })
 
-test('T5 a client that sends without pause goes elsewhere on the same connection', async () => {
+test('T5 a client that sends without pause is served by another server on the same connection', async () => {
   const { cutover, first } = await twoServers()
   const connection = await raw(cutover)
   const answers: string[] = []
@@ -176,7 +176,7 @@ test('T5 a client that sends without pause goes elsewhere on the same connection
   expect(connection.ended).toBe(null)
 })
 
-test('T6 idle connections to a drained server are closed, and those that were busy as they become idle', async () => {
+test('T6 idle connections to a drained server are closed, and busy ones when they become idle', async () => {
   const sockets = new Set<Socket>()
   const { handler, held, release } = holding()
   const noticing: Handler = (request, response, recorded) => {
@@ -214,7 +214,7 @@ test('T6 a pool that loses its share keeps no connection either', async () => {
   for (const socket of sockets) if (!socket.destroyed) await once(socket, 'close')
 })
 
-test('T6 a draining server is checked on; what checks find changes nothing about its state', async () => {
+test('T6 a draining server is still checked; results do not change its state', async () => {
   const { cutover, first } = await twoServers()
   await cutover.api('POST', '/api/servers/blue1/drain?wait=10s')
   first.health = 503
@@ -227,7 +227,7 @@ test('T6 a draining server is checked on; what checks find changes nothing about
   expect(first.requests).toEqual([])
 })
 
-test('T6 the result of a probe that was under way as the drain came changes nothing about its state', async () => {
+test('T6 the result of a probe in flight at the start of a drain does not change its state', async () => {
   const probes: ServerResponse[] = []
   const first = await upstream('blue1', (request, response) => {
     if (request.url === '/check' && first.requests.length > 1) probes.push(response)

@@ -183,7 +183,7 @@ test('T14 a server that is new, or has moved, gets nothing before it has passed 
   }
 })
 
-test('T14 a change of the configuration keeps what is known of health, and costs no request', async () => {
+test('T14 a change of the configuration keeps the known health, and fails no request', async () => {
   const blue1 = await upstream('blue1')
   const blue2 = await upstream('blue2')
   const cutover = await define('shop', { pools: { blue: pool(blue1, blue2) }, health: { interval: '1h' } })
@@ -206,7 +206,7 @@ test('T14 a change of the configuration keeps what is known of health, and costs
   expect([blue2.probes, blue1.probes]).toEqual([1, 1])
 })
 
-test('T14 other checks are begun at once, and decide from their first result on', async () => {
+test('T14 changed checks start at once, and decide from their first result on', async () => {
   const { handler, probe } = answeringProbes()
   const blue1 = await upstream('blue1', handler)
   const cutover = await define('shop', { pools: { blue: pool(blue1) }, health: { interval: '1h' } })

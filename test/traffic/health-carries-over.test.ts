@@ -69,8 +69,8 @@ test('a request that waits for a server is served under the new name of its serv
   expect([(await first).status, (await second).status, (await reloaded).status]).toEqual([200, 200, 200])
 })
 
-describe('what is known of a server', () => {
-  test('goes with it into a service that is new and checks alike, which serves at once', async () => {
+describe('the known health of a server', () => {
+  test('carries over into a new service with the same check, which serves at once', async () => {
     const server = await upstream('blue1')
     const cutover = await define('shop', { pools: { blue: pool(server) }, health: ONCE })
     const api = { paths: ['/api'], pools: { main: pool(server) }, health: ONCE }
@@ -82,7 +82,7 @@ describe('what is known of a server', () => {
     expect(server.probes).toBe(1)
   })
 
-  test('is not taken for what another check would find', async () => {
+  test('does not count for a different check', async () => {
     const server = await upstream('blue1', (request, response) => {
       if (request.url !== '/check') response.end('blue1')
     })

@@ -31,7 +31,7 @@ function kept(cutover: Cutover) {
     })
 }
 
-test('without a free descriptor nothing is said of servers: none goes down or is ejected, and clients get 503', async () => {
+test('running out of descriptors marks no server down or ejected; clients get 503', async () => {
   const blue = [await upstream('blue1'), await upstream('blue2')]
   const cutover = await Cutover.start({
     services: {

@@ -11,7 +11,7 @@ import { ask, atEnd, define, health, holding, pool, raw, serverView, spread, unt
 const FOREVER = { maxFails: 3, failTimeout: '1h' }
 const SERVICE = { health: { interval: '1h' }, balance: 'roundRobin', retry: { attempts: 1 }, passive: FOREVER }
 
-/** How a server answers, which may change any time. */
+/** The behaviour of a server; tests change it. */
 class Behaviour {
   answer: Handler = fine
   readonly handler: Handler = (request, response, recorded) => this.answer(request, response, recorded)
@@ -57,7 +57,7 @@ async function expectAll(cutover: Cutover, by: string, count = 30): Promise<void
   expect(answers.map(({ body }) => body)).toEqual(Array.from({ length: count }, () => by))
 }
 
-/** Both servers get requests, in turn, and nothing is held against either. */
+/** Expects that both servers get requests in turn, and that no failures are counted against either. */
 async function expectBothIn({ cutover, blue1, blue2 }: Pair): Promise<void> {
   await told(cutover)
   const [before1, before2] = [blue1.requests.length, blue2.requests.length]
@@ -68,7 +68,7 @@ async function expectBothIn({ cutover, blue1, blue2 }: Pair): Promise<void> {
 
 let fences = 0
 
-/** Resolves when whatever has failed until now is known where ejections are decided: a later failure is. */
+/** Resolves when all failures so far are known to the control process, as a later failure is. */
 async function told(cutover: Cutover): Promise<void> {
   const name = `fence${++fences}`
   const failing = await upstream(`${name}-a`, status(500))
@@ -142,7 +142,7 @@ describe('failures in a row eject:', () => {
     expect(blue1.requests).toHaveLength(3)
   })
 
-  test('connections that do not come about in time', async () => {
+  test('connections that are not made in time', async () => {
     const full = await FullBacklog.start()
     atEnd(() => full.close())
     const blue2 = await upstream('blue2')
@@ -392,7 +392,7 @@ describe('an ejected server', () => {
     await health(cutover, 'blue1', 'up')
   })
 
-  test('is in again, with nothing held against it, when a check has failed and passed, or a drain is over', async () => {
+  test('is back, without counted failures, when a check has failed and passed, or a drain is over', async () => {
     const all = await withOneOut({ health: { interval: '20ms' } })
     const { cutover, blue1, behaviour } = all
     behaviour.answer = fine
@@ -447,7 +447,7 @@ describe('maxEjected', () => {
     }
   })
 
-  test('maxFails 0 switches ejection off, and lets in who is out', async () => {
+  test('maxFails 0 switches ejection off, and un-ejects servers', async () => {
     const { cutover, servers } = await failing(2, { maxFails: 1 })
     await ask(cutover)
     await until(() => countEjected(cutover))

@@ -33,7 +33,7 @@ test('two servers, restarted one after the other under load, with defaults: no G
   expectNoneFailed(await load.stop())
 })
 
-test('a server that checks reach at another port is not let in by them', async () => {
+test('a server whose checks use another port is not un-ejected by them', async () => {
   const servers = [await upstream('blue1'), await upstream('blue2')] as const
   const checks = await upstream('checks')
   const health = { interval: '20ms', port: checks.port }

@@ -5,7 +5,7 @@ import { ask, blueGreen, HEALTH, pool, start, until, upstream } from './support.
 const post = (cutover: Cutover, verb: string, body: object = {}) =>
   cutover.api('POST', `/api/services/shop/${verb}?wait=10s`, body)
 
-test('T13 rollback returns to the split before, again returns as it was, and requests follow', async () => {
+test('T13 rollback returns to the previous split, a second one undoes it, and requests follow', async () => {
   const { cutover } = await blueGreen()
   const split = async () => (await cutover.api('GET', '/api/services/shop')).body.split
   await post(cutover, 'shift', { to: 'green', percent: 25 })
@@ -40,7 +40,7 @@ test('T13 rollback to a revision returns to the decision that was in force then'
   expect((await cutover.api('GET', '/api/servers/blue1')).body.servers[0].weight).toBe(5)
 })
 
-test('T13 the history tells who did it, when and why, from which split to which, newest first', async () => {
+test('T13 the history has author, time, reason, and the split before and after, newest first', async () => {
   const blue = await upstream('blue1')
   const green = await upstream('green1')
   const pools = { blue: pool(blue), green: pool(green) }
@@ -117,7 +117,7 @@ test('T13 a rollback to a pool that is down is refused, and so is one to a pool 
   expect([status, body.detail]).toEqual([409, expect.stringContaining('blue')])
 })
 
-test('T13 what was decided survives a restart, and can still be rolled back', async () => {
+test('T13 decisions survive a restart, and can still be rolled back', async () => {
   const blue = await upstream('blue1')
   const green = await upstream('green1')
   const services = { shop: { pools: { blue: pool(blue), green: pool(green) }, split: { blue: 100 }, health: HEALTH } }

@@ -24,7 +24,7 @@ async function ready(cutover: Cutover): Promise<number> {
   return (await cutover.api('GET', '/ready')).status
 }
 
-test('T19 SIGTERM under load: not ready first, new connections still taken, nothing lost, exit 0', async () => {
+test('T19 SIGTERM under load: not ready at once, new connections still accepted, no request lost, exit 0', async () => {
   const servers = [await upstream('blue1'), await upstream('blue2')]
   const cutover = await start({ services: shop(...servers), shutdown: { acceptFor: '700ms' } })
   expect(await ready(cutover)).toBe(200)
@@ -34,13 +34,13 @@ test('T19 SIGTERM under load: not ready first, new connections still taken, noth
   const startedAt = performance.now()
   cutover.process.kill('SIGTERM')
   await until(async () => (await ready(cutover)) === 503)
-  // Whoever has not heard of it yet is served, and told not to come back on this connection.
+  // Clients that do not know of it yet are served, and told to close the connection.
   const late = await raw(cutover)
   const answer = await late.ask(['GET / HTTP/1.1', 'Host: x'])
   expect([answer.status, answer.field('connection')]).toEqual([200, 'close'])
   expect(await late.closed()).toBe('fin')
   expect((await cutover.api('GET', '/ready')).body).toMatchObject({ ready: false, reason: 'stopping' })
-  // A load balancer that has asked sends nobody here any more.
+  // A load balancer that has checked /ready sends no clients here any more.
   load.reconnects = false
   expectNoneFailed(await load.done)
   expect(await cutover.exited).toEqual({ code: 0, signal: null })
@@ -59,7 +59,7 @@ test('T19 SIGTERM without an announcement: clients on connections that they have
   expect(await cutover.exited).toEqual({ code: 0, signal: null })
 })
 
-test('T19 connections that the system has taken for it when the signal comes are served', async () => {
+test('T19 connections in the backlog when the signal comes are served', async () => {
   const cutover = await start({ services: shop(await upstream('blue1')) })
   // While it stands still, connections are made and requests sent all the same.
   cutover.process.kill('SIGSTOP')
@@ -88,7 +88,7 @@ test('T19 the next request on an idle connection is served, even when it has to 
   expect(await cutover.exited).toEqual({ code: 0, signal: null })
 })
 
-test('T19 what is under way at SIGTERM is finished: a slow answer, a slow upload', async () => {
+test('T19 requests in flight at SIGTERM finish: a slow answer, a slow upload', async () => {
   const { handler, release } = holding()
   const uploads: string[] = []
   const blue = await upstream('blue1', async (request, response, recorded) => {
@@ -104,7 +104,7 @@ test('T19 what is under way at SIGTERM is finished: a slow answer, a slow upload
   upload.send('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello')
   await blue.arrived(2)
   cutover.process.kill('SIGTERM')
-  // Nobody else is let in any more.
+  // New connections are refused.
   await until(() =>
     raw(cutover).then(
       () => false,
@@ -125,7 +125,7 @@ test('T19 what is under way at SIGTERM is finished: a slow answer, a slow upload
   expect(await cutover.exited).toEqual({ code: 0, signal: null })
 })
 
-test('T19 what outlives shutdown.timeout is cut, the log says how much, and the exit is clean all the same', async () => {
+test('T19 requests that outlive shutdown.timeout are cut, the log gives their number, and the exit code is still 0', async () => {
   const { handler } = holding()
   const blue = await upstream('blue1', handler)
   const cutover = await start({ services: shop(blue), shutdown: { timeout: '300ms' } })
@@ -188,7 +188,7 @@ test('T19 a second signal ends it at once, with exit code 1', async () => {
   await expect(slow).rejects.toThrow()
 })
 
-test('T19 the same key press, come twice, is one signal', async () => {
+test('T19 a key press that arrives twice is one signal', async () => {
   const { handler, release } = holding()
   const blue = await upstream('blue1', handler)
   const cutover = await start({ services: shop(blue) })

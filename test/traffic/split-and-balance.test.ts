@@ -9,7 +9,7 @@ const BOTH = ['blue1', 'green1']
 
 const shift = (cutover: Cutover, body: object) => cutover.api('POST', '/api/services/shop/shift?wait=10s', body)
 
-describe('T9 a split that makes no sense', () => {
+describe('T9 an invalid split', () => {
   const bad: readonly (readonly [name: string, body: object, path: string])[] = [
     ['weights 0/0', { split: { blue: 0, green: 0 } }, 'split'],
     ['no weights', { split: {} }, 'split'],

@@ -21,7 +21,7 @@ afterAll(async () => {
   await (await shared)?.stop('SIGKILL')
 })
 
-/** Has something done at the end of the test. */
+/** Registers a cleanup for the end of the test. */
 export function atEnd(end: () => unknown): void {
   ending.push(end)
 }
@@ -113,7 +113,7 @@ export async function poolView(cutover: Cutover, name: string) {
 /** Sends a request; which server has answered, and whatever else there is to know. */
 export function ask(cutover: Cutover, path = '/', init: RequestInit = {}) {
   const answer = askAnyway(cutover, path, init)
-  // Where a test has failed, nobody waits for what it had asked before.
+  // If a test has failed, no code awaits its earlier requests.
   answer.catch(() => undefined)
   return answer
 }
@@ -163,7 +163,7 @@ export async function raw(cutover: Cutover): Promise<RawConnection> {
   return connection
 }
 
-/** How things stand with a promise, without waiting for it. */
+/** The current state of a promise. */
 export function watched<T>(promise: Promise<T>): { readonly promise: Promise<T>; settled: boolean } {
   const state = { promise, settled: false }
   promise.then(

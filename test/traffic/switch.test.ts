@@ -29,7 +29,7 @@ test('T2 while a switch waits for a slow request, new ones are answered by the n
   expectFast(times, 50)
   expect(switching.settled).toBe(false)
   expect(await poolView(cutover, 'blue')).toMatchObject({ drained: false, inFlight: 1, share: 0 })
-  // Nor does anyone who wants to change something have to wait.
+  // Other commands need not wait either.
   const write = await cutover.api('PATCH', '/api/servers/green1', { weight: 2 })
   expect([write.status, switching.settled]).toEqual([200, false])
 
@@ -43,7 +43,7 @@ test('T2 while a switch waits for a slow request, new ones are answered by the n
   expect(green.requests).toHaveLength(times.length)
 })
 
-test('T2 without an end of the wait in sight, 504 says what is missing, and the switch stands', async () => {
+test('T2 when the wait times out, a 504 names what is missing, and the switch stands', async () => {
   const { handler, release } = holding()
   const { cutover, blue } = await blueGreen(handler)
   const slow = ask(cutover)
@@ -59,7 +59,7 @@ test('T2 without an end of the wait in sight, 504 says what is missing, and the 
   expect(again.body).toMatchObject({ changed: false, drained: ['blue'] })
 })
 
-test('with a deadline, what outlives it is cut: 504 where nothing was answered yet, and the answer counts it', async () => {
+test('requests that outlive the deadline are cut: 504 if no answer had begun, and the response counts them', async () => {
   const { handler } = holding()
   const { cutover, blue } = await blueGreen(handler)
   const slow = Array.from({ length: 5 }, () => ask(cutover))

@@ -87,7 +87,7 @@ describe('an upgrade with a body, as of docker attach and exec, is tunnelled', (
     expect((await client.bytes(large.length)).equals(large)).toBe(true)
   })
 
-  test('a server that wants to say first whether it takes the body is asked', async () => {
+  test('Expect: 100-continue is passed to the server', async () => {
     const { cutover, accepted } = await rawService()
     const client = await raw(cutover)
     client.send(`${HEAD}Expect: 100-continue\r\nContent-Length: 4\r\n\r\n`)
@@ -159,7 +159,7 @@ describe('an upgrade with a body, as of docker attach and exec, is tunnelled', (
     expect(JSON.parse(line)).toMatchObject({ method: 'POST', status: 499, error: 'client_gone' })
   })
 
-  test('a chunk that makes no sense: the request is refused, and the server never gets its end', async () => {
+  test('a malformed chunk: the request is refused, and the server never gets its end', async () => {
     const server = await startRawUpstream((socket) => arrivals.push(new RawConnection(socket)))
     atEnd(() => server.close())
     const arrivals: RawConnection[] = []

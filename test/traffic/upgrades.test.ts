@@ -112,7 +112,7 @@ test('T18 the server closes its direction and goes on reading, and loses nothing
   await until(async () => (await poolView(cutover, 'blue')).inFlight === 0)
 })
 
-/** Everything until the other side ends its direction, taken a piece at a time. */
+/** Reads until the other side ends its direction, one piece at a time. */
 async function readSlowly(connection: RawConnection): Promise<Buffer> {
   const { socket } = connection
   const received: Buffer[] = []
@@ -127,7 +127,7 @@ async function readSlowly(connection: RawConnection): Promise<Buffer> {
   return Buffer.concat(received)
 }
 
-test('T18 a server that breaks off: the client is told, and nothing counts as under way', async () => {
+test('T18 a server that breaks off: the client is told, and no request counts as in flight', async () => {
   const { cutover, accepted } = await rawService()
   const { client, server } = await upgraded(cutover, accepted)
   expect((await poolView(cutover, 'blue')).inFlight).toBe(1)
@@ -136,7 +136,7 @@ test('T18 a server that breaks off: the client is told, and nothing counts as un
   await until(async () => (await poolView(cutover, 'blue')).inFlight === 0)
 })
 
-test('T18 a client that breaks off: the server is told, and nothing counts as under way', async () => {
+test('T18 a client that breaks off: the server is told, and no request counts as in flight', async () => {
   const { cutover, accepted } = await rawService()
   const { client, server } = await upgraded(cutover, accepted)
   client.socket.resetAndDestroy()
@@ -174,7 +174,7 @@ test('T18 an answer in chunks to an upgrade reaches the client whole, and one th
   }
 })
 
-test('T18 a 101 that nobody has asked for: 502, and the connection serves on', async () => {
+test('T18 an unrequested 101: 502, and the connection stays usable', async () => {
   const { cutover, accepted } = await rawService()
   const client = await raw(cutover)
   for (const method of ['GET', 'POST']) {

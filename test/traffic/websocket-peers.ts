@@ -43,7 +43,7 @@ export class Peer {
   }
 }
 
-/** Has an upstream take WebSockets; each message comes back with the server's name before it. */
+/** Makes an upstream accept WebSockets and echo each message, prefixed by the server's name. */
 export function echoing(server: Upstream): Peer[] {
   return accepting(server, (peer) => {
     peer.socket.on('message', (data: RawData) => peer.socket.send(`${server.name}: ${data}`))

@@ -49,7 +49,7 @@ test('T17 a switch without a drain leaves it alone; the pool is drained when it 
   expect(again.body).toMatchObject({ drained: ['blue'], cut: 0 })
 })
 
-test('T17 changes that do not concern its server never touch it', async () => {
+test('T17 changes that do not concern its server leave it open', async () => {
   const other = await upstream('other1')
   await define('other', { pools: { main: pool(other) }, hosts: ['other.test'] })
   const { cutover, blue, atBlue } = await echoPools()
@@ -102,7 +102,7 @@ test('T17 a server that is taken out of its pool: 1001 at the deadline as well',
   expect([await client.closed, await atBlue[0]?.closed]).toEqual([1001, 1001])
 })
 
-test('T17 websockets: keep — cut at the deadline is everything else', async () => {
+test('T17 websockets: keep: the deadline cuts everything else', async () => {
   const { cutover, blue } = await echoPools({ drain: { timeout: '200ms', websockets: 'keep' }, minReady: 0 })
   const client = await dial(cutover)
   await client.ask('before')

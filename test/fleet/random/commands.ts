@@ -9,7 +9,7 @@ export const SERVICES: readonly string[] = [...STEADY, ...PASSING]
 const POOLS = ['blue', 'green']
 const SERVERS = ['blue1', 'blue2', 'green1', 'shared']
 
-/** A command, but for who asks and why. */
+/** A command without its author and reason. */
 export interface Command {
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string

@@ -12,7 +12,7 @@ interface Lane {
   readonly until: number
 }
 
-/** Something that is done to the fleet, and undone before it resolves. */
+/** A disturbance of the fleet, undone before it resolves. */
 type Disturbance = (lane: Lane) => Promise<void>
 
 /** Disturbs the wires between the instances and Redis until the time is over; all is well then. */

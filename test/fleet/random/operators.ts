@@ -14,7 +14,7 @@ interface Lane {
   readonly name: string
 }
 
-/** A command with all that is said beside it. */
+/** A command with its author, reason and options. */
 interface Order extends Command {
   readonly reason: string
   readonly key: string | null
@@ -25,7 +25,7 @@ interface Order extends Command {
 /** No command takes longer, whatever happens: it would have been given up by then. */
 const ANSWER_MS = 15_000
 
-/** Somebody who gives random commands to random instances, one after the other, until the time is over. */
+/** An operator that gives random commands to random instances, one after the other, until the time is over. */
 export async function operate(lane: Lane): Promise<void> {
   const { chance, ledger, until, seats, name } = lane
   for (let i = 1; ledger.now() < until; i++) {
@@ -40,7 +40,7 @@ export async function operate(lane: Lane): Promise<void> {
     }
     const first = give(order, chance.pick(seats), ledger)
     if (hasKey && chance.percent(40)) {
-      // Somebody does not wait for the answer before asking elsewhere.
+      // An operator may not wait for the answer before asking another instance.
       await Promise.all([first, give(order, chance.pick(seats), ledger)])
     }
     const { outcome } = await first

@@ -16,7 +16,10 @@ const SEED = Number(process.env.RANDOM_SEED ?? Math.floor(Math.random() * 1e9))
 /** Set to have everything written down even if all is well: `RANDOM_KEEP=1`. */
 const KEEPS = Boolean(process.env.RANDOM_KEEP)
 const OPERATORS = ['ann', 'bob', 'cid', 'dot']
-/** After everything is back, every instance is to be current within this. Source: SPEC §6; twice that for a busy machine. */
+/**
+ * After everything is back, every instance is to be current within this. Source: SPEC §6; twice that for a busy
+ * machine.
+ */
 const CURRENT_MS = 4_000
 
 test(
