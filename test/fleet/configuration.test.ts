@@ -60,7 +60,7 @@ test('three instances that start at once on an empty Redis with one file make on
     for (const service of ['one', 'shop']) expect(await configured(each, service)).toBe(1)
   }
   await expectEqual(fleet)
-  // Nor does anybody who comes later with the same file.
+  // An instance that starts later with the same file makes none either.
   const c = await restart('c', file('one'))
   expect((await inForce(c)).revision).toBe(1)
 })
@@ -71,7 +71,7 @@ test.each([[['a', 'b', 'c'] as const], [['c', 'a', 'b'] as const]])(
     const files = { a: file('one', 1), b: file('two', 2), c: file('three', 3) }
     for (const name of order) await start(name, files[name])
     await fleet.settled()
-    // A start takes nothing away; who asks for it removes what the file has no more.
+    // A start removes nothing; a reload removes services that the file no longer has.
     const removed = await fleet.get('c').api('POST', '/api/config/reload?wait=10s&force')
     expect(removed.status).toBe(200)
     const { revision } = await inForce(fleet.get('c'))

@@ -195,7 +195,7 @@ test("with a fleet token, the name and role of the caller's token apply at the o
     .body
   expect(history[0]).toMatchObject({ by: 'operator' })
 
-  // Who says to be somebody else gains nothing by it, directly or through another instance.
+  // A caller that claims another name gains nothing by it, directly or through another instance.
   const claims = { ...bearer(TOKENS.reader), 'x-cutover-actor': 'boss', 'x-cutover-role': 'admin' }
   expectProblem(await through(first, 'b', 'POST', '/servers/blue1/enable', {}, claims), 403)
   expectProblem(await second.api('POST', '/api/servers/blue1/enable', {}, claims), 403)
@@ -219,6 +219,6 @@ test('a fleet token that is another there is a 401', async () => {
   expectProblem(await through(first, 'b', 'GET', '/services', undefined, bearer(TOKENS.boss)), 401)
   const forged = { ...bearer(TOKENS.fleet), 'x-cutover-actor': 'boss', 'x-cutover-role': 'admin' }
   expectProblem(await second.api('GET', '/api/services', undefined, forged), 401)
-  // Alone it says nothing of who asks.
+  // The fleet token alone does not identify the caller.
   expectProblem(await first.api('GET', '/api/services', undefined, bearer(TOKENS.fleet)), 401)
 })

@@ -68,7 +68,7 @@ test.runIf(process.platform === 'linux')('a process that is dead but not yet rea
   const { child, lines } = startCommitter(path)
   await once(lines, 'line')
   child.kill('SIGKILL')
-  // Busy until the kernel has ended it: as long as we do not return to the loop, nobody reaps it.
+  // Wait busily until the kernel has ended it: it is not reaped before this process returns to its event loop.
   const { readFileSync } = await import('node:fs')
   while (!/\) Z /.test(readFileSync(`/proc/${child.pid}/stat`, 'latin1'))) {}
   expect(await attempt(path)).toMatchObject({ revision: expect.any(Number) })

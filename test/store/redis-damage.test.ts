@@ -15,7 +15,7 @@ afterEach(endAll)
 test('a write to a state that has lost services restores them first', async () => {
   const a = await open(redis.url)
   for (const name of ['one', 'two', 'three']) await a.store.commit(changeFor(a.store.documents().revision + 1, name))
-  // Before anybody has looked.
+  // Before a store has checked.
   await redis.cli('DEL', '{test}:services')
   await a.store.commit(changeFor(4, 'one', 'behind the loss'))
   const b = await open(redis.url)

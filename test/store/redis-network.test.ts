@@ -77,7 +77,7 @@ describe('connections that break', () => {
         const { kind } = await write(store, `${index}/${i}`)
         written.set(`${index}/${i}`, kind)
         if (kind === 'refused') await when(store, () => store.status().up)
-        // Slowly enough that nobody misses more than the feed keeps.
+        // Slowly enough that no store misses more than the feed keeps.
         await setTimeout(25)
       }
     })

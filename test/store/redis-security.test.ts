@@ -46,7 +46,7 @@ describe('a Redis with a password', () => {
   test.each([
     ['a wrong one', (port: number) => `redis://:wrong-one@127.0.0.1:${port}`],
     ['none', (port: number) => `redis://127.0.0.1:${port}`],
-    ['a user that there is not', (port: number) => `redis://nobody:wrong-one@127.0.0.1:${port}`],
+    ['an unknown user', (port: number) => `redis://nobody:wrong-one@127.0.0.1:${port}`],
   ])('with %s: a store does not start, and says so without it and without the address', async (_, urlOf) => {
     const redis = endWithAll(await RedisServer.start({ password: PASSWORD }))
     const { message, told } = await refusal(urlOf(redis.port))

@@ -59,7 +59,7 @@ const REFUSALS: Readonly<Record<string, { begin(): Promise<unknown>; end(): Prom
 }
 
 test.each(Object.keys(REFUSALS))(
-  'a Redis that %s is found to take no changes before anybody needs one, and why; and that it does again',
+  'a Redis that %s is reported to refuse changes, with the cause, before a change is made; and its recovery, too',
   async (what) => {
     const { begin, end, says } = REFUSALS[what] as (typeof REFUSALS)[string]
     const a = await open(redis.url, { checkMs: CHECK_MS })

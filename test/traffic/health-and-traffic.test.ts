@@ -116,7 +116,7 @@ test('T8 a switch to a pool with fewer than minReady up is refused with the numb
   expect(await spread(cutover, ['green1', 'green2'], 50)).toEqual({ green2: 50 })
 })
 
-test('T8 a switch to a pool that nobody has checked yet is refused', async () => {
+test('T8 a switch to a pool that was not checked yet is refused', async () => {
   const { cutover } = await blueGreen(undefined, { health: { interval: '20ms', path: '/check', timeout: '30s' } })
   const silent = await upstream('next1', () => undefined)
   await cutover.api('PUT', '/api/services/shop/pools/next', pool(silent))

@@ -104,7 +104,7 @@ describe('the known health of a server', () => {
     const services = { shop: { pools: { blue: { servers: dead } }, health: checks } }
     const cutover = await start({ services })
     await health(cutover, 'blue3', 'down')
-    // Checks that nobody answers.
+    // Checks that get no answer.
     const held = await upstream('held', () => undefined)
     const slow = { ...checks, path: '/check', port: held.port, timeout: '1h' }
     await reload(cutover, { store: { ...services.shop, health: slow } })

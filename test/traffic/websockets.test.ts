@@ -123,7 +123,7 @@ test('T17 messages that never pause, both ways: each arrives whole and in order,
   const flood = (peer: Peer) => {
     let number = 0
     const next = () => {
-      // What is written at once calls back at once: without a pause for breath nobody here would read.
+      // A write that succeeds at once calls back at once: without a pause, this process would never read.
       const then = () => setImmediate(next)
       if (peer.socket.readyState === peer.socket.OPEN) peer.socket.send(`${number++} ${filler}`, then)
     }

@@ -51,7 +51,7 @@ function head(socket: Watched, chunk: Buffer): Buffer | null {
   const held = socket[HELD] ?? null
   if (held === null && chunk.length >= THROUGH_STATUS && chunk[INTERIM.length - 1] !== ONE) {
     socket[AWAITS_HEAD] = false
-    if (isSpoken(chunk)) return chunk
+    if (hasSupportedVersion(chunk)) return chunk
     socket.destroy(new ProxyError('http_protocol_error', 'maybe'))
     return null
   }
@@ -68,7 +68,7 @@ function head(socket: Watched, chunk: Buffer): Buffer | null {
         break
       }
       socket[AWAITS_HEAD] = false
-      if (isSpoken(rest)) passed.push(rest)
+      if (hasSupportedVersion(rest)) passed.push(rest)
       else socket.destroy(new ProxyError('http_protocol_error', 'maybe'))
       break
     }
@@ -98,8 +98,8 @@ function interimStatus(bytes: Buffer, at: number): number | null {
   return Number(bytes.toString('latin1', at + INTERIM.length - 1, at + THROUGH_STATUS - 1))
 }
 
-/** Whether it is of HTTP/1.0 or 1.1, or is no HTTP at all, which the parser tells. */
-function isSpoken(head: Buffer): boolean {
+/** Whether a head is HTTP/1.0 or 1.1. Also true for input that is not HTTP, which the parser refuses. */
+function hasSupportedVersion(head: Buffer): boolean {
   if (head.toString('latin1', 0, 5) !== 'HTTP/') return true
   return head[5] === ONE && head[6] === DOT && (head[7] === ONE || head[7] === ZERO)
 }

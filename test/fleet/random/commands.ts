@@ -19,7 +19,7 @@ export interface Command {
   readonly service: string | null
 }
 
-/** A definition, never the same as one of another version. Nobody listens at its servers, and nobody asks. */
+/** A definition that is different for each version. Its servers do not exist, and get no requests. */
 export function definition(service: string, version: number): object {
   const url = 'http://127.0.0.1:9'
   return {

@@ -75,7 +75,7 @@ function killClients(lane: Lane): Promise<void> {
 
 async function redisCommand({ stage, ledger }: Lane, ...command: string[]): Promise<void> {
   ledger.note(`Redis is told ${command.join(' ')}`)
-  // The other lane may have stopped it: then there is nobody to tell.
+  // The other lane may have stopped the process: then there is none to signal.
   if (!stage.redis.running) return
   await stage.redis.cli(...command).catch(() => ledger.note(`Redis did not answer to ${command.join(' ')}`))
 }

@@ -2,9 +2,10 @@
 --
 -- KEYS  1 instances (hash)  2 reports (stream)
 -- ARGV  1 id  2 record (JSON)
---       3… instances that the caller knows and that may be missing here: id, ms since their last beat, and record (JSON) of each
--- Returns id and "TIME of the beat in ms|record" of each instance, then the key that was deleted and its type ("" = none), and
---         last the server's time (ms)
+--       3… instances that the caller knows and that may be missing here: id, ms since the last beat, and record (JSON)
+--          of each
+-- Returns id and "TIME of the beat in ms|record" of each instance, then the key that was deleted and its type
+--         ("" = none), and last the server's time (ms)
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -2,22 +2,25 @@
 --
 -- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 heads (list)  5 keyed (hash)  6 documents (hash)
 --       7 leases (hash)  8… the history (list) of every entry in ARGV, in their order
--- ARGV  1 format of the caller  2 head that the change was decided on ("" = an empty store)  3 head that it makes  4 its revision
---       5 time of the server after which to refuse it (ms)  6 the change (JSON)  7 configuration (JSON, "" = unchanged)
+-- ARGV  1 format of the caller  2 head that the change was decided on ("" = an empty store)  3 head that it makes
+--       4 its revision  5 time of the server after which to refuse it (ms)  6 the change (JSON)
+--       7 configuration (JSON, "" = unchanged)
 --       8 number of documents of collections before the change
 --       9 name of the lease that it takes ("" = none)  10 token of the holding that must have run out ("" = the lease is
 --       free)  11 token of the new holding  12 its duration (ms)
 --       13 number of services, then name and document of each ("" = removed)
 --       …  number of keyed writes, then key and record of each ("" = removed)
 --       …  number of documents of collections, then subject and document of each ("" = removed)
---       …  number of history entries, then of each "removed" or "" (whether the change removes its service or document), and JSON
+--       …  number of history entries, then of each "removed" or "" (whether the change removes its
+--          service or document), and JSON
 -- Returns {"committed", id in the stream}; {"again"}: it was committed before;
 --       {"stale"}: another head is in force; {"late", time of the server}; {"newer", format}; {"damaged", problem};
 --       {"held"}: the holding of the lease has not run out
 
 local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash', 'hash', 'hash' }
 local LEASES = 7
--- An instance that has missed more changes than are kept reads everything: a change may be as large as a configuration file.
+-- An instance that has missed more changes than are kept reads everything. Few are kept, since a change may be as large
+-- as a configuration file.
 local KEEP_CHANGES, KEEP_HEADS, KEEP_HISTORY = 200, 2000, 1000
 -- The history of a removed service is kept for 90 days.
 local FORGET_SECONDS = 90 * 86400

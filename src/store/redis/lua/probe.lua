@@ -1,9 +1,9 @@
 -- Identifies the state without reading it.
 --
 -- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 heads (list)  5 keyed (hash)  6 documents (hash)
--- Returns {time of the server (ms), head ("" = none), format, revision, time of a restore without a change since (ms, 0 = none),
---          expected number of services, actual number, expected number of documents of collections ("" = written by a version
---          that knows none), actual number}; or {"damaged", problem, head}
+-- Returns {time of the server (ms), head ("" = none), format, revision, time of a restore without a change since
+--          (ms, 0 = none), expected number of services, actual number, expected number of documents of collections
+--          ("" = written by a version that knows none), actual number}; or {"damaged", problem, head}
 
 local damage = nil
 local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash', 'hash' }

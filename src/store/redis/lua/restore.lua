@@ -2,7 +2,8 @@
 --
 -- KEYS  1 meta (hash)  2 services (hash)  3 keyed (hash)  4 documents (hash)  5 leases (hash)  6 heads (list)
 --       7 changes (stream)  8… the history (list) of every service and document in ARGV, in their order
--- ARGV  1 format  2 head that was found in the store ("" = none)  3 head to write  4 revision  5 configuration (JSON, "" = none)
+-- ARGV  1 format  2 head that was found in the store ("" = none)  3 head to write  4 revision
+--       5 configuration (JSON, "" = none)
 --       6 number of services, then name and document of each   …  number of keyed writes, then key and record of each
 --       …  number of documents of collections, then subject and document of each
 --       …  of every history the number of entries, then the entries (JSON), oldest first; existing entries stay, and only
