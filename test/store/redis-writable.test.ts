@@ -49,7 +49,7 @@ const REFUSALS: Readonly<Record<string, { begin(): Promise<unknown>; end(): Prom
       while ((await redis.info('rdb_last_bgsave_status')) !== 'err') await new Promise((r) => setTimeout(r, 20))
     },
     end: () => redis.cli('CONFIG', 'SET', 'stop-writes-on-bgsave-error', 'no'),
-    says: /cannot save to its disk \(MISCONF\).*See to its disk/,
+    says: /cannot save to its disk \(MISCONF\).*Check its disk/,
   },
   'is made a replica': {
     begin: () => redis.cli('REPLICAOF', '127.0.0.1', '1'),
@@ -146,7 +146,7 @@ test('a Redis that keeps losing the state is restored at growing intervals, and 
     await a.store.commit(changeFor(a.store.documents().revision + 1)).catch(() => undefined)
   }
   expect(a.store.counts().restores).toBeLessThanOrEqual(5)
-  expect(a.told.filter((line) => line.includes('filled again'))).toHaveLength(1)
+  expect(a.told.filter((line) => line.includes('filled it again'))).toHaveLength(1)
   expect(a.store.troubles()[0]?.detail).toContain('maxmemory-policy is noeviction')
   expect(a.store.documents().revision).toBeGreaterThanOrEqual(3)
   await when(a.store, () => takesChanges(a.store), 60_000)
