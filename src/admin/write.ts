@@ -45,8 +45,8 @@ export interface Carried {
 }
 
 /**
- * The answer to a write, with what it shows beside. What has come to rest is looked at together with that view, so that
- * both say the same.
+ * Returns the answer to a write together with `view`. Drains are checked at the same moment as the view was made, so that
+ * both agree.
  */
 export function answerTo<V extends object>(
   { control }: AdminContext,

@@ -66,8 +66,8 @@ function checkSplit(split: Split | undefined, pools: readonly string[], path: st
 }
 
 /**
- * What to say of several pools without a split; null = there is one, or only one pool. A definition of a service that
- * exists may leave it out: the split in force stands (`withKnownSplit`).
+ * Returns the problem of a definition with several pools and no split; null = no problem. The definition of an existing
+ * service may leave the split out: the current one stays (`withKnownSplit`).
  */
 export function missingSplit(service: unknown): string | null {
   if (!isKeyed(service) || !isKeyed(service.pools) || service.split !== undefined) return null

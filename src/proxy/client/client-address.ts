@@ -3,16 +3,16 @@ import { isIP } from 'node:net'
 import { covers } from '../../model/networks.ts'
 import type { ClientConnection } from './client-connection.ts'
 
-/** What the log has in place of the address of a peer at a socket file. */
+/** Address that the log shows for a peer at a socket file. */
 const UNIX = 'unix'
 
 /** An address with the client's port behind it, as some gateways send it: `192.0.2.1:5000`, `[2001:db8::1]:5000`. */
 const WITH_PORT = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/
 
 /**
- * The client's address: the peer's, or, behind trusted proxies, the first entry of X-Forwarded-For from the right that is
- * not a trusted proxy itself. An entry that is no IP address ends the search: whoever wrote it, the entries left of it
- * cannot be believed either, and the client is the proxy that sent it.
+ * The client's address: the peer's, or, behind trusted proxies, the first entry of X-Forwarded-For from the right that
+ * is not a trusted proxy itself. An entry that is no IP address ends the search: neither it nor the entries left of it
+ * can be trusted, so the client is the proxy that sent it.
  */
 export function clientAddress(connection: ClientConnection, forwardedFor: string, trusted: BlockList): string {
   let client = connection.address === '' ? UNIX : connection.address
@@ -27,7 +27,7 @@ export function clientAddress(connection: ClientConnection, forwardedFor: string
   return client
 }
 
-/** The IP address in an entry, without its port; null where there is none. A zone (`%eth0`) means nothing off its machine. */
+/** Returns the IP address in an entry, without its port and zone (`%eth0`); null if there is none. */
 function addressOf(entry: string): string | null {
   if (isPlainAddress(entry)) return entry
   const [, bracketed, plain] = WITH_PORT.exec(entry) ?? []

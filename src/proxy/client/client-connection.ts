@@ -6,45 +6,45 @@ import type { ProxyHeader } from '../proxy-protocol/header.ts'
 import { plainAddress } from '../proxy-protocol/header.ts'
 import type { Refusal } from './guard.ts'
 
-/** A request that wants to know when its client has gone. */
+/** A request in flight, which its connection notifies. */
 export interface RequestUnderWay {
-  /** All of it has come: what is wrong on the connection now is behind it. */
+  /** The whole request has arrived, so that an error on the connection comes after it. */
   readonly isComplete: boolean
   clientLeft(): void
-  /** The client takes more of the answer. */
+  /** The client can take more of the response. */
   clientDrained(): void
-  /** What the client sends behind the header makes no sense, or is not taken. */
+  /** Refuses the body, because it is malformed or over a limit. */
   refuseBody(refusal: Refusal): void
-  /** Ends it by force: with a 504 where nothing of an answer has been sent. */
+  /** Ends the request by force: with a 504 if nothing of a response has been sent. */
   cut(reason: ErrorCode): void
 }
 
-/** How long a client that was refused may take to read why, while what it still sends is dropped. */
+/** Time for a refused client to read the response, while its further input is dropped. */
 const LINGER_MS = 1_000
 
-/** What is known of a client's connection; worked out once, used by every request on it. */
+/** A client's connection, with the properties that all its requests share. */
 export class ClientConnection {
   readonly socket: Socket
   /** Address of the peer, IPv4 in its own notation; empty for a peer at a socket file. */
   readonly address: string
   /** Empty for a socket file. */
   readonly localPort: string
-  /** The peer is one of `trustedProxies`: what it says of the client is believed. */
+  /** The peer is one of `trustedProxies`, so that its X-Forwarded-* fields are trusted. */
   readonly trusted: boolean
-  /** Requests under way: one, unless the client pipelines. */
+  /** Requests in flight: one, unless the client pipelines. */
   private readonly requests: RequestUnderWay[] = []
-  /** The answer to the latest request: what is said out of turn has to wait for it. */
+  /** The response to the latest request; anything else waits for it. */
   private latest: ServerResponse | null = null
-  /** It carries a tunnel, which ends by itself. */
+  /** The connection carries a tunnel, which ends on its own. */
   tunnelled = false
-  /** No further request is taken from it: it closes with the answer to the last one. */
+  /** No further request is accepted: the connection closes with the last response. */
   refused = false
   served = 0
-  /** When the last request ended, or the connection began; monotonic ms. */
+  /** When the last request ended, or the connection was opened; monotonic ms. */
   idleSince = performance.now()
 
   /**
-   * `header`: what a PROXY header said of the connection; null = none. `trustsSocketFiles`: peers at socket files are
+   * `header`: the PROXY header of the connection; null = none. `trustsSocketFiles`: peers at socket files are
    * trusted as well.
    */
   constructor(socket: Socket, header: ProxyHeader | null, trustedProxies: BlockList, trustsSocketFiles: boolean) {
@@ -76,31 +76,31 @@ export class ClientConnection {
   }
 
   /**
-   * Ends the connection in the middle of a response. `framed`: the client knows from what it has got that there is more
-   * to come; if not, only a reset tells it from the end. A Unix socket cannot be reset.
+   * Ends the connection in the middle of a response. `framed`: the framing tells the client that more was to come;
+   * without it, only a reset does. A Unix socket cannot be reset.
    */
   breakOff(framed: boolean): void {
     if (framed || this.socket.localAddress === undefined) {
-      // Gently: answers before this one may still be on their way.
+      // Without a reset: earlier responses may not have been delivered yet.
       this.refused = true
       this.endWith('')
     } else this.socket.resetAndDestroy()
   }
 
-  /** The client takes more: for when node:http has stopped to look. */
+  /** Forwards `drain`; after an upgrade node:http no longer does. */
   drained(): void {
     for (const request of this.requests) request.clientDrained()
   }
 
-  /** Calls `then` when every request so far has its whole answer. */
+  /** Calls `then` once all requests so far have their whole response. */
   afterAnswers(then: () => void): void {
     if (this.latest === null || this.latest.writableFinished) then()
     else this.latest.once('finish', then)
   }
 
   /**
-   * Refuses what the parser could not make sense of: where it belongs to a request under way, that one answers; otherwise
-   * `answer` gives the whole response, when it is its turn. The connection closes, and more of it is dropped.
+   * Refuses input that the parser rejected. A request in flight that it belongs to answers it; otherwise `answer`
+   * returns the whole response when it is its turn. Then the connection closes, and further input is dropped.
    */
   refuse(refusal: Refusal, answer: () => string): void {
     if (this.refused) return
@@ -112,7 +112,7 @@ export class ClientConnection {
     } else this.afterAnswers(() => this.endWith(answer()))
   }
 
-  /** Takes no more from it; ends it when what has come is answered. */
+  /** Accepts no more input; closes the connection once the requests so far are answered. */
   endInTurn(): void {
     if (this.refused) return
     this.refused = true
@@ -120,8 +120,8 @@ export class ClientConnection {
   }
 
   /**
-   * The connection ends with the answer that is being sent, though the client may have sent more, or be sending: closed
-   * with bytes unread it would be reset, and the answer lost on its way.
+   * Closes the connection after the response that is being sent, although the client may send more: closing with unread
+   * bytes would reset the connection and could lose the response.
    */
   closeGently(): void {
     this.refused = true
@@ -133,21 +133,21 @@ export class ClientConnection {
     this.linger()
   }
 
-  /** What still comes is dropped for a while. */
+  /** Drops further input for a while. */
   private linger(): void {
     this.socket.resume()
     const timer = setTimeout(() => this.socket.destroy(), LINGER_MS).unref()
     this.socket.once('close', () => clearTimeout(timer))
   }
 
-  /** Ends all requests under way, because the proxy stops; returns how many there were. */
+  /** Ends all requests in flight because the proxy stops. Returns their number. */
   cut(): number {
     const requests = [...this.requests]
     for (const request of requests) request.cut('proxy_stopping')
     return requests.length
   }
 
-  /** The connection has closed: whoever has not been answered by now has left. */
+  /** Notifies the requests in flight that the connection has closed. */
   closed(): void {
     for (const request of [...this.requests]) request.clientLeft()
   }

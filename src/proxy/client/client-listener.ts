@@ -2,12 +2,12 @@ import type { AddressInfo } from 'node:net'
 
 /** A listener for clients, with the number of connections that it has open. */
 export class ClientListener {
-  /** As people are told it: `127.0.0.1:8080`, `unix:/path`, `fd:3`. */
+  /** Name for people: `127.0.0.1:8080`, `unix:/path`, `fd:3`. */
   name: string
   /** Its peers have IP addresses; false for socket files. */
   hasIpPeers = true
   connections = 0
-  /** It takes no more connections. */
+  /** The listener accepts no more connections. */
   isClosed = false
 
   /** `name`: undefined = the address in use, see `listensAt`. */
@@ -15,14 +15,14 @@ export class ClientListener {
     this.name = name ?? ''
   }
 
-  /** Takes note of the address in use; null = of an inherited socket file, whose path is not known. */
+  /** Sets the address in use; null = an inherited socket file, whose path is unknown. */
   listensAt(address: AddressInfo | string | null): void {
     this.hasIpPeers = address !== null && typeof address === 'object'
     if (this.name === '') this.name = nameOf(address)
   }
 }
 
-/** Open connections by the names of these listeners. Those that are closed count as long as they have any. */
+/** Open connections by listener name. Closed listeners are included while they have connections. */
 export function connectionsByListener(listeners: ReadonlySet<ClientListener>): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const { name, connections, isClosed } of listeners) {

@@ -4,26 +4,26 @@ import type { ClientConnection } from './client-connection.ts'
 
 /** Bodies up to this size that arrive whole are sent in one write with the header. */
 const ONE_WRITE_BYTES = 16 * 1024
-/** More interim responses (1xx) than this to one request no honest server sends. */
+/** Max interim responses (1xx) to one request. */
 const MAX_INTERIM = 32
 const UPGRADE_REQUIRED = 426
 
-/** An answer as it goes to the client: its header with the first piece of its body, where that comes soon enough. */
+/** A response to a client. The head is sent together with the first piece of the body if that arrives soon enough. */
 export class ClientResponse extends ServerResponse {
-  /** So that its events need no closure. */
+  /** Set so that event handlers need no closure. */
   exchange: Exchange | null = null
-  /** Body bytes so far. */
+  /** Body bytes sent so far. */
   bytes = 0
-  /** Its header has gone out, or is about to with what is being written. */
+  /** The head has been sent, or is being written. */
   headSent = false
-  /** The client holds its body back until it is told to send it (RFC 9110 §10.1.1). */
+  /** The client waits for 100 Continue before it sends the body (RFC 9110 §10.1.1). */
   awaitsContinue = false
   private fields: string[] = []
-  /** -1 = not said. */
+  /** -1 = unknown. */
   private bodyLength = -1
   private interims = 0
 
-  /** Takes the header of an answer, fields as name and value in turn; it is sent by whatever is called next. */
+  /** Sets the head of the response, with fields as name and value in turn. The next call that writes sends it. */
   begin(status: number, reason: string, fields: string[], bodyLength: number): void {
     this.statusCode = status
     this.statusMessage = reason
@@ -31,12 +31,12 @@ export class ClientResponse extends ServerResponse {
     this.bodyLength = bodyLength
   }
 
-  /** Whether a field section can follow the body of an answer with this status: only chunks have room for one. */
+  /** Whether trailers can follow the body of a response with this status: only chunked bodies can have them. */
   takesTrailers(status: number): boolean {
     return this.useChunkedEncodingByDefault && this.req.method !== 'HEAD' && status !== 204 && status !== 304
   }
 
-  /** Sends an interim response (1xx) where the client understands them; returns false when there are too many. */
+  /** Sends an interim response (1xx) if the client understands them. Returns false if there are too many. */
   interim(status: number, fields: string[]): boolean {
     if (this.req.httpVersionMinor === 0) return true
     if (this.interims++ >= MAX_INTERIM) return false
@@ -44,14 +44,17 @@ export class ClientResponse extends ServerResponse {
     return true
   }
 
-  /** Tells a client that holds its body back to send it. */
+  /** Sends 100 Continue to a client that waits for it. */
   letBodyCome(): void {
     if (!this.awaitsContinue) return
     this.awaitsContinue = false
     this.inTurn(() => this.writeContinue())
   }
 
-  /** Behind pipelined requests that are still under way: when their answers are out, if it means anything then. */
+  /**
+   * Delays `say` until the responses to earlier pipelined requests are sent; skips it if the head has been sent by
+   * then.
+   */
   private inTurn(say: () => void): void {
     if (this.socket !== null) say()
     else
@@ -60,16 +63,16 @@ export class ClientResponse extends ServerResponse {
       })
   }
 
-  /** `closes`: the connection ends with this answer. Throws when the header cannot be written. */
+  /** `closes`: the connection ends with this response. Throws if the head cannot be written. */
   sendHead(closes: boolean): void {
     this.writeHeader(closes)
-    // Not flushHeaders(), which writes UTF-8. Without a body the header waits for the end, which is there as well.
+    // flushHeaders() would write UTF-8.
     this.write('', 'latin1')
   }
 
   /**
-   * Sends a piece of the body. `ended`: it was all there is, and has gone out with its header; `full`: the client takes
-   * no more for now, until `drain`.
+   * Sends a piece of the body. `ended`: it was the whole body, sent together with the head; `full`: wait for `drain`
+   * before sending more.
    */
   relay(chunk: Buffer, closes: boolean): 'more' | 'full' | 'ended' {
     this.bytes += chunk.length
@@ -83,14 +86,14 @@ export class ClientResponse extends ServerResponse {
     return this.write(chunk) ? 'more' : 'full'
   }
 
-  /** Ends the answer; `trailers`: what follows the body, name and value in pairs. */
+  /** Ends the response. `trailers`: fields behind the body, as pairs of name and value. */
   complete(trailers: readonly [string, string][], closes: boolean): void {
     if (!this.headSent) this.writeHeader(closes)
     if (trailers.length > 0) this.addTrailers(trailers)
     this.end()
   }
 
-  /** The whole of a short answer at once. */
+  /** Sends a short response as a whole. */
   answer(status: number, fields: string[], body: string, closes: boolean): void {
     this.begin(status, '', fields, body.length)
     this.bytes = body.length
@@ -100,16 +103,18 @@ export class ClientResponse extends ServerResponse {
     this.end(this.req.method === 'HEAD' ? '' : body)
   }
 
-  /** An answer that broke off breaks off to the client too, after what has come of it; it never ends cleanly. */
+  /**
+   * Breaks off the response after the part received so far, because the server broke it off: it must not end cleanly.
+   */
   breakOff(connection: ClientConnection, closes: boolean): void {
     try {
       if (!this.headSent) this.sendHead(closes)
     } catch {
-      // The header cannot be written at all: breaking off says enough.
+      // The head cannot be written; breaking off the connection is all that is left.
     }
     const framed = this.chunkedEncoding || this.bodyLength >= 0
     if (this.socket !== null) connection.breakOff(framed)
-    // Behind a pipelined request that is still under way: its turn comes, and with it what was written so far.
+    // An earlier pipelined request is still in flight: break off once it is this response's turn.
     else this.once('socket', () => process.nextTick(() => connection.breakOff(framed)))
   }
 
@@ -123,12 +128,12 @@ export class ClientResponse extends ServerResponse {
     try {
       this.writeHead(this.statusCode, this.statusMessage, this.fields)
     } catch {
-      // A reason phrase with control characters goes: nobody needs it. Anything else throws again.
+      // Drop a reason phrase with control characters. Any other problem throws again.
       this.writeHead(this.statusCode, '', this.fields)
     }
   }
 
-  /** Nobody knows whether a body that was held back, and is not wanted any more, comes all the same. */
+  /** Closes the connection also if the client may still send a body that it held back and that is no longer wanted. */
   private mayClose(closes: boolean): void {
     if (!closes && (!this.awaitsContinue || this.req.complete)) return
     this.shouldKeepAlive = false

@@ -1,7 +1,7 @@
-/** What becomes of a request header field on its way upstream. */
+/** How a field of a request is treated on its way upstream. */
 export type FieldKind =
   | 'pass'
-  /** Concerns this hop only (RFC 9110 §7.6.1), or is set anew. */
+  /** Applies to this hop only (RFC 9110 §7.6.1), or is replaced. */
   | 'drop'
   | 'host'
   | 'connection'
@@ -19,7 +19,7 @@ export type FieldKind =
   | 'trailer'
   | 'traceparent'
   | 'tracestate'
-  /** Careless servers read it as one of the fields that frame a message. */
+  /** Lenient servers treat it as a field that frames a message. */
   | 'ambiguous'
 
 const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
@@ -49,11 +49,11 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map<string, FieldKind>([
   ['forwarded', 'forwarded'],
 ])
 
-/** Names as clients spell them → kind. Clients use few spellings, but could send many: bounded. */
+/** Kinds by the name as clients spell it. Bounded, because a client could send any number of spellings. */
 const spelled = new Map<string, FieldKind>()
 const MAX_SPELLINGS = 2_000
 
-/** What becomes of a field, by its name in any spelling. */
+/** Returns the kind of a field by its name, in any case. */
 export function kindOf(name: string): FieldKind {
   const known = spelled.get(name)
   if (known !== undefined) return known
@@ -64,7 +64,7 @@ export function kindOf(name: string): FieldKind {
   return kind
 }
 
-/** Whether servers that read `_` as `-` (CGI, WSGI) would take this field for one that is ours to set or to drop. */
+/** Whether servers that read `_` as `-` (CGI, WSGI) would confuse this field with one that Cutover sets or drops. */
 function isAlias(lower: string): boolean {
   return lower.includes('_') && KINDS.has(lower.replaceAll('_', '-'))
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { RequestHead } from './request-head.ts'
 import { ownHops } from './via.ts'
 
-/** A request that is not forwarded, and what its client is told. */
+/** Response to a request that is not forwarded. */
 export interface Refusal {
   readonly status: number
   readonly text: string
@@ -16,12 +16,12 @@ export interface RequestLimits {
 }
 
 const HOST = /^[A-Za-z0-9._~!$&'()*+;=%-]+(?::\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](?::\d{1,5})?$/
-/** More fields than this no honest client sends. */
+/** Max number of fields in a request. */
 const MAX_FIELDS = 500
-/** A request that has come through here this often goes round in a circle. */
+/** A request that has passed through Cutover this often is in a loop. */
 const MAX_PASSAGES = 5
 
-/** Refuses what could be read in two ways, or is not for a gateway; null = go on. Source: RFC 9112 §3, §6. */
+/** Refuses requests that are ambiguous or not meant for a gateway; null = forward it. Source: RFC 9112 §3, §6. */
 export function guard(
   request: IncomingMessage,
   target: string,
@@ -36,8 +36,8 @@ export function guard(
 }
 
 /**
- * The request target in origin-form. One in absolute-form loses its scheme and authority, if the authority is the one in
- * Host; anything else is left as it is, for `guard` to refuse. Source: RFC 9112 §3.2.
+ * Returns the request target in origin-form: strips scheme and authority from an absolute-form target if the authority
+ * equals Host. Returns any other target unchanged, for `guard` to refuse. Source: RFC 9112 §3.2.
  */
 export function originForm(url: string, head: RequestHead): string {
   if (url.charCodeAt(0) === 47) return url

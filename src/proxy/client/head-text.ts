@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 
-/** A response's header section as it goes over the wire; `fields`: name and value in turn. */
+/** Returns the head of a response as sent on the wire. `fields`: name and value in turn. */
 export function headText(
   status: number,
   fields: readonly string[],

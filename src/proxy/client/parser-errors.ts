@@ -1,26 +1,26 @@
 import type { Refusal } from './guard.ts'
 
-/** What node:http tells of bytes it could not make sense of. */
+/** Error of the parser of node:http. */
 export interface ParserError extends Error {
   readonly code?: string
   readonly rawPacket?: Buffer
-  /** Bytes of the packet up to where it went wrong. */
+  /** Number of bytes of the packet before the error. */
   readonly bytesParsed?: number
 }
 
-/** What is known of a request of which there is no more than that; empty = not known. */
+/** The known parts of a refused request; empty = unknown. */
 export interface RequestLine {
   readonly method: string
   readonly target: string
   readonly host: string
 }
 
-/** Whether the client has left in the middle of a message, rather than sent a wrong one. */
+/** Whether the client closed the connection in the middle of a message, as opposed to sending a malformed one. */
 export function isHangUp({ code }: ParserError): boolean {
   return code === 'HPE_INVALID_EOF_STATE' || code === 'ECONNRESET' || code === 'EPIPE'
 }
 
-/** Whether more has come behind the request that was to be the last one; it is not read. */
+/** Whether the client sent more after its last request; it is ignored. */
 export function isBehindClose({ code }: ParserError): boolean {
   return code === 'HPE_CLOSED_CONNECTION'
 }
@@ -30,11 +30,11 @@ const HEAD_END = '\r\n\r\n'
 const REQUEST_LINE = /^([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}) ([!-~\x80-\xff]+) HTTP\/\d/
 const METHOD = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64} /
 
-/** What the client is told of an error of the parser. */
+/** Returns the refusal for an error of the parser. */
 export function refusalOf({ code = '', rawPacket, bytesParsed }: ParserError): Refusal {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      // Without a line end in it, it was still the request line that grew.
+      // Without a line end, the request line itself is too long.
       return rawPacket?.subarray(0, bytesParsed).includes(LINE_END) === false
         ? { status: 414, text: 'The request target is too long.' }
         : { status: 431, text: 'The header is too large.' }
@@ -52,10 +52,10 @@ export function refusalOf({ code = '', rawPacket, bytesParsed }: ParserError): R
   }
 }
 
-/** The request that an error came in, as far as the packet shows it that the parser was reading. */
+/** Returns the request line of the request with the error, as far as the current packet contains it. */
 export function requestLineOf({ rawPacket, bytesParsed = 0 }: ParserError): RequestLine {
   const packet = rawPacket?.toString('latin1') ?? ''
-  // Behind what has come before it in the same packet.
+  // Skip earlier requests in the same packet.
   const before = packet.lastIndexOf(HEAD_END, bytesParsed - 1)
   const [, method = '', target = ''] = REQUEST_LINE.exec(before === -1 ? packet : packet.slice(before + 4)) ?? []
   return { method, target, host: '' }

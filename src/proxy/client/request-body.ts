@@ -2,15 +2,15 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { trailersOf } from '../trailers.ts'
 
-/** Who is told when a body cannot be taken to its end. */
+/** Receives notifications about a request's body. */
 export interface BodyOwner {
-  /** The server's connection is there, and nothing of the body has come yet. */
+  /** The connection to the server is ready, and no byte of the body has arrived yet. */
   bodyLate(): void
-  /** The client has sent nothing for too long. */
+  /** The client has been silent for too long. */
   bodyStalled(): void
-  /** More has come than is allowed. */
+  /** The body exceeds its limit. */
   bodyTooLarge(): void
-  /** A try takes no more of the body. */
+  /** A try has stopped reading the body. */
   bodyReleased(): void
 }
 
@@ -20,14 +20,14 @@ export interface BodyLimits {
   readonly idleMs: number
 }
 
-/** What of a body has been taken from the client so far, kept for another try as long as it is not too much. */
+/** The part of a body read so far, kept for another try unless it is too large. */
 export class KeptBody {
-  /** All that was taken; null = more than is kept. */
+  /** All that was read; null = too large to keep. */
   chunks: Buffer[] | null = []
   bytes = 0
   private readonly most: number
 
-  /** `most`: bytes that are kept at most; 0 = none. */
+  /** `most`: max bytes to keep; 0 = none. */
   constructor(most: number) {
     this.most = most
   }
@@ -39,13 +39,12 @@ export class KeptBody {
   }
 }
 
-/** A body whose first byte takes longer than this is late: most come in the same breath as their head. */
+/** A body whose first byte takes longer is late; most bodies arrive together with the head. */
 const LATE_MS = 50
 
 /**
- * A request's body for one try at a server. Nothing is taken from the client before the server's connection is there,
- * so that a failed connect leaves the body whole for another try; and the end of a try is not the end of the client's
- * connection.
+ * A request's body for one try at a server. Reading begins when the connection to the server is ready, so that a failed
+ * connect leaves the body whole for another try. The end of a try does not end the client's connection.
  */
 export class RequestBody extends Readable {
   private touched = false
@@ -53,12 +52,12 @@ export class RequestBody extends Readable {
   private readonly limits: BodyLimits
   private readonly owner: BodyOwner
   private readonly kept: KeptBody
-  /** Runs while more is waited for. */
+  /** Runs while waiting for more of the body. */
   private timer: NodeJS.Timeout | null = null
   /** Runs until the first byte. */
   private lateTimer: NodeJS.Timeout | null = null
 
-  /** `kept`: what tries before this one have taken; it goes first. */
+  /** `kept`: the part that earlier tries have read; it is sent first. */
   constructor(source: IncomingMessage, kept: KeptBody, limits: BodyLimits, owner: BodyOwner) {
     super()
     this.source = source
@@ -67,7 +66,7 @@ export class RequestBody extends Readable {
     this.owner = owner
   }
 
-  /** What followed the body, once it has ended. */
+  /** Trailers, once the body has ended. */
   get trailers(): readonly [string, string][] {
     return trailersOf(this.source.rawTrailers)
   }
@@ -88,7 +87,7 @@ export class RequestBody extends Readable {
       this.lateTimer = setTimeout(onLateTimer, LATE_MS, this)
     }
     this.source.on('data', this.onData).on('end', this.onEnd).on('error', this.onBroken).on('close', this.onClose)
-    // A try before this one has paused it.
+    // An earlier try has paused it.
     this.source.resume()
   }
 
@@ -96,7 +95,7 @@ export class RequestBody extends Readable {
     this.stopWaiting()
     this.stopLateTimer()
     this.source.off('data', this.onData).off('end', this.onEnd).off('close', this.onClose)
-    // Another try may want the rest; whoever wants none of it drops it.
+    // Another try may read the rest; otherwise the owner drops it.
     if (this.touched) this.source.pause()
     this.owner.bodyReleased()
     callback(error)
@@ -128,7 +127,7 @@ export class RequestBody extends Readable {
     this.timer = setTimeout(() => this.owner.bodyStalled(), this.limits.idleMs)
   }
 
-  /** Nothing has come in time: unless it has meanwhile, its owner is told. */
+  /** Notifies the owner that the body is late, unless it has arrived meanwhile. */
   tellLate(): void {
     if (!this.destroyed && this.kept.bytes === 0 && !this.source.complete) this.owner.bodyLate()
   }
@@ -154,7 +153,7 @@ export class RequestBody extends Readable {
   }
 }
 
-/** After a pause of this process, the body may be there to be read: timers come first in a turn of the event loop. */
+/** After a pause of this process the body may be readable already: timers run first in a turn of the event loop. */
 function onLateTimer(body: RequestBody): void {
   setImmediate(tellLate, body)
 }

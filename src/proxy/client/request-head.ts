@@ -3,7 +3,7 @@ import { kindOf } from './field-kinds.ts'
 import { continuedTrace, isTraceparent, newTrace } from './trace-context.ts'
 import { viaForServer } from './via.ts'
 
-/** Fields a Connection header may name without taking ours away. */
+/** Fields that stay although a Connection field names them. */
 const NOT_BY_CONNECTION = new Set(['host', 'content-length', 'close', 'keep-alive', 'upgrade', 'transfer-encoding'])
 
 const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/
@@ -11,7 +11,7 @@ const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/
 /** A colon, a space and the end of the line. */
 const FIELD_OVERHEAD = 4
 
-/** What a request's header section says, read in one pass, and what of it goes upstream. */
+/** The head of a request, read in one pass, and the fields for the server. */
 export class RequestHead {
   /** Name and value in turn: end-to-end fields, in the client's order and spelling. */
   readonly fields: string[] = []
@@ -27,15 +27,15 @@ export class RequestHead {
   forwardedPort = ''
   forwardedPrefix = ''
   requestId = ''
-  /** The connection ends with the answer. */
+  /** The client asks to close the connection after the response. */
   closes = false
   expect = ''
-  /** Names of fields that will follow the body. */
+  /** Names of the announced trailers. */
   trailer = ''
   traceparent = ''
-  /** A field is there that a careless server could take for a framing one. */
+  /** A field is present that a lenient server could treat as a framing one. */
   ambiguous = false
-  /** Bytes of the header section, as good as. */
+  /** Approximate size of the fields, in bytes. */
   size = 0
   private forwarded = ''
   private tracestate = ''
@@ -59,8 +59,8 @@ export class RequestHead {
   }
 
   /**
-   * The fields for the upstream: ours added, and what the client said of itself believed only behind a trusted proxy.
-   * `prefix`: the part of the path that was stripped.
+   * Returns the fields for the server, with those that Cutover sets. X-Forwarded-* of the client are kept only from
+   * trusted proxies. `prefix`: the part of the path that was stripped.
    */
   forUpstream(
     connection: Forwarding,
@@ -102,7 +102,7 @@ export class RequestHead {
     return fields
   }
 
-  /** What else goes upstream where the header is to be sent before the body, or the body ends with trailers. */
+  /** Returns further fields, for a head that is sent before its body, or a body with trailers. */
   extraFields(): string[] {
     const fields: string[] = []
     if (this.expect !== '') fields.push('expect', '100-continue')
@@ -112,13 +112,13 @@ export class RequestHead {
     return fields
   }
 
-  /** Goes on with the trace that a trusted proxy tells of, or begins one. */
+  /** Continues the trace of a trusted proxy, or begins a new one. */
   private follow(trusted: boolean, { traceSample }: ForwardingPolicy): void {
     if (trusted && this.traceparent !== '' && isTraceparent(this.traceparent)) {
       this.traceparent = continuedTrace(this.traceparent)
       return
     }
-    // What stands in there belongs to the trace that it came with.
+    // tracestate belongs to the trace that is not continued.
     this.tracestate = ''
     this.traceparent = newTrace(traceSample === 1 || Math.random() < traceSample)
   }
@@ -130,7 +130,7 @@ export class RequestHead {
     return `for=${node}${host};proto=http`
   }
 
-  /** The id that a trusted proxy gave this request; empty when there is none to be believed. */
+  /** Returns the request id from a trusted proxy; empty if there is none. */
   trustedRequestId(trusted: boolean): string {
     return trusted && REQUEST_ID.test(this.requestId) ? this.requestId : ''
   }
@@ -183,7 +183,7 @@ export class RequestHead {
         this.trailer = joined(this.trailer, value)
         break
       case 'traceparent':
-        // Two of them are none.
+        // A repeated traceparent is invalid.
         this.traceparent = this.traceparent === '' ? value : 'ambiguous'
         break
       case 'tracestate':
@@ -195,7 +195,9 @@ export class RequestHead {
     }
   }
 
-  /** Fields named in Connection end here (RFC 9110 §7.6.1); the ones we set ourselves are not among `fields` yet. */
+  /**
+   * Drops the fields that Connection names (RFC 9110 §7.6.1). `fields` does not contain those that Cutover sets yet.
+   */
   private dropNamed(named: string): void {
     const names = new Set(
       named
@@ -216,15 +218,15 @@ export class RequestHead {
   }
 }
 
-/** What every request tells its server beside what X-Forwarded-* say. */
+/** Settings for fields that Cutover adds to every request. */
 export interface ForwardingPolicy {
-  /** `Forwarded`, even where no trusted proxy has begun one. */
+  /** Whether to add `Forwarded` even if no trusted proxy sent one. */
   readonly forwarded: boolean
-  /** Share of the traces beginning here that are marked as sampled, 0 to 1. */
+  /** Share of new traces that are marked as sampled, 0 to 1. */
   readonly traceSample: number
 }
 
-/** What the connection adds to a request's header. */
+/** Properties of the client's connection for the fields that Cutover sets. */
 export interface Forwarding {
   /** The peer's IP address; empty for a peer at a socket file. */
   readonly address: string

@@ -8,17 +8,17 @@ const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 /** The first half of the ids of all traces that begin here; the second half is random, as level 2 asks for. */
 const PROCESS = randomBytes(8).toString('hex')
 
-/** Whether `received` is a traceparent that can be gone on from. */
+/** Whether `received` is a valid traceparent to continue. */
 export function isTraceparent(received: string): boolean {
   return RECEIVED.test(received) && (received.length === VERSION_00_LENGTH || !received.startsWith('00'))
 }
 
-/** The traceparent for the upstream: a new parent in the trace of `received`, which is valid. */
+/** Returns the traceparent for the server: a new parent in the trace of `received`, which must be valid. */
 export function continuedTrace(received: string): string {
   return `00-${received.slice(3, 35)}-${id()}-${received.slice(53, 55)}`
 }
 
-/** The traceparent of a trace that begins here. `sampled`: those who keep traces shall keep this one. */
+/** Returns the traceparent of a new trace. `sampled`: tells tracing systems to record it. */
 export function newTrace(sampled: boolean): string {
   return `00-${PROCESS}${id()}-${id()}-${sampled ? '01' : '00'}`
 }
@@ -28,7 +28,7 @@ export function traceIdOf(traceparent: string): string {
   return traceparent.slice(3, 35)
 }
 
-/** 64 random bits in hexadecimal. They have to be different, not hard to guess, and cheap. */
+/** 64 random bits in hexadecimal. They must be unique and cheap, not hard to guess. */
 function id(): string {
   return word() + word()
 }

@@ -2,9 +2,9 @@ import { subscribe } from 'node:diagnostics_channel'
 import { Socket } from 'node:net'
 import { ProxyError } from '../errors.ts'
 
-/** A connection to a server whose next bytes are those an answer begins with. */
+/** A connection to a server at the beginning of a response. */
 const AWAITS_HEAD = Symbol('awaits head')
-/** The beginning of an interim response, whose end has not come yet. */
+/** The first part of an interim response that is not complete yet. */
 const HELD = Symbol('held')
 
 interface Watched extends Socket {
@@ -12,7 +12,7 @@ interface Watched extends Socket {
   [HELD]?: Buffer | null
 }
 
-/** Up to the last digit of the version. */
+/** Length of the status line up to the last digit of the version. */
 const VERSION = 'HTTP/1.1'
 const INTERIM = Buffer.from('HTTP/1.1 1')
 const CONTINUE = 100
@@ -20,19 +20,19 @@ const SWITCHING_PROTOCOLS = 101
 /** Length of `HTTP/1.1 100 `. */
 const THROUGH_STATUS = 13
 const [SPACE, CR, ZERO, ONE, DOT] = [32, 13, 48, 49, 46]
-/** Longer heads are for the parser to refuse. */
+/** Max size of a head to look at; the parser refuses longer ones. */
 const MAX_HELD_BYTES = 64 * 1024
 
-// A request is about to be written: what the connection says next is its answer.
+// A request is about to be written, so that the next bytes begin its response.
 subscribe('undici:client:sendHeaders', (message) => {
   const { socket } = message as { socket: Watched }
   if (socket[AWAITS_HEAD] !== undefined) socket[AWAITS_HEAD] = true
 })
 
 /**
- * Reads the beginning of every answer before undici does. `100 Continue` is taken out: some send it unasked, as they may
- * (RFC 9110 §15.2.1), and undici, which never asks for it, takes it for the end of the connection. What is of another
- * version than HTTP/1.0 or 1.1 breaks the connection: undici would read it as if it were.
+ * Inspects the beginning of every response before undici does. Removes `100 Continue`, which servers may send unasked
+ * (RFC 9110 §15.2.1) and which undici treats as an error. Breaks the connection for versions other than HTTP/1.0 and
+ * 1.1, which undici would accept.
  */
 export function filterAnswers(socket: Socket): void {
   const watched = socket as Watched
@@ -46,7 +46,7 @@ function read(this: Watched, size?: number): Buffer | null {
   return this[AWAITS_HEAD] === true && chunk !== null ? head(this, chunk) : chunk
 }
 
-/** What the parser gets of bytes that stand where an answer begins; null = nothing yet. */
+/** Returns the bytes for the parser from input at the beginning of a response; null = none yet. */
 function head(socket: Watched, chunk: Buffer): Buffer | null {
   const held = socket[HELD] ?? null
   if (held === null && chunk.length >= THROUGH_STATUS && chunk[INTERIM.length - 1] !== ONE) {
@@ -87,13 +87,13 @@ function head(socket: Watched, chunk: Buffer): Buffer | null {
   return passed.length === 0 ? null : passed.length === 1 ? (passed[0] as Buffer) : Buffer.concat(passed)
 }
 
-/** The status of an interim response (0 while it cannot be told) that begins at `at`; null when it is none. */
+/** Returns the status of the interim response at `at`; 0 = not known yet; null = not an interim response. */
 function interimStatus(bytes: Buffer, at: number): number | null {
   const shared = Math.min(INTERIM.length, bytes.length - at)
   if (bytes.compare(INTERIM, 0, shared, at, at + shared) !== 0) return null
   if (bytes.length - at < THROUGH_STATUS) return 0
   const next = bytes[at + THROUGH_STATUS - 1]
-  // A longer number is none.
+  // A status with more digits is invalid.
   if (next !== SPACE && next !== CR) return null
   return Number(bytes.toString('latin1', at + INTERIM.length - 1, at + THROUGH_STATUS - 1))
 }

@@ -11,7 +11,7 @@ import { OneShot } from './one-shot.ts'
 
 export interface ConnectionSettings {
   readonly connectMs: number
-  /** How long an idle connection is kept; the server's own Keep-Alive hint shortens it. */
+  /** How long to keep an idle connection. The Keep-Alive field of the server can shorten it. */
   readonly keepAliveMs: number
   readonly tls?: ServerTls | undefined
 }
@@ -19,33 +19,33 @@ export interface ConnectionSettings {
 /** undici's declared type does not know `servername`. */
 type UpstreamRequest = Dispatcher.DispatchOptions & { servername?: string }
 
-/** The most bytes of response headers that are read from a server. */
+/** Max size of a response head, in bytes. */
 const MAX_RESPONSE_HEADER_BYTES = 64 * 1024
-/** A connection is given up this long before the server said it would close it. */
+/** Connections are closed this long before the time that the server announced. */
 const KEEP_ALIVE_MARGIN_MS = 1_000
 /**
- * When a server does not say how long it keeps an idle connection, one that has been idle for longer may be closed by it
- * in the very moment it is used. That costs a request which can be sent again nothing, and any other its answer.
+ * A server that announces no keep-alive time may close a connection that has been idle for longer just when it is used.
+ * A request that can be sent again does not suffer from that; any other fails.
  */
 const SURELY_ALIVE_MS = 500
 
 /**
- * undici closes a connection when the next request names another TLS server than the last one; it would take the name
- * from the Host that each client sends. Which name it really is, the endpoint decides.
+ * undici takes the TLS server name from Host, and closes the connection when it changes. This constant prevents that;
+ * the endpoint decides which name is used.
  */
 const SAME_SERVER = 'server'
 
-/** The pooled connections to one server; opened when needed, closed when they are not to be used again. */
+/** The pool of connections to one server. */
 export class Connections {
   private readonly url: string
   private readonly names: Names
-  /** Made with the first request: of very many servers most are rarely asked. */
+  /** Created with the first request, because most of very many servers are rarely used. */
   private lazyEndpoint: Endpoint | null = null
-  /** How often the endpoint's name had moved when the pools were begun. */
+  /** `moves` of the endpoint when the pools were created. */
   private moves = 0
   private settings: ConnectionSettings
   private pool: Pool | null = null
-  /** For what cannot be sent again: its connections are not used unless they are sure to be alive. */
+  /** For requests that cannot be sent again: uses only connections that are surely alive. */
   private surePool: Pool | null = null
 
   constructor(url: string, settings: ConnectionSettings, names: Names = NAMES) {
@@ -54,7 +54,7 @@ export class Connections {
     this.settings = settings
   }
 
-  /** `sure`: the request must not meet a connection that the server is just closing. */
+  /** `sure`: the request must not be sent on a connection that the server may be closing. */
   dispatch(options: UpstreamRequest, handler: Dispatcher.DispatchHandler, sure: boolean): void {
     const { keepAliveMs } = this.settings
     if (this.endpoint.moves !== this.moves) this.followMove()
@@ -65,7 +65,7 @@ export class Connections {
     pool?.dispatch(options, handler)
   }
 
-  /** On a connection of its own, the header before the body, and trailers behind it. */
+  /** Sends a request on its own connection: the head first, then the body and trailers. */
   dispatchAlone(options: Dispatcher.DispatchOptions, body: RequestBody, handler: Dispatcher.DispatchHandler): void {
     const { endpoint } = this
     const { connectMs } = this.settings
@@ -74,7 +74,7 @@ export class Connections {
     )
   }
 
-  /** New settings hold for new connections; requests on the old ones finish there. */
+  /** Applies new settings to new connections. Requests on existing ones finish there. */
   configure(settings: ConnectionSettings): void {
     const { connectMs, keepAliveMs, tls } = this.settings
     const sameTls = isDeepStrictEqual(settings.tls, tls)
@@ -89,7 +89,7 @@ export class Connections {
     return this.lazyEndpoint
   }
 
-  /** Connections to the old addresses finish what they have; no new request goes there. */
+  /** Stops using connections to the old addresses. Their requests finish. */
   private followMove(): void {
     this.moves = this.endpoint.moves
     this.closeIdle()
@@ -100,17 +100,17 @@ export class Connections {
     const pools = [this.pool, this.surePool]
     this.pool = null
     this.surePool = null
-    // What fails while closing has been told to its request; there is nobody else to tell.
+    // The request concerned has been notified of any error.
     for (const pool of pools) pool?.close().catch(() => undefined)
   }
 
-  /** `unhintedMs`: how long a connection is kept whose server does not say how long it keeps it. */
+  /** `unhintedMs`: how long to keep a connection if the server announces no time. */
   private createPool(unhintedMs: number): Pool {
     const { connectMs, keepAliveMs } = this.settings
     const { endpoint } = this
     return new Pool(endpoint.url, {
       connections: null,
-      // 0 makes undici close a connection after its request.
+      // With 0, undici closes a connection after each request.
       pipelining: keepAliveMs === 0 ? 0 : 1,
       keepAliveTimeout: Math.max(1, unhintedMs),
       keepAliveMaxTimeout: Math.max(1, keepAliveMs),
@@ -119,7 +119,7 @@ export class Connections {
       bodyTimeout: 0,
       maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
       allowH2: false,
-      // The declared type wants more of an error than there is.
+      // The declared type requires more properties of the error.
       connect: ((_options, callback: Connected) =>
         connectWithin(endpoint, connectMs, callback)) as buildConnector.connector,
     })
@@ -128,7 +128,7 @@ export class Connections {
 
 type Connected = (error: Error | null, socket: Socket | null) => void
 
-/** undici's own connect timeout runs on a coarse clock; this one keeps to the millisecond. 0 = none. */
+/** Connects with a timeout that is exact to the millisecond, unlike that of undici. 0 = no timeout. */
 function connectWithin(endpoint: Endpoint, timeoutMs: number, callback: Connected): void {
   const socket = endpoint.connect()
   const timer =
@@ -149,7 +149,9 @@ function connectWithin(endpoint: Endpoint, timeoutMs: number, callback: Connecte
   })
 }
 
-/** undici takes a reset for the proper end of a body that is delimited by the end of the connection; it must not. */
+/**
+ * Renames resets, because undici treats ECONNRESET as the regular end of a body delimited by the end of the connection.
+ */
 function renameReset(error: NodeJS.ErrnoException): void {
   if (error.code === 'ECONNRESET') error.code = 'UPSTREAM_RESET'
 }

@@ -12,8 +12,8 @@ type Fields = Record<string, string | string[]>
 export type Connect = (callback: (error: Error | null, socket: Socket | null) => void) => void
 
 /**
- * A request on a connection of its own, through node:http, told to its handler in undici's words: for what undici does
- * not do. Its header goes out before its body, so that the server can say whether it wants that (RFC 9110 §10.1.1), and
+ * A request on its own connection through node:http, with the handler interface of undici, for features that undici
+ * lacks: the head is sent before the body, so that the server can decide whether it wants it (RFC 9110 §10.1.1), and
  * trailers follow the body.
  */
 export class OneShot implements Dispatcher.DispatchController {
@@ -45,7 +45,7 @@ export class OneShot implements Dispatcher.DispatchController {
   }
 
   start(connect: Connect): void {
-    // What breaks after the request has ended has nobody to be told to; and a body may break before it is read.
+    // Errors may come after the request has ended, and before the body is read.
     this.body.on('error', (error) => this.abort(error))
     connect((error, socket) => {
       if (socket === null) this.fail(error ?? new ProxyError('connection_terminated', 'no'))
@@ -91,7 +91,7 @@ export class OneShot implements Dispatcher.DispatchController {
         createConnection: () => socket,
       })
     } catch {
-      // A path or field that node:http does not write; nothing was sent.
+      // node:http refuses the path or a field; nothing was sent.
       socket.destroy()
       this.fail(new ProxyError('http_request_error', 'no'))
       return
@@ -103,22 +103,22 @@ export class OneShot implements Dispatcher.DispatchController {
     this.request.on('upgrade', (response, server, head) => this.switchProtocols(response, server, head))
     this.request.on('response', (response) => this.receive(response))
     this.request.on('error', (error) => {
-      // What comes behind a whole answer is nobody's; its end is on the way.
+      // Ignore errors after a whole response, whose `end` event follows.
       if (this.response?.complete !== true) this.fail(error)
     })
-    // Only a server that is to say whether it wants the body has something to do by now.
+    // Only a server that decides about the body is expected to respond now.
     if (this.awaitsContinue) this.startTimer(headersTimeout)
     this.sendBody(this.request)
   }
 
-  /** The server agrees to an upgrade, which it may do when it was asked for one and has the whole request. */
+  /** Handles the switch to another protocol, which is valid only if requested and after the whole request. */
   private switchProtocols({ statusCode = 0, rawHeaders }: IncomingMessage, server: Duplex, head: Buffer): void {
     if (this.ended || !this.options.upgrade || !this.bodySent) {
       server.destroy()
       this.fail(new ProxyError('http_protocol_error', 'maybe'))
       return
     }
-    // The connection is the handler's now, and no longer to be destroyed with the request.
+    // The handler owns the connection now; it must not be destroyed with the request.
     this.request = null
     this.end()
     if (head.length > 0) server.unshift(head)
@@ -130,10 +130,10 @@ export class OneShot implements Dispatcher.DispatchController {
   }
 
   private sendBody(request: ClientRequest): void {
-    // Not flushHeaders(), which writes UTF-8.
+    // flushHeaders() would write UTF-8.
     request.write('', 'latin1')
     this.body.on('data', (chunk: Buffer) => {
-      // While the body is waited for, it is the client that takes its time.
+      // While the client still sends the body, no timeout for the server runs.
       if (this.response === null) this.stopTimer()
       if (request.write(chunk)) return
       this.body.pause()
@@ -145,7 +145,7 @@ export class OneShot implements Dispatcher.DispatchController {
         const { trailers } = this.body
         if (trailers.length > 0) request.addTrailers(trailers)
       } catch {
-        // Trailers that cannot be written go: nobody may rely on them (RFC 9110 §6.5.1).
+        // Drop trailers that cannot be written (RFC 9110 §6.5.1 allows that).
       }
       request.end()
       this.bodySent = true
@@ -172,12 +172,12 @@ export class OneShot implements Dispatcher.DispatchController {
       else if (this.end()) this.handler.onResponseEnd?.(this, fieldsOf(response.rawTrailers))
     })
     const { statusCode = 0, statusMessage = '', rawHeaders } = response
-    // node:http gives one character a byte, undici decodes UTF-8.
+    // node:http returns one character per byte; undici decodes UTF-8.
     const reason = Buffer.from(statusMessage, 'latin1').toString()
     this.tell(() => this.handler.onResponseStart?.(this, statusCode, fieldsOf(rawHeaders), reason))
   }
 
-  /** What the handler cannot cope with aborts this request, and nothing else. */
+  /** Calls the handler; an exception aborts only this request. */
   private tell(say: () => void): void {
     if (this.ended) return
     try {
@@ -191,7 +191,7 @@ export class OneShot implements Dispatcher.DispatchController {
     if (this.end()) this.handler.onResponseError?.(this, error)
   }
 
-  /** Lets go of connection and body; returns false when that was done before. */
+  /** Releases connection and body. Returns false if that was done before. */
   private end(): boolean {
     if (this.ended) return false
     this.ended = true
@@ -213,7 +213,7 @@ export class OneShot implements Dispatcher.DispatchController {
   }
 }
 
-/** Lower-case names with their values, as undici gives them. `raw`: name and value in turn. */
+/** Returns values by lower-case name, like undici. `raw`: name and value in turn. */
 function fieldsOf(raw: readonly string[]): Fields {
   const fields: Fields = Object.create(null)
   for (let i = 0; i < raw.length; i += 2) {

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 
-/** Lower-case names of response fields that end here. `content-length` passes: the body's length is the server's. */
+/** Lower-case names of response fields that are not forwarded. `content-length` is, because the body stays the same. */
 const RESPONSE_DROP = new Set([
   'connection',
   'keep-alive',
@@ -12,10 +12,10 @@ const RESPONSE_DROP = new Set([
 ])
 
 const UPGRADE_REQUIRED = 426
-/** What a decoder puts where bytes are no UTF-8. */
+/** Replacement character of decoders for bytes that are not UTF-8. */
 const REPLACEMENT = '\ufffd'
 
-/** The response fields for the client, name and value in turn. `headers`: lower-case names, as undici gives them. */
+/** Returns the response fields for the client, name and value in turn. `headers`: by lower-case name, from undici. */
 export function responseFields(
   headers: Readonly<Record<string, string | string[] | undefined>>,
   status: number,
@@ -29,21 +29,21 @@ export function responseFields(
     if (typeof value === 'string') fields.push(name, value)
     else if (value !== undefined) for (const each of value) fields.push(name, each)
   }
-  // This status says nothing without the protocols that are wanted (RFC 9110 §15.5.22).
+  // A 426 has to name the protocols (RFC 9110 §15.5.22).
   if (status === UPGRADE_REQUIRED && headers.upgrade !== undefined) fields.push('upgrade', String(headers.upgrade))
   return fields
 }
 
 /**
- * A server's reason phrase as it goes over the wire, one character a byte; empty where it was no UTF-8. `text`: decoded as
- * UTF-8, as undici does.
+ * Returns a server's reason phrase as sent on the wire, one character per byte; empty if it was not UTF-8. `text`: the
+ * phrase decoded as UTF-8 by undici.
  */
 export function reasonPhrase(status: number, text: string | undefined): string {
   if (text === undefined || text === STATUS_CODES[status]) return text ?? ''
   return text.includes(REPLACEMENT) ? '' : Buffer.from(text).toString('latin1')
 }
 
-/** Whether a response's body is coded in a way that is not undone here, and so must not be passed on as if it were not. */
+/** Whether a response has a transfer coding that Cutover cannot decode and must not forward as if it were not coded. */
 export function hasUnknownCoding(headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
   const coding = headers['transfer-encoding']
   return coding !== undefined && coding !== 'chunked' && String(coding).toLowerCase() !== 'chunked'

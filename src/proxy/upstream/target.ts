@@ -6,48 +6,48 @@ import { Connections } from './connections.ts'
 
 /** A request or tunnel that can be ended by force. */
 export interface UnderWay {
-  /** Where the target keeps it; -1 = not there. */
+  /** Its index in the target's list; -1 = not in it. */
   slot: number
-  /** Ends at the deadline of a drain. Returns false when it may go on all the same. */
+  /** Ends the request at the deadline of a drain. Returns false if it may continue. */
   cut(): boolean
 }
 
 export interface TargetEvents {
-  /** The last request at a closed target has ended; `cut` of them at the deadline. */
+  /** The last request at a closed target has ended; `cut` requests were ended at the deadline. */
   onIdle(target: Target, cut: number): void
 }
 
-/** How long a server that has just refused a connection is passed over while others can be had. */
+/** How long to avoid a server that refused a connection, if there are others. */
 const AVOID_MS = 1_000
 
-/** One server: its connections and what is under way there. Lives as long as the table names it, or it has requests. */
+/** A server, with its connections and requests in flight. Exists while the table names it or requests are in flight. */
 export class Target {
   readonly key: string
   readonly name: string
   readonly url: string
   readonly connections: Connections
-  /** `trial`: ejected, but for the next request. */
+  /** `trial`: ejected, except for one request. */
   health: Health | 'trial' = 'unknown'
-  /** Requests that have failed here since one was served. */
+  /** Failed requests since the last success. */
   failuresInRow = 0
-  /** The table in force does not name it. */
+  /** The current table does not name this target. */
   isLeaving = false
   inFlight = 0
-  /** Requests and tunnels under way at most; 0 = unbounded. */
+  /** Max requests and tunnels in flight; 0 = unlimited. */
   maxConnections = 0
-  /** Those that wait for a server of its pool. */
+  /** Requests queued for its pool. */
   queue: Queue | null = null
-  /** Milliseconds on the monotonic clock; 0 = not avoided. */
+  /** Until when to avoid this server, monotonic ms; 0 = not avoided. */
   avoidUntil = 0
   /**
-   * A list with swapped removal, and not a Set: a Set's table, outgrown every hundred or so requests, would drag those
-   * in it through the garbage collector's old generation (a fifth of all CPU, measured).
+   * A list with swap removal instead of a Set: the table of a Set is replaced every hundred or so requests, which moved
+   * them into the garbage collector's old generation (a fifth of all CPU, measured).
    */
   private readonly underWay: UnderWay[] = []
   private readonly events: TargetEvents
-  /** No request may come any more: not open, or in a pool without a share, or gone from the table. */
+  /** Accepts no new requests: not open, in a pool without a share, or removed from the table. */
   private closed = true
-  /** The deadline that the table names; undefined = the table does not name this target. */
+  /** Deadline from the table; undefined = the table does not name this target. */
   private cutAt: number | null | undefined = null
   private cutTimer: LongTimer | null = null
   private cutCount = 0
@@ -91,7 +91,7 @@ export class Target {
     return this.closed
   }
 
-  /** New requests may come. */
+  /** Accepts new requests again. */
   reopen(): void {
     this.closed = false
     this.cutCount = 0
@@ -99,8 +99,8 @@ export class Target {
   }
 
   /**
-   * No new request comes from here on; what is under way at `cutAt` is cut (null = never). Both by the store's clock: it is
-   * asked once, and from then on our monotonic clock counts, whatever becomes of either of them.
+   * Accepts no new requests; cuts requests in flight at `cutAt` (null = never). Both times are of the store's clock;
+   * the difference is counted by the monotonic clock, so that later changes of either clock do not matter.
    */
   close(cutAt: number | null, nowMs: number): void {
     this.closed = true
@@ -108,7 +108,7 @@ export class Target {
     if (this.inFlight === 0) this.connections.closeIdle()
   }
 
-  /** The table in force does not name it any more; what is under way in `leaveMs` is cut (0 = never). */
+  /** Marks the target as removed from the table; cuts requests still in flight after `leaveMs` (0 = never). */
   leave(leaveMs: number): void {
     this.isLeaving = true
     this.closed = true
@@ -131,7 +131,7 @@ export class Target {
   private cut(): void {
     this.cutTimer = null
     for (const request of [...this.underWay]) {
-      // Counted first: the last one may be gone, and the target idle, before its cut returns.
+      // Count first: the target may become idle before `cut` returns.
       this.cutCount++
       if (!request.cut()) this.cutCount--
     }

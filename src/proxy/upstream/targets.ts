@@ -5,14 +5,14 @@ import { dividedLimit } from '../share.ts'
 import type { TargetEvents } from './target.ts'
 import { Target } from './target.ts'
 
-/** All servers the data plane knows: those of the table in force, and those that still have requests under way. */
+/** All servers of the current table, and removed ones with requests in flight. */
 export class Targets {
-  /** Grows whenever a server's health changes: what was derived from it is then out of date. */
+  /** Incremented when the health of a server changes, to invalidate values derived from it. */
   epoch = 0
   private readonly byKey = new Map<string, Target>()
-  /** The keys of each service in the table. */
+  /** Target keys by service of the table. */
   private readonly keysOf = new Map<string, ReadonlySet<string>>()
-  /** How long a server may finish its requests after it has gone from the table, as the last table had it; 0 = no end. */
+  /** Time for a removed server to finish its requests, from the last table that named it; 0 = unlimited. */
   private readonly leaveMs = new Map<string, number>()
   private readonly events: TargetEvents
   private readonly share: Share
@@ -22,7 +22,7 @@ export class Targets {
     this.share = share
   }
 
-  /** The target of a server that the table names. */
+  /** Returns the target of a server in the table. */
   get(key: string): Target {
     const target = this.byKey.get(key)
     if (target === undefined) throw new Error(`no target ${key}`)
@@ -34,8 +34,8 @@ export class Targets {
   }
 
   /**
-   * Makes the targets of these services those they name. Servers that are not named any more finish what they have. `nowMs`:
-   * now, by the clock of the deadlines in them.
+   * Updates the targets of these services. Removed servers finish their requests. `nowMs`: the current time of the
+   * clock that the deadlines refer to.
    */
   apply(services: readonly TableService[], removed: readonly string[], nowMs: number): void {
     for (const service of services) {
@@ -65,14 +65,14 @@ export class Targets {
     }
   }
 
-  /** What is known of the health of those that anything is known of. */
+  /** The known health of targets; those with unknown health are left out. */
   health(): KnownHealth {
     return [...this.byKey.values()]
       .filter(({ health }) => health !== 'unknown')
       .map(({ key, health }) => [key, health] as const)
   }
 
-  /** Requests that wait for one of these servers are looked at again. */
+  /** Sets the health of targets, and retries the requests queued for them. */
   setHealth(changes: KnownHealth): void {
     for (const [key, health] of changes) {
       const target = this.byKey.get(key)
@@ -82,20 +82,20 @@ export class Targets {
     for (const [key] of changes) this.byKey.get(key)?.queue?.pump()
   }
 
-  /** The one request that an ejected server shall get has been found: no other goes there. */
+  /** Starts the trial of an ejected server: no other request is sent to it. */
   beginTrial(target: Target): void {
     target.health = 'ejected'
     this.epoch++
   }
 
-  /** That request has said nothing of the server: the next one shall. */
+  /** Ends a trial without a result: the next request becomes the trial. */
   returnTrial(target: Target): void {
     if (target.health !== 'ejected') return
     target.health = 'trial'
     this.epoch++
   }
 
-  /** Requests under way at targets that take no new ones. */
+  /** Requests in flight at targets that accept no new ones. */
   busy(): Record<string, number> {
     return this.counts((target) => target.isClosed())
   }
@@ -104,7 +104,7 @@ export class Targets {
     return this.counts(() => true)
   }
 
-  /** Called when a closed target has become idle: one that the table no longer names is forgotten. */
+  /** Removes an idle target that the table no longer names. */
   forgetIfGone(target: Target): void {
     if (target.isLeaving) this.byKey.delete(target.key)
   }
