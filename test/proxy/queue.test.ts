@@ -125,6 +125,8 @@ describe('requests above perServer', () => {
     })
     const targets = Array.from({ length: 40 }, (_, i) => `/${i}`)
     const answers = Promise.all(targets.map(async (target) => (await (await send(cutover, target)).response()).text))
+    // None is answered before all have come: both servers have as many as they may.
+    await until(async () => (await queued(cutover)) === 34, 20_000)
     const releasing = targets.map((target) => Promise.any(held.map(({ release }) => release(target))))
     expect(await answers).toEqual(targets)
     await Promise.all(releasing)
