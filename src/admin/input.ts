@@ -100,6 +100,6 @@ export async function refuseQuery({ query, routeOptions }: FastifyRequest): Prom
   const { querystring } = (routeOptions.schema ?? {}) as { readonly querystring?: unknown }
   const keys = querystring === undefined ? Object.keys(query as object) : []
   if (keys.length === 0) return
-  const message = 'unknown key; nothing is understood in the query here'
+  const message = 'unknown key; this path takes no query'
   throw invalidProblem(keys.map((key) => ({ path: key, message })))
 }
