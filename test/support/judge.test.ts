@@ -58,6 +58,14 @@ test('an acknowledged write that is lost, or is there as another revision', () =
   )
 })
 
+test('the newest hundred entries of a service are kept, whatever becomes of the store; older ones may be lost', () => {
+  const of = (revision: number) => ({ ...attempt(revision, made(revision)), what: 'POST /api/services/alpha/switch' })
+  const newest = Array.from({ length: 100 }, (_, i) => entry(103 - i, `r${103 - i}`))
+  const attempts = [of(3), ...newest.map(({ revision }) => of(revision))]
+  expect(judged(attempts, newest, 103)).not.toContainEqual(expect.stringContaining('r3 '))
+  expect(judged(attempts, newest.slice(0, 99), 103)).toContainEqual(expect.stringContaining('r3 '))
+})
+
 test('a refused write that was made, and one that changed nothing', () => {
   const instead = (outcome: Outcome) => judged([...ATTEMPTS.slice(0, 2), attempt(4, outcome)])
   expect(instead(REFUSED)).toEqual(['r4 (POST) was answered 503 The store is away, and is in the history as 4'])

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { HistoryEntry } from '../../src/model/state.ts'
+import { SNAPSHOT_HISTORY } from '../../src/store/store.ts'
 import { judgeHistory } from './judge-history.ts'
 import type { Attempt } from './ledger.ts'
 
@@ -21,7 +22,7 @@ export function judge(attempts: readonly Attempt[], standings: readonly Standing
   return [
     ...others.flatMap((other) => judgeEqual(first, other)),
     ...judgeHistory(first.histories, first.revision),
-    ...judgeCommands(attempts, entries),
+    ...judgeCommands(attempts, entries, first.histories),
     ...judgeOrder(attempts),
     ...judgeConditions(attempts, first.histories),
   ]
@@ -40,14 +41,35 @@ export function judgeEqual(one: Standing, other: Standing): string[] {
 }
 
 /** What was acknowledged is there, what was refused is not, and nothing is there twice. */
-function judgeCommands(attempts: readonly Attempt[], entries: readonly HistoryEntry[]): string[] {
+function judgeCommands(
+  attempts: readonly Attempt[],
+  entries: readonly HistoryEntry[],
+  histories: Standing['histories'],
+): string[] {
   const made = revisionsByReason(entries)
   const commands = Map.groupBy(attempts, ({ reason }) => reason)
   const unasked = [...made.keys()].filter((reason) => !commands.has(reason))
   return [
     ...unasked.map((reason) => `${reason} is in the history, and nobody asked for it`),
-    ...[...commands].flatMap(([reason, all]) => judgeCommand(reason, all, made.get(reason) ?? [])),
+    ...[...commands]
+      .filter(([reason, all]) => made.has(reason) || !mayBeForgotten(all, histories))
+      .flatMap(([reason, all]) => judgeCommand(reason, all, made.get(reason) ?? [])),
   ]
+}
+
+/**
+ * Whether a store that was emptied may have lost the entry of a command: it is filled again with the newest entries of each
+ * service, and no others.
+ */
+function mayBeForgotten(attempts: readonly Attempt[], histories: Standing['histories']): boolean {
+  return Object.entries(histories).some(([service, entries]) => {
+    const oldest = entries.at(-1)?.revision ?? 0
+    if (entries.length < SNAPSHOT_HISTORY) return false
+    return attempts.every(({ what, outcome }) => {
+      const isOfService = what.includes(`/services/${service}/`) || what.includes(`service=${service}&`)
+      return isOfService && (outcome.kind !== 'acknowledged' || outcome.revision < oldest)
+    })
+  })
 }
 
 function judgeCommand(reason: string, attempts: readonly Attempt[], made: readonly number[]): string[] {
