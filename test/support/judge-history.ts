@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { HistoryEntry, JsonValue } from '../../src/model/state.ts'
+import { SNAPSHOT_HISTORY } from '../../src/store/store.ts'
 
 /** As many entries the store keeps of one service; of more, the oldest are not there to be judged. */
 const KEPT = 1_000
@@ -11,8 +12,17 @@ const OF_SERVERS = new Set(['drain', 'enable', 'maint', 'weight', 'maxConnection
 export function judgeHistory(histories: Readonly<Record<string, readonly HistoryEntry[]>>, revision: number): string[] {
   return [
     ...Object.entries(histories).flatMap(([service, entries]) => judgeService(service, entries)),
-    ...judgeRevisions(Object.values(histories).flat(), revision),
+    ...judgeRevisions(Object.values(histories).flat(), revision, forgottenUntil(Object.values(histories))),
   ]
+}
+
+/**
+ * The revision before which entries may be missing: a store that was emptied is filled again with the newest entries of each
+ * service, and no others.
+ */
+export function forgottenUntil(histories: readonly (readonly HistoryEntry[])[]): number {
+  const full = histories.filter((entries) => entries.length >= SNAPSHOT_HISTORY)
+  return Math.max(0, ...full.map((entries) => entries.at(-1)?.revision ?? 0))
 }
 
 function judgeService(service: string, newestFirst: readonly HistoryEntry[]): string[] {
@@ -36,8 +46,8 @@ function judgeService(service: string, newestFirst: readonly HistoryEntry[]): st
   return broken
 }
 
-/** Every revision is there, up to the one in force, and each was made by one command. */
-function judgeRevisions(entries: readonly HistoryEntry[], revision: number): string[] {
+/** Every revision from `forgotten` up to the one in force is there, and each was made by one command. */
+function judgeRevisions(entries: readonly HistoryEntry[], revision: number, forgotten: number): string[] {
   const byRevision = Map.groupBy(entries, (entry) => entry.revision)
   const broken: string[] = []
   for (const [made, all] of byRevision) {
@@ -46,7 +56,9 @@ function judgeRevisions(entries: readonly HistoryEntry[], revision: number): str
     if (!isOne) broken.push(`revision ${made} was made by several: ${all.map(({ reason }) => reason).join(', ')}`)
     if (made > revision) broken.push(`revision ${made} is in the history, and ${revision} is in force`)
   }
-  const missing = Array.from({ length: revision }, (_, i) => i + 1).filter((each) => !byRevision.has(each))
+  const missing = Array.from({ length: revision }, (_, i) => i + 1).filter(
+    (each) => each >= forgotten && !byRevision.has(each),
+  )
   if (missing.length > 0) broken.push(`the history says nothing of ${missing.join(', ')}; ${revision} is in force`)
   return broken
 }

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { HistoryEntry } from '../../src/model/state.ts'
-import { SNAPSHOT_HISTORY } from '../../src/store/store.ts'
-import { judgeHistory } from './judge-history.ts'
+import { forgottenUntil, judgeHistory } from './judge-history.ts'
 import type { Attempt } from './ledger.ts'
 
 /** What an instance says when all is quiet. */
@@ -57,19 +56,14 @@ function judgeCommands(
   ]
 }
 
-/**
- * Whether a store that was emptied may have lost the entry of a command: it is filled again with the newest entries of each
- * service, and no others.
- */
+/** Whether the entry of a command may be missing, see `forgottenUntil`. */
 function mayBeForgotten(attempts: readonly Attempt[], histories: Standing['histories']): boolean {
-  return Object.entries(histories).some(([service, entries]) => {
-    const oldest = entries.at(-1)?.revision ?? 0
-    if (entries.length < SNAPSHOT_HISTORY) return false
-    return attempts.every(({ what, outcome }) => {
+  return Object.entries(histories).some(([service, entries]) =>
+    attempts.every(({ what, outcome }) => {
       const isOfService = what.includes(`/services/${service}/`) || what.includes(`service=${service}&`)
-      return isOfService && (outcome.kind !== 'acknowledged' || outcome.revision < oldest)
-    })
-  })
+      return isOfService && (outcome.kind !== 'acknowledged' || outcome.revision < forgottenUntil([entries]))
+    }),
+  )
 }
 
 function judgeCommand(reason: string, attempts: readonly Attempt[], made: readonly number[]): string[] {
