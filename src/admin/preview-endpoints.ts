@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import type { buildConnector } from 'undici'
 import type { ServerTls } from '../model/spec.ts'
+import { type Connected, connectWithin } from '../net/connect-within.ts'
 import { Endpoint } from '../net/endpoint.ts'
 
 const CONNECT_MS = 10_000
@@ -32,22 +32,10 @@ export class PreviewEndpoints {
   readonly connect: buildConnector.connector = ({ protocol, hostname, port }, callback) => {
     const { origin } = new URL(`${protocol}//${hostname}:${port}`)
     const endpoint = this.byOrigin.get(origin)?.endpoint ?? new Endpoint(origin)
-    open(endpoint, callback as (error: Error | null, socket: Socket | null) => void)
+    connectWithin(endpoint, CONNECT_MS, connectTimeout, callback as Connected)
   }
 }
 
-function open(endpoint: Endpoint, callback: (error: Error | null, socket: Socket | null) => void): void {
-  const socket = endpoint.connect()
-  const late = Object.assign(new Error('connect timeout'), { code: 'UND_ERR_CONNECT_TIMEOUT' })
-  const timer = setTimeout(() => socket.destroy(late), CONNECT_MS)
-  const fail = (error: Error): void => {
-    clearTimeout(timer)
-    callback(error, null)
-  }
-  socket.once('error', fail)
-  socket.once(endpoint.readyEvent, () => {
-    clearTimeout(timer)
-    socket.off('error', fail)
-    callback(null, socket)
-  })
+function connectTimeout(): Error {
+  return Object.assign(new Error('connect timeout'), { code: 'UND_ERR_CONNECT_TIMEOUT' })
 }

@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { type buildConnector, type Dispatcher, Pool } from 'undici'
 import type { ServerTls } from '../../model/spec.ts'
+import { type Connected, connectWithin } from '../../net/connect-within.ts'
 import { Endpoint } from '../../net/endpoint.ts'
 import { NAMES, type Names } from '../../net/names.ts'
 import type { RequestBody } from '../client/request-body.ts'
@@ -70,7 +70,7 @@ export class Connections {
     const { endpoint } = this
     const { connectMs } = this.settings
     new OneShot(options, body, handler, MAX_RESPONSE_HEADER_BYTES).start((callback) =>
-      connectWithin(endpoint, connectMs, callback),
+      connect(endpoint, connectMs, callback),
     )
   }
 
@@ -120,33 +120,24 @@ export class Connections {
       maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
       allowH2: false,
       // The declared type requires more properties of the error.
-      connect: ((_options, callback: Connected) =>
-        connectWithin(endpoint, connectMs, callback)) as buildConnector.connector,
+      connect: ((_options, callback: Connected) => connect(endpoint, connectMs, callback)) as buildConnector.connector,
     })
   }
 }
 
-type Connected = (error: Error | null, socket: Socket | null) => void
-
-/** Connects with a timeout that is exact to the millisecond, unlike that of undici. 0 = no timeout. */
-function connectWithin(endpoint: Endpoint, timeoutMs: number, callback: Connected): void {
-  const socket = endpoint.connect()
-  const timer =
-    timeoutMs === 0
-      ? undefined
-      : setTimeout(() => socket.destroy(new ProxyError('connection_timeout', 'no')), timeoutMs)
-  const fail = (error: Error): void => {
-    clearTimeout(timer)
-    callback(error, null)
-  }
-  socket.once('error', fail)
-  socket.once(endpoint.readyEvent, () => {
-    clearTimeout(timer)
-    socket.off('error', fail)
-    socket.on('error', renameReset)
-    filterAnswers(socket)
-    callback(null, socket)
+/** Connects to a server; the socket hides from undici what undici would misinterpret. */
+function connect(endpoint: Endpoint, timeoutMs: number, callback: Connected): void {
+  connectWithin(endpoint, timeoutMs, connectTimeout, (error, socket) => {
+    if (socket !== null) {
+      socket.on('error', renameReset)
+      filterAnswers(socket)
+    }
+    callback(error, socket)
   })
+}
+
+function connectTimeout(): Error {
+  return new ProxyError('connection_timeout', 'no')
 }
 
 /**
