@@ -29,7 +29,7 @@ export interface PreviewRequest {
  * first host as Host. If the service has no host without a wildcard, Host stays as it was.
  */
 export function fieldsAsByDataPlane({ hosts }: ServiceSpec, request: PreviewRequest): IncomingHttpHeaders {
-  const { askedHost, address = 'unix', isHttps, listen } = request
+  const { askedHost, address, isHttps, listen } = request
   const fields = Object.fromEntries(
     // Servers that read `_` as `-` (CGI, WSGI) would take such a field for ours.
     Object.entries(request.headers).filter(([name]) => !SET_ANEW.has(name.replaceAll('_', '-'))),
@@ -40,7 +40,7 @@ export function fieldsAsByDataPlane({ hosts }: ServiceSpec, request: PreviewRequ
   return {
     ...fields,
     host,
-    'x-forwarded-for': address,
+    ...(address === undefined ? {} : { 'x-forwarded-for': address }),
     'x-forwarded-proto': isHttps ? 'https' : 'http',
     'x-forwarded-host': host,
     ...(port === 0 ? {} : { 'x-forwarded-port': String(port) }),

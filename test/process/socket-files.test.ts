@@ -63,6 +63,22 @@ test.each([0, 2])('the socket file of the admin API has mode 600: workers %i', a
   await expect(stat(path)).rejects.toThrow(/ENOENT/)
 })
 
+test('a preview over a socket file names no client, like a request over one', async () => {
+  const path = await folder()
+  const [admin, proxy] = [join(path, 'admin.sock'), join(path, 'proxy.sock')]
+  const app = await upstream('blue1', (request, response) => {
+    response.end(JSON.stringify(request.headersDistinct['x-forwarded-for'] ?? []))
+  })
+  const cutover = await Cutover.start({
+    services: { shop: { pools: { blue: pool(app) }, health: 'off' } },
+    proxy: { workers: 0, listen: `unix:${proxy}` },
+    admin: { listen: `unix:${admin}` },
+  })
+  endWithAll(() => cutover.stop('SIGKILL'))
+  expect((await ask(proxy, '/')).body).toBe('[]')
+  expect((await ask(admin, '/preview/shop/blue/')).body).toBe('[]')
+})
+
 test('a killed worker or control process is replaced when the admin API is on a socket file', async () => {
   const path = join(await folder(), 'admin.sock')
   const cutover = await launch({ workers: 2, admin: `unix:${path}` })
