@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -78,4 +78,21 @@ test('the file is written when instances join or leave and before it expires, no
   expect(await writes(record('b', '2'))).toBe(true)
   nowMs += 2 * 3_600_000
   expect(await writes(record('b', '2'))).toBe(true)
+})
+
+test('a failed write is repeated with the next heartbeat, and only the first of several failures is logged', async () => {
+  const warnings: string[] = []
+  const place = { folder: join(folder, 'missing'), instance: '127.0.0.1:9900', fleet: 'redis://a cutover' }
+  await writeFile(place.folder, 'a file in the place of the folder')
+  const members = new RememberedMembers(place, (message) => warnings.push(message))
+  for (let beats = 0; beats < 3; beats++) {
+    members.keep([record('b')])
+    await members.close()
+  }
+  expect(warnings).toEqual([expect.stringMatching(/^the other instances cannot be kept: /)])
+  await rm(place.folder)
+  await mkdir(place.folder)
+  members.keep([record('b')])
+  await members.close()
+  expect(await readdir(place.folder)).toHaveLength(1)
 })

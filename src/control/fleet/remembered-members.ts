@@ -32,6 +32,7 @@ export class RememberedMembers {
   private records: readonly InstanceRecord[] = []
   private kept = ''
   private keptAt = 0
+  private hasFailed = false
 
   /** `nowMs`: ms since the epoch. */
   constructor({ folder, instance, fleet }: MembersPlace, warn: (message: string) => void, nowMs = Date.now) {
@@ -55,16 +56,26 @@ export class RememberedMembers {
     return this.records
   }
 
-  /** Writes the current instances to the file if the set has changed or `RENEW_MS` has passed. */
+  /**
+   * Writes the current instances to the file if the set has changed, `RENEW_MS` has passed, or the last write failed.
+   * Warns at the first of several failures.
+   */
   keep(records: readonly InstanceRecord[]): void {
     const atMs = this.nowMs()
     const instances = JSON.stringify(records.map(({ id, boot }) => [id, boot]).sort())
     if (instances === this.kept && atMs - this.keptAt < RENEW_MS) return
     this.kept = instances
     this.keptAt = atMs
-    this.file
-      .write(records.length === 0 ? null : JSON.stringify({ atMs, fleet: this.fleet, instances: records }))
-      .catch((error: unknown) => this.warn(`the other instances cannot be kept: ${(error as Error).message}`))
+    this.file.write(records.length === 0 ? null : JSON.stringify({ atMs, fleet: this.fleet, instances: records })).then(
+      () => {
+        this.hasFailed = false
+      },
+      (error: unknown) => {
+        this.keptAt = Number.NEGATIVE_INFINITY
+        if (!this.hasFailed) this.warn(`the other instances cannot be kept: ${(error as Error).message}`)
+        this.hasFailed = true
+      },
+    )
   }
 
   /** Resolves when all writes have ended. */
