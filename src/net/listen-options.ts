@@ -31,7 +31,7 @@ export function urlOf(address: AddressInfo | string): string {
 
 /** Explanations of listen errors by error code, where the system's message is not enough. */
 const LISTEN_FAILURES: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'something else does already',
+  EADDRINUSE: 'another process already listens there',
   EADDRNOTAVAIL: 'no interface of this machine has that address',
   EACCES: 'permission denied; a port below 1024 needs a privilege, a socket file needs write permission for its folder',
   ENOTFOUND: 'that name has no address',

@@ -30,7 +30,7 @@ export async function clearSocketFile(path: string): Promise<void> {
   const found = await lstat(path).catch(() => null)
   if (found === null) return
   if (!found.isSocket()) throw new Error(`there is a file of that name already, which is not a socket`)
-  if (await isListening(path)) throw new SocketFileInUse(`something else does already`)
+  if (await isListening(path)) throw new SocketFileInUse('another process already listens there')
   await unlink(path)
 }
 

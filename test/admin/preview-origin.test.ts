@@ -223,7 +223,7 @@ describe('previews at their own origin, without tokens', () => {
     onTestFinished(() => void taken.close())
     const { port } = taken.address() as net.AddressInfo
     await expect(start({ preview: `127.0.0.1:${port}` }, workers)).rejects.toThrow(
-      /ended with code 1 before it was ready:\n[\s\S]*admin\.preview: cannot listen on \S+: something else does already/,
+      /ended with code 1 before it was ready:\n[\s\S]*admin\.preview: cannot listen on \S+: another process already listens there/,
     )
   })
 

@@ -178,7 +178,7 @@ describe('a start is refused', () => {
       refusedStart(1, { admin: { listen }, dataPath: join(folder, 'b') }),
       refusedStart(1, { proxy: { listen: ['127.0.0.1:0', listen] }, dataPath: join(folder, 'c') }),
     ]
-    const reason = `cannot listen on ${listen}: something else does already\n`
+    const reason = `cannot listen on ${listen}: another process already listens there\n`
     expect(await Promise.all(refused)).toEqual([
       `proxy.listen: ${reason}`,
       `admin.listen: ${reason}`,

@@ -191,6 +191,6 @@ test('proxies keep serving when the restart of the control process fails', async
     patienceMs: 0,
     resumed: true,
   })
-  await expect(failing).rejects.toThrow(/^admin\.listen: cannot listen on .*: something else does already$/)
+  await expect(failing).rejects.toThrow(/^admin\.listen: cannot listen on .*: another process already listens there$/)
   expect((await fetch(proxies.addresses[0] as string)).status).toBe(404)
 })

@@ -153,7 +153,7 @@ test('an unusable path for a socket file is refused with the reason, and no file
   await writeFile(join(path, 'file'), 'precious')
   const long = join(path, 'x'.repeat(120))
   const reasons: readonly (readonly [path: string, reason: string])[] = [
-    [inUse, 'something else does already'],
+    [inUse, 'another process already listens there'],
     [join(path, 'nope/x.sock'), `the folder ${join(path, 'nope')} does not exist`],
     [join(path, 'file/x.sock'), `${join(path, 'file')} is not a folder`],
     [join(path, 'file'), 'there is a file of that name already, which is not a socket'],
@@ -169,6 +169,6 @@ test.each([0, 2])('an instance whose socket file is in use does not start: worke
   await occupy(path)
   const cutover = await launch({ workers, admin: `unix:${path}` })
   expect(await cutover.exited).toEqual({ code: 1, signal: null })
-  expect(cutover.stderr).toContain(`admin.listen: cannot listen on unix:${path}: something else does already`)
+  expect(cutover.stderr).toContain(`admin.listen: cannot listen on unix:${path}: another process already listens there`)
   expect((await stat(path)).isSocket()).toBe(true)
 })

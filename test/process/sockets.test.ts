@@ -45,7 +45,7 @@ test('a second instance on the same port does not start, and names the address',
     services: { shop: service },
   })
   expect(await second.exited).toBe(1)
-  expect(second.out()).toContain(`proxy.listen: cannot listen on ${listen}: something else does already`)
+  expect(second.out()).toContain(`proxy.listen: cannot listen on ${listen}: another process already listens there`)
   expect((await fetch(first.proxy)).status).toBe(200)
 })
 
