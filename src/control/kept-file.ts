@@ -5,6 +5,7 @@ export class KeptFile {
   private readonly file: string
   /** Serializes writes. */
   private written: Promise<void> = Promise.resolve()
+  private hasFailed = false
 
   constructor(file: string) {
     this.file = file
@@ -24,6 +25,21 @@ export class KeptFile {
     const written = this.written.then(() => this.replace(text))
     this.written = written.catch(() => undefined)
     return written
+  }
+
+  /**
+   * Does as `write`, for content that may be missing on the disk for a while. Resolves with whether it was written;
+   * `warn` is called with the error at the first of several failures.
+   */
+  async tryWrite(text: string | null, warn: (error: Error) => void): Promise<boolean> {
+    try {
+      await this.write(text)
+      this.hasFailed = false
+    } catch (error) {
+      if (!this.hasFailed) warn(error as Error)
+      this.hasFailed = true
+    }
+    return !this.hasFailed
   }
 
   /** Resolves when all writes so far have ended, whether they succeeded or not. */

@@ -46,9 +46,11 @@ export class LastReadableFile implements Memory {
     const text = JSON.stringify(all)
     if (text === this.kept) return
     this.kept = text
-    this.file
-      .write(text === '{}' ? null : text)
-      .catch((error: unknown) => this.warn(`the last readable definitions cannot be kept: ${(error as Error).message}`))
+    const warn = ({ message }: Error): void => this.warn(`the last readable definitions cannot be kept: ${message}`)
+    void this.file.tryWrite(text === '{}' ? null : text, warn).then((isWritten) => {
+      // The next change of the state tries again.
+      if (!isWritten) this.kept = ''
+    })
   }
 
   /** Resolves when all writes have ended. */

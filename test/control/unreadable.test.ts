@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -204,6 +204,29 @@ test('the next process that can read all definitions forgets the kept ones', asy
   await start(second)
   await second.close()
   expect(await readdir(folder)).toEqual(['store'])
+})
+
+test('definitions that could not be kept are kept with the next change, and only the first failure is logged', async () => {
+  const warnings: string[] = []
+  const missing = join(folder, 'missing')
+  const file = new LastReadableFile(
+    missing,
+    'a',
+    () => null,
+    (message) => warnings.push(message),
+  )
+  await file.load()
+  await start(file)
+  await write('shop', readable)
+  for (const minReady of [1, 2]) {
+    await write('shop', { ...readable, minReady })
+    await file.close()
+  }
+  expect(warnings).toEqual([expect.stringMatching(/^the last readable definitions cannot be kept: ENOENT/)])
+  await mkdir(missing)
+  await write('other', readable)
+  await file.close()
+  expect(await readdir(missing)).toEqual(['last-readable-a.json'])
 })
 
 function documentOf({ source, split }: LastReadable) {

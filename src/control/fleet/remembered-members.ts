@@ -32,7 +32,6 @@ export class RememberedMembers {
   private records: readonly InstanceRecord[] = []
   private kept = ''
   private keptAt = 0
-  private hasFailed = false
 
   /** `nowMs`: ms since the epoch. */
   constructor({ folder, instance, fleet }: MembersPlace, warn: (message: string) => void, nowMs = Date.now) {
@@ -58,7 +57,6 @@ export class RememberedMembers {
 
   /**
    * Writes the current instances to the file if the set has changed, `RENEW_MS` has passed, or the last write failed.
-   * Warns at the first of several failures.
    */
   keep(records: readonly InstanceRecord[]): void {
     const atMs = this.nowMs()
@@ -66,16 +64,11 @@ export class RememberedMembers {
     if (instances === this.kept && atMs - this.keptAt < RENEW_MS) return
     this.kept = instances
     this.keptAt = atMs
-    this.file.write(records.length === 0 ? null : JSON.stringify({ atMs, fleet: this.fleet, instances: records })).then(
-      () => {
-        this.hasFailed = false
-      },
-      (error: unknown) => {
-        this.keptAt = Number.NEGATIVE_INFINITY
-        if (!this.hasFailed) this.warn(`the other instances cannot be kept: ${(error as Error).message}`)
-        this.hasFailed = true
-      },
-    )
+    const text = records.length === 0 ? null : JSON.stringify({ atMs, fleet: this.fleet, instances: records })
+    const warn = ({ message }: Error): void => this.warn(`the other instances cannot be kept: ${message}`)
+    void this.file.tryWrite(text, warn).then((isWritten) => {
+      if (!isWritten) this.keptAt = Number.NEGATIVE_INFINITY
+    })
   }
 
   /** Resolves when all writes have ended. */
