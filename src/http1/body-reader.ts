@@ -13,7 +13,7 @@ export interface BodySink {
 
 /**
  * Reads the body of one message. Pieces are the buffers that were read, or slices of them. The pieces of a chunked body
- * keep their framing, except for the last chunk, so that they can be forwarded unchanged.
+ * keep their framing, except for the last chunk, so that they can be forwarded unchanged; see `isBare`.
  */
 export class BodyReader {
   readonly framing: BodyFraming
@@ -21,15 +21,14 @@ export class BodyReader {
   isDone: boolean
   /** Bytes of the body so far, without framing. */
   bytes = 0
+  /** Whether the pieces of a chunked body are delivered without their framing. Set it before the first piece is read. */
+  isBare = false
   private readonly chunks: ChunkedReader | null
-  /** Whether pieces are delivered without their framing. */
-  private readonly isBare: boolean
   private left: number
 
-  constructor(framing: BodyFraming, names: FieldNames, isBare: boolean) {
+  constructor(framing: BodyFraming, names: FieldNames) {
     this.framing = framing
     this.isDone = framing.kind === 'none'
-    this.isBare = isBare
     this.chunks = framing.kind === 'chunked' ? new ChunkedReader(names) : null
     this.left = framing.length
   }

@@ -247,7 +247,7 @@ export class InboundConnection implements BodySink {
   private begin(framing: BodyFraming): void {
     const { reader } = this
     this.deadline.clear()
-    const body = new BodyReader(framing, this.options.names, false)
+    const body = new BodyReader(framing, this.options.names)
     this.request = new InboundRequest(this, reader, body, !persists(reader.fields, reader.minor))
     this.taker = null
     this.isAnswered = false

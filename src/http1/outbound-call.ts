@@ -40,7 +40,7 @@ export interface CallHandler {
   onServerReady(): void
   onInterim(status: number, fields: Fields): void
   onResponse(response: ResponseStart): void
-  /** A piece of the body; a chunked body keeps its framing, except for the last chunk, unless the call `isBare`. */
+  /** A piece of the body, as its reader delivers it: see `BodyReader`. */
   onResponseBody(piece: Buffer): void
   /** All input received so far was delivered; more may follow. */
   onRead(): void
@@ -54,8 +54,6 @@ export interface CallHandler {
 export class OutboundCall {
   readonly request: OutboundRequest
   readonly handler: CallHandler
-  /** Whether the response's body is delivered without chunk framing. Set it before the body arrives. */
-  isBare = false
   /** Whether the connection was used before: the server may have closed it just as the request was sent. */
   isOnUsedConnection = false
   private connection: OutboundConnection | null = null

@@ -140,7 +140,7 @@ export class OutboundConnection implements BodySink {
     if (isRefusal(framing)) return this.refuse(framing, chunk)
     this.persists = framing.kind !== 'close' && persists(fields, minor)
     this.hintMs = hintOf(fields)
-    const body = new BodyReader(framing, this.options.names, false)
+    const body = new BodyReader(framing, this.options.names)
     this.body = body
     call.handler.onResponse({ status, minor, reason, fields, body })
     if (call === this.call && body.isDone) this.end(call, at < chunk.length)

@@ -77,10 +77,6 @@ class Client {
 const client = (relay: PlainRelay) => new Client(relay.port)
 const count = (text: string, part: string) => text.split(part).length - 1
 
-async function happens(relay: PlainRelay, event: string): Promise<void> {
-  while (!relay.events.includes(event)) await new Promise((resolve) => setTimeout(resolve, 5))
-}
-
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n`
 
@@ -162,7 +158,7 @@ test('a client that goes away ends the call', async () => {
   const relay = await relayTo(port)
   const one = client(relay)
   one.send(get('/'))
-  await happens(relay, 'sent')
+  await relay.happened('sent')
   one.socket.resetAndDestroy()
   await atServer
   expect(relay.events).toEqual(['sent', 'client gone', 'closed'])
@@ -175,6 +171,15 @@ test('interim responses come before the answer, and a 100 only where it is asked
   const one = client(await relayTo(port))
   one.send(get('/'))
   expect(await one.until('ok')).toMatch(/^HTTP\/1.1 103 Early Hints\r\nLink: <a>\r\n\r\nHTTP\/1.1 200 OK/)
+})
+
+test('a client of HTTP/1.0 gets a chunked body without its framing', async () => {
+  const port = await server((socket) =>
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\n\r\n'),
+  )
+  const one = client(await relayTo(port))
+  one.send('GET / HTTP/1.0\r\nHost: a\r\n\r\n')
+  expect(await one.rest()).toBe('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabcde')
 })
 
 test('an answer that breaks off breaks off to the client, too', async () => {
@@ -210,19 +215,19 @@ test('nonsense from a server is a failure, and so is what it sends unasked', asy
 
 test('a connection that the server has closed meanwhile is not used', async () => {
   let connections = 0
+  let closed: Promise<unknown> = Promise.resolve()
   const seen = new Set<Socket>()
   const port = await server((socket) => {
     if (!seen.has(socket)) connections++
     seen.add(socket)
-    socket.write(OK)
-    socket.end()
+    closed = once(socket.end(OK), 'close')
   })
   const one = client(await relayTo(port))
   for (let i = 0; i < 5; i++) {
     one.text = ''
     one.send(get('/'))
     await one.until('ok')
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await closed
   }
   expect(connections).toBe(5)
 })

@@ -1,7 +1,7 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { Deadlines } from '../../src/http1/deadlines.ts'
-import { CONNECTION, EXPECT, FieldNames, KEEP_ALIVE, UPGRADE } from '../../src/http1/field-names.ts'
+import { CONNECTION, EXPECT, FieldNames, KEEP_ALIVE, TRANSFER_ENCODING, UPGRADE } from '../../src/http1/field-names.ts'
 import type { Fields } from '../../src/http1/fields.ts'
 import { fieldLines, passedLines, statusLine } from '../../src/http1/head-text.ts'
 import { InboundConnection, type InboundTimeouts } from '../../src/http1/inbound-connection.ts'
@@ -19,6 +19,7 @@ export class PlainRelay {
   readonly port: number
   /** What has become of calls and connections, in order. */
   readonly events: string[] = []
+  private readonly noted = new EventEmitter()
   private readonly server
   private readonly sockets = new Set<Socket>()
   readonly pool: OutboundPool
@@ -42,7 +43,7 @@ export class PlainRelay {
           onRefusal: (refusal) => refusalText(refusal),
           onClosed: () => {
             this.sockets.delete(socket)
-            this.events.push('closed')
+            this.note('closed')
           },
         },
       )
@@ -53,6 +54,17 @@ export class PlainRelay {
     const server = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     return new PlainRelay(server, upstreamPort, { headMs: 5_000, keepAliveMs: 5_000, idleBodyMs: 5_000, ...timeouts })
+  }
+
+  /** Adds to `events`. */
+  note(event: string): void {
+    this.events.push(event)
+    this.noted.emit('event')
+  }
+
+  /** Resolves once `events` has this one. */
+  async happened(event: string): Promise<void> {
+    while (!this.events.includes(event)) await once(this.noted, 'event')
   }
 
   close(): void {
@@ -84,7 +96,7 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
   }
 
   onSent(): void {
-    this.relay.events.push('sent')
+    this.relay.note('sent')
     if (this.request.body.framing.kind !== 'none') this.request.takeBody(this)
   }
 
@@ -93,7 +105,7 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
   }
 
   onRequestBroken(refusal: MessageRefusal | null): void {
-    this.relay.events.push(`body broken: ${refusal?.text ?? 'left'}`)
+    this.relay.note(`body broken: ${refusal?.text ?? 'left'}`)
     this.call.abort()
     if (refusal !== null && !this.request.headIsSent) {
       this.request.closes = true
@@ -113,9 +125,11 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
 
   onResponse({ status, reason, fields, body }: ResponseStart): void {
     const { request } = this
-    const lines = passedLines(fields, (number) => !HOP.has(number))
-    this.isChunked = body.framing.kind === 'chunked'
-    this.isFramed = body.framing.kind !== 'close'
+    // A client of HTTP/1.0 knows no chunks.
+    body.isBare = request.minor === 0
+    const lines = passedLines(fields, (number) => !HOP.has(number) && !(body.isBare && number === TRANSFER_ENCODING))
+    this.isChunked = body.framing.kind === 'chunked' && !body.isBare
+    this.isFramed = body.framing.kind === 'length' || this.isChunked
     if (!this.isFramed) request.closes = true
     request.begin(`${statusLine(status, reason)}${lines}${request.closes ? 'connection: close\r\n' : ''}\r\n`)
   }
@@ -129,7 +143,7 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
   }
 
   onUpgrade(response: Omit<ResponseStart, 'body'>, socket: Socket, early: readonly Buffer[]): void {
-    this.relay.events.push('upgraded')
+    this.relay.note('upgraded')
     const { socket: client, early: held } = this.request.detach()
     client.write(`${statusLine(response.status)}${passedLines(response.fields, () => true)}\r\n`)
     for (const piece of early) client.write(piece)
@@ -138,7 +152,7 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
   }
 
   onFailed(failure: CallFailure): void {
-    this.relay.events.push(`failed: ${failure.kind}`)
+    this.relay.note(`failed: ${failure.kind}`)
     const { request } = this
     if (request.headIsSent) {
       request.breakOff(this.isFramed)
@@ -158,7 +172,7 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
   }
 
   onClientGone(): void {
-    this.relay.events.push('client gone')
+    this.relay.note('client gone')
     this.call.abort()
   }
 
