@@ -96,11 +96,11 @@ export class Instance {
       fleet: {
         others: () => this.fleet.others(),
         unreadable: () => this.fleet.unreadable(),
+        refresh: (timeoutMs) => this.fleet.refresh(timeoutMs),
       },
       onProgress: () => this.fleet.report(),
     })
     this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed })
-    this.overrides = new LocalOverrides(this.control.controller, this.store, folder, address, log)
     this.self = new Self({
       control: this.control,
       store: this.store,
@@ -120,6 +120,8 @@ export class Instance {
       nowMs: () => this.store.nowMs(),
       onStruck: (name, { by, reason }) => log.warn({ instance: name, by, reason }, 'an instance was struck off'),
     })
+    const { control, store, fleet } = this
+    this.overrides = new LocalOverrides({ control, store, fleet, folder, instance: address, log })
   }
 
   /**

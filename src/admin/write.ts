@@ -40,6 +40,8 @@ export interface Carried {
   readonly drains: readonly Drain[]
   /** Those of them that were at rest when it was carried out, or when waiting for it ended. */
   readonly atRest: readonly Drain[]
+  /** See `Settled.isCertain`. */
+  readonly isCertain: boolean
   /** On this instance alone. */
   readonly here: boolean
 }
@@ -50,11 +52,12 @@ export interface Carried {
  */
 export function answerTo<V extends object>(
   { control }: AdminContext,
-  { written, drains, atRest, here }: Carried,
+  { written, drains, atRest, isCertain, here }: Carried,
   view: V,
 ): Written & V {
   if (drains.length === 0) return { ...written, ...view }
-  const drained = drains.filter((drain) => atRest.includes(drain) || control.drains.isDrained(drain, here))
+  const isDrained = (drain: Drain): boolean => atRest.includes(drain) || control.drains.isDrained(drain, here)
+  const drained = isCertain ? drains.filter(isDrained) : []
   return { ...written, drained: drained.map(({ name }) => name), ...view }
 }
 
@@ -109,15 +112,14 @@ export async function settle(
 ): Promise<Carried> {
   if (result.kind === 'refused') throw refusalProblem(result.refusal)
   const { revision, changed, drains, unreplicated } = result
-  if (!here && (changed || drains.length > 0)) await context.fleet.refresh()
   const settled = await context.control.drains.settled(revision, drains, waitMs, here)
-  const { applied, reopened, cut, lost, leftOut } = settled
+  const { applied, reopened, cut, lost, leftOut, isCertain } = settled
   reply.header('etag', `"${revision}"`)
   const cannotFollow = here ? {} : cannotFollowOf(context, revision, changed)
-  const atRest = drains.filter((drain) => applied && isIdle(drain, settled))
+  const atRest = drains.filter((drain) => isCertain && applied && isIdle(drain, settled))
   if (waitMs > 0 && lost) throw lostProblem(revision)
   if (waitMs > 0 && reopened.length > 0) throw overtaken(revision, reopened)
-  if (waitMs > 0 && (!applied || atRest.length < drains.length)) {
+  if (waitMs > 0 && (!isCertain || !applied || atRest.length < drains.length)) {
     // `busy` counts the requests in flight when the change was applied; some have ended since.
     const now = await remainingAt(context, Object.keys(settled.busy))
     const busy = Object.fromEntries(Object.entries(now).map(([key, count]) => [key, Math.max(1, count)]))
@@ -133,7 +135,7 @@ export async function settle(
     ...cannotFollow,
     ...(unreplicated ? { mayBeLost: true as const } : {}),
   }
-  return { written, drains, atRest, here }
+  return { written, drains, atRest, isCertain, here }
 }
 
 /** The instances that cannot read a service that this revision has changed. */
@@ -162,7 +164,7 @@ function notYet(
   { revision, changed }: Pick<Written, 'revision' | 'changed'>,
   waitMs: number,
   drains: readonly Drain[],
-  { lagging, busy, busyAt, leftOut }: Settled,
+  { lagging, busy, busyAt, leftOut, isCertain }: Settled,
   inFleet: boolean,
   cannotFollow: Pick<Written, 'cannotFollow'>,
 ): ApiProblem {
@@ -183,6 +185,7 @@ function notYet(
       ({ name, inFlight, at }) =>
         `${name} has ${inFlight} request${inFlight === 1 ? '' : 's'} in flight${at === undefined ? '' : ` at ${at.join(', ')}`}`,
     ),
+    ...(isCertain ? [] : ['the store does not answer, so an instance that has joined meanwhile may be unknown here']),
   ]
   const stands = changed
     ? `The change stands (revision ${revision})`

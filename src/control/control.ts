@@ -32,7 +32,7 @@ export interface ControlOptions {
   /** Name of this instance. */
   readonly name?: string
   /** The instances that share the store; absent = this instance alone. */
-  readonly fleet?: Pick<Fleet, 'others' | 'unreadable'>
+  readonly fleet?: Pick<Fleet, 'others' | 'unreadable' | 'refresh'>
   /** Called when this instance has made progress. */
   readonly onProgress?: () => void
 }
@@ -40,6 +40,7 @@ export interface ControlOptions {
 const ALONE: NonNullable<ControlOptions['fleet']> = {
   others: () => [],
   unreadable: () => [],
+  refresh: () => Promise.resolve(true),
 }
 
 /**
@@ -52,6 +53,8 @@ export class Control {
   readonly convergence: Convergence
   readonly drains: DrainStatus
   readonly startedAt = new Date()
+  /** A local override is about to be in force here: no state counts as in force for the other instances. */
+  isDiverging = false
   private readonly store: Store
   private readonly healthBook: HealthBook
   private readonly reports = new Reports()
@@ -86,6 +89,8 @@ export class Control {
       generations: this.generations,
       lineage: this.lineage,
       state: () => this.state,
+      isStored: (service) => this.controller.isStored(service),
+      readRegister: (timeoutMs) => fleet.refresh(timeoutMs),
     })
     this.controller = new Controller(store, resolve, () => this.facts(), memory)
     this.followed = this.controller.state
@@ -179,6 +184,14 @@ export class Control {
     return this.generations.stateOf(this.progress.applied())
   }
 
+  /**
+   * The state in force here as the other instances may count on it; null = none, for example while local overrides make
+   * this instance differ from the state.
+   */
+  appliedForOthers(): StateName | null {
+    return this.isDiverging || this.generations.areOverridden ? null : this.applied()
+  }
+
   /** The revision that a proxy has in force; -1 = none yet. */
   appliedBy(proxy: string): number {
     return this.generations.stateOf(this.progress.appliedBy(proxy))?.revision ?? -1
@@ -257,7 +270,7 @@ export class Control {
     this.followed = state
     this.lineage.add(state)
     const health = this.healthBook.follow(changes)
-    const generation = this.generations.begin(state, changes.changed)
+    const generation = this.generations.begin(state, changes.changed, this.controller.overrides.length > 0)
     const change = tableChange(changes, generation, this.compiled)
     const message: ToProxy = { type: 'table', change, health, nowMs: this.store.nowMs() }
     for (const link of this.links.values()) link.send(message)

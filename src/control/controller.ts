@@ -77,6 +77,11 @@ export class Controller {
     return this.unreadable.services
   }
 
+  /** Whether a service is as the store has it, without an override. */
+  isStored(service: Service): boolean {
+    return own(this.stored.services, service.name) === service
+  }
+
   /** Reads the state and follows the store's feed. Throws StoreUnusable. */
   async start(): Promise<void> {
     this.take(await this.store.open())

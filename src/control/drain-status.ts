@@ -14,6 +14,11 @@ export interface Settled extends Waited {
   readonly reopened: readonly string[]
   /** The store has lost the change, so that it is not in force any more. */
   readonly lost: boolean
+  /**
+   * Whether the register of instances was read when waiting ended. Otherwise nothing is certain: another instance may
+   * have joined, or have overrides by now.
+   */
+  readonly isCertain: boolean
 }
 
 export interface DrainStatusOptions {
@@ -22,6 +27,10 @@ export interface DrainStatusOptions {
   readonly lineage: Lineage
   /** The current state. */
   readonly state: () => State
+  /** Whether a service is as the store has it, without an override. */
+  readonly isStored: (service: Service) => boolean
+  /** See `Fleet.refresh`. */
+  readonly readRegister: (timeoutMs: number) => Promise<boolean>
 }
 
 /** Knows which changes are in force in the whole fleet and which drains are idle there, and waits for them. */
@@ -59,33 +68,32 @@ export class DrainStatus {
 
   /**
    * Resolves once `revision` is in force everywhere and everything in `drains` is idle, or with the progress after
-   * `timeoutMs`. Resolves early if a later change reopens a drain or the store loses the change.
+   * `timeoutMs`. Resolves early if a later change reopens a drain or the store loses the change. Reads the register
+   * before it resolves, since what is known of the other instances may be a second old.
    * `here`: wait for this instance alone.
    */
   async settled(revision: number, drains: readonly Drain[], timeoutMs: number, here = false): Promise<Settled> {
     const deadline = performance.now() + timeoutMs
     const keys = drains.flatMap((drain) => drain.keys)
-    const wanted = this.options.lineage.nameOf(revision)
+    const { convergence, lineage, readRegister } = this.options
+    const wanted = lineage.nameOf(revision)
     let cut = 0
     for (;;) {
       const { generation, state } = this.goal()
       const goal = keys.length === 0 && wanted !== null ? { generation, state: wanted } : { generation, state }
       const services = this.servicesOf(keys)
-      const isLost = () => wanted !== null && !this.options.lineage.has(wanted)
-      const waited = await this.options.convergence.wait(
-        goal,
-        keys,
-        Math.max(0, deadline - performance.now()),
-        here,
-        isLost,
-      )
-      cut += waited.cut
+      const isLost = () => wanted !== null && !lineage.has(wanted)
+      const leftMs = () => Math.max(0, deadline - performance.now())
+      cut += (await convergence.wait(goal, keys, leftMs(), here, isLost)).cut
+      const isCertain = here || (await readRegister(leftMs()))
+      const standing = convergence.standing(goal, keys, here)
       const reopened = drains.filter((drain) => isReopened(drain, this.options.state())).map(({ name }) => name)
       const lost = isLost()
-      // A later change of these services: their drains may have been reopened and drained again. Wait for the new goal.
+      // If not, a later change of these services may have reopened their drains and drained them again.
       const isCurrent = this.servicesOf(keys).every((service, i) => service === services[i])
-      if (isCurrent || lost || reopened.length > 0 || performance.now() >= deadline)
-        return { ...waited, reopened, cut, lost }
+      const isDone = isCertain && isCurrent && standing.applied && standing.busyAt.length === 0
+      if (isDone || lost || reopened.length > 0 || performance.now() >= deadline)
+        return { ...standing, reopened, cut, lost, isCertain }
     }
   }
 
@@ -101,6 +109,7 @@ export class DrainStatus {
 
   /** The goal that is reached when the last change of a service is in force. */
   private goalOf(service: Service): Goal {
-    return { generation: this.options.generations.of(service), state: { revision: service.revision, head: '' } }
+    const state = this.options.isStored(service) ? { revision: service.revision, head: '' } : null
+    return { generation: this.options.generations.of(service), state }
   }
 }

@@ -2,6 +2,8 @@ import type { Service, StateName } from '../model/state.ts'
 
 interface Generation {
   readonly state: StateName
+  /** The table is that of the state with local overrides. */
+  readonly isOverridden: boolean
   /** When the table was made, monotonic ms. */
   readonly since: number
 }
@@ -16,10 +18,13 @@ export class Generations {
   private inForce = -1
   private lastLagMs = 0
 
-  /** Begins the next generation, made from a state; `changed`: the services that differ from the previous table. */
-  begin({ revision, head }: StateName, changed: readonly Service[]): number {
+  /**
+   * Begins the next generation, made from a state; `changed`: the services that differ from the previous table;
+   * `isOverridden`: the table has local overrides.
+   */
+  begin({ revision, head }: StateName, changed: readonly Service[], isOverridden = false): number {
     const generation = ++this.current
-    this.known.set(generation, { state: { revision, head }, since: performance.now() })
+    this.known.set(generation, { state: { revision, head }, isOverridden, since: performance.now() })
     for (const service of changed) if (!this.firstOf.has(service)) this.firstOf.set(service, generation)
     return generation
   }
@@ -32,6 +37,11 @@ export class Generations {
   /** Returns the state of a generation; null = unknown. */
   stateOf(generation: number): StateName | null {
     return this.known.get(generation)?.state ?? null
+  }
+
+  /** Whether a table with local overrides is, or may be, in force in some proxy. */
+  get areOverridden(): boolean {
+    return [...this.known.values()].some(({ isOverridden }) => isOverridden)
   }
 
   /** Records that `generation` is in force in all proxies, and forgets earlier ones. */

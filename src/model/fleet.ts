@@ -17,7 +17,7 @@ export interface InstanceProgress {
   readonly boot: string
   /** Grows with every message of this process; a message with a lower number is outdated. */
   readonly sequence: number
-  /** The state that all its workers have in force; null = none yet. */
+  /** The state that all its workers have in force; null = none yet, or a state with local overrides. */
   readonly applied: StateName | null
   /** Requests and tunnels in flight by target key, at targets that take no new ones. */
   readonly busy: Readonly<Record<string, number>>

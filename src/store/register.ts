@@ -12,7 +12,8 @@ export interface Sighting {
 export interface Register {
   /**
    * Writes the record of instance `id`, and restores those of `lost` that have no record. Resolves with the records of
-   * all instances, including this one. Throws StoreUnavailable.
+   * all instances, including this one. The age of the record counts from this call, however late the store receives it.
+   * Throws StoreUnavailable; after OutcomeUnknown the record may have been written, or may still be.
    */
   beat(id: string, record: JsonObject, lost?: readonly Sighting[]): Promise<readonly Sighting[]>
   /** Sends progress to the other instances at once, between two beats. It is lost while the store is away. */

@@ -6,7 +6,7 @@ import { Progress } from '../../src/control/progress.ts'
 import type { Departure, InstanceProgress, InstanceRecord } from '../../src/model/fleet.ts'
 import type { JsonObject } from '../../src/model/state.ts'
 import type { Register, Sighting } from '../../src/store/register.ts'
-import { StoreUnavailable } from '../../src/store/store.ts'
+import { OutcomeUnknown, StoreUnavailable } from '../../src/store/store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
 
@@ -18,11 +18,12 @@ class HandDriven implements Register {
   putBack: readonly Sighting[] = []
   reported: JsonObject[] = []
   isAway = false
+  error = new StoreUnavailable('away')
   tell: (id: string, progress: JsonObject) => void = () => undefined
 
   async beat(_id: string, _record: JsonObject, lost: readonly Sighting[] = []): Promise<readonly Sighting[]> {
     this.putBack = lost
-    if (this.isAway) throw new StoreUnavailable('away')
+    if (this.isAway) throw this.error
     return this.sightings
   }
 
@@ -142,6 +143,20 @@ describe('an instance', () => {
     register.sightings = [sighting(record('b'), 10_000)]
     await beat()
     expect(fleet.live().length).toBe(1)
+  })
+
+  test('that has not been heard of since an outage of the store is lagging, whatever its record says', async () => {
+    const goal = { generation: 1, state: { revision: 1, head: 'h1' } }
+    register.sightings = [sighting(record('b'))]
+    await beat()
+    expect(convergence.standing(goal, []).lagging).toEqual([])
+    ;(fleet as unknown as { lastBeatAt: number }).lastBeatAt -= 10_000
+    register.sightings = [sighting(record('b'), 10_000)]
+    await beat()
+    expect(convergence.standing(goal, [])).toMatchObject({ lagging: ['b'], leftOut: [] })
+    register.sightings = [sighting(record('b', { sequence: 2 }))]
+    await beat()
+    expect(convergence.standing(goal, []).lagging).toEqual([])
   })
 
   test('with an invalid record is ignored', async () => {
@@ -275,11 +290,35 @@ describe('an instance', () => {
     await fleet.join()
     register.sightings = [sighting(record('b', { applied: null }))]
     expect(fleet.live()).toEqual([])
-    await fleet.refresh()
+    expect(await fleet.refresh(0)).toBe(true)
     expect(fleet.live().map(({ record }) => record.id)).toEqual(['b'])
     register.isAway = true
-    await fleet.refresh()
+    expect(await fleet.refresh(0)).toBe(false)
+    const refreshed = fleet.refresh(10_000)
+    register.isAway = false
+    // The next heartbeat.
+    expect(await refreshed).toBe(true)
     fleet.stop()
+    expect(await fleet.refresh(0)).toBe(false)
+  })
+
+  test('counts on a record of this one for three seconds after it may have been written, and reads it a second later', async () => {
+    register.isAway = true
+    // What an earlier process of this instance has said is unknown.
+    expect(fleet.heardForMs).toBeGreaterThan(3_900)
+    const forget = () => {
+      ;(fleet as unknown as { lastSaidAt: number }).lastSaidAt -= 60_000
+    }
+    forget()
+    await beat()
+    expect(fleet.heardForMs).toBe(0)
+    register.error = new OutcomeUnknown('no answer')
+    await beat()
+    expect(fleet.heardForMs).toBeGreaterThan(3_900)
+    forget()
+    register.isAway = false
+    await beat()
+    expect(fleet.heardForMs).toBeGreaterThan(3_900)
   })
 
   test('known only to the previous process is waited for, and named if it stays silent', async () => {

@@ -35,3 +35,18 @@ test('a table belongs to the state it was made from, even when the revision goes
   expect(generations.stateOf(3)).toEqual({ revision: 1, head: 'a1' })
   expect(generations.stateOf(-1)).toBeNull()
 })
+
+test('tables with overrides count until a later one without is in force in all proxies', () => {
+  const generations = new Generations()
+  const state = { revision: 1, head: 'a1' }
+  generations.begin(state, [])
+  generations.applied(1)
+  expect(generations.areOverridden).toBe(false)
+  generations.begin(state, [], true)
+  expect(generations.areOverridden).toBe(true)
+  generations.begin(state, [])
+  generations.applied(2)
+  expect(generations.areOverridden).toBe(true)
+  generations.applied(3)
+  expect(generations.areOverridden).toBe(false)
+})

@@ -157,6 +157,23 @@ describe('a network that passes nothing', () => {
     expect(await notes(a.store)).toEqual(['because', 'in time'])
   })
 
+  test('leaves a heartbeat as old as it is when it arrives late', async () => {
+    const [a, b] = [await open(relayed), await open(redis.url)]
+    const ageOfA = async (): Promise<number> => {
+      const sightings = await b.store.register.beat('b', {})
+      return sightings.find(({ id, record }) => id === 'a' && record.says === 'late')?.ageMs ?? -1
+    }
+    await a.store.register.beat('a', { says: 'first' })
+    relay.freeze()
+    await expect(a.store.register.beat('a', { says: 'late' })).rejects.toThrow(OutcomeUnknown)
+    expect(await ageOfA()).toBe(-1)
+    relay.thaw()
+    await expect.poll(ageOfA).toBeGreaterThan(900)
+    await a.store.register.beat('a', { says: 'now' })
+    const [now] = (await b.store.register.beat('b', {})).filter(({ id }) => id === 'a')
+    expect([now?.record, (now?.ageMs ?? 0) < 500]).toEqual([{ says: 'now' }, true])
+  })
+
   test('makes a store that does nothing go away within 2.5 s, and be back within 2 s after it passes again', async () => {
     const [a, b] = [await open(relayed), await open(redis.url)]
     await next(b.store)

@@ -16,6 +16,8 @@ export class Relay {
   readonly #upstreams = new Set<net.Socket>()
   /** Set while answers to a certain request are to be held back. */
   #trap: { readonly text: string; readonly caught: () => void; readonly released: Promise<void> } | null = null
+  /** Set while an answer is awaited after which nothing passes. */
+  #last: string | null = null
   /** Pending while frozen. */
   #passable: Promise<void> = Promise.resolve()
   #thaw: () => void = () => {}
@@ -66,6 +68,11 @@ export class Relay {
     this.#passable = new Promise((resolve) => {
       this.#thaw = resolve
     })
+  }
+
+  /** Passes everything until an answer with `text` has passed, and nothing from then on, as `freeze`. */
+  freezeAfterAnswer(text: string): void {
+    this.#last = text
   }
 
   /** Passes what was held back, in order, and all that comes. */
@@ -130,7 +137,14 @@ export class Relay {
         if (!to.destroyed) action()
       })
     }
-    from.on('data', (chunk: Buffer) => inTurn(() => to.write(chunk)))
+    from.on('data', (chunk: Buffer) =>
+      inTurn(() => {
+        to.write(chunk)
+        if (this.#last === null || !chunk.includes(this.#last)) return
+        this.#last = null
+        this.freeze()
+      }),
+    )
     from.once('end', () => inTurn(() => to.end()))
     // After an orderly end on both sides 'to' closes by itself, once all it has to send is sent.
     from.once('close', () => inTurn(() => to.writableEnded || to.destroy()))

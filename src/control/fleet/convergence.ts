@@ -6,7 +6,8 @@ import type { Member, UnreadableMember } from './members.ts'
 /** The state to wait for: the table generation of this instance, and the state of the other instances. */
 export interface Goal {
   readonly generation: number
-  readonly state: StateName
+  /** null = that of this instance alone, by a local override. */
+  readonly state: StateName | null
 }
 
 /** Progress of the fleet in applying a change and draining targets. */
@@ -73,7 +74,9 @@ export class Convergence {
       const { applied, busy: counts, cannotFollow = {} } = member.record
       // An instance with a later state counts once its head is in the lineage: this instance receives that state
       // shortly.
-      const hasIt = applied !== null && applied.revision >= state.revision && lineage.has(applied)
+      const follows = state !== null && applied !== null && applied.revision >= state.revision && lineage.has(applied)
+      // An instance that has been silent for too long may have overrides by now.
+      const hasIt = follows && member.isHeard
       // An instance that cannot read the new definition may still send requests to the servers being drained.
       const serves = Object.values(cannotFollow).flatMap((each) => each.serves)
       const stillServes = serves.some((key) => keys.includes(key))

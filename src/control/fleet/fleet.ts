@@ -2,12 +2,14 @@ import type { Departure, InstanceProgress, InstanceRecord } from '../../model/fl
 import { isDeparture } from '../../model/fleet-shape.ts'
 import type { JsonObject } from '../../model/state.ts'
 import type { Register, Sighting } from '../../store/register.ts'
-import { StoreUnavailable } from '../../store/store.ts'
+import { OutcomeUnknown, StoreUnavailable } from '../../store/store.ts'
 import type { Member, UnreadableMember } from './members.ts'
 import { GONE_MS, Members } from './members.ts'
 import type { RememberedMembers } from './remembered-members.ts'
 
 export const BEAT_MS = 1_000
+/** Time between heartbeats while the others are expected back, as after an outage of the store. */
+const SOON_MS = 250
 /** How long the register keeps a departure: long enough for every reachable instance to learn of it. */
 const DEPARTED_MS = 24 * 3_600_000
 
@@ -40,6 +42,9 @@ export class Fleet {
   private hasLeft = false
   /** Time of the last successful heartbeat, monotonic ms; null = none yet. */
   private lastBeatAt: number | null = null
+  /** Time of the last record that the others may have received, of an earlier process too, monotonic ms. */
+  private lastSaidAt = performance.now()
+  private readonly onBeat = new Set<() => void>()
   private isReporting = false
   private sent = ''
 
@@ -68,6 +73,8 @@ export class Fleet {
     else {
       this.hasJoined = true
       await this.beatOn()
+      // The others learn of it now, not with their next heartbeats.
+      this.announce()
     }
   }
 
@@ -77,17 +84,42 @@ export class Fleet {
     } finally {
       // Jitter keeps instances that were started together from using the store at the same moment.
       if (!this.hasLeft) {
-        this.timer = setTimeout(() => void this.beatOn(), BEAT_MS * (0.9 + Math.random() * 0.1)).unref()
+        const intervalMs = this.live().every(({ isHeard }) => isHeard) ? BEAT_MS : SOON_MS
+        this.timer = setTimeout(() => void this.beatOn(), intervalMs * (0.9 + Math.random() * 0.1)).unref()
       }
     }
   }
 
   /**
-   * Reads the register now. An instance registers before it reads the state: after a change, this finds every instance
-   * that may not have it yet. Does nothing while the store is away.
+   * Reads the register now, or as soon as the store can be reached. An instance registers before it reads the state:
+   * after a change, this finds every instance that may not have it yet. Resolves with whether the register was read
+   * within `timeoutMs`; the first attempt is made even if that is 0.
    */
-  async refresh(): Promise<void> {
-    if (this.hasJoined && !this.hasLeft) await this.beat()
+  async refresh(timeoutMs: number): Promise<boolean> {
+    if (this.isAlone) return true
+    if (!this.hasJoined || this.hasLeft) return false
+    const deadline = performance.now() + timeoutMs
+    if (await this.beat()) return true
+    return new Promise((resolve) => {
+      const end = (isRead: boolean): void => {
+        clearTimeout(timer)
+        this.onBeat.delete(onBeat)
+        resolve(isRead)
+      }
+      const onBeat = (): void => end(true)
+      const timer = setTimeout(end, Math.max(0, deadline - performance.now()), false)
+      this.onBeat.add(onBeat)
+    })
+  }
+
+  /**
+   * Time until the other instances know that this one is out of touch, if no heartbeat succeeds, ms; 0 = they know by
+   * now.
+   */
+  get heardForMs(): number {
+    if (this.isAlone) return 0
+    // The others read the register every `BEAT_MS`.
+    return Math.max(0, this.lastSaidAt + GONE_MS + BEAT_MS - performance.now())
   }
 
   /** Publishes the whole record at once, instead of with the next heartbeat. */
@@ -163,13 +195,16 @@ export class Fleet {
     })
   }
 
-  private async beat(): Promise<void> {
+  /** Writes the record of this instance to the register, and reads the others. Returns whether it has. */
+  private async beat(): Promise<boolean> {
     const { register, id, record, onChange } = this.options
-    if (register === null) return
+    if (register === null) return false
+    const saidAt = performance.now()
     try {
       if (this.lastBeatAt === null) this.members.remember(this.options.remembered?.recall() ?? [])
       const sightings = await register.beat(id, asJson(record()), this.members.lost())
-      if (this.hasLeft) return
+      this.lastSaidAt = saidAt
+      if (this.hasLeft) return false
       const now = performance.now()
       const silenceMs = this.lastBeatAt === null ? null : now - this.lastBeatAt
       // After a gap in this instance's own heartbeats, old heartbeats of the others prove nothing: the store may have
@@ -183,9 +218,13 @@ export class Fleet {
       const lost = this.members.lost()
       if (lost.length > 0) this.members.see(await register.beat(id, asJson(record()), lost))
       this.remember()
+      for (const listener of [...this.onBeat]) listener()
       await this.tidy(sightings)
+      return true
     } catch (error) {
+      if (error instanceof OutcomeUnknown) this.lastSaidAt = saidAt
       ifUnavailable(error)
+      return false
     }
   }
 

@@ -18,6 +18,11 @@ export interface Member {
   readonly saidAll: number
   /** Whether the instance has a recent heartbeat. Otherwise it is gone, and its state in force is unknown. */
   readonly live: boolean
+  /**
+   * Whether the heartbeat is recent, which that of a live instance may not be after an outage of the store. Otherwise
+   * its record proves nothing.
+   */
+  readonly isHeard: boolean
   /** Time of the last heartbeat, on this process's monotonic clock, ms. */
   readonly seenAt: number
 }
@@ -82,7 +87,7 @@ export class Members {
     const seenAt = this.options.now() - GONE_MS - 1
     for (const record of records) {
       if (record.id === this.options.id || this.byId.has(record.id)) continue
-      this.byId.set(record.id, { record, saidAll: record.sequence, live: true, seenAt })
+      this.byId.set(record.id, { record, saidAll: record.sequence, live: true, isHeard: false, seenAt })
     }
   }
 
@@ -116,8 +121,8 @@ export class Members {
     for (const [id, member] of this.byId) {
       if (seen.has(id)) continue
       this.absent.add(id)
-      const live = this.isLive(member, this.options.now() - member.seenAt)
-      this.byId.set(id, { ...member, live })
+      const ageMs = this.options.now() - member.seenAt
+      this.byId.set(id, { ...member, live: this.isLive(member, ageMs), isHeard: ageMs <= GONE_MS })
     }
   }
 
@@ -164,15 +169,16 @@ export class Members {
   private take(id: string, record: InstanceRecord, ageMs: number): void {
     const known = this.byId.get(id)
     const live = this.isLive(known, ageMs)
+    const isHeard = ageMs <= GONE_MS
     const seenAt = this.options.now() - ageMs
     const same = known?.record.boot === record.boot ? known : null
     if (same !== null && same.saidAll >= record.sequence) {
       // Progress published since is newer than the record of this heartbeat.
-      this.byId.set(id, { ...same, live, seenAt })
+      this.byId.set(id, { ...same, live, isHeard, seenAt })
       return
     }
     const newest = same !== null && same.record.sequence > record.sequence ? progressOf(same.record) : {}
-    this.byId.set(id, { record: { ...record, ...newest }, saidAll: record.sequence, live, seenAt })
+    this.byId.set(id, { record: { ...record, ...newest }, saidAll: record.sequence, live, isHeard, seenAt })
   }
 
   private isLive(known: Member | undefined, ageMs: number): boolean {

@@ -45,7 +45,7 @@ export class Self {
     return {
       boot: this.boot,
       sequence: ++this.sequence,
-      applied: control.applied(),
+      applied: control.appliedForOthers(),
       busy: control.progress.busy(),
       cut: control.progress.cut(),
       ...(cannotFollow === null ? {} : { cannotFollow }),

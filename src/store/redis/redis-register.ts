@@ -2,11 +2,14 @@ import { isFields } from '../../model/shape.ts'
 import type { JsonObject } from '../../model/state.ts'
 import type { Register, Sighting } from '../register.ts'
 import { parseJson } from '../shape.ts'
+import { OutcomeUnknown } from '../store.ts'
 import type { Tell } from '../tell.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { pairs } from './redis-documents.ts'
+import { NotDone } from './redis-errors.ts'
 import type { RedisKeys } from './redis-keys.ts'
 import { script } from './script.ts'
+import type { ServerClock } from './server-clock.ts'
 
 const BEAT = script('beat.lua')
 const STRIKE = script('strike.lua')
@@ -17,22 +20,26 @@ const KEEP_REPORTS = 1_000
 export class RedisRegister implements Register {
   readonly #connection: RedisConnection
   readonly #keys: RedisKeys
+  readonly #clock: ServerClock
   readonly #tell: Tell
   #listener: (id: string, progress: JsonObject) => void = () => undefined
 
-  constructor(connection: RedisConnection, keys: RedisKeys, tell: Tell) {
+  constructor(connection: RedisConnection, keys: RedisKeys, clock: ServerClock, tell: Tell) {
     this.#connection = connection
     this.#keys = keys
+    this.#clock = clock
     this.#tell = tell
   }
 
   async beat(id: string, record: JsonObject, lost: readonly Sighting[] = []): Promise<readonly Sighting[]> {
     const { instances, reports } = this.#keys
     const putBack = lost.flatMap((each) => [each.id, each.ageMs, JSON.stringify(each.record)])
-    const args = [id, JSON.stringify(record), ...putBack]
-    const reply = (await this.#connection.run(BEAT, [instances, reports], args)) as string[]
+    const sentAt = performance.now()
+    const args = [id, JSON.stringify(record), this.#clock.at(sentAt), ...putBack]
+    const reply = await this.#run(BEAT, [instances, reports], args)
     const [removed = '', now] = reply.slice(-2)
     const nowMs = Number(now)
+    this.#clock.set(nowMs, sentAt)
     if (removed !== '') this.#tell('error', `the register of instances in Redis was damaged (${removed}) and was reset`)
     return [...pairs(reply.slice(0, -2))].flatMap(([each, said]) => {
       const at = said.indexOf('|')
@@ -40,6 +47,14 @@ export class RedisRegister implements Register {
       const ageMs = nowMs - Number(said.slice(0, at))
       return isFields(value) && Number.isFinite(ageMs) ? [{ id: each, record: value as JsonObject, ageMs }] : []
     })
+  }
+
+  async #run(...[beat, keys, args]: Parameters<RedisConnection['run']>): Promise<readonly string[]> {
+    try {
+      return (await this.#connection.run(beat, keys, args)) as string[]
+    } catch (error) {
+      throw error instanceof NotDone ? error : new OutcomeUnknown((error as Error).message, { cause: error })
+    }
   }
 
   report(id: string, progress: JsonObject): void {
