@@ -61,6 +61,7 @@ export class BodyReader {
   }
 
   private readChunks(chunks: ChunkedReader, bytes: Buffer, start: number, sink: BodySink): number {
+    chunks.notesRuns = this.isBare
     const at = chunks.read(bytes, start)
     this.bytes = chunks.bodyBytes
     this.isDone = chunks.isDone

@@ -15,7 +15,7 @@ import {
 
 /** Max hexadecimal digits of a chunk's size: sizes up to 2^52 are exact in a number. */
 const MAX_SIZE_DIGITS = 13
-/** Max length of the extensions of all chunks of a body together; they are hardly ever used. */
+/** Max length of the extensions of all chunks together, beyond that of the body. They are hardly ever used. */
 const MAX_EXTENSION_BYTES = 16 * 1024
 const MAX_TRAILER_BYTES = 16 * 1024
 const MAX_TRAILERS = 100
@@ -36,8 +36,10 @@ type State = 'size' | 'extension' | 'sizeEnd' | 'data' | 'dataCr' | 'dataLf' | '
 export class ChunkedReader {
   /** Reason to refuse the body; null = valid so far. */
   refusal: MessageRefusal | null = null
-  /** Start and end, alternating, of each piece of the body in the bytes of the last `read`. */
+  /** Start and end, alternating, of each piece of the body in the bytes of the last `read`, if `notesRuns`. */
   readonly runs: number[] = []
+  /** Whether the pieces of the body without framing are wanted. */
+  notesRuns = true
   /** Start and end, alternating, of each range of framed bytes in the bytes of the last `read`. */
   readonly ranges: number[] = []
   /** For each range, the size line to send before it; empty = none. */
@@ -104,7 +106,8 @@ export class ChunkedReader {
         case 'extension': {
           const next = afterExtensionByte(this.extension, byte)
           if (next === null) return this.refuse(at, BAD_CHUNK_EXTENSION)
-          if (++this.extensionBytes > MAX_EXTENSION_BYTES) return this.refuse(at, CHUNK_EXTENSIONS_TOO_LARGE)
+          if (++this.extensionBytes > MAX_EXTENSION_BYTES + this.bodyBytes)
+            return this.refuse(at, CHUNK_EXTENSIONS_TOO_LARGE)
           this.extension = next
           if (next === 'over') this.state = 'sizeEnd'
           at++
@@ -117,7 +120,7 @@ export class ChunkedReader {
           break
         case 'data': {
           const stop = Math.min(end, at + this.left)
-          this.runs.push(at, stop)
+          if (this.notesRuns) this.runs.push(at, stop)
           this.left -= stop - at
           this.bodyBytes += stop - at
           at = stop
@@ -208,6 +211,9 @@ export class ChunkedReader {
 
   private refuse(at: number, refusal: MessageRefusal): number {
     this.refusal = refusal
+    // What came before the mistake is part of the body.
+    const end = this.isInSizeLine ? this.lineStart : at
+    if (this.rangeStart !== NONE && end > this.rangeStart) this.closeRange(end)
     this.rangeStart = NONE
     return at
   }

@@ -1,5 +1,7 @@
 /** Numbers of the field names that the protocol itself uses. 0 = any unknown name. */
 export const UNKNOWN = 0
+/** Number of an unknown name that a server which reads `_` as `-` would take for a known one. */
+export const ALIAS = 31
 export const HOST = 1
 export const CONNECTION = 2
 export const CONTENT_LENGTH = 3
@@ -25,7 +27,7 @@ const WIRE_NAMES: readonly string[] = [
 ]
 /** Number of the first of the other names of a `FieldNames`. */
 export const FIRST_OTHER = WIRE_NAMES.length + 1
-/** Max number of names: `Fields` keeps one bit for each in a 32-bit integer. */
+/** Max number of names: `Fields` keeps one bit for each in a 32-bit integer, and one for `UNKNOWN` and `ALIAS`. */
 const MAX_NAMES = 30
 
 const UNDERSCORE = 0x5f

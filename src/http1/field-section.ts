@@ -1,6 +1,6 @@
 import { COLON, CR, HT, LF, SP, TEXT, TOKEN } from './bytes.ts'
 import type { FieldNames } from './field-names.ts'
-import { UNKNOWN } from './field-names.ts'
+import { ALIAS, UNKNOWN } from './field-names.ts'
 import { Fields } from './fields.ts'
 import {
   BAD_FIELD_NAME,
@@ -127,7 +127,9 @@ export class FieldSection {
 
   private noteAlias(bytes: Buffer, start: number, end: number): void {
     const number = this.names.findAlias(bytes, start, end)
-    if (number !== UNKNOWN) this.fields.addAlias(number)
+    if (number === UNKNOWN) return
+    this.fields.addAlias(number)
+    this.number = ALIAS
   }
 
   private refuse(at: number, refusal: MessageRefusal): number {

@@ -30,6 +30,7 @@ export class Fields {
     this.aliased |= 1 << number
   }
 
+  /** The number of a field's name; `UNKNOWN` and `ALIAS` are those of many names. */
   number(index: number): number {
     return this.numbers[index] as number
   }

@@ -2,6 +2,7 @@ import { CONTENT_LENGTH, TRANSFER_ENCODING } from './field-names.ts'
 import type { Fields } from './fields.ts'
 import {
   BAD_LENGTH,
+  CHUNKED_TWICE,
   CODING_IN_1_0,
   LENGTH_AND_CODING,
   type MessageRefusal,
@@ -25,6 +26,7 @@ const UNTIL_CLOSE: BodyFraming = { kind: 'close', length: -1 }
 
 /** Max digits of Content-Length: up to 999,999,999,999,999 is exact in a number. */
 const MAX_LENGTH_DIGITS = 15
+const CHUNKED_TWICE_OR_MORE = /^chunked(?:[ \t]*,[ \t]*chunked)+$/i
 const ZERO = 0x30
 const NINE = 0x39
 
@@ -32,7 +34,8 @@ const NINE = 0x39
 export function requestFraming(fields: Fields, minor: number): BodyFraming | MessageRefusal {
   if (fields.has(TRANSFER_ENCODING)) {
     if (minor === 0) return CODING_IN_1_0
-    if (!isChunked(fields)) return UNKNOWN_CODING
+    if (!isChunked(fields))
+      return CHUNKED_TWICE_OR_MORE.test(fields.joined(TRANSFER_ENCODING)) ? CHUNKED_TWICE : UNKNOWN_CODING
     return fields.has(CONTENT_LENGTH) ? LENGTH_AND_CODING : CHUNKED
   }
   if (!fields.has(CONTENT_LENGTH)) return NO_BODY

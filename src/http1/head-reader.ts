@@ -57,6 +57,8 @@ export abstract class HeadReader {
   protected abstract readStartLine(bytes: Buffer, at: number, end: number, base: number): number
   /** Called at the end of the head, with its text. */
   protected abstract finish(text: string): void
+  /** Called when the head was refused, with its bytes so far. */
+  protected refused(_bytes: Buffer, _base: number, _end: number): void {}
   /** Called before the next head. */
   protected abstract beginStartLine(): void
   /** MessageRefusal for a start line that is too long. */
@@ -85,7 +87,8 @@ export abstract class HeadReader {
     if (held === null) {
       const end = this.readFrom(chunk, start, chunk.length, start)
       if (this.isDone) this.complete(chunk, start, end)
-      else if (this.refusal === null && end > start) {
+      else if (this.refusal !== null) this.refused(chunk, start, end)
+      else if (end > start) {
         this.held = new Gathered()
         this.held.add(chunk.subarray(start))
       }
@@ -97,6 +100,7 @@ export abstract class HeadReader {
     held.add(chunk.subarray(start, start + room))
     const end = this.readFrom(held.bytes, before, held.length, 0)
     if (this.isDone) this.complete(held.bytes, 0, end)
+    else if (this.refusal !== null) this.refused(held.bytes, 0, end)
     return end - before
   }
 

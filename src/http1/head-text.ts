@@ -3,9 +3,9 @@ import type { Fields } from './fields.ts'
 
 const PHRASES: readonly string[] = Array.from({ length: 600 }, (_, status) => STATUS_CODES[status] ?? 'Unknown')
 
-/** Builds the start line of a response. `reason`: empty = the standard phrase of the status. */
-export function statusLine(status: number, reason = ''): string {
-  return `HTTP/1.1 ${status} ${reason === '' ? PHRASES[status] : reason}\r\n`
+/** Builds the start line of a response. `reason`: null = the standard phrase of the status. */
+export function statusLine(status: number, reason: string | null = null): string {
+  return `HTTP/1.1 ${status} ${reason ?? PHRASES[status]}\r\n`
 }
 
 /**

@@ -1,74 +1,47 @@
 import type { Socket } from 'node:net'
-import { BodyReader, type BodySink } from './body-reader.ts'
+import { BodyReader } from './body-reader.ts'
 import { persists } from './connection-options.ts'
-import type { Deadline, Deadlines } from './deadlines.ts'
-import type { FieldNames } from './field-names.ts'
+import type { Deadline } from './deadlines.ts'
+import { watchEnded } from './ended-client.ts'
 import { type BodyFraming, isRefusal, requestFraming } from './framing.ts'
-import type { HeadLimits } from './head-reader.ts'
-import { type BodyTaker, InboundRequest } from './inbound-request.ts'
+import { HeldInput } from './held-input.ts'
+import type { InboundHandler, InboundOptions } from './inbound-handler.ts'
+import { InboundRequest, type RequestConnection } from './inbound-request.ts'
 import { BODY_STALLED, HEAD_STALLED, type MessageRefusal } from './refusal.ts'
 import { RequestReader } from './request-reader.ts'
+import { RequestTimes } from './request-times.ts'
+import { SocketWriter } from './socket-writer.ts'
+import { Turn } from './turn.ts'
 
 /** Max bytes read ahead while a request is in flight. */
 const MAX_HELD_BYTES = 64 * 1024
 /** Max requests of one connection per turn of the event loop, so that other connections get their turn. */
 const MAX_REQUESTS_PER_TURN = 16
-/** Max length of a head and a piece of a body together, up to which they are copied into one write. */
-const MAX_COPIED_BYTES = 16 * 1024
+/** Length of a piece of a chunked body after which other connections get their turn. */
+const LARGE_BYTES = 16 * 1024
 /** Time after the last response, ms, in which input is discarded: closing a socket with unread bytes resets it. */
 const LINGER_MS = 2_000
-
-const DROP: BodyTaker = {
-  onRequestBody: () => undefined,
-  onRequestEnd: () => undefined,
-  onRequestBroken: () => undefined,
-}
-
-/** Timeouts, ms; 0 = none. */
-export interface InboundTimeouts {
-  /** From the first byte of a head to its last. */
-  readonly headMs: number
-  /** Between two requests. */
-  readonly keepAliveMs: number
-  /** Between two pieces of a body. */
-  readonly idleBodyMs: number
-}
-
-export interface InboundOptions {
-  readonly names: FieldNames
-  readonly limits: HeadLimits
-  readonly timeouts: InboundTimeouts
-  readonly deadlines: Deadlines
-}
-
-export interface InboundHandler {
-  /** Called for each request. The next one is read after its response. */
-  onRequest(request: InboundRequest): void
-  /** Called for malformed input. Returns the whole response; the connection closes after it. */
-  onRefusal(refusal: MessageRefusal, seen: RequestReader): string
-  /** Called when the connection has closed or was detached. */
-  onClosed(): void
-}
 
 /**
  * The connection of one client. Reads its requests one after the other, and writes the responses in the same order.
  * Input after a request that is in flight is held unread, up to a limit.
  */
-export class InboundConnection implements BodySink {
+export class InboundConnection implements RequestConnection {
   readonly socket: Socket
+  readonly keepAliveLine: string
   private readonly options: InboundOptions
   private readonly handler: InboundHandler
   private readonly reader: RequestReader
+  private readonly writer: SocketWriter
+  /** For input. */
   private readonly deadline: Deadline
+  private readonly times: RequestTimes
+  /** For a client that does not read; created when one is needed. */
+  private stall: Deadline | null = null
   private request: InboundRequest | null = null
-  private taker: BodyTaker | null = null
-  /** Whether the response is complete; the body of the request may still be arriving. */
-  private isAnswered = false
-  /** Received but unread input. */
-  private held: Buffer[] = []
-  private heldBytes = 0
+  private readonly held = new HeldInput()
   private isReading = false
-  private isBodyPaused = false
+  private readonly turn = new Turn(() => this.readOn())
   /** Whether the client has ended its side of the connection. */
   private hasEnded = false
   private isClosing = false
@@ -78,149 +51,138 @@ export class InboundConnection implements BodySink {
   constructor(socket: Socket, options: InboundOptions, handler: InboundHandler) {
     this.socket = socket
     this.options = options
+    this.keepAliveLine = options.keepAliveLine
     this.handler = handler
     this.reader = new RequestReader(options.names, options.limits)
+    this.writer = new SocketWriter(socket, () => this.onReady())
     this.deadline = options.deadlines.create(() => this.onDeadline())
-    this.deadline.set(options.timeouts.headMs)
-    socket.on('data', this.onData).on('end', this.onEnd).on('drain', this.onDrain).on('close', this.onClose)
+    this.times = new RequestTimes(this.deadline, options.timeouts)
+    this.times.opened()
+    socket.on('data', this.onData).on('end', this.onEnd).on('close', this.onClose)
     socket.on('error', () => socket.destroy())
   }
 
-  /** Sends the body of the current request to `taker`. */
-  takeBody(taker: BodyTaker): void {
-    this.taker = taker
-    if (this.request?.body.isDone) taker.onRequestEnd(this.request.body.trailers)
-    else this.readOn()
-  }
-
-  pauseBody(): void {
-    this.isBodyPaused = true
-    this.deadline.clear()
+  /** The body of the current request is not taken for now. */
+  bodyPaused(): void {
+    this.times.bodyPaused()
     this.socket.pause()
   }
 
-  resumeBody(): void {
-    if (!this.isBodyPaused) return
-    this.isBodyPaused = false
+  /** The body of the current request is taken again. */
+  bodyAwaited(): void {
+    this.times.bodyAwaited()
     this.readOn()
   }
 
-  onBody(piece: Buffer): void {
-    this.taker?.onRequestBody(piece)
+  /** See `SocketWriter.write`; `onClientReady` of the request's owner follows. */
+  write(before: string, piece: Buffer | null, after = ''): boolean {
+    const takesMore = this.writer.write(before, piece, after)
+    if (!takesMore) this.awaitClient()
+    return takesMore
   }
 
-  /**
-   * Writes text, one character per byte, and a piece of a body after it, together. Returns false if the socket's buffer
-   * is full.
-   */
-  write(text: string, piece: Buffer | null): boolean {
-    const { socket } = this
-    if (piece === null) return socket.write(text, 'latin1')
-    if (text === '') return socket.write(piece)
-    if (text.length + piece.length > MAX_COPIED_BYTES) {
-      socket.cork()
-      socket.write(text, 'latin1')
-      const takesMore = socket.write(piece)
-      socket.uncork()
-      return takesMore
-    }
-    const bytes = Buffer.allocUnsafe(text.length + piece.length)
-    bytes.write(text, 0, 'latin1')
-    piece.copy(bytes, text.length)
-    return socket.write(bytes)
-  }
-
-  /** Call when the response to `request` is complete. */
+  /** Call once, when the response to `request` is complete. */
   answered(request: InboundRequest): void {
-    if (request !== this.request || this.isAnswered) return
-    this.isAnswered = true
+    if (request !== this.request) return
     if (request.closes) this.closeGently()
     else if (request.body.isDone) this.next()
-    else {
-      // Discard the rest of the body: the next request follows it.
-      this.taker = DROP
-      this.isBodyPaused = false
-      this.readOn()
-    }
+    else request.discardBody()
   }
 
-  /** Ends the connection in the middle of a response. A Unix socket cannot be reset. */
-  breakOff(isFramed: boolean): void {
-    if (isFramed || this.socket.localAddress === undefined) this.closeGently()
-    else this.socket.resetAndDestroy()
-  }
-
-  /** Ends the connection after pending writes; discards further input for `LINGER_MS`. */
+  /** Ends the connection after pending writes; discards further input until `LINGER_MS` after these. */
   closeGently(): void {
+    this.end(LINGER_MS)
+  }
+
+  /** Closes an idle connection after pending writes. */
+  close(): void {
+    this.end(0)
+  }
+
+  private end(lingerMs: number): void {
     if (this.isClosing) return
     this.isClosing = true
-    this.held = []
-    this.socket.end()
+    this.held.takeAll()
+    this.deadline.clear()
+    if (this.socket.writableLength > 0) this.awaitClient()
+    this.socket.once('finish', () => {
+      this.stall?.clear()
+      if (lingerMs === 0) this.socket.destroy()
+      else this.deadline.set(lingerMs)
+    })
+    this.writer.end()
     this.socket.resume()
-    this.deadline.set(LINGER_MS)
   }
 
-  /** Releases the socket for another protocol. Returns the input after the request. */
+  /** Releases the socket for another protocol; `onClosed` follows with its end. Returns the input after the request. */
   detach(): readonly Buffer[] {
     this.deadline.close()
-    this.socket.off('data', this.onData).off('end', this.onEnd).off('drain', this.onDrain).off('close', this.onClose)
-    this.handler.onClosed()
-    return this.held.splice(0)
+    this.stall?.close()
+    this.writer.release()
+    this.socket.off('data', this.onData).off('end', this.onEnd)
+    this.request = null
+    return this.held.takeAll()
   }
 
   private readonly onData = (chunk: Buffer): void => {
     if (this.isClosing) return
-    this.hold(chunk)
+    this.held.push(chunk)
     this.readOn()
   }
 
-  private hold(piece: Buffer): void {
-    this.held.push(piece)
-    this.heldBytes += piece.length
-  }
-
   /** Reads held input as far as it may be read now. */
-  private readOn(): void {
-    if (this.isReading) return
+  readOn(): void {
+    if (this.isReading || this.isClosing) return
     this.isReading = true
-    let requests = 0
-    while (this.held.length > 0 && this.mayRead) {
-      if (this.request === null && ++requests > MAX_REQUESTS_PER_TURN) {
-        setImmediate(() => this.readOn())
-        break
-      }
-      const chunk = this.held.shift() as Buffer
-      this.heldBytes -= chunk.length
-      const at = this.request === null ? this.readHead(chunk) : this.readBody(chunk, this.request)
-      if (at < chunk.length && !this.isClosing) {
-        this.held.unshift(chunk.subarray(at))
-        this.heldBytes += chunk.length - at
-      }
-      if (this.request !== null && !this.isAnnounced) this.announce(this.request)
+    try {
+      this.readHeld()
+    } catch {
+      // An error in the handling of one request must not affect others.
+      this.socket.destroy()
     }
     this.isReading = false
     if (this.isClosing) return
-    if (this.isBodyPaused || this.heldBytes >= MAX_HELD_BYTES || (this.heldBytes > 0 && this.awaitsTaker)) {
-      this.socket.pause()
-    } else if (this.socket.isPaused()) this.socket.resume()
-    if (this.hasEnded && this.held.length === 0) this.endOfInput()
+    if (this.mustWait) this.socket.pause()
+    else if (this.socket.isPaused()) this.socket.resume()
+    if (this.hasEnded && this.held.bytes === 0) this.endOfInput()
+  }
+
+  private readHeld(): void {
+    let requests = 0
+    while (this.held.bytes > 0 && this.mayRead) {
+      if (this.request === null && ++requests > MAX_REQUESTS_PER_TURN) {
+        this.turn.end()
+        break
+      }
+      const chunk = this.held.shift()
+      const at = this.request === null ? this.readHead(chunk) : this.readBody(chunk, this.request)
+      if (at < chunk.length && !this.isClosing) this.held.unshift(chunk.subarray(at))
+      if (this.request !== null && !this.isAnnounced) this.announce(this.request)
+    }
+  }
+
+  /** Whether no more input may be received for now. */
+  private get mustWait(): boolean {
+    const { request, held } = this
+    return this.turn.isOver || held.bytes >= MAX_HELD_BYTES || request?.mustWait(held.bytes > 0) === true
   }
 
   private announce(request: InboundRequest): void {
     this.isAnnounced = true
     this.handler.onRequest(request)
+    if (this.hasEnded && this.request === request) this.watchEnded(request)
+  }
+
+  /** Watches a client that has ended its side and waits for a response. */
+  private watchEnded(request: InboundRequest): void {
+    request.owner.onClientEnded()
+    watchEnded(this.socket, request, (each) => this.request === each && !this.isClosing)
   }
 
   private get mayRead(): boolean {
-    if (this.isClosing) return false
+    if (this.isClosing || this.turn.isOver) return false
     // Take no further request from a client that does not read its responses.
-    if (this.request === null) return !this.socket.writableNeedDrain
-    return !this.request.body.isDone && this.taker !== null && !this.isBodyPaused
-  }
-
-  /** Whether a body may be arriving that has no taker yet. */
-  private get awaitsTaker(): boolean {
-    return this.request !== null && !this.request.body.isDone && this.taker === null
+    return this.request === null ? !this.writer.isFull : this.request.takesBody
   }
 
   private readHead(chunk: Buffer): number {
@@ -231,56 +193,51 @@ export class InboundConnection implements BodySink {
       this.refuse(reader.refusal)
       return chunk.length
     }
-    if (!reader.isDone) {
-      if (!hadBegun && reader.hasBegun) this.deadline.set(this.options.timeouts.headMs)
-      return at
-    }
+    if (!hadBegun && (reader.hasBegun || reader.isDone)) this.times.begun(reader.isDone)
+    if (!reader.isDone) return at
     const framing = requestFraming(reader.fields, reader.minor)
-    if (isRefusal(framing)) {
-      this.refuse(framing)
-      return chunk.length
-    }
-    this.begin(framing)
+    if (isRefusal(framing)) this.refuse(framing)
+    else this.begin(framing)
     return at
   }
 
   private begin(framing: BodyFraming): void {
     const { reader } = this
-    this.deadline.clear()
     const body = new BodyReader(framing, this.options.names)
     this.request = new InboundRequest(this, reader, body, !persists(reader.fields, reader.minor))
-    this.taker = null
-    this.isAnswered = false
-    this.isBodyPaused = false
     this.isAnnounced = false
+    this.times.headRead(!body.isDone)
     reader.begin()
   }
 
   private readBody(chunk: Buffer, request: InboundRequest): number {
     const { body } = request
-    const at = body.read(chunk, 0, this)
+    const at = body.read(chunk, 0, request)
     if (body.refusal !== null) {
-      request.closes = true
-      this.taker?.onRequestBroken(body.refusal)
-      if (this.isAnswered) this.closeGently()
+      this.breakBody(request, body.refusal)
       return chunk.length
     }
     if (!body.isDone) {
-      if (!this.isBodyPaused) this.deadline.set(this.options.timeouts.idleBodyMs)
+      if (!request.bodyIsPaused) this.times.bodyAwaited()
+      // Small chunks take long to read.
+      if (body.framing.kind === 'chunked' && chunk.length >= LARGE_BYTES) this.turn.end()
       return at
     }
-    this.deadline.clear()
-    this.taker?.onRequestEnd(body.trailers)
-    if (this.isAnswered) this.next()
+    this.times.requestRead()
+    request.bodyEnded()
+    if (request.isAnswered && !this.isClosing) this.next()
     return at
+  }
+
+  private breakBody(request: InboundRequest, refusal: MessageRefusal): void {
+    request.breakBody(refusal)
+    if (request.isAnswered) this.closeGently()
   }
 
   /** Ends the current request, and reads the next one. */
   private next(): void {
     this.request = null
-    this.taker = null
-    this.isBodyPaused = false
-    this.deadline.set(this.options.timeouts.keepAliveMs)
+    this.times.idle()
     this.readOn()
   }
 
@@ -291,7 +248,9 @@ export class InboundConnection implements BodySink {
 
   private readonly onEnd = (): void => {
     this.hasEnded = true
+    const { request } = this
     this.readOn()
+    if (request !== null && request === this.request && !this.isClosing) this.watchEnded(request)
   }
 
   /** Handles the end of the input, once all of it is read: the client may still wait for a response. */
@@ -302,28 +261,36 @@ export class InboundConnection implements BodySink {
     else request.closes = true
   }
 
-  private readonly onDrain = (): void => {
+  private onReady(): void {
+    if (this.isClosing) return
+    this.stall?.clear()
     this.request?.owner.onClientReady()
     this.readOn()
   }
 
+  /** Limits the time for which the client may take nothing. */
+  private awaitClient(): void {
+    this.stall ??= this.options.deadlines.create(() => this.socket.destroy())
+    this.stall.set(this.options.timeouts.idleBodyMs)
+  }
+
   private readonly onClose = (): void => {
     this.deadline.close()
+    this.stall?.close()
     this.isClosing = true
-    const { request, taker } = this
+    const { request } = this
     this.request = null
-    if (request !== null && !request.body.isDone) taker?.onRequestBroken(null)
-    if (request !== null && !this.isAnswered) request.owner.onClientGone()
+    if (request !== null && !request.isAnswered) {
+      if (!request.body.isDone) request.breakBody(null)
+      request.owner.onClientGone()
+    }
     this.handler.onClosed()
   }
 
   private onDeadline(): void {
     if (this.isClosing) this.socket.destroy()
-    else if (this.request !== null) {
-      this.request.closes = true
-      this.taker?.onRequestBroken(BODY_STALLED)
-      if (this.isAnswered) this.closeGently()
-    } else if (this.reader.hasBegun) this.refuse(HEAD_STALLED)
-    else this.closeGently()
+    else if (this.request !== null) this.breakBody(this.request, BODY_STALLED)
+    else if (this.reader.hasBegun) this.refuse(HEAD_STALLED)
+    else this.close()
   }
 }

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
-import type { BodyReader } from './body-reader.ts'
+import type { Duplex } from 'node:stream'
+import type { BodyReader, BodySink } from './body-reader.ts'
 import type { Fields } from './fields.ts'
-import type { InboundConnection } from './inbound-connection.ts'
+import { statusLine } from './head-text.ts'
 import type { MessageRefusal } from './refusal.ts'
 
 /** Receives the body of a request. */
@@ -18,14 +19,52 @@ export interface BodyTaker {
 export interface RequestOwner {
   /** The connection has closed before the response was complete. */
   onClientGone(): void
+  /** The client has ended its side of the connection: it sends nothing more, and may still read. */
+  onClientEnded(): void
   /** The client can take more of the response. */
   onClientReady(): void
 }
 
-const NO_OWNER: RequestOwner = { onClientGone: () => undefined, onClientReady: () => undefined }
+/** The connection of a request. */
+export interface RequestConnection {
+  readonly socket: Socket
+  /** Field line that tells the client the time between two requests; empty = none. */
+  readonly keepAliveLine: string
+  /** See `SocketWriter.write`. */
+  write(before: string, piece: Buffer | null, after?: string): boolean
+  /** The body of the request is not taken for now. */
+  bodyPaused(): void
+  /** The body of the request is taken, again or for the first time. */
+  bodyAwaited(): void
+  /** The response is complete. */
+  answered(request: InboundRequest): void
+  /** Ends the connection after pending writes. */
+  closeGently(): void
+  /** Releases the socket. Returns the input after the request. */
+  detach(): readonly Buffer[]
+}
+
+/**
+ * Body of a response: `none` follows; its length is in Content-Length; its pieces are `chunked`; or they are not, and
+ * its length is `unknown`.
+ */
+export type ResponseBody = 'none' | 'length' | 'chunked' | 'unknown'
+
+const DROP: BodyTaker = {
+  onRequestBody: () => undefined,
+  onRequestEnd: () => undefined,
+  onRequestBroken: () => undefined,
+}
+const NO_OWNER: RequestOwner = {
+  onClientGone: () => undefined,
+  onClientEnded: () => undefined,
+  onClientReady: () => undefined,
+}
+const LAST_CHUNK = '0\r\n'
+const LINE_END = '\r\n'
 
 /** One request of a client, with the functions to respond to it. */
-export class InboundRequest {
+export class InboundRequest implements BodySink {
   readonly method: string
   readonly target: string
   /** Minor version: 0 or 1. */
@@ -35,15 +74,21 @@ export class InboundRequest {
   owner: RequestOwner = NO_OWNER
   /** Whether the connection closes after the response. */
   closes: boolean
-  /** Bytes of the response's body written so far. */
-  sentBytes = 0
   /** Whether the head of the response was written. */
   headIsSent = false
-  private readonly connection: InboundConnection
+  /** Whether the response is complete; the body of the request may still be arriving. */
+  isAnswered = false
+  /** Whether the body waits for `resumeBody`. */
+  bodyIsPaused = false
+  private taker: BodyTaker | null = null
+  /** Reason for which the body broke off before there was a taker. */
+  private brokenFor: MessageRefusal | null = null
+  private readonly connection: RequestConnection
   private head = ''
+  private response: ResponseBody = 'none'
 
   constructor(
-    connection: InboundConnection,
+    connection: RequestConnection,
     { method, target, minor, fields }: Pick<InboundRequest, 'method' | 'target' | 'minor' | 'fields'>,
     body: BodyReader,
     closes: boolean,
@@ -62,68 +107,138 @@ export class InboundRequest {
     return this.body.isDone
   }
 
+  /** Whether the client understands chunked bodies and interim responses, which HTTP/1.0 does not have. */
+  get takesChunks(): boolean {
+    return this.minor > 0
+  }
+
+  /** Whether the body may be read now: it has a taker, which is ready. */
+  get takesBody(): boolean {
+    return !this.body.isDone && this.taker !== null && !this.bodyIsPaused
+  }
+
+  /** Whether no more input may be received for now. `hasInput`: whether there is some that was not read yet. */
+  mustWait(hasInput: boolean): boolean {
+    return this.bodyIsPaused || (hasInput && !this.body.isDone && this.taker === null)
+  }
+
   /** Sends the body to `taker`, including what has arrived so far. */
   takeBody(taker: BodyTaker): void {
-    this.connection.takeBody(taker)
+    this.taker = taker
+    if (this.brokenFor !== null) taker.onRequestBroken(this.brokenFor)
+    else if (this.body.isDone) taker.onRequestEnd(this.body.trailers)
+    else this.connection.bodyAwaited()
   }
 
   pauseBody(): void {
-    this.connection.pauseBody()
+    if (this.body.isDone) return
+    this.bodyIsPaused = true
+    this.connection.bodyPaused()
   }
 
   resumeBody(): void {
-    this.connection.resumeBody()
+    if (!this.bodyIsPaused) return
+    this.bodyIsPaused = false
+    this.connection.bodyAwaited()
   }
 
-  /** Sends an interim response. `head`: start line and fields with the final empty line. */
-  interim(head: string): void {
-    this.connection.write(head, null)
+  /** Discards the rest of the body: the next request follows it. */
+  discardBody(): void {
+    this.taker = DROP
+    this.bodyIsPaused = false
+    this.connection.bodyAwaited()
+  }
+
+  onBody(piece: Buffer): void {
+    this.taker?.onRequestBody(piece)
+  }
+
+  bodyEnded(): void {
+    this.taker?.onRequestEnd(this.body.trailers)
+  }
+
+  /** The rest of the body cannot be read. `refusal`: null = the client has left. */
+  breakBody(refusal: MessageRefusal | null): void {
+    this.closes = true
+    this.brokenFor = refusal
+    this.taker?.onRequestBroken(refusal)
+  }
+
+  /** Sends an interim response. `lines`: its field lines. */
+  interim(status: number, lines: string): void {
+    this.connection.write(`${statusLine(status)}${lines}${LINE_END}`, null)
   }
 
   /**
-   * Sets the head of the response, one character per byte; it is sent with the first piece of the body, or by `flush`.
+   * Sets the head of the response; it is sent with the first piece of the body, or by `flush`. `reason`: null = the
+   * standard phrase. `lines`: its field lines, without those of the connection and of the framing other than
+   * Content-Length. `option`: an option that Connection names.
    */
-  begin(head: string): void {
-    this.head = head
+  respond(status: number, reason: string | null, lines: string, body: ResponseBody, option = ''): void {
+    this.response = body
+    let framing = ''
+    if (body === 'chunked' || (body === 'unknown' && this.takesChunks)) framing = 'Transfer-Encoding: chunked\r\n'
+    else if (body === 'unknown') this.closes = true
+    const connection = connectionLines(this.closes, option, this.connection.keepAliveLine)
+    this.head = `${statusLine(status, reason)}${lines}${framing}${connection}${LINE_END}`
   }
 
   /** Sends the head if it was not sent yet. */
   flush(): void {
-    if (this.headIsSent) return
-    this.headIsSent = true
-    this.connection.write(this.head, null)
+    if (!this.headIsSent) this.writeText('')
   }
 
-  /** Sends a piece of the body, framed as the head says. Returns false if the caller must wait for `onClientReady`. */
+  /** Sends a piece of the body. Returns false if the caller must wait for `onClientReady`. */
   write(piece: Buffer): boolean {
-    this.sentBytes += piece.length
-    if (this.headIsSent) return this.connection.write('', piece)
-    this.headIsSent = true
-    return this.connection.write(this.head, piece)
-  }
-
-  /** Sends text in the body, such as the framing of a chunk. */
-  writeText(text: string): void {
-    if (this.headIsSent) this.connection.write(text, null)
-    else {
-      this.headIsSent = true
-      this.connection.write(this.head + text, null)
+    if (piece.length === 0) return true
+    if (this.response === 'unknown' && this.takesChunks) {
+      this.writeText(`${piece.length.toString(16)}\r\n`, piece)
+      return this.writeText(LINE_END)
     }
+    return this.writeText('', piece)
   }
 
-  /** Completes the response. `tail`: its last bytes, such as the last chunk. */
-  end(tail = ''): void {
+  /** Completes the response. `trailers`: field lines after a body in chunks. */
+  end(trailers = ''): void {
+    const isChunked = this.response === 'chunked' || (this.response === 'unknown' && this.takesChunks)
+    const tail = isChunked ? `${LAST_CHUNK}${trailers}${LINE_END}` : ''
     if (!this.headIsSent || tail !== '') this.writeText(tail)
+    if (this.isAnswered) return
+    this.isAnswered = true
     this.connection.answered(this)
   }
 
-  /** Releases the socket for another protocol. `early`: the input after the request. */
-  detach(): { readonly socket: Socket; readonly early: readonly Buffer[] } {
+  /** Breaks the response off, so that the client does not take it for complete. */
+  breakOff(): void {
+    this.flush()
+    this.isAnswered = true
+    const isFramed = this.response !== 'unknown' || this.takesChunks
+    const { socket } = this.connection
+    // A Unix socket cannot be reset.
+    if (isFramed || socket.localAddress === undefined) this.connection.closeGently()
+    else socket.resetAndDestroy()
+  }
+
+  /** Closes the connection at once. */
+  destroy(): void {
+    this.connection.socket.destroy()
+  }
+
+  /** Answers with a switch of protocols, and releases the connection. `early`: the input after the request. */
+  switchProtocols(lines: string): { readonly socket: Duplex; readonly early: readonly Buffer[] } {
+    this.headIsSent = true
+    this.connection.write(`${statusLine(101)}${lines}${LINE_END}`, null)
     return { socket: this.connection.socket, early: this.connection.detach() }
   }
 
-  /** Breaks the response off. `isFramed`: the framing shows the client that the response is incomplete. */
-  breakOff(isFramed: boolean): void {
-    this.connection.breakOff(isFramed)
+  private writeText(text: string, piece: Buffer | null = null): boolean {
+    if (this.headIsSent) return this.connection.write(text, piece)
+    this.headIsSent = true
+    return this.connection.write(this.head + text, piece)
   }
+}
+
+function connectionLines(closes: boolean, option: string, keepAliveLine: string): string {
+  const also = option === '' ? '' : `, ${option}`
+  return closes ? `Connection: close${also}\r\n` : `Connection: keep-alive${also}\r\n${keepAliveLine}`
 }

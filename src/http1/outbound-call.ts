@@ -1,26 +1,30 @@
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { BodyReader } from './body-reader.ts'
 import type { Fields } from './fields.ts'
-import type { OutboundConnection } from './outbound-connection.ts'
 import type { MessageRefusal } from './refusal.ts'
 
-/** Failure of a call: no connection; connection closed before the response; or within it; malformed response. */
+/**
+ * Failure of a call: no connection; the connection closed before the response, or within it; a malformed response;
+ * nothing for the time of `setTimeout`; or an exception of the handler.
+ */
 export type CallFailure =
   | { readonly kind: 'connect'; readonly error: Error }
   | { readonly kind: 'closed'; readonly error: Error | null }
   | { readonly kind: 'incomplete'; readonly error: Error | null }
   | { readonly kind: 'nonsense'; readonly refusal: MessageRefusal }
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'crashed'; readonly error: Error }
 
-/** A request to a server, in its form on the wire. */
+/** A request to a server. */
 export interface OutboundRequest {
-  /** Start line and fields, one character per byte. */
-  readonly head: string
-  /** Whether the method is HEAD: the response has no body, whatever its header says. */
-  readonly isBodiless: boolean
-  /** The protocol of a requested upgrade, in lower case; empty = none. */
+  readonly method: string
+  readonly path: string
+  /** Field lines, without those of the connection and of the framing other than Content-Length. */
+  readonly lines: string
+  /** Body after the head. `length`: its length is in Content-Length. */
+  readonly body: 'none' | 'length' | 'chunked'
+  /** The protocol of a requested upgrade; empty = none. */
   readonly upgrade: string
-  /** Whether a body follows the head. */
-  readonly hasBody: boolean
 }
 
 /** The start of a response. */
@@ -46,18 +50,29 @@ export interface CallHandler {
   onRead(): void
   onResponseEnd(trailers: Fields): void
   /** The server has switched protocols. `early`: the bytes after its response. */
-  onUpgrade(response: Omit<ResponseStart, 'body'>, socket: Socket, early: readonly Buffer[]): void
+  onUpgrade(response: Omit<ResponseStart, 'body'>, socket: Duplex, early: readonly Buffer[]): void
   onFailed(failure: CallFailure): void
+}
+
+/** The connection of a call. */
+export interface CallConnection {
+  /** Sends the head of the call's request. */
+  begin(call: OutboundCall): void
+  write(piece: Buffer): boolean
+  endRequest(trailers: string): void
+  pause(): void
+  resume(): void
+  setTimeout(timeoutMs: number): void
+  destroy(): void
 }
 
 /** One request to a server; begins with the wait for a connection. */
 export class OutboundCall {
   readonly request: OutboundRequest
   readonly handler: CallHandler
-  /** Whether the connection was used before: the server may have closed it just as the request was sent. */
-  isOnUsedConnection = false
-  private connection: OutboundConnection | null = null
-  private isOver = false
+  private connection: CallConnection | null = null
+  /** The call has ended, or was aborted. */
+  isOver = false
   /** Cancels the wait for a connection. */
   private cancel: () => void = () => undefined
 
@@ -72,35 +87,40 @@ export class OutboundCall {
   }
 
   /** Sends the request on a connection. */
-  start(connection: OutboundConnection): void {
+  start(connection: CallConnection): void {
     this.connection = connection
-    this.isOnUsedConnection = connection.isUsed
     connection.begin(this)
   }
 
-  get hasConnection(): boolean {
+  /** Whether the request was sent, at least in part. */
+  get isSent(): boolean {
     return this.connection !== null
   }
 
   /**
-   * Sends a piece of the request's body, framed as its head says. Returns false if the caller must wait for
+   * Sends a piece of the request's body; a chunked one with its framing. Returns false if the caller must wait for
    * `onServerReady`.
    */
   write(piece: Buffer): boolean {
-    return this.connection?.write(piece) ?? false
+    return this.isOver || this.connection === null || this.connection.write(piece)
   }
 
-  /** Completes the request. `tail`: its last bytes, such as the last chunk. */
-  end(tail = ''): void {
-    this.connection?.endRequest(tail)
+  /** Completes the request. `trailers`: field lines after a body in chunks. */
+  end(trailers = ''): void {
+    if (!this.isOver) this.connection?.endRequest(trailers)
   }
 
   pause(): void {
-    this.connection?.pause()
+    if (!this.isOver) this.connection?.pause()
   }
 
   resume(): void {
-    this.connection?.resume()
+    if (!this.isOver) this.connection?.resume()
+  }
+
+  /** Fails the call after this time from now, in place of an earlier timeout; 0 = no timeout. */
+  setTimeout(timeoutMs: number): void {
+    if (!this.isOver) this.connection?.setTimeout(timeoutMs)
   }
 
   /** Ends the call at any stage. The handler is not called any more. */

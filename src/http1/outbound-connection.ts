@@ -1,23 +1,29 @@
 import type { Socket } from 'node:net'
 import { BodyReader, type BodySink } from './body-reader.ts'
 import { hasConnectionOption, persists } from './connection-options.ts'
+import type { Deadline, Deadlines } from './deadlines.ts'
 import type { FieldNames } from './field-names.ts'
-import { KEEP_ALIVE, UPGRADE } from './field-names.ts'
+import { CONTENT_LENGTH, KEEP_ALIVE, TRANSFER_ENCODING, UPGRADE } from './field-names.ts'
 import type { Fields } from './fields.ts'
-import { isRefusal, responseFraming } from './framing.ts'
+import { type BodyFraming, isRefusal, responseFraming } from './framing.ts'
 import type { HeadLimits } from './head-reader.ts'
-import type { CallFailure, OutboundCall } from './outbound-call.ts'
+import type { CallConnection, CallFailure, OutboundCall, OutboundRequest } from './outbound-call.ts'
 import { type MessageRefusal, TOO_MANY_INTERIM, UNASKED_UPGRADE } from './refusal.ts'
 import { ResponseReader } from './response-reader.ts'
+import { SocketWriter } from './socket-writer.ts'
+import { Turn } from './turn.ts'
 
 const SWITCHING_PROTOCOLS = 101
 /** Max interim responses to one request; no honest server sends more. */
 const MAX_INTERIM = 32
+/** Length of a piece of a chunked body after which other connections get their turn. */
+const LARGE_BYTES = 16 * 1024
 const KEEP_ALIVE_TIMEOUT = /(?:^|[,\s])timeout\s*=\s*(\d{1,9})/i
 
 export interface OutboundOptions {
   readonly names: FieldNames
   readonly limits: HeadLimits
+  readonly deadlines: Deadlines
 }
 
 /** Owner of connections: keeps free ones, and drops closed ones. */
@@ -30,7 +36,7 @@ export interface ConnectionKeeper {
 }
 
 /** A connection to a server, which carries one call after the other. */
-export class OutboundConnection implements BodySink {
+export class OutboundConnection implements BodySink, CallConnection {
   readonly socket: Socket
   /** Whether a call was made on it. */
   isUsed = false
@@ -39,6 +45,8 @@ export class OutboundConnection implements BodySink {
   private readonly options: OutboundOptions
   private readonly keeper: ConnectionKeeper
   private readonly reader: ResponseReader
+  private readonly writer: SocketWriter
+  private readonly deadline: Deadline
   private call: OutboundCall | null = null
   private body: BodyReader | null = null
   private requestIsWhole = false
@@ -48,6 +56,11 @@ export class OutboundConnection implements BodySink {
   /** Input received while the call was paused. */
   private held: Buffer | null = null
   private isPaused = false
+  private readonly turn = new Turn(() => {
+    if (!this.isPaused) this.socket.resume()
+  })
+  /** The head of the request, until it is written. */
+  private head = ''
   private error: Error | null = null
 
   constructor(socket: Socket, options: OutboundOptions, keeper: ConnectionKeeper) {
@@ -55,32 +68,46 @@ export class OutboundConnection implements BodySink {
     this.options = options
     this.keeper = keeper
     this.reader = new ResponseReader(options.names, options.limits)
-    socket.on('data', this.onData).on('end', this.onEnd).on('drain', this.onDrain).on('close', this.onClose)
+    this.writer = new SocketWriter(socket, () => this.call?.handler.onServerReady())
+    this.deadline = options.deadlines.create(() => this.fail({ kind: 'timeout' }))
+    socket.on('data', this.onData).on('end', this.onEnd).on('close', this.onClose)
     socket.on('error', this.onError)
   }
 
-  /** Sends the head of a call's request. */
   begin(call: OutboundCall): void {
     this.call = call
-    this.requestIsWhole = !call.request.hasBody
+    this.requestIsWhole = call.request.body === 'none'
     this.interims = 0
     this.reader.begin()
     this.isUsed = true
-    // Send the head and the available part of the body together.
-    const { hasBody, head } = call.request
-    if (hasBody) this.socket.cork()
-    this.socket.write(head, 'latin1')
-    call.handler.onSent()
-    if (hasBody) this.socket.uncork()
+    this.head = headOf(call.request)
+    // The head leaves together with the first piece of the body, if that has arrived.
+    try {
+      call.handler.onSent()
+    } catch (error) {
+      this.fail({ kind: 'crashed', error: error as Error })
+    }
+    if (this.call === call) this.flush()
   }
 
   write(piece: Buffer): boolean {
-    return this.socket.write(piece)
+    const { head } = this
+    this.head = ''
+    return this.writer.write(head, piece)
   }
 
-  endRequest(tail: string): void {
-    if (tail !== '') this.socket.write(tail, 'latin1')
+  endRequest(trailers: string): void {
     this.requestIsWhole = true
+    const isChunked = this.call?.request.body === 'chunked'
+    if (isChunked) {
+      const { head } = this
+      this.head = ''
+      this.writer.write(head, null, `0\r\n${trailers}\r\n`)
+    } else this.flush()
+  }
+
+  setTimeout(timeoutMs: number): void {
+    this.deadline.set(timeoutMs)
   }
 
   pause(): void {
@@ -91,7 +118,7 @@ export class OutboundConnection implements BodySink {
   resume(): void {
     if (!this.isPaused) return
     this.isPaused = false
-    this.socket.resume()
+    if (!this.turn.isOver) this.socket.resume()
     const { held } = this
     this.held = null
     if (held !== null) this.onData(held)
@@ -99,7 +126,14 @@ export class OutboundConnection implements BodySink {
 
   destroy(): void {
     this.call = null
+    this.deadline.close()
     this.socket.destroy()
+  }
+
+  private flush(): void {
+    const { head } = this
+    this.head = ''
+    this.writer.write(head)
   }
 
   onBody(piece: Buffer): void {
@@ -107,6 +141,15 @@ export class OutboundConnection implements BodySink {
   }
 
   private readonly onData = (chunk: Buffer): void => {
+    try {
+      this.read(chunk)
+    } catch (error) {
+      // An error in the handling of one call must not affect others.
+      this.fail({ kind: 'crashed', error: error as Error })
+    }
+  }
+
+  private read(chunk: Buffer): void {
     if (this.isPaused) {
       this.held = this.held === null ? chunk : Buffer.concat([this.held, chunk])
       return
@@ -120,7 +163,13 @@ export class OutboundConnection implements BodySink {
     let at = 0
     while (at < chunk.length && this.call === call)
       at = this.body === null ? this.readHead(chunk, at, call) : this.readBody(chunk, at, call, this.body)
-    if (this.call === call) call.handler.onRead()
+    if (this.call !== call) return
+    call.handler.onRead()
+    // Small chunks take long to read.
+    if (this.body?.framing.kind === 'chunked' && chunk.length >= LARGE_BYTES) {
+      this.socket.pause()
+      this.turn.end()
+    }
   }
 
   private readHead(chunk: Buffer, start: number, call: OutboundCall): number {
@@ -136,9 +185,9 @@ export class OutboundConnection implements BodySink {
       call.handler.onInterim(status, fields)
       return at
     }
-    const framing = responseFraming(fields, status, minor, call.request.isBodiless)
+    const framing = responseFraming(fields, status, minor, call.request.method === 'HEAD')
     if (isRefusal(framing)) return this.refuse(framing, chunk)
-    this.persists = framing.kind !== 'close' && persists(fields, minor)
+    this.persists = framing.kind !== 'close' && persists(fields, minor) && !mayBeFollowed(call, fields, framing)
     this.hintMs = hintOf(fields)
     const body = new BodyReader(framing, this.options.names)
     this.body = body
@@ -160,6 +209,11 @@ export class OutboundConnection implements BodySink {
     const { body, requestIsWhole } = this
     this.call = null
     this.body = null
+    if (this.isPaused) {
+      this.isPaused = false
+      this.socket.resume()
+    }
+    this.deadline.clear()
     this.idleSince = performance.now()
     if (this.persists && requestIsWhole && !hasMore) this.keeper.onFree(this, this.hintMs)
     else this.socket.destroy()
@@ -169,12 +223,12 @@ export class OutboundConnection implements BodySink {
   private switchProtocols(chunk: Buffer, at: number, call: OutboundCall): number {
     const { status, minor, reason, fields } = this.reader
     const { upgrade } = call.request
-    const agreed = fields.joined(UPGRADE).toLowerCase()
-    if (upgrade === '' || agreed !== upgrade || !hasConnectionOption(fields, 'upgrade')) {
-      return this.refuse(UNASKED_UPGRADE, chunk)
-    }
+    const isAsked = offers(upgrade, fields.joined(UPGRADE)) && hasConnectionOption(fields, 'upgrade')
+    if (!isAsked || !this.requestIsWhole) return this.refuse(UNASKED_UPGRADE, chunk)
     this.call = null
-    this.socket.off('data', this.onData).off('end', this.onEnd).off('drain', this.onDrain).off('close', this.onClose)
+    this.deadline.close()
+    this.writer.release()
+    this.socket.off('data', this.onData).off('end', this.onEnd).off('close', this.onClose)
     this.keeper.onClosed(this)
     const early = at < chunk.length ? [chunk.subarray(at)] : []
     if (call.finish()) call.handler.onUpgrade({ status, minor, reason, fields }, this.socket, early)
@@ -201,18 +255,34 @@ export class OutboundConnection implements BodySink {
     } else this.fail({ kind: body === null ? 'closed' : 'incomplete', error: null })
   }
 
-  private readonly onDrain = (): void => {
-    this.call?.handler.onServerReady()
-  }
-
   private readonly onError = (error: Error): void => {
     this.error ??= error
   }
 
   private readonly onClose = (): void => {
+    this.deadline.close()
     this.keeper.onClosed(this)
     if (this.call !== null) this.fail({ kind: this.body === null ? 'closed' : 'incomplete', error: this.error })
   }
+}
+
+function headOf({ method, path, lines, body, upgrade }: OutboundRequest): string {
+  const framing = body === 'chunked' ? 'transfer-encoding: chunked\r\n' : ''
+  const connection = upgrade === '' ? '' : `connection: upgrade\r\nupgrade: ${upgrade}\r\n`
+  return `${method} ${path} HTTP/1.1\r\n${lines}${framing}${connection}\r\n`
+}
+
+/** Whether a request that asks for a switch to `upgrade`, a list of protocols, asks for `agreed`. */
+function offers(upgrade: string, agreed: string): boolean {
+  if (upgrade === '' || agreed === '') return false
+  const protocols = upgrade.split(',').map((protocol) => protocol.trim().toLowerCase())
+  return protocols.includes(agreed.toLowerCase())
+}
+
+/** Whether a server may send a body that must not be there: what it sends next could be that body. */
+function mayBeFollowed({ request }: OutboundCall, fields: Fields, { kind }: BodyFraming): boolean {
+  if (kind !== 'none' || request.method === 'HEAD') return false
+  return fields.has(TRANSFER_ENCODING) || (fields.has(CONTENT_LENGTH) && fields.joined(CONTENT_LENGTH) !== '0')
 }
 
 function hintOf(fields: Fields): number | null {

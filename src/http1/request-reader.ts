@@ -54,6 +54,17 @@ export class RequestReader extends HeadReader {
     this.state = 'empty'
     this.emptyLines = 0
     this.versionBytes = 0
+    this.method = ''
+    this.target = ''
+    this.methodEnd = 0
+    this.targetEnd = 0
+  }
+
+  /** Keeps method and target as far as they are known. */
+  protected override refused(bytes: Buffer, base: number, end: number): void {
+    if (this.methodEnd === 0) return
+    const start = base + this.methodEnd + 1
+    this.target = bytes.toString('latin1', start, this.targetEnd === 0 ? end : base + this.targetEnd)
   }
 
   protected override readStartLine(bytes: Buffer, start: number, end: number, base: number): number {
@@ -80,7 +91,6 @@ export class RequestReader extends HeadReader {
           if (bytes[at] !== SP || at === base + this.methodStart) return this.refuse(at, NOT_HTTP)
           this.methodEnd = at - base
           this.method = bytes.toString('latin1', base + this.methodStart, at)
-          if (!KNOWN_METHODS.has(this.method)) return this.refuse(at, UNKNOWN_METHOD)
           this.state = 'target'
           at++
           break
@@ -116,6 +126,7 @@ export class RequestReader extends HeadReader {
           break
         case 'lf':
           if (bytes[at] !== LF) return this.refuse(at, BAD_LINE_END)
+          if (!KNOWN_METHODS.has(this.method)) return this.refuse(at, UNKNOWN_METHOD)
           this.endStartLine()
           return at + 1
       }

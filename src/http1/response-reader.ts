@@ -17,7 +17,7 @@ const ONE = 0x31
 const NINE = 0x39
 const STATUS_DIGITS = 3
 const MIN_STATUS = 100
-const MAX_STATUS = 599
+const MAX_STATUS = 999
 
 type State = 'version' | 'minor' | 'space' | 'status' | 'afterStatus' | 'reason' | 'lf'
 

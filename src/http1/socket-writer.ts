@@ -1,0 +1,110 @@
+import type { Socket } from 'node:net'
+import { Gathered } from './gathered.ts'
+
+/** Max length of text and a piece together up to which they are copied into one buffer. */
+const MAX_COPIED_BYTES = 16 * 1024
+/** Pieces below this are gathered while the socket cannot send: each one in its queue costs hundreds of bytes. */
+const SMALL_BYTES = 2 * 1024
+/** Gathered bytes up to which more are gathered. */
+const MAX_GATHERED_BYTES = 64 * 1024
+
+/** Writes text and buffers to a socket with as few buffers and system calls as possible. */
+export class SocketWriter {
+  private readonly socket: Socket
+  private readonly onReady: () => void
+  /** Bytes that wait until the socket has sent what it has; null = none. */
+  private gathered: Gathered | null = null
+  /** Whether a write is pending whose end sends what was gathered. */
+  private isAwaited = false
+  private toldToWait = false
+
+  /** `onReady`: called when `write` has returned false, and more can be written. */
+  constructor(socket: Socket, onReady: () => void) {
+    this.socket = socket
+    this.onReady = onReady
+    socket.on('drain', this.onDrain)
+  }
+
+  /** Whether more should be written only after `onReady`. */
+  get isFull(): boolean {
+    return this.toldToWait || this.socket.writableNeedDrain
+  }
+
+  /**
+   * Writes text, one character per byte, a piece, and text after it. Returns false if the caller must wait for
+   * `onReady`.
+   */
+  write(before: string, piece: Buffer | null = null, after = ''): boolean {
+    const { socket } = this
+    const length = before.length + (piece === null ? 0 : piece.length) + after.length
+    if (length === 0) return !this.isFull
+    if (length < SMALL_BYTES && (this.isAwaited || socket.writableLength > 0)) {
+      return this.gather(bytesOf(before, piece, after, length))
+    }
+    if (this.gathered !== null) this.sendGathered()
+    if (piece === null) return socket.write(before + after, 'latin1')
+    if (before === '' && after === '') return socket.write(piece)
+    if (length <= MAX_COPIED_BYTES) return socket.write(bytesOf(before, piece, after, length))
+    socket.cork()
+    if (before !== '') socket.write(before, 'latin1')
+    let takesMore = socket.write(piece)
+    if (after !== '') takesMore = socket.write(after, 'latin1')
+    socket.uncork()
+    return takesMore
+  }
+
+  /** Ends the socket's output after what was written. */
+  end(): void {
+    if (this.gathered !== null) this.sendGathered()
+    this.socket.end()
+  }
+
+  /** Sends what was gathered, and leaves the socket to another writer. */
+  release(): void {
+    if (this.gathered !== null) this.sendGathered()
+    this.socket.off('drain', this.onDrain)
+  }
+
+  private gather(bytes: Buffer): boolean {
+    if (!this.isAwaited) {
+      this.isAwaited = true
+      return this.socket.write(bytes, this.onWritten)
+    }
+    this.gathered ??= new Gathered()
+    this.gathered.add(bytes)
+    if (this.gathered.length < MAX_GATHERED_BYTES) return !this.isFull
+    this.toldToWait = true
+    return false
+  }
+
+  private sendGathered(): boolean {
+    const { gathered } = this
+    this.gathered = null
+    if (gathered === null) return true
+    return this.socket.write(gathered.bytes.subarray(0, gathered.length), this.onWritten)
+  }
+
+  private readonly onWritten = (): void => {
+    this.isAwaited = this.gathered !== null
+    if (this.socket.destroyed) return
+    const wasTold = this.toldToWait
+    this.toldToWait = false
+    // If the socket is full again, it emits `drain`.
+    if (this.sendGathered() && wasTold) this.onReady()
+  }
+
+  private readonly onDrain = (): void => {
+    this.toldToWait = false
+    this.onReady()
+  }
+}
+
+function bytesOf(before: string, piece: Buffer | null, after: string, length: number): Buffer {
+  if (piece === null) return Buffer.from(before + after, 'latin1')
+  if (before === '' && after === '') return piece
+  const bytes = Buffer.allocUnsafe(length)
+  let at = bytes.write(before, 0, 'latin1')
+  at += piece.copy(bytes, at)
+  bytes.write(after, at, 'latin1')
+  return bytes
+}
