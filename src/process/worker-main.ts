@@ -4,7 +4,7 @@
  */
 import { flushCompileCache } from 'node:module'
 import type { ToControl, ToProxy } from '../model/messages.ts'
-import type { Listener } from '../proxy/data-plane.ts'
+import type { Listener } from '../proxy/client/client-listeners.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
 import { AccessLog } from '../telemetry/access-log.ts'
 import { openLog } from '../telemetry/log.ts'

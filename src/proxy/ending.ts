@@ -1,8 +1,6 @@
-import type { Socket } from 'node:net'
-import { Server as TcpServer } from 'node:net'
 import type { ToProxy } from '../model/messages.ts'
-import type { ClientConnection } from './client/client-connection.ts'
-import type { Tunnel } from './tunnel.ts'
+import type { ClientListeners } from './client/client-listeners.ts'
+import type { OpenTunnel } from './context.ts'
 
 /** Interval at which connections are checked. */
 const TICK_MS = 100
@@ -18,11 +16,8 @@ const TUNNELS_LEAVE_MS = 1_000
 type Stop = Extract<ToProxy, { type: 'stop' }>
 
 interface EndingOptions {
-  readonly servers: Iterable<TcpServer>
-  readonly connections: ReadonlyMap<Socket, ClientConnection>
-  readonly tunnels: Iterable<Tunnel>
-  /** Returns the number of connections accepted so far. */
-  readonly accepted: () => number
+  readonly clients: Pick<ClientListeners, 'servers' | 'connections' | 'accepted'>
+  readonly tunnels: Iterable<OpenTunnel>
   /** Called when all connections are closed. `cut`: number of requests that were cut at the deadline. */
   readonly onEnd: (cut: number) => void
 }
@@ -60,18 +55,16 @@ export class Ending {
    * listener closes. Node accepts one connection per turn of the event loop.
    */
   private emptyBacklog(since: number): void {
-    const before = this.options.accepted()
+    const before = this.options.clients.accepted
     setImmediate(() => {
-      if (this.options.accepted() === before || performance.now() - since > BACKLOG_MS) this.closeListeners()
+      if (this.options.clients.accepted === before || performance.now() - since > BACKLOG_MS) this.closeListeners()
       else this.emptyBacklog(since)
     })
   }
 
   private closeListeners(): void {
     this.closedAt = performance.now()
-    // The `close` of a plain TCP server, because that of an HTTP server would also close idle connections, whose next
-    // request may be on its way.
-    for (const server of this.options.servers) TcpServer.prototype.close.call(server)
+    for (const server of this.options.clients.servers) server.close()
     const check = (): void => {
       if (this.closeUnused()) clearInterval(tick)
       else if (this.cutRequests === null && performance.now() >= this.cutAt) this.cut()
@@ -86,17 +79,17 @@ export class Ending {
    * Returns whether the shutdown is complete.
    */
   private closeUnused(): boolean {
-    const { connections, tunnels } = this.options
+    const { clients, tunnels } = this.options
+    const { connections } = clients
     const now = performance.now()
     const isOver = this.cutRequests !== null
     if (this.closesTunnelsAtOnce || now >= this.cutAt - TUNNELS_LEAVE_MS) {
       for (const tunnel of [...tunnels]) tunnel.shutDown('proxy_stopping')
     }
-    for (const [socket, connection] of connections) {
+    for (const connection of connections) {
       const quietMs = now - Math.max(connection.idleSince, this.closedAt)
-      if (isOver) socket.destroy()
-      else if (connection.underWay > 0 || connection.tunnelled) continue
-      else if (quietMs >= (connection.served === 0 ? FRESH_MS : IDLE_MS)) socket.destroySoon()
+      if (isOver) connection.destroy()
+      else if (!connection.isBusy && quietMs >= (connection.served === 0 ? FRESH_MS : IDLE_MS)) connection.close()
     }
     if (connections.size > 0 && !isOver) return false
     // Requests on sockets that were just destroyed are ended, and logged, later in this turn of the event loop.
@@ -107,6 +100,6 @@ export class Ending {
   /** Cuts all requests at the deadline: they get 504, or break off. The next tick destroys connections still open. */
   private cut(): void {
     this.cutRequests = 0
-    for (const connection of this.options.connections.values()) this.cutRequests += connection.cut()
+    for (const connection of this.options.clients.connections) this.cutRequests += connection.cut()
   }
 }

@@ -1,3 +1,4 @@
+import type { CallFailure } from '../http1/outbound-call.ts'
 import { localFailure } from '../net/local-failure.ts'
 
 /** Reason why an exchange failed: an error type of RFC 9209 §2.3. The same in logs, metrics and `Proxy-Status`. */
@@ -106,40 +107,40 @@ const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   ENETUNREACH: 'connection_refused',
   ENOENT: 'connection_refused',
   ETIMEDOUT: 'connection_timeout',
-  UND_ERR_CONNECT_TIMEOUT: 'connection_timeout',
 }
 
 /** Matches codes of OpenSSL and node:tls, including those for certificates that cannot be verified. */
 const TLS_CODE = /^ERR_(?:TLS|SSL)|CERT|^UNABLE_TO_|^(?:INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|EPROTO)$/
 
-/**
- * Maps an error of the upstream connection to a `ProxyError`. `started`: the request may have been written to a
- * connection; before that, no part of it can have reached the server.
- */
-export function classify(error: unknown, started: boolean): ProxyError {
+/** Maps the failure of a call to a `ProxyError`. */
+export function failureOf(failure: CallFailure): ProxyError {
+  switch (failure.kind) {
+    case 'connect':
+      return classify(failure.error)
+    case 'closed':
+      // With TLS 1.3, a server rejects the client certificate only after the handshake.
+      return new ProxyError(
+        TLS_CODE.test(codeOf(failure.error)) ? 'tls_protocol_error' : 'connection_terminated',
+        'maybe',
+      )
+    case 'incomplete':
+      return new ProxyError('connection_terminated', 'yes')
+    case 'nonsense':
+      return new ProxyError('http_protocol_error', 'maybe')
+    case 'timeout':
+      return new ProxyError('http_response_timeout', 'maybe')
+    case 'crashed':
+      return new ProxyError('proxy_internal_error', 'maybe')
+  }
+}
+
+/** Maps an error of connecting to a `ProxyError`: no part of the request can have reached the server. */
+export function classify(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
   const code = codeOf(error)
-  if (!started) {
-    if (TLS_CODE.test(code)) return new ProxyError('tls_protocol_error', 'no')
-    if (localFailure(error) !== null) return new ProxyError('proxy_resources_exhausted', 'no')
-    if (code === 'UND_ERR_INVALID_ARG') return new ProxyError('http_request_error', 'no')
-    return new ProxyError(CONNECT_CODES[code] ?? 'connection_terminated', 'no')
-  }
-  switch (code) {
-    case 'UND_ERR_HEADERS_TIMEOUT':
-    case 'UND_ERR_BODY_TIMEOUT':
-      return new ProxyError('http_response_timeout', 'maybe')
-    case 'UND_ERR_HEADERS_OVERFLOW':
-    case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
-      return new ProxyError('http_protocol_error', 'maybe')
-    case 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH':
-      return new ProxyError('http_request_error', 'maybe')
-    default:
-      // With TLS 1.3, a server rejects the client certificate only after the handshake.
-      if (TLS_CODE.test(code)) return new ProxyError('tls_protocol_error', 'maybe')
-      if (isBadResponse(error)) return new ProxyError('http_protocol_error', 'maybe')
-      return new ProxyError('connection_terminated', 'maybe')
-  }
+  if (TLS_CODE.test(code)) return new ProxyError('tls_protocol_error', 'no')
+  if (localFailure(error) !== null) return new ProxyError('proxy_resources_exhausted', 'no')
+  return new ProxyError(CONNECT_CODES[code] ?? 'connection_terminated', 'no')
 }
 
 function codeOf(error: unknown): string {
@@ -148,15 +149,4 @@ function codeOf(error: unknown): string {
   // With several addresses tried, the error lists one error for each; the first is enough.
   if (error instanceof AggregateError && error.code === '') return codeOf(error.errors[0])
   return error.code
-}
-
-/**
- * Whether an error of undici means a malformed response. Its parser errors mostly have no code, and include the end of
- * the connection in the middle of a message ("Invalid EOF state"). An unrequested 101 or 100 is a socket error with one
- * of the texts below.
- */
-function isBadResponse(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  if (error.name === 'HTTPParserError') return !error.message.includes('Invalid EOF state')
-  return error.message === 'bad upgrade' || error.message === 'bad response'
 }

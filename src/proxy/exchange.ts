@@ -1,373 +1,299 @@
-import type { IncomingMessage } from 'node:http'
-import type { Dispatcher } from 'undici'
-import type { ClientConnection } from './client/client-connection.ts'
-import type { ClientResponse } from './client/client-response.ts'
+import type { Duplex } from 'node:stream'
+import type { Fields } from '../http1/fields.ts'
+import type { RequestOwner } from '../http1/inbound-request.ts'
+import type { CallFailure, CallHandler, ResponseStart } from '../http1/outbound-call.ts'
+import { admit, routeInstead } from './admission.ts'
+import type { Client } from './client/client.ts'
+import type { RequestUnderWay } from './client/client-connection.ts'
+import type { ClientStream } from './client/client-stream.ts'
 import type { Refusal } from './client/guard.ts'
-import { BODY_TOO_LARGE } from './client/guard.ts'
-import type { BodyOwner, RequestBody } from './client/request-body.ts'
-import { OWN_HOP } from './client/via.ts'
-import type { DataPlane } from './data-plane.ts'
-import type { ErrorCode } from './errors.ts'
-import { classify, ProxyError } from './errors.ts'
-import type { OwnAnswer } from './own-answer.ts'
-import { ownAnswer } from './own-answer.ts'
-import { coarse, ServerCall } from './server-call.ts'
-import { trailersIn } from './trailers.ts'
-import { hasUnknownCoding, reasonPhrase, responseFields } from './upstream/response-head.ts'
+import { type BodyOwner, RequestBody } from './client/request-body.ts'
+import { RequestHead } from './client/request-head.ts'
+import { newRequestId } from './client/request-id.ts'
+import { mayHaveMore, passInterim, respond, respondWith, switchLines } from './client/respond.ts'
+import type { ProxyContext } from './context.ts'
+import { type ErrorCode, failureOf } from './errors.ts'
+import { failure, type OwnAnswer, ownAnswer } from './own-answer.ts'
+import { record } from './record.ts'
+import type { ServiceRoute } from './routing/service-route.ts'
+import { type Tried, Tries } from './routing/tries.ts'
+import { trailerLines } from './trailers.ts'
+import { Tunnel, type TunnelOwner } from './tunnel.ts'
+import { requestFor } from './upstream/request-for.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
-
-/** Statuses up to this one, except 100, are not valid as interim responses to a request without an upgrade. */
-const SWITCHING_PROTOCOLS = 101
+import type { UpstreamCall } from './upstream/upstream-call.ts'
 
 /** Handles one request from its header to the last byte of its response, with all of its tries. */
-export class Exchange extends ServerCall implements Dispatcher.DispatchHandler, UnderWay, BodyOwner {
-  private readonly response: ClientResponse
+export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried, CallHandler, UnderWay, TunnelOwner {
+  readonly stream: ClientStream
+  readonly client: Client
+  readonly head: RequestHead
+  readonly requestId: string
+  /** Begin of the request, monotonic ms. */
+  readonly startedAt = performance.now()
+  /** Begin of the last try's connection, and of the response; monotonic ms, 0 = not yet. */
+  connectedAt = 0
+  answeredAt = 0
+  status = 0
+  /** null = no service was found. */
+  tries: Tries | null = null
+  slot = -1
+  private readonly context: ProxyContext
+  path = ''
+  prefix = ''
+  private call: UpstreamCall | null = null
   private body: RequestBody | null = null
-  private bodyIsLate = false
-  /** Whether the current try was replaced by another one, so that its error is ignored. */
-  private superseded = false
+  /** The body of the response, from the server. */
+  private response: ResponseStart['body'] | null = null
+  private awaitsContinue: boolean
+  private isBodySent = false
   private responded = false
-  private listensForDrain = false
-  private isLast = false
+  private isPaused = false
+  private tunnel: Tunnel | null = null
   /** Whether the request has ended for its client, successfully or not; nothing more is sent. */
   private done = false
 
-  constructor(plane: DataPlane, request: IncomingMessage, response: ClientResponse, connection: ClientConnection) {
-    super(plane, request, connection)
-    this.response = response
-    response.exchange = this
+  constructor(context: ProxyContext, stream: ClientStream, client: Client) {
+    this.context = context
+    this.stream = stream
+    this.client = client
+    const hasBody = stream.body.framing.kind !== 'none'
+    this.head = new RequestHead(stream.fields, stream.minor, hasBody, stream.method === 'OPTIONS')
+    this.requestId = this.head.trustedRequestId(client.trusted) || newRequestId()
+    this.awaitsContinue = this.head.awaitsContinue
   }
 
-  /** `isLast`: the connection closes after the response to this request, unless `keepOpen` is called before. */
-  start(isLast: boolean): void {
-    this.isLast = isLast
-    this.connection.begin(this, this.response)
-    if (this.head.closes) this.isLast = true
-    this.response.awaitsContinue = this.head.expect !== '' && this.head.hasBody && this.request.httpVersionMinor > 0
-    const refusal = this.admit()
-    if (refusal !== null) this.answer(refusal)
-    else this.seekServer()
+  start(): void {
+    this.stream.owner = this
+    const admitted = admit(this.context, this.stream, this.head, this.requestId)
+    if ('status' in admitted) {
+      this.answer(admitted)
+      return
+    }
+    this.path = admitted.path
+    this.prefix = admitted.prefix
+    this.tries = new Tries(this.context, this, admitted.route)
+    this.tries.begin()
   }
 
-  protected override send(target: Target): void {
+  get method(): string {
+    return this.stream.method
+  }
+
+  get isWhole(): boolean {
+    return this.body === null || this.body.isWhole
+  }
+
+  otherRoute(): ServiceRoute | null {
+    return routeInstead(this.context, this.stream, this.head, (this.tries as Tries).route)
+  }
+
+  send(target: Target): void {
+    const tries = this.tries as Tries
     target.begin(this)
-    this.dispatch(target)
+    this.connectedAt = 0
+    const { connections } = target
+    const request = requestFor(this, this.context.settings.forwarding, connections.host)
+    const call = connections.call(request, this)
+    this.call = call
+    const { length } = this.stream.body.framing
+    const isKept = length >= 0 && length <= tries.route.table.retry.bodyBytes
+    connections.start(call, !tries.mayRepeat(isKept))
   }
 
-  private dispatch(target: Target): void {
-    const { timeouts } = this.route.table
-    this.controller = null
-    this.body = this.head.hasBody ? this.takeBody(this) : null
-    const options: Dispatcher.DispatchOptions = {
-      path: this.path,
-      method: this.request.method as Dispatcher.HttpMethod,
-      headers: this.fields,
-      body: this.body,
-      reset: false,
-      headersTimeout: coarse(timeouts.responseMs),
-      bodyTimeout: coarse(timeouts.idleMs),
-    }
-    if (this.body !== null && this.needsOwnConnection) {
-      const headers = [...this.fields, ...this.head.extraFields()]
-      const { responseMs: headersTimeout, idleMs: bodyTimeout } = timeouts
-      target.connections.dispatchAlone({ ...options, headers, headersTimeout, bodyTimeout }, this.body, this)
-      return
-    }
-    target.connections.dispatch(options, this, !this.mayRepeat(!this.head.hasBody || this.bodyWillBeKept()))
+  fail(code: ErrorCode): void {
+    this.answer(failure(code, this.requestId))
   }
 
-  /** Whether undici cannot send the request: its header must go ahead of its body, or it has trailers. */
-  private get needsOwnConnection(): boolean {
-    return (
-      this.response.awaitsContinue ||
-      this.bodyIsLate ||
-      (this.head.trailer !== '' && this.head.transferEncoding !== null)
-    )
+  hangUp(): void {
+    this.stream.destroy()
   }
 
-  // Callbacks of undici for the upstream connection. An exception thrown here aborts only this request.
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.done) {
-      controller.abort(new ProxyError('client_gone', 'no'))
-      return
-    }
-    this.controller = controller
+  onSent(): void {
     this.connectedAt = performance.now()
-  }
-
-  onRequestSent(): void {
-    if (!this.responded) this.startTimer(this.route.table.timeouts.responseMs)
-  }
-
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-    statusText?: string,
-  ): void {
-    if (this.done) return
-    if (status < 200) {
-      this.onInterim(controller, status, headers)
+    const call = this.call as UpstreamCall
+    const { responseMs } = this.timeouts
+    if (!this.head.hasBody) {
+      call.setTimeout(responseMs)
       return
     }
-    if (hasUnknownCoding(headers)) {
-      controller.abort(new ProxyError('http_protocol_error', 'maybe'))
-      return
+    // A server that decides about the body is expected to respond now.
+    if (this.awaitsContinue) call.setTimeout(responseMs)
+    if (this.body === null) {
+      const { retry } = (this.tries as Tries).route.table
+      const keptBytes = this.tries?.isRepeatable ? retry.bodyBytes : 0
+      this.body = new RequestBody(this.stream, { keptBytes, maxBytes: this.context.settings.limits.bodyBytes }, this)
     }
-    if (status >= 500 || this.onTrial) this.judge(status < 500)
-    if (status >= 400 && this.retryStatus(status, controller)) return
-    this.responded = true
-    this.answeredAt = performance.now()
-    this.startTimer(this.route.table.timeouts.idleMs)
-    // A 204 must not have a content-length (RFC 9110 §8.6).
-    if (status === 204) delete headers['content-length']
-    const fields = responseFields(headers, status)
-    fields.push('via', OWN_HOP)
-    if (headers['x-request-id'] === undefined) fields.push('x-request-id', this.requestId)
-    const { trailer } = headers
-    if (
-      typeof trailer === 'string' &&
-      headers['transfer-encoding'] !== undefined &&
-      this.response.takesTrailers(status)
-    ) {
-      fields.push('trailer', trailer)
-    }
-    const length = headers['content-length']
-    this.response.begin(
-      status,
-      reasonPhrase(status, statusText),
-      fields,
-      typeof length === 'string' ? Number(length) : -1,
-    )
-    // The body mostly arrives with the header, and both go out in one write. Otherwise the header is flushed alone.
-    this.plane.afterThisTurn(this)
+    this.body.sendOn(call)
   }
 
-  /** Forwards an interim response, except a 100 that the client did not ask for (RFC 9110 §15.2). */
-  private onInterim(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, string | string[] | undefined>,
-  ): void {
-    if (status === 100) this.response.letBodyCome()
-    else if (status <= SWITCHING_PROTOCOLS || !this.response.interim(status, responseFields(headers, status))) {
-      controller.abort(new ProxyError('http_protocol_error', 'maybe'))
-    }
+  onServerReady(): void {
+    this.body?.serverReady()
   }
 
-  /** Discards this response for a retry at another server, if the policy allows it and a server is available. */
-  private retryStatus(status: number, controller: Dispatcher.DispatchController): boolean {
-    const answered = this.target as Target
-    const next = this.chooseInsteadOf(status, this.isWhole)
-    if (next === null || next.target === null) return false
-    this.stopTimer()
-    answered.end(this)
-    this.superseded = true
-    controller.abort(new ProxyError('http_response_incomplete', 'yes'))
-    this.sendTo(next.pool, next.target)
-    return true
+  onInterim(status: number, fields: Fields): void {
+    if (this.isBodySent) this.call?.setTimeout(this.timeouts.responseMs)
+    if (passInterim(this.stream, status, fields, this.awaitsContinue)) this.awaitsContinue = false
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.done) return
-    switch (this.response.relay(chunk, this.closes)) {
-      case 'more':
-        this.timer?.refresh()
-        break
-      case 'ended':
-        this.finish('')
-        break
-      case 'full':
-        this.waitForClient(controller)
-        break
-    }
+  onResponse(response: ResponseStart): void {
+    const { status } = response
+    const tries = this.tries as Tries
+    tries.judgeStatus(status)
+    if (status >= 400 && tries.insteadOf(status)) return
+    this.began(status)
+    this.response = response.body
+    this.mayClose()
+    respond(this.stream, response, this.requestId)
   }
 
-  private waitForClient(controller: Dispatcher.DispatchController): void {
-    controller.pause()
-    this.stopTimer()
-    const { idleMs } = this.plane.bodyLimits
-    if (idleMs > 0) this.timer = setTimeout(onClientStalled, idleMs, this)
-    if (this.listensForDrain) return
-    this.listensForDrain = true
-    this.response.on('drain', onResponseDrain)
+  onResponseBody(piece: Buffer): void {
+    if (this.stream.write(piece) || this.isPaused) return
+    this.isPaused = true
+    this.call?.pause()
+    // While the client does not read, its own timeout runs.
+    this.call?.setTimeout(0)
   }
 
-  onResponseEnd(
-    _controller: Dispatcher.DispatchController,
-    trailers: Record<string, string | string[] | undefined>,
-  ): void {
+  onRead(): void {
+    if (!this.responded) return
+    this.stream.flush()
+    if (!this.isPaused) this.call?.setTimeout(this.timeouts.idleMs)
+  }
+
+  onResponseEnd(trailers: Fields): void {
     this.leaveTarget()
-    this.judge(true)
-    if (this.done) return
-    this.response.complete(
-      this.response.takesTrailers(this.response.statusCode) ? trailersIn(trailers) : [],
-      this.closes,
-    )
+    this.tries?.judge(true)
+    // First, because the end of the response begins the next request of the connection.
     this.finish('')
+    this.stream.end(trailers.count === 0 ? '' : trailerLines(trailers))
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, cause: Error): void {
-    if (this.superseded) {
-      this.superseded = false
-      return
-    }
-    const started = this.controller !== null
-    this.leaveTarget()
-    const error = this.done ? null : classify(cause, started)
-    this.judgeFailure(error?.code ?? null)
-    if (error === null) return
-    if (this.responded) {
-      this.breakOff(error.code)
-      return
-    }
-    if (!this.tryAgain(error, this.isWhole)) this.answer(this.failure(error.code))
+  onUpgrade(response: Omit<ResponseStart, 'body'>, server: Duplex, early: readonly Buffer[]): void {
+    const { status, fields } = response
+    const tries = this.tries as Tries
+    tries.judge(true)
+    this.began(status)
+    this.client.tunnelled = true
+    const client = this.stream.switchProtocols(switchLines(fields, status))
+    const staysAtDrain = tries.route.table.drain.websockets === 'keep'
+    const ends = { client: client.socket, clientEarly: client.early, server, serverEarly: early }
+    this.tunnel = new Tunnel(this.context, ends, { protocol: this.head.upgrade, staysAtDrain }, this)
+    tries.target?.replace(this, this.tunnel)
+    this.tunnel.start()
   }
 
-  // Other events of a request.
-
-  /** Sends the header alone, if no part of the body has come to send it with. */
-  flushHead(): void {
-    if (this.response.headSent || this.done) return
-    try {
-      this.response.sendHead(this.closes)
-    } catch (error) {
-      this.controller?.abort(error as Error)
-    }
+  tunnelEnded(tunnel: Tunnel, code: ErrorCode | ''): void {
+    this.tries?.target?.end(tunnel)
+    this.client.tunnelled = false
+    this.finish(code, tunnel.bytesToClient)
   }
 
-  get isComplete(): boolean {
-    return this.request.complete
+  onFailed(cause: CallFailure): void {
+    const error = failureOf(cause)
+    this.leaveTry()
+    this.tries?.judgeFailure(error.code)
+    if (this.responded) this.breakOff(error.code)
+    else if (this.tries?.again(error) !== true) this.fail(error.code)
   }
 
-  /**
-   * Called when the first byte of the body does not come soon. undici sends a header only with the first byte of the
-   * body, so nothing has gone to the server yet: the request moves to a connection of its own, where its header goes
-   * ahead.
-   */
-  bodyLate(): void {
-    if (this.done || this.responded || this.needsOwnConnection) return
-    this.bodyIsLate = true
-    this.superseded = true
-    this.controller?.abort(new ProxyError('http_request_error', 'no'))
-    this.dispatch(this.target as Target)
+  bodyWaits(isWaiting: boolean): void {
+    if (!this.responded) this.call?.setTimeout(isWaiting ? this.timeouts.idleMs : 0)
   }
 
-  bodyStalled(): void {
-    this.refuseBody({ status: 408, text: 'The body took too long.' })
-  }
-
-  bodyTooLarge(): void {
-    this.refuseBody(BODY_TOO_LARGE)
-  }
-
-  bodyReleased(): void {
-    // Reads and drops the rest of the body, so that the connection can be used again.
-    if (this.done) this.request.resume()
+  bodySent(): void {
+    this.isBodySent = true
+    if (!this.responded) this.call?.setTimeout(this.timeouts.responseMs)
   }
 
   /** Refuses the rest of the body: answers with the reason, unless a response has begun, and closes the connection. */
   refuseBody({ status, text }: Refusal): void {
     if (this.done) return
+    this.abandon()
     if (this.responded) this.breakOff('http_request_denied')
     else this.answer(ownAnswer(status, text, 'http_request_denied', this.requestId))
-    this.stop('http_request_denied')
   }
 
-  /** Called when the client has not read from the response for too long. */
-  clientStalled(): void {
-    this.timer = null
+  onClientGone(): void {
     if (this.done) return
-    this.breakOff('client_gone')
-    this.stop('client_gone')
-    this.connection.socket.destroy()
+    this.abandon()
+    this.finish('client_gone')
   }
 
-  clientDrained(): void {
-    if (this.done) return
-    this.startTimer(this.route.table.timeouts.idleMs)
-    this.controller?.resume()
+  onClientEnded(): void {
+    // A client that waits for a switch of protocols, and can send nothing in the new one, has left.
+    if (this.head.upgrade !== '' && !this.responded && !this.done) this.stream.destroy()
   }
 
-  clientLeft(): void {
-    if (this.done) return
-    this.done = true
-    this.stop('client_gone')
-    this.connection.end(this)
-    this.record(499, this.response.bytes, 'client_gone')
+  onClientReady(): void {
+    if (!this.isPaused) return
+    this.isPaused = false
+    this.call?.setTimeout(this.timeouts.idleMs)
+    this.call?.resume()
   }
 
   cut(reason: ErrorCode = 'drain_timeout'): boolean {
     if (this.done) return false
+    if (this.tunnel !== null) return this.tunnel.cut(reason)
+    this.abandon()
     if (this.responded) this.breakOff(reason)
-    else this.answer(this.failure(reason))
-    this.stop(reason)
+    else this.fail(reason)
     return true
   }
 
-  /** Ends the current try in whatever phase it is. A request without a connection yet is never sent. */
-  private stop(code: ErrorCode): void {
-    this.leaveQueue()
-    if (this.controller === null || this.controller.aborted) this.leaveTarget()
-    else this.controller.abort(new ProxyError(code, 'maybe'))
+  private began(status: number): void {
+    this.responded = true
+    this.status = status
+    this.answeredAt = performance.now()
   }
 
-  /**
-   * Keeps the connection open after this response, unless the client has asked to close it. Returns false if the response
-   * has already said that the connection closes.
-   */
-  keepOpen(): boolean {
-    if (this.done || this.response.headSent) return false
-    this.isLast = this.head.closes
-    return true
+  private get timeouts() {
+    return (this.tries as Tries).route.table.timeouts
   }
 
-  /** Whether the connection closes after this response. */
-  private get closes(): boolean {
-    return this.plane.isStopping || this.isLast
+  private answer(own: OwnAnswer): void {
+    this.status = own.status
+    this.responded = true
+    if (own.code === 'http_request_denied') this.stream.closes = true
+    this.mayClose()
+    this.finish(own.code, this.method === 'HEAD' ? 0 : own.body.length)
+    respondWith(this.stream, own)
   }
 
-  protected override answer({ status, code, body, fields }: OwnAnswer): void {
-    if (code === 'http_request_denied') {
-      this.isLast = true
-      this.connection.refused = true
-    }
-    this.response.answer(status, fields, body, this.closes)
-    this.finish(code)
-  }
-
-  protected override hangUp(): void {
-    this.response.destroy()
-  }
-
-  /** Closes the connection after this response. */
-  closeGently(): void {
-    this.connection.closeGently()
+  private mayClose(): void {
+    if (this.context.isStopping || mayHaveMore(this.stream, this.head, this.awaitsContinue)) this.stream.closes = true
   }
 
   private breakOff(code: ErrorCode): void {
-    this.response.breakOff(this.connection, this.closes)
+    this.stream.breakOff()
     this.finish(code)
   }
 
-  private finish(code: ErrorCode | ''): void {
-    this.done = true
-    if (this.body?.destroyed) this.request.resume()
-    this.connection.end(this)
-    this.record(this.response.statusCode, this.response.bytes, code)
+  /** Gives up the current try, in whatever phase it is. A request without a connection yet is never sent. */
+  private abandon(): void {
+    this.tries?.leaveQueue()
+    if (this.call === null) return
+    this.leaveTry()
+    this.tries?.judgeFailure(null)
+  }
+
+  leaveTry(): void {
+    this.call?.abort()
+    this.isBodySent = false
+    this.body?.leave()
+    this.leaveTarget()
   }
 
   private leaveTarget(): void {
-    this.stopTimer()
-    this.target?.end(this)
+    this.call = null
+    this.tries?.target?.end(this)
   }
-}
 
-function onResponseDrain(this: ClientResponse): void {
-  this.exchange?.clientDrained()
-}
-
-function onClientStalled(exchange: Exchange): void {
-  exchange.clientStalled()
+  /** `bytes`: body bytes for the client. */
+  private finish(code: ErrorCode | '', bytes = this.response?.bytes ?? 0): void {
+    if (this.done) return
+    this.done = true
+    this.client.ended()
+    record(this.context, this, code === 'client_gone' && this.tunnel === null ? 499 : this.status, bytes, code)
+  }
 }

@@ -1,15 +1,18 @@
+import { fieldLines } from '../http1/head-text.ts'
 import type { ErrorCode } from './errors.ts'
 import { statusOf } from './errors.ts'
 
 /** A response that this proxy generates itself: short plain text without internal details. */
 export interface OwnAnswer {
   readonly status: number
-  readonly code: ErrorCode
+  /** Empty = nothing went wrong. */
+  readonly code: ErrorCode | ''
   readonly body: string
-  /** Header fields as a flat list: name, value, name, value, … */
-  readonly fields: string[]
+  /** Field lines. */
+  readonly lines: string
 }
 
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   destination_not_found: 'No service for this host and path.',
   destination_unavailable: 'No server is available.',
@@ -21,6 +24,7 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   drain_timeout: 'The server was taken out of service before it answered.',
   proxy_stopping: 'The proxy was stopped before the server had answered.',
   http_request_error: 'The request cannot be forwarded.',
+  proxy_internal_error: 'The proxy failed.',
 }
 
 /** Response for a failure before the first byte of the server's response. */
@@ -34,6 +38,11 @@ export function ownAnswer(status: number, text: string, code: ErrorCode, request
   const fields = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(body.length)]
   fields.push('x-request-id', requestId, 'proxy-status', `cutover; error=${code}`)
   if (status === 503) fields.push('retry-after', '1')
-  if (status === 405) fields.push('allow', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS')
-  return { status, code, body, fields }
+  if (status === 405) fields.push('allow', METHODS)
+  return { status, code, body, lines: fieldLines(fields) }
+}
+
+/** Response to an OPTIONS request that may not be forwarded (RFC 9110 §7.6.2). */
+export function ownOptions(requestId: string): OwnAnswer {
+  return { status: 204, code: '', body: '', lines: fieldLines(['allow', METHODS, 'x-request-id', requestId]) }
 }

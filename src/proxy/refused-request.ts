@@ -1,48 +1,47 @@
+import { statusLine } from '../http1/head-text.ts'
+import type { MessageRefusal } from '../http1/refusal.ts'
+import type { RequestReader } from '../http1/request-reader.ts'
+import type { Client } from './client/client.ts'
 import { clientAddress } from './client/client-address.ts'
-import type { ClientConnection } from './client/client-connection.ts'
-import type { Refusal } from './client/guard.ts'
-import { headText } from './client/head-text.ts'
-import type { RequestLine } from './client/parser-errors.ts'
 import { newRequestId } from './client/request-id.ts'
-import type { DataPlane } from './data-plane.ts'
+import type { ProxyContext } from './context.ts'
+import { dateLine } from './date.ts'
 import { ownAnswer } from './own-answer.ts'
 
 /**
- * Refuses a request that never becomes an `Exchange`: it is malformed, or a CONNECT. The response is sent after those
- * to earlier requests, counted and logged like any other, and the connection ends with it. `line`: null = the
- * connection was silent, and there is no request to count.
+ * Returns the whole response to a request whose head is malformed, so that it never becomes an `Exchange`. Counts and
+ * logs it like any other.
  */
 export function refuseRequest(
-  plane: DataPlane,
-  connection: ClientConnection,
-  refusal: Refusal,
-  line: RequestLine | null,
-): void {
-  connection.refuse(refusal, () => {
-    const requestId = newRequestId()
-    const { status, code, body, fields } = ownAnswer(refusal.status, refusal.text, 'http_request_denied', requestId)
-    if (line !== null) {
-      plane.unrouted.observe(status, 0)
-      plane.accessLog?.log({
-        atMs: Date.now(),
-        client: clientAddress(connection, '', plane.trustedProxies),
-        ...line,
-        status,
-        bytes: body.length,
-        durationMs: 0,
-        queueMs: 0,
-        connectMs: null,
-        firstByteMs: null,
-        service: '',
-        pool: '',
-        version: '',
-        server: '',
-        attempts: 0,
-        requestId,
-        traceId: '',
-        error: code,
-      })
-    }
-    return `${headText(status, [...fields, 'connection', 'close'])}${line?.method === 'HEAD' ? '' : body}`
+  context: ProxyContext,
+  client: Client,
+  refusal: MessageRefusal,
+  { method, target }: Pick<RequestReader, 'method' | 'target'>,
+): string {
+  const requestId = newRequestId()
+  const { status, code, body, lines } = ownAnswer(refusal.status, refusal.text, 'http_request_denied', requestId)
+  const isHead = method === 'HEAD'
+  context.unrouted.observe(status, 0)
+  context.accessLog?.log({
+    atMs: Date.now(),
+    client: clientAddress(client, '', context.trustedProxies),
+    method,
+    target,
+    host: '',
+    status,
+    bytes: isHead ? 0 : body.length,
+    durationMs: 0,
+    queueMs: 0,
+    connectMs: null,
+    firstByteMs: null,
+    service: '',
+    pool: '',
+    version: '',
+    server: '',
+    attempts: 0,
+    requestId,
+    traceId: '',
+    error: code,
   })
+  return `${statusLine(status)}${lines}${dateLine()}Connection: close\r\n\r\n${isHead ? '' : body}`
 }

@@ -1,3 +1,5 @@
+import type { Fields } from '../http1/fields.ts'
+
 /**
  * Fields that are not allowed as trailers, because they frame, route or authorize a message or tell how to read it
  * (RFC 9110 §6.5.1).
@@ -29,27 +31,13 @@ const FORBIDDEN = new Set([
   'www-authenticate',
 ])
 
-const NONE: readonly [string, string][] = []
-
-/** Returns the allowed trailers as pairs. `raw`: a flat list of names and values. */
-export function trailersOf(raw: readonly string[]): readonly [string, string][] {
-  if (raw.length === 0) return NONE
-  const pairs: [string, string][] = []
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] as string
-    if (!FORBIDDEN.has(name.toLowerCase())) pairs.push([name, raw[i + 1] as string])
+/** Returns the lines of the allowed trailers. */
+export function trailerLines(fields: Fields): string {
+  let lines = ''
+  for (let i = 0; i < fields.count; i++) {
+    const name = fields.name(i)
+    // A server that reads `_` as `-` must not find a forbidden one, either.
+    if (!FORBIDDEN.has(name.toLowerCase().replaceAll('_', '-'))) lines += `${name}: ${fields.value(i)}\r\n`
   }
-  return pairs
-}
-
-/** Returns the allowed trailers as pairs, from fields by name. */
-export function trailersIn(
-  fields: Readonly<Record<string, string | string[] | undefined>>,
-): readonly [string, string][] {
-  let raw: string[] | null = null
-  for (const name in fields) {
-    raw ??= []
-    for (const value of [fields[name] ?? []].flat()) raw.push(name, value)
-  }
-  return raw === null ? NONE : trailersOf(raw)
+  return lines
 }

@@ -1,17 +1,74 @@
 import { once } from 'node:events'
 import { createServer as createHttpsServer } from 'node:https'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
+import { statusLine } from '../../src/http1/head-text.ts'
+import type { InboundTimeouts } from '../../src/http1/inbound-handler.ts'
+import { networks } from '../../src/model/networks.ts'
+import type { Client } from '../../src/proxy/client/client.ts'
+import { ClientListeners } from '../../src/proxy/client/client-listeners.ts'
+import type { ClientStream } from '../../src/proxy/client/client-stream.ts'
 import { ProxyProtocolServer } from '../../src/proxy/proxy-protocol/server.ts'
+import { DEADLINES, NAMES } from '../../src/proxy/wire.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { CERTIFICATE } from './certificate.ts'
 import { behindProxyProtocol, binaryHeader, connectTo, endAll, endWithAll, get, TEXT_HEADER, until } from './support.ts'
 
 afterEach(endAll)
+
+/** Starts the listener of the proxy itself, which tells every request whom it has for its client. */
+async function behindListeners(timeouts: Partial<InboundTimeouts> = {}): Promise<{ server: Server; port: number }> {
+  const listeners = new ClientListeners(
+    {
+      inbound: {
+        names: NAMES,
+        limits: { startLineBytes: 8_192, fieldBytes: 16_384 },
+        timeouts: { headMs: 5_000, requestMs: 0, keepAliveMs: 5_000, idleBodyMs: 5_000, ...timeouts },
+        keepAliveLine: '',
+        deadlines: DEADLINES,
+      },
+      trustedProxies: networks(['127.0.0.1/32']),
+      trustsSocketFiles: false,
+      maxRequests: 0,
+      create: (stream, client) => ({ start: () => tellWhom(stream, client), cut: () => false }),
+      refuse: ({ status }) => `${statusLine(status)}Content-Length: 0\r\nConnection: close\r\n\r\n`,
+    },
+    0,
+  )
+  const { address, close } = await listeners.listen({ host: '127.0.0.1', port: 0 }, { proxyProtocol: true })
+  endWithAll(() => {
+    close()
+    for (const connection of listeners.connections) connection.destroy()
+  })
+  const [server] = listeners.servers
+  return { server: server as Server, port: (address as AddressInfo).port }
+}
+
+/** Answers a request, once it is whole or refused, with its client's address and port asked, and its body's length. */
+function tellWhom(stream: ClientStream, client: Client): void {
+  const answer = (status: number): void => {
+    const text = `${client.address} ${client.localPort} ${stream.body.bytes}`
+    stream.respond(status, null, `Content-Length: ${text.length}\r\n`, 'length')
+    stream.write(Buffer.from(text))
+    stream.end()
+    client.ended()
+  }
+  stream.takeBody({
+    onRequestBody: () => undefined,
+    onRequestEnd: () => answer(200),
+    onRequestBroken: (refusal) => answer(refusal?.status ?? 400),
+  })
+}
+
+async function clientOf(port: number): Promise<RawConnection> {
+  const client = await RawConnection.connect(port)
+  endWithAll(() => client.destroy())
+  return client
+}
 
 test('200 connections at once, each with a client of its own', async () => {
   const behind = await behindProxyProtocol()
@@ -38,30 +95,56 @@ test('200 connections at once, each with a client of its own', async () => {
   expect([behind.refusals, behind.front.waitingConnections]).toEqual([[], 0])
 })
 
-test('the HTTP server’s time for a head holds, from the header on', async () => {
-  const http = { headersTimeout: 100, connectionsCheckingInterval: 20 }
-  const behind = await behindProxyProtocol({ http })
-  const silent = await connectTo(behind)
-  silent.client.send(TEXT_HEADER)
-  const slow = await connectTo(behind)
-  slow.client.send(Buffer.concat([TEXT_HEADER, Buffer.from('GET / HTTP/1.1\r\nhost:')]))
-  expect((await slow.client.response()).status).toBe(408)
-  expect((await silent.client.response()).status).toBe(408)
+test.each([
+  ['version 1', TEXT_HEADER],
+  ['version 2', binaryHeader()],
+])('header and requests in two segments, wherever the first one ends: %s', async (_, header) => {
+  const { server, port } = await behindListeners()
+  const all = Buffer.concat([
+    header,
+    Buffer.from(`POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi${get('/')}`),
+  ])
+  for (let end = 1; end < all.length; end++) {
+    const accepted = once(server, 'connection')
+    const client = await clientOf(port)
+    const [serverSide] = (await accepted) as [Socket]
+    client.send(all.subarray(0, end))
+    await until(() => serverSide.bytesRead === end)
+    client.send(all.subarray(end))
+    expect((await client.response()).text, `${end}`).toBe('192.0.2.1 8080 2')
+    expect((await client.response()).text, `${end}`).toBe('192.0.2.1 8080 0')
+    client.destroy()
+  }
 })
 
-test('the HTTP server’s time for a whole request holds', async () => {
-  const http = { headersTimeout: 100, requestTimeout: 100, connectionsCheckingInterval: 20 }
-  const behind = await behindProxyProtocol({ http }, (request) => request.resume())
-  const { client } = await connectTo(behind)
+test('a large body in one segment with its header comes whole', async () => {
+  const client = await clientOf((await behindListeners()).port)
+  const head = 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 16000000\r\n\r\n'
+  client.send(Buffer.concat([TEXT_HEADER, Buffer.from(head), Buffer.alloc(16_000_000), Buffer.from(get('/'))]))
+  expect((await client.response()).text).toBe('192.0.2.1 8080 16000000')
+  expect((await client.response()).text).toBe('192.0.2.1 8080 0')
+})
+
+test('the time for a head holds, from the PROXY header on', async () => {
+  const { port } = await behindListeners({ headMs: 150 })
+  const [silent, slow] = [await clientOf(port), await clientOf(port)]
+  silent.send(TEXT_HEADER)
+  slow.send(Buffer.concat([TEXT_HEADER, Buffer.from('GET / HTTP/1.1\r\nhost:')]))
+  expect((await slow.response()).status).toBe(408)
+  expect(await silent.rest()).toBe('')
+})
+
+test('the time for a whole request holds', async () => {
+  const client = await clientOf((await behindListeners({ requestMs: 100 })).port)
   client.send(Buffer.concat([TEXT_HEADER, Buffer.from('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf')]))
   expect((await client.response()).status).toBe(408)
+  expect(await client.closed()).toBe('fin')
 })
 
-test('the HTTP server’s time between requests holds', async () => {
-  const behind = await behindProxyProtocol({ http: { keepAliveTimeout: 50, keepAliveTimeoutBuffer: 0 } })
-  const { client } = await connectTo(behind)
+test('the time between requests holds', async () => {
+  const client = await clientOf((await behindListeners({ keepAliveMs: 50 })).port)
   client.send(Buffer.concat([TEXT_HEADER, Buffer.from(get('/'))]))
-  expect((await client.response()).status).toBe(200)
+  expect((await client.response()).text).toBe('192.0.2.1 8080 0')
   expect(await client.closed()).toBe('fin')
 })
 
@@ -90,23 +173,22 @@ test('a client that resets its connection in the middle of a request harms nobod
 })
 
 test('who accepts a connection may destroy it', async () => {
-  const behind = await behindProxyProtocol()
-  let connections = 0
-  behind.http.on('connection', () => connections++)
-  const front = new ProxyProtocolServer(behind.http, {
+  const refusals: string[] = []
+  const front = new ProxyProtocolServer({
     timeoutMs: 1_000,
     keepAliveMs: 60_000,
     isFull: () => false,
     isTrusted: () => true,
     onAccepted: (socket) => socket.destroy(),
+    onRefused: (_peer, reason) => refusals.push(reason),
   })
   front.listen(0, '127.0.0.1')
   await once(front, 'listening')
   endWithAll(() => front.close())
-  const client = await RawConnection.connect((front.address() as AddressInfo).port)
+  const client = await clientOf((front.address() as AddressInfo).port)
   client.send(Buffer.concat([TEXT_HEADER, Buffer.from(get('/'))]))
   expect(await client.rest()).toBe('')
-  expect(connections).toBe(0)
+  expect([refusals, front.waitingConnections]).toEqual([[], 0])
 })
 
 test('a peer on a Unix socket is asked for as such', async () => {
@@ -141,12 +223,16 @@ test.each([
 ])('TLS begins behind the header, which comes %s', async (_, early) => {
   const clients: string[] = []
   const https = createHttpsServer(CERTIFICATE, (_request, response) => response.end('over TLS'))
-  const front = new ProxyProtocolServer(https, {
+  const front = new ProxyProtocolServer({
     timeoutMs: 5_000,
     keepAliveMs: 60_000,
     isFull: () => false,
     isTrusted: () => true,
-    onAccepted: (_socket, header) => clients.push(header.source?.address ?? ''),
+    onAccepted: (socket, header) => {
+      clients.push(header.source?.address ?? '')
+      // TLS takes the bytes behind the header out of the paused socket itself; a resumed one would lose them before.
+      https.emit('connection', socket)
+    },
   })
   front.listen(0, '127.0.0.1')
   await once(front, 'listening')

@@ -70,7 +70,7 @@ export interface Refusal {
   readonly reason: string
 }
 
-/** A server behind the PROXY protocol, and what it has seen. */
+/** An HTTP server of node:http that gets the connections behind their PROXY headers, and what it has seen. */
 export interface Behind {
   readonly front: ProxyProtocolServer
   readonly http: Server
@@ -120,14 +120,21 @@ export async function behindProxyProtocol(options: Options = {}, answer?: Reques
   })
   const headers = new Map<Socket, ProxyHeader>()
   const refusals: Refusal[] = []
-  const front = new ProxyProtocolServer(http, {
+  const front = new ProxyProtocolServer({
     timeoutMs,
     keepAliveMs: 60_000,
     isFull: () => false,
     isTrusted,
-    onAccepted: (socket, header) => headers.set(socket, header),
+    onAccepted: (socket, header) => {
+      headers.set(socket, header)
+      http.emit('connection', socket)
+      socket.resume()
+    },
     onRefused: (peer, reason) => refusals.push({ peer, reason }),
   })
+  // An HTTP server that does not listen itself keeps its time limits from this event on, and until it is closed.
+  front.on('listening', () => http.emit('listening'))
+  front.on('close', () => http.close())
   const sockets = new Set<Socket>()
   front.on('connection', (socket) => {
     sockets.add(socket)

@@ -27,7 +27,7 @@ const UNFRAMED = `HTTP/1.1 200 OK\r\nx-mine: 1\r\n\r\n${SEVEN}`
 const socketPath = join(tmpdir(), `cutover-broken-${process.pid}.sock`)
 let cutover: Cutover
 /** Called once the held request may be answered. */
-let release: () => void
+let release: (() => void) | undefined
 
 beforeAll(async () => {
   const server = await speaking((request, { socket }) => {
@@ -98,8 +98,8 @@ test('W1 behind a pipelined request: that one is answered whole, then this one b
   client.send(
     'GET /held/1 HTTP/1.1\r\nhost: app.test\r\n\r\nGET /length/end?pipelined HTTP/1.1\r\nhost: app.test\r\n\r\n',
   )
-  await logged(cutover, '/length/end?pipelined')
-  release()
+  await until(() => release !== undefined, 2_000)
+  release?.()
   expect((await client.response()).text).toBe('held')
   const broken = await client.response()
   expect([broken.status, broken.text]).toEqual([200, SEVEN])

@@ -4,7 +4,9 @@ import type { RawConnection } from '../support/raw-client.ts'
 import type { Listening } from '../support/upstream.ts'
 import { connect, endAll, logged, rawUpstream, startCutover } from './support.ts'
 
-const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
+const KEPT = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
+// A connection of its own for every request, so that each begins with its head.
+const OK = KEPT.replace('\r\n\r\n', '\r\nconnection: close\r\n\r\n')
 const FRAMINGS = [
   ['with its length', 'content-length: 4', 'body'],
   ['in chunks', 'transfer-encoding: chunked', '4\r\nbody\r\n0\r\n\r\n'],
@@ -102,7 +104,7 @@ test('a body that comes with its head, or right behind it, goes over kept connec
   client.send(`${post('/first', FRAMINGS[0][1])}body`)
   const [connection] = await nextHead()
   await connection.bytes(4)
-  connection.send(OK)
+  connection.send(KEPT)
   expect((await client.response()).status).toBe(200)
   const accepted = server.accepted
   for (const split of [0, 4]) {
@@ -110,7 +112,7 @@ test('a body that comes with its head, or right behind it, goes over kept connec
     if (split > 0) client.send('body')
     expect((await connection.head()).startLine).toBe('POST /next HTTP/1.1')
     await connection.bytes(4)
-    connection.send(OK)
+    connection.send(KEPT)
     expect((await client.response()).status).toBe(200)
   }
   expect(server.accepted).toBe(accepted)

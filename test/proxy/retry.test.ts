@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest'
+import type { CallFailure } from '../../src/http1/outbound-call.ts'
+import { BAD_STATUS, TOO_MANY_INTERIM } from '../../src/http1/refusal.ts'
 import type { ErrorCode, Sent } from '../../src/proxy/errors.ts'
-import { classify, ProxyError, statusOf } from '../../src/proxy/errors.ts'
+import {
+  classify,
+  failureOf,
+  isConnectionFailure,
+  isServersFault,
+  ProxyError,
+  statusOf,
+} from '../../src/proxy/errors.ts'
 import { type Attempt, mayRetry, mayRetryStatus } from '../../src/proxy/routing/retry.ts'
 
 type Policy = Parameters<typeof mayRetry>[2]
@@ -33,6 +42,7 @@ describe('a failed request is sent again', () => {
     ['GET, bad certificate', false, 'tls_protocol_error', 'no', GET, {}],
     ['GET, cannot be sent at all', false, 'http_request_error', 'no', GET, {}],
     ['GET, the client has left', false, 'client_gone', 'no', GET, {}],
+    ['POST, nothing left here for a connection', true, 'proxy_resources_exhausted', 'no', POST, {}],
     // It may have been executed: methods that may be repeated, whole.
     ['GET, reset', true, 'connection_terminated', 'maybe', GET, {}],
     ['HEAD, reset', true, 'connection_terminated', 'maybe', { ...GET, method: 'HEAD' }, {}],
@@ -61,6 +71,8 @@ describe('a failed request is sent again', () => {
     ['POST, too slow, where named', false, 'http_response_timeout', 'maybe', POST, { on: ['timeout'] }],
     ['GET, nonsense, where named', true, 'http_protocol_error', 'maybe', GET, { on: ['invalid'] }],
     ['GET, drained', false, 'drain_timeout', 'maybe', GET, {}],
+    ['GET, an answer that broke off', false, 'http_response_incomplete', 'yes', GET, {}],
+    ['GET, an exception here', false, 'proxy_internal_error', 'maybe', GET, {}],
   ])('%s: %s', (_what, expected, code, sent, attempt, policy) => {
     expect(mayRetry(new ProxyError(code, sent), attempt, { ...POLICY, ...policy })).toBe(expected)
   })
@@ -78,47 +90,86 @@ describe('an answer is given up for another try', () => {
   })
 })
 
-describe('what an error of the server’s connection means', () => {
+describe('what a failure of a call means', () => {
   const coded = (code: string, message = '') => Object.assign(new Error(message), { code })
-  const parser = (message: string) => Object.assign(new Error(message), { name: 'HTTPParserError' })
+  const REFUSED = coded('ECONNREFUSED')
+  const NO_PORT = coded('EADDRNOTAVAIL')
 
-  test.each<[unknown, boolean, ErrorCode, Sent]>([
-    [coded('ECONNREFUSED'), false, 'connection_refused', 'no'],
-    [coded('EHOSTUNREACH'), false, 'connection_refused', 'no'],
-    [coded('ENOTFOUND'), false, 'dns_error', 'no'],
-    [coded('ETIMEDOUT'), false, 'connection_timeout', 'no'],
-    [coded('ECONNRESET'), false, 'connection_terminated', 'no'],
-    [coded('ERR_TLS_CERT_ALTNAME_INVALID'), false, 'tls_protocol_error', 'no'],
-    [coded('DEPTH_ZERO_SELF_SIGNED_CERT'), false, 'tls_protocol_error', 'no'],
-    [coded('UND_ERR_INVALID_ARG'), false, 'http_request_error', 'no'],
-    [new AggregateError([coded('ECONNREFUSED')], ''), false, 'connection_terminated', 'no'],
-    [
-      Object.assign(new AggregateError([coded('ECONNREFUSED')], ''), { code: 'ECONNREFUSED' }),
-      false,
-      'connection_refused',
-      'no',
-    ],
-    [coded('ECONNRESET'), true, 'connection_terminated', 'maybe'],
-    [coded('UND_ERR_SOCKET', 'other side closed'), true, 'connection_terminated', 'maybe'],
-    [coded('UND_ERR_SOCKET', 'bad upgrade'), true, 'http_protocol_error', 'maybe'],
-    [coded('UND_ERR_SOCKET', 'bad response'), true, 'http_protocol_error', 'maybe'],
-    [coded('UND_ERR_HEADERS_TIMEOUT'), true, 'http_response_timeout', 'maybe'],
-    [coded('UND_ERR_BODY_TIMEOUT'), true, 'http_response_timeout', 'maybe'],
-    [coded('UND_ERR_HEADERS_OVERFLOW'), true, 'http_protocol_error', 'maybe'],
-    [parser('Response does not match the HTTP/1.1 protocol (Expected HTTP/)'), true, 'http_protocol_error', 'maybe'],
-    // The end of the connection, not nonsense: worth another try.
-    [
-      parser('Response does not match the HTTP/1.1 protocol (Invalid EOF state)'),
-      true,
-      'connection_terminated',
-      'maybe',
-    ],
-    [new ProxyError('drain_timeout', 'maybe'), true, 'drain_timeout', 'maybe'],
-    ['a text', true, 'connection_terminated', 'maybe'],
-    [null, false, 'connection_terminated', 'no'],
-  ])('%s (started: %s) is %s', (error, started, code, sent) => {
-    const { code: gotCode, sent: gotSent } = classify(error, started)
-    expect([gotCode, gotSent]).toEqual([code, sent])
+  test.each<[unknown, ErrorCode]>([
+    [REFUSED, 'connection_refused'],
+    [coded('EHOSTUNREACH'), 'connection_refused'],
+    [coded('ENETUNREACH'), 'connection_refused'],
+    [coded('ENOENT'), 'connection_refused'],
+    [coded('ENOTFOUND'), 'dns_error'],
+    [coded('EAI_AGAIN'), 'dns_error'],
+    [coded('ETIMEDOUT'), 'connection_timeout'],
+    [coded('ECONNRESET'), 'connection_terminated'],
+    [coded('ERR_TLS_CERT_ALTNAME_INVALID'), 'tls_protocol_error'],
+    [coded('DEPTH_ZERO_SELF_SIGNED_CERT'), 'tls_protocol_error'],
+    [coded('ERR_SSL_WRONG_VERSION_NUMBER'), 'tls_protocol_error'],
+    [coded('EPROTO'), 'tls_protocol_error'],
+    // This machine has nothing left: the server is not to blame.
+    [coded('EMFILE'), 'proxy_resources_exhausted'],
+    [NO_PORT, 'proxy_resources_exhausted'],
+    [new AggregateError([REFUSED], ''), 'connection_terminated'],
+    [Object.assign(new AggregateError([REFUSED], ''), { code: 'ECONNREFUSED' }), 'connection_refused'],
+    [Object.assign(new AggregateError([REFUSED], ''), { code: '' }), 'connection_refused'],
+    [Object.assign(new AggregateError([NO_PORT, NO_PORT], ''), { code: '' }), 'proxy_resources_exhausted'],
+    [Object.assign(new AggregateError([NO_PORT, REFUSED], ''), { code: '' }), 'connection_terminated'],
+    [new ProxyError('connection_timeout', 'no'), 'connection_timeout'],
+    [new Error('without a code'), 'connection_terminated'],
+    [Object.assign(new Error('with a number'), { code: 111 }), 'connection_terminated'],
+    ['a text', 'connection_terminated'],
+    [null, 'connection_terminated'],
+  ])('no connection, %s: %s, and nothing was sent', (error, code) => {
+    const { code: gotCode, sent } = classify(error)
+    expect([gotCode, sent]).toEqual([code, 'no'])
+    const failed = failureOf({ kind: 'connect', error: error as Error })
+    expect([failed.code, failed.sent]).toEqual([code, 'no'])
+  })
+
+  test('an error of ours stays the one it is', () => {
+    const error = new ProxyError('drain_timeout', 'maybe')
+    expect(classify(error)).toBe(error)
+    expect(failureOf({ kind: 'connect', error })).toBe(error)
+  })
+
+  test.each<[CallFailure, ErrorCode, Sent]>([
+    // The end of the connection is not nonsense: worth another try.
+    [{ kind: 'closed', error: null }, 'connection_terminated', 'maybe'],
+    [{ kind: 'closed', error: coded('ECONNRESET') }, 'connection_terminated', 'maybe'],
+    [{ kind: 'closed', error: coded('EPIPE') }, 'connection_terminated', 'maybe'],
+    [{ kind: 'closed', error: new Error('without a code') }, 'connection_terminated', 'maybe'],
+    // With TLS 1.3, a server rejects the client’s certificate only behind the handshake.
+    [{ kind: 'closed', error: coded('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED') }, 'tls_protocol_error', 'maybe'],
+    [{ kind: 'incomplete', error: null }, 'connection_terminated', 'yes'],
+    [{ kind: 'incomplete', error: coded('ECONNRESET') }, 'connection_terminated', 'yes'],
+    [{ kind: 'nonsense', refusal: BAD_STATUS }, 'http_protocol_error', 'maybe'],
+    [{ kind: 'nonsense', refusal: TOO_MANY_INTERIM }, 'http_protocol_error', 'maybe'],
+    [{ kind: 'timeout' }, 'http_response_timeout', 'maybe'],
+    [{ kind: 'crashed', error: new TypeError('a bug of ours') }, 'proxy_internal_error', 'maybe'],
+  ])('%o: %s, and sent: %s', (failure, code, sent) => {
+    const error = failureOf(failure)
+    expect([error.code, error.sent]).toEqual([code, sent])
+  })
+
+  test.each<[ErrorCode, boolean, boolean]>([
+    ['dns_error', true, true],
+    ['connection_refused', true, true],
+    ['connection_timeout', true, true],
+    ['connection_terminated', true, true],
+    ['http_response_timeout', true, false],
+    ['http_response_incomplete', true, false],
+    ['http_protocol_error', true, false],
+    ['tls_protocol_error', true, false],
+    ['proxy_resources_exhausted', false, false],
+    ['proxy_internal_error', false, false],
+    ['http_request_denied', false, false],
+    ['client_gone', false, false],
+    ['drain_timeout', false, false],
+    ['proxy_stopping', false, false],
+  ])('%s is the server’s fault: %s, and as if it restarted: %s', (code, isFault, isRestart) => {
+    expect([isServersFault(code), isConnectionFailure(code)]).toEqual([isFault, isRestart])
   })
 
   test.each<[ErrorCode, number]>([
@@ -134,6 +185,8 @@ describe('what an error of the server’s connection means', () => {
     ['drain_timeout', 504],
     ['http_request_error', 400],
     ['proxy_internal_error', 500],
+    ['proxy_resources_exhausted', 503],
+    ['proxy_stopping', 504],
     ['client_gone', 499],
   ])('%s is answered by %i', (code, status) => {
     expect(statusOf(code)).toBe(status)

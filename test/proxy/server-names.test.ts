@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CallHandler } from '../../src/http1/outbound-call.ts'
 import { Names } from '../../src/net/names.ts'
 import { Connections } from '../../src/proxy/upstream/connections.ts'
 import { Cutover } from '../support/cutover.ts'
@@ -139,16 +140,23 @@ test('a name that moves while its old server lives: what is under way ends there
   const get = (path: string): Promise<string> =>
     new Promise((resolve, reject) => {
       let text = ''
-      const handler = {
-        onRequestStart: () => undefined,
-        onResponseStart: () => undefined,
-        onResponseData: (_controller: unknown, chunk: Buffer) => {
-          text += chunk.toString()
+      const handler: CallHandler = {
+        onSent: () => undefined,
+        onServerReady: () => undefined,
+        onInterim: () => undefined,
+        onResponse: ({ body }) => {
+          body.isBare = true
         },
+        onResponseBody: (piece) => {
+          text += piece.toString()
+        },
+        onRead: () => undefined,
         onResponseEnd: () => resolve(text),
-        onResponseError: (_controller: unknown, error: Error) => reject(error),
+        onUpgrade: () => reject(new Error('upgraded')),
+        onFailed: ({ kind }) => reject(new Error(kind)),
       }
-      connections.dispatch({ path, method: 'GET', headers: ['host', 'app.internal'] }, handler, false)
+      const request = { method: 'GET', path, lines: 'host: app.internal\r\n', body: 'none', upgrade: '' } as const
+      connections.start(connections.call(request, handler), false)
     })
 
   expect(await get('/')).toBe('old')

@@ -50,7 +50,7 @@ describe('W5 trailers of an answer', () => {
       'body',
       [
         ['x-sum', '1'],
-        ['x-other', '2'],
+        ['X-Other', '2'],
       ],
     ])
     expect(response.field('trailer')).toBe(target === '/announced' ? 'X-Sum' : undefined)

@@ -215,7 +215,7 @@ describe('does not eject:', () => {
       (client) => client.destroy(),
       (client) => client.socket.resetAndDestroy(),
       // What follows the request is another one, or, in its body, no chunk; and nothing follows after that.
-      (client) => client.send('this is nothing\r\n').socket.end(),
+      (client) => client.send('this is nothing\r\n').socket.end(() => client.destroy()),
     ]
     const arrived = new EventEmitter()
     behaviour.answer = (request, response) => {

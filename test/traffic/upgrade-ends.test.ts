@@ -91,8 +91,8 @@ describe('with short limits', () => {
 
   beforeAll(async () => {
     const echo = await startUpstream()
-    echo.server.on('upgrade', (_request, socket) => {
-      socket.write(agreed)
+    echo.server.on('upgrade', ({ headers }, socket) => {
+      socket.write(agreed.replace('chat', headers.upgrade ?? ''))
       socket.pipe(socket)
       socket.on('error', () => socket.destroy())
     })

@@ -1,7 +1,7 @@
 import type { BlockList } from 'node:net'
 import { isIP } from 'node:net'
 import { covers } from '../../model/networks.ts'
-import type { ClientConnection } from './client-connection.ts'
+import type { Client } from './client.ts'
 
 /** Address that the log shows for a peer at a socket file. */
 const UNIX = 'unix'
@@ -14,7 +14,11 @@ const WITH_PORT = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/
  * is not a trusted proxy itself. An entry that is no IP address ends the search: neither it nor the entries left of it
  * can be trusted, so the client is the proxy that sent it.
  */
-export function clientAddress(connection: ClientConnection, forwardedFor: string, trusted: BlockList): string {
+export function clientAddress(
+  connection: Pick<Client, 'address' | 'trusted'>,
+  forwardedFor: string,
+  trusted: BlockList,
+): string {
   let client = connection.address === '' ? UNIX : connection.address
   if (!connection.trusted || forwardedFor === '') return client
   const hops = forwardedFor.split(',')

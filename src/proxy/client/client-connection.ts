@@ -1,154 +1,102 @@
-import type { ServerResponse } from 'node:http'
 import type { BlockList, Socket } from 'node:net'
+import { InboundConnection } from '../../http1/inbound-connection.ts'
+import type { InboundHandler, InboundOptions } from '../../http1/inbound-handler.ts'
+import type { MessageRefusal } from '../../http1/refusal.ts'
+import type { RequestReader } from '../../http1/request-reader.ts'
 import { covers } from '../../model/networks.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { ProxyHeader } from '../proxy-protocol/header.ts'
 import { plainAddress } from '../proxy-protocol/header.ts'
-import type { Refusal } from './guard.ts'
+import type { Client } from './client.ts'
+import type { ClientStream } from './client-stream.ts'
 
-/** A request in flight, which its connection notifies. */
+/** A request in flight. */
 export interface RequestUnderWay {
-  /** The whole request has arrived, so that an error on the connection comes after it. */
-  readonly isComplete: boolean
-  clientLeft(): void
-  /** The client can take more of the response. */
-  clientDrained(): void
-  /** Refuses the body, because it is malformed or over a limit. */
-  refuseBody(refusal: Refusal): void
-  /** Ends the request by force: with a 504 if nothing of a response has been sent. */
-  cut(reason: ErrorCode): void
+  start(): void
+  /** Ends the request by force: with a 504 if nothing of a response has been sent. Returns false if it has ended. */
+  cut(reason: ErrorCode): boolean
 }
 
-/** Time for a refused client to read the response, while its further input is dropped. */
-const LINGER_MS = 1_000
+export interface ClientConnectionOptions {
+  readonly inbound: InboundOptions
+  readonly trustedProxies: BlockList
+  /** Peers at socket files are trusted as well. */
+  readonly trustsSocketFiles: boolean
+  /** Max number of requests on a connection; 0 = no limit. */
+  readonly maxRequests: number
+  /** Creates the handler of a request. */
+  readonly create: (stream: ClientStream, client: Client) => RequestUnderWay
+  /** Returns the whole response to malformed input, and records it. */
+  readonly refuse: (refusal: MessageRefusal, seen: RequestReader, client: Client) => string
+}
 
 /** A client's connection, with the properties that all its requests share. */
-export class ClientConnection {
-  readonly socket: Socket
-  /** Address of the peer, IPv4 in its own notation; empty for a peer at a socket file. */
+export class ClientConnection implements InboundHandler, Client {
   readonly address: string
-  /** Empty for a socket file. */
   readonly localPort: string
-  /** The peer is one of `trustedProxies`, so that its X-Forwarded-* fields are trusted. */
   readonly trusted: boolean
-  /** Requests in flight: one, unless the client pipelines. */
-  private readonly requests: RequestUnderWay[] = []
-  /** The response to the latest request; anything else waits for it. */
-  private latest: ServerResponse | null = null
-  /** The connection carries a tunnel, which ends on its own. */
   tunnelled = false
-  /** No further request is accepted: the connection closes with the last response. */
-  refused = false
+  /** Number of requests so far. */
   served = 0
   /** When the last request ended, or the connection was opened; monotonic ms. */
   idleSince = performance.now()
+  private readonly options: ClientConnectionOptions
+  private readonly inbound: InboundConnection
+  private readonly whenClosed: (connection: ClientConnection) => void
+  private underWay: RequestUnderWay | null = null
 
-  /**
-   * `header`: the PROXY header of the connection; null = none. `trustsSocketFiles`: peers at socket files are
-   * trusted as well.
-   */
-  constructor(socket: Socket, header: ProxyHeader | null, trustedProxies: BlockList, trustsSocketFiles: boolean) {
-    this.socket = socket
+  /** `header`: the PROXY header of the connection; null = none. `whenClosed`: called once it has closed. */
+  constructor(
+    socket: Socket,
+    header: ProxyHeader | null,
+    options: ClientConnectionOptions,
+    whenClosed: (connection: ClientConnection) => void,
+  ) {
+    const { trustedProxies, trustsSocketFiles } = options
+    this.options = options
+    this.whenClosed = whenClosed
     this.address = header?.source?.address ?? plainAddress(socket.remoteAddress ?? '')
     this.localPort = String(header?.destination?.port ?? socket.localPort ?? '')
     this.trusted = this.address === '' ? trustsSocketFiles : covers(trustedProxies, this.address)
+    this.inbound = new InboundConnection(socket, options.inbound, this)
   }
 
-  get underWay(): number {
-    return this.requests.length
+  /** Whether a request or a tunnel is in flight. */
+  get isBusy(): boolean {
+    return this.underWay !== null || this.tunnelled
   }
 
-  /** Counts a request; returns how many there have been. */
-  countRequest(): number {
-    return ++this.served
+  onRequest(stream: ClientStream): void {
+    if (++this.served === this.options.maxRequests) stream.closes = true
+    this.underWay = this.options.create(stream, this)
+    this.underWay.start()
   }
 
-  /** `response`: null for an upgrade, which writes its answer itself. */
-  begin(request: RequestUnderWay, response: ServerResponse | null): void {
-    this.requests.push(request)
-    this.latest = response
+  onRefusal(refusal: MessageRefusal, seen: RequestReader): string {
+    return this.options.refuse(refusal, seen, this)
   }
 
-  end(request: RequestUnderWay): void {
-    const at = this.requests.indexOf(request)
-    if (at !== -1) this.requests.splice(at, 1)
+  onClosed(): void {
+    this.whenClosed(this)
+  }
+
+  ended(): void {
+    this.underWay = null
     this.idleSince = performance.now()
   }
 
-  /**
-   * Ends the connection in the middle of a response. `framed`: the framing tells the client that more was to come;
-   * without it, only a reset does. A Unix socket cannot be reset.
-   */
-  breakOff(framed: boolean): void {
-    if (framed || this.socket.localAddress === undefined) {
-      // Without a reset: earlier responses may not have been delivered yet.
-      this.refused = true
-      this.endWith('')
-    } else this.socket.resetAndDestroy()
-  }
-
-  /** Forwards `drain`; after an upgrade node:http no longer does. */
-  drained(): void {
-    for (const request of this.requests) request.clientDrained()
-  }
-
-  /** Calls `then` once all requests so far have their whole response. */
-  afterAnswers(then: () => void): void {
-    if (this.latest === null || this.latest.writableFinished) then()
-    else this.latest.once('finish', then)
-  }
-
-  /**
-   * Refuses input that the parser rejected. A request in flight that it belongs to answers it; otherwise `answer`
-   * returns the whole response when it is its turn. Then the connection closes, and further input is dropped.
-   */
-  refuse(refusal: Refusal, answer: () => string): void {
-    if (this.refused) return
-    this.refused = true
-    const last = this.requests.at(-1)
-    if (last !== undefined && !last.isComplete) {
-      last.refuseBody(refusal)
-      this.linger()
-    } else this.afterAnswers(() => this.endWith(answer()))
-  }
-
-  /** Accepts no more input; closes the connection once the requests so far are answered. */
-  endInTurn(): void {
-    if (this.refused) return
-    this.refused = true
-    this.afterAnswers(() => this.endWith(''))
-  }
-
-  /**
-   * Closes the connection after the response that is being sent, although the client may send more: closing with unread
-   * bytes would reset the connection and could lose the response.
-   */
-  closeGently(): void {
-    this.refused = true
-    this.socket.destroySoon = () => this.endWith('')
-  }
-
-  private endWith(text: string): void {
-    this.socket.end(text)
-    this.linger()
-  }
-
-  /** Drops further input for a while. */
-  private linger(): void {
-    this.socket.resume()
-    const timer = setTimeout(() => this.socket.destroy(), LINGER_MS).unref()
-    this.socket.once('close', () => clearTimeout(timer))
-  }
-
-  /** Ends all requests in flight because the proxy stops. Returns their number. */
+  /** Ends the request in flight because the proxy stops. Returns the number of requests that were cut. */
   cut(): number {
-    const requests = [...this.requests]
-    for (const request of requests) request.cut('proxy_stopping')
-    return requests.length
+    return this.underWay?.cut('proxy_stopping') === true ? 1 : 0
   }
 
-  /** Notifies the requests in flight that the connection has closed. */
-  closed(): void {
-    for (const request of [...this.requests]) request.clientLeft()
+  /** Closes the connection, which must be idle. */
+  close(): void {
+    this.inbound.close()
+  }
+
+  /** Closes the connection at once. */
+  destroy(): void {
+    this.inbound.socket.destroy()
   }
 }

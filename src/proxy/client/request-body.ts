@@ -1,163 +1,117 @@
-import type { IncomingMessage } from 'node:http'
-import { Readable } from 'node:stream'
-import { trailersOf } from '../trailers.ts'
+import type { Fields } from '../../http1/fields.ts'
+import { Gathered } from '../../http1/gathered.ts'
+import type { BodyTaker } from '../../http1/inbound-request.ts'
+import type { MessageRefusal } from '../../http1/refusal.ts'
+import { trailerLines } from '../trailers.ts'
+import type { UpstreamCall } from '../upstream/upstream-call.ts'
+import type { ClientStream } from './client-stream.ts'
+import type { Refusal } from './guard.ts'
+import { BODY_TOO_LARGE } from './guard.ts'
 
 /** Receives notifications about a request's body. */
 export interface BodyOwner {
-  /** The connection to the server is ready, and no byte of the body has arrived yet. */
-  bodyLate(): void
-  /** The client has been silent for too long. */
-  bodyStalled(): void
-  /** The body exceeds its limit. */
-  bodyTooLarge(): void
-  /** A try has stopped reading the body. */
-  bodyReleased(): void
+  /** Whether the server must take what it was sent before more is sent. */
+  bodyWaits(isWaiting: boolean): void
+  /** The whole body was sent to the server. */
+  bodySent(): void
+  /** The rest of the body is not accepted. */
+  refuseBody(refusal: Refusal): void
 }
 
-/** 0 = none. */
-export interface BodyLimits {
-  readonly bytes: number
-  readonly idleMs: number
+export interface RequestBodyOptions {
+  /** Max bytes to keep for another try; 0 = none. */
+  readonly keptBytes: number
+  /** Max bytes of the body; 0 = no limit. */
+  readonly maxBytes: number
 }
-
-/** The part of a body read so far, kept for another try unless it is too large. */
-export class KeptBody {
-  /** All that was read; null = too large to keep. */
-  chunks: Buffer[] | null = []
-  bytes = 0
-  private readonly most: number
-
-  /** `most`: max bytes to keep; 0 = none. */
-  constructor(most: number) {
-    this.most = most
-  }
-
-  take(chunk: Buffer): void {
-    this.bytes += chunk.length
-    if (this.bytes > this.most) this.chunks = null
-    else this.chunks?.push(chunk)
-  }
-}
-
-/** A body whose first byte takes longer is late; most bodies arrive together with the head. */
-const LATE_MS = 50
 
 /**
- * A request's body for one try at a server. Reading begins when the connection to the server is ready, so that a failed
- * connect leaves the body whole for another try. The end of a try does not end the client's connection.
+ * A request's body: goes to the current try as it arrives, and is kept for another one as far as it may. Reading begins
+ * when a connection to a server is ready, so that a failed connect leaves the body whole.
  */
-export class RequestBody extends Readable {
-  private touched = false
-  private readonly source: IncomingMessage
-  private readonly limits: BodyLimits
+export class RequestBody implements BodyTaker {
+  private readonly stream: ClientStream
+  private readonly options: RequestBodyOptions
   private readonly owner: BodyOwner
-  private readonly kept: KeptBody
-  /** Runs while waiting for more of the body. */
-  private timer: NodeJS.Timeout | null = null
-  /** Runs until the first byte. */
-  private lateTimer: NodeJS.Timeout | null = null
+  /** All that was read; null = too large to keep. */
+  private kept: Gathered | null = new Gathered()
+  private call: UpstreamCall | null = null
+  private isTaken = false
+  /** Whether the server must take what it was sent before more is sent. */
+  private isWaiting = false
+  /** Field lines after the whole body; null = it is incomplete. */
+  private trailers: string | null = null
 
-  /** `kept`: the part that earlier tries have read; it is sent first. */
-  constructor(source: IncomingMessage, kept: KeptBody, limits: BodyLimits, owner: BodyOwner) {
-    super()
-    this.source = source
-    this.kept = kept
-    this.limits = limits
+  constructor(stream: ClientStream, options: RequestBodyOptions, owner: BodyOwner) {
+    this.stream = stream
+    this.options = options
     this.owner = owner
   }
 
-  /** Trailers, once the body has ended. */
-  get trailers(): readonly [string, string][] {
-    return trailersOf(this.source.rawTrailers)
+  /** Whether the body can be sent again from its beginning. */
+  get isWhole(): boolean {
+    return this.kept !== null
   }
 
-  override _read(): void {
-    this.waitForMore()
-    if (this.touched) {
-      this.source.resume()
-      return
-    }
-    this.touched = true
-    for (const chunk of this.kept.chunks ?? []) this.push(chunk)
-    if (this.source.readableEnded) {
-      this.onEnd()
-      return
-    }
-    if (this.kept.bytes === 0 && !this.source.complete && this.source.readableLength === 0) {
-      this.lateTimer = setTimeout(onLateTimer, LATE_MS, this)
-    }
-    this.source.on('data', this.onData).on('end', this.onEnd).on('error', this.onBroken).on('close', this.onClose)
-    // An earlier try has paused it.
-    this.source.resume()
+  /** Sends the body on a call that has a connection: first what previous tries have read. */
+  sendOn(call: UpstreamCall): void {
+    this.call = call
+    const { kept } = this
+    if (kept !== null && kept.length > 0) this.write(Buffer.from(kept.bytes.subarray(0, kept.length)))
+    if (this.trailers !== null) this.end(call, this.trailers)
+    else if (!this.isTaken) {
+      this.isTaken = true
+      this.stream.takeBody(this)
+    } else if (!this.isWaiting) this.stream.resumeBody()
   }
 
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.stopWaiting()
-    this.stopLateTimer()
-    this.source.off('data', this.onData).off('end', this.onEnd).off('close', this.onClose)
-    // Another try may read the rest; otherwise the owner drops it.
-    if (this.touched) this.source.pause()
-    this.owner.bodyReleased()
-    callback(error)
+  /** Stops sending: the try has ended. */
+  leave(): void {
+    this.call = null
+    this.isWaiting = false
+    if (this.isTaken && this.trailers === null) this.stream.pauseBody()
   }
 
-  private readonly onData = (chunk: Buffer): void => {
-    this.kept.take(chunk)
-    this.stopLateTimer()
-    if (this.limits.bytes > 0 && this.kept.bytes > this.limits.bytes) {
-      this.owner.bodyTooLarge()
-      return
-    }
-    if (this.push(chunk)) {
-      this.timer?.refresh()
-      return
-    }
-    this.stopWaiting()
-    this.source.pause()
+  /** The server can take more. */
+  serverReady(): void {
+    if (!this.isWaiting) return
+    this.isWaiting = false
+    this.owner.bodyWaits(false)
+    this.stream.resumeBody()
   }
 
-  private readonly onEnd = (): void => {
-    this.stopWaiting()
-    this.stopLateTimer()
-    this.push(null)
+  onRequestBody(piece: Buffer): void {
+    this.keep(piece)
+    const { maxBytes } = this.options
+    if (maxBytes > 0 && this.stream.body.bytes > maxBytes) this.owner.refuseBody(BODY_TOO_LARGE)
+    else this.write(piece)
   }
 
-  private waitForMore(): void {
-    if (this.limits.idleMs === 0 || this.timer !== null || this.source.readableEnded) return
-    this.timer = setTimeout(() => this.owner.bodyStalled(), this.limits.idleMs)
+  onRequestEnd(trailers: Fields): void {
+    this.trailers = trailerLines(trailers)
+    if (this.call !== null) this.end(this.call, this.trailers)
   }
 
-  /** Notifies the owner that the body is late, unless it has arrived meanwhile. */
-  tellLate(): void {
-    if (!this.destroyed && this.kept.bytes === 0 && !this.source.complete) this.owner.bodyLate()
+  onRequestBroken(refusal: MessageRefusal | null): void {
+    // If the client has left, the owner is told of that.
+    if (refusal !== null) this.owner.refuseBody(refusal)
   }
 
-  private stopLateTimer(): void {
-    if (this.lateTimer === null) return
-    clearTimeout(this.lateTimer)
-    this.lateTimer = null
+  private write(piece: Buffer): void {
+    if (this.call === null || this.call.write(piece)) return
+    this.isWaiting = true
+    this.owner.bodyWaits(true)
+    this.stream.pauseBody()
   }
 
-  private stopWaiting(): void {
-    if (this.timer === null) return
-    clearTimeout(this.timer)
-    this.timer = null
+  private end(call: UpstreamCall, trailers: string): void {
+    call.end(trailers)
+    this.owner.bodySent()
   }
 
-  private readonly onClose = (): void => {
-    if (!this.source.complete) this.onBroken(new Error('the client broke off its request'))
+  private keep(piece: Buffer): void {
+    if (this.kept === null) return
+    if (this.kept.length + piece.length > this.options.keptBytes) this.kept = null
+    else this.kept.add(piece)
   }
-
-  private readonly onBroken = (error: Error): void => {
-    this.destroy(error)
-  }
-}
-
-/** After a pause of this process the body may be readable already: timers run first in a turn of the event loop. */
-function onLateTimer(body: RequestBody): void {
-  setImmediate(tellLate, body)
-}
-
-function tellLate(body: RequestBody): void {
-  body.tellLate()
 }

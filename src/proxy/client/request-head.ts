@@ -1,222 +1,33 @@
-import type { FieldKind } from './field-kinds.ts'
-import { kindOf } from './field-kinds.ts'
+import { eachConnectionOption, hasConnectionOption } from '../../http1/connection-options.ts'
+import {
+  CONNECTION,
+  CONTENT_LENGTH,
+  EXPECT,
+  HOST,
+  TRAILER,
+  TRANSFER_ENCODING,
+  UNKNOWN,
+  UPGRADE,
+} from '../../http1/field-names.ts'
+import type { Fields } from '../../http1/fields.ts'
+import { passedLines } from '../../http1/head-text.ts'
+import {
+  DATE,
+  FORWARDED,
+  MAX_FORWARDS,
+  TRACEPARENT,
+  TRACESTATE,
+  VIA,
+  X_FORWARDED_FOR,
+  X_FORWARDED_HOST,
+  X_FORWARDED_PORT,
+  X_FORWARDED_PREFIX,
+  X_FORWARDED_PROTO,
+  X_REQUEST_ID,
+} from '../wire.ts'
+import type { Client } from './client.ts'
 import { continuedTrace, isTraceparent, newTrace } from './trace-context.ts'
 import { viaForServer } from './via.ts'
-
-/** Fields that stay although a Connection field names them. */
-const NOT_BY_CONNECTION = new Set(['host', 'content-length', 'close', 'keep-alive', 'upgrade', 'transfer-encoding'])
-
-const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/
-
-/** A colon, a space and the end of the line. */
-const FIELD_OVERHEAD = 4
-
-/** The head of a request, read in one pass, and the fields for the server. */
-export class RequestHead {
-  /** Name and value in turn: end-to-end fields, in the client's order and spelling. */
-  readonly fields: string[] = []
-  host = ''
-  hosts = 0
-  contentLength: string | null = null
-  contentLengths = 0
-  transferEncoding: string | null = null
-  via = ''
-  forwardedFor = ''
-  forwardedProto = ''
-  forwardedHost = ''
-  forwardedPort = ''
-  forwardedPrefix = ''
-  requestId = ''
-  /** The client asks to close the connection after the response. */
-  closes = false
-  expect = ''
-  /** Names of the announced trailers. */
-  trailer = ''
-  traceparent = ''
-  /** A field is present that a lenient server could treat as a framing one. */
-  ambiguous = false
-  /** Approximate size of the fields, in bytes. */
-  size = 0
-  private forwarded = ''
-  private tracestate = ''
-  private named: string | null = null
-
-  /** `raw`: name and value in turn, as node:http gives them. */
-  constructor(raw: readonly string[]) {
-    for (let i = 0; i < raw.length; i += 2) {
-      const name = raw[i] as string
-      const value = raw[i + 1] as string
-      const kind = kindOf(name)
-      this.size += name.length + value.length + FIELD_OVERHEAD
-      if (kind === 'pass') this.fields.push(name, value)
-      else if (kind !== 'drop') this.take(kind, value)
-    }
-    if (this.named !== null) this.dropNamed(this.named)
-  }
-
-  get hasBody(): boolean {
-    return this.transferEncoding !== null || (this.contentLength !== null && this.contentLength !== '0')
-  }
-
-  /**
-   * Returns the fields for the server, with those that Cutover sets. X-Forwarded-* of the client are kept only from
-   * trusted proxies. `prefix`: the part of the path that was stripped.
-   */
-  forUpstream(
-    connection: Forwarding,
-    requestId: string,
-    protocol: string,
-    prefix: string,
-    policy: ForwardingPolicy,
-  ): string[] {
-    const { fields } = this
-    const { trusted, address, localPort } = connection
-    this.follow(trusted, policy)
-    if (this.host !== '') fields.push('host', this.host)
-    const forwardedFor = trusted ? withHop(this.forwardedFor, address) : address
-    const port = trusted && this.forwardedPort !== '' ? this.forwardedPort : localPort
-    // A peer at a socket file has neither.
-    if (forwardedFor !== '') fields.push('x-forwarded-for', forwardedFor)
-    fields.push(
-      'x-forwarded-proto',
-      trusted && this.forwardedProto !== '' ? this.forwardedProto : 'http',
-      'x-forwarded-host',
-      trusted && this.forwardedHost !== '' ? this.forwardedHost : this.host,
-    )
-    if (port !== '') fields.push('x-forwarded-port', port)
-    fields.push(
-      'x-request-id',
-      requestId,
-      'via',
-      viaForServer(this.via, protocol, trusted),
-      'traceparent',
-      this.traceparent,
-    )
-    if (this.tracestate !== '') fields.push('tracestate', this.tracestate)
-    const whole = trusted ? this.forwardedPrefix + prefix : prefix
-    if (whole !== '') fields.push('x-forwarded-prefix', whole)
-    const forwarded = trusted ? this.forwarded : ''
-    if (forwarded !== '' || policy.forwarded)
-      fields.push('forwarded', joined(forwarded, this.forwardedElement(address)))
-    if (this.contentLength !== null) fields.push('content-length', this.contentLength)
-    return fields
-  }
-
-  /** Returns further fields, for a head that is sent before its body, or a body with trailers. */
-  extraFields(): string[] {
-    const fields: string[] = []
-    if (this.expect !== '') fields.push('expect', '100-continue')
-    if (this.transferEncoding === null) return fields
-    if (this.trailer !== '') fields.push('trailer', this.trailer)
-    fields.push('transfer-encoding', 'chunked')
-    return fields
-  }
-
-  /** Continues the trace of a trusted proxy, or begins a new one. */
-  private follow(trusted: boolean, { traceSample }: ForwardingPolicy): void {
-    if (trusted && this.traceparent !== '' && isTraceparent(this.traceparent)) {
-      this.traceparent = continuedTrace(this.traceparent)
-      return
-    }
-    // tracestate belongs to the trace that is not continued.
-    this.tracestate = ''
-    this.traceparent = newTrace(traceSample === 1 || Math.random() < traceSample)
-  }
-
-  /** This hop, as RFC 7239 §4 has it. */
-  private forwardedElement(address: string): string {
-    const node = address === '' ? 'unknown' : address.includes(':') ? `"[${address}]"` : address
-    const host = this.host === '' ? '' : `;host="${this.host}"`
-    return `for=${node}${host};proto=http`
-  }
-
-  /** Returns the request id from a trusted proxy; empty if there is none. */
-  trustedRequestId(trusted: boolean): string {
-    return trusted && REQUEST_ID.test(this.requestId) ? this.requestId : ''
-  }
-
-  private take(kind: Exclude<FieldKind, 'pass' | 'drop'>, value: string): void {
-    switch (kind) {
-      case 'host':
-        this.host = value
-        this.hosts++
-        break
-      case 'connection':
-        if (value === 'close') this.closes = true
-        else if (value !== 'keep-alive') this.named = joined(this.named ?? '', value)
-        break
-      case 'content-length':
-        this.contentLength = value
-        this.contentLengths++
-        break
-      case 'transfer-encoding':
-        this.transferEncoding = joined(this.transferEncoding ?? '', value)
-        break
-      case 'via':
-        this.via = joined(this.via, value)
-        break
-      case 'x-forwarded-for':
-        this.forwardedFor = joined(this.forwardedFor, value)
-        break
-      case 'forwarded':
-        this.forwarded = joined(this.forwarded, value)
-        break
-      case 'x-forwarded-proto':
-        this.forwardedProto = value
-        break
-      case 'x-forwarded-host':
-        this.forwardedHost = value
-        break
-      case 'x-forwarded-port':
-        this.forwardedPort = value
-        break
-      case 'x-forwarded-prefix':
-        this.forwardedPrefix = value
-        break
-      case 'x-request-id':
-        this.requestId = value
-        break
-      case 'expect':
-        this.expect = joined(this.expect, value)
-        break
-      case 'trailer':
-        this.trailer = joined(this.trailer, value)
-        break
-      case 'traceparent':
-        // A repeated traceparent is invalid.
-        this.traceparent = this.traceparent === '' ? value : 'ambiguous'
-        break
-      case 'tracestate':
-        this.tracestate = joined(this.tracestate, value)
-        break
-      case 'ambiguous':
-        this.ambiguous = true
-        break
-    }
-  }
-
-  /**
-   * Drops the fields that Connection names (RFC 9110 §7.6.1). `fields` does not contain those that Cutover sets yet.
-   */
-  private dropNamed(named: string): void {
-    const names = new Set(
-      named
-        .toLowerCase()
-        .split(',')
-        .map((name) => name.trim()),
-    )
-    for (const name of NOT_BY_CONNECTION) names.delete(name)
-    if (names.size === 0) return
-    let kept = 0
-    for (let i = 0; i < this.fields.length; i += 2) {
-      const name = this.fields[i] as string
-      if (names.has(name.toLowerCase())) continue
-      this.fields[kept++] = name
-      this.fields[kept++] = this.fields[i + 1] as string
-    }
-    this.fields.length = kept
-  }
-}
 
 /** Settings for fields that Cutover adds to every request. */
 export interface ForwardingPolicy {
@@ -226,13 +37,175 @@ export interface ForwardingPolicy {
   readonly traceSample: number
 }
 
-/** Properties of the client's connection for the fields that Cutover sets. */
-export interface Forwarding {
-  /** The peer's IP address; empty for a peer at a socket file. */
-  readonly address: string
-  /** Empty for a socket file. */
-  readonly localPort: string
-  readonly trusted: boolean
+/** 1 for the numbers of fields that go to the server unchanged. All others concern this hop only, or are set here. */
+const PASSES = new Uint8Array(32)
+for (const number of [UNKNOWN, HOST, CONTENT_LENGTH, MAX_FORWARDS, DATE]) PASSES[number] = 1
+/** Fields that stay although Connection names them. */
+const NOT_BY_CONNECTION = new Set(['host', 'content-length', 'date', 'close', 'keep-alive', 'upgrade'])
+/** Options of Connection that name no field. */
+const PLAIN_OPTIONS = new Set(['', 'close', 'keep-alive', 'Keep-Alive', 'Close', 'upgrade', 'Upgrade'])
+const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/
+/** Matches other versions of HTTP, and TLS: an upgrade to these is declined. */
+const OTHER_HTTP = /^(?:h2c?|http\/|tls)/i
+
+/** The head of a request, and the field lines for the server. */
+export class RequestHead {
+  readonly fields: Fields
+  readonly host: string
+  /** Whether a body follows. */
+  readonly hasBody: boolean
+  /** The protocol of an upgrade to forward; empty = none. */
+  readonly upgrade: string
+  /** The traceparent for the server, once `linesFor` was called. */
+  traceparent = ''
+  private readonly minor: number
+  private readonly isOptions: boolean
+
+  /** `minor`: minor version of HTTP/1. */
+  constructor(fields: Fields, minor: number, hasBody: boolean, isOptions = false) {
+    this.fields = fields
+    this.minor = minor
+    this.isOptions = isOptions
+    this.hasBody = hasBody
+    this.host = lastOf(fields, HOST)
+    this.upgrade = minor > 0 && fields.has(UPGRADE) && fields.has(CONNECTION) ? upgradeOf(fields) : ''
+  }
+
+  /** Value of X-Forwarded-For. */
+  get forwardedFor(): string {
+    return this.fields.joined(X_FORWARDED_FOR)
+  }
+
+  get via(): string {
+    return this.fields.joined(VIA)
+  }
+
+  /** Value of Expect. */
+  get expect(): string {
+    return this.fields.joined(EXPECT)
+  }
+
+  /** Whether the client waits for 100 Continue before it sends the body. RFC 9110 §10.1.1. */
+  get awaitsContinue(): boolean {
+    return this.hasBody && this.minor > 0 && this.fields.has(EXPECT)
+  }
+
+  /**
+   * Max-Forwards of an OPTIONS request, the only one forwarded for which it counts (RFC 9110 §7.6.2); null = absent,
+   * or invalid and passed on as it is.
+   */
+  get maxForwards(): number | null {
+    if (!this.isOptions || !this.fields.has(MAX_FORWARDS)) return null
+    const value = this.fields.joined(MAX_FORWARDS)
+    return /^\d{1,9}$/.test(value) ? Number(value) : null
+  }
+
+  /** Whether a lenient server could treat a field as a framing one. */
+  get isAmbiguous(): boolean {
+    return this.fields.hasAlias(TRANSFER_ENCODING) || this.fields.hasAlias(CONTENT_LENGTH)
+  }
+
+  /** Returns the request id from a trusted proxy; empty if there is none. */
+  trustedRequestId(trusted: boolean): string {
+    if (!trusted) return ''
+    const id = lastOf(this.fields, X_REQUEST_ID)
+    return REQUEST_ID.test(id) ? id : ''
+  }
+
+  /**
+   * Returns the field lines for the server, with those that Cutover sets. X-Forwarded-* of the client are kept only
+   * from trusted proxies. `prefix`: the part of the path that was stripped; `host`: for a client that names none.
+   */
+  linesFor(
+    { trusted, address, localPort }: Pick<Client, 'trusted' | 'address' | 'localPort'>,
+    requestId: string,
+    prefix: string,
+    policy: ForwardingPolicy,
+    host: string,
+  ): string {
+    const { fields } = this
+    const dropped = this.named()
+    let lines =
+      dropped === null
+        ? passedLines(fields, passes)
+        : passedLines(fields, (number, i) => passes(number) && !dropped.has(fields.name(i).toLowerCase()))
+    if (!fields.has(HOST)) lines += `host: ${host}\r\n`
+    const forwardedFor = trusted ? withHop(this.forwardedFor, address) : address
+    // A peer at a socket file has neither address nor port.
+    if (forwardedFor !== '') lines += `x-forwarded-for: ${forwardedFor}\r\n`
+    lines += `x-forwarded-proto: ${this.kept(trusted, X_FORWARDED_PROTO, 'http')}\r\n`
+    lines += `x-forwarded-host: ${this.kept(trusted, X_FORWARDED_HOST, this.host)}\r\n`
+    const port = this.kept(trusted, X_FORWARDED_PORT, localPort)
+    if (port !== '') lines += `x-forwarded-port: ${port}\r\n`
+    const via = viaForServer(this.via, this.minor === 1 ? '1.1' : '1.0', trusted)
+    lines += `x-request-id: ${requestId}\r\nvia: ${via}\r\n`
+    lines += this.traceLines(trusted, policy)
+    const whole = trusted ? lastOf(fields, X_FORWARDED_PREFIX) + prefix : prefix
+    if (whole !== '') lines += `x-forwarded-prefix: ${whole}\r\n`
+    const forwarded = trusted ? fields.joined(FORWARDED) : ''
+    if (forwarded !== '' || policy.forwarded)
+      lines += `forwarded: ${joined(forwarded, this.forwardedElement(address))}\r\n`
+    if (this.maxForwards !== null) lines += `max-forwards: ${Math.max(0, this.maxForwards - 1)}\r\n`
+    if (this.awaitsContinue) lines += 'expect: 100-continue\r\n'
+    if (fields.has(TRAILER) && fields.has(TRANSFER_ENCODING)) lines += `trailer: ${fields.joined(TRAILER)}\r\n`
+    return lines
+  }
+
+  /** The last value of a field from a trusted proxy, or else `otherwise`. */
+  private kept(trusted: boolean, number: number, otherwise: string): string {
+    return (trusted && lastOf(this.fields, number)) || otherwise
+  }
+
+  /** Continues the trace of a trusted proxy, or begins a new one. */
+  private traceLines(trusted: boolean, { traceSample }: ForwardingPolicy): string {
+    const { fields } = this
+    // A repeated traceparent is invalid.
+    const received = trusted && fields.countOf(TRACEPARENT) === 1 ? fields.joined(TRACEPARENT) : ''
+    if (received !== '' && isTraceparent(received)) {
+      this.traceparent = continuedTrace(received)
+      const state = fields.joined(TRACESTATE)
+      return `traceparent: ${this.traceparent}\r\n${state === '' ? '' : `tracestate: ${state}\r\n`}`
+    }
+    // tracestate belongs to the trace that is not continued.
+    this.traceparent = newTrace(traceSample === 1 || Math.random() < traceSample)
+    return `traceparent: ${this.traceparent}\r\n`
+  }
+
+  /** This hop, as RFC 7239 §4 has it. */
+  private forwardedElement(address: string): string {
+    const node = address === '' ? 'unknown' : address.includes(':') ? `"[${address}]"` : address
+    const host = this.host === '' ? '' : `;host="${this.host}"`
+    return `for=${node}${host};proto=http`
+  }
+
+  /** Lower-case names of the fields that Connection names (RFC 9110 §7.6.1) or that are replaced; null = none. */
+  private named(): ReadonlySet<string> | null {
+    const isPlain = !this.fields.has(CONNECTION) || PLAIN_OPTIONS.has(this.fields.joined(CONNECTION))
+    if (isPlain && this.maxForwards === null) return null
+    const names = new Set<string>()
+    if (this.maxForwards !== null) names.add('max-forwards')
+    eachConnectionOption(this.fields, (option) => {
+      if (!NOT_BY_CONNECTION.has(option)) names.add(option)
+    })
+    return names.size === 0 ? null : names
+  }
+}
+
+/** The protocol that a request asks to switch to, if the switch may be forwarded. */
+function upgradeOf(fields: Fields): string {
+  const protocol = fields.joined(UPGRADE)
+  return OTHER_HTTP.test(protocol) || !hasConnectionOption(fields, 'upgrade') ? '' : protocol
+}
+
+function passes(number: number): boolean {
+  return PASSES[number] === 1
+}
+
+/** The value of the last field with this number; empty = there is none. */
+function lastOf(fields: Fields, number: number): string {
+  if (!fields.has(number)) return ''
+  for (let i = fields.count - 1; i >= 0; i--) if (fields.number(i) === number) return fields.value(i)
+  return ''
 }
 
 /** X-Forwarded-For with the peer's address appended, where it has one. */

@@ -17,7 +17,7 @@ export interface ProxyProtocolSettings {
   readonly isFull: () => boolean
   /** Returns whether a peer may name its clients. `peer`: its IP address, IPv4 never in IPv6 notation, or `unix`. */
   readonly isTrusted: (peer: string) => boolean
-  /** Called when a connection has sent its header. Afterwards the HTTP server gets it, unless it was destroyed. */
+  /** Takes over a connection that has sent its header. The socket is paused. */
   readonly onAccepted: (socket: Socket, header: ProxyHeader) => void
   /**
    * Called when an untrusted connection, or one without a header, was closed; not if the peer left without sending a
@@ -27,25 +27,19 @@ export interface ProxyProtocolSettings {
 }
 
 /**
- * Listens on behalf of an HTTP or HTTPS server. Each connection must begin with a PROXY header; after the header the
- * HTTP server handles it like any other. A connection without one is destroyed without an answer, because it does not
- * come from a client. `close()` stops accepting connections, and leaves open ones alone.
+ * Listens for connections that must begin with a PROXY header. A connection without one is destroyed without an answer,
+ * because it does not come from a client. `close()` stops accepting connections, and leaves open ones alone.
  */
 export class ProxyProtocolServer extends Server {
-  private readonly httpServer: Server
   private readonly settings: ProxyProtocolSettings
   private readonly waiting = new Set<Socket>()
   private hasIpPeers = false
 
-  constructor(httpServer: Server, settings: ProxyProtocolSettings) {
-    // The same options as node:http uses for its own connections.
+  constructor(settings: ProxyProtocolSettings) {
     super({ allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: settings.keepAliveMs })
-    this.httpServer = httpServer
     this.settings = settings
     this.on('connection', (socket) => this.onConnection(socket))
     this.on('listening', () => this.onListening())
-    // Stops the timers of the HTTP server.
-    this.on('close', () => httpServer.close())
   }
 
   /** Number of connections that have not sent their header yet. */
@@ -61,9 +55,6 @@ export class ProxyProtocolServer extends Server {
   private onListening(): void {
     const address = this.address()
     this.hasIpPeers = address !== null && typeof address === 'object'
-    // An HTTP server tracks its connections and enforces its timeouts only after this event, which it does not emit if
-    // it does not listen itself (nodejs/node#48611).
-    this.httpServer.emit('listening')
   }
 
   private onConnection(socket: Socket): void {
@@ -85,18 +76,9 @@ export class ProxyProtocolServer extends Server {
     this.waiting.add(socket)
     readProxyHeader(socket, this.settings.timeoutMs, (outcome) => {
       this.waiting.delete(socket)
-      if (outcome.kind === 'header') this.accept(socket, outcome.header)
+      if (outcome.kind === 'header') this.settings.onAccepted(socket, outcome.header)
       else this.refuse(socket, peer, reasonOf(outcome))
     })
-  }
-
-  private accept(socket: Socket, header: ProxyHeader): void {
-    this.settings.onAccepted(socket, header)
-    if (socket.destroyed) return
-    this.httpServer.emit('connection', socket)
-    // A plain HTTP server listens for data. TLS does not: it bypasses the stream and takes the unshifted bytes by
-    // itself; a resumed stream would discard them before.
-    if (socket.listenerCount('data') > 0) socket.resume()
   }
 
   private refuse(socket: Socket, peer: string, reason: string | null): void {

@@ -79,6 +79,14 @@ export class Target {
     this.queue?.pump()
   }
 
+  /** Puts `after` in the place of `before`: the request has become a tunnel. */
+  replace(before: UnderWay, after: UnderWay): void {
+    if (this.underWay[before.slot] !== before) return
+    this.underWay[before.slot] = after
+    after.slot = before.slot
+    before.slot = -1
+  }
+
   isFull(): boolean {
     return this.maxConnections > 0 && this.inFlight >= this.maxConnections
   }

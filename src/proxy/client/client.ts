@@ -1,0 +1,13 @@
+/** The client of a connection, as its requests know it. */
+export interface Client {
+  /** Address of the peer, IPv4 in its own notation; empty for a peer at a socket file. */
+  readonly address: string
+  /** Port that it has connected to; empty for a socket file. */
+  readonly localPort: string
+  /** The peer is one of `trustedProxies`, so that its X-Forwarded-* fields are trusted. */
+  readonly trusted: boolean
+  /** The connection carries a tunnel, which ends on its own. */
+  tunnelled: boolean
+  /** Call when a request has ended. */
+  ended(): void
+}

@@ -1,0 +1,54 @@
+import type { BlockList } from 'node:net'
+import type { AccessLog } from '../telemetry/access-log.ts'
+import type { Counters, Series } from '../telemetry/counters.ts'
+import type { ForwardingPolicy } from './client/request-head.ts'
+import type { ErrorCode } from './errors.ts'
+import type { Router } from './routing/router.ts'
+import type { ServiceRoute } from './routing/service-route.ts'
+import type { Targets } from './upstream/targets.ts'
+import type { Verdicts } from './verdicts.ts'
+
+/** Settings of a data plane. For limits and timeouts, 0 = none. */
+export interface DataPlaneSettings {
+  /** CIDRs; `unix` = the peers at socket files. */
+  readonly trustedProxies: readonly string[]
+  readonly forwarding: ForwardingPolicy
+  readonly limits: {
+    readonly headerBytes: number
+    readonly urlBytes: number
+    readonly bodyBytes: number
+    readonly connections: number
+    readonly requestsPerConnection: number
+  }
+  readonly timeouts: {
+    readonly headerMs: number
+    readonly requestMs: number
+    readonly keepAliveMs: number
+    readonly idleBodyMs: number
+    readonly tunnelMs: number
+  }
+}
+
+/** A tunnel that is open. */
+export interface OpenTunnel {
+  /** Closes it in good order. */
+  shutDown(reason: ErrorCode): void
+}
+
+/** The parts of a data plane that its requests use. */
+export interface ProxyContext {
+  readonly settings: DataPlaneSettings
+  readonly counters: Counters
+  readonly accessLog: AccessLog | null
+  readonly trustedProxies: BlockList
+  /** Series for responses that come from no service. */
+  readonly unrouted: Series
+  readonly targets: Targets
+  readonly verdicts: Verdicts
+  readonly tunnels: Set<OpenTunnel>
+  /** That of the table in force. */
+  readonly router: Router
+  readonly isStopping: boolean
+  /** Returns the service of this name in the table in force. */
+  routeOf(service: string): ServiceRoute | undefined
+}

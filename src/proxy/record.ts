@@ -1,0 +1,56 @@
+import type { Client } from './client/client.ts'
+import { clientAddress } from './client/client-address.ts'
+import type { ClientStream } from './client/client-stream.ts'
+import type { RequestHead } from './client/request-head.ts'
+import { traceIdOf } from './client/trace-context.ts'
+import type { ProxyContext } from './context.ts'
+import type { ErrorCode } from './errors.ts'
+import type { Tries } from './routing/tries.ts'
+
+/** A request that has ended. */
+export interface Ended {
+  readonly stream: Pick<ClientStream, 'method' | 'target'>
+  readonly client: Client
+  readonly head: RequestHead
+  readonly requestId: string
+  readonly startedAt: number
+  readonly connectedAt: number
+  readonly answeredAt: number
+  readonly tries: Tries | null
+}
+
+/** Counts and logs a request; `bytes`: body bytes sent to the client. */
+export function record(
+  context: ProxyContext,
+  ended: Ended,
+  status: number,
+  bytes: number,
+  error: ErrorCode | '',
+): void {
+  const { stream, client, head, requestId, startedAt, connectedAt, answeredAt, tries } = ended
+  const durationMs = performance.now() - startedAt
+  const series = tries === null ? context.unrouted : (tries.pool?.series ?? tries.route.unrouted)
+  series.observe(status, durationMs / 1_000)
+  if (context.accessLog === null) return
+  context.accessLog.log({
+    atMs: Date.now(),
+    client: clientAddress(client, head.forwardedFor, context.trustedProxies),
+    method: stream.method,
+    host: head.host,
+    target: stream.target,
+    status,
+    bytes,
+    durationMs,
+    queueMs: tries?.queuedMs ?? 0,
+    connectMs: connectedAt === 0 || tries === null ? null : connectedAt - tries.beganAt,
+    firstByteMs: answeredAt === 0 ? null : answeredAt - startedAt,
+    service: tries?.route.table.name ?? '',
+    pool: tries?.pool?.name ?? '',
+    version: tries?.pool?.version ?? '',
+    server: tries?.target?.name ?? '',
+    attempts: tries?.count ?? 0,
+    requestId,
+    traceId: tries === null ? '' : traceIdOf(head.traceparent),
+    error,
+  })
+}

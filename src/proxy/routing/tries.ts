@@ -1,0 +1,244 @@
+import type { ProxyContext } from '../context.ts'
+import type { ErrorCode, ProxyError } from '../errors.ts'
+import { isConnectionFailure, isServersFault } from '../errors.ts'
+import type { Target } from '../upstream/target.ts'
+import type { PoolRoute } from './pool-route.ts'
+import type { Queue, QueuedRequest } from './queue.ts'
+import type { Attempt } from './retry.ts'
+import { mayBeRepeated, mayRetry, mayRetryStatus } from './retry.ts'
+import type { Choice, ServiceRoute } from './service-route.ts'
+
+/** A request that is tried at one or more servers. */
+export interface Tried {
+  readonly method: string
+  /** Whether the request can be sent again unchanged. */
+  readonly isWhole: boolean
+  /** Sends the request to a server. */
+  send(target: Target): void
+  /** Gives up the current try, before the next one. */
+  leaveTry(): void
+  /** Ends the request without a server. */
+  fail(code: ErrorCode): void
+  /** Closes the client's connection after an internal error. */
+  hangUp(): void
+  /** Finds the service of the request in the table in force, if its own is gone; null = there is none. */
+  otherRoute(): ServiceRoute | null
+}
+
+/** The tries of one request: which server gets it, the wait for one in a queue, and how each try went. */
+export class Tries implements QueuedRequest {
+  target: Target | null = null
+  pool: PoolRoute | null = null
+  /** Number of tries so far. */
+  count = 0
+  /** Time spent in queues, ms. */
+  queuedMs = 0
+  /** Begin of the current try, monotonic ms. */
+  beganAt = 0
+  private readonly context: ProxyContext
+  private readonly request: Tried
+  private current: ServiceRoute
+  private queuedAt = 0
+  private queue: Queue | null = null
+  private queueTimer: NodeJS.Timeout | null = null
+  private tried: Target[] | null = null
+  /** Reason for which the last try failed. */
+  private retryReason = ''
+  /** Whether a server that was tried before may be chosen again if there is no other. */
+  private mayRetrySameServer = false
+  /** Whether this try is the trial of an ejected server, and its outcome is not reported yet. */
+  private onTrial = false
+  /** Whether this try has been reported as a failure of its server. */
+  private failureReported = false
+
+  constructor(context: ProxyContext, request: Tried, route: ServiceRoute) {
+    this.context = context
+    this.request = request
+    this.current = route
+  }
+
+  /** The service of the request. */
+  get route(): ServiceRoute {
+    return this.current
+  }
+
+  /** Sends the request to a server, or queues it if the servers of its pool have reached their limits. */
+  begin(): void {
+    const choice = this.choose()
+    if (choice === null) this.request.fail('destination_unavailable')
+    else if (choice.target === null || choice.pool.queue.length > 0) this.waitInQueue(choice.pool)
+    else this.sendTo(choice.pool, choice.target)
+  }
+
+  /** Retries after a failed try, at once or queued until a server has room. Returns false if no retry is possible. */
+  again(error: ProxyError): boolean {
+    const target = this.target as Target
+    if (error.code === 'connection_refused' || error.code === 'connection_timeout') target.refused(performance.now())
+    if (!mayRetry(error, this.attempt, this.route.table.retry)) return false
+    const wasSent = error.sent !== 'no'
+    // A server that broke off may well serve the repeated request; a server that could not be reached is not tried
+    // twice.
+    const choice = this.chooseNext(error.code, wasSent, wasSent)
+    if (choice === null) return false
+    if (choice.target !== null) this.sendTo(choice.pool, choice.target)
+    else if (this.route.table.timeouts.queueMs > 0) this.waitInQueue(choice.pool, true)
+    else return false
+    return true
+  }
+
+  /**
+   * Discards a response with this status and tries another server, if the policy allows that and one is available.
+   * Returns false if the response goes to the client.
+   */
+  insteadOf(status: number): boolean {
+    if (!mayRetryStatus(status, this.attempt, this.route.table.retry)) return false
+    const next = this.chooseNext(`status_${status}`, false, true)
+    if (next === null || next.target === null) return false
+    this.request.leaveTry()
+    this.sendTo(next.pool, next.target)
+    return true
+  }
+
+  /** Starts a try at a server of a pool. */
+  private sendTo(pool: PoolRoute, target: Target): void {
+    if (this.count++ === 0) this.route.budget.earn()
+    else this.context.counters.retried(this.route.table.name, this.retryReason)
+    this.pool = pool
+    this.target = target
+    this.failureReported = false
+    this.onTrial = target.health === 'trial'
+    if (this.onTrial) this.context.targets.beginTrial(target)
+    this.beganAt = performance.now()
+    this.request.send(target)
+  }
+
+  /** Leaves the queue, if it is queued. */
+  leaveQueue(): void {
+    if (this.queue === null) return
+    this.queue.leave(this)
+    this.queue = null
+    if (this.queueTimer !== null) clearTimeout(this.queueTimer)
+    this.queuedMs += performance.now() - this.queuedAt
+  }
+
+  advance(): boolean {
+    this.updateRoute()
+    const choice = this.choose(this.mayRetrySameServer)
+    if (choice !== null && choice.target === null) {
+      if (choice.pool.queue === this.queue) return false
+      this.queue?.leave(this)
+      this.enterQueue(choice.pool)
+      return true
+    }
+    this.leaveQueue()
+    try {
+      if (choice === null) this.request.fail('destination_unavailable')
+      else this.sendTo(choice.pool, choice.target as Target)
+    } catch {
+      // An error in the handling of one request must not affect others.
+      this.request.hangUp()
+    }
+    return true
+  }
+
+  handleQueueTimeout(): void {
+    this.leaveQueue()
+    this.request.fail('connection_limit_reached')
+  }
+
+  /** Records the status of a response for its server. */
+  judgeStatus(status: number): void {
+    if (status >= 500 || this.onTrial) this.judge(status < 500)
+  }
+
+  /**
+   * Records the outcome of this try for its server. A response that begins well and then breaks off still counts as a
+   * failure. `unreachable`: the connection failed.
+   */
+  judge(ok: boolean, unreachable = false): void {
+    const target = this.target as Target
+    if (this.onTrial) {
+      this.onTrial = false
+      this.failureReported = !ok
+      this.context.verdicts.tried(target, ok ? 'ok' : unreachable ? 'unreachable' : 'failed')
+    } else if (this.failureReported) return
+    else if (!ok) {
+      this.failureReported = true
+      this.context.verdicts.failed(target, unreachable)
+    } else if (target.failuresInRow > 0) this.context.verdicts.served(target)
+  }
+
+  /** Records a failed try for its server. null = the try was aborted, which says nothing about the server. */
+  judgeFailure(code: ErrorCode | null): void {
+    if (code !== null && isServersFault(code)) this.judge(false, isConnectionFailure(code))
+    else if (this.onTrial) {
+      this.onTrial = false
+      this.context.targets.returnTrial(this.target as Target)
+    }
+  }
+
+  /** Whether a retry is possible after this try even if the server may have received the request. */
+  mayRepeat(isWhole: boolean): boolean {
+    const { retry } = this.route.table
+    return isWhole && this.count < retry.attempts && retry.on.includes('reset') && this.isRepeatable
+  }
+
+  /** Whether the method allows sending the request twice. */
+  get isRepeatable(): boolean {
+    return mayBeRepeated(this.request.method, this.route.table.retry)
+  }
+
+  /** Chooses a server. `same`: one that was tried before may be chosen if there is no other. */
+  private choose(same = false): Choice | null {
+    const now = performance.now()
+    const { route } = this
+    const before = this.pool ?? undefined
+    return route.choose(this.tried, now, before) ?? (same ? route.choose(null, now, before) : null)
+  }
+
+  /** Chooses a server for a retry. `paid`: the retry is charged to the retry budget. */
+  private chooseNext(reason: string, same: boolean, paid: boolean): Choice | null {
+    this.tried ??= []
+    this.tried.push(this.target as Target)
+    this.retryReason = reason
+    this.mayRetrySameServer = same
+    this.updateRoute()
+    if (paid && !this.route.budget.spend()) return null
+    return this.choose(same)
+  }
+
+  /** Switches to the service of the table in force, which may have changed since the last try. */
+  private updateRoute(): void {
+    const same = this.context.routeOf(this.route.table.name)
+    // If the service was removed or renamed, another one may serve the request now.
+    this.current = same ?? this.request.otherRoute() ?? this.current
+  }
+
+  /** Queues the request for up to `timeouts.queue`. `first`: at the front of the queue. */
+  private waitInQueue(pool: PoolRoute, first = false): void {
+    const waitMs = this.route.table.timeouts.queueMs - this.queuedMs
+    this.pool = pool
+    if (waitMs <= 0) {
+      this.request.fail('connection_limit_reached')
+      return
+    }
+    this.queuedAt = performance.now()
+    this.queueTimer = setTimeout(onQueueTimeout, waitMs, this)
+    this.enterQueue(pool, first)
+  }
+
+  private enterQueue(pool: PoolRoute, first = false): void {
+    this.pool = pool
+    this.queue = pool.queue
+    pool.queue.enter(this, first)
+    pool.queue.pump()
+  }
+
+  private get attempt(): Attempt {
+    return { method: this.request.method, attempts: this.count, isWhole: this.request.isWhole }
+  }
+}
+
+function onQueueTimeout(tries: Tries): void {
+  tries.handleQueueTimeout()
+}

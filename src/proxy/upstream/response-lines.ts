@@ -1,0 +1,61 @@
+import { eachConnectionOption } from '../../http1/connection-options.ts'
+import {
+  CONNECTION,
+  CONTENT_LENGTH,
+  KEEP_ALIVE,
+  PROXY_CONNECTION,
+  TE,
+  TRAILER,
+  TRANSFER_ENCODING,
+  UPGRADE,
+} from '../../http1/field-names.ts'
+import type { Fields } from '../../http1/fields.ts'
+import { passedLines } from '../../http1/head-text.ts'
+
+const UPGRADE_REQUIRED = 426
+const NO_CONTENT = 204
+
+/** 1 for the numbers of fields that concern the server's connection only. */
+const DROPPED = new Uint8Array(32)
+for (const number of [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE]) {
+  DROPPED[number] = 1
+}
+/** Options of Connection that name no field to drop. */
+const PLAIN_OPTIONS = new Set(['', 'close', 'keep-alive', 'Keep-Alive', 'Close', 'upgrade', 'Upgrade'])
+
+/** Returns the field lines of a response for the client. `status`: that of the response. */
+export function responseLines(fields: Fields, status: number): string {
+  const named = namedByConnection(fields)
+  // A 204 must not have a content-length (RFC 9110 §8.6).
+  const lines =
+    named === null && status !== NO_CONTENT
+      ? passedLines(fields, passes)
+      : passedLines(
+          fields,
+          (number, i) =>
+            passes(number) &&
+            !(status === NO_CONTENT && number === CONTENT_LENGTH) &&
+            named?.has(fields.name(i).toLowerCase()) !== true,
+        )
+  // A 426 has to name the protocols (RFC 9110 §15.5.22).
+  if (status === UPGRADE_REQUIRED && fields.has(UPGRADE)) return `${lines}upgrade: ${fields.joined(UPGRADE)}\r\n`
+  return lines
+}
+
+/** The option that Connection must name in a response to the client; empty = none. RFC 9110 §7.8. */
+export function optionFor(fields: Fields, status: number): string {
+  return status === UPGRADE_REQUIRED && fields.has(UPGRADE) ? 'upgrade' : ''
+}
+
+function passes(number: number): boolean {
+  return DROPPED[number] === 0
+}
+
+/** Lower-case names of the fields that Connection names; null = none. RFC 9110 §7.6.1. */
+function namedByConnection(fields: Fields): ReadonlySet<string> | null {
+  if (!fields.has(CONNECTION) || PLAIN_OPTIONS.has(fields.joined(CONNECTION))) return null
+  const names = new Set<string>()
+  eachConnectionOption(fields, (option) => names.add(option))
+  names.delete('content-length')
+  return names
+}
