@@ -1,14 +1,9 @@
 import fc from 'fast-check'
-import { avoidKnownBugs } from './known-bugs.ts'
+import { avoidAmbiguous } from './ambiguous.ts'
+import type { ConversationSketch } from './conversation-sketch.ts'
 import { cut, idOf, type PlannedConversation, type PlannedExchange } from './plan.ts'
 import { planRequest, type RequestSketch, requests } from './requests.ts'
 import { planResponse, type ResponseSketch, responses } from './responses.ts'
-
-export interface ConversationSketch {
-  readonly exchanges: readonly { readonly request: RequestSketch; readonly response: ResponseSketch }[]
-  readonly pipelined: boolean
-  readonly cuts: readonly number[]
-}
 
 /** Client connections that are open at the same time. */
 export type CaseSketch = readonly ConversationSketch[]
@@ -29,7 +24,7 @@ let count = 0
 
 /** What a case comes to at a host, with ids that were never used before. */
 export function planCase(sketch: CaseSketch, host: string): PlannedConversation[] {
-  return sketch.map(avoidKnownBugs).map((conversation) => {
+  return sketch.map(avoidAmbiguous).map((conversation) => {
     const exchanges = conversation.exchanges.map(({ request, response }): PlannedExchange => {
       const id = idOf(count++)
       const planned = planRequest(request, id, host)

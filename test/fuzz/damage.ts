@@ -24,7 +24,11 @@ export function damagedRequest(planned: PlannedRequest, text: string, id: string
   // Two spaces may be read as one (RFC 9112 §3).
   if (/^[^\r]* {2}/.test(text)) return planned
   const message = read(() => readRequest(bytesOf(text)))
-  if (message === 'nonsense') return { ...unsure, fate: 'refused' }
+  if (message === 'nonsense') {
+    // The head may be fine, and has gone ahead then.
+    const head = text.slice(0, text.indexOf('\r\n\r\n') + 4)
+    return { ...unsure, fate: read(() => readRequest(bytesOf(head))) === 'nonsense' ? 'refused' : 'refused late' }
+  }
   if (message === null) return { ...unsure, fate: 'abandoned', leaves: 'fin' }
   const [authority = ''] = valuesOf(message.fields, 'host')
   const isHost = [host, `${host}:8080`].includes(authority.toLowerCase())

@@ -1,5 +1,4 @@
 import { type Answer, isLast, type Transcript } from './client.ts'
-import { isBodyOfRefusedHead } from './known-bugs.ts'
 import { type PlannedConversation, type PlannedExchange, RESPONSE_ID_FIELD } from './plan.ts'
 import type { FuzzServer } from './server.ts'
 import { type Field, type Message, show, statusOf, valuesOf } from './wire.ts'
@@ -38,9 +37,7 @@ export function judge({ exchanges }: PlannedConversation, transcript: Transcript
     }
   }
   if (beyond === 'unanswered') return
-  const isExpected =
-    isBodyOfRefusedHead(exchanges[answers.length - 1], answers.at(-1), rest) ||
-    isEarlyRefusal(exchanges[answers.length], rest)
+  const isExpected = isEarlyRefusal(exchanges[answers.length], rest) || isRefusalOfNoHead(exchanges[answers.length - 1])
   if (rest.length > 0 && !isExpected) throw new Violation(`bytes behind the last answer: ${show(rest)}`)
   if (beyond === 'served' && (hungUp || ending !== 'fin')) throw new Violation('the proxy hung up without need')
 }
@@ -126,7 +123,11 @@ function demandRelayed({ id, ...exchange }: PlannedExchange, answer: Answer): vo
   else
     is(response.body.subarray(0, message.body.length).equals(message.body), 'got what is not the beginning of its body')
   is(request.version === '1.1' || message.framing !== 'chunked', 'got chunks in HTTP/1.0')
-  for (const name of HOP_BY_HOP) is(valuesOf(message.fields, name).length === 0, `got ${name}, which is not for it`)
+  for (const name of HOP_BY_HOP) {
+    // A 426 has to name the protocols.
+    const mayHave = name === 'upgrade' && statusOf(message) === 426
+    is(mayHave || valuesOf(message.fields, name).length === 0, `got ${name}, which is not for it`)
+  }
   for (const [name] of response.fields) {
     const [seen, planned] = [message.fields, response.fields].map((fields) => valuesOf(fields, name.toLowerCase()))
     is(JSON.stringify(seen) === JSON.stringify(planned), `got ${name}: ${show(JSON.stringify(seen))}`)
@@ -189,6 +190,14 @@ function demand(what: boolean, { id, faults }: PlannedExchange, why: string, ans
 /** What is sent of a request may be refused before the client goes away. */
 function isEarlyRefusal(exchange: PlannedExchange | undefined, rest: Buffer): boolean {
   return exchange?.request.fate === 'abandoned' && /^HTTP\/1\.1 [45]/.test(rest.toString('latin1'))
+}
+
+/** A damaged HEAD may be none any more, so that its refusal has a body. */
+function isRefusalOfNoHead(exchange: PlannedExchange | undefined): boolean {
+  if (exchange?.request.method !== 'HEAD' || exchange.request.fate !== 'refused') return false
+  return !Buffer.concat([...exchange.request.pieces])
+    .toString('latin1')
+    .startsWith('HEAD ')
 }
 
 /** 4xx, 501 or 505 of the proxy itself. */

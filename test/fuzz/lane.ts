@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import type { Arena } from './arena.ts'
+import type { Cutover } from '../support/cutover.ts'
 import { type CaseSketch, planCase, planPlain } from './cases.ts'
 import { Conversation } from './client.ts'
 import { judge, Violation } from './judge.ts'
@@ -16,15 +16,23 @@ const HANG_AGAIN_MS = 2_000
 /** For so long, smaller cases that fail are looked for. */
 const SMALLER_MS = 30_000
 
+/** The proxy of all lanes. */
+interface LaneArena {
+  readonly cutover: Pick<Cutover, 'proxy' | 'stderr'>
+  readonly hasCrashed: boolean
+  /** Starts the proxy anew if it has crashed. */
+  revive(): Promise<void>
+}
+
 /** A host at the proxy with a server behind it, where one case is played after the other. */
 export class Lane {
   readonly server: FuzzServer
   private readonly host: string
-  private readonly arena: Arena
+  private readonly arena: LaneArena
   private hangMs = HANG_MS
   private failedAt: number | null = null
 
-  constructor(arena: Arena, server: FuzzServer, host: string) {
+  constructor(arena: LaneArena, server: FuzzServer, host: string) {
     this.arena = arena
     this.server = server
     this.host = host

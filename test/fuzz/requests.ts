@@ -107,7 +107,7 @@ export function planRequest(sketch: RequestSketch, id: string, host: string): Pl
   const version = / HTTP\/1\.0\r\n/.test(text) ? '1.0' : '1.1'
   const body = fault?.body ?? (sketch.framing === 'none' ? '' : bodyText(sketch.body, id, host))
   // With a body, it is a request like any other.
-  const upgrades = sketch.hop.includes('Upgrade: websocket') && sketch.framing === 'none' && fault?.body === undefined
+  const upgrades = sketch.hop.includes('Upgrade: websocket') && version === '1.1'
   const cuts = sketch.bytewise ? [...sketch.cuts, ...Array(BYTEWISE).keys()] : sketch.cuts
   const planned: PlannedRequest = {
     method: /\S+/.exec(text)?.[0] ?? '',
