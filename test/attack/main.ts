@@ -1,11 +1,11 @@
 /** `npm run attack`: one attack after the other at an instance, and says whether the others noticed. */
 import { parseArgs } from 'node:util'
-import { ATTACKS, JUDGED } from './attacks/all.ts'
+import { ATTACKS } from './attacks/all.ts'
 import type { Attack } from './attacks/attack.ts'
 import { siege } from './siege.ts'
 import { brokenIn, header, quietRow, rowOf } from './verdict.ts'
 
-const USAGE = `Usage: npm run attack -- [--seconds N] [--only TEXT] [--judged]
+const USAGE = `Usage: npm run attack -- [--seconds N] [--only TEXT]
 
 Starts an instance with two workers and 1,024 descriptors a process, a server behind it, clients who behave, and attackers
 in a process of their own: silent connections, heads and bodies byte by byte, floods, nonsense, wrong tokens. Each attack
@@ -15,7 +15,6 @@ may fail, their p99 and the memory are bounded, and all is well right after it. 
 
   --seconds N   how long in all (default 120)
   --only TEXT   attacks with this text in their names
-  --judged      without those whose harm is known and not judged
   --help        this text`
 
 const EXIT = { kept: 0, broken: 1, unusable: 2 }
@@ -51,7 +50,6 @@ function readOptions(): { seconds: number; attacks: readonly Attack[] } | number
       options: {
         seconds: { type: 'string', default: '120' },
         only: { type: 'string', default: '' },
-        judged: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })
@@ -60,7 +58,7 @@ function readOptions(): { seconds: number; attacks: readonly Attack[] } | number
       return EXIT.kept
     }
     if (!/^[1-9]\d{0,5}$/.test(values.seconds)) throw new Error('--seconds must be a whole number from 1 to 999999')
-    const attacks = (values.judged ? JUDGED : ATTACKS).filter(({ name }) => name.includes(values.only))
+    const attacks = ATTACKS.filter(({ name }) => name.includes(values.only))
     if (attacks.length === 0) throw new Error(`no attack has ${JSON.stringify(values.only)} in its name`)
     return { seconds: Number(values.seconds), attacks }
   } catch (error) {

@@ -48,8 +48,6 @@ const WORKERS = 2
 const DESCRIPTORS = 1_024
 const TOKEN = 'the-token-of-the-admin'
 const RECOVERY_LIMIT_MS = 5_000
-/** The same after an attack whose harm is known: the next one has to find the proxy well. */
-const KNOWN_RECOVERY_LIMIT_MS = 60_000
 const RECOVERY_LOOK_MS = 300
 /** Recovered: no request fails, and the slowest takes at most so many times the 99th percentile from before, in bounds. */
 const RECOVERED = { times: 3, leastMs: 100, mostMs: 1_000 }
@@ -140,16 +138,11 @@ async function attacked(
   const counts = await attackers.end()
   const during = others.experience()
   cutover.process.stdout?.resume()
-  const { recoveredAfterMs, failedAfter } = await recovery(others, before, attack)
+  const { recoveredAfterMs, failedAfter } = await recovery(others, before)
   return { attack, counts, during, recoveredAfterMs, failedAfter, memory: memory.end() }
 }
 
-async function recovery(
-  others: Others,
-  before: Experience,
-  { known }: Attack,
-): Promise<Pick<Row, 'recoveredAfterMs' | 'failedAfter'>> {
-  const limitMs = known === undefined ? RECOVERY_LIMIT_MS : KNOWN_RECOVERY_LIMIT_MS
+async function recovery(others: Others, before: Experience): Promise<Pick<Row, 'recoveredAfterMs' | 'failedAfter'>> {
   const mostMs = Math.min(RECOVERED.mostMs, Math.max(RECOVERED.leastMs, RECOVERED.times * before.p99Ms))
   const since = performance.now()
   let failedAfter = 0
@@ -159,7 +152,7 @@ async function recovery(
     failedAfter += failed
     const isWell = failed === 0 && requests > 0 && slowestMs <= mostMs
     if (isWell) return { recoveredAfterMs: performance.now() - since, failedAfter }
-  } while (performance.now() - since < limitMs)
+  } while (performance.now() - since < RECOVERY_LIMIT_MS)
   return { recoveredAfterMs: null, failedAfter }
 }
 

@@ -12,7 +12,6 @@ const ROW: Row = {
   attack: { name: 'noise', run: async () => undefined },
   ...{ counts: {}, during: BEFORE, recoveredAfterMs: 300, failedAfter: 0, memory: [MEMORY] },
 }
-const KNOWN = { ...ROW.attack, known: 'everybody knows' }
 
 const broken = (row: Partial<Row>) => brokenIn({ before: BEFORE, rows: [{ ...ROW, ...row }], ended: null })
 
@@ -35,18 +34,6 @@ test.each<[string, Partial<Row>, RegExp]>([
   ['a process ended', { memory: [{ ...MEMORY, afterMb: 0 }] }, /a process ended \(worker\)/],
 ])('%s: that is said, and nothing else', (_what, row, why) => {
   expect(broken(row)).toEqual([expect.stringMatching(why)])
-})
-
-test('of an attack whose harm is known, what the others notice is not judged; memory and what is left of it are', () => {
-  const during = { ...BEFORE, failed: 3, requests: 0, p99Ms: 9_000 }
-  expect(broken({ attack: KNOWN, during, failedAfter: 1 })).toEqual([])
-  const gone = broken({
-    attack: KNOWN,
-    during,
-    recoveredAfterMs: null,
-    memory: [{ ...MEMORY, peakMb: 400, afterMb: 0 }],
-  })
-  expect(gone).toHaveLength(3)
 })
 
 test.each([['--seconds 0'], ['--only elephants'], ['--minutes 3']])('%s is unusable', (line) => {

@@ -16,17 +16,16 @@ export function brokenIn({ before, rows, ended }: SiegeResult): string[] {
   ]
 }
 
-/** What an attack broke. Of a known one, only memory, dead processes and recovery are judged. */
-function brokenInRow({ attack, during, failedAfter, recoveredAfterMs, memory }: Row, before: Experience): string[] {
+/** What an attack broke. */
+function brokenInRow({ during, failedAfter, recoveredAfterMs, memory }: Row, before: Experience): string[] {
   const gone = memory.filter(({ afterMb }) => afterMb === 0)
   const grown = memory.filter(({ beforeMb, peakMb }) => peakMb - beforeMb > MORE_MB)
   const mostMs = Math.max(SLOWER.leastMs, SLOWER.times * before.p99Ms)
-  const broken = [
+  const left = [
     ...gone.map(({ role }) => `a process ended (${role})`),
     ...grown.map((each) => `the memory of a process grew by more than ${MORE_MB} MB (${inWords(each)})`),
     ...(recoveredAfterMs === null ? ['the others had not recovered in time'] : []),
   ]
-  if (attack.known !== undefined) return broken
   const failed = during.failed + failedAfter
   return [
     ...(failed > 0 ? [`${failed} requests of others failed: ${JSON.stringify(during.causes)}`] : []),
@@ -34,7 +33,7 @@ function brokenInRow({ attack, during, failedAfter, recoveredAfterMs, memory }: 
     ...(during.p99Ms > mostMs
       ? [`the others' p99 was ${during.p99Ms.toFixed(0)} ms, more than ${mostMs.toFixed(0)} ms`]
       : []),
-    ...broken,
+    ...left,
   ]
 }
 
@@ -47,14 +46,9 @@ export function header(): string {
 
 export function rowOf({ attack, during, failedAfter, recoveredAfterMs, memory, counts }: Row): string {
   const met = Object.entries(counts).map(([what, count]) => `${what} ${count}`)
-  const known = attack.known === undefined ? [] : [`  known, not judged: ${attack.known}`]
   const recovered = recoveredAfterMs === null ? 'no' : ms(recoveredAfterMs)
   const figures = experience(attack.name, during, during.failed + failedAfter)
-  return [
-    line([...figures, recovered, memory.map(inWords).join('  ')]),
-    `  attackers: ${met.join(', ')}`,
-    ...known,
-  ].join('\n')
+  return [line([...figures, recovered, memory.map(inWords).join('  ')]), `  attackers: ${met.join(', ')}`].join('\n')
 }
 
 export function quietRow(before: Experience): string {

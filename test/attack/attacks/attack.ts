@@ -7,8 +7,6 @@ export interface Attack {
   readonly run: (crowd: Crowd, target: Target) => Promise<void>
   /** How many times as long as others it lasts; 1 unless told. */
   readonly weight?: number
-  /** The reason why its effect on other clients is printed and not judged; absent where that is judged. */
-  readonly known?: string
   /** The standard output of the proxy is not read during the attack. */
   readonly leavesOutputUnread?: true
 }
