@@ -31,6 +31,7 @@ export interface Contestant {
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
 export const contestants: readonly Contestant[] = [
+  onNode('splice'),
   onNode('bare'),
   cutover('cutover', { format: 'json' }),
   cutover('cutover-nolog', 'off'),

@@ -14,6 +14,7 @@ export interface Load {
 }
 
 const exec = promisify(execFile)
+const post = fileURLToPath(new URL('./post.lua', import.meta.url))
 const client = fileURLToPath(new URL('./load-client.ts', import.meta.url))
 const millisecondsPer: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1_000, m: 60_000 }
 
@@ -28,17 +29,20 @@ interface LoadOptions {
   readonly signal: AbortSignal
   /** Whether each request uses a connection of its own; needs wrk. */
   readonly closes?: boolean
+  /** Length of a body to send with POST; needs wrk. */
+  readonly sendBytes?: number
 }
 
 /** Puts load on the URL: on each connection, the next request follows as soon as the previous one is answered. */
 export async function load(options: LoadOptions): Promise<Load> {
-  const { url, seconds, connections, closes = false } = options
+  const { url, seconds, connections, closes = false, sendBytes = 0 } = options
   if (generator === 'wrk') {
     const header = closes ? ['-H', 'Connection: close'] : []
-    const command = ['wrk', '-t2', `-c${connections}`, `-d${seconds}s`, '--latency', ...header, url]
-    return parseWrk(await run(command, options))
+    const script = sendBytes > 0 ? ['-s', post] : []
+    const command = ['wrk', '-t2', `-c${connections}`, `-d${seconds}s`, '--latency', ...header, ...script, url]
+    return parseWrk(await run([...command, '--', `${sendBytes}`], options))
   }
-  if (closes) throw new Error('one connection per request needs wrk')
+  if (closes || sendBytes > 0) throw new Error('this needs wrk')
   return JSON.parse(await run([process.execPath, client, url, `${seconds}`, `${connections}`], options))
 }
 

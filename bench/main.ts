@@ -9,16 +9,16 @@ import { assertCorrect } from './correct.ts'
 import { cpuMicroseconds } from './cpu-time.ts'
 import { generator, type Load, load } from './load.ts'
 import { BenchProcess, freePort, twoCores } from './processes.ts'
-import { type Round, summarize, table } from './report.ts'
+import { type Result, type Round, summarize, table } from './report.ts'
+import { type Shape, shapes } from './shapes.ts'
 
 interface Running {
   readonly name: string
   readonly url: string
   readonly process: BenchProcess
-  readonly rounds: Round[]
 }
 
-const { rounds, seconds, connections, selected, json } = readOptions()
+const { rounds, seconds, connections, selected, chosen, json } = readOptions()
 const cores = twoCores()
 const [proxyCore, otherCore] = cores ?? []
 if (!cores) console.warn('Processes are not pinned, which needs taskset and two cores: expect the figures to vary.')
@@ -46,7 +46,7 @@ try {
 /** Measures all contestants, prints and writes the results. Returns false if any request failed. */
 async function measure(): Promise<boolean> {
   const upstreamPort = await startUpstream()
-  const ceiling = await ask(`http://127.0.0.1:${upstreamPort}/`, seconds)
+  const ceiling = await ask(`http://127.0.0.1:${upstreamPort}/`, seconds, shapes[0] as Shape)
   console.log(
     `${generator}, ${connections} connections; the upstream alone answers ${ceiling.requestsPerSecond.toFixed(0)}/s`,
   )
@@ -58,16 +58,12 @@ async function measure(): Promise<boolean> {
     else running.push(await startContestant(contestant, upstreamPort))
   }
 
-  for (let round = 1; round <= rounds; round++) {
-    for (const contestant of running) {
-      const measured = await measureRound(contestant)
-      contestant.rounds.push(measured)
-      console.log(`round ${round}: ${contestant.name} ${measured.cpuMicroseconds.toFixed(1)} µs CPU/req`)
-    }
+  const results: Record<string, readonly Result[]> = {}
+  for (const shape of chosen) {
+    console.log(`\n${shape.name}: ${shape.what}`)
+    results[shape.name] = await measureShape(shape, running)
+    console.log(`\n${table(results[shape.name] ?? [])}`)
   }
-
-  const results = running.map(({ name, rounds }) => summarize(name, rounds))
-  console.log(`\n${table(results)}`)
   if (json) {
     const machine = { cpu: cpus()[0]?.model, kernel: release(), node: process.version, pinned: cores !== undefined }
     const settings = { rounds, seconds, connections, generator }
@@ -75,9 +71,23 @@ async function measure(): Promise<boolean> {
     mkdirSync(dirname(json), { recursive: true })
     writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`)
   }
-  const clean = results.every((result) => result.rounds.every((round) => round.errors === 0))
+  const all = Object.values(results).flat()
+  const clean = all.every((result) => result.rounds.every((round) => round.errors === 0))
   if (!clean) console.error('\nSome requests failed: the figures above are not comparable.')
   return clean
+}
+
+async function measureShape(shape: Shape, running: readonly Running[]): Promise<readonly Result[]> {
+  const measured = new Map<Running, Round[]>(running.map((contestant) => [contestant, []]))
+  for (const contestant of running) await ask(contestant.url, Math.min(seconds, 2), shape)
+  for (let round = 1; round <= rounds; round++) {
+    for (const [contestant, all] of measured) {
+      const one = await measureRound(contestant, shape)
+      all.push(one)
+      console.log(`round ${round}: ${contestant.name} ${one.cpuMicroseconds.toFixed(1)} µs CPU/req`)
+    }
+  }
+  return [...measured].map(([{ name }, all]) => summarize(name, all))
 }
 
 async function startUpstream(): Promise<number> {
@@ -102,20 +112,29 @@ async function startContestant({ name, launch }: Contestant, upstreamPort: numbe
   } catch (error) {
     throw new Error(`${name} ${error instanceof Error ? error.message : error}`)
   }
-  await ask(url, Math.min(seconds, 2))
-  return { name, url, process: contestant, rounds: [] }
+  return { name, url, process: contestant }
 }
 
-async function measureRound(contestant: Running): Promise<Round> {
+async function measureRound(contestant: Running, shape: Shape): Promise<Round> {
   contestant.process.truncateOutput()
   const before = cpuMicroseconds(contestant.process.pid)
-  const seen = await ask(contestant.url, seconds)
+  const seen = await ask(contestant.url, seconds, shape)
   return { ...seen, cpuMicroseconds: (cpuMicroseconds(contestant.process.pid) - before) / seen.requests }
 }
 
 /** Puts load on a URL, from the core that the contestant does not use. */
-function ask(url: string, seconds: number): Promise<Load> {
-  return load({ url, seconds, connections, core: otherCore, signal: interrupted.signal })
+function ask(url: string, seconds: number, shape: Shape): Promise<Load> {
+  const { path, closes, sendBytes, connections: own = connections } = shape
+  const target = new URL(path, url).href
+  return load({
+    url: target,
+    seconds,
+    connections: own,
+    closes,
+    sendBytes,
+    core: otherCore,
+    signal: interrupted.signal,
+  })
 }
 
 function start(name: string, command: readonly string[], core?: number, env?: Launch['env']): BenchProcess {
@@ -139,6 +158,7 @@ function readOptions() {
         seconds: { type: 'string', default: '4' },
         connections: { type: 'string', default: '64' },
         only: { type: 'string' },
+        shapes: { type: 'string', default: 'small' },
         json: { type: 'string' },
       },
     })
@@ -146,7 +166,8 @@ function readOptions() {
       rounds: positive('rounds', values.rounds),
       seconds: positive('seconds', values.seconds),
       connections: positive('connections', values.connections),
-      selected: select(values.only),
+      selected: pick('only', values.only, contestants),
+      chosen: pick('shapes', values.shapes === 'all' ? undefined : values.shapes, shapes),
       json: values.json,
     }
   } catch (error) {
@@ -161,11 +182,12 @@ function positive(name: string, text: string): number {
   throw new Error(`--${name} needs a whole number above 0`)
 }
 
-function select(only: string | undefined): readonly Contestant[] {
-  if (only === undefined) return contestants
-  return only.split(',').map((name) => {
-    const found = contestants.find((contestant) => contestant.name === name)
+/** Returns the things with these names, separated by commas; undefined = all. */
+function pick<T extends { readonly name: string }>(option: string, names: string | undefined, all: readonly T[]) {
+  if (names === undefined) return all
+  return names.split(',').map((name) => {
+    const found = all.find((each) => each.name === name)
     if (found) return found
-    throw new Error(`--only: there is no ${name}, only ${contestants.map((contestant) => contestant.name).join(', ')}`)
+    throw new Error(`--${option}: there is no ${name}, only ${all.map((each) => each.name).join(', ')}`)
   })
 }

@@ -25,7 +25,7 @@ export function summarize(name: string, rounds: readonly Round[]): Result {
 /** Formats the results as a table. The ratios compare the CPU per request of the best rounds. */
 export function table(results: readonly Result[]): string {
   const cpuOf = (name: string) => results.find((result) => result.name === name)?.best.cpuMicroseconds
-  const references = ['bare', 'fastify-http-proxy'].filter((name) => cpuOf(name) !== undefined)
+  const references = ['splice', 'haproxy', 'fastify-http-proxy'].filter((name) => cpuOf(name) !== undefined)
   const header = [
     '',
     'µs CPU/req',

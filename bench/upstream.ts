@@ -4,7 +4,7 @@
  * upstream.ts PORT
  */
 import { createServer } from 'node:net'
-import { echoedHeader, large, marker, page } from './upstream-answers.ts'
+import { echoedHeader, large, marker, medium, page } from './upstream-answers.ts'
 
 interface Request {
   readonly head: string
@@ -22,12 +22,14 @@ function response(status: string, body: Buffer, extra = ''): Buffer {
 }
 
 const pageResponse = response('200 OK', page)
+const mediumResponse = response('200 OK', medium)
 const largeResponse = response('200 OK', large)
 const missingResponse = response('404 Not Found', Buffer.from('nothing here'))
 
 function answer({ head, body }: Request): Buffer {
   if (head.startsWith('GET / ')) return pageResponse
   if (head.startsWith('GET /missing ')) return missingResponse
+  if (head.startsWith('GET /medium ')) return mediumResponse
   if (head.startsWith('GET /large ')) return largeResponse
   if (head.startsWith('HEAD ')) return pageResponse.subarray(0, pageResponse.length - page.length)
   if (head.startsWith('POST /echo ')) {
