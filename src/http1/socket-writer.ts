@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { Gathered } from './gathered.ts'
 
 /** Max length of text and a piece together up to which they are copied into one buffer. */
-const MAX_COPIED_BYTES = 16 * 1024
+const MAX_COPIED_BYTES = 2 * 1024
 /** Pieces below this are gathered while the socket cannot send: each one in its queue costs hundreds of bytes. */
 const SMALL_BYTES = 2 * 1024
 /** Gathered bytes up to which more are gathered. */
@@ -46,9 +46,9 @@ export class SocketWriter {
     if (before === '' && after === '') return socket.write(piece)
     if (length <= MAX_COPIED_BYTES) return socket.write(bytesOf(before, piece, after, length))
     socket.cork()
-    if (before !== '') socket.write(before, 'latin1')
+    if (before !== '') socket.write(Buffer.from(before, 'latin1'))
     let takesMore = socket.write(piece)
-    if (after !== '') takesMore = socket.write(after, 'latin1')
+    if (after !== '') takesMore = socket.write(Buffer.from(after, 'latin1'))
     socket.uncork()
     return takesMore
   }
