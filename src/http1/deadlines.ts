@@ -39,6 +39,7 @@ export class Deadline {
   /** Monotonic ms; Infinity = not set. */
   private at = Number.POSITIVE_INFINITY
   private ownTimer: NodeJS.Timeout | null = null
+  private isClosed = false
 
   constructor(pending: Set<Deadline>, onBegin: () => void, onReached: () => void) {
     this.pending = pending
@@ -49,7 +50,7 @@ export class Deadline {
   /** Sets the deadline to `timeoutMs` from now, and replaces an earlier one; 0 = clears it. */
   set(timeoutMs: number): void {
     this.clearOwnTimer()
-    if (timeoutMs === 0) {
+    if (timeoutMs === 0 || this.isClosed) {
       this.at = Number.POSITIVE_INFINITY
       return
     }
@@ -69,8 +70,9 @@ export class Deadline {
     this.at = Number.POSITIVE_INFINITY
   }
 
-  /** Clears the deadline for good. */
+  /** Clears the deadline for good: it cannot be set any more. */
   close(): void {
+    this.isClosed = true
     this.clear()
     this.pending.delete(this)
   }

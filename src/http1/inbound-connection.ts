@@ -45,6 +45,7 @@ export class InboundConnection implements RequestConnection {
   /** Whether the client has ended its side of the connection. */
   private hasEnded = false
   private isClosing = false
+  private isDetached = false
   /** Whether the handler was told of the current request. */
   private isAnnounced = true
 
@@ -119,6 +120,7 @@ export class InboundConnection implements RequestConnection {
     this.deadline.close()
     this.stall?.close()
     this.writer.release()
+    this.isDetached = true
     this.socket.off('data', this.onData).off('end', this.onEnd)
     this.request = null
     return this.held.takeAll()
@@ -132,7 +134,7 @@ export class InboundConnection implements RequestConnection {
 
   /** Reads held input as far as it may be read now. */
   readOn(): void {
-    if (this.isReading || this.isClosing) return
+    if (this.isReading || this.isClosing || this.isDetached) return
     this.isReading = true
     try {
       this.readHeld()

@@ -128,6 +128,12 @@ export class OutboundConnection implements BodySink, CallConnection {
     this.call = null
     this.deadline.close()
     this.socket.destroy()
+    this.keeper.onClosed(this)
+  }
+
+  /** Whether it can take a call: the socket may be closed already, and not have said so. */
+  get isOpen(): boolean {
+    return !this.socket.destroyed && !this.socket.readableEnded
   }
 
   private flush(): void {

@@ -83,13 +83,16 @@ export class OutboundPool implements ConnectionKeeper {
   }
 
   private take(isSure: boolean): OutboundConnection | null {
-    const newest = this.idle.at(-1)
-    if (newest === undefined) return null
     const now = performance.now()
-    const { connection, expiresAt, isHinted } = newest
-    if (now >= expiresAt || (isSure && !isHinted && now - connection.idleSince >= SURELY_ALIVE_MS)) return null
-    this.idle.pop()
-    return connection
+    for (;;) {
+      const newest = this.idle.at(-1)
+      if (newest === undefined) return null
+      const { connection, expiresAt, isHinted } = newest
+      const isStale = isSure && !isHinted && now - connection.idleSince >= SURELY_ALIVE_MS
+      if (now >= expiresAt || (isStale && connection.isOpen)) return null
+      this.idle.pop()
+      if (connection.isOpen) return connection
+    }
   }
 
   private open(call: OutboundCall): void {

@@ -90,11 +90,10 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
 
   send(target: Target): void {
     const tries = this.tries as Tries
+    const { connections } = target
+    const call = connections.call(requestFor(this, this.context.settings.forwarding, connections.host), this)
     target.begin(this)
     this.connectedAt = 0
-    const { connections } = target
-    const request = requestFor(this, this.context.settings.forwarding, connections.host)
-    const call = connections.call(request, this)
     this.call = call
     const { length } = this.stream.body.framing
     const isKept = length >= 0 && length <= tries.route.table.retry.bodyBytes
@@ -198,7 +197,8 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
   }
 
   bodyWaits(isWaiting: boolean): void {
-    if (!this.responded) this.call?.setTimeout(isWaiting ? this.timeouts.idleMs : 0)
+    const { idleMs, responseMs } = this.timeouts
+    if (!this.responded) this.call?.setTimeout(isWaiting ? idleMs : this.isBodySent ? responseMs : 0)
   }
 
   bodySent(): void {

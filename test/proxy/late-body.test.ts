@@ -89,6 +89,38 @@ describe('a body that keeps its head waiting', () => {
     expect((await client.response()).status).toBe(504)
   })
 
+  test.each(['', 'expect: 100-continue\r\n'])(
+    'an upload may take longer than timeouts.response (%j)',
+    async (expectation) => {
+      const client = await connect(cutover)
+      client.send(post('/long', `${expectation}content-length: 30`))
+      const [connection] = await nextHead()
+      if (expectation !== '') {
+        connection.send('HTTP/1.1 100 Continue\r\n\r\n')
+        expect((await client.response()).status).toBe(100)
+      }
+      for (let i = 0; i < 15; i++) {
+        client.send('ab')
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+      await connection.bytes(30)
+      connection.send(OK)
+      expect((await client.response()).status).toBe(200)
+    },
+  )
+
+  test('a server that takes the rest of a body late, and does not answer, is given up', async () => {
+    const client = await connect(cutover)
+    const length = 20_000_000
+    client.send(post('/full', `content-length: ${length}`))
+    const [connection] = await nextHead()
+    connection.socket.pause()
+    client.send(Buffer.alloc(length))
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    connection.socket.resume()
+    expect((await client.response()).status).toBe(504)
+  })
+
   test('a client that leaves takes the request with it', async () => {
     const client = await connect(cutover)
     client.send(post('/left', FRAMINGS[0][1]))

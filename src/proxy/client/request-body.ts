@@ -37,8 +37,8 @@ export class RequestBody implements BodyTaker {
   private kept: Gathered | null = new Gathered()
   private call: UpstreamCall | null = null
   private isTaken = false
-  /** Whether the server must take what it was sent before more is sent. */
-  private isWaiting = false
+  /** Whether the server must take what it was sent before more is sent; null = nothing was sent to it yet. */
+  private isWaiting: boolean | null = null
   /** Field lines after the whole body; null = it is incomplete. */
   private trailers: string | null = null
 
@@ -56,19 +56,20 @@ export class RequestBody implements BodyTaker {
   /** Sends the body on a call that has a connection: first what previous tries have read. */
   sendOn(call: UpstreamCall): void {
     this.call = call
+    this.isWaiting = null
     const { kept } = this
     if (kept !== null && kept.length > 0) this.write(Buffer.from(kept.bytes.subarray(0, kept.length)))
     if (this.trailers !== null) this.end(call, this.trailers)
     else if (!this.isTaken) {
       this.isTaken = true
       this.stream.takeBody(this)
-    } else if (!this.isWaiting) this.stream.resumeBody()
+    } else if (this.isWaiting !== true) this.stream.resumeBody()
   }
 
   /** Stops sending: the try has ended. */
   leave(): void {
     this.call = null
-    this.isWaiting = false
+    this.isWaiting = null
     if (this.isTaken && this.trailers === null) this.stream.pauseBody()
   }
 
@@ -98,10 +99,11 @@ export class RequestBody implements BodyTaker {
   }
 
   private write(piece: Buffer): void {
-    if (this.call === null || this.call.write(piece)) return
-    this.isWaiting = true
-    this.owner.bodyWaits(true)
-    this.stream.pauseBody()
+    if (this.call === null) return
+    const before = this.isWaiting
+    this.isWaiting = !this.call.write(piece)
+    if (this.isWaiting !== before) this.owner.bodyWaits(this.isWaiting)
+    if (this.isWaiting) this.stream.pauseBody()
   }
 
   private end(call: UpstreamCall, trailers: string): void {

@@ -26,15 +26,16 @@ const PLAIN_OPTIONS = new Set(['', 'close', 'keep-alive', 'Keep-Alive', 'Close',
 /** Returns the field lines of a response for the client. `status`: that of the response. */
 export function responseLines(fields: Fields, status: number): string {
   const named = namedByConnection(fields)
-  // A 204 must not have a content-length (RFC 9110 §8.6).
+  // Neither a 204 nor an interim response may have a content-length (RFC 9110 §8.6).
+  const hasLength = status >= 200 && status !== NO_CONTENT
   const lines =
-    named === null && status !== NO_CONTENT
+    named === null && hasLength
       ? passedLines(fields, passes)
       : passedLines(
           fields,
           (number, i) =>
             passes(number) &&
-            !(status === NO_CONTENT && number === CONTENT_LENGTH) &&
+            (hasLength || number !== CONTENT_LENGTH) &&
             named?.has(fields.name(i).toLowerCase()) !== true,
         )
   // A 426 has to name the protocols (RFC 9110 §15.5.22).
