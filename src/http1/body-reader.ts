@@ -4,6 +4,12 @@ import { Fields } from './fields.ts'
 import type { BodyFraming } from './framing.ts'
 import type { MessageRefusal } from './refusal.ts'
 
+/** Number of chunks in one piece of input, from which small ones are joined. */
+const MANY_CHUNKS = 16
+/** Length of a chunk with its framing below which it is small. */
+const SMALL_CHUNK_BYTES = 256
+/** Pieces up to this length are copied byte by byte. */
+const TINY_BYTES = 32
 const NO_FIELDS = new Fields()
 
 /** Receives a body, piece by piece. */
@@ -13,7 +19,8 @@ export interface BodySink {
 
 /**
  * Reads the body of one message. Pieces are the buffers that were read, or slices of them. The pieces of a chunked body
- * keep their framing, except for the last chunk, so that they can be forwarded unchanged; see `isBare`.
+ * keep their framing, except for the last chunk, so that they can be forwarded unchanged; see `isBare`. Many small chunks
+ * are joined.
  */
 export class BodyReader {
   readonly framing: BodyFraming
@@ -23,6 +30,8 @@ export class BodyReader {
   bytes = 0
   /** Whether the pieces of a chunked body are delivered without their framing. Set it before the first piece is read. */
   isBare = false
+  /** Whether small chunks are joined; once begun, it stays so. */
+  private joinsChunks = false
   private readonly chunks: ChunkedReader | null
   private left: number
 
@@ -61,7 +70,6 @@ export class BodyReader {
   }
 
   private readChunks(chunks: ChunkedReader, bytes: Buffer, start: number, sink: BodySink): number {
-    chunks.notesRuns = this.isBare
     const at = chunks.read(bytes, start)
     this.bytes = chunks.bodyBytes
     this.isDone = chunks.isDone
@@ -70,15 +78,58 @@ export class BodyReader {
       for (let i = 0; i < runs.length; i += 2) sink.onBody(part(bytes, runs[i] as number, runs[i + 1] as number))
       return at
     }
-    const { ranges, lines } = chunks
+    if (this.joinsChunks) this.join(chunks, bytes, start, sink)
+    else if (areSmall(chunks.runs)) {
+      this.joinsChunks = true
+      // The chunk that has begun is passed on to its end.
+      if (chunks.begunEnd > start) sink.onBody(part(bytes, start, chunks.begunEnd))
+      this.join(chunks, bytes, chunks.begunEnd, sink)
+    } else this.pass(chunks, bytes, sink)
+    return at
+  }
+
+  /** Passes the chunks on as they came. */
+  private pass({ ranges, lines }: ChunkedReader, bytes: Buffer, sink: BodySink): void {
     for (let i = 0; i < lines.length; i++) {
       const piece = part(bytes, ranges[2 * i] as number, ranges[2 * i + 1] as number)
       const line = lines[i] as string
       // The size line came in two pieces or had an extension, and was rebuilt: rare, so copying costs little.
       sink.onBody(line === '' ? piece : Buffer.concat([Buffer.from(line, 'latin1'), piece]))
     }
-    return at
   }
+
+  /** Passes the pieces of the body from `bytes[from]` on as one chunk. */
+  private join({ runs }: ChunkedReader, bytes: Buffer, from: number, sink: BodySink): void {
+    let length = 0
+    for (let i = 0; i < runs.length; i += 2) {
+      if ((runs[i] as number) >= from) length += (runs[i + 1] as number) - (runs[i] as number)
+    }
+    if (length === 0) return
+    const line = `${length.toString(16)}\r\n`
+    const joined = Buffer.allocUnsafe(line.length + length + 2)
+    let at = joined.write(line, 'latin1')
+    for (let i = 0; i < runs.length; i += 2) {
+      const [start, end] = [runs[i] as number, runs[i + 1] as number]
+      if (start >= from) at = copied(bytes, start, end, joined, at)
+    }
+    joined.write('\r\n', at, 'latin1')
+    sink.onBody(joined)
+  }
+}
+
+/** Copies `bytes[start, end)` to `target[at]`, without an object for each of many tiny pieces. Returns the index after. */
+function copied(bytes: Buffer, start: number, end: number, target: Buffer, at: number): number {
+  if (end - start > TINY_BYTES) return at + bytes.copy(target, at, start, end)
+  let to = at
+  for (let from = start; from < end; from++) target[to++] = bytes[from] as number
+  return to
+}
+
+/** Whether a body comes in chunks that are so small that reading them costs the receiver more than their bytes. */
+function areSmall(runs: readonly number[]): boolean {
+  const count = runs.length / 2
+  if (count < MANY_CHUNKS) return false
+  return (runs[runs.length - 1] as number) - (runs[0] as number) < count * SMALL_CHUNK_BYTES
 }
 
 function part(bytes: Buffer, start: number, end: number): Buffer {

@@ -36,10 +36,10 @@ type State = 'size' | 'extension' | 'sizeEnd' | 'data' | 'dataCr' | 'dataLf' | '
 export class ChunkedReader {
   /** Reason to refuse the body; null = valid so far. */
   refusal: MessageRefusal | null = null
-  /** Start and end, alternating, of each piece of the body in the bytes of the last `read`, if `notesRuns`. */
+  /** Start and end, alternating, of each piece of the body in the bytes of the last `read`. */
   readonly runs: number[] = []
-  /** Whether the pieces of the body without framing are wanted. */
-  notesRuns = true
+  /** Index after the chunk that had begun before the last `read`, in its bytes; its start if none had begun. */
+  begunEnd = 0
   /** Start and end, alternating, of each range of framed bytes in the bytes of the last `read`. */
   readonly ranges: number[] = []
   /** For each range, the size line to send before it; empty = none. */
@@ -83,7 +83,10 @@ export class ChunkedReader {
     this.rangeLine = ''
     if (this.isInSizeLine) this.lineStart = EARLIER
     this.rangeStart = this.isInSizeLine || this.state === 'trailers' ? NONE : start
+    const hadBegun = this.state === 'data' || this.state === 'dataCr' || this.state === 'dataLf'
+    this.begunEnd = hadBegun ? NONE : start
     const at = this.readOn(bytes, start)
+    if (this.begunEnd === NONE) this.begunEnd = at
     if (this.rangeStart !== NONE) this.closeRange(this.isInSizeLine ? this.lineStart : at)
     return at
   }
@@ -120,7 +123,7 @@ export class ChunkedReader {
           break
         case 'data': {
           const stop = Math.min(end, at + this.left)
-          if (this.notesRuns) this.runs.push(at, stop)
+          this.runs.push(at, stop)
           this.left -= stop - at
           this.bodyBytes += stop - at
           at = stop
@@ -139,6 +142,7 @@ export class ChunkedReader {
           this.digits = 0
           this.lineHasExtension = false
           at++
+          if (this.begunEnd === NONE) this.begunEnd = at
           break
         case 'trailers':
           return this.readTrailers(bytes, at)
