@@ -19,7 +19,6 @@ import type { ServiceRoute } from './routing/service-route.ts'
 import { type Tried, Tries } from './routing/tries.ts'
 import { trailerLines } from './trailers.ts'
 import { Tunnel, type TunnelOwner } from './tunnel.ts'
-import { requestFor } from './upstream/request-for.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 import type { UpstreamCall } from './upstream/upstream-call.ts'
 
@@ -31,7 +30,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
   readonly requestId: string
   /** Begin of the request, monotonic ms. */
   readonly startedAt = performance.now()
-  /** Begin of the last try's connection, and of the response; monotonic ms, 0 = not yet. */
+  /** Time at which the last try had a connection, and at which the response began; monotonic ms, 0 = not yet. */
   connectedAt = 0
   answeredAt = 0
   status = 0
@@ -39,8 +38,10 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
   tries: Tries | null = null
   slot = -1
   private readonly context: ProxyContext
-  path = ''
-  prefix = ''
+  /** Path and query for the server. */
+  private path = ''
+  /** Field lines for the server, the same for all tries. */
+  private lines = ''
   private call: UpstreamCall | null = null
   private body: RequestBody | null = null
   /** The body of the response, from the server. */
@@ -71,7 +72,8 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
       return
     }
     this.path = admitted.path
-    this.prefix = admitted.prefix
+    const { forwarding } = this.context.settings
+    this.lines = this.head.linesFor(this.client, this.requestId, admitted.prefix, forwarding)
     this.tries = new Tries(this.context, this, admitted.route)
     this.tries.begin()
   }
@@ -91,11 +93,14 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
   send(target: Target): void {
     const tries = this.tries as Tries
     const { connections } = target
-    const call = connections.call(requestFor(this, this.context.settings.forwarding, connections.host), this)
+    const { method, path } = this
+    const { kind, length } = this.stream.body.framing
+    const body = kind === 'chunked' || kind === 'length' ? kind : 'none'
+    const lines = this.head.host === '' ? `host: ${connections.host}\r\n${this.lines}` : this.lines
+    const call = connections.call({ method, path, lines, body, upgrade: this.head.upgrade }, this)
     target.begin(this)
     this.connectedAt = 0
     this.call = call
-    const { length } = this.stream.body.framing
     const isKept = length >= 0 && length <= tries.route.table.retry.bodyBytes
     connections.start(call, !tries.mayRepeat(isKept))
   }
@@ -111,16 +116,12 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
   onSent(): void {
     this.connectedAt = performance.now()
     const call = this.call as UpstreamCall
-    const { responseMs } = this.timeouts
-    if (!this.head.hasBody) {
-      call.setTimeout(responseMs)
-      return
-    }
     // A server that decides about the body is expected to respond now.
-    if (this.awaitsContinue) call.setTimeout(responseMs)
+    if (!this.head.hasBody || this.awaitsContinue) call.setTimeout(this.timeouts.responseMs)
+    if (!this.head.hasBody) return
     if (this.body === null) {
-      const { retry } = (this.tries as Tries).route.table
-      const keptBytes = this.tries?.isRepeatable ? retry.bodyBytes : 0
+      const { isRepeatable, route } = this.tries as Tries
+      const keptBytes = isRepeatable ? route.table.retry.bodyBytes : 0
       this.body = new RequestBody(this.stream, { keptBytes, maxBytes: this.context.settings.limits.bodyBytes }, this)
     }
     this.body.sendOn(call)
@@ -294,6 +295,6 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     if (this.done) return
     this.done = true
     this.client.ended()
-    record(this.context, this, code === 'client_gone' && this.tunnel === null ? 499 : this.status, bytes, code)
+    record(this.context, this, code === 'client_gone' ? 499 : this.status, bytes, code)
   }
 }

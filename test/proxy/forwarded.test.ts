@@ -3,9 +3,9 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Cutover } from '../support/cutover.ts'
+import { Cutover } from '../support/cutover.ts'
 import { RawConnection, type RawMessage } from '../support/raw-client.ts'
-import { ask, endAll, logged, speaking, startCutover } from './support.ts'
+import { ask, endAll, endWithAll, logged, speaking, startCutover } from './support.ts'
 
 const CLAIMS = {
   'X-Forwarded-For': '203.0.113.7, 198.51.100.1',
@@ -194,6 +194,15 @@ test('Via names the protocol of each message, behind what was there', async () =
   expect(response.all('via')).toEqual(['1.1 cutover'])
   await ask(untrusting, ['GET / HTTP/1.0', 'host: app.test'])
   expect(server.requests.at(-1)?.all('via')).toEqual(['1.0 cutover'])
+})
+
+test('a client of HTTP/1.0 that names no host gets to the service for any, and the server its own name', async () => {
+  const cutover = await Cutover.start({
+    services: { any: { health: 'off', pools: { main: { servers: { a: server.server.url } } } } },
+  })
+  endWithAll(() => cutover.stop())
+  await ask(cutover, ['GET /nameless HTTP/1.0'])
+  expect(server.requests.at(-1)?.all('host')).toEqual([`127.0.0.1:${server.port}`])
 })
 
 test('of the Via of an untrusted client, only what shows a loop is kept', async () => {

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Handler, Upstream } from '../support/upstream.ts'
-import { ask, connect, endAll, startCutover, upstream } from './support.ts'
+import { ask, connect, endAll, logged, startCutover, upstream } from './support.ts'
 
 afterAll(endAll)
 
@@ -34,6 +34,17 @@ describe('Q4 statuses', () => {
     const answer = await ask(await between([a, b], { statuses: [503] }), ['GET / HTTP/1.1', HOST])
     expect([answer.status, answer.text, answer.field('x-a'), answer.field('x-b')]).toEqual([200, '200', undefined, '1'])
     expect(asked(a, b)).toEqual([1, 1])
+  })
+
+  test('every server sees one request: the same id and trace, and the log has them', async () => {
+    const [a, b] = [await upstream(says(503)), await upstream(says(200))]
+    const cutover = await between([a, b], { statuses: [503] })
+    await ask(cutover, ['GET /again HTTP/1.1', HOST])
+    const [first, second] = [a, b].map(({ requests }) => requests[0]?.headers ?? {})
+    expect(first?.traceparent).toMatch(/^00-/)
+    for (const name of ['traceparent', 'x-request-id']) expect(second?.[name]).toBe(first?.[name])
+    const trace = String(first?.traceparent).slice(3, 35)
+    expect(await logged(cutover, '/again')).toMatchObject({ attempts: 2, traceId: trace })
   })
 
   test('with the tries used up, the server’s own answer stands', async () => {

@@ -87,3 +87,11 @@ describe('Forwarded', () => {
     expect((await seen(trusting, '/')).field('forwarded')).toBeUndefined()
   })
 })
+
+test('a request for which there is no server has its trace in the log, too', async () => {
+  const cutover = await startCutover({
+    none: { servers: [{ port: 1 }], health: { interval: '60s' }, retry: { attempts: 1 } },
+  })
+  await ask(cutover, ['GET /no-server HTTP/1.1', 'host: none.test'])
+  expect((await logged(cutover, '/no-server')).traceId).toMatch(/^[0-9a-f]{32}$/)
+})

@@ -114,14 +114,13 @@ export class RequestHead {
 
   /**
    * Returns the field lines for the server, with those that Cutover sets. X-Forwarded-* of the client are kept only
-   * from trusted proxies. `prefix`: the part of the path that was stripped; `host`: for a client that names none.
+   * from trusted proxies. Host is missing if the client names none. `prefix`: the part of the path that was stripped.
    */
   linesFor(
     { trusted, address, localPort }: Pick<Client, 'trusted' | 'address' | 'localPort'>,
     requestId: string,
     prefix: string,
     policy: ForwardingPolicy,
-    host: string,
   ): string {
     const { fields } = this
     const dropped = this.named()
@@ -129,7 +128,6 @@ export class RequestHead {
       dropped === null
         ? passedLines(fields, passes)
         : passedLines(fields, (number, i) => passes(number) && !dropped.has(fields.name(i).toLowerCase()))
-    if (!fields.has(HOST)) lines += `host: ${host}\r\n`
     const forwardedFor = trusted ? withHop(this.forwardedFor, address) : address
     // A peer at a socket file has neither address nor port.
     if (forwardedFor !== '') lines += `x-forwarded-for: ${forwardedFor}\r\n`
