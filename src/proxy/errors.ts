@@ -11,9 +11,7 @@ export type ErrorCode =
   | 'connection_timeout'
   | 'connection_terminated'
   | 'http_response_timeout'
-  | 'http_response_incomplete'
   | 'http_protocol_error'
-  | 'http_request_error'
   | 'http_request_denied'
   | 'tls_protocol_error'
   | 'proxy_internal_error'
@@ -58,8 +56,6 @@ export function statusOf(code: ErrorCode): number {
     case 'drain_timeout':
     case 'proxy_stopping':
       return 504
-    case 'http_request_error':
-      return 400
     case 'proxy_internal_error':
       return 500
     case 'client_gone':
@@ -77,7 +73,6 @@ export function isServersFault(code: ErrorCode): boolean {
     case 'connection_timeout':
     case 'connection_terminated':
     case 'http_response_timeout':
-    case 'http_response_incomplete':
     case 'http_protocol_error':
     case 'tls_protocol_error':
       return true

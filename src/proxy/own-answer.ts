@@ -23,7 +23,6 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   proxy_resources_exhausted: 'No connection to a server can be opened at the moment.',
   drain_timeout: 'The server was taken out of service before it answered.',
   proxy_stopping: 'The proxy was stopped before the server had answered.',
-  http_request_error: 'The request cannot be forwarded.',
   proxy_internal_error: 'The proxy failed.',
 }
 

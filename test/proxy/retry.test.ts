@@ -40,7 +40,6 @@ describe('a failed request is sent again', () => {
     ['GET, refused, retries off', false, 'connection_refused', 'no', GET, { attempts: 1 }],
     ['GET, refused, only resets', false, 'connection_refused', 'no', GET, { on: ['reset'] }],
     ['GET, bad certificate', false, 'tls_protocol_error', 'no', GET, {}],
-    ['GET, cannot be sent at all', false, 'http_request_error', 'no', GET, {}],
     ['GET, the client has left', false, 'client_gone', 'no', GET, {}],
     ['POST, nothing left here for a connection', true, 'proxy_resources_exhausted', 'no', POST, {}],
     // It may have been executed: methods that may be repeated, whole.
@@ -71,7 +70,6 @@ describe('a failed request is sent again', () => {
     ['POST, too slow, where named', false, 'http_response_timeout', 'maybe', POST, { on: ['timeout'] }],
     ['GET, nonsense, where named', true, 'http_protocol_error', 'maybe', GET, { on: ['invalid'] }],
     ['GET, drained', false, 'drain_timeout', 'maybe', GET, {}],
-    ['GET, an answer that broke off', false, 'http_response_incomplete', 'yes', GET, {}],
     ['GET, an exception here', false, 'proxy_internal_error', 'maybe', GET, {}],
   ])('%s: %s', (_what, expected, code, sent, attempt, policy) => {
     expect(mayRetry(new ProxyError(code, sent), attempt, { ...POLICY, ...policy })).toBe(expected)
@@ -159,7 +157,6 @@ describe('what a failure of a call means', () => {
     ['connection_timeout', true, true],
     ['connection_terminated', true, true],
     ['http_response_timeout', true, false],
-    ['http_response_incomplete', true, false],
     ['http_protocol_error', true, false],
     ['tls_protocol_error', true, false],
     ['proxy_resources_exhausted', false, false],
@@ -183,7 +180,6 @@ describe('what a failure of a call means', () => {
     ['connection_timeout', 504],
     ['http_response_timeout', 504],
     ['drain_timeout', 504],
-    ['http_request_error', 400],
     ['proxy_internal_error', 500],
     ['proxy_resources_exhausted', 503],
     ['proxy_stopping', 504],
