@@ -72,7 +72,12 @@ function cost(work: () => void): number {
   return (user + system) / 1_000
 }
 
-test('10,000 services with 10 servers each are in force within 250 ms of CPU time, a change of one service much sooner', () => {
+/** Ms of CPU time in which 10,000 services with 10 servers each are in force; 130-200 were measured. */
+const IN_FORCE_MS = 250
+/** That time as a multiple of what reading the table's JSON costs, for a machine that is slower or busy; 2-3 were measured. */
+const IN_FORCE_READS = 6
+
+test('10,000 services with 10 servers each are in force after a fraction of a second, a change of one service much sooner', () => {
   const applied: number[] = []
   const plane = dataPlane((message) => message.type === 'applied' && applied.push(message.generation))
   // The min of several tries: the first ones include the warm-up of the JavaScript engine.
@@ -80,7 +85,9 @@ test('10,000 services with 10 servers each are in force within 250 ms of CPU tim
     const fresh = dataPlane(() => undefined)
     return cost(() => fresh.receive(whole))
   })
-  expect(Math.min(...times)).toBeLessThan(250)
+  const text = JSON.stringify(whole)
+  const reads = [1, 2, 3, 4].map(() => cost(() => void JSON.parse(text)))
+  expect(Math.min(...times)).toBeLessThan(Math.max(IN_FORCE_MS, IN_FORCE_READS * Math.min(...reads)))
   plane.receive(whole)
   const changes = [2, 3, 4].map((generation) => {
     const change = { base: generation - 1, generation, services: [service(7)], removed: generation === 4 ? ['s9'] : [] }

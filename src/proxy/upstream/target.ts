@@ -35,6 +35,8 @@ export class Target {
   inFlight = 0
   /** Max requests and tunnels in flight; 0 = unlimited. */
   maxConnections = 0
+  /** Time for the requests in flight to end once the server is removed; 0 = unlimited. */
+  leaveMs = 0
   /** Requests queued for its pool. */
   queue: Queue | null = null
   /** Until when to avoid this server, monotonic ms; 0 = not avoided. */
@@ -116,12 +118,12 @@ export class Target {
     if (this.inFlight === 0) this.connections.closeIdle()
   }
 
-  /** Marks the target as removed from the table; cuts requests still in flight after `leaveMs` (0 = never). */
-  leave(leaveMs: number): void {
+  /** Marks the target as removed from the table; cuts requests still in flight after `leaveMs`. */
+  leave(): void {
     this.isLeaving = true
     this.closed = true
     this.cutAt = undefined
-    this.startTimer(leaveMs === 0 ? null : leaveMs)
+    this.startTimer(this.leaveMs === 0 ? null : this.leaveMs)
     if (this.inFlight === 0) this.connections.closeIdle()
   }
 

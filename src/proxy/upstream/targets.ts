@@ -12,8 +12,6 @@ export class Targets {
   private readonly byKey = new Map<string, Target>()
   /** Target keys by service of the table. */
   private readonly keysOf = new Map<string, ReadonlySet<string>>()
-  /** Time for a removed server to finish its requests, from the last table that named it; 0 = unlimited. */
-  private readonly leaveMs = new Map<string, number>()
   private readonly events: TargetEvents
   private readonly share: Share
 
@@ -127,16 +125,14 @@ export class Targets {
     } else target.connections.configure(settings)
     target.isLeaving = false
     target.maxConnections = dividedLimit(server.maxConnections, this.share)
-    this.leaveMs.set(server.key, service.drain.timeoutMs)
+    target.leaveMs = service.drain.timeoutMs
     return target
   }
 
   private leave(key: string, target: Target): void {
     if (target.isLeaving) return
     target.health = 'unknown'
-    const leaveMs = this.leaveMs.get(key) ?? 0
-    this.leaveMs.delete(key)
-    target.leave(leaveMs)
+    target.leave()
     if (target.inFlight === 0) this.byKey.delete(key)
   }
 }
