@@ -6,7 +6,7 @@ const SP = 0x20
 const HT = 0x09
 
 /** Calls `see` with each option of the Connection fields, in lower case. RFC 9110 §7.6.1. */
-export function eachConnectionOption(fields: Fields, see: (option: string) => void): void {
+function eachConnectionOption(fields: Fields, see: (option: string) => void): void {
   const all = fields.joined(CONNECTION)
   let start = 0
   for (let at = 0; at <= all.length; at++) {
@@ -17,6 +17,26 @@ export function eachConnectionOption(fields: Fields, see: (option: string) => vo
     if (to > from) see(all.slice(from, to).toLowerCase())
     start = at + 1
   }
+}
+
+/** Options that name no field, as most messages have them. */
+const PLAIN_OPTIONS: ReadonlySet<string> = new Set(['', 'close', 'keep-alive', 'upgrade'])
+/** Fields that every recipient needs; Connection must not take them away. */
+const NEVER_NAMED: ReadonlySet<string> = new Set(['host', 'content-length', 'transfer-encoding', 'date'])
+
+/**
+ * Returns the lower-case names of the fields that Connection names, which concern this hop only; null = none. RFC 9110
+ * §7.6.1.
+ */
+export function namedByConnection(fields: Fields): ReadonlySet<string> | null {
+  if (!fields.has(CONNECTION)) return null
+  let names: Set<string> | null = null
+  eachConnectionOption(fields, (option) => {
+    if (PLAIN_OPTIONS.has(option) || NEVER_NAMED.has(option)) return
+    names ??= new Set()
+    names.add(option)
+  })
+  return names
 }
 
 /** Whether a Connection field has an option. `wanted`: in lower case. */

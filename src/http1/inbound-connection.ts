@@ -11,14 +11,12 @@ import { BODY_STALLED, HEAD_STALLED, type MessageRefusal } from './refusal.ts'
 import { RequestReader } from './request-reader.ts'
 import { RequestTimes } from './request-times.ts'
 import { SocketWriter } from './socket-writer.ts'
-import { Turn } from './turn.ts'
+import { TURN_BYTES, Turn } from './turn.ts'
 
 /** Max bytes read ahead while a request is in flight. */
 const MAX_HELD_BYTES = 64 * 1024
 /** Max requests of one connection per turn of the event loop, so that other connections get their turn. */
 const MAX_REQUESTS_PER_TURN = 16
-/** Length of a piece of a chunked body after which other connections get their turn. */
-const LARGE_BYTES = 16 * 1024
 /** Time after the last response, ms, in which input is discarded: closing a socket with unread bytes resets it. */
 const LINGER_MS = 2_000
 
@@ -221,8 +219,7 @@ export class InboundConnection implements RequestConnection {
     }
     if (!body.isDone) {
       if (!request.bodyIsPaused) this.times.bodyAwaited()
-      // Small chunks take long to read.
-      if (body.framing.kind === 'chunked' && chunk.length >= LARGE_BYTES) this.turn.end()
+      if (body.framing.kind === 'chunked' && chunk.length >= TURN_BYTES) this.turn.end()
       return at
     }
     this.times.requestRead()

@@ -177,7 +177,7 @@ export class InboundRequest implements BodySink {
   respond(status: number, reason: string | null, lines: string, body: ResponseBody, option = ''): void {
     this.response = body
     let framing = ''
-    if (body === 'chunked' || (body === 'unknown' && this.takesChunks)) framing = 'Transfer-Encoding: chunked\r\n'
+    if (body === 'chunked' || this.chunksHere) framing = 'Transfer-Encoding: chunked\r\n'
     else if (body === 'unknown') this.closes = true
     const connection = connectionLines(this.closes, option, this.connection.keepAliveLine)
     this.head = `${statusLine(status, reason)}${lines}${framing}${connection}${LINE_END}`
@@ -191,16 +191,13 @@ export class InboundRequest implements BodySink {
   /** Sends a piece of the body. Returns false if the caller must wait for `onClientReady`. */
   write(piece: Buffer): boolean {
     if (piece.length === 0) return true
-    if (this.response === 'unknown' && this.takesChunks) {
-      this.writeText(`${piece.length.toString(16)}\r\n`, piece)
-      return this.writeText(LINE_END)
-    }
-    return this.writeText('', piece)
+    if (!this.chunksHere) return this.writeText('', piece)
+    return this.writeText(`${piece.length.toString(16)}\r\n`, piece, LINE_END)
   }
 
   /** Completes the response. `trailers`: field lines after a body in chunks. */
   end(trailers = ''): void {
-    const isChunked = this.response === 'chunked' || (this.response === 'unknown' && this.takesChunks)
+    const isChunked = this.response === 'chunked' || this.chunksHere
     const tail = isChunked ? `${LAST_CHUNK}${trailers}${LINE_END}` : ''
     if (!this.headIsSent || tail !== '') this.writeText(tail)
     if (this.isAnswered) return
@@ -231,10 +228,15 @@ export class InboundRequest implements BodySink {
     return { socket: this.connection.socket, early: this.connection.detach() }
   }
 
-  private writeText(text: string, piece: Buffer | null = null): boolean {
-    if (this.headIsSent) return this.connection.write(text, piece)
+  /** Whether the body is put into chunks here. */
+  private get chunksHere(): boolean {
+    return this.response === 'unknown' && this.takesChunks
+  }
+
+  private writeText(text: string, piece: Buffer | null = null, after = ''): boolean {
+    if (this.headIsSent) return this.connection.write(text, piece, after)
     this.headIsSent = true
-    return this.connection.write(this.head + text, piece)
+    return this.connection.write(this.head + text, piece, after)
   }
 }
 

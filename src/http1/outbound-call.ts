@@ -72,7 +72,7 @@ export class OutboundCall {
   readonly handler: CallHandler
   private connection: CallConnection | null = null
   /** The call has ended, or was aborted. */
-  isOver = false
+  private isOver = false
   /** Cancels the wait for a connection. */
   private cancel: () => void = () => undefined
 
@@ -90,11 +90,6 @@ export class OutboundCall {
   start(connection: CallConnection): void {
     this.connection = connection
     connection.begin(this)
-  }
-
-  /** Whether the request was sent, at least in part. */
-  get isSent(): boolean {
-    return this.connection !== null
   }
 
   /**

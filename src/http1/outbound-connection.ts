@@ -11,13 +11,11 @@ import type { CallConnection, CallFailure, OutboundCall, OutboundRequest } from 
 import { type MessageRefusal, TOO_MANY_INTERIM, UNASKED_UPGRADE } from './refusal.ts'
 import { ResponseReader } from './response-reader.ts'
 import { SocketWriter } from './socket-writer.ts'
-import { Turn } from './turn.ts'
+import { TURN_BYTES, Turn } from './turn.ts'
 
 const SWITCHING_PROTOCOLS = 101
 /** Max interim responses to one request; no honest server sends more. */
 const MAX_INTERIM = 32
-/** Length of a piece of a chunked body after which other connections get their turn. */
-const LARGE_BYTES = 16 * 1024
 const KEEP_ALIVE_TIMEOUT = /(?:^|[,\s])timeout\s*=\s*(\d{1,9})/i
 
 export interface OutboundOptions {
@@ -87,23 +85,17 @@ export class OutboundConnection implements BodySink, CallConnection {
     } catch (error) {
       this.fail({ kind: 'crashed', error: error as Error })
     }
-    if (this.call === call) this.flush()
+    if (this.call === call) this.writer.write(this.takeHead())
   }
 
   write(piece: Buffer): boolean {
-    const { head } = this
-    this.head = ''
-    return this.writer.write(head, piece)
+    return this.writer.write(this.takeHead(), piece)
   }
 
   endRequest(trailers: string): void {
     this.requestIsWhole = true
     const isChunked = this.call?.request.body === 'chunked'
-    if (isChunked) {
-      const { head } = this
-      this.head = ''
-      this.writer.write(head, null, `0\r\n${trailers}\r\n`)
-    } else this.flush()
+    this.writer.write(this.takeHead(), null, isChunked ? `0\r\n${trailers}\r\n` : '')
   }
 
   setTimeout(timeoutMs: number): void {
@@ -136,10 +128,11 @@ export class OutboundConnection implements BodySink, CallConnection {
     return !this.socket.destroyed && !this.socket.readableEnded
   }
 
-  private flush(): void {
+  /** The head of the request, to be written with what follows it; empty if it was written. */
+  private takeHead(): string {
     const { head } = this
     this.head = ''
-    this.writer.write(head)
+    return head
   }
 
   onBody(piece: Buffer): void {
@@ -171,8 +164,7 @@ export class OutboundConnection implements BodySink, CallConnection {
       at = this.body === null ? this.readHead(chunk, at, call) : this.readBody(chunk, at, call, this.body)
     if (this.call !== call) return
     call.handler.onRead()
-    // Small chunks take long to read.
-    if (this.body?.framing.kind === 'chunked' && chunk.length >= LARGE_BYTES) {
+    if (this.body?.framing.kind === 'chunked' && chunk.length >= TURN_BYTES) {
       this.socket.pause()
       this.turn.end()
     }

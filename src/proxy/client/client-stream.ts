@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { BodyReader } from '../../http1/body-reader.ts'
 import type { Fields } from '../../http1/fields.ts'
 import type { BodyTaker, RequestOwner, ResponseBody } from '../../http1/inbound-request.ts'
 
@@ -9,7 +10,7 @@ export interface ClientStream {
   /** Minor version of HTTP/1: 0 or 1. */
   readonly minor: number
   readonly fields: Fields
-  readonly body: { readonly framing: { readonly kind: string; readonly length: number }; readonly bytes: number }
+  readonly body: Pick<BodyReader, 'framing' | 'bytes'>
   /** Whether the whole request was received. */
   readonly isComplete: boolean
   /** Whether the client understands chunked bodies and interim responses. */
@@ -18,8 +19,6 @@ export interface ClientStream {
   owner: RequestOwner
   /** Whether the connection closes after the response. */
   closes: boolean
-  /** Whether the head of the response was written. */
-  readonly headIsSent: boolean
 
   /** Sends the body to `taker`, including what has arrived so far. */
   takeBody(taker: BodyTaker): void
@@ -29,9 +28,8 @@ export interface ClientStream {
   interim(status: number, lines: string): void
   /**
    * Sets the head of the response; it is sent with the first piece of the body, or by `flush`. `reason`: null = the
-   * standard phrase. `lines`: field lines,
-   * without those of the connection and of the framing other than Content-Length. `option`: an option that Connection
-   * names.
+   * standard phrase. `lines`: field lines, without those of the connection and of the framing other than
+   * Content-Length. `option`: an option that Connection names.
    */
   respond(status: number, reason: string | null, lines: string, body: ResponseBody, option?: string): void
   flush(): void

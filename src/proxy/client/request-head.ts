@@ -1,4 +1,4 @@
-import { eachConnectionOption, hasConnectionOption } from '../../http1/connection-options.ts'
+import { hasConnectionOption, namedByConnection } from '../../http1/connection-options.ts'
 import {
   CONNECTION,
   CONTENT_LENGTH,
@@ -40,10 +40,6 @@ export interface ForwardingPolicy {
 /** 1 for the numbers of fields that go to the server unchanged. All others concern this hop only, or are set here. */
 const PASSES = new Uint8Array(32)
 for (const number of [UNKNOWN, HOST, CONTENT_LENGTH, MAX_FORWARDS, DATE]) PASSES[number] = 1
-/** Fields that stay although Connection names them. */
-const NOT_BY_CONNECTION = new Set(['host', 'content-length', 'date', 'close', 'keep-alive', 'upgrade'])
-/** Options of Connection that name no field. */
-const PLAIN_OPTIONS = new Set(['', 'close', 'keep-alive', 'Keep-Alive', 'Close', 'upgrade', 'Upgrade'])
 const REQUEST_ID = /^[\w.:@/+=-]{1,128}$/
 /** Matches other versions of HTTP, and TLS: an upgrade to these is declined. */
 const OTHER_HTTP = /^(?:h2c?|http\/|tls)/i
@@ -123,7 +119,7 @@ export class RequestHead {
     policy: ForwardingPolicy,
   ): string {
     const { fields } = this
-    const dropped = this.named()
+    const { dropped } = this
     let lines =
       dropped === null
         ? passedLines(fields, passes)
@@ -176,16 +172,10 @@ export class RequestHead {
     return `for=${node}${host};proto=http`
   }
 
-  /** Lower-case names of the fields that Connection names (RFC 9110 §7.6.1) or that are replaced; null = none. */
-  private named(): ReadonlySet<string> | null {
-    const isPlain = !this.fields.has(CONNECTION) || PLAIN_OPTIONS.has(this.fields.joined(CONNECTION))
-    if (isPlain && this.maxForwards === null) return null
-    const names = new Set<string>()
-    if (this.maxForwards !== null) names.add('max-forwards')
-    eachConnectionOption(this.fields, (option) => {
-      if (!NOT_BY_CONNECTION.has(option)) names.add(option)
-    })
-    return names.size === 0 ? null : names
+  /** Lower-case names of the fields that Connection names, or that are replaced; null = none. */
+  private get dropped(): ReadonlySet<string> | null {
+    const named = namedByConnection(this.fields)
+    return this.maxForwards === null ? named : new Set([...(named ?? []), 'max-forwards'])
   }
 }
 

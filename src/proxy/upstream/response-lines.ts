@@ -1,4 +1,4 @@
-import { eachConnectionOption } from '../../http1/connection-options.ts'
+import { namedByConnection } from '../../http1/connection-options.ts'
 import {
   CONNECTION,
   CONTENT_LENGTH,
@@ -20,9 +20,6 @@ const DROPPED = new Uint8Array(32)
 for (const number of [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE]) {
   DROPPED[number] = 1
 }
-/** Options of Connection that name no field to drop. */
-const PLAIN_OPTIONS = new Set(['', 'close', 'keep-alive', 'Keep-Alive', 'Close', 'upgrade', 'Upgrade'])
-
 /** Returns the field lines of a response for the client. `status`: that of the response. */
 export function responseLines(fields: Fields, status: number): string {
   const named = namedByConnection(fields)
@@ -50,13 +47,4 @@ export function optionFor(fields: Fields, status: number): string {
 
 function passes(number: number): boolean {
   return DROPPED[number] === 0
-}
-
-/** Lower-case names of the fields that Connection names; null = none. RFC 9110 §7.6.1. */
-function namedByConnection(fields: Fields): ReadonlySet<string> | null {
-  if (!fields.has(CONNECTION) || PLAIN_OPTIONS.has(fields.joined(CONNECTION))) return null
-  const names = new Set<string>()
-  eachConnectionOption(fields, (option) => names.add(option))
-  names.delete('content-length')
-  return names
 }

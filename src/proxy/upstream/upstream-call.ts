@@ -1,9 +1,5 @@
 /** One request to a server, whatever the protocol below; see `OutboundCall` for the meaning of its parts. */
 export interface UpstreamCall {
-  /** Whether the request was sent, at least in part. */
-  readonly isSent: boolean
-  /** Whether the call has ended, or was aborted. */
-  readonly isOver: boolean
   /**
    * Sends a piece of the request's body, with its framing if it is chunked. Returns false if the caller must wait for
    * `onServerReady`.
