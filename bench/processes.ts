@@ -38,9 +38,11 @@ export class BenchProcess {
     truncateSync(this.#log)
   }
 
-  /** Waits until the URL answers 200, at most 20 s; throws with the output on a timeout or if the process ends. */
-  async ready(url: string): Promise<void> {
-    const deadline = performance.now() + 20_000
+  /**
+   * Waits until the URL answers 200, at most `limitMs`; throws with the output on a timeout or if the process ends.
+   */
+  async ready(url: string, limitMs = 20_000): Promise<void> {
+    const deadline = performance.now() + limitMs
     while (performance.now() < deadline && this.#runs) {
       const status = await fetch(url).then(
         async (response) => {
@@ -67,6 +69,19 @@ export class BenchProcess {
   get #runs(): boolean {
     return this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
   }
+}
+
+/** A process of a running Cutover, as its admin API lists it. */
+export interface CutoverProcess {
+  readonly role: string
+  readonly pid: number
+}
+
+/** Returns the processes of a Cutover. `admin`: URL of its admin API. */
+export async function processesOf(admin: string): Promise<readonly CutoverProcess[]> {
+  const response = await fetch(`${admin}/api/instances`)
+  const { instances } = (await response.json()) as { instances: { processes: CutoverProcess[] }[] }
+  return instances[0]?.processes ?? []
 }
 
 /**

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { BenchProcess, freePort } from './processes.ts'
+import { BenchProcess, freePort, processesOf } from './processes.ts'
 import { addressOf } from './servers-addresses.ts'
 
 const SERVERS = Number(process.argv[2] ?? 10_000)
@@ -14,11 +14,6 @@ const ROUNDS = 3
 const LIMIT_MS = 60_000
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const UPSTREAM = fileURLToPath(new URL('./servers-upstream.ts', import.meta.url))
-
-interface Process {
-  readonly role: string
-  readonly pid: number
-}
 
 const folder = mkdtempSync(join(tmpdir(), 'cutover-bench-'))
 const started: BenchProcess[] = []
@@ -40,11 +35,11 @@ try {
     rmSync(data, { recursive: true, force: true })
     const startedAt = performance.now()
     const cutover = start(`cutover-${round}`, [process.execPath, MAIN, 'run', '--config', file])
-    await answers(`${admin}/ready`)
+    await cutover.ready(`${admin}/ready`, LIMIT_MS)
     const startMs = performance.now() - startedAt
     const killedAt = performance.now()
     process.kill(await controlPid(admin), 'SIGKILL')
-    await answers(`${admin}/ready`)
+    await cutover.ready(`${admin}/ready`, LIMIT_MS)
     const backMs = performance.now() - killedAt
     // The first checks of the new process are over.
     await sleep(6_000)
@@ -79,9 +74,7 @@ function services(port: number): Readonly<Record<string, object>> {
 }
 
 async function controlPid(admin: string): Promise<number> {
-  const response = await fetch(`${admin}/api/instances`)
-  const { instances } = (await response.json()) as { instances: { processes: Process[] }[] }
-  return instances[0]?.processes.find(({ role }) => role === 'control')?.pid ?? 0
+  return (await processesOf(admin)).find(({ role }) => role === 'control')?.pid ?? 0
 }
 
 /** Makes the first servers fail from now on; returns the time of the slowest answer until all are known to, ms. */
@@ -90,7 +83,7 @@ async function flap(admin: string, upstream: string, failFirst: number): Promise
   const wanted = failFirst > 0 ? 0 : SERVERS_PER_SERVICE
   let isOver = false
   const slowest = slowestAnswer(`${admin}/healthz`, () => isOver)
-  await answers(`${upstream}/fail?first=${failFirst}`)
+  await (await fetch(`${upstream}/fail?first=${failFirst}`)).bytes()
   for (let i = 0; i < services; ) {
     const response = await fetch(`${admin}/api/services/service${i}`)
     const { pools } = (await response.json()) as { pools: { up: number }[] }
@@ -111,23 +104,6 @@ async function slowestAnswer(url: string, isOver: () => boolean): Promise<number
     await sleep(2)
   }
   return slowestMs
-}
-
-/** Resolves when the URL answers 200; throws if it takes too long. */
-async function answers(url: string): Promise<void> {
-  const deadline = performance.now() + LIMIT_MS
-  while (performance.now() < deadline) {
-    const status = await fetch(url).then(
-      async (response) => {
-        await response.bytes()
-        return response.status
-      },
-      () => 0,
-    )
-    if (status === 200) return
-    await sleep(100)
-  }
-  throw new Error(`${url} did not answer 200 within ${LIMIT_MS / 1_000} s`)
 }
 
 function seconds(ms: number): string {

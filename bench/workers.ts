@@ -6,18 +6,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cpuMicroseconds } from './cpu-time.ts'
 import { load } from './load.ts'
-import { BenchProcess, freePort } from './processes.ts'
+import { BenchProcess, type CutoverProcess, freePort, processesOf } from './processes.ts'
 
 const SECONDS = 4
 const CONNECTIONS = 64
 const IDLE = 5_000
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const UPSTREAM = fileURLToPath(new URL('./upstream.ts', import.meta.url))
-
-interface Process {
-  readonly role: string
-  readonly pid: number
-}
 
 const folder = mkdtempSync(join(tmpdir(), 'cutover-bench-'))
 const started: BenchProcess[] = []
@@ -44,7 +39,7 @@ async function measure(workers: number, upstream: number): Promise<void> {
   writeFileSync(file, JSON.stringify(config))
   const url = `http://127.0.0.1:${port}/`
   const child = await start(`workers-${workers}`, [process.execPath, MAIN, 'run', '--config', file], url)
-  const processes = await processesOf(adminPort)
+  const processes = await processesOf(`http://127.0.0.1:${adminPort}`)
   const kept = await timed(child, url)
   const each = await timed(child, url, true)
   const before = memory(processes)
@@ -69,13 +64,7 @@ async function timed(child: BenchProcess, url: string, closes = false) {
   return { perSecond: seen.requestsPerSecond, cpu: (cpuMicroseconds(child.pid) - before) / seen.requests }
 }
 
-async function processesOf(adminPort: number): Promise<readonly Process[]> {
-  const response = await fetch(`http://127.0.0.1:${adminPort}/api/instances`)
-  const { instances } = (await response.json()) as { instances: { processes: Process[] }[] }
-  return instances[0]?.processes ?? []
-}
-
-function memory(processes: readonly Process[]): number[] {
+function memory(processes: readonly CutoverProcess[]): number[] {
   return processes.map(({ pid }) => {
     const [, kilobytes = '0'] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
     return Number(kilobytes) * 1_024
