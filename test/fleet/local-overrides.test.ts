@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Relay } from '../support/relay.ts'
 import { BLUE } from './app.ts'
-import { Fleet, killControl, reached, serverView, until } from './support.ts'
+import { Fleet, isStale, killControl, reached, serverView, until } from './support.ts'
 
 let fleet: Fleet
 let relay: Relay
@@ -20,10 +20,6 @@ afterEach(async () => {
   await fleet?.stop()
   await relay?.stop()
 })
-
-async function isStale(cutover: Cutover): Promise<boolean> {
-  return (await cutover.api('GET', '/api/services')).body.stale === true
-}
 
 async function drainFirst(at: Cutover): Promise<void> {
   const { status, body } = await at.api('POST', '/api/servers/blue1/drain?wait=10s')

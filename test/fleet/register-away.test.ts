@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Relay } from '../support/relay.ts'
 import { BLUE } from './app.ts'
-import { Fleet, reached, until } from './support.ts'
+import { Fleet, isStale, reached, until } from './support.ts'
 
 let fleet: Fleet
 let relay: Relay
@@ -20,10 +20,6 @@ afterAll(async () => {
   await fleet?.stop()
   await relay?.stop()
 })
-
-async function isStale(cutover: Cutover): Promise<boolean> {
-  return (await cutover.api('GET', '/api/services')).body.stale === true
-}
 
 test('a drain whose change was made just before Redis went away is not said to be drained', async () => {
   for (const query of ['', '?wait=1500ms']) {

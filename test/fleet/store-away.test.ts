@@ -2,11 +2,20 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { BLUE, GREEN } from './app.ts'
 import { expectEqual } from './equal.ts'
-import { expectNoneFailed, Fleet, INSTANCES, killControl, reached, serverView, shop, until } from './support.ts'
+import {
+  expectNoneFailed,
+  Fleet,
+  INSTANCES,
+  isStale,
+  killControl,
+  reached,
+  serverView,
+  shop,
+  until,
+} from './support.ts'
 
 let fleet: Fleet
 let dataOfC: string
@@ -30,10 +39,6 @@ function loadEverywhere(): { stop(): Promise<void> } {
       for (const figures of await Promise.all(loads.map((load) => load.stop()))) expectNoneFailed(figures)
     },
   }
-}
-
-async function isStale(cutover: Cutover): Promise<boolean> {
-  return (await cutover.api('GET', '/api/services')).body.stale === true
 }
 
 /** Kills Redis, and resolves when every instance has noticed. */

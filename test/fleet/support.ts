@@ -168,6 +168,11 @@ export async function shop(cutover: Cutover) {
 }
 
 /** A server as an instance has it. */
+/** Whether an instance says that its state may be out of date. */
+export async function isStale(cutover: Cutover): Promise<boolean> {
+  return (await cutover.api('GET', '/api/services')).body.stale === true
+}
+
 export async function serverView(cutover: Cutover, name: string) {
   return (await cutover.api('GET', `/api/servers/${name}?service=shop`)).body.servers[0]
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import type { RawConnection } from '../support/raw-client.ts'
 import type { Listening } from '../support/upstream.ts'
-import { connect, endAll, logged, rawUpstream, startCutover } from './support.ts'
+import { connect, endAll, logged, rawUpstream, standstill, startCutover } from './support.ts'
 
 const KEPT = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
 // A connection of its own for every request, so that each begins with its head.
@@ -116,7 +116,7 @@ describe('a body that keeps its head waiting', () => {
     const [connection] = await nextHead()
     connection.socket.pause()
     client.send(Buffer.alloc(length))
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    await standstill(() => client.socket.writableLength)
     connection.socket.resume()
     expect((await client.response()).status).toBe(504)
   })

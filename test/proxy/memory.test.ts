@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import net from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { endAll, startCutover, upstream } from './support.ts'
+import { endAll, standstill, startCutover, upstream } from './support.ts'
 
 const TOTAL = 1 << 30
 /** Sent through before anything is measured: a process that has done nothing yet grows by what it needs for anything. */
@@ -52,18 +52,10 @@ async function readWithStops(from: AsyncIterable<Buffer>): Promise<void> {
   for await (const chunk of from) {
     if (received >= nextStop) {
       nextStop += TOTAL / STOPS
-      await standstill()
+      await standstill(() => sent)
       expect(sent - received).toBeLessThan(MOST_IN_BUFFERS)
     }
     received += chunk.length
-  }
-}
-
-/** Resolves when the writer has got rid of nothing more for a while. */
-async function standstill(): Promise<void> {
-  for (let before = -1; before !== sent; ) {
-    before = sent
-    await new Promise((resolve) => setTimeout(resolve, 200))
   }
 }
 
