@@ -136,7 +136,7 @@ export class Instance {
     } catch (error) {
       // The workers of a previous process keep serving: they are not stopped, and the fleet still waits for them.
       if (!options.resumed) {
-        await instance.control.stopProxies(0, 0)
+        await instance.control.proxies.stop(0, 0)
         await instance.fleet.leave()
       }
       await instance.end()
@@ -274,7 +274,7 @@ export class Instance {
 
   private async stopGracefully(): Promise<void> {
     const { acceptForMs, timeoutMs } = this.options.config.shutdown
-    const cut = await this.control.stopProxies(acceptForMs, timeoutMs)
+    const cut = await this.control.proxies.stop(acceptForMs, timeoutMs)
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
     await this.closeAdmin()
     await this.fleet.leave()

@@ -15,7 +15,7 @@ export interface FleetLoad {
 
 /** Asks the data planes of this instance, and adds the reports of the other instances. */
 export async function fleetLoadOf({ control, fleet, self }: AdminContext): Promise<FleetLoad> {
-  const here = (await control.collect()).inFlight
+  const here = (await control.proxies.collect()).inFlight
   const members = fleet.live()
   const others = members.map((member) => [control.convergence.nameOf(member), member.record.inFlight] as const)
   const byInstance = [[self.name, here] as const, ...others]
@@ -33,7 +33,7 @@ export async function remainingAt(
   { control, fleet }: AdminContext,
   keys: readonly string[],
 ): Promise<Record<string, number>> {
-  const here = (await control.collect()).inFlight
+  const here = (await control.proxies.collect()).inFlight
   const members = fleet.live().map(({ record }) => record)
   const counts = keys.map((key): [string, number] => {
     const elsewhere = members.map(({ busy, inFlight }) => {

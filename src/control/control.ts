@@ -1,6 +1,6 @@
 import type { Facts, Request } from '../model/commands.ts'
 import type { CannotFollow } from '../model/fleet.ts'
-import type { KnownHealth, LoadReport, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
+import type { KnownHealth, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { servingKeys } from '../model/servers.ts'
 import { serviceChanges } from '../model/service-changes.ts'
@@ -19,7 +19,7 @@ import type { ServerHealth } from './health-book.ts'
 import { HealthBook } from './health-book.ts'
 import type { ControlEnd } from './link.ts'
 import { Progress } from './progress.ts'
-import { Reports } from './reports.ts'
+import { ProxyLinks } from './proxy-links.ts'
 import type { Resolve } from './resolve.ts'
 import type { Memory } from './unreadable.ts'
 import { whyUnreadable } from './unreadable.ts'
@@ -53,15 +53,11 @@ export class Control {
   readonly convergence: Convergence
   readonly drains: DrainStatus
   readonly startedAt = new Date()
+  readonly proxies = new ProxyLinks()
   /** A local override is about to be in force here: no state counts as in force for the other instances. */
   isDiverging = false
   private readonly store: Store
   private readonly healthBook: HealthBook
-  private readonly reports = new Reports()
-  private readonly vitals = new Map<string, Vitals>()
-  private readonly links = new Map<string, ControlEnd>()
-  private readonly onStopped = new Map<string, (cut: number) => void>()
-  private expected: readonly string[] = []
   private readonly generations = new Generations()
   private readonly lineage = new Lineage()
   /** The state of the table that was last sent to the proxies. */
@@ -71,7 +67,7 @@ export class Control {
 
   constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, onProgress }: ControlOptions) {
     this.store = store
-    this.healthBook = new HealthBook(this.links)
+    this.healthBook = new HealthBook(this.proxies.all)
     this.progress = new Progress(() => {
       this.generations.applied(this.progress.applied())
       this.convergence.check()
@@ -106,21 +102,6 @@ export class Control {
     this.controller.watch((state) => this.follow(state))
   }
 
-  /**
-   * Stops every proxy: listeners close after `acceptForMs`, then requests in flight get `timeoutMs` to finish; null =
-   * no limit. Health checks continue meanwhile. Resolves with the number of requests and tunnels that were cut.
-   */
-  async stopProxies(acceptForMs: number, timeoutMs: number | null): Promise<number> {
-    const stopped = [...this.links].map(
-      ([name, link]) =>
-        new Promise<number>((resolve) => {
-          this.onStopped.set(name, resolve)
-          link.send({ type: 'stop', acceptForMs, timeoutMs, tunnels: 'atOnce' })
-        }),
-    )
-    return (await Promise.all(stopped)).reduce((sum, cut) => sum + cut, 0)
-  }
-
   /** Stops health checks. */
   stop(): void {
     this.healthBook.stop()
@@ -131,7 +112,7 @@ export class Control {
    * previous control process.
    */
   attach(name: string, link: ControlEnd, known: KnownHealth = []): void {
-    this.links.set(name, link)
+    this.proxies.add(name, link)
     this.progress.add(name)
     const health = this.healthBook.attach(name, known)
     link.receive((message) => this.receive(name, message))
@@ -141,12 +122,8 @@ export class Control {
 
   /** Removes a proxy whose link has closed, mostly because its process has ended. */
   detach(name: string, link: ControlEnd): void {
-    // The proxy may have been attached again by another link.
-    if (this.links.get(name) !== link) return
-    this.links.delete(name)
+    if (!this.proxies.remove(name, link)) return
     this.progress.remove(name)
-    this.reports.lost(name)
-    this.onStopped.get(name)?.(0)
     this.healthBook.detach(name)
   }
 
@@ -155,23 +132,8 @@ export class Control {
    * forgotten.
    */
   expect(names: readonly string[]): void {
-    for (const name of this.expected) {
-      if (names.includes(name)) continue
-      this.reports.retire(name)
-      this.vitals.delete(name)
-    }
-    this.expected = names
+    this.proxies.expect(names)
     this.progress.expect(names)
-  }
-
-  /** The load of a proxy in its last report. */
-  reportOf(name: string): LoadReport | undefined {
-    return this.reports.lastOf(name)
-  }
-
-  /** The last reported resource usage of a proxy's process. */
-  vitalsOf(name: string): Vitals | undefined {
-    return this.vitals.get(name)
   }
 
   /** See `Controller.execute`. */
@@ -242,22 +204,12 @@ export class Control {
   async syncHealth(): Promise<void> {
     this.healthBook.sendPending()
     // A link keeps the order of messages: a proxy that reports has received the health sent before.
-    await this.collect()
-  }
-
-  /** Asks all proxies for their load, and adds it up. */
-  collect(): Promise<LoadReport> {
-    return this.reports.collect(this.links)
-  }
-
-  /** Lines of the access log dropped since the start of the proxies, those that have ended included. */
-  get accessLogDropped(): number {
-    return this.reports.accessLogDropped
+    await this.proxies.collect()
   }
 
   /** Counts of all proxies, from their last reports. */
   counts(): Pick<Totals, 'series' | 'retries'> {
-    return this.reports.counts(({ service, pool, version }) => {
+    return this.proxies.counts(({ service, pool, version }) => {
       if (service === '') return true
       const pools = own(this.state.services, service)?.spec.pools
       return pools !== undefined && (pool === '' || own(pools, pool)?.version === version)
@@ -272,8 +224,7 @@ export class Control {
     const health = this.healthBook.follow(changes)
     const generation = this.generations.begin(state, changes.changed, this.controller.overrides.length > 0)
     const change = tableChange(changes, generation, this.compiled)
-    const message: ToProxy = { type: 'table', change, health, nowMs: this.store.nowMs() }
-    for (const link of this.links.values()) link.send(message)
+    this.proxies.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
   }
 
   private receive(name: string, message: ToControl): void {
@@ -286,15 +237,8 @@ export class Control {
       case 'trial':
         this.healthBook.take(name, message)
         break
-      case 'report':
-        this.reports.take(message.id, name, message.report)
-        break
-      case 'vitals':
-        this.vitals.set(name, message.vitals)
-        break
-      case 'stopped':
-        this.onStopped.get(name)?.(message.cut)
-        break
+      default:
+        this.proxies.take(name, message)
     }
   }
 

@@ -68,7 +68,7 @@ export class RemoteProxies implements Proxies {
   }
 
   inFlight(control: Control): Readonly<Record<string, number>> {
-    return addUp(this.roster.workers.map(({ name }) => control.reportOf(name)?.inFlight))
+    return addUp(this.roster.workers.map(({ name }) => control.proxies.reportOf(name)?.inFlight))
   }
 
   processes(control: Control): readonly ProcessView[] {
@@ -76,8 +76,8 @@ export class RemoteProxies implements Proxies {
     const supervisor: ProcessView[] =
       this.supervisor === null ? [] : [{ role: 'supervisor', ...this.supervisor, ...nothing }]
     const workers = this.roster.workers.map(({ name, pid, isHung }): ProcessView => {
-      const report = control.reportOf(name)
-      const vitals = control.vitalsOf(name) ?? { cpuPercent: 0, memoryBytes: 0, eventLoopDelayMs: 0 }
+      const report = control.proxies.reportOf(name)
+      const vitals = control.proxies.vitalsOf(name) ?? { cpuPercent: 0, memoryBytes: 0, eventLoopDelayMs: 0 }
       return {
         role: 'worker',
         ...vitals,

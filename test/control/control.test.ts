@@ -172,7 +172,7 @@ describe('reports', () => {
 
   test('of all proxies are added up', async () => {
     const [a, b] = [new HandDriven('a'), new HandDriven('b')]
-    const collected = control.collect()
+    const collected = control.proxies.collect()
     await a.report({
       inFlight: { x: 1, y: 2 },
       queued: { shop: 2 },
@@ -213,13 +213,13 @@ describe('reports', () => {
   test('do not wait for a proxy that does not answer', async () => {
     const a = new HandDriven('a')
     new HandDriven('silent')
-    const collected = control.collect()
+    const collected = control.proxies.collect()
     await a.report({ connections: 4 })
     expect((await collected).connections).toBe(4)
   })
 
   test('are empty without proxies', async () => {
-    expect(await control.collect()).toEqual(NOTHING)
+    expect(await control.proxies.collect()).toEqual(NOTHING)
     expect(control.counts()).toEqual({ series: [], retries: [] })
   })
 })

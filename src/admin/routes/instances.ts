@@ -78,7 +78,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
   }
 
   const own = async (): Promise<InstanceView> => {
-    await control.collect()
+    await control.proxies.collect()
     return view(self.record(), { self: true, live: true, lastSeen: new Date(store.nowMs()).toISOString() })
   }
 

@@ -12,7 +12,7 @@ import { describe } from '../openapi.ts'
 export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate: Gate): void {
   const { control, proxies, self, fleet, store } = context
   const exposition = new Exposition(async () => {
-    const load = await control.collect()
+    const load = await control.proxies.collect()
     const report = { ...load, ...control.counts() }
     const { revision, services } = control.state
     const all = Object.values(services)
@@ -39,7 +39,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       services: all.map(({ name }) => name),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
-      accessLogDropped: control.accessLogDropped,
+      accessLogDropped: control.proxies.accessLogDropped,
       splits: all.flatMap((service) =>
         Object.keys(service.spec.pools).map((pool) => ({
           service: service.name,
