@@ -85,7 +85,7 @@ function open(endpoint: Endpoint, spec: HealthSpec, signal: AbortSignal | undefi
       ...spec.headers,
       ...(spec.host === '' ? {} : { host: spec.host }),
     },
-    createConnection: () => endpoint.connect(port),
+    createConnection: () => endpoint.connect(null, port),
     ...(signal === undefined ? {} : { signal }),
   })
 }

@@ -10,6 +10,7 @@ import { InboundRequest, type RequestConnection } from './inbound-request.ts'
 import { BODY_STALLED, HEAD_STALLED, type MessageRefusal } from './refusal.ts'
 import { RequestReader } from './request-reader.ts'
 import { RequestTimes } from './request-times.ts'
+import type { InputTaker, NextBuffer, SocketInput } from './socket-input.ts'
 import { SocketWriter } from './socket-writer.ts'
 import { TURN_BYTES, Turn } from './turn.ts'
 
@@ -24,11 +25,12 @@ const LINGER_MS = 2_000
  * The connection of one client. Reads its requests one after the other, and writes the responses in the same order.
  * Input after a request that is in flight is held unread, up to a limit.
  */
-export class InboundConnection implements RequestConnection {
+export class InboundConnection implements RequestConnection, InputTaker {
   readonly socket: Socket
   readonly keepAliveLine: string
   private readonly options: InboundOptions
   private readonly handler: InboundHandler
+  private readonly input: SocketInput
   private readonly reader: RequestReader
   private readonly writer: SocketWriter
   /** For input. */
@@ -38,6 +40,8 @@ export class InboundConnection implements RequestConnection {
   private stall: Deadline | null = null
   private request: InboundRequest | null = null
   private readonly held = new HeldInput()
+  /** The input that is being read, if its bytes are valid only until `onInput` returns. */
+  private shared: Buffer | null = null
   private isReading = false
   private readonly turn = new Turn(() => this.readOn())
   /** Whether the client has ended its side of the connection. */
@@ -47,8 +51,10 @@ export class InboundConnection implements RequestConnection {
   /** Whether the handler was told of the current request. */
   private isAnnounced = true
 
-  constructor(socket: Socket, options: InboundOptions, handler: InboundHandler) {
+  /** `input`: reads the socket. */
+  constructor(socket: Socket, input: SocketInput, options: InboundOptions, handler: InboundHandler) {
     this.socket = socket
+    this.input = input
     this.options = options
     this.keepAliveLine = options.keepAliveLine
     this.handler = handler
@@ -57,20 +63,24 @@ export class InboundConnection implements RequestConnection {
     this.deadline = options.deadlines.create(() => this.onDeadline())
     this.times = new RequestTimes(this.deadline, options.timeouts)
     this.times.opened()
-    socket.on('data', this.onData).on('end', this.onEnd).on('close', this.onClose)
+    input.taker = this
+    socket.on('end', this.onEnd).on('close', this.onClose)
     socket.on('error', () => socket.destroy())
   }
 
   /** The body of the current request is not taken for now. */
   bodyPaused(): void {
     this.times.bodyPaused()
-    this.socket.pause()
   }
 
   /** The body of the current request is taken again. */
   bodyAwaited(): void {
     this.times.bodyAwaited()
     this.readOn()
+  }
+
+  get holdsPieces(): boolean {
+    return this.writer.holdsPieces
   }
 
   /** See `SocketWriter.write`; `onClientReady` of the request's owner follows. */
@@ -119,15 +129,23 @@ export class InboundConnection implements RequestConnection {
     this.stall?.close()
     this.writer.release()
     this.isDetached = true
-    this.socket.off('data', this.onData).off('end', this.onEnd)
+    this.socket.off('end', this.onEnd)
+    this.input.release(this.socket)
     this.request = null
     return this.held.takeAll()
   }
 
-  private readonly onData = (chunk: Buffer): void => {
-    if (this.isClosing) return
-    this.held.push(chunk)
+  onInput(bytes: Buffer, isShared: boolean): NextBuffer {
+    if (this.isClosing) return 'shared'
+    const { request } = this
+    // Heads are read in place. What follows them is copied, see `readHeld`.
+    const isReadInPlace = isShared && request === null && this.held.bytes === 0 && this.mayRead
+    if (isReadInPlace) this.shared = bytes
+    this.held.push(isShared && !isReadInPlace ? Buffer.from(bytes) : bytes)
     this.readOn()
+    this.shared = null
+    if (this.held.bytes > 0 || request?.holdsBody === true) return isShared ? 'own' : 'new'
+    return this.request === null || this.request.body.isDone ? 'shared' : 'own'
   }
 
   /** Reads held input as far as it may be read now. */
@@ -156,15 +174,20 @@ export class InboundConnection implements RequestConnection {
       }
       const chunk = this.held.shift()
       const at = this.request === null ? this.readHead(chunk) : this.readBody(chunk, this.request)
-      if (at < chunk.length && !this.isClosing) this.held.unshift(chunk.subarray(at))
+      if (at < chunk.length && !this.isClosing) {
+        const rest = chunk.subarray(at)
+        this.held.unshift(chunk === this.shared ? Buffer.from(rest) : rest)
+      }
       if (this.request !== null && !this.isAnnounced) this.announce(this.request)
     }
   }
 
-  /** Whether no more input may be received for now. */
+  /**
+   * Whether no more input may be received for now. Otherwise it is received even if it cannot be read yet: only then is
+   * a client noticed that leaves.
+   */
   private get mustWait(): boolean {
-    const { request, held } = this
-    return this.turn.isOver || held.bytes >= MAX_HELD_BYTES || request?.mustWait(held.bytes > 0) === true
+    return this.turn.isOver || this.held.bytes >= MAX_HELD_BYTES
   }
 
   private announce(request: InboundRequest): void {

@@ -11,6 +11,8 @@ export interface BodyTaker {
   onRequestBody(piece: Buffer): void
   /** The body is complete; `trailers`: the fields after it. */
   onRequestEnd(trailers: Fields): void
+  /** Whether pieces of the body are still in use, so that their bytes must not change. */
+  readonly holdsPieces: boolean
   /** The body breaks off: the client has left (null), or sent something malformed or nothing for too long. */
   onRequestBroken(refusal: MessageRefusal | null): void
 }
@@ -32,6 +34,8 @@ export interface RequestConnection {
   readonly keepAliveLine: string
   /** See `SocketWriter.write`. */
   write(before: string, piece: Buffer | null, after?: string): boolean
+  /** Whether pieces that were written wait to be sent, so that their bytes must not change. */
+  readonly holdsPieces: boolean
   /** The body of the request is not taken for now. */
   bodyPaused(): void
   /** The body of the request is taken, again or for the first time. */
@@ -54,6 +58,7 @@ const DROP: BodyTaker = {
   onRequestBody: () => undefined,
   onRequestEnd: () => undefined,
   onRequestBroken: () => undefined,
+  holdsPieces: false,
 }
 const NO_OWNER: RequestOwner = {
   onClientGone: () => undefined,
@@ -117,9 +122,14 @@ export class InboundRequest implements BodySink {
     return !this.body.isDone && this.taker !== null && !this.bodyIsPaused
   }
 
-  /** Whether no more input may be received for now. `hasInput`: whether there is some that was not read yet. */
-  mustWait(hasInput: boolean): boolean {
-    return this.bodyIsPaused || (hasInput && !this.body.isDone && this.taker === null)
+  /** Whether pieces of the body are still in use, so that their bytes must not change. */
+  get holdsBody(): boolean {
+    return this.taker?.holdsPieces === true
+  }
+
+  /** Whether pieces of the response wait to be sent, so that their bytes must not change. */
+  get holdsPieces(): boolean {
+    return this.connection.holdsPieces
   }
 
   /** Sends the body to `taker`, including what has arrived so far. */

@@ -10,6 +10,7 @@ import type { HeadLimits } from './head-reader.ts'
 import type { CallConnection, CallFailure, OutboundCall, OutboundRequest } from './outbound-call.ts'
 import { type MessageRefusal, TOO_MANY_INTERIM, UNASKED_UPGRADE } from './refusal.ts'
 import { ResponseReader } from './response-reader.ts'
+import type { InputTaker, NextBuffer, SocketInput } from './socket-input.ts'
 import { SocketWriter } from './socket-writer.ts'
 import { TURN_BYTES, Turn } from './turn.ts'
 
@@ -34,7 +35,7 @@ export interface ConnectionKeeper {
 }
 
 /** A connection to a server, which carries one call after the other. */
-export class OutboundConnection implements BodySink, CallConnection {
+export class OutboundConnection implements BodySink, CallConnection, InputTaker {
   readonly socket: Socket
   /** Whether a call was made on it. */
   isUsed = false
@@ -42,6 +43,7 @@ export class OutboundConnection implements BodySink, CallConnection {
   idleSince = 0
   private readonly options: OutboundOptions
   private readonly keeper: ConnectionKeeper
+  private readonly input: SocketInput
   private readonly reader: ResponseReader
   private readonly writer: SocketWriter
   private readonly deadline: Deadline
@@ -61,14 +63,17 @@ export class OutboundConnection implements BodySink, CallConnection {
   private head = ''
   private error: Error | null = null
 
-  constructor(socket: Socket, options: OutboundOptions, keeper: ConnectionKeeper) {
+  /** `input`: reads the socket. */
+  constructor(socket: Socket, input: SocketInput, options: OutboundOptions, keeper: ConnectionKeeper) {
     this.socket = socket
+    this.input = input
     this.options = options
     this.keeper = keeper
     this.reader = new ResponseReader(options.names, options.limits)
     this.writer = new SocketWriter(socket, () => this.call?.handler.onServerReady())
     this.deadline = options.deadlines.create(() => this.fail({ kind: 'timeout' }))
-    socket.on('data', this.onData).on('end', this.onEnd).on('close', this.onClose)
+    input.taker = this
+    socket.on('end', this.onEnd).on('close', this.onClose)
     socket.on('error', this.onError)
   }
 
@@ -113,7 +118,7 @@ export class OutboundConnection implements BodySink, CallConnection {
     if (!this.turn.isOver) this.socket.resume()
     const { held } = this
     this.held = null
-    if (held !== null) this.onData(held)
+    if (held !== null) this.take(held)
   }
 
   destroy(): void {
@@ -139,7 +144,17 @@ export class OutboundConnection implements BodySink, CallConnection {
     this.call?.handler.onResponseBody(piece)
   }
 
-  private readonly onData = (chunk: Buffer): void => {
+  onInput(bytes: Buffer): NextBuffer {
+    const { call } = this
+    this.take(bytes)
+    return this.held !== null || call?.handler.holdsPieces === true ? 'new' : 'own'
+  }
+
+  get holdsPieces(): boolean {
+    return this.writer.holdsPieces
+  }
+
+  private take(chunk: Buffer): void {
     try {
       this.read(chunk)
     } catch (error) {
@@ -226,9 +241,10 @@ export class OutboundConnection implements BodySink, CallConnection {
     this.call = null
     this.deadline.close()
     this.writer.release()
-    this.socket.off('data', this.onData).off('end', this.onEnd).off('close', this.onClose)
+    this.socket.off('end', this.onEnd).off('close', this.onClose)
+    this.input.release(this.socket)
     this.keeper.onClosed(this)
-    const early = at < chunk.length ? [chunk.subarray(at)] : []
+    const early = at < chunk.length ? [Buffer.from(chunk.subarray(at))] : []
     if (call.finish()) call.handler.onUpgrade({ status, minor, reason, fields }, this.socket, early)
     return chunk.length
   }

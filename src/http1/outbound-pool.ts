@@ -1,6 +1,7 @@
-import type { Socket } from 'node:net'
+import type { OnReadOpts, Socket } from 'node:net'
 import type { OutboundCall } from './outbound-call.ts'
 import { type ConnectionKeeper, OutboundConnection, type OutboundOptions } from './outbound-connection.ts'
+import { SocketInput } from './socket-input.ts'
 
 /** Time by which a connection is closed before the server's stated timeout, ms. */
 const HINT_MARGIN_MS = 1_000
@@ -13,8 +14,8 @@ const SURELY_ALIVE_MS = 500
 
 /** Opens connections to one server. */
 export interface Opener {
-  /** Starts a connection; the socket emits `readyEvent` or `error`. */
-  connect(): Socket
+  /** Starts a connection that reads by `onread`; the socket emits `readyEvent` or `error`. */
+  connect(onread: OnReadOpts): Socket
   readonly readyEvent: string
 }
 
@@ -97,7 +98,8 @@ export class OutboundPool implements ConnectionKeeper {
 
   private open(call: OutboundCall): void {
     const { connectMs, connectTimeout } = this.options
-    const socket = this.opener.connect()
+    const input = new SocketInput('own')
+    const socket = this.opener.connect(input.onread)
     const timer = connectMs === 0 ? undefined : setTimeout(() => socket.destroy(connectTimeout()), connectMs)
     let isWanted = true
     call.awaitConnection(() => {
@@ -114,7 +116,7 @@ export class OutboundPool implements ConnectionKeeper {
     socket.once(this.opener.readyEvent, () => {
       clearTimeout(timer)
       socket.off('error', fail)
-      if (isWanted) call.start(new OutboundConnection(socket, this.options, this))
+      if (isWanted) call.start(new OutboundConnection(socket, input, this.options, this))
     })
   }
 

@@ -27,7 +27,12 @@ export class SocketWriter {
 
   /** Whether more should be written only after `onReady`. */
   get isFull(): boolean {
-    return this.toldToWait || this.socket.writableNeedDrain
+    return this.toldToWait || (this.socket.writableNeedDrain && this.holdsPieces)
+  }
+
+  /** Whether pieces wait to be sent, so that their bytes must not change. */
+  get holdsPieces(): boolean {
+    return this.socket.writableLength > 0
   }
 
   /**
@@ -42,15 +47,20 @@ export class SocketWriter {
       return this.gather(bytesOf(before, piece, after, length))
     }
     if (this.gathered !== null) this.sendGathered()
-    if (piece === null) return socket.write(before + after, 'latin1')
-    if (before === '' && after === '') return socket.write(piece)
-    if (length <= MAX_COPIED_BYTES) return socket.write(bytesOf(before, piece, after, length))
+    if (piece === null) socket.write(before + after, 'latin1')
+    else if (before === '' && after === '') socket.write(piece)
+    else if (length <= MAX_COPIED_BYTES) socket.write(bytesOf(before, piece, after, length))
+    else this.writeAll(before, piece, after)
+    return !this.isFull
+  }
+
+  private writeAll(before: string, piece: Buffer, after: string): void {
+    const { socket } = this
     socket.cork()
     if (before !== '') socket.write(Buffer.from(before, 'latin1'))
-    let takesMore = socket.write(piece)
-    if (after !== '') takesMore = socket.write(Buffer.from(after, 'latin1'))
+    socket.write(piece)
+    if (after !== '') socket.write(Buffer.from(after, 'latin1'))
     socket.uncork()
-    return takesMore
   }
 
   /** Ends the socket's output after what was written. */

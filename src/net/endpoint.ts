@@ -1,4 +1,4 @@
-import { isIP, connect as openTcp, Socket, type TcpNetConnectOpts } from 'node:net'
+import { isIP, type OnReadOpts, connect as openTcp, Socket, type TcpNetConnectOpts } from 'node:net'
 import type { ConnectionOptions, SecureContext } from 'node:tls'
 import { connect as openTls } from 'node:tls'
 import type { ServerTls } from '../model/spec.ts'
@@ -55,10 +55,11 @@ export class Endpoint {
 
   /**
    * Begins a connection and returns its socket at once; the socket emits `readyEvent` or `error`. If the name has
-   * several addresses, the next one is tried when one cannot be reached.
+   * several addresses, the next one is tried when one cannot be reached. `onread`: how the socket is read; null = by
+   * its stream.
    */
-  connect(port = this.port): Socket {
-    const socket = this.isSecure ? this.openSecure(port) : openTcp(this.at(port, PLAIN_BUFFER_BYTES))
+  connect(onread: OnReadOpts | null = null, port = this.port): Socket {
+    const socket = this.isSecure ? this.openSecure(port, onread) : openTcp(this.at(port, PLAIN_BUFFER_BYTES, onread))
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.setNoDelay(true)
     if (this.host !== null) this.watchName(socket, this.host)
@@ -66,11 +67,21 @@ export class Endpoint {
   }
 
   /** `highWaterMark`: bytes to read ahead; missing in Node's type declarations. */
-  private at(port: number, highWaterMark: number): TcpNetConnectOpts & { readonly highWaterMark: number } {
-    return { host: this.hostname, port, highWaterMark, ...(this.host === null ? {} : { lookup: this.host.lookup }) }
+  private at(
+    port: number,
+    highWaterMark: number,
+    onread: OnReadOpts | null,
+  ): TcpNetConnectOpts & { readonly highWaterMark: number } {
+    return {
+      host: this.hostname,
+      port,
+      highWaterMark,
+      ...(this.host === null ? {} : { lookup: this.host.lookup }),
+      ...(onread === null ? {} : { onread }),
+    }
   }
 
-  private openSecure(port: number): Socket {
+  private openSecure(port: number, onread: OnReadOpts | null): Socket {
     let secureContext: SecureContext
     try {
       secureContext = this.tlsContext.get()
@@ -78,7 +89,7 @@ export class Endpoint {
       return new Socket().destroy(error as Error)
     }
     const options: ConnectionOptions = {
-      ...this.at(port, TLS_BUFFER_BYTES),
+      ...this.at(port, TLS_BUFFER_BYTES, onread),
       servername: this.serverName,
       secureContext,
       rejectUnauthorized: !this.tls.insecure,

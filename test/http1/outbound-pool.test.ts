@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type OnReadOpts, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { Deadlines } from '../../src/http1/deadlines.ts'
 import { FieldNames } from '../../src/http1/field-names.ts'
@@ -19,8 +19,8 @@ test('an idle connection whose socket is closed, and has not said so yet, is not
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const opened: Socket[] = []
-  const open = () => {
-    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const open = (onread: OnReadOpts) => {
+    const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', onread })
     opened.push(socket)
     return socket
   }
@@ -51,7 +51,7 @@ test('an idle connection whose socket is closed, and has not said so yet, is not
           onResponse: nothing,
           onResponseBody: nothing,
         },
-        ...{ onRead: nothing, onUpgrade: nothing },
+        ...{ onRead: nothing, onUpgrade: nothing, holdsPieces: false },
         onResponseEnd: () => resolve('answered'),
         onFailed: ({ kind }) => resolve(kind),
       }

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type OnReadOpts, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Deadlines } from '../../src/http1/deadlines.ts'
 import { CONNECTION, EXPECT, FieldNames, KEEP_ALIVE, TRANSFER_ENCODING, UPGRADE } from '../../src/http1/field-names.ts'
@@ -11,6 +11,7 @@ import type { BodyTaker, InboundRequest, RequestOwner } from '../../src/http1/in
 import { type CallFailure, type CallHandler, OutboundCall, type ResponseStart } from '../../src/http1/outbound-call.ts'
 import { OutboundPool } from '../../src/http1/outbound-pool.ts'
 import type { MessageRefusal } from '../../src/http1/refusal.ts'
+import { SocketInput } from '../../src/http1/socket-input.ts'
 
 const NAMES = new FieldNames()
 const LIMITS = { startLineBytes: 8_192, fieldBytes: 16_384 }
@@ -47,13 +48,19 @@ export class PlainRelay {
     this.timeouts = timeouts
     this.port = (server.address() as AddressInfo).port
     const deadlines = new Deadlines()
-    const opener = { connect: () => connect(upstreamPort, '127.0.0.1').setNoDelay(true), readyEvent: 'connect' }
+    const opener = {
+      connect: (onread: OnReadOpts) => connect({ port: upstreamPort, host: '127.0.0.1', noDelay: true, onread }),
+      readyEvent: 'connect',
+    }
     const keeping = { connectMs: 1_000, keepAliveMs: 4_000, connectTimeout: () => new Error('connect timeout') }
     this.pool = new OutboundPool(opener, { names: NAMES, limits: LIMITS, deadlines, ...keeping })
-    server.on('connection', (socket) => {
+    server.on('connection', (accepted) => {
+      const input = new SocketInput('shared')
+      const socket = input.accept(accepted)
       this.sockets.add(socket)
       new InboundConnection(
         socket,
+        input,
         { names: NAMES, limits: LIMITS, timeouts, keepAliveLine: KEEP_ALIVE_LINE, deadlines },
         {
           onRequest: (request) => {
@@ -71,7 +78,7 @@ export class PlainRelay {
   }
 
   static async start(upstreamPort: number, timeouts: Partial<RelayTimeouts> = {}): Promise<PlainRelay> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1')
+    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     return new PlainRelay(server, upstreamPort, { ...TIMEOUTS, ...timeouts })
   }
@@ -176,6 +183,10 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
   onRequestBody(piece: Buffer): void {
     this.relay.onBody()
     if (!this.call.write(piece)) this.request.pauseBody()
+  }
+
+  get holdsPieces(): boolean {
+    return this.call.holdsPieces || this.request.holdsPieces
   }
 
   onResponseBody(piece: Buffer): void {

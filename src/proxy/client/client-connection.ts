@@ -3,6 +3,7 @@ import { InboundConnection } from '../../http1/inbound-connection.ts'
 import type { InboundHandler, InboundOptions } from '../../http1/inbound-handler.ts'
 import type { MessageRefusal } from '../../http1/refusal.ts'
 import type { RequestReader } from '../../http1/request-reader.ts'
+import type { SocketInput } from '../../http1/socket-input.ts'
 import { covers } from '../../model/networks.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { ProxyHeader } from '../proxy-protocol/header.ts'
@@ -45,9 +46,13 @@ export class ClientConnection implements InboundHandler, Client {
   private readonly whenClosed: (connection: ClientConnection) => void
   private underWay: RequestUnderWay | null = null
 
-  /** `header`: the PROXY header of the connection; null = none. `whenClosed`: called once it has closed. */
+  /**
+   * `input`: reads the socket. `header`: the PROXY header of the connection; null = none. `whenClosed`: called once it has
+   * closed.
+   */
   constructor(
     socket: Socket,
+    input: SocketInput,
     header: ProxyHeader | null,
     options: ClientConnectionOptions,
     whenClosed: (connection: ClientConnection) => void,
@@ -58,7 +63,7 @@ export class ClientConnection implements InboundHandler, Client {
     this.address = header?.source?.address ?? plainAddress(socket.remoteAddress ?? '')
     this.localPort = String(header?.destination?.port ?? socket.localPort ?? '')
     this.trusted = this.address === '' ? trustsSocketFiles : covers(trustedProxies, this.address)
-    this.inbound = new InboundConnection(socket, options.inbound, this)
+    this.inbound = new InboundConnection(socket, input, options.inbound, this)
   }
 
   /** Whether a request or a tunnel is in flight. */

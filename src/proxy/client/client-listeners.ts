@@ -1,5 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { Server } from 'node:net'
+import { SocketInput } from '../../http1/socket-input.ts'
 import { covers } from '../../model/networks.ts'
 import type { ListenOn } from '../../net/listen.ts'
 import { listen } from '../../net/listen.ts'
@@ -72,7 +73,10 @@ export class ClientListeners {
 
   private plain(listener: ClientListener): Server {
     const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: CLIENT_KEEP_ALIVE_MS }
-    return new Server(options, (socket) => this.accept(socket, null, listener))
+    return new Server({ ...options, pauseOnConnect: true }, (accepted) => {
+      const input = new SocketInput('shared')
+      this.accept(input.accept(accepted), input, null, listener)
+    })
   }
 
   private behindProxyHeader(listener: ClientListener): Server {
@@ -81,7 +85,13 @@ export class ClientListeners {
       keepAliveMs: CLIENT_KEEP_ALIVE_MS,
       isFull: () => this.isFull(),
       isTrusted: (peer) => peer === 'unix' || covers(this.options.trustedProxies, peer),
-      onAccepted: (socket, header) => this.accept(socket, header, listener),
+      onAccepted: (socket, header) => {
+        const input = new SocketInput('shared')
+        input.follow(socket)
+        this.accept(socket, input, header, listener)
+        // It is paused after its header.
+        socket.resume()
+      },
     })
   }
 
@@ -93,7 +103,7 @@ export class ClientListeners {
     return open >= this.maxConnections
   }
 
-  private accept(socket: Socket, header: ProxyHeader | null, listener: ClientListener): void {
+  private accept(socket: Socket, input: SocketInput, header: ProxyHeader | null, listener: ClientListener): void {
     this.accepted++
     // A peer that has reset its connection has no address any more; it must not be taken for a peer at a socket file.
     const hasLeft = header === null && listener.hasIpPeers && socket.remoteAddress === undefined
@@ -102,12 +112,10 @@ export class ClientListeners {
       return
     }
     listener.connections++
-    const connection = new ClientConnection(socket, header, this.options, () => {
+    const connection = new ClientConnection(socket, input, header, this.options, () => {
       this.connections.delete(connection)
       if (--listener.connections === 0 && listener.isClosed) this.listeners.delete(listener)
     })
     this.connections.add(connection)
-    // It is paused after its PROXY header.
-    socket.resume()
   }
 }
