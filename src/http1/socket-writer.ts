@@ -1,12 +1,15 @@
 import type { Socket } from 'node:net'
 import { Gathered } from './gathered.ts'
 
-/** Max length of text and a piece together up to which they are copied into one buffer. */
-const MAX_COPIED_BYTES = 2 * 1024
+/** Max length of text and a piece together up to which they are copied into one buffer: cheaper than two buffers. */
+const MAX_JOINED_BYTES = 16 * 1024
 /** Pieces below this are gathered while the socket cannot send: each one in its queue costs hundreds of bytes. */
 const SMALL_BYTES = 2 * 1024
 /** Gathered bytes up to which more are gathered. */
 const MAX_GATHERED_BYTES = 64 * 1024
+
+/** Where text and a piece are joined. Used again, unless the socket could not send all of it at once. */
+let joined = Buffer.allocUnsafeSlow(MAX_JOINED_BYTES)
 
 /** Writes text and buffers to a socket with as few buffers and system calls as possible. */
 export class SocketWriter {
@@ -49,9 +52,15 @@ export class SocketWriter {
     if (this.gathered !== null) this.sendGathered()
     if (piece === null) socket.write(before + after, 'latin1')
     else if (before === '' && after === '') socket.write(piece)
-    else if (length <= MAX_COPIED_BYTES) socket.write(bytesOf(before, piece, after, length))
+    else if (length <= MAX_JOINED_BYTES) this.writeJoined(before, piece, after)
     else this.writeAll(before, piece, after)
     return !this.isFull
+  }
+
+  private writeJoined(before: string, piece: Buffer, after: string): void {
+    const length = join(before, piece, after, joined)
+    this.socket.write(joined.subarray(0, length))
+    if (this.holdsPieces) joined = Buffer.allocUnsafeSlow(MAX_JOINED_BYTES)
   }
 
   private writeAll(before: string, piece: Buffer, after: string): void {
@@ -113,8 +122,13 @@ function bytesOf(before: string, piece: Buffer | null, after: string, length: nu
   if (piece === null) return Buffer.from(before + after, 'latin1')
   if (before === '' && after === '') return piece
   const bytes = Buffer.allocUnsafe(length)
+  join(before, piece, after, bytes)
+  return bytes
+}
+
+/** Writes all to the start of `bytes`. Returns the length. */
+function join(before: string, piece: Buffer, after: string, bytes: Buffer): number {
   let at = bytes.write(before, 0, 'latin1')
   at += piece.copy(bytes, at)
-  bytes.write(after, at, 'latin1')
-  return bytes
+  return after === '' ? at : at + bytes.write(after, at, 'latin1')
 }
