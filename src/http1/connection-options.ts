@@ -1,9 +1,10 @@
-import { CONNECTION } from './field-names.ts'
+import { CONNECTION, KEEP_ALIVE } from './field-names.ts'
 import type { Fields } from './fields.ts'
 
 const COMMA = 0x2c
 const SP = 0x20
 const HT = 0x09
+const KEEP_ALIVE_TIMEOUT = /(?:^|[,\s])timeout\s*=\s*(\d{1,9})/i
 
 /** Calls `see` with each option of the Connection fields, in lower case. RFC 9110 §7.6.1. */
 function eachConnectionOption(fields: Fields, see: (option: string) => void): void {
@@ -56,6 +57,13 @@ export function persists(fields: Fields, minor: number): boolean {
   if (!fields.has(CONNECTION)) return minor > 0
   if (hasConnectionOption(fields, 'close')) return false
   return minor > 0 || hasConnectionOption(fields, 'keep-alive')
+}
+
+/** The time for which a server says that it keeps an idle connection, ms; null = it does not say. */
+export function keepAliveHint(fields: Fields): number | null {
+  if (!fields.has(KEEP_ALIVE)) return null
+  const [, seconds] = KEEP_ALIVE_TIMEOUT.exec(fields.joined(KEEP_ALIVE)) ?? []
+  return seconds === undefined ? null : 1_000 * Number(seconds)
 }
 
 function isSpace(code: number): boolean {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { BodyReader } from './body-reader.ts'
+import { ClientOutput } from './client-output.ts'
 import { persists } from './connection-options.ts'
 import type { Deadline } from './deadlines.ts'
 import { watchEnded } from './ended-client.ts'
@@ -11,7 +12,6 @@ import { BODY_STALLED, HEAD_STALLED, type MessageRefusal } from './refusal.ts'
 import { RequestReader } from './request-reader.ts'
 import { RequestTimes } from './request-times.ts'
 import type { InputTaker, NextBuffer, SocketInput } from './socket-input.ts'
-import { SocketWriter } from './socket-writer.ts'
 import { TURN_BYTES, Turn } from './turn.ts'
 
 /** Max bytes read ahead while a request is in flight. */
@@ -32,12 +32,10 @@ export class InboundConnection implements RequestConnection, InputTaker {
   private readonly handler: InboundHandler
   private readonly input: SocketInput
   private readonly reader: RequestReader
-  private readonly writer: SocketWriter
+  private readonly output: ClientOutput
   /** For input. */
   private readonly deadline: Deadline
   private readonly times: RequestTimes
-  /** For a client that does not read; created when one is needed. */
-  private stall: Deadline | null = null
   private request: InboundRequest | null = null
   private readonly held = new HeldInput()
   /** The input that is being read, if its bytes are valid only until `onInput` returns. */
@@ -59,7 +57,7 @@ export class InboundConnection implements RequestConnection, InputTaker {
     this.keepAliveLine = options.keepAliveLine
     this.handler = handler
     this.reader = new RequestReader(options.names, options.limits)
-    this.writer = new SocketWriter(socket, () => this.onReady())
+    this.output = new ClientOutput(socket, options.deadlines, options.timeouts.idleBodyMs, () => this.onReady())
     this.deadline = options.deadlines.create(() => this.onDeadline())
     this.times = new RequestTimes(this.deadline, options.timeouts)
     this.times.opened()
@@ -80,14 +78,12 @@ export class InboundConnection implements RequestConnection, InputTaker {
   }
 
   get holdsPieces(): boolean {
-    return this.writer.holdsPieces
+    return this.output.holdsPieces
   }
 
   /** See `SocketWriter.write`; `onClientReady` of the request's owner follows. */
   write(before: string, piece: Buffer | null, after = ''): boolean {
-    const takesMore = this.writer.write(before, piece, after)
-    if (!takesMore) this.awaitClient()
-    return takesMore
+    return this.output.write(before, piece, after)
   }
 
   /** Call once, when the response to `request` is complete. */
@@ -98,36 +94,28 @@ export class InboundConnection implements RequestConnection, InputTaker {
     else request.discardBody()
   }
 
-  /** Ends the connection after pending writes; discards further input until `LINGER_MS` after these. */
-  closeGently(): void {
-    this.end(LINGER_MS)
-  }
-
   /** Closes an idle connection after pending writes. */
   close(): void {
-    this.end(0)
+    this.closeGently(0)
   }
 
-  private end(lingerMs: number): void {
+  /** Ends the connection after pending writes; discards further input until `lingerMs` after these. */
+  closeGently(lingerMs = LINGER_MS): void {
     if (this.isClosing) return
     this.isClosing = true
     this.held.takeAll()
     this.deadline.clear()
-    if (this.socket.writableLength > 0) this.awaitClient()
-    this.socket.once('finish', () => {
-      this.stall?.clear()
+    this.output.end(() => {
       if (lingerMs === 0) this.socket.destroy()
       else this.deadline.set(lingerMs)
     })
-    this.writer.end()
     this.socket.resume()
   }
 
   /** Releases the socket for another protocol; `onClosed` follows with its end. Returns the input after the request. */
   detach(): readonly Buffer[] {
     this.deadline.close()
-    this.stall?.close()
-    this.writer.release()
+    this.output.release()
     this.isDetached = true
     this.socket.off('end', this.onEnd)
     this.input.release(this.socket)
@@ -205,7 +193,7 @@ export class InboundConnection implements RequestConnection, InputTaker {
   private get mayRead(): boolean {
     if (this.isClosing || this.turn.isOver) return false
     // Take no further request from a client that does not read its responses.
-    return this.request === null ? !this.writer.isFull : this.request.takesBody
+    return this.request === null ? !this.output.isFull : this.request.takesBody
   }
 
   private readHead(chunk: Buffer): number {
@@ -285,20 +273,13 @@ export class InboundConnection implements RequestConnection, InputTaker {
 
   private onReady(): void {
     if (this.isClosing) return
-    this.stall?.clear()
     this.request?.owner.onClientReady()
     this.readOn()
   }
 
-  /** Limits the time for which the client may take nothing. */
-  private awaitClient(): void {
-    this.stall ??= this.options.deadlines.create(() => this.socket.destroy())
-    this.stall.set(this.options.timeouts.idleBodyMs)
-  }
-
   private readonly onClose = (): void => {
     this.deadline.close()
-    this.stall?.close()
+    this.output.closed()
     this.isClosing = true
     const { request } = this
     this.request = null

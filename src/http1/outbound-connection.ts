@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
 import { BodyReader, type BodySink } from './body-reader.ts'
-import { hasConnectionOption, persists } from './connection-options.ts'
+import { hasConnectionOption, keepAliveHint, persists } from './connection-options.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { FieldNames } from './field-names.ts'
-import { CONTENT_LENGTH, KEEP_ALIVE, TRANSFER_ENCODING, UPGRADE } from './field-names.ts'
+import { CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE } from './field-names.ts'
 import type { Fields } from './fields.ts'
 import { type BodyFraming, isRefusal, responseFraming } from './framing.ts'
 import type { HeadLimits } from './head-reader.ts'
@@ -17,7 +17,6 @@ import { TURN_BYTES, Turn } from './turn.ts'
 const SWITCHING_PROTOCOLS = 101
 /** Max interim responses to one request; no honest server sends more. */
 const MAX_INTERIM = 32
-const KEEP_ALIVE_TIMEOUT = /(?:^|[,\s])timeout\s*=\s*(\d{1,9})/i
 
 export interface OutboundOptions {
   readonly names: FieldNames
@@ -201,7 +200,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
     const framing = responseFraming(fields, status, minor, call.request.method === 'HEAD')
     if (isRefusal(framing)) return this.refuse(framing, chunk)
     this.persists = framing.kind !== 'close' && persists(fields, minor) && !mayBeFollowed(call, fields, framing)
-    this.hintMs = hintOf(fields)
+    this.hintMs = keepAliveHint(fields)
     const body = new BodyReader(framing, this.options.names)
     this.body = body
     call.handler.onResponse({ status, minor, reason, fields, body })
@@ -297,10 +296,4 @@ function offers(upgrade: string, agreed: string): boolean {
 function mayBeFollowed({ request }: OutboundCall, fields: Fields, { kind }: BodyFraming): boolean {
   if (kind !== 'none' || request.method === 'HEAD') return false
   return fields.has(TRANSFER_ENCODING) || (fields.has(CONTENT_LENGTH) && fields.joined(CONTENT_LENGTH) !== '0')
-}
-
-function hintOf(fields: Fields): number | null {
-  if (!fields.has(KEEP_ALIVE)) return null
-  const [, seconds] = KEEP_ALIVE_TIMEOUT.exec(fields.joined(KEEP_ALIVE)) ?? []
-  return seconds === undefined ? null : 1_000 * Number(seconds)
 }

@@ -58,8 +58,8 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.context = context
     this.stream = stream
     this.client = client
-    const hasBody = stream.body.framing.kind !== 'none'
-    this.head = new RequestHead(stream.fields, stream.minor, hasBody, stream.method === 'OPTIONS')
+    const { fields, minor, body, method } = stream
+    this.head = new RequestHead(fields, minor, body.framing.kind !== 'none', method === 'OPTIONS')
     this.requestId = this.head.trustedRequestId(client.trusted) || newRequestId()
     this.awaitsContinue = this.head.awaitsContinue
   }
@@ -78,10 +78,6 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.tries.begin()
   }
 
-  get method(): string {
-    return this.stream.method
-  }
-
   get isWhole(): boolean {
     return this.body === null || this.body.isWhole
   }
@@ -93,11 +89,11 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
   send(target: Target): void {
     const tries = this.tries as Tries
     const { connections } = target
-    const { method, path } = this
-    const { kind, length } = this.stream.body.framing
+    const { path, stream } = this
+    const { kind, length } = stream.body.framing
     const body = kind === 'chunked' || kind === 'length' ? kind : 'none'
     const lines = this.head.host === '' ? `host: ${connections.host}\r\n${this.lines}` : this.lines
-    const call = connections.call({ method, path, lines, body, upgrade: this.head.upgrade }, this)
+    const call = connections.call({ method: stream.method, path, lines, body, upgrade: this.head.upgrade }, this)
     target.begin(this)
     this.connectedAt = 0
     this.call = call
@@ -107,10 +103,6 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
 
   fail(code: ErrorCode): void {
     this.answer(failure(code, this.requestId))
-  }
-
-  hangUp(): void {
-    this.stream.destroy()
   }
 
   onSent(): void {
@@ -208,7 +200,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
 
   bodySent(): void {
     this.isBodySent = true
-    if (!this.responded) this.call?.setTimeout(this.timeouts.responseMs)
+    this.bodyWaits(false)
   }
 
   /** Refuses the rest of the body: answers with the reason, unless a response has begun, and closes the connection. */
@@ -261,7 +253,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.responded = true
     if (own.code === 'http_request_denied') this.stream.closes = true
     this.mayClose()
-    this.finish(own.code, this.method === 'HEAD' ? 0 : own.body.length)
+    this.finish(own.code, this.stream.method === 'HEAD' ? 0 : own.body.length)
     respondWith(this.stream, own)
   }
 

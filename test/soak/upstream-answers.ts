@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { pieces } from './pattern.ts'
+import { pieces } from '../support/pattern.ts'
 import { ID_FIELD } from './upstream-messages.ts'
 
 /** A right answer, before anything of it is sent. */

@@ -1,3 +1,4 @@
+import type { ClientStream } from '../client/client-stream.ts'
 import type { ProxyContext } from '../context.ts'
 import type { ErrorCode, ProxyError } from '../errors.ts'
 import { isConnectionFailure, isServersFault } from '../errors.ts'
@@ -10,7 +11,7 @@ import type { Choice, ServiceRoute } from './service-route.ts'
 
 /** A request that is tried at one or more servers. */
 export interface Tried {
-  readonly method: string
+  readonly stream: Pick<ClientStream, 'method' | 'destroy'>
   /** Whether the request can be sent again unchanged. */
   readonly isWhole: boolean
   /** Sends the request to a server. */
@@ -19,8 +20,6 @@ export interface Tried {
   leaveTry(): void
   /** Ends the request without a server. */
   fail(code: ErrorCode): void
-  /** Closes the client's connection after an internal error. */
-  hangUp(): void
   /** Finds the service of the request in the table in force, if its own is gone; null = there is none. */
   otherRoute(): ServiceRoute | null
 }
@@ -136,7 +135,7 @@ export class Tries implements QueuedRequest {
       else this.sendTo(choice.pool, choice.target as Target)
     } catch {
       // An error in the handling of one request must not affect others.
-      this.request.hangUp()
+      this.request.stream.destroy()
     }
     return true
   }
@@ -185,7 +184,7 @@ export class Tries implements QueuedRequest {
 
   /** Whether the method allows sending the request twice. */
   get isRepeatable(): boolean {
-    return mayBeRepeated(this.request.method, this.route.table.retry)
+    return mayBeRepeated(this.request.stream.method, this.route.table.retry)
   }
 
   /** Chooses a server. `same`: one that was tried before may be chosen if there is no other. */
@@ -235,7 +234,7 @@ export class Tries implements QueuedRequest {
   }
 
   private get attempt(): Attempt {
-    return { method: this.request.method, attempts: this.count, isWhole: this.request.isWhole }
+    return { method: this.request.stream.method, attempts: this.count, isWhole: this.request.isWhole }
   }
 }
 

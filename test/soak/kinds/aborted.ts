@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Connection } from '../../support/connection.ts'
 import { Failed } from '../../support/failed.ts'
+import { matches, piece } from '../../support/pattern.ts'
 import type { Lane } from '../lane.ts'
-import { matches, piece } from '../pattern.ts'
 import { between, pick } from './bodies.ts'
 
 /** Longer than the client stays. */

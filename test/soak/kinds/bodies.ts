@@ -1,7 +1,7 @@
 import type { Connection } from '../../support/connection.ts'
 import { Failed } from '../../support/failed.ts'
 import type { Head } from '../../support/head.ts'
-import { matches } from '../pattern.ts'
+import { matches } from '../../support/pattern.ts'
 
 /** Reads a body that has to be the pattern of a seed, every byte of it. `pace`: called behind each piece. */
 export async function expectPattern(

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { pieces } from '../../support/pattern.ts'
 import type { Lane } from '../lane.ts'
-import { pieces } from '../pattern.ts'
 import { between, expectBody, expectPattern, pick } from './bodies.ts'
 
 const MB = 1_000_000

@@ -1,7 +1,7 @@
 import type { Connection } from '../../support/connection.ts'
 import { Failed } from '../../support/failed.ts'
+import { piece } from '../../support/pattern.ts'
 import type { Lane } from '../lane.ts'
-import { piece } from '../pattern.ts'
 import { between, expectBody } from './bodies.ts'
 
 interface Request {

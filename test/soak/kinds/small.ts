@@ -1,5 +1,5 @@
+import { piece } from '../../support/pattern.ts'
 import type { Lane } from '../lane.ts'
-import { piece } from '../pattern.ts'
 import { between, expectBody, expectPattern, pick } from './bodies.ts'
 
 /** A small GET on a connection that is kept. */

@@ -1,0 +1,170 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { type InputTaker, type NextBuffer, SocketInput } from '../../src/http1/socket-input.ts'
+
+const ending: (() => void)[] = []
+afterEach(() => {
+  for (const end of ending.splice(0)) end()
+})
+
+/** Keeps what it gets as it gets it, without a copy, and says where to put the next input. */
+class Keeper implements InputTaker {
+  readonly kept: Buffer[] = []
+  readonly wereShared: boolean[] = []
+  next: NextBuffer
+  private arrived = Promise.withResolvers<void>()
+
+  constructor(next: NextBuffer) {
+    this.next = next
+  }
+
+  onInput(bytes: Buffer, isShared: boolean): NextBuffer {
+    this.kept.push(bytes)
+    this.wereShared.push(isShared)
+    this.arrived.resolve()
+    return this.next
+  }
+
+  async arrival(): Promise<void> {
+    await this.arrived.promise
+    this.arrived = Promise.withResolvers()
+  }
+
+  get text(): string[] {
+    return this.kept.map((bytes) => bytes.toString())
+  }
+}
+
+/** A peer, and the other end of its connection, which `input` reads. */
+async function accepted(input: SocketInput): Promise<{ peer: Socket; socket: Socket }> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [near] = (await once(server, 'connection')) as [Socket]
+  const socket = input.accept(near)
+  ending.push(() => {
+    peer.destroy()
+    socket.destroy()
+    server.close()
+  })
+  return { peer, socket }
+}
+
+async function send(peer: Socket, text: string, keeper: Keeper): Promise<void> {
+  peer.write(text)
+  await keeper.arrival()
+}
+
+test.each([
+  ['own', ['own two', 'own two']],
+  ['new', ['own one', 'own two']],
+] as const)('the next input goes to the same buffer, unless its bytes are in use: %s', async (next, left) => {
+  const input = new SocketInput('own')
+  const keeper = new Keeper(next)
+  input.taker = keeper
+  const { peer } = await accepted(input)
+  await send(peer, 'own one', keeper)
+  await send(peer, 'own two', keeper)
+  expect(keeper.text).toEqual(left)
+})
+
+test('sockets share a buffer until one asks for a buffer of its own', async () => {
+  const [one, two] = [new SocketInput('shared'), new SocketInput('shared')]
+  const [first, second] = [new Keeper('shared'), new Keeper('shared')]
+  one.taker = first
+  two.taker = second
+  const [{ peer }, { peer: other }] = [await accepted(one), await accepted(two)]
+  await send(peer, 'one', first)
+  await send(other, 'two', second)
+  expect([first.text, second.text]).toEqual([['two'], ['two']])
+  first.next = 'own'
+  await send(peer, '111', first)
+  await send(peer, 'own', first)
+  await send(other, '222', second)
+  expect(first.wereShared).toEqual([true, true, false])
+  expect(first.text).toEqual(['222', '222', 'own'])
+  first.next = 'shared'
+  await send(peer, 'end', first)
+  await send(peer, '333', first)
+  expect(first.wereShared).toEqual([true, true, false, false, true])
+})
+
+test('a released socket emits its input as data, with pauses, after what the taker had', async () => {
+  const input = new SocketInput('shared')
+  const keeper = new Keeper('shared')
+  input.taker = keeper
+  const { peer, socket } = await accepted(input)
+  await send(peer, 'head', keeper)
+  input.release(socket)
+  const sent = Buffer.alloc(3_000_000, 'abcdefg')
+  peer.end(sent)
+  const chunks: Buffer[] = []
+  for await (const chunk of socket) chunks.push(chunk as Buffer)
+  expect(Buffer.concat(chunks).equals(sent)).toBe(true)
+  expect(keeper.text).toHaveLength(1)
+})
+
+test('an accepted socket reports the end, the addresses and the close of its connection', async () => {
+  const input = new SocketInput('shared')
+  const keeper = new Keeper('shared')
+  input.taker = keeper
+  const { peer, socket } = await accepted(input)
+  expect([socket.remoteAddress, socket.remotePort]).toEqual(['127.0.0.1', peer.localPort])
+  peer.end('last')
+  await once(socket, 'end')
+  expect([keeper.text, socket.writable]).toEqual([['last'], true])
+  const closed = once(socket, 'close')
+  socket.end('bye')
+  const [answer] = await once(peer, 'data')
+  expect(String(answer)).toBe('bye')
+  await closed
+})
+
+test('a socket that is paused delivers nothing until it is resumed', async () => {
+  const input = new SocketInput('own')
+  const keeper = new Keeper('own')
+  input.taker = keeper
+  const { peer, socket } = await accepted(input)
+  await send(peer, 'one', keeper)
+  socket.pause()
+  const written = Promise.withResolvers<void>()
+  peer.write('two', () => written.resolve())
+  await written.promise
+  // The bytes are in the socket now. Another connection takes turns of the event loop in which they could be read.
+  const other = new SocketInput('own')
+  const turns = new Keeper('own')
+  other.taker = turns
+  const { peer: pacer } = await accepted(other)
+  for (let i = 0; i < 5; i++) await send(pacer, 'turn', turns)
+  expect(keeper.kept).toHaveLength(1)
+  socket.resume()
+  await keeper.arrival()
+  expect(keeper.text.at(-1)).toBe('two')
+})
+
+test('a followed socket is read by its data events, and released with them', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  ending.push(() => {
+    peer.destroy()
+    socket.destroy()
+    server.close()
+  })
+  const input = new SocketInput('shared')
+  const keeper = new Keeper('shared')
+  input.taker = keeper
+  input.follow(socket)
+  await send(peer, 'one', keeper)
+  await send(peer, 'two', keeper)
+  expect([keeper.text, keeper.wereShared]).toEqual([
+    ['one', 'two'],
+    [false, false],
+  ])
+  input.release(socket)
+  peer.write('three')
+  const [chunk] = await once(socket, 'data')
+  expect([String(chunk), keeper.kept.length]).toEqual(['three', 2])
+})
