@@ -132,7 +132,7 @@ export class InboundConnection implements RequestConnection, InputTaker {
     this.held.push(isShared && !isReadInPlace ? Buffer.from(bytes) : bytes)
     this.readOn()
     this.shared = null
-    if (this.held.bytes > 0 || request?.holdsBody === true) return isShared ? 'own' : 'new'
+    if (this.held.bytes > 0 || request?.holdsBody === true) return 'new'
     return this.request === null || this.request.body.isDone ? 'shared' : 'own'
   }
 
@@ -247,6 +247,7 @@ export class InboundConnection implements RequestConnection, InputTaker {
   /** Ends the current request, and reads the next one. */
   private next(): void {
     this.request = null
+    this.input.forget()
     this.times.idle()
     this.readOn()
   }

@@ -78,6 +78,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
 
   begin(call: OutboundCall): void {
     this.call = call
+    this.input.forget()
     this.requestIsWhole = call.request.body === 'none'
     this.interims = 0
     this.reader.begin()

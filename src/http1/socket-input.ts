@@ -6,8 +6,8 @@ const BUFFER_BYTES = 32 * 1024
 const MAX_FREE = 64
 
 /**
- * The buffer for the next input of a socket: the one that all sockets share; one of its own; or `new` = one of its own,
- * other than the last, because bytes of that are still in use.
+ * The buffer for the next input of a socket: the one that all sockets share; one of its own; or `new` = one of its own
+ * that was not used since `forget`, because bytes of the others may still be in use.
  */
 export type NextBuffer = 'shared' | 'own' | 'new'
 
@@ -15,7 +15,7 @@ export type NextBuffer = 'shared' | 'own' | 'new'
 export interface InputTaker {
   /**
    * Takes bytes, which are valid until the next input of this socket, or, if `isShared`, only until this returns.
-   * Returns where to put the next input.
+   * Returns where to put the next input: `new` if some of the bytes since `forget` are still in use.
    */
   onInput(bytes: Buffer, isShared: boolean): NextBuffer
 }
@@ -32,6 +32,8 @@ export class SocketInput {
   readonly onread: OnReadOpts
   taker: InputTaker | null = null
   private buffer: Buffer
+  /** Buffers with bytes that may be in use. */
+  private lent: Buffer[] = []
   /** The socket that gets its input by itself again; null = `taker` gets it. */
   private released: Socket | null = null
   /** The socket that emits its input as `data`; null = it reads into `buffer`. */
@@ -60,9 +62,18 @@ export class SocketInput {
     socket.on('data', this.onData)
   }
 
+  /**
+   * Call before the input is passed on to another receiver: the last one may keep bytes in use for longer, so their
+   * buffers are not used again.
+   */
+  forget(): void {
+    if (this.lent.length > 0) this.lent = []
+  }
+
   /** Leaves further input to the socket, which emits it as `data`. */
   release(socket: Socket): void {
     this.taker = null
+    this.forget()
     if (this.followed === null) this.released = socket
     else socket.off('data', this.onData)
   }
@@ -71,7 +82,11 @@ export class SocketInput {
     const { buffer, taker, released } = this
     const bytes = length === buffer.length ? buffer : buffer.subarray(0, length)
     if (taker !== null) this.provide(taker.onInput(bytes, buffer === SHARED))
-    else if (released !== null) return released.push(Buffer.from(bytes))
+    else if (released !== null) {
+      const takesMore = released.push(Buffer.from(bytes))
+      this.provide('shared')
+      return takesMore
+    }
     return true
   }
 
@@ -80,12 +95,18 @@ export class SocketInput {
   }
 
   private provide(next: NextBuffer): void {
-    const { buffer } = this
-    if (next === 'shared') {
-      if (buffer === SHARED) return
-      if (free.length < MAX_FREE) free.push(buffer)
+    const { buffer, lent } = this
+    if (next === 'new') {
+      if (buffer !== SHARED) lent.push(buffer)
+      this.buffer = takeFree()
+      return
+    }
+    while (lent.length > 0) giveBack(lent.pop() as Buffer)
+    if (next === 'own' && buffer === SHARED) this.buffer = takeFree()
+    else if (next === 'shared' && buffer !== SHARED) {
+      giveBack(buffer)
       this.buffer = SHARED
-    } else if (next === 'new' || buffer === SHARED) this.buffer = takeFree()
+    }
   }
 }
 
@@ -96,6 +117,10 @@ interface WithHandle {
 
 /** Options of a socket with its handle, which Node's type declarations do not have. */
 type SocketOptions = ConstructorParameters<typeof Socket>[0]
+
+function giveBack(buffer: Buffer): void {
+  if (free.length < MAX_FREE) free.push(buffer)
+}
 
 function takeFree(): Buffer {
   return free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES)

@@ -41,6 +41,7 @@ export class PlainRelay {
   private readonly noted = new EventEmitter()
   private readonly server
   private readonly sockets = new Set<Socket>()
+  private readonly toServer: Socket[] = []
   readonly pool: OutboundPool
 
   private constructor(server: ReturnType<typeof createServer>, upstreamPort: number, timeouts: RelayTimeouts) {
@@ -49,7 +50,11 @@ export class PlainRelay {
     this.port = (server.address() as AddressInfo).port
     const deadlines = new Deadlines()
     const opener = {
-      connect: (onread: OnReadOpts) => connect({ port: upstreamPort, host: '127.0.0.1', noDelay: true, onread }),
+      connect: (onread: OnReadOpts) => {
+        const socket = connect({ port: upstreamPort, host: '127.0.0.1', noDelay: true, onread })
+        this.toServer.push(socket)
+        return socket
+      },
       readyEvent: 'connect',
     }
     const keeping = { connectMs: 1_000, keepAliveMs: 4_000, connectTimeout: () => new Error('connect timeout') }
@@ -83,15 +88,21 @@ export class PlainRelay {
     return new PlainRelay(server, upstreamPort, { ...TIMEOUTS, ...timeouts })
   }
 
+  /** Bytes that the sockets to clients, and those to the server, have not sent yet. */
+  get pending(): { readonly toClients: number; readonly toServer: number } {
+    const sum = (sockets: Iterable<Socket>) => [...sockets].reduce((total, each) => total + each.writableLength, 0)
+    return { toClients: sum(this.sockets), toServer: sum(this.toServer) }
+  }
+
   /** Adds to `events`. */
   note(event: string): void {
     this.events.push(event)
     this.noted.emit('event')
   }
 
-  /** Resolves once `events` has this one. */
-  async happened(event: string): Promise<void> {
-    while (!this.events.includes(event)) await once(this.noted, 'event')
+  /** Resolves once `events` has this one so many times. */
+  async happened(event: string, times = 1): Promise<void> {
+    while (this.events.filter((each) => each === event).length < times) await once(this.noted, 'event')
   }
 
   close(): void {
@@ -126,6 +137,7 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
 
   onRequestEnd(trailers: Fields): void {
     this.call.end(fieldLines(trailers.pairs()))
+    this.relay.note('request sent')
   }
 
   onRequestBroken(refusal: MessageRefusal | null): void {

@@ -90,6 +90,24 @@ test('sockets share a buffer until one asks for a buffer of its own', async () =
   expect(first.wereShared).toEqual([true, true, false, false, true])
 })
 
+test.each([
+  ['is used again once nothing is in use', false, 'four'],
+  ['is not used again by another receiver', true, 'one!'],
+])('a buffer with bytes in use %s', async (_what, changesReceiver, left) => {
+  const input = new SocketInput('own')
+  const keeper = new Keeper('new')
+  input.taker = keeper
+  const { peer } = await accepted(input)
+  await send(peer, 'one!', keeper)
+  if (changesReceiver) input.forget()
+  keeper.next = 'own'
+  await send(peer, 'two!', keeper)
+  keeper.next = 'new'
+  await send(peer, 'tri!', keeper)
+  await send(peer, 'four', keeper)
+  expect(keeper.text[0]).toBe(left)
+})
+
 test('a released socket emits its input as data, with pauses, after what the taker had', async () => {
   const input = new SocketInput('shared')
   const keeper = new Keeper('shared')

@@ -13,7 +13,7 @@ const CHUNK = Buffer.alloc(1 << 20, 'x')
 const STOPS = 4
 /** What all the buffers between a writer and a reader that has stopped may hold, the kernel's included. */
 const MOST_IN_BUFFERS = 128 * 1024 * 1024
-const MOST_GROWTH_KB = 100 * 1024
+const MOST_GROWTH_KB = 32 * 1024
 
 let cutover: Cutover
 let received = 0
