@@ -125,15 +125,16 @@ export class InboundConnection implements RequestConnection, InputTaker {
 
   onInput(bytes: Buffer, isShared: boolean): NextBuffer {
     if (this.isClosing) return 'shared'
-    const { request } = this
+    const before = this.request
     // Heads are read in place. What follows them is copied, see `readHeld`.
-    const isReadInPlace = isShared && request === null && this.held.bytes === 0 && this.mayRead
+    const isReadInPlace = isShared && before === null && this.held.bytes === 0 && this.mayRead
     if (isReadInPlace) this.shared = bytes
     this.held.push(isShared && !isReadInPlace ? Buffer.from(bytes) : bytes)
     this.readOn()
     this.shared = null
-    if (this.held.bytes > 0 || request?.holdsBody === true) return 'new'
-    return this.request === null || this.request.body.isDone ? 'shared' : 'own'
+    const { request } = this
+    if (this.held.bytes > 0 || before?.holdsBody === true || request?.holdsBody === true) return 'new'
+    return request === null || request.body.isDone ? 'shared' : 'own'
   }
 
   /** Reads held input as far as it may be read now. */
@@ -170,10 +171,7 @@ export class InboundConnection implements RequestConnection, InputTaker {
     }
   }
 
-  /**
-   * Whether no more input may be received for now. Otherwise it is received even if it cannot be read yet: only then is
-   * a client noticed that leaves.
-   */
+  /** Whether no more input may be received. It is, even if it cannot be read yet, to notice a client that leaves. */
   private get mustWait(): boolean {
     return this.turn.isOver || this.held.bytes >= MAX_HELD_BYTES
   }

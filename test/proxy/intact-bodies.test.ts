@@ -12,6 +12,8 @@ import { connect, endAll, endWithAll, standstill } from './support.ts'
 /** More than the buffers of the system hold, so that a reader that stops makes the proxy wait. */
 const LARGE = 12_000_000
 const SMALL = 700
+/** Several reads. */
+const MEDIUM = 300_000
 
 let cutover: Cutover
 const agent = new http.Agent({ keepAlive: true })
@@ -111,9 +113,13 @@ describe.each(['plain', 'secure'])('servers: %s', (kind) => {
     expect(Buffer.concat(chunks).toString()).toBe(`${LARGE}`)
   }
 
+  function post(path: string, seed: number, length: number): Buffer {
+    const head = `POST ${path}?seed=${seed} HTTP/1.1\r\nhost: ${host}\r\ncontent-length: ${length}\r\n\r\n`
+    return Buffer.concat([Buffer.from(head), ...pieces(seed, length)])
+  }
+
   function small(path: string, seed: number): Buffer {
-    const head = `POST ${path}?seed=${seed} HTTP/1.1\r\nhost: ${host}\r\ncontent-length: ${SMALL}\r\n\r\n`
-    return Buffer.concat([Buffer.from(head), ...pieces(seed, SMALL)])
+    return post(path, seed, SMALL)
   }
 
   /** Sends small requests with bodies one right behind the other, so that one read has several of them. */
@@ -140,6 +146,14 @@ describe.each(['plain', 'secure'])('servers: %s', (kind) => {
         ]
       }),
     )
+  })
+
+  test('heads that come together with the beginning of a body, one request after the other', async () => {
+    const client = await connect(cutover)
+    for (let i = 0; i < 20; i++) {
+      client.send(post('/up', i, MEDIUM))
+      expect((await client.response()).text).toBe(`${MEDIUM}`)
+    }
   })
 
   test('requests that wait behind another one stay as they were sent, while others are read', async () => {
