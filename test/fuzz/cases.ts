@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { avoidAmbiguous } from './ambiguous.ts'
+import { announcements, clientFields, PLAIN_ANNOUNCEMENT, planAnnouncement } from './announcement.ts'
 import type { ConversationSketch } from './conversation-sketch.ts'
-import { cut, idOf, type PlannedConversation, type PlannedExchange } from './plan.ts'
+import type { LaneKind } from './lane-kind.ts'
+import { cut } from './pieces.ts'
+import { idOf, type PlannedConversation, type PlannedExchange } from './plan.ts'
 import { planRequest, type RequestSketch, requests } from './requests.ts'
 import { planResponse, type ResponseSketch, responses } from './responses.ts'
 
@@ -14,6 +17,7 @@ const conversations: fc.Arbitrary<ConversationSketch> = fc.record({
     maxLength: 4,
     size: 'max',
   }),
+  announcement: announcements,
   pipelined: fc.boolean(),
   cuts: fc.array(fc.nat(500_000), { maxLength: 5 }),
 })
@@ -23,27 +27,29 @@ export const cases: fc.Arbitrary<CaseSketch> = fc.array(conversations, { minLeng
 let count = 0
 
 /** What a case comes to at a host, with ids that were never used before. */
-export function planCase(sketch: CaseSketch, host: string): PlannedConversation[] {
+export function planCase(sketch: CaseSketch, host: string, { isAnnounced }: LaneKind): PlannedConversation[] {
   return sketch.map(avoidAmbiguous).map((conversation) => {
+    const announcement = isAnnounced ? planAnnouncement(conversation.announcement) : null
     const exchanges = conversation.exchanges.map(({ request, response }): PlannedExchange => {
       const id = idOf(count++)
       const planned = planRequest(request, id, host)
       return {
         id,
-        request: planned,
+        request: { ...planned, fields: [...planned.fields, ...clientFields(announcement)] },
         response: planResponse(response, id, planned, host),
         faults: [request, response].flatMap(faultsOf),
       }
     })
-    if (!conversation.pipelined) return { exchanges, pipelined: null }
+    if (!conversation.pipelined) return { announcement, exchanges, pipelined: null }
     const all = exchanges.flatMap(({ request }) => request.pieces)
     const places = all.length > exchanges.length ? boundaries(all) : []
-    return { exchanges, pipelined: cut(Buffer.concat(all), [...places, ...conversation.cuts]) }
+    return { announcement, exchanges, pipelined: cut(Buffer.concat(all), [...places, ...conversation.cuts]) }
   })
 }
 
 /** A request and a response with nothing special about them. */
-export function planPlain(host: string): PlannedConversation {
+export function planPlain(host: string, { isAnnounced }: LaneKind): PlannedConversation {
+  const announcement = isAnnounced ? planAnnouncement(PLAIN_ANNOUNCEMENT) : null
   const id = idOf(count++)
   const text = (lines: readonly string[]) => Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)
   const body = Buffer.from(`the answer to ${id}`)
@@ -58,7 +64,7 @@ export function planPlain(host: string): PlannedConversation {
       upgrades: false,
       closes: false,
       target: `/${id}`,
-      fields: [['x-asked', id]],
+      fields: [['x-asked', id], ...clientFields(announcement)],
       body: Buffer.alloc(0),
     },
     response: {
@@ -74,7 +80,7 @@ export function planPlain(host: string): PlannedConversation {
     },
     faults: [],
   }
-  return { exchanges: [exchange], pipelined: null }
+  return { announcement, exchanges: [exchange], pipelined: null }
 }
 
 function faultsOf({ fault, damage }: RequestSketch | ResponseSketch): string[] {

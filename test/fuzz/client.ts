@@ -1,3 +1,4 @@
+import { announced } from './announcement.ts'
 import type { Pipe } from './pipe.ts'
 import type { PlannedConversation, PlannedRequest } from './plan.ts'
 import { type Message, readResponse, show, statusOf, valuesOf } from './wire.ts'
@@ -35,10 +36,10 @@ export class Conversation {
 
   async run(): Promise<void> {
     const { pipe, plan } = this
-    if (plan.pipelined !== null) this.send(plan.pipelined)
+    if (plan.pipelined !== null) this.send(announced(plan.announcement, plan.pipelined))
     let goesOn = true
-    for (const { request } of plan.exchanges) {
-      if (plan.pipelined === null) this.send(request.pieces)
+    for (const [i, { request }] of plan.exchanges.entries()) {
+      if (plan.pipelined === null) this.send(i > 0 ? request.pieces : announced(plan.announcement, request.pieces))
       goesOn = request.leaves === null ? await this.read(request) : await this.leave(request.leaves)
       if (!goesOn) break
     }
@@ -66,7 +67,12 @@ export class Conversation {
     })
     const how = plan.pipelined === null ? 'in turn' : 'in one go'
     const rest = `  then the client has ${show(pipe.received)}, ended: ${pipe.ended}`
-    return [`A connection, requests sent ${how}`, ...lines, rest].join('\n')
+    const { announcement } = plan
+    const opening =
+      announcement === null
+        ? []
+        : [`  opened ${announcement.isBad ? 'badly ' : ''}with ${show(Buffer.concat(announcement.pieces))}`]
+    return [`A connection, requests sent ${how}`, ...opening, ...lines, rest].join('\n')
   }
 
   destroy(): void {

@@ -1,8 +1,11 @@
+import type { AnnouncementSketch } from './announcement.ts'
 import type { RequestSketch } from './requests.ts'
 import type { ResponseSketch } from './responses.ts'
 
 export interface ConversationSketch {
   readonly exchanges: readonly { readonly request: RequestSketch; readonly response: ResponseSketch }[]
+  /** For a lane where clients open with a PROXY header. */
+  readonly announcement: AnnouncementSketch
   readonly pipelined: boolean
   readonly cuts: readonly number[]
 }

@@ -20,7 +20,26 @@ type Beyond =
   | 'nothing'
 
 /** Holds what a client and the server have seen against what was planned; throws where it differs. */
-export function judge({ exchanges }: PlannedConversation, transcript: Transcript, server: FuzzServer): void {
+export function judge(planned: PlannedConversation, transcript: Transcript, server: FuzzServer): void {
+  const { announcement, exchanges } = planned
+  if (announcement?.isBad) judgeUnannounced(exchanges, transcript, server)
+  else judgeAll(exchanges, transcript, server)
+}
+
+/** Who does not say whom it connects for gets nothing at all. */
+function judgeUnannounced(
+  exchanges: readonly PlannedExchange[],
+  { answers, rest }: Transcript,
+  server: FuzzServer,
+): void {
+  for (const [i, exchange] of exchanges.entries()) {
+    demand(answers[i] === undefined, exchange, 'was answered without a PROXY header', answers[i])
+    demandUnseen(exchange, server)
+  }
+  if (rest.length > 0) throw new Violation(`bytes without a PROXY header: ${show(rest)}`)
+}
+
+function judgeAll(exchanges: readonly PlannedExchange[], transcript: Transcript, server: FuzzServer): void {
   const { answers, rest, ending, hungUp } = transcript
   let beyond: Beyond = 'served'
   for (const [i, exchange] of exchanges.entries()) {

@@ -4,6 +4,7 @@ import type { Cutover } from '../support/cutover.ts'
 import { type CaseSketch, planCase, planPlain } from './cases.ts'
 import { Conversation } from './client.ts'
 import { judge, Violation } from './judge.ts'
+import { type LaneKind, nameOf } from './lane-kind.ts'
 import { Pipe } from './pipe.ts'
 import type { PlannedConversation } from './plan.ts'
 import type { FuzzServer } from './server.ts'
@@ -18,8 +19,9 @@ const SMALLER_MS = 30_000
 
 /** The proxy of all lanes. */
 interface LaneArena {
-  readonly cutover: Pick<Cutover, 'proxy' | 'stderr'>
+  readonly cutover: Pick<Cutover, 'stderr'>
   readonly hasCrashed: boolean
+  portFor(kind: LaneKind): number
   /** Starts the proxy anew if it has crashed. */
   revive(): Promise<void>
 }
@@ -28,14 +30,16 @@ interface LaneArena {
 export class Lane {
   readonly server: FuzzServer
   private readonly host: string
+  private readonly kind: LaneKind
   private readonly arena: LaneArena
   private hangMs = HANG_MS
   private failedAt: number | null = null
 
-  constructor(arena: LaneArena, server: FuzzServer, host: string) {
+  constructor(arena: LaneArena, server: FuzzServer, host: string, kind: LaneKind) {
     this.arena = arena
     this.server = server
     this.host = host
+    this.kind = kind
   }
 
   /**
@@ -47,15 +51,19 @@ export class Lane {
     await this.arena.revive()
     const played: Conversation[] = []
     try {
-      await this.converse(planCase(sketch, this.host), played)
+      await this.converse(planCase(sketch, this.host, this.kind), played)
       await this.converse(
-        sketch.map(() => planPlain(this.host)),
+        sketch.map(() => planPlain(this.host, this.kind)),
         played,
       )
     } catch (error) {
       this.failedAt ??= performance.now()
       const why = error instanceof Violation || error instanceof Nonsense ? error.message : inspect(error)
-      throw new Error([why, ...played.map((each) => each.describe()), this.server.describe()].join('\n'))
+      throw new Error(
+        [`${why} (lane: ${nameOf(this.kind)})`, ...played.map((each) => each.describe()), this.server.describe()].join(
+          '\n',
+        ),
+      )
     } finally {
       for (const conversation of played) conversation.destroy()
       this.server.forget(played.flatMap(({ plan }) => plan.exchanges.map(({ id }) => id)))
@@ -65,7 +73,7 @@ export class Lane {
   private async converse(planned: readonly PlannedConversation[], played: Conversation[]): Promise<void> {
     const { server, arena } = this
     server.expect(planned.flatMap(({ exchanges }) => exchanges))
-    const port = Number(new URL(arena.cutover.proxy).port)
+    const port = arena.portFor(this.kind)
     const pipes = await Promise.all(planned.map(() => Pipe.open(port)))
     const conversations = pipes.map((pipe, i) => new Conversation(planned[i] as PlannedConversation, pipe))
     played.push(...conversations)

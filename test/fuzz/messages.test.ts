@@ -4,6 +4,7 @@ import { metric, until } from '../proxy/support.ts'
 import { Arena } from './arena.ts'
 import { cases } from './cases.ts'
 import type { Lane } from './lane.ts'
+import { kindOf } from './lane-kind.ts'
 
 /** Cases in all: FUZZ_RUNS. One of them again: FUZZ_SEED and FUZZ_PATH, as printed when it failed. */
 const { FUZZ_RUNS = '300', FUZZ_SEED, FUZZ_PATH } = process.env
@@ -17,7 +18,7 @@ const TIMEOUT_MS = RUNS * 200 + 90_000
 let arena: Arena
 
 beforeAll(async () => {
-  arena = await Arena.start(LANES)
+  arena = await Arena.start(Array.from({ length: LANES }, (_, i) => kindOf(SEED + i)))
 })
 
 afterAll(() => arena.stop())

@@ -2,15 +2,18 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** One end of a TCP connection: what has come and is not taken yet, and how the other side has ended its direction. */
+/** One end of a connection: what has come and is not taken yet, and how the other side has ended its direction. */
 export class Pipe {
   readonly socket: net.Socket
+  /** The TCP connection beneath, where that is another one. */
+  private readonly tcp: net.Socket
   received = Buffer.alloc(0)
   ended: 'fin' | 'reset' | null = null
   private waiting: (() => void)[] = []
 
-  constructor(socket: net.Socket) {
-    this.socket = socket.setNoDelay()
+  constructor(socket: net.Socket, tcp: net.Socket = socket) {
+    this.socket = socket
+    this.tcp = tcp.setNoDelay()
     socket.on('data', (chunk: Buffer) => {
       this.received = Buffer.concat([this.received, chunk])
       this.wake()
@@ -47,7 +50,7 @@ export class Pipe {
   /** Ends our direction, or the whole connection at once. */
   leave(how: 'fin' | 'reset'): void {
     if (how === 'fin') this.socket.end()
-    else if (!this.socket.destroyed) this.socket.resetAndDestroy()
+    else if (!this.tcp.destroyed) this.tcp.resetAndDestroy()
   }
 
   private end(how: 'fin' | 'reset'): void {

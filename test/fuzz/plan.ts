@@ -1,3 +1,4 @@
+import type { PlannedAnnouncement } from './announcement.ts'
 import type { Field } from './wire.ts'
 
 /** What is to become of a request. */
@@ -69,6 +70,8 @@ export interface PlannedExchange {
 
 /** What happens on one client connection. */
 export interface PlannedConversation {
+  /** The PROXY header that it opens with; null = none. */
+  readonly announcement: PlannedAnnouncement | null
   readonly exchanges: readonly PlannedExchange[]
   /** All requests as they are sent in one go; null = each one when the one before has been answered. */
   readonly pipelined: readonly Buffer[] | null
@@ -83,11 +86,4 @@ export const ID_LENGTH = 8
 /** Of the `count`th exchange ever. Always as long, so that the bytes of a case are always cut at the same places. */
 export function idOf(count: number): string {
   return `q${count.toString(36).padStart(ID_LENGTH - 1, '0')}`
-}
-
-/** Cuts bytes into pieces at these places. */
-export function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
-  const at = places.map((place) => place % (bytes.length + 1)).sort((a, b) => a - b)
-  const pieces = [0, ...at].map((from, i) => bytes.subarray(from, at[i] ?? bytes.length))
-  return pieces.filter((piece) => piece.length > 0)
 }

@@ -3,7 +3,8 @@ import { type BodySketch, bodies, bodyText, chunked, hasFramingTrailer } from '.
 import { damaged, damagedRequest } from './damage.ts'
 import { bytesOf, type Draft, textOf, withLine } from './draft.ts'
 import { type FieldSketch, fieldOf, lineOf, requestFields, SIMPLEST_FIRST } from './fields.ts'
-import { cut, type PlannedRequest, REQUEST_ID_FIELD } from './plan.ts'
+import { cut } from './pieces.ts'
+import { type PlannedRequest, REQUEST_ID_FIELD } from './plan.ts'
 import { REQUEST_FAULTS } from './request-faults.ts'
 import type { Field } from './wire.ts'
 

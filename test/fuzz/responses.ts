@@ -3,7 +3,8 @@ import { type BodySketch, bodies, bodyText, chunked, hasFramingTrailer } from '.
 import { damaged, damagedResponse } from './damage.ts'
 import { bytesOf, type Draft, textOf, withLine } from './draft.ts'
 import { type FieldSketch, fieldOf, lineOf, responseFields, SIMPLEST_FIRST } from './fields.ts'
-import { cut, type PlannedRequest, type PlannedResponse, RESPONSE_ID_FIELD } from './plan.ts'
+import { cut } from './pieces.ts'
+import { type PlannedRequest, type PlannedResponse, RESPONSE_ID_FIELD } from './plan.ts'
 import { RESPONSE_FAULTS } from './response-faults.ts'
 import type { Field } from './wire.ts'
 

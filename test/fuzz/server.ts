@@ -1,6 +1,6 @@
-import type net from 'node:net'
-import { type Listening, startRawUpstream } from '../support/upstream.ts'
-import { Pipe } from './pipe.ts'
+import type { Listening } from '../support/upstream.ts'
+import { listenFor } from './endpoint.ts'
+import type { Pipe } from './pipe.ts'
 import { type PlannedExchange, REQUEST_ID_FIELD } from './plan.ts'
 import { type Message, Nonsense, readRequest, show, valuesOf } from './wire.ts'
 
@@ -23,10 +23,10 @@ export class FuzzServer {
     this.port = listening.port
   }
 
-  static async start(): Promise<FuzzServer> {
-    let accept: (socket: net.Socket) => void = () => undefined
-    const server = new FuzzServer(await startRawUpstream((socket) => accept(socket)))
-    accept = (socket) => void new ServerConnection(server, new Pipe(socket)).serve()
+  static async start(isSecure: boolean): Promise<FuzzServer> {
+    let accept: (pipe: Pipe) => void = () => undefined
+    const server = new FuzzServer(await listenFor(isSecure, (pipe) => accept(pipe)))
+    accept = (pipe) => void new ServerConnection(server, pipe).serve()
     return server
   }
 
@@ -123,6 +123,7 @@ class ServerConnection {
       this.pipe.leave('reset')
     }
     this.server.ended(this)
+    this.pipe.leave('fin')
   }
 
   private read(): void {
