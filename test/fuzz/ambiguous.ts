@@ -3,6 +3,11 @@ import type { RequestSketch } from './requests.ts'
 import type { ResponseSketch } from './responses.ts'
 
 type Change<T> = (sketch: T, conversation: ConversationSketch) => T
+type RequestChange = (
+  sketch: RequestSketch,
+  conversation: ConversationSketch,
+  response: ResponseSketch,
+) => RequestSketch
 type ResponseChange = (
   sketch: ResponseSketch,
   conversation: ConversationSketch,
@@ -13,6 +18,14 @@ type ResponseChange = (
 const AVOID: readonly Change<ConversationSketch>[] = [
   // A client that ends its side in the middle of a request, and in one go, has others behind it taken for its rest.
   inTurnIf(({ exchanges }) => exchanges.some(({ request }) => isWrong(request))),
+  // A client that waits for an answer to the beginning of a request has nothing to send behind it.
+  inTurnIf(({ exchanges }) => exchanges.some(({ request }) => request.expectation?.waits === true)),
+  // Where a request is wrong, or a 100 stands in its answer anyway, it is not plain what is to come of it.
+  requests((request, _conversation, response) =>
+    isWrong(request) || response.interim.some(({ status }) => status === 100)
+      ? { ...request, expectation: null }
+      : request,
+  ),
   // Max-Forwards is answered here or counted down.
   requests((request) => (request.method === 'OPTIONS' ? withoutField(request, 'Max-Forwards') : request)),
   // An answer that is there before the mistake in its request may stand, or be broken off.
@@ -23,10 +36,13 @@ export function avoidAmbiguous(conversation: ConversationSketch): ConversationSk
   return AVOID.reduce((changed, avoid) => avoid(changed, changed), conversation)
 }
 
-function requests(change: Change<RequestSketch>): Change<ConversationSketch> {
+function requests(change: RequestChange): Change<ConversationSketch> {
   return (conversation) => ({
     ...conversation,
-    exchanges: conversation.exchanges.map((each) => ({ ...each, request: change(each.request, conversation) })),
+    exchanges: conversation.exchanges.map(({ request, response }) => ({
+      request: change(request, conversation, response),
+      response,
+    })),
   })
 }
 

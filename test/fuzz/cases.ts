@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { avoidAmbiguous } from './ambiguous.ts'
 import { announcements, clientFields, PLAIN_ANNOUNCEMENT, planAnnouncement } from './announcement.ts'
 import type { ConversationSketch } from './conversation-sketch.ts'
+import { toExpectation } from './expectation.ts'
 import type { LaneKind } from './lane-kind.ts'
 import { cut } from './pieces.ts'
 import { idOf, type PlannedConversation, type PlannedExchange } from './plan.ts'
@@ -36,7 +37,7 @@ export function planCase(sketch: CaseSketch, host: string, { isAnnounced }: Lane
       return {
         id,
         request: { ...planned, fields: [...planned.fields, ...clientFields(announcement)] },
-        response: planResponse(response, id, planned, host),
+        response: toExpectation(planned, planResponse(response, id, planned, host), request.expectation),
         faults: [request, response].flatMap(faultsOf),
       }
     })
@@ -59,6 +60,8 @@ export function planPlain(host: string, { isAnnounced }: LaneKind): PlannedConve
       method: 'GET',
       version: '1.1',
       pieces: [text([`GET /${id} HTTP/1.1`, `Host: ${host}`, `x-asked: ${id}`])],
+      held: [],
+      expects: false,
       fate: 'forwarded',
       leaves: null,
       upgrades: false,
@@ -72,6 +75,7 @@ export function planPlain(host: string, { isAnnounced }: LaneKind): PlannedConve
       pieces: [text(['HTTP/1.1 200 OK', `Content-Length: ${body.length}`, `x-answer-to: ${id}`]), body],
       ending: 'keep',
       early: false,
+      continues: false,
       status: 200,
       fields: [['x-answer-to', id]],
       body,

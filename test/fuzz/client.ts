@@ -61,7 +61,8 @@ export class Conversation {
       return [
         `  ${id}: ${faults.join('; ') || 'nothing wrong'}`,
         `    ${request.fate}: ${show(Buffer.concat(request.pieces), 1_500)}`,
-        `    ${response.fate}${response.early ? ', early' : ''}, then ${response.ending}: ${show(Buffer.concat(response.pieces), 1_500)}`,
+        ...(request.held.length === 0 ? [] : [`    after a 100: ${show(Buffer.concat(request.held), 1_500)}`]),
+        `    ${response.fate}${response.early ? ', early' : ''}${response.continues ? ', after a 100' : ''}, then ${response.ending}: ${show(Buffer.concat(response.pieces), 1_500)}`,
         `    the client got ${got}`,
       ]
     })
@@ -91,19 +92,24 @@ export class Conversation {
   }
 
   /** Reads the answer to a request; whether another one may follow. */
-  private async read({ method }: PlannedRequest): Promise<boolean> {
+  private async read({ method, held }: PlannedRequest): Promise<boolean> {
     const { pipe } = this
+    let heldBack = held
     const interim: Message[] = []
     for (;;) {
       const message = readResponse(pipe.received, method, pipe.ended !== null)
       if (message !== null && message.length !== null && statusOf(message) < 200) {
         pipe.take(message.length)
         interim.push(message)
+        if (statusOf(message) === 100) {
+          this.send(heldBack)
+          heldBack = []
+        }
       } else if (message !== null && (message.length !== null || pipe.ended !== null)) {
         const isWhole = message.length !== null && !(message.framing === 'close' && pipe.ended === 'reset')
         pipe.take(message.length ?? pipe.received.length)
         this.answers.push({ interim, message, isWhole })
-        return isWhole && pipe.ended === null && !isLast(message)
+        return isWhole && pipe.ended === null && !isLast(message) && heldBack.length === 0
       } else if (pipe.ended !== null) return false
       else await pipe.progress()
     }

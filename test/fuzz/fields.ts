@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import type { Field } from './wire.ts'
 
+/** Fields that end at the proxy, and those that the generators name in Connection. */
+export const HOP_BY_HOP = ['te', 'upgrade', 'proxy-connection', 'http2-settings', 'x-hop', 'x-other']
+
 /** What fails is made smaller towards the first of several kinds. */
 export const SIMPLEST_FIRST = { withCrossShrink: true }
 

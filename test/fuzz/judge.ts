@@ -1,14 +1,10 @@
 import { type Answer, isLast, type Transcript } from './client.ts'
+import { demand, Violation } from './demand.ts'
+import { demandRelayed } from './judge-answer.ts'
+import { demandNotWhole, demandSeen, demandUnseen } from './judge-request.ts'
 import { type PlannedConversation, type PlannedExchange, RESPONSE_ID_FIELD } from './plan.ts'
 import type { FuzzServer } from './server.ts'
-import { type Field, type Message, show, statusOf, valuesOf } from './wire.ts'
-
-/** Something that must not be. */
-export class Violation extends Error {}
-
-/** Fields that end at the proxy, and those that the generators name in Connection. */
-const HOP_BY_HOP = ['te', 'upgrade', 'proxy-connection', 'http2-settings', 'x-hop', 'x-other']
-const NOT_IN_TRAILERS = ['content-length', 'transfer-encoding', 'host', 'connection']
+import { show, statusOf, valuesOf } from './wire.ts'
 
 /** What may come of the requests behind the one that was looked at last. */
 type Beyond =
@@ -83,6 +79,7 @@ function judgeExchange(
       demandNotWhole(exchange, server)
       return demandRefused(exchange, answer)
     case 'forwarded':
+    case 'declined':
       return judgeForwarded(exchange, answer, transcript, server)
   }
 }
@@ -100,7 +97,7 @@ function judgeForwarded(
   server: FuzzServer,
 ): Beyond {
   const { request, response } = exchange
-  demandSeen(exchange, server, response.early ? 0 : 1, 1)
+  demandSeen(exchange, server, response.early ? 0 : 1, request.fate === 'declined' ? 0 : 1)
   if (answer === undefined) {
     demand(mayBreak(exchange) && ending === 'reset', exchange, 'was not answered', answer)
     return 'unanswered'
@@ -130,82 +127,6 @@ function mayBreak({ response }: PlannedExchange): boolean {
   return response.fate === 'broken' || response.fate === 'whole or bad'
 }
 
-/** What the client has got is the server's answer to this very request, or the beginning of it. */
-function demandRelayed({ id, ...exchange }: PlannedExchange, answer: Answer): void {
-  const { request, response } = exchange
-  const { message, interim } = answer
-  const is = (what: boolean, why: string) => demand(what, { id, ...exchange }, why, answer)
-  is(message.startLine.startsWith('HTTP/1.1 '), 'got another version')
-  is(valuesOf(message.fields, RESPONSE_ID_FIELD).join() === id, 'got an answer that belongs to another request')
-  is(statusOf(message) === response.status, 'got another status')
-  if (answer.isWhole) is(message.body.equals(response.body), `got another body than ${show(response.body)}`)
-  else
-    is(response.body.subarray(0, message.body.length).equals(message.body), 'got what is not the beginning of its body')
-  is(request.version === '1.1' || message.framing !== 'chunked', 'got chunks in HTTP/1.0')
-  for (const name of HOP_BY_HOP) {
-    // A 426 has to name the protocols.
-    const mayHave = name === 'upgrade' && statusOf(message) === 426
-    is(mayHave || valuesOf(message.fields, name).length === 0, `got ${name}, which is not for it`)
-  }
-  for (const [name] of response.fields) {
-    const [seen, planned] = [message.fields, response.fields].map((fields) => valuesOf(fields, name.toLowerCase()))
-    is(JSON.stringify(seen) === JSON.stringify(planned), `got ${name}: ${show(JSON.stringify(seen))}`)
-  }
-  for (const [name, value] of message.trailers) {
-    is(!NOT_IN_TRAILERS.includes(name.toLowerCase()), `got ${name} behind the body`)
-    const isPlanned = response.trailers.some(
-      (trailer) => trailer[0].toLowerCase() === name.toLowerCase() && trailer[1] === value,
-    )
-    is(isPlanned, `got the trailer ${name}: ${value}`)
-  }
-  is(interim.length === 0 || request.version === '1.1', 'got a 1xx in HTTP/1.0')
-  const planned = [...response.interim]
-  for (const each of interim) {
-    while (planned.length > 0 && planned[0] !== statusOf(each)) planned.shift()
-    is(planned.shift() !== undefined && statusOf(each) > 101, `got a ${statusOf(each)} before it`)
-  }
-}
-
-/** The server has got it so often, and every time as it was sent. */
-function demandSeen(exchange: PlannedExchange, server: FuzzServer, least: number, most: number): void {
-  const seen = server.requestsOf(exchange.id)
-  const times = `came to the server ${seen.length} times`
-  demand(seen.length >= least && seen.length <= most, exchange, times, undefined)
-  for (const message of seen) demandForwarded(exchange, message)
-}
-
-function demandForwarded(exchange: PlannedExchange, message: Message): void {
-  const { method, target, fields, body } = exchange.request
-  const is = (what: boolean, why: string) => demand(what, exchange, `came to the server with ${why}`, undefined)
-  const startLine = `${method} ${target} HTTP/1.1`
-  is(message.startLine === startLine, `${show(message.startLine)} instead of ${show(startLine)}`)
-  is(message.body.equals(body), `the body ${show(message.body)} instead of ${show(body)}`)
-  for (const name of HOP_BY_HOP) {
-    const isAsked = exchange.request.upgrades && name === 'upgrade'
-    is(valuesOf(message.fields, name).length === (isAsked ? 1 : 0), `the field ${name}`)
-  }
-  const names = new Set(fields.map(([name]) => name.toLowerCase()))
-  const seen = message.fields.filter(([name]) => names.has(name.toLowerCase()))
-  is(textOf(seen) === textOf(fields), `the fields ${show(textOf(seen))} instead of ${show(textOf(fields))}`)
-}
-
-function demandUnseen(exchange: PlannedExchange, server: FuzzServer): void {
-  server.forbid(exchange.id, 'nothing')
-  demand(!server.hasTraceOf(exchange.id), exchange, 'came to the server', undefined)
-}
-
-function demandNotWhole(exchange: PlannedExchange, server: FuzzServer): void {
-  server.forbid(exchange.id, 'not whole')
-  demandSeen(exchange, server, 0, 0)
-}
-
-function demand(what: boolean, { id, faults }: PlannedExchange, why: string, answer: Answer | undefined): void {
-  if (what) return
-  const got = answer === undefined ? '' : `: ${show(answer.message.startLine)}, body ${show(answer.message.body)}`
-  const whole = answer === undefined || answer.isWhole ? '' : ' (broken off)'
-  throw new Violation(`request ${id} (${faults.join(', ') || 'nothing wrong with it'}) ${why}${got}${whole}`)
-}
-
 /** What is sent of a request may be refused before the client goes away. */
 function isEarlyRefusal(exchange: PlannedExchange | undefined, rest: Buffer): boolean {
   return exchange?.request.fate === 'abandoned' && /^HTTP\/1\.1 [45]/.test(rest.toString('latin1'))
@@ -227,8 +148,4 @@ function isRefusal(answer: Answer): boolean {
 
 function isOwn({ message }: Answer): boolean {
   return valuesOf(message.fields, RESPONSE_ID_FIELD).length === 0
-}
-
-function textOf(fields: readonly Field[]): string {
-  return fields.map(([name, value]) => `${name}: ${value}`).join('\r\n')
 }

@@ -13,6 +13,8 @@ export type RequestFate =
   | 'forwarded or refused'
   /** The client goes away in the middle of it. */
   | 'abandoned'
+  /** The client waits to be told to go on and gets the answer instead: the server sees the head, and never the body. */
+  | 'declined'
 
 /** What the client is to get of a server's response. */
 export type ResponseFate =
@@ -29,6 +31,10 @@ export interface PlannedRequest {
   readonly version: '1.0' | '1.1'
   /** As it is sent. */
   readonly pieces: readonly Buffer[]
+  /** What is sent only when the client is told to go on. */
+  readonly held: readonly Buffer[]
+  /** The server is to see that the client expects to be told to go on. */
+  readonly expects: boolean
   readonly fate: RequestFate
   /** How the client leaves in the middle of it. */
   readonly leaves: 'fin' | 'reset' | null
@@ -50,6 +56,8 @@ export interface PlannedResponse {
   readonly ending: 'keep' | 'fin' | 'reset'
   /** It is sent as soon as the request's head is there. */
   readonly early: boolean
+  /** The client is told to go on as soon as the request's head is there. */
+  readonly continues: boolean
   // What the client is to see.
   readonly status: number
   readonly fields: readonly Field[]

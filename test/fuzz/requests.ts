@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { type BodySketch, bodies, bodyText, chunked, hasFramingTrailer } from './bodies.ts'
 import { damaged, damagedRequest } from './damage.ts'
 import { bytesOf, type Draft, textOf, withLine } from './draft.ts'
+import { type ExpectationSketch, expectations, heldBack } from './expectation.ts'
 import { type FieldSketch, fieldOf, lineOf, requestFields, SIMPLEST_FIRST } from './fields.ts'
 import { cut } from './pieces.ts'
 import { type PlannedRequest, REQUEST_ID_FIELD } from './plan.ts'
@@ -22,6 +23,7 @@ export interface RequestSketch {
   readonly hop: readonly string[]
   readonly framing: 'none' | 'length' | 'chunked'
   readonly body: BodySketch
+  readonly expectation: ExpectationSketch | null
   readonly cuts: readonly number[]
   /** Its first bytes come one by one. */
   readonly bytewise: boolean
@@ -86,6 +88,7 @@ export const requests: fc.Arbitrary<RequestSketch> = fc.record({
   hop: fc.oneof(SIMPLEST_FIRST, fc.constant([]), fc.constant([]), fc.constantFrom(...HOPS)),
   framing: fc.constantFrom<RequestSketch['framing'][]>('none', 'length', 'chunked'),
   body: bodies,
+  expectation: expectations,
   cuts: fc.array(fc.nat(200_000), { maxLength: 5 }),
   bytewise: fc.nat(9).map((nat) => nat === 9),
   fault: fc.oneof(
@@ -110,10 +113,13 @@ export function planRequest(sketch: RequestSketch, id: string, host: string): Pl
   // With a body, it is a request like any other.
   const upgrades = sketch.hop.includes('Upgrade: websocket') && version === '1.1'
   const cuts = sketch.bytewise ? [...sketch.cuts, ...Array(BYTEWISE).keys()] : sketch.cuts
+  const expects = sketch.expectation !== null && version === '1.1' && (body !== '' || sketch.framing === 'chunked')
   const planned: PlannedRequest = {
     method: /\S+/.exec(text)?.[0] ?? '',
     version,
     pieces: cut(bytes, cuts),
+    held: [],
+    expects,
     fate:
       fault?.fate ??
       (sketch.framing === 'chunked' && hasFramingTrailer(sketch.body) ? 'forwarded or refused' : 'forwarded'),
@@ -123,6 +129,15 @@ export function planRequest(sketch: RequestSketch, id: string, host: string): Pl
     target: fault?.target?.(id) ?? targetOf(sketch.target, id),
     fields: [...sketch.fields.map(fieldOf), [REQUEST_ID_FIELD, id] satisfies Field],
     body: bytesOf(body),
+  }
+  if (expects && sketch.expectation?.waits) {
+    const headEnd = text.indexOf('\r\n\r\n') + 4
+    return heldBack(
+      planned,
+      cut(bytes.subarray(0, headEnd), cuts),
+      cut(bytes.subarray(headEnd), cuts),
+      sketch.expectation,
+    )
   }
   const mayBeDamaged = sketch.damage !== null && fault === undefined && sketch.hop.length === 0 && version === '1.1'
   return mayBeDamaged ? damagedRequest(planned, damaged(text, sketch.damage ?? 0), id, host) : planned
@@ -143,6 +158,7 @@ function draftOf(sketch: RequestSketch, id: string, host: string): Draft {
     payload: framing === 'none' ? '' : framing === 'length' ? body : chunked(body, sketch.body.chunks),
   }
   draft = withLine(draft, `Host: ${authority}`, sketch.hostAt)
+  if (sketch.expectation !== null) draft = withLine(draft, sketch.expectation.spelling, sketch.framingAt)
   if (framing === 'none') return draft
   const line = framing === 'length' ? `Content-Length: ${body.length}` : 'Transfer-Encoding: chunked'
   return withLine(draft, line, sketch.framingAt)

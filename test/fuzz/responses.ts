@@ -117,6 +117,7 @@ export function planResponse(
     ending: fault?.ending ?? (closes ? 'fin' : 'keep'),
     // One that closes with a request unread resets, and its own answer may be lost with that.
     early: sketch.early && fault === undefined && !closes,
+    continues: false,
     status,
     fields: [...sketch.fields.map(fieldOf), ...saidLength, [RESPONSE_ID_FIELD, id] satisfies Field],
     body: bytesOf(fault?.body?.(id, sketch.fault?.at ?? 0) ?? body),

@@ -2,15 +2,17 @@ import type { Listening } from '../support/upstream.ts'
 import { listenFor } from './endpoint.ts'
 import type { Pipe } from './pipe.ts'
 import { type PlannedExchange, REQUEST_ID_FIELD } from './plan.ts'
-import { type Message, Nonsense, readRequest, show, valuesOf } from './wire.ts'
+import { type Recorder, ServerConnection } from './server-connection.ts'
+import { type Message, show, valuesOf } from './wire.ts'
 
 /** The server behind the proxy: answers every request as planned, and remembers all it has seen. */
-export class FuzzServer {
+export class FuzzServer implements Recorder {
   /** What nobody may have sent, whatever the case. */
   readonly violations: string[] = []
   readonly port: number
   private readonly listening: Listening
   private readonly plans = new Map<string, PlannedExchange>()
+  private readonly heads = new Map<string, Message[]>()
   private readonly whole = new Map<string, Message[]>()
   /** What was left on connections that have ended in the middle of a request. */
   private leftOver = ''
@@ -43,9 +45,14 @@ export class FuzzServer {
     return this.whole.get(id) ?? []
   }
 
+  /** The same that have come, whole or not, as far as they had when their heads were there. */
+  headsOf(id: string): readonly Message[] {
+    return this.heads.get(id) ?? []
+  }
+
   /** Whether any byte of the request with this id has come: its id stands at the beginning of it. */
   hasTraceOf(id: string): boolean {
-    if (this.whole.has(id) || this.leftOver.includes(id)) return true
+    if (this.heads.has(id) || this.leftOver.includes(id)) return true
     return [...this.open].some(({ pipe }) => pipe.received.includes(id))
   }
 
@@ -58,6 +65,7 @@ export class FuzzServer {
   forget(ids: readonly string[]): void {
     for (const id of ids) {
       this.plans.delete(id)
+      this.heads.delete(id)
       this.whole.delete(id)
       if (!this.late.has(id)) this.late.set(id, 'over')
     }
@@ -70,19 +78,19 @@ export class FuzzServer {
     return [...this.open].map(({ pipe }) => `The server has ${show(pipe.received)}, ended: ${pipe.ended}`).join('\n')
   }
 
-  /** The plan of a request whose head has come. */
-  planOf(request: Message): PlannedExchange | undefined {
+  headCame(request: Message): PlannedExchange | undefined {
     const id = idOf(request)
     const plan = this.plans.get(id)
     const late = this.late.get(id)
-    const isWhole = request.length !== null
-    if (late === 'nothing' || (late === 'not whole' && isWhole) || (plan === undefined && late === undefined)) {
-      this.violations.push(
-        `a request came that nobody sent, or that was refused: ${show(request.startLine)}, ${show(id)}`,
-      )
-    }
-    if (isWhole) this.whole.set(id, [...this.requestsOf(id), request])
+    if (late === 'nothing' || (plan === undefined && late === undefined)) this.violate(request)
+    this.heads.set(id, [...this.headsOf(id), request])
     return plan
+  }
+
+  wholeCame(request: Message): void {
+    const id = idOf(request)
+    if (this.late.get(id) === 'not whole') this.violate(request)
+    this.whole.set(id, [...this.requestsOf(id), request])
   }
 
   opened(connection: ServerConnection): void {
@@ -93,70 +101,10 @@ export class FuzzServer {
     this.open.delete(connection)
     this.leftOver += connection.pipe.received.toString('latin1', 0, 20_000)
   }
-}
 
-class ServerConnection {
-  readonly pipe: Pipe
-  private readonly server: FuzzServer
-  /** The request under way has had its answer before its end. */
-  private answeredEarly = false
-  /** No other request may come. */
-  private saidClose = false
-  private answering = false
-
-  constructor(server: FuzzServer, pipe: Pipe) {
-    this.server = server
-    this.pipe = pipe
-  }
-
-  async serve(): Promise<void> {
-    this.server.opened(this)
-    try {
-      while (this.pipe.ended === null) {
-        this.read()
-        await this.pipe.progress()
-      }
-      this.read()
-    } catch (error) {
-      if (!(error instanceof Nonsense)) throw error
-      this.server.violations.push(`the server got ${error.message}: ${show(this.pipe.received)}`)
-      this.pipe.leave('reset')
-    }
-    this.server.ended(this)
-    this.pipe.leave('fin')
-  }
-
-  private read(): void {
-    for (;;) {
-      const request = readRequest(this.pipe.received)
-      if (request === null) return
-      const plan = this.server.planOf(request)
-      if (request.length === null) {
-        if (plan?.response.early && !this.answeredEarly) {
-          this.answeredEarly = true
-          void this.answer(plan)
-        }
-        return
-      }
-      this.pipe.take(request.length)
-      if (!this.answeredEarly) void this.answer(plan)
-      this.answeredEarly = false
-    }
-  }
-
-  private async answer(plan: PlannedExchange | undefined): Promise<void> {
-    if (plan === undefined) {
-      this.pipe.leave('reset')
-      return
-    }
-    if (this.saidClose) this.server.violations.push(`a request came on a connection that was to close: ${plan.id}`)
-    if (this.answering) this.server.violations.push(`a request came before the one before it was answered: ${plan.id}`)
-    const { pieces, ending } = plan.response
-    this.saidClose ||= ending !== 'keep'
-    this.answering = true
-    await this.pipe.write(pieces)
-    this.answering = false
-    if (ending !== 'keep') this.pipe.leave(ending)
+  private violate(request: Message): void {
+    const what = `${show(request.startLine)}, ${show(idOf(request))}`
+    this.violations.push(`a request came that nobody sent, or that was refused: ${what}`)
   }
 }
 

@@ -1,0 +1,47 @@
+import fc from 'fast-check'
+import { SIMPLEST_FIRST } from './fields.ts'
+import type { PlannedRequest, PlannedResponse } from './plan.ts'
+
+/** An `Expect: 100-continue` in a request with a body. */
+export interface ExpectationSketch {
+  readonly spelling: string
+  /** The client holds the body back until it is told to go on. */
+  readonly waits: boolean
+  /** The server tells it to; otherwise it says nothing, or, to a client that waits, its final answer. */
+  readonly agrees: boolean
+}
+
+export const expectations: fc.Arbitrary<ExpectationSketch | null> = fc.oneof(
+  SIMPLEST_FIRST,
+  { weight: 5, arbitrary: fc.constant(null) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      spelling: fc.constantFrom('Expect: 100-continue', 'expect:100-Continue ', 'EXPECT:\t100-CONTINUE'),
+      waits: fc.boolean(),
+      agrees: fc.boolean(),
+    }),
+  },
+)
+
+/** The request of a client that waits: what its head, and what its body is sent in. */
+export function heldBack(
+  planned: PlannedRequest,
+  head: readonly Buffer[],
+  body: readonly Buffer[],
+  { agrees }: ExpectationSketch,
+): PlannedRequest {
+  const waiting = { ...planned, pieces: head, held: body }
+  // Where the body is not wanted, nobody knows whether it will come, so that the connection cannot go on.
+  return agrees ? waiting : { ...waiting, fate: 'declined', closes: true }
+}
+
+/** The response to a request that may expect something. */
+export function toExpectation(
+  request: PlannedRequest,
+  response: PlannedResponse,
+  expectation: ExpectationSketch | null,
+): PlannedResponse {
+  if (!request.expects || expectation === null) return response
+  return { ...response, continues: expectation.agrees, early: response.early || request.fate === 'declined' }
+}
