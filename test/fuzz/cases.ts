@@ -8,6 +8,7 @@ import { cut } from './pieces.ts'
 import { idOf, type PlannedConversation, type PlannedExchange } from './plan.ts'
 import { planRequest, type RequestSketch, requests } from './requests.ts'
 import { planResponse, type ResponseSketch, responses } from './responses.ts'
+import { planTunnel, tunnels } from './tunnels.ts'
 
 /** Client connections that are open at the same time. */
 export type CaseSketch = readonly ConversationSketch[]
@@ -18,6 +19,7 @@ const conversations: fc.Arbitrary<ConversationSketch> = fc.record({
     maxLength: 4,
     size: 'max',
   }),
+  tunnel: tunnels,
   announcement: announcements,
   pipelined: fc.boolean(),
   cuts: fc.array(fc.nat(500_000), { maxLength: 5 }),
@@ -39,8 +41,14 @@ export function planCase(sketch: CaseSketch, host: string, { isAnnounced }: Lane
         request: { ...planned, fields: [...planned.fields, ...clientFields(announcement)] },
         response: toExpectation(planned, planResponse(response, id, planned, host), request.expectation),
         faults: [request, response].flatMap(faultsOf),
+        tunnel: null,
       }
     })
+    if (conversation.tunnel !== null) {
+      const tunnel = planTunnel(conversation.tunnel, idOf(count++), host)
+      const { request } = tunnel
+      exchanges.push({ ...tunnel, request: { ...request, fields: [...request.fields, ...clientFields(announcement)] } })
+    }
     if (!conversation.pipelined) return { announcement, exchanges, pipelined: null }
     const all = exchanges.flatMap(({ request }) => request.pieces)
     const places = all.length > exchanges.length ? boundaries(all) : []
@@ -83,6 +91,7 @@ export function planPlain(host: string, { isAnnounced }: LaneKind): PlannedConve
       interim: [],
     },
     faults: [],
+    tunnel: null,
   }
   return { announcement, exchanges: [exchange], pipelined: null }
 }

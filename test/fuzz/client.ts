@@ -1,7 +1,10 @@
 import { announced } from './announcement.ts'
 import type { Pipe } from './pipe.ts'
-import type { PlannedConversation, PlannedRequest } from './plan.ts'
+import type { PlannedConversation, PlannedRequest, PlannedTunnel } from './plan.ts'
 import { type Message, readResponse, show, statusOf, valuesOf } from './wire.ts'
+
+const SWITCHING = 101
+const NOTHING = Buffer.alloc(0)
 
 /** What the client has got for a request. */
 export interface Answer {
@@ -19,6 +22,8 @@ export interface Transcript {
   readonly ending: 'fin' | 'reset'
   /** The proxy has hung up, rather than the client. */
   readonly hungUp: boolean
+  /** What came through the tunnel that was opened; null = none was. */
+  readonly tunnelled: Buffer | null
 }
 
 /** A client that sends what is planned, reads what it gets, and ends when all is said. */
@@ -38,9 +43,13 @@ export class Conversation {
     const { pipe, plan } = this
     if (plan.pipelined !== null) this.send(announced(plan.announcement, plan.pipelined))
     let goesOn = true
-    for (const [i, { request }] of plan.exchanges.entries()) {
+    for (const [i, { request, tunnel }] of plan.exchanges.entries()) {
       if (plan.pipelined === null) this.send(i > 0 ? request.pieces : announced(plan.announcement, request.pieces))
       goesOn = request.leaves === null ? await this.read(request) : await this.leave(request.leaves)
+      if (tunnel !== null && this.isSwitched) {
+        await this.runTunnel(tunnel)
+        return
+      }
       if (!goesOn) break
     }
     if (goesOn) pipe.leave('fin')
@@ -48,13 +57,13 @@ export class Conversation {
     while (pipe.ended === null) await pipe.progress()
     await this.writing
     pipe.socket.destroy()
-    this.transcript = { answers: this.answers, rest: pipe.received, ending: pipe.ended, hungUp }
+    this.transcript = { answers: this.answers, rest: pipe.received, ending: pipe.ended, hungUp, tunnelled: null }
   }
 
   /** What was to be said and what was, as one can read it, and type it again. */
   describe(): string {
     const { answers, pipe, plan } = this
-    const lines = plan.exchanges.flatMap(({ id, request, response, faults }, i) => {
+    const lines = plan.exchanges.flatMap(({ id, request, response, faults, tunnel }, i) => {
       const answer = answers[i]
       const got =
         answer === undefined ? 'nothing' : `${answer.isWhole ? '' : 'broken off: '}${show(answer.message.startLine)}`
@@ -63,6 +72,7 @@ export class Conversation {
         `    ${request.fate}: ${show(Buffer.concat(request.pieces), 1_500)}`,
         ...(request.held.length === 0 ? [] : [`    after a 100: ${show(Buffer.concat(request.held), 1_500)}`]),
         `    ${response.fate}${response.early ? ', early' : ''}${response.continues ? ', after a 100' : ''}, then ${response.ending}: ${show(Buffer.concat(response.pieces), 1_500)}`,
+        ...(tunnel === null ? [] : [`    a tunnel, ended by the ${tunnel.end.by} (${tunnel.end.how})`]),
         `    the client got ${got}`,
       ]
     })
@@ -78,6 +88,22 @@ export class Conversation {
 
   destroy(): void {
     this.pipe.socket.destroy()
+  }
+
+  /** The last answer is a 101. */
+  private get isSwitched(): boolean {
+    const answer = this.answers.at(-1)
+    return answer !== undefined && statusOf(answer.message) === SWITCHING
+  }
+
+  private async runTunnel({ later, end }: PlannedTunnel): Promise<void> {
+    const { pipe, answers } = this
+    this.send(later)
+    await this.writing
+    if (end.by === 'client') pipe.leave(end.how)
+    while (pipe.ended === null) await pipe.progress()
+    pipe.leave('fin')
+    this.transcript = { answers, rest: NOTHING, ending: pipe.ended, hungUp: false, tunnelled: pipe.received }
   }
 
   private send(pieces: readonly Buffer[]): void {
@@ -98,7 +124,7 @@ export class Conversation {
     const interim: Message[] = []
     for (;;) {
       const message = readResponse(pipe.received, method, pipe.ended !== null)
-      if (message !== null && message.length !== null && statusOf(message) < 200) {
+      if (message !== null && message.length !== null && isInterim(message)) {
         pipe.take(message.length)
         interim.push(message)
         if (statusOf(message) === 100) {
@@ -114,6 +140,10 @@ export class Conversation {
       else await pipe.progress()
     }
   }
+}
+
+function isInterim(message: Message): boolean {
+  return statusOf(message) < 200 && statusOf(message) !== SWITCHING
 }
 
 /** Whether the connection is to close behind this response. */

@@ -19,8 +19,8 @@ export function demandRelayed({ id, ...exchange }: PlannedExchange, answer: Answ
     is(response.body.subarray(0, message.body.length).equals(message.body), 'got what is not the beginning of its body')
   is(request.version === '1.1' || message.framing !== 'chunked', 'got chunks in HTTP/1.0')
   for (const name of HOP_BY_HOP) {
-    // A 426 has to name the protocols.
-    const mayHave = name === 'upgrade' && statusOf(message) === 426
+    // A 426 has to name the protocols, and so has a 101.
+    const mayHave = name === 'upgrade' && [101, 426].includes(statusOf(message))
     is(mayHave || valuesOf(message.fields, name).length === 0, `got ${name}, which is not for it`)
   }
   for (const [name] of response.fields) {

@@ -2,6 +2,7 @@ import { type Answer, isLast, type Transcript } from './client.ts'
 import { demand, Violation } from './demand.ts'
 import { demandRelayed } from './judge-answer.ts'
 import { demandNotWhole, demandSeen, demandUnseen } from './judge-request.ts'
+import { demandTunnelled } from './judge-tunnel.ts'
 import { type PlannedConversation, type PlannedExchange, RESPONSE_ID_FIELD } from './plan.ts'
 import type { FuzzServer } from './server.ts'
 import { show, statusOf, valuesOf } from './wire.ts'
@@ -16,10 +17,15 @@ type Beyond =
   | 'nothing'
 
 /** Holds what a client and the server have seen against what was planned; throws where it differs. */
-export function judge(planned: PlannedConversation, transcript: Transcript, server: FuzzServer): void {
+export async function judge(planned: PlannedConversation, transcript: Transcript, server: FuzzServer): Promise<void> {
   const { announcement, exchanges } = planned
   if (announcement?.isBad) judgeUnannounced(exchanges, transcript, server)
   else judgeAll(exchanges, transcript, server)
+  if (transcript.tunnelled === null) return
+  const [exchange, answer] = [exchanges.at(-1), transcript.answers.at(-1)]
+  if (exchange === undefined || answer === undefined || exchange.tunnel === null)
+    throw new Violation('a tunnel to nobody')
+  demandTunnelled(exchange, exchange.tunnel, answer, transcript.tunnelled, await server.tunnelOf(exchange.id))
 }
 
 /** Who does not say whom it connects for gets nothing at all. */
@@ -114,6 +120,7 @@ function judgeForwarded(
     }
     demand(response.fate !== 'broken', exchange, 'got what was broken off as if it were whole', answer)
   }
+  if (exchange.tunnel !== null) return 'nothing'
   if (request.closes === true) {
     demand(isLast(answer.message), exchange, 'wanted the connection closed', answer)
     return 'nothing'

@@ -84,7 +84,9 @@ export class Lane {
     // It may have been the case of another lane: it is the one that fails when it is played by itself.
     if (arena.hasCrashed) throw new Violation(`the proxy has crashed:\n${cutover.stderr.slice(-2_000)}`)
     if (cutover.stderr.length > logged) throw new Violation(`the proxy had an error:\n${cutover.stderr.slice(logged)}`)
-    for (const { plan, transcript } of conversations) if (transcript !== null) judge(plan, transcript, server)
+    await this.inTime(
+      Promise.all(conversations.map(({ plan, transcript }) => transcript && judge(plan, transcript, server))),
+    )
     const [violation] = server.violations.splice(0)
     if (violation !== undefined) throw new Violation(violation)
   }

@@ -74,6 +74,23 @@ export interface PlannedExchange {
   readonly response: PlannedResponse
   /** Names of what is wrong with it, for the report. */
   readonly faults: readonly string[]
+  /** What follows the 101 that the server answers; null = it answers something else. */
+  readonly tunnel: PlannedTunnel | null
+}
+
+/** Bytes both ways behind a 101. */
+export interface PlannedTunnel {
+  readonly toServer: Buffer
+  readonly toClient: Buffer
+  /** What the client sends once it has the 101: what it has not sent with its request. */
+  readonly later: readonly Buffer[]
+  readonly end: TunnelEnd
+}
+
+/** Who leaves when all is said there; after a fin, the other one does the same. */
+export interface TunnelEnd {
+  readonly by: 'client' | 'server'
+  readonly how: 'fin' | 'reset'
 }
 
 /** What happens on one client connection. */

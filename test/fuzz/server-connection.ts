@@ -9,6 +9,8 @@ export interface Recorder {
   headCame(request: Message): PlannedExchange | undefined
   /** All of it has come. */
   wholeCame(request: Message): void
+  /** A tunnel has ended through which these bytes have come. */
+  tunnelEnded(id: string, bytes: Buffer): void
   opened(connection: ServerConnection): void
   ended(connection: ServerConnection): void
 }
@@ -28,6 +30,10 @@ export class ServerConnection {
   /** No other request may come. */
   private saidClose = false
   private answering = false
+  /** Of the request behind which another protocol is spoken here. */
+  private tunnelId: string | null = null
+  /** What is being said. */
+  private saying: Promise<void> = Promise.resolve()
 
   constructor(recorder: Recorder, pipe: Pipe) {
     this.recorder = recorder
@@ -42,17 +48,19 @@ export class ServerConnection {
         await this.pipe.progress()
       }
       this.read()
+      if (this.tunnelId !== null) this.recorder.tunnelEnded(this.tunnelId, this.pipe.received)
     } catch (error) {
       if (!(error instanceof Nonsense)) throw error
       this.recorder.violations.push(`the server got ${error.message}: ${show(this.pipe.received)}`)
       this.pipe.leave('reset')
     }
     this.recorder.ended(this)
+    await this.saying
     this.pipe.leave('fin')
   }
 
   private read(): void {
-    for (;;) {
+    while (this.tunnelId === null) {
       const request = readRequest(this.pipe.received)
       if (request === null) return
       this.current ??= { plan: this.recorder.headCame(request) }
@@ -63,7 +71,8 @@ export class ServerConnection {
       }
       this.recorder.wholeCame(request)
       this.pipe.take(request.length)
-      if (!this.answeredEarly) void this.answer(plan)
+      if (!this.answeredEarly) this.saying = this.answer(plan)
+      if (plan?.tunnel) this.tunnelId = plan.id
       this.current = null
       this.answeredEarly = false
       this.saidContinue = false
@@ -96,5 +105,6 @@ export class ServerConnection {
     await this.pipe.write(continues && !this.saidContinue ? [CONTINUE, ...pieces] : pieces)
     this.answering = false
     if (ending !== 'keep') this.pipe.leave(ending)
+    if (plan.tunnel?.end.by === 'server') this.pipe.leave(plan.tunnel.end.how)
   }
 }

@@ -13,6 +13,7 @@ export class FuzzServer implements Recorder {
   private readonly listening: Listening
   private readonly plans = new Map<string, PlannedExchange>()
   private readonly heads = new Map<string, Message[]>()
+  private readonly tunnels = new Map<string, PromiseWithResolvers<Buffer>>()
   private readonly whole = new Map<string, Message[]>()
   /** What was left on connections that have ended in the middle of a request. */
   private leftOver = ''
@@ -37,7 +38,10 @@ export class FuzzServer implements Recorder {
   }
 
   expect(exchanges: readonly PlannedExchange[]): void {
-    for (const exchange of exchanges) this.plans.set(exchange.id, exchange)
+    for (const exchange of exchanges) {
+      this.plans.set(exchange.id, exchange)
+      if (exchange.tunnel !== null) this.tunnels.set(exchange.id, Promise.withResolvers())
+    }
   }
 
   /** Requests with this id that have come whole. */
@@ -48,6 +52,15 @@ export class FuzzServer implements Recorder {
   /** The same that have come, whole or not, as far as they had when their heads were there. */
   headsOf(id: string): readonly Message[] {
     return this.heads.get(id) ?? []
+  }
+
+  /** What has come through the tunnel of this id, once it has ended. */
+  tunnelOf(id: string): Promise<Buffer> {
+    return this.tunnels.get(id)?.promise ?? Promise.resolve(Buffer.alloc(0))
+  }
+
+  tunnelEnded(id: string, bytes: Buffer): void {
+    this.tunnels.get(id)?.resolve(bytes)
   }
 
   /** Whether any byte of the request with this id has come: its id stands at the beginning of it. */
@@ -65,6 +78,7 @@ export class FuzzServer implements Recorder {
   forget(ids: readonly string[]): void {
     for (const id of ids) {
       this.plans.delete(id)
+      this.tunnels.delete(id)
       this.heads.delete(id)
       this.whole.delete(id)
       if (!this.late.has(id)) this.late.set(id, 'over')
