@@ -26,6 +26,11 @@ const AVOID: readonly Change<ConversationSketch>[] = [
       ? { ...request, expectation: null }
       : request,
   ),
+  // A request that is wrong behind its head may be refused, or failed before that.
+  (conversation) => ({
+    ...conversation,
+    exchanges: conversation.exchanges.map((each) => (isWrong(each.request) ? { ...each, firstTry: null } : each)),
+  }),
   // Max-Forwards is answered here or counted down.
   requests((request) => (request.method === 'OPTIONS' ? withoutField(request, 'Max-Forwards') : request)),
   // An answer that is there before the mistake in its request may stand, or be broken off.
@@ -39,9 +44,9 @@ export function avoidAmbiguous(conversation: ConversationSketch): ConversationSk
 function requests(change: RequestChange): Change<ConversationSketch> {
   return (conversation) => ({
     ...conversation,
-    exchanges: conversation.exchanges.map(({ request, response }) => ({
-      request: change(request, conversation, response),
-      response,
+    exchanges: conversation.exchanges.map((each) => ({
+      ...each,
+      request: change(each.request, conversation, each.response),
     })),
   })
 }
@@ -49,9 +54,9 @@ function requests(change: RequestChange): Change<ConversationSketch> {
 function responses(change: ResponseChange): Change<ConversationSketch> {
   return (conversation) => ({
     ...conversation,
-    exchanges: conversation.exchanges.map(({ request, response }) => ({
-      request,
-      response: change(response, conversation, request),
+    exchanges: conversation.exchanges.map((each) => ({
+      ...each,
+      response: change(each.response, conversation, each.request),
     })),
   })
 }

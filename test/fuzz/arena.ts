@@ -76,7 +76,7 @@ function hostOf(lane: number): string {
   return `lane${String(lane).padStart(2, '0')}.test`
 }
 
-/** Nothing is tried twice and nobody blamed, so that what is to be expected is simple; nothing ends by a timeout. */
+/** Nobody is blamed, and nothing ends by a timeout, so that what is to be expected is simple. */
 function serviceOf(host: string, { kind, server }: LaneServer, ca: string): object {
   const address = `127.0.0.1:${server.port}`
   const place = kind.isSecure ? { url: `https://${address}`, tls: { ca } } : `http://${address}`
@@ -85,7 +85,7 @@ function serviceOf(host: string, { kind, server }: LaneServer, ca: string): obje
     pools: { main: { servers: { server: place } } },
     health: 'off',
     passive: { maxFails: 0 },
-    retry: { attempts: 1 },
+    retry: kind.isRetried ? { attempts: 2, budget: '100%' } : { attempts: 1 },
     timeouts: { response: '60s', idle: '60s' },
   }
 }

@@ -3,9 +3,10 @@ import { avoidAmbiguous } from './ambiguous.ts'
 import { announcements, clientFields, PLAIN_ANNOUNCEMENT, planAnnouncement } from './announcement.ts'
 import type { ConversationSketch } from './conversation-sketch.ts'
 import { toExpectation } from './expectation.ts'
+import { firstTries, retried } from './first-try.ts'
 import type { LaneKind } from './lane-kind.ts'
 import { cut } from './pieces.ts'
-import { idOf, type PlannedConversation, type PlannedExchange } from './plan.ts'
+import { type FirstTry, idOf, type PlannedConversation, type PlannedExchange } from './plan.ts'
 import { planRequest, type RequestSketch, requests } from './requests.ts'
 import { planResponse, type ResponseSketch, responses } from './responses.ts'
 import { planTunnel, tunnels } from './tunnels.ts'
@@ -14,7 +15,7 @@ import { planTunnel, tunnels } from './tunnels.ts'
 export type CaseSketch = readonly ConversationSketch[]
 
 const conversations: fc.Arbitrary<ConversationSketch> = fc.record({
-  exchanges: fc.array(fc.record({ request: requests, response: responses }), {
+  exchanges: fc.array(fc.record({ request: requests, response: responses, firstTry: firstTries }), {
     minLength: 1,
     maxLength: 4,
     size: 'max',
@@ -27,27 +28,33 @@ const conversations: fc.Arbitrary<ConversationSketch> = fc.record({
 
 export const cases: fc.Arbitrary<CaseSketch> = fc.array(conversations, { minLength: 1, maxLength: 3, size: 'max' })
 
+/** An exchange that neither fails nor becomes a tunnel. */
+const ONCE = { firstTry: null, tries: 1, seen: { least: 1, most: 1 }, tunnel: null } as const
+
 let count = 0
 
 /** What a case comes to at a host, with ids that were never used before. */
-export function planCase(sketch: CaseSketch, host: string, { isAnnounced }: LaneKind): PlannedConversation[] {
+export function planCase(sketch: CaseSketch, host: string, kind: LaneKind): PlannedConversation[] {
   return sketch.map(avoidAmbiguous).map((conversation) => {
-    const announcement = isAnnounced ? planAnnouncement(conversation.announcement) : null
-    const exchanges = conversation.exchanges.map(({ request, response }): PlannedExchange => {
+    const announcement = kind.isAnnounced ? planAnnouncement(conversation.announcement) : null
+    const inLane = (planned: PlannedExchange, firstTry: FirstTry | null) => {
+      const { request } = planned
+      const fields = [...request.fields, ...clientFields(announcement)]
+      const exchange = { ...planned, request: { ...request, fields } }
+      return kind.isRetried ? retried(exchange, firstTry) : exchange
+    }
+    const exchanges = conversation.exchanges.map(({ request, response, firstTry }): PlannedExchange => {
       const id = idOf(count++)
       const planned = planRequest(request, id, host)
-      return {
-        id,
-        request: { ...planned, fields: [...planned.fields, ...clientFields(announcement)] },
-        response: toExpectation(planned, planResponse(response, id, planned, host), request.expectation),
-        faults: [request, response].flatMap(faultsOf),
-        tunnel: null,
-      }
+      const answer = toExpectation(planned, planResponse(response, id, planned, host), request.expectation)
+      const faults = [request, response].flatMap(faultsOf)
+      const seen = { least: answer.early ? 0 : 1, most: planned.fate === 'declined' ? 0 : 1 }
+      const exchange = { ...ONCE, id, request: planned, response: answer, faults, seen }
+      return inLane(exchange, firstTry)
     })
     if (conversation.tunnel !== null) {
-      const tunnel = planTunnel(conversation.tunnel, idOf(count++), host)
-      const { request } = tunnel
-      exchanges.push({ ...tunnel, request: { ...request, fields: [...request.fields, ...clientFields(announcement)] } })
+      const exchange = { ...ONCE, ...planTunnel(conversation.tunnel, idOf(count++), host) }
+      exchanges.push(inLane(exchange, conversation.tunnel.firstTry))
     }
     if (!conversation.pipelined) return { announcement, exchanges, pipelined: null }
     const all = exchanges.flatMap(({ request }) => request.pieces)
@@ -91,7 +98,7 @@ export function planPlain(host: string, { isAnnounced }: LaneKind): PlannedConve
       interim: [],
     },
     faults: [],
-    tunnel: null,
+    ...ONCE,
   }
   return { announcement, exchanges: [exchange], pipelined: null }
 }

@@ -63,7 +63,7 @@ export class Conversation {
   /** What was to be said and what was, as one can read it, and type it again. */
   describe(): string {
     const { answers, pipe, plan } = this
-    const lines = plan.exchanges.flatMap(({ id, request, response, faults, tunnel }, i) => {
+    const lines = plan.exchanges.flatMap(({ id, request, response, faults, tunnel, firstTry }, i) => {
       const answer = answers[i]
       const got =
         answer === undefined ? 'nothing' : `${answer.isWhole ? '' : 'broken off: '}${show(answer.message.startLine)}`
@@ -72,6 +72,7 @@ export class Conversation {
         `    ${request.fate}: ${show(Buffer.concat(request.pieces), 1_500)}`,
         ...(request.held.length === 0 ? [] : [`    after a 100: ${show(Buffer.concat(request.held), 1_500)}`]),
         `    ${response.fate}${response.early ? ', early' : ''}${response.continues ? ', after a 100' : ''}, then ${response.ending}: ${show(Buffer.concat(response.pieces), 1_500)}`,
+        ...(firstTry === null ? [] : [`    at first, a ${firstTry.ending} behind the ${firstTry.behind}`]),
         ...(tunnel === null ? [] : [`    a tunnel, ended by the ${tunnel.end.by} (${tunnel.end.how})`]),
         `    the client got ${got}`,
       ]

@@ -1,10 +1,18 @@
 import type { AnnouncementSketch } from './announcement.ts'
+import type { FirstTry } from './plan.ts'
 import type { RequestSketch } from './requests.ts'
 import type { ResponseSketch } from './responses.ts'
 import type { TunnelSketch } from './tunnels.ts'
 
+export interface ExchangeSketch {
+  readonly request: RequestSketch
+  readonly response: ResponseSketch
+  /** For a lane where requests are tried again. */
+  readonly firstTry: FirstTry | null
+}
+
 export interface ConversationSketch {
-  readonly exchanges: readonly { readonly request: RequestSketch; readonly response: ResponseSketch }[]
+  readonly exchanges: readonly ExchangeSketch[]
   /** Behind the exchanges; null = none. */
   readonly tunnel: TunnelSketch | null
   /** For a lane where clients open with a PROXY header. */

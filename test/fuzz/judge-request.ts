@@ -5,16 +5,22 @@ import type { FuzzServer } from './server.ts'
 import { type Field, type Message, show, valuesOf } from './wire.ts'
 
 /** The server has got it so often, and every time as it was sent. */
-export function demandSeen(exchange: PlannedExchange, server: FuzzServer, least: number, most: number): void {
+export function demandSeen(exchange: PlannedExchange, server: FuzzServer): void {
+  const { least, most } = exchange.seen
   const seen = server.requestsOf(exchange.id)
-  const times = `came to the server ${seen.length} times`
-  demand(seen.length >= least && seen.length <= most, exchange, times, undefined)
+  const heads = server.headsOf(exchange.id)
+  const isInTimes = seen.length >= least && seen.length <= most && heads.length <= exchange.tries
+  demand(isInTimes, exchange, `came to the server ${heads.length} times, ${seen.length} times whole`, undefined)
   for (const message of seen) {
     const { body } = exchange.request
     const why = `came to the server with the body ${show(message.body)} instead of ${show(body)}`
     demand(message.body.equals(body), exchange, why, undefined)
   }
-  for (const message of server.headsOf(exchange.id)) demandForwarded(exchange, message)
+  for (const message of heads) demandForwarded(exchange, message)
+  const [first, ...others] = heads.map(({ startLine, fields }) => `${startLine}\r\n${textOf(fields)}`)
+  for (const other of others) {
+    demand(other === first, exchange, `came to the server as ${show(first ?? '')}, then as ${show(other)}`, undefined)
+  }
 }
 
 function demandForwarded(exchange: PlannedExchange, message: Message): void {
@@ -40,7 +46,7 @@ export function demandUnseen(exchange: PlannedExchange, server: FuzzServer): voi
 
 export function demandNotWhole(exchange: PlannedExchange, server: FuzzServer): void {
   server.forbid(exchange.id, 'not whole')
-  demandSeen(exchange, server, 0, 0)
+  demandSeen({ ...exchange, seen: { least: 0, most: 0 } }, server)
 }
 
 function textOf(fields: readonly Field[]): string {

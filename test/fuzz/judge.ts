@@ -54,7 +54,7 @@ function judgeAll(exchanges: readonly PlannedExchange[], transcript: Transcript,
     } else {
       demand(answer === undefined, exchange, 'was answered behind the end of the connection', answer)
       if (beyond === 'nothing') demandUnseen(exchange, server)
-      else demandSeen(exchange, server, 0, 1)
+      else demandSeen({ ...exchange, seen: { ...exchange.seen, least: 0 } }, server)
     }
   }
   if (beyond === 'unanswered') return
@@ -103,7 +103,7 @@ function judgeForwarded(
   server: FuzzServer,
 ): Beyond {
   const { request, response } = exchange
-  demandSeen(exchange, server, response.early ? 0 : 1, request.fate === 'declined' ? 0 : 1)
+  demandSeen(exchange, server)
   if (answer === undefined) {
     demand(mayBreak(exchange) && ending === 'reset', exchange, 'was not answered', answer)
     return 'unanswered'

@@ -76,6 +76,18 @@ export interface PlannedExchange {
   readonly faults: readonly string[]
   /** What follows the 101 that the server answers; null = it answers something else. */
   readonly tunnel: PlannedTunnel | null
+  /** How the server fails it when it comes for the first time; null = it does not. */
+  readonly firstTry: FirstTry | null
+  /** How often it may come to the server at most, whole or not. */
+  readonly tries: number
+  /** How often it comes whole. */
+  readonly seen: { readonly least: number; readonly most: number }
+}
+
+/** The server's connection ends without an answer, behind the head of a request or behind all of it. */
+export interface FirstTry {
+  readonly behind: 'head' | 'whole'
+  readonly ending: 'fin' | 'reset'
 }
 
 /** Bytes both ways behind a 101. */

@@ -1,18 +1,24 @@
 import type { Pipe } from './pipe.ts'
-import type { PlannedExchange } from './plan.ts'
+import type { FirstTry, PlannedExchange } from './plan.ts'
 import { type Message, Nonsense, readRequest, show } from './wire.ts'
 
 /** What a server does with what comes on its connections. */
 export interface Recorder {
   readonly violations: string[]
-  /** The head of a request has come; returns what is planned for it. */
-  headCame(request: Message): PlannedExchange | undefined
+  /** The head of a request has come; returns what is planned for it, and how it is failed this time. */
+  headCame(request: Message): Coming
   /** All of it has come. */
   wholeCame(request: Message): void
   /** A tunnel has ended through which these bytes have come. */
   tunnelEnded(id: string, bytes: Buffer): void
   opened(connection: ServerConnection): void
   ended(connection: ServerConnection): void
+}
+
+/** A request that comes. */
+export interface Coming {
+  readonly plan: PlannedExchange | undefined
+  readonly failure: FirstTry | null
 }
 
 const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n')
@@ -22,7 +28,7 @@ export class ServerConnection {
   readonly pipe: Pipe
   private readonly recorder: Recorder
   /** The request under way, from its head on. */
-  private current: { readonly plan: PlannedExchange | undefined } | null = null
+  private current: Coming | null = null
   /** The request under way has had its answer before its end. */
   private answeredEarly = false
   /** The request under way has been told to go on. */
@@ -63,16 +69,18 @@ export class ServerConnection {
     while (this.tunnelId === null) {
       const request = readRequest(this.pipe.received)
       if (request === null) return
-      this.current ??= { plan: this.recorder.headCame(request) }
-      const { plan } = this.current
+      this.current ??= this.recorder.headCame(request)
+      const { plan, failure } = this.current
       if (request.length === null) {
-        this.readHead(plan)
+        if (failure?.behind === 'head') this.pipe.leave(failure.ending)
+        else this.readHead(plan)
         return
       }
       this.recorder.wholeCame(request)
       this.pipe.take(request.length)
-      if (!this.answeredEarly) this.saying = this.answer(plan)
-      if (plan?.tunnel) this.tunnelId = plan.id
+      if (failure !== null) this.pipe.leave(failure.ending)
+      else if (!this.answeredEarly) this.saying = this.answer(plan)
+      if (plan?.tunnel && failure === null) this.tunnelId = plan.id
       this.current = null
       this.answeredEarly = false
       this.saidContinue = false

@@ -2,7 +2,7 @@ import type { Listening } from '../support/upstream.ts'
 import { listenFor } from './endpoint.ts'
 import type { Pipe } from './pipe.ts'
 import { type PlannedExchange, REQUEST_ID_FIELD } from './plan.ts'
-import { type Recorder, ServerConnection } from './server-connection.ts'
+import { type Coming, type Recorder, ServerConnection } from './server-connection.ts'
 import { type Message, show, valuesOf } from './wire.ts'
 
 /** The server behind the proxy: answers every request as planned, and remembers all it has seen. */
@@ -92,13 +92,14 @@ export class FuzzServer implements Recorder {
     return [...this.open].map(({ pipe }) => `The server has ${show(pipe.received)}, ended: ${pipe.ended}`).join('\n')
   }
 
-  headCame(request: Message): PlannedExchange | undefined {
+  headCame(request: Message): Coming {
     const id = idOf(request)
     const plan = this.plans.get(id)
     const late = this.late.get(id)
     if (late === 'nothing' || (plan === undefined && late === undefined)) this.violate(request)
+    const failure = this.heads.has(id) ? null : (plan?.firstTry ?? null)
     this.heads.set(id, [...this.headsOf(id), request])
-    return plan
+    return { plan, failure }
   }
 
   wholeCame(request: Message): void {

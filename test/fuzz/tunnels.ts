@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { type BodySketch, bodies, bodyText } from './bodies.ts'
 import { bytesOf, textOf } from './draft.ts'
 import { type FieldSketch, fieldOf, lineOf, responseFields, SIMPLEST_FIRST } from './fields.ts'
+import { firstTries } from './first-try.ts'
 import { cut } from './pieces.ts'
-import { type PlannedExchange, type PlannedTunnel, RESPONSE_ID_FIELD, type TunnelEnd } from './plan.ts'
+import { type FirstTry, type PlannedExchange, type PlannedTunnel, RESPONSE_ID_FIELD, type TunnelEnd } from './plan.ts'
 import { planRequest, type RequestSketch, requests } from './requests.ts'
 
 /** A request for another protocol that the server agrees to, and what is said in it. */
@@ -20,6 +21,7 @@ export interface TunnelSketch {
   readonly clientCuts: readonly number[]
   readonly serverCuts: readonly number[]
   readonly end: TunnelEnd
+  readonly firstTry: FirstTry | null
 }
 
 const ends = fc.record({
@@ -44,12 +46,17 @@ export const tunnels: fc.Arbitrary<TunnelSketch | null> = fc.oneof(
       clientCuts: cuts,
       serverCuts: cuts,
       end: ends,
+      firstTry: firstTries,
     }),
   },
 )
 
 /** The exchange that opens the tunnel, with the tunnel. */
-export function planTunnel(sketch: TunnelSketch, id: string, host: string): PlannedExchange {
+export function planTunnel(
+  sketch: TunnelSketch,
+  id: string,
+  host: string,
+): Omit<PlannedExchange, 'firstTry' | 'tries' | 'seen'> {
   const { protocol, end, clientCuts, serverCuts } = sketch
   const toServer = bytesOf(bodyText(sketch.toServer, id, host))
   const toClient = bytesOf(bodyText(sketch.toClient, id, host))
