@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { avoidAmbiguous } from './ambiguous.ts'
 import { announcements, clientFields, PLAIN_ANNOUNCEMENT, planAnnouncement } from './announcement.ts'
 import type { ConversationSketch } from './conversation-sketch.ts'
-import { toExpectation } from './expectation.ts'
+import { toExpectation, unasked } from './expectation.ts'
 import { firstTries, retried } from './first-try.ts'
 import type { LaneKind } from './lane-kind.ts'
 import { cut } from './pieces.ts'
@@ -49,7 +49,7 @@ export function planCase(sketch: CaseSketch, host: string, kind: LaneKind): Plan
       const answer = toExpectation(planned, planResponse(response, id, planned, host), request.expectation)
       const faults = [request, response].flatMap(faultsOf)
       const seen = { least: answer.early ? 0 : 1, most: planned.fate === 'declined' ? 0 : 1 }
-      const exchange = { ...ONCE, id, request: planned, response: answer, faults, seen }
+      const exchange = { ...ONCE, id, request: unasked(planned, answer), response: answer, faults, seen }
       return inLane(exchange, firstTry)
     })
     if (conversation.tunnel !== null) {

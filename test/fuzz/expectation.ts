@@ -45,3 +45,9 @@ export function toExpectation(
   if (!request.expects || expectation === null) return response
   return { ...response, continues: expectation.agrees, early: response.early || request.fate === 'declined' }
 }
+
+/** The request, whose connection may end with an answer that came before its body, though nobody was told to go on. */
+export function unasked(request: PlannedRequest, response: PlannedResponse): PlannedRequest {
+  const isUnsure = request.expects && response.early && !response.continues
+  return isUnsure ? { ...request, closes: request.closes || 'maybe' } : request
+}
