@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { avoidAmbiguous } from './ambiguous.ts'
-import { announcements, clientFields, PLAIN_ANNOUNCEMENT, planAnnouncement } from './announcement.ts'
-import type { ConversationSketch } from './conversation-sketch.ts'
+import {
+  announcements,
+  clientFields,
+  PLAIN_ANNOUNCEMENT,
+  type PlannedAnnouncement,
+  planAnnouncement,
+} from './announcement.ts'
+import type { ConversationSketch, ExchangeSketch } from './conversation-sketch.ts'
 import { toExpectation, unasked } from './expectation.ts'
 import { firstTries, retried } from './first-try.ts'
 import type { LaneKind } from './lane-kind.ts'
@@ -36,31 +42,37 @@ let count = 0
 /** What a case comes to at a host, with ids that were never used before. */
 export function planCase(sketch: CaseSketch, host: string, kind: LaneKind): PlannedConversation[] {
   return sketch.map(avoidAmbiguous).map((conversation) => {
+    const { pipelined, tunnel, cuts } = conversation
     const announcement = kind.isAnnounced ? planAnnouncement(conversation.announcement) : null
-    const inLane = (planned: PlannedExchange, firstTry: FirstTry | null) => {
-      const { request } = planned
-      const fields = [...request.fields, ...clientFields(announcement)]
-      const exchange = { ...planned, request: { ...request, fields } }
-      return kind.isRetried ? retried(exchange, firstTry) : exchange
+    const planned = conversation.exchanges.map((each) => inLane(planExchange(each, host), each.firstTry, kind))
+    if (tunnel !== null) {
+      const opening = { ...ONCE, ...planTunnel(tunnel, idOf(count++), host) }
+      planned.push(inLane(opening, tunnel.firstTry, kind))
     }
-    const exchanges = conversation.exchanges.map(({ request, response, firstTry }): PlannedExchange => {
-      const id = idOf(count++)
-      const planned = planRequest(request, id, host)
-      const answer = toExpectation(planned, planResponse(response, id, planned, host), request.expectation)
-      const faults = [request, response].flatMap(faultsOf)
-      const seen = { least: answer.early ? 0 : 1, most: planned.fate === 'declined' ? 0 : 1 }
-      const exchange = { ...ONCE, id, request: unasked(planned, answer), response: answer, faults, seen }
-      return inLane(exchange, firstTry)
-    })
-    if (conversation.tunnel !== null) {
-      const exchange = { ...ONCE, ...planTunnel(conversation.tunnel, idOf(count++), host) }
-      exchanges.push(inLane(exchange, conversation.tunnel.firstTry))
-    }
-    if (!conversation.pipelined) return { announcement, exchanges, pipelined: null }
+    const exchanges = planned.map((exchange) => ofClient(exchange, announcement))
+    if (!pipelined) return { announcement, exchanges, pipelined: null }
     const all = exchanges.flatMap(({ request }) => request.pieces)
     const places = all.length > exchanges.length ? boundaries(all) : []
-    return { announcement, exchanges, pipelined: cut(Buffer.concat(all), [...places, ...conversation.cuts]) }
+    return { announcement, exchanges, pipelined: cut(Buffer.concat(all), [...places, ...cuts]) }
   })
+}
+
+function planExchange({ request, response }: ExchangeSketch, host: string): PlannedExchange {
+  const id = idOf(count++)
+  const planned = planRequest(request, id, host)
+  const answer = toExpectation(planned, planResponse(response, id, planned, host), request.expectation)
+  const faults = [request, response].flatMap(faultsOf)
+  const seen = { least: answer.early ? 0 : 1, most: planned.fate === 'declined' ? 0 : 1 }
+  return { ...ONCE, id, request: unasked(planned, answer), response: answer, faults, seen }
+}
+
+function inLane(exchange: PlannedExchange, firstTry: FirstTry | null, { isRetried }: LaneKind): PlannedExchange {
+  return isRetried ? retried(exchange, firstTry) : exchange
+}
+
+function ofClient(exchange: PlannedExchange, announcement: PlannedAnnouncement | null): PlannedExchange {
+  const { request } = exchange
+  return { ...exchange, request: { ...request, fields: [...request.fields, ...clientFields(announcement)] } }
 }
 
 /** A request and a response with nothing special about them. */

@@ -75,7 +75,8 @@ export function planTunnel(
       closes: true,
     },
     response: {
-      fate: 'whole',
+      // A reset may overtake the 101, and everything behind it.
+      fate: end.by === 'server' && end.how === 'reset' ? 'whole or bad' : 'whole',
       pieces: cut(Buffer.concat([bytesOf(hint + switching), toClient]), serverCuts),
       ending: 'keep',
       early: false,
