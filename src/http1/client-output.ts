@@ -20,7 +20,7 @@ export class ClientOutput {
     this.deadlines = deadlines
     this.timeoutMs = timeoutMs
     this.writer = new SocketWriter(socket, () => {
-      if (this.holdsPieces) this.await()
+      if (this.writer.isPending) this.await()
       else this.stall?.clear()
       onReady()
     })
@@ -29,11 +29,6 @@ export class ClientOutput {
   /** Whether more should be written only after `onReady`. */
   get isFull(): boolean {
     return this.writer.isFull
-  }
-
-  /** Whether pieces wait to be sent, so that their bytes must not change. */
-  get holdsPieces(): boolean {
-    return this.writer.holdsPieces
   }
 
   /** See `SocketWriter.write`. */
@@ -45,7 +40,7 @@ export class ClientOutput {
 
   /** Ends the output after what was written. `onEnded`: called when all of it is sent. */
   end(onEnded: () => void): void {
-    if (this.holdsPieces) this.await()
+    if (this.writer.isPending) this.await()
     this.socket.once('finish', () => {
       this.stall?.clear()
       onEnded()

@@ -66,6 +66,13 @@ export function keepAliveHint(fields: Fields): number | null {
   return seconds === undefined ? null : 1_000 * Number(seconds)
 }
 
+/** Whether a request that asks for a switch to `upgrade`, a list of protocols, asks for `agreed`. */
+export function offers(upgrade: string, agreed: string): boolean {
+  if (upgrade === '' || agreed === '') return false
+  const protocols = upgrade.split(',').map((protocol) => protocol.trim().toLowerCase())
+  return protocols.includes(agreed.toLowerCase())
+}
+
 function isSpace(code: number): boolean {
   return code === SP || code === HT
 }

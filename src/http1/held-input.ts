@@ -1,4 +1,5 @@
 import { Gathered } from './gathered.ts'
+import { keep } from './input-buffer.ts'
 
 /** Pieces up to this length are gathered, since each one of its own costs hundreds of bytes. */
 const SMALL_BYTES = 1_024
@@ -19,11 +20,11 @@ export class HeldInput {
       this.tail.add(piece)
     } else {
       this.flushTail()
-      this.pieces.push(piece)
+      this.pieces.push(keep(piece))
     }
   }
 
-  /** Takes the first piece. Call only if there are bytes. */
+  /** Takes the first piece. Call only if there are bytes, and `letGo` once all of the piece is read. */
   shift(): Buffer {
     if (this.pieces.length === 0) this.flushTail()
     const piece = this.pieces.shift() as Buffer

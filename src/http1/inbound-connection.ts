@@ -8,6 +8,7 @@ import { type BodyFraming, isRefusal, requestFraming } from './framing.ts'
 import { HeldInput } from './held-input.ts'
 import type { InboundHandler, InboundOptions } from './inbound-handler.ts'
 import { InboundRequest, type RequestConnection } from './inbound-request.ts'
+import { letGo } from './input-buffer.ts'
 import { BODY_STALLED, HEAD_STALLED, type MessageRefusal } from './refusal.ts'
 import { RequestReader } from './request-reader.ts'
 import { RequestTimes } from './request-times.ts'
@@ -38,8 +39,8 @@ export class InboundConnection implements RequestConnection, InputTaker {
   private readonly times: RequestTimes
   private request: InboundRequest | null = null
   private readonly held = new HeldInput()
-  /** The input that is being read, if its bytes are valid only until `onInput` returns. */
-  private shared: Buffer | null = null
+  /** The input of `onInput`, as far as it is not read yet; null = none. It follows the held input. */
+  private fresh: Buffer | null = null
   private isReading = false
   private readonly turn = new Turn(() => this.readOn())
   /** Whether the client has ended its side of the connection. */
@@ -77,10 +78,6 @@ export class InboundConnection implements RequestConnection, InputTaker {
     this.readOn()
   }
 
-  get holdsPieces(): boolean {
-    return this.output.holdsPieces
-  }
-
   /** See `SocketWriter.write`; `onClientReady` of the request's owner follows. */
   write(before: string, piece: Buffer | null, after = ''): boolean {
     return this.output.write(before, piece, after)
@@ -94,12 +91,7 @@ export class InboundConnection implements RequestConnection, InputTaker {
     else request.discardBody()
   }
 
-  /** Closes an idle connection after pending writes. */
-  close(): void {
-    this.closeGently(0)
-  }
-
-  /** Ends the connection after pending writes; discards further input until `lingerMs` after these. */
+  /** Ends the connection after pending writes; discards further input until `lingerMs` after these. 0: if it is idle. */
   closeGently(lingerMs = LINGER_MS): void {
     if (this.isClosing) return
     this.isClosing = true
@@ -120,21 +112,20 @@ export class InboundConnection implements RequestConnection, InputTaker {
     this.socket.off('end', this.onEnd)
     this.input.release(this.socket)
     this.request = null
+    this.holdFresh()
     return this.held.takeAll()
   }
 
-  onInput(bytes: Buffer, isShared: boolean): NextBuffer {
+  onInput(bytes: Buffer): NextBuffer {
     if (this.isClosing) return 'shared'
-    const before = this.request
-    // Heads are read in place. What follows them is copied, see `readHeld`.
-    const isReadInPlace = isShared && before === null && this.held.bytes === 0 && this.mayRead
-    if (isReadInPlace) this.shared = bytes
-    this.held.push(isShared && !isReadInPlace ? Buffer.from(bytes) : bytes)
+    this.fresh = bytes
     this.readOn()
-    this.shared = null
-    const { request } = this
-    if (this.held.bytes > 0 || before?.holdsBody === true || request?.holdsBody === true) return 'new'
-    return request === null || request.body.isDone ? 'shared' : 'own'
+    return this.request === null || this.request.body.isDone ? 'shared' : 'own'
+  }
+
+  private holdFresh(): void {
+    if (this.fresh !== null) this.held.push(this.fresh)
+    this.fresh = null
   }
 
   /** Reads held input as far as it may be read now. */
@@ -148,6 +139,7 @@ export class InboundConnection implements RequestConnection, InputTaker {
       this.socket.destroy()
     }
     this.isReading = false
+    this.holdFresh()
     if (this.isClosing) return
     if (this.mustWait) this.socket.pause()
     else if (this.socket.isPaused()) this.socket.resume()
@@ -156,19 +148,30 @@ export class InboundConnection implements RequestConnection, InputTaker {
 
   private readHeld(): void {
     let requests = 0
-    while (this.held.bytes > 0 && this.mayRead) {
+    while (this.hasInput && this.mayRead) {
       if (this.request === null && ++requests > MAX_REQUESTS_PER_TURN) {
         this.turn.end()
         break
       }
-      const chunk = this.held.shift()
-      const at = this.request === null ? this.readHead(chunk) : this.readBody(chunk, this.request)
-      if (at < chunk.length && !this.isClosing) {
-        const rest = chunk.subarray(at)
-        this.held.unshift(chunk === this.shared ? Buffer.from(rest) : rest)
+      if (this.held.bytes === 0) this.fresh = this.readChunk(this.fresh as Buffer)
+      else {
+        const chunk = this.held.shift()
+        const rest = this.readChunk(chunk)
+        if (rest === null) letGo(chunk)
+        else this.held.unshift(rest)
       }
       if (this.request !== null && !this.isAnnounced) this.announce(this.request)
     }
+  }
+
+  private get hasInput(): boolean {
+    return this.held.bytes > 0 || this.fresh !== null
+  }
+
+  /** Reads the beginning of a chunk. Returns the rest; null = none. */
+  private readChunk(chunk: Buffer): Buffer | null {
+    const at = this.request === null ? this.readHead(chunk) : this.readBody(chunk, this.request)
+    return at < chunk.length && !this.isClosing ? chunk.subarray(at) : null
   }
 
   /** Whether no more input may be received. It is, even if it cannot be read yet, to notice a client that leaves. */
@@ -245,7 +248,6 @@ export class InboundConnection implements RequestConnection, InputTaker {
   /** Ends the current request, and reads the next one. */
   private next(): void {
     this.request = null
-    this.input.forget()
     this.times.idle()
     this.readOn()
   }
@@ -293,6 +295,6 @@ export class InboundConnection implements RequestConnection, InputTaker {
     if (this.isClosing) this.socket.destroy()
     else if (this.request !== null) this.breakBody(this.request, BODY_STALLED)
     else if (this.reader.hasBegun) this.refuse(HEAD_STALLED)
-    else this.close()
+    else this.closeGently(0)
   }
 }

@@ -11,8 +11,6 @@ export interface BodyTaker {
   onRequestBody(piece: Buffer): void
   /** The body is complete; `trailers`: the fields after it. */
   onRequestEnd(trailers: Fields): void
-  /** Whether pieces of the body are still in use, so that their bytes must not change. */
-  readonly holdsPieces: boolean
   /** The body breaks off: the client has left (null), or sent something malformed or nothing for too long. */
   onRequestBroken(refusal: MessageRefusal | null): void
 }
@@ -34,8 +32,6 @@ export interface RequestConnection {
   readonly keepAliveLine: string
   /** See `SocketWriter.write`. */
   write(before: string, piece: Buffer | null, after?: string): boolean
-  /** Whether pieces that were written wait to be sent, so that their bytes must not change. */
-  readonly holdsPieces: boolean
   /** The body of the request is not taken for now. */
   bodyPaused(): void
   /** The body of the request is taken, again or for the first time. */
@@ -58,7 +54,6 @@ const DROP: BodyTaker = {
   onRequestBody: () => undefined,
   onRequestEnd: () => undefined,
   onRequestBroken: () => undefined,
-  holdsPieces: false,
 }
 const NO_OWNER: RequestOwner = {
   onClientGone: () => undefined,
@@ -120,16 +115,6 @@ export class InboundRequest implements BodySink {
   /** Whether the body may be read now: it has a taker, which is ready. */
   get takesBody(): boolean {
     return !this.body.isDone && this.taker !== null && !this.bodyIsPaused
-  }
-
-  /** Whether pieces of the body are still in use, so that their bytes must not change. */
-  get holdsBody(): boolean {
-    return this.taker?.holdsPieces === true
-  }
-
-  /** Whether pieces of the response wait to be sent, so that their bytes must not change. */
-  get holdsPieces(): boolean {
-    return this.connection.holdsPieces
   }
 
   /** Sends the body to `taker`, including what has arrived so far. */

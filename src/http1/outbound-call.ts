@@ -46,8 +46,6 @@ export interface CallHandler {
   onResponse(response: ResponseStart): void
   /** A piece of the body, as its reader delivers it: see `BodyReader`. */
   onResponseBody(piece: Buffer): void
-  /** Whether pieces of the body are still in use, so that their bytes must not change. */
-  readonly holdsPieces: boolean
   /** All input received so far was delivered; more may follow. */
   onRead(): void
   onResponseEnd(trailers: Fields): void
@@ -61,8 +59,6 @@ export interface CallConnection {
   /** Sends the head of the call's request. */
   begin(call: OutboundCall): void
   write(piece: Buffer): boolean
-  /** Whether pieces that were written wait to be sent, so that their bytes must not change. */
-  readonly holdsPieces: boolean
   endRequest(trailers: string): void
   pause(): void
   resume(): void
@@ -102,11 +98,6 @@ export class OutboundCall {
    */
   write(piece: Buffer): boolean {
     return this.isOver || this.connection === null || this.connection.write(piece)
-  }
-
-  /** Whether pieces of the request's body wait to be sent, so that their bytes must not change. */
-  get holdsPieces(): boolean {
-    return this.connection?.holdsPieces === true
   }
 
   /** Completes the request. `trailers`: field lines after a body in chunks. */

@@ -1,12 +1,14 @@
 import type { Socket } from 'node:net'
 import { BodyReader, type BodySink } from './body-reader.ts'
-import { hasConnectionOption, keepAliveHint, persists } from './connection-options.ts'
+import { hasConnectionOption, keepAliveHint, offers, persists } from './connection-options.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 import type { FieldNames } from './field-names.ts'
 import { CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE } from './field-names.ts'
 import type { Fields } from './fields.ts'
 import { type BodyFraming, isRefusal, responseFraming } from './framing.ts'
 import type { HeadLimits } from './head-reader.ts'
+import { HeldInput } from './held-input.ts'
+import { letGo } from './input-buffer.ts'
 import type { CallConnection, CallFailure, OutboundCall, OutboundRequest } from './outbound-call.ts'
 import { type MessageRefusal, TOO_MANY_INTERIM, UNASKED_UPGRADE } from './refusal.ts'
 import { ResponseReader } from './response-reader.ts'
@@ -53,7 +55,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
   private persists = false
   private hintMs: number | null = null
   /** Input received while the call was paused. */
-  private held: Buffer | null = null
+  private readonly held = new HeldInput()
   private isPaused = false
   private readonly turn = new Turn(() => {
     if (!this.isPaused) this.socket.resume()
@@ -78,19 +80,23 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
 
   begin(call: OutboundCall): void {
     this.call = call
-    this.input.forget()
     this.requestIsWhole = call.request.body === 'none'
     this.interims = 0
     this.reader.begin()
     this.isUsed = true
     this.head = headOf(call.request)
-    // The head leaves together with the first piece of the body, if that has arrived.
     try {
       call.handler.onSent()
     } catch (error) {
       this.fail({ kind: 'crashed', error: error as Error })
     }
-    if (this.call === call) this.writer.write(this.takeHead())
+    // The head leaves together with the first piece of the body, if that is there: it is read in this turn.
+    if (this.requestIsWhole) this.sendHead()
+    else process.nextTick(this.sendHead)
+  }
+
+  private readonly sendHead = (): void => {
+    if (this.call !== null) this.writer.write(this.takeHead())
   }
 
   write(piece: Buffer): boolean {
@@ -116,9 +122,11 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
     if (!this.isPaused) return
     this.isPaused = false
     if (!this.turn.isOver) this.socket.resume()
-    const { held } = this
-    this.held = null
-    if (held !== null) this.take(held)
+    while (!this.isPaused && this.held.bytes > 0) {
+      const chunk = this.held.shift()
+      this.take(chunk)
+      letGo(chunk)
+    }
   }
 
   destroy(): void {
@@ -145,13 +153,8 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
   }
 
   onInput(bytes: Buffer): NextBuffer {
-    const { call } = this
     this.take(bytes)
-    return this.held !== null || call?.handler.holdsPieces === true ? 'new' : 'own'
-  }
-
-  get holdsPieces(): boolean {
-    return this.writer.holdsPieces
+    return 'own'
   }
 
   private take(chunk: Buffer): void {
@@ -165,7 +168,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
 
   private read(chunk: Buffer): void {
     if (this.isPaused) {
-      this.held = this.held === null ? chunk : Buffer.concat([this.held, chunk])
+      this.held.push(chunk)
       return
     }
     const { call } = this
@@ -228,7 +231,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
     }
     this.deadline.clear()
     this.idleSince = performance.now()
-    if (this.persists && requestIsWhole && !hasMore) this.keeper.onFree(this, this.hintMs)
+    if (this.persists && requestIsWhole && !hasMore && this.held.bytes === 0) this.keeper.onFree(this, this.hintMs)
     else this.socket.destroy()
     if (call.finish() && body !== null) call.handler.onResponseEnd(body.trailers)
   }
@@ -284,13 +287,6 @@ function headOf({ method, path, lines, body, upgrade }: OutboundRequest): string
   const framing = body === 'chunked' ? 'transfer-encoding: chunked\r\n' : ''
   const connection = upgrade === '' ? '' : `connection: upgrade\r\nupgrade: ${upgrade}\r\n`
   return `${method} ${path} HTTP/1.1\r\n${lines}${framing}${connection}\r\n`
-}
-
-/** Whether a request that asks for a switch to `upgrade`, a list of protocols, asks for `agreed`. */
-function offers(upgrade: string, agreed: string): boolean {
-  if (upgrade === '' || agreed === '') return false
-  const protocols = upgrade.split(',').map((protocol) => protocol.trim().toLowerCase())
-  return protocols.includes(agreed.toLowerCase())
 }
 
 /** Whether a server may send a body that must not be there: what it sends next could be that body. */

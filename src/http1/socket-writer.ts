@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { Gathered } from './gathered.ts'
+import { isShared, keep, letGo } from './input-buffer.ts'
 
 /** Max length of text and a piece together up to which they are copied into one buffer: cheaper than two buffers. */
 const MAX_JOINED_BYTES = 16 * 1024
@@ -20,6 +21,8 @@ export class SocketWriter {
   /** Whether a write is pending whose end sends what was gathered. */
   private isAwaited = false
   private toldToWait = false
+  /** Pieces that wait to be sent. */
+  private kept: Buffer[] = []
 
   /** `onReady`: called when `write` has returned false, and more can be written. */
   constructor(socket: Socket, onReady: () => void) {
@@ -30,11 +33,11 @@ export class SocketWriter {
 
   /** Whether more should be written only after `onReady`. */
   get isFull(): boolean {
-    return this.toldToWait || (this.socket.writableNeedDrain && this.holdsPieces)
+    return this.toldToWait || (this.socket.writableNeedDrain && this.isPending)
   }
 
-  /** Whether pieces wait to be sent, so that their bytes must not change. */
-  get holdsPieces(): boolean {
+  /** Whether something waits to be sent. */
+  get isPending(): boolean {
     return this.socket.writableLength > 0
   }
 
@@ -46,12 +49,13 @@ export class SocketWriter {
     const { socket } = this
     const length = before.length + (piece === null ? 0 : piece.length) + after.length
     if (length === 0) return !this.isFull
-    if (length < SMALL_BYTES && (this.isAwaited || socket.writableLength > 0)) {
+    if (this.kept.length > 0) this.letGoOfSent()
+    if (length < SMALL_BYTES && (this.isAwaited || this.isPending)) {
       return this.gather(bytesOf(before, piece, after, length))
     }
     if (this.gathered !== null) this.sendGathered()
     if (piece === null) socket.write(before + after, 'latin1')
-    else if (before === '' && after === '') socket.write(piece)
+    else if (before === '' && after === '') this.writePiece(piece)
     else if (length <= MAX_JOINED_BYTES) this.writeJoined(before, piece, after)
     else this.writeAll(before, piece, after)
     return !this.isFull
@@ -60,16 +64,32 @@ export class SocketWriter {
   private writeJoined(before: string, piece: Buffer, after: string): void {
     const length = join(before, piece, after, joined)
     this.socket.write(joined.subarray(0, length))
-    if (this.holdsPieces) joined = Buffer.allocUnsafeSlow(MAX_JOINED_BYTES)
+    if (this.isPending) joined = Buffer.allocUnsafeSlow(MAX_JOINED_BYTES)
+  }
+
+  private writePiece(piece: Buffer): void {
+    // A shared piece is copied before: it is too late once the socket waits to send it.
+    const bytes = isShared(piece) ? keep(piece) : piece
+    this.socket.write(bytes)
+    if (this.isPending) this.kept.push(keep(bytes))
+  }
+
+  /** Lets go of the pieces that waited to be sent, if they are sent. */
+  private letGoOfSent(): void {
+    if (this.isPending) return
+    for (const piece of this.kept) letGo(piece)
+    this.kept = []
   }
 
   private writeAll(before: string, piece: Buffer, after: string): void {
     const { socket } = this
     socket.cork()
     if (before !== '') socket.write(Buffer.from(before, 'latin1'))
-    socket.write(piece)
+    this.writePiece(piece)
     if (after !== '') socket.write(Buffer.from(after, 'latin1'))
     socket.uncork()
+    // Nothing was sent while corked.
+    this.letGoOfSent()
   }
 
   /** Ends the socket's output after what was written. */
@@ -104,6 +124,7 @@ export class SocketWriter {
   }
 
   private readonly onWritten = (): void => {
+    this.letGoOfSent()
     this.isAwaited = this.gathered !== null
     if (this.socket.destroyed) return
     const wasTold = this.toldToWait
@@ -113,6 +134,7 @@ export class SocketWriter {
   }
 
   private readonly onDrain = (): void => {
+    this.letGoOfSent()
     this.toldToWait = false
     this.onReady()
   }
@@ -120,7 +142,6 @@ export class SocketWriter {
 
 function bytesOf(before: string, piece: Buffer | null, after: string, length: number): Buffer {
   if (piece === null) return Buffer.from(before + after, 'latin1')
-  if (before === '' && after === '') return piece
   const bytes = Buffer.allocUnsafe(length)
   join(before, piece, after, bytes)
   return bytes

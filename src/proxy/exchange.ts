@@ -147,10 +147,6 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.call?.setTimeout(0)
   }
 
-  get holdsPieces(): boolean {
-    return this.stream.holdsPieces
-  }
-
   onRead(): void {
     if (!this.responded) return
     this.stream.flush()

@@ -96,33 +96,46 @@ test('bytes that wait for a slow client stay as they are when their connection s
   expect([body.length, matches(body, 1, 0)]).toEqual([length, true])
 })
 
-test('bytes that wait for a slow server stay as they are when their client sends the next request', async () => {
-  const scene = await Scene.begin()
-  const pending = () => scene.relay.pending.toServer
-  const client = await scene.client()
-  client.send(`POST /slow HTTP/1.1\r\nhost: a\r\n${CHUNKED}`)
-  const slow = await scene.nextServer()
-  const received = await slow.head()
-  slow.socket.pause()
-  const length = await scene.fill(client, 1, pending)
-  client.send(LAST_CHUNK)
-  await scene.relay.happened('request sent')
-  slow.send('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
-  expect((await client.response()).status).toBe(200)
-  // Takes the connection to the slow server, so that the next request gets another one.
-  const other = await scene.client()
-  other.send('GET /other HTTP/1.1\r\nhost: a\r\n\r\n')
-  await scene.relay.happened('sent', 2)
+// Bodies that are joined with their head, and those that are not.
+test.each([10_000, 28_000])(
+  'bytes that wait for a slow server stay as they are when others are sent (%i)',
+  async (size) => {
+    const scene = await Scene.begin()
+    const pending = () => scene.relay.pending.toServer
+    const client = await scene.client()
+    client.send(`POST /slow HTTP/1.1\r\nhost: a\r\n${CHUNKED}`)
+    const slow = await scene.nextServer()
+    const received = await slow.head()
+    slow.socket.pause()
+    const length = await scene.fill(client, 1, pending)
+    client.send(LAST_CHUNK)
+    await scene.relay.happened('request sent')
+    slow.send('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
+    expect((await client.response()).status).toBe(200)
+    // Takes the connection to the slow server, so that the next request gets another one.
+    const other = await scene.client()
+    other.send(post('/other', 3_000, size))
+    await scene.relay.happened('request sent', 2)
 
-  client.send(`POST /next HTTP/1.1\r\nhost: a\r\n${CHUNKED}`)
-  const next = await scene.nextServer()
-  expect((await next.head()).startLine).toBe('POST /next HTTP/1.1')
-  next.socket.pause()
-  const more = await scene.fill(client, 7_000, pending)
-  for (let i = 0; i < 3; i++) await scene.chunk(client, 7_000, more + i * PIECE)
+    const third = await scene.client()
+    third.send(post('/third', 4_000, size))
+    expect((await (await scene.nextServer()).request()).body.length).toBe(size)
+    client.send(`POST /next HTTP/1.1\r\nhost: a\r\n${CHUNKED}`)
+    const next = await scene.nextServer()
+    expect((await next.head()).startLine).toBe('POST /next HTTP/1.1')
+    next.socket.pause()
+    const more = await scene.fill(client, 7_000, pending)
+    for (let i = 0; i < 3; i++) await scene.chunk(client, 7_000, more + i * PIECE)
 
-  slow.socket.resume()
-  await slow.bodyOf(received)
-  expect([received.body.length, matches(received.body, 1, 0)]).toEqual([length, true])
-  expect((await slow.head()).startLine).toBe('GET /other HTTP/1.1')
-})
+    slow.socket.resume()
+    await slow.bodyOf(received)
+    expect([received.body.length, matches(received.body, 1, 0)]).toEqual([length, true])
+    const { startLine, body } = await slow.request()
+    expect([startLine, body.length, matches(body, 3_000, 0)]).toEqual(['POST /other HTTP/1.1', size, true])
+  },
+)
+
+function post(path: string, seed: number, length: number): Buffer {
+  const head = `POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-length: ${length}\r\n\r\n`
+  return Buffer.concat([Buffer.from(head), piece(seed, 0, length)])
+}

@@ -51,7 +51,7 @@ test('an idle connection whose socket is closed, and has not said so yet, is not
           onResponse: nothing,
           onResponseBody: nothing,
         },
-        ...{ onRead: nothing, onUpgrade: nothing, holdsPieces: false },
+        ...{ onRead: nothing, onUpgrade: nothing },
         onResponseEnd: () => resolve('answered'),
         onFailed: ({ kind }) => resolve(kind),
       }

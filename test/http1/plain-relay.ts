@@ -197,10 +197,6 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
     if (!this.call.write(piece)) this.request.pauseBody()
   }
 
-  get holdsPieces(): boolean {
-    return this.call.holdsPieces || this.request.holdsPieces
-  }
-
   onResponseBody(piece: Buffer): void {
     if (!this.request.write(piece)) this.call.pause()
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
+import { isShared, keep, letGo } from '../../src/http1/input-buffer.ts'
 import { type InputTaker, type NextBuffer, SocketInput } from '../../src/http1/socket-input.ts'
 
 const ending: (() => void)[] = []
@@ -8,20 +9,22 @@ afterEach(() => {
   for (const end of ending.splice(0)) end()
 })
 
-/** Keeps what it gets as it gets it, without a copy, and says where to put the next input. */
+/** Has what it gets as it gets it, without a copy. */
 class Keeper implements InputTaker {
   readonly kept: Buffer[] = []
   readonly wereShared: boolean[] = []
   next: NextBuffer
+  /** Whether bytes stay in use. */
+  keeps = false
   private arrived = Promise.withResolvers<void>()
 
   constructor(next: NextBuffer) {
     this.next = next
   }
 
-  onInput(bytes: Buffer, isShared: boolean): NextBuffer {
-    this.kept.push(bytes)
-    this.wereShared.push(isShared)
+  onInput(bytes: Buffer): NextBuffer {
+    this.kept.push(this.keeps ? keep(bytes) : bytes)
+    this.wereShared.push(isShared(bytes))
     this.arrived.resolve()
     return this.next
   }
@@ -57,16 +60,31 @@ async function send(peer: Socket, text: string, keeper: Keeper): Promise<void> {
 }
 
 test.each([
-  ['own', ['own two', 'own two']],
-  ['new', ['own one', 'own two']],
-] as const)('the next input goes to the same buffer, unless its bytes are in use: %s', async (next, left) => {
+  ['goes to the same buffer', false, ['own two', 'own two']],
+  ['goes to another buffer if bytes of the last one are in use', true, ['own one', 'own two']],
+])('the next input %s', async (_what, keeps, left) => {
   const input = new SocketInput('own')
-  const keeper = new Keeper(next)
+  const keeper = new Keeper('own')
+  keeper.keeps = keeps
   input.taker = keeper
   const { peer } = await accepted(input)
   await send(peer, 'own one', keeper)
   await send(peer, 'own two', keeper)
   expect(keeper.text).toEqual(left)
+})
+
+test('shared bytes that stay in use are copied', async () => {
+  const input = new SocketInput('shared')
+  const keeper = new Keeper('shared')
+  keeper.keeps = true
+  input.taker = keeper
+  const { peer } = await accepted(input)
+  await send(peer, 'one', keeper)
+  await send(peer, 'two', keeper)
+  expect([keeper.text, keeper.wereShared]).toEqual([
+    ['one', 'two'],
+    [true, true],
+  ])
 })
 
 test('sockets share a buffer until one asks for a buffer of its own', async () => {
@@ -90,22 +108,30 @@ test('sockets share a buffer until one asks for a buffer of its own', async () =
   expect(first.wereShared).toEqual([true, true, false, false, true])
 })
 
-test.each([
-  ['is used again once nothing is in use', false, 'four'],
-  ['is not used again by another receiver', true, 'one!'],
-])('a buffer with bytes in use %s', async (_what, changesReceiver, left) => {
+test('a buffer is used again once it is replaced and all of its bytes are let go', async () => {
   const input = new SocketInput('own')
-  const keeper = new Keeper('new')
+  const keeper = new Keeper('own')
+  keeper.keeps = true
   input.taker = keeper
   const { peer } = await accepted(input)
+  const other = new SocketInput('own')
+  const next = new Keeper('own')
+  other.taker = next
+  const { peer: second } = await accepted(other)
   await send(peer, 'one!', keeper)
-  if (changesReceiver) input.forget()
-  keeper.next = 'own'
+  const [first] = keeper.kept as [Buffer]
+  // Two users, as for a body that is sent to two servers.
+  keep(first)
   await send(peer, 'two!', keeper)
-  keeper.next = 'new'
-  await send(peer, 'tri!', keeper)
-  await send(peer, 'four', keeper)
-  expect(keeper.text[0]).toBe(left)
+  letGo(first)
+  next.keeps = true
+  await send(second, 'tri!', next)
+  await send(second, 'four', next)
+  expect(String(first)).toBe('one!')
+  letGo(first)
+  await send(second, 'five', next)
+  await send(second, '6666', next)
+  expect(String(first)).toBe('6666')
 })
 
 test('a released socket emits its input as data, with pauses, after what the taker had', async () => {

@@ -59,7 +59,6 @@ function tellWhom(stream: ClientStream, client: Client): void {
   }
   stream.takeBody({
     onRequestBody: () => undefined,
-    holdsPieces: false,
     onRequestEnd: () => answer(200),
     onRequestBroken: (refusal) => answer(refusal?.status ?? 400),
   })

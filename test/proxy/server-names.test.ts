@@ -151,7 +151,6 @@ test('a name that moves while its old server lives: what is under way ends there
           text += piece.toString()
         },
         onRead: () => undefined,
-        holdsPieces: false,
         onResponseEnd: () => resolve(text),
         onUpgrade: () => reject(new Error('upgraded')),
         onFailed: ({ kind }) => reject(new Error(kind)),

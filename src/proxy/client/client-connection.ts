@@ -97,7 +97,7 @@ export class ClientConnection implements InboundHandler, Client {
 
   /** Closes the connection, which must be idle. */
   close(): void {
-    this.inbound.close()
+    this.inbound.closeGently(0)
   }
 
   /** Closes the connection at once. */

@@ -33,8 +33,6 @@ export interface ClientStream {
    */
   respond(status: number, reason: string | null, lines: string, body: ResponseBody, option?: string): void
   flush(): void
-  /** Whether pieces of the response wait to be sent, so that their bytes must not change. */
-  readonly holdsPieces: boolean
   /** Sends a piece of the body. Returns false if the caller must wait for `onClientReady`. */
   write(piece: Buffer): boolean
   /** Completes the response. `trailers`: field lines. */

@@ -93,10 +93,6 @@ export class RequestBody implements BodyTaker {
     if (this.call !== null) this.end(this.call, this.trailers)
   }
 
-  get holdsPieces(): boolean {
-    return this.call?.holdsPieces === true
-  }
-
   onRequestBroken(refusal: MessageRefusal | null): void {
     // If the client has left, the owner is told of that.
     if (refusal !== null) this.owner.refuseBody(refusal)

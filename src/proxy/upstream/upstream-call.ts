@@ -5,8 +5,6 @@ export interface UpstreamCall {
    * `onServerReady`.
    */
   write(piece: Buffer): boolean
-  /** Whether pieces of the request's body wait to be sent, so that their bytes must not change. */
-  readonly holdsPieces: boolean
   /** Completes the request. `trailers`: field lines. */
   end(trailers?: string): void
   pause(): void
