@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Fields } from './fields.ts'
+import type { OutboundRequest } from './outbound-call.ts'
 
 const PHRASES: readonly string[] = Array.from({ length: 600 }, (_, status) => STATUS_CODES[status] ?? 'Unknown')
 
@@ -34,6 +35,13 @@ export function fieldLines(pairs: readonly string[]): string {
   let lines = ''
   for (let i = 0; i < pairs.length; i += 2) lines += `${pairs[i]}: ${pairs[i + 1]}\r\n`
   return lines
+}
+
+/** Builds the head of a request to a server. */
+export function requestHead({ method, path, lines, body, upgrade }: OutboundRequest): string {
+  const framing = body === 'chunked' ? 'transfer-encoding: chunked\r\n' : ''
+  const connection = upgrade === '' ? '' : `connection: upgrade\r\nupgrade: ${upgrade}\r\n`
+  return `${method} ${path} HTTP/1.1\r\n${lines}${framing}${connection}\r\n`
 }
 
 /** End of a field's line in `text`: that of the last field ends before the empty line at the end of the head. */

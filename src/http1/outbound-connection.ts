@@ -7,9 +7,10 @@ import { CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE } from './field-names.ts'
 import type { Fields } from './fields.ts'
 import { type BodyFraming, isRefusal, responseFraming } from './framing.ts'
 import type { HeadLimits } from './head-reader.ts'
+import { requestHead } from './head-text.ts'
 import { HeldInput } from './held-input.ts'
 import { letGo } from './input-buffer.ts'
-import type { CallConnection, CallFailure, OutboundCall, OutboundRequest } from './outbound-call.ts'
+import type { CallConnection, CallFailure, OutboundCall } from './outbound-call.ts'
 import { type MessageRefusal, TOO_MANY_INTERIM, UNASKED_UPGRADE } from './refusal.ts'
 import { ResponseReader } from './response-reader.ts'
 import type { InputTaker, NextBuffer, SocketInput } from './socket-input.ts'
@@ -57,6 +58,8 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
   /** Input received while the call was paused. */
   private readonly held = new HeldInput()
   private isPaused = false
+  /** Whether the server has ended its side of the connection. */
+  private hasEnded = false
   private readonly turn = new Turn(() => {
     if (!this.isPaused) this.socket.resume()
   })
@@ -84,7 +87,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
     this.interims = 0
     this.reader.begin()
     this.isUsed = true
-    this.head = headOf(call.request)
+    this.head = requestHead(call.request)
     try {
       call.handler.onSent()
     } catch (error) {
@@ -127,6 +130,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
       this.take(chunk)
       letGo(chunk)
     }
+    if (this.hasEnded && this.held.bytes === 0) this.endOfInput()
   }
 
   destroy(): void {
@@ -264,6 +268,11 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
   }
 
   private readonly onEnd = (): void => {
+    this.hasEnded = true
+    if (this.held.bytes === 0) this.endOfInput()
+  }
+
+  private endOfInput(): void {
     const { call, body } = this
     if (call === null) this.destroy()
     else if (body?.end() === true) {
@@ -279,14 +288,10 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
   private readonly onClose = (): void => {
     this.deadline.close()
     this.keeper.onClosed(this)
+    // What is held is still read.
+    if (this.hasEnded && this.held.bytes > 0) return
     if (this.call !== null) this.fail({ kind: this.body === null ? 'closed' : 'incomplete', error: this.error })
   }
-}
-
-function headOf({ method, path, lines, body, upgrade }: OutboundRequest): string {
-  const framing = body === 'chunked' ? 'transfer-encoding: chunked\r\n' : ''
-  const connection = upgrade === '' ? '' : `connection: upgrade\r\nupgrade: ${upgrade}\r\n`
-  return `${method} ${path} HTTP/1.1\r\n${lines}${framing}${connection}\r\n`
 }
 
 /** Whether a server may send a body that must not be there: what it sends next could be that body. */

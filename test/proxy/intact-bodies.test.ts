@@ -56,6 +56,12 @@ async function serve(request: http.IncomingMessage, response: http.ServerRespons
     response.end(`${await check(request, seed)}`)
     return
   }
+  if (asked.has('close')) {
+    const socket = request.socket
+    socket.write('HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n')
+    await write(socket, seed, LARGE, downloaded)
+    return
+  }
   if (!asked.has('chunked')) response.setHeader('content-length', LARGE)
   await write(response, seed, LARGE, downloaded)
 }
@@ -140,9 +146,10 @@ describe.each(['plain', 'secure'])('servers: %s', (kind) => {
         return [
           download(seed + 1, '', isSlow),
           download(seed + 2, '&chunked', isSlow),
+          download(seed + 5, '&close', isSlow),
           upload(seed + 3, slow, { 'content-length': LARGE }),
           upload(seed + 4, slow, { 'transfer-encoding': 'chunked' }),
-          pipelined(seed + 5, 20),
+          pipelined(seed + 6, 20),
         ]
       }),
     )
