@@ -288,9 +288,8 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
   private readonly onClose = (): void => {
     this.deadline.close()
     this.keeper.onClosed(this)
-    // What is held is still read.
-    if (this.hasEnded && this.held.bytes > 0) return
-    if (this.call !== null) this.fail({ kind: this.body === null ? 'closed' : 'incomplete', error: this.error })
+    if (this.call === null || (this.hasEnded && this.held.bytes > 0)) return
+    this.fail({ kind: this.body === null ? 'closed' : 'incomplete', error: this.error })
   }
 }
 
