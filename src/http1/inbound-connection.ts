@@ -67,12 +67,10 @@ export class InboundConnection implements RequestConnection, InputTaker {
     socket.on('error', () => socket.destroy())
   }
 
-  /** The body of the current request is not taken for now. */
   bodyPaused(): void {
     this.times.bodyPaused()
   }
 
-  /** The body of the current request is taken again. */
   bodyAwaited(): void {
     this.times.bodyAwaited()
     this.readOn()
@@ -124,13 +122,13 @@ export class InboundConnection implements RequestConnection, InputTaker {
   }
 
   private holdFresh(): void {
-    if (this.fresh !== null) this.held.push(this.fresh)
+    if (this.fresh !== null && !this.isClosing) this.held.push(this.fresh)
     this.fresh = null
   }
 
   /** Reads held input as far as it may be read now. */
   readOn(): void {
-    if (this.isReading || this.isClosing || this.isDetached) return
+    if (this.isReading || this.isClosing || this.isDetached || this.socket.destroyed) return
     this.isReading = true
     try {
       this.readHeld()
@@ -281,6 +279,7 @@ export class InboundConnection implements RequestConnection, InputTaker {
   private readonly onClose = (): void => {
     this.deadline.close()
     this.output.closed()
+    this.input.closed()
     this.isClosing = true
     const { request } = this
     this.request = null

@@ -1,5 +1,7 @@
 /** Length of a buffer: small enough to stay in the processor's cache until its bytes are sent on (measured). */
 const BUFFER_BYTES = 32 * 1024
+/** Pieces below this length are copied, not kept: each kept one takes a whole buffer. */
+const MIN_KEPT_BYTES = 8 * 1024
 /** Max number of free buffers to keep. */
 const MAX_FREE = 64
 
@@ -55,11 +57,11 @@ export function isShared(bytes: Buffer): boolean {
 }
 
 /**
- * Returns bytes that stay as they are until `letGo`: a copy if the given ones are shared. Call it for all bytes of input
- * that are used for longer than the call in which they were received.
+ * Returns bytes that stay as they are until `letGo`: a copy if the given ones are shared or few. Call it for all bytes of
+ * input that are used for longer than the call in which they were received.
  */
 export function keep(bytes: Buffer): Buffer {
-  if (isShared(bytes)) return Buffer.from(bytes)
+  if (bytes.length < MIN_KEPT_BYTES || isShared(bytes)) return Buffer.from(bytes)
   byMemory.get(bytes.buffer)?.use()
   return bytes
 }

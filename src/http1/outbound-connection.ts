@@ -67,7 +67,6 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
   private head = ''
   private error: Error | null = null
 
-  /** `input`: reads the socket. */
   constructor(socket: Socket, input: SocketInput, options: OutboundOptions, keeper: ConnectionKeeper) {
     this.socket = socket
     this.input = input
@@ -158,7 +157,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
 
   onInput(bytes: Buffer): NextBuffer {
     this.take(bytes)
-    return 'own'
+    return this.call === null ? 'shared' : 'own'
   }
 
   private take(chunk: Buffer): void {
@@ -287,6 +286,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
 
   private readonly onClose = (): void => {
     this.deadline.close()
+    this.input.closed()
     this.keeper.onClosed(this)
     if (this.call === null || (this.hasEnded && this.held.bytes > 0)) return
     this.fail({ kind: this.body === null ? 'closed' : 'incomplete', error: this.error })

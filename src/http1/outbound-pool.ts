@@ -98,7 +98,7 @@ export class OutboundPool implements ConnectionKeeper {
 
   private open(call: OutboundCall): void {
     const { connectMs, connectTimeout } = this.options
-    const input = new SocketInput('own')
+    const input = new SocketInput()
     const socket = this.opener.connect(input.onread)
     const timer = connectMs === 0 ? undefined : setTimeout(() => socket.destroy(connectTimeout()), connectMs)
     let isWanted = true

@@ -22,15 +22,13 @@ export class SocketInput {
   readonly onread: OnReadOpts
   taker: InputTaker | null = null
   /** null = the shared one. */
-  private buffer: InputBuffer | null
+  private buffer: InputBuffer | null = null
   /** The socket that gets its input by itself again; null = `taker` gets it. */
   private released: Socket | null = null
   /** The socket that emits its input as `data`; null = it reads into `buffer`. */
   private followed: Socket | null = null
 
-  /** `first`: the buffer for the first input. */
-  constructor(first: NextBuffer) {
-    this.buffer = first === 'shared' ? null : InputBuffer.take()
+  constructor() {
     this.onread = {
       buffer: () => this.buffer?.bytes ?? SHARED,
       callback: (length, bytes) => this.onRead(length, bytes),
@@ -59,6 +57,11 @@ export class SocketInput {
     this.taker = null
     if (this.followed === null) this.released = socket
     else socket.off('data', this.onData)
+  }
+
+  /** Call when the socket has closed. */
+  closed(): void {
+    this.provide('shared')
   }
 
   private onRead(length: number, buffer: Uint8Array): boolean {

@@ -1,11 +1,13 @@
 import type { Socket } from 'node:net'
 import { Gathered } from './gathered.ts'
-import { isShared, keep, letGo } from './input-buffer.ts'
+import { keep, letGo } from './input-buffer.ts'
 
 /** Max length of text and a piece together up to which they are copied into one buffer: cheaper than two buffers. */
-const MAX_JOINED_BYTES = 16 * 1024
+const MAX_JOINED_BYTES = 40 * 1024
 /** Pieces below this are gathered while the socket cannot send: each one in its queue costs hundreds of bytes. */
 const SMALL_BYTES = 2 * 1024
+/** Max number of pieces whose buffers are kept until they are sent. */
+const MAX_KEPT = 8
 /** Gathered bytes up to which more are gathered. */
 const MAX_GATHERED_BYTES = 64 * 1024
 
@@ -56,23 +58,30 @@ export class SocketWriter {
     if (this.gathered !== null) this.sendGathered()
     if (piece === null) socket.write(before + after, 'latin1')
     else if (before === '' && after === '') this.writePiece(piece)
-    else if (length <= MAX_JOINED_BYTES) this.writeJoined(before, piece, after)
+    else if (length <= MAX_JOINED_BYTES) this.writeJoined(before, piece, after, length)
     else this.writeAll(before, piece, after)
     return !this.isFull
   }
 
-  private writeJoined(before: string, piece: Buffer, after: string): void {
-    const length = join(before, piece, after, joined)
+  private writeJoined(before: string, piece: Buffer, after: string, length: number): void {
+    if (this.isPending) {
+      this.socket.write(bytesOf(before, piece, after, length))
+      return
+    }
+    join(before, piece, after, joined)
     this.socket.write(joined.subarray(0, length))
     if (this.isPending) joined = Buffer.allocUnsafeSlow(MAX_JOINED_BYTES)
   }
 
   private writePiece(piece: Buffer): void {
-    // A shared piece is copied before: it is too late once the socket waits to send it.
-    const bytes = isShared(piece) ? keep(piece) : piece
-    this.socket.write(bytes)
-    if (this.isPending) this.kept.push(keep(bytes))
+    // Whatever may have to wait is kept before: a copy would come too late once the socket waits to send the piece.
+    const bytes = this.kept.length < MAX_KEPT ? keep(piece) : Buffer.from(piece)
+    this.socket.write(bytes, this.onSent)
+    if (this.isPending) this.kept.push(bytes)
+    else letGo(bytes)
   }
+
+  private readonly onSent = (): void => this.letGoOfSent()
 
   /** Lets go of the pieces that waited to be sent, if they are sent. */
   private letGoOfSent(): void {

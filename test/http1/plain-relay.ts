@@ -60,7 +60,7 @@ export class PlainRelay {
     const keeping = { connectMs: 1_000, keepAliveMs: 4_000, connectTimeout: () => new Error('connect timeout') }
     this.pool = new OutboundPool(opener, { names: NAMES, limits: LIMITS, deadlines, ...keeping })
     server.on('connection', (accepted) => {
-      const input = new SocketInput('shared')
+      const input = new SocketInput()
       const socket = input.accept(accepted)
       this.sockets.add(socket)
       new InboundConnection(

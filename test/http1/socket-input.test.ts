@@ -59,22 +59,38 @@ async function send(peer: Socket, text: string, keeper: Keeper): Promise<void> {
   await keeper.arrival()
 }
 
+/** So many bytes are not copied when they are kept. */
+const MUCH = 9_000
+
 test.each([
-  ['goes to the same buffer', false, ['own two', 'own two']],
-  ['goes to another buffer if bytes of the last one are in use', true, ['own one', 'own two']],
+  ['goes to the same buffer', false, ['2', '2']],
+  ['goes to another buffer if bytes of the last one are in use', true, ['1', '2']],
 ])('the next input %s', async (_what, keeps, left) => {
-  const input = new SocketInput('own')
+  const input = new SocketInput()
   const keeper = new Keeper('own')
   keeper.keeps = keeps
   input.taker = keeper
   const { peer } = await accepted(input)
-  await send(peer, 'own one', keeper)
-  await send(peer, 'own two', keeper)
-  expect(keeper.text).toEqual(left)
+  await send(peer, 'into the shared buffer', keeper)
+  await send(peer, '1'.repeat(MUCH), keeper)
+  await send(peer, '2'.repeat(MUCH), keeper)
+  expect(keeper.text.slice(1)).toEqual(left.map((each) => each.repeat(MUCH)))
+})
+
+test('few bytes that stay in use are copied', async () => {
+  const input = new SocketInput()
+  const keeper = new Keeper('own')
+  keeper.keeps = true
+  input.taker = keeper
+  const { peer } = await accepted(input)
+  for (const text of ['shared', 'one', 'two']) await send(peer, text, keeper)
+  expect(keeper.text).toEqual(['shared', 'one', 'two'])
+  const [, one, two] = keeper.kept
+  expect([one?.buffer.byteLength, two?.buffer.byteLength]).not.toContain(32 * 1024)
 })
 
 test('shared bytes that stay in use are copied', async () => {
-  const input = new SocketInput('shared')
+  const input = new SocketInput()
   const keeper = new Keeper('shared')
   keeper.keeps = true
   input.taker = keeper
@@ -88,7 +104,7 @@ test('shared bytes that stay in use are copied', async () => {
 })
 
 test('sockets share a buffer until one asks for a buffer of its own', async () => {
-  const [one, two] = [new SocketInput('shared'), new SocketInput('shared')]
+  const [one, two] = [new SocketInput(), new SocketInput()]
   const [first, second] = [new Keeper('shared'), new Keeper('shared')]
   one.taker = first
   two.taker = second
@@ -109,33 +125,32 @@ test('sockets share a buffer until one asks for a buffer of its own', async () =
 })
 
 test('a buffer is used again once it is replaced and all of its bytes are let go', async () => {
-  const input = new SocketInput('own')
-  const keeper = new Keeper('own')
-  keeper.keeps = true
+  const [input, other] = [new SocketInput(), new SocketInput()]
+  const [keeper, next] = [new Keeper('own'), new Keeper('own')]
   input.taker = keeper
-  const { peer } = await accepted(input)
-  const other = new SocketInput('own')
-  const next = new Keeper('own')
   other.taker = next
-  const { peer: second } = await accepted(other)
-  await send(peer, 'one!', keeper)
-  const [first] = keeper.kept as [Buffer]
+  const [{ peer }, { peer: second }] = [await accepted(input), await accepted(other)]
+  await send(peer, 'into the shared buffer', keeper)
+  await send(second, 'into the shared buffer', next)
+  keeper.keeps = true
+  next.keeps = true
+  await send(peer, '1'.repeat(MUCH), keeper)
+  const first = keeper.kept[1] as Buffer
   // Two users, as for a body that is sent to two servers.
   keep(first)
-  await send(peer, 'two!', keeper)
+  await send(peer, '2'.repeat(MUCH), keeper)
   letGo(first)
-  next.keeps = true
-  await send(second, 'tri!', next)
-  await send(second, 'four', next)
-  expect(String(first)).toBe('one!')
+  await send(second, '3'.repeat(MUCH), next)
+  await send(second, '4'.repeat(MUCH), next)
+  expect(String(first)).toBe('1'.repeat(MUCH))
   letGo(first)
-  await send(second, 'five', next)
-  await send(second, '6666', next)
-  expect(String(first)).toBe('6666')
+  await send(second, '5'.repeat(MUCH), next)
+  await send(second, '6'.repeat(MUCH), next)
+  expect(String(first)).toBe('6'.repeat(MUCH))
 })
 
 test('a released socket emits its input as data, with pauses, after what the taker had', async () => {
-  const input = new SocketInput('shared')
+  const input = new SocketInput()
   const keeper = new Keeper('shared')
   input.taker = keeper
   const { peer, socket } = await accepted(input)
@@ -150,7 +165,7 @@ test('a released socket emits its input as data, with pauses, after what the tak
 })
 
 test('an accepted socket reports the end, the addresses and the close of its connection', async () => {
-  const input = new SocketInput('shared')
+  const input = new SocketInput()
   const keeper = new Keeper('shared')
   input.taker = keeper
   const { peer, socket } = await accepted(input)
@@ -166,7 +181,7 @@ test('an accepted socket reports the end, the addresses and the close of its con
 })
 
 test('a socket that is paused delivers nothing until it is resumed', async () => {
-  const input = new SocketInput('own')
+  const input = new SocketInput()
   const keeper = new Keeper('own')
   input.taker = keeper
   const { peer, socket } = await accepted(input)
@@ -176,7 +191,7 @@ test('a socket that is paused delivers nothing until it is resumed', async () =>
   peer.write('two', () => written.resolve())
   await written.promise
   // The bytes are in the socket now. Another connection takes turns of the event loop in which they could be read.
-  const other = new SocketInput('own')
+  const other = new SocketInput()
   const turns = new Keeper('own')
   other.taker = turns
   const { peer: pacer } = await accepted(other)
@@ -197,7 +212,7 @@ test('a followed socket is read by its data events, and released with them', asy
     socket.destroy()
     server.close()
   })
-  const input = new SocketInput('shared')
+  const input = new SocketInput()
   const keeper = new Keeper('shared')
   input.taker = keeper
   input.follow(socket)

@@ -74,7 +74,7 @@ export class ClientListeners {
   private plain(listener: ClientListener): Server {
     const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: CLIENT_KEEP_ALIVE_MS }
     return new Server({ ...options, pauseOnConnect: true }, (accepted) => {
-      const input = new SocketInput('shared')
+      const input = new SocketInput()
       this.accept(input.accept(accepted), input, null, listener)
     })
   }
@@ -86,7 +86,7 @@ export class ClientListeners {
       isFull: () => this.isFull(),
       isTrusted: (peer) => peer === 'unix' || covers(this.options.trustedProxies, peer),
       onAccepted: (socket, header) => {
-        const input = new SocketInput('shared')
+        const input = new SocketInput()
         input.follow(socket)
         this.accept(socket, input, header, listener)
         // It is paused after its header.
