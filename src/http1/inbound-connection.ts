@@ -126,12 +126,12 @@ export class InboundConnection implements RequestConnection, InputTaker {
     this.fresh = null
   }
 
-  /** Reads held input as far as it may be read now. */
+  /** Reads the input as far as it may be read now, and holds the rest. */
   readOn(): void {
     if (this.isReading || this.isClosing || this.isDetached || this.socket.destroyed) return
     this.isReading = true
     try {
-      this.readHeld()
+      this.readInput()
     } catch {
       // An error in the handling of one request must not affect others.
       this.socket.destroy()
@@ -144,7 +144,7 @@ export class InboundConnection implements RequestConnection, InputTaker {
     if (this.hasEnded && this.held.bytes === 0) this.endOfInput()
   }
 
-  private readHeld(): void {
+  private readInput(): void {
     let requests = 0
     while (this.hasInput && this.mayRead) {
       if (this.request === null && ++requests > MAX_REQUESTS_PER_TURN) {

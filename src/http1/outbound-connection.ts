@@ -39,8 +39,6 @@ export interface ConnectionKeeper {
 /** A connection to a server, which carries one call after the other. */
 export class OutboundConnection implements BodySink, CallConnection, InputTaker {
   readonly socket: Socket
-  /** Whether a call was made on it. */
-  isUsed = false
   /** End of the last call on it, monotonic ms. */
   idleSince = 0
   private readonly options: OutboundOptions
@@ -85,7 +83,6 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
     this.requestIsWhole = call.request.body === 'none'
     this.interims = 0
     this.reader.begin()
-    this.isUsed = true
     this.head = requestHead(call.request)
     try {
       call.handler.onSent()

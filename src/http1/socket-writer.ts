@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { Gathered } from './gathered.ts'
 import { keep, letGo } from './input-buffer.ts'
 
-/** Max length of text and a piece together up to which they are copied into one buffer: cheaper than two buffers. */
+/** Length of the buffer in which text and a piece are joined: a whole read with a long head. */
 const MAX_JOINED_BYTES = 40 * 1024
 /** Pieces below this are gathered while the socket cannot send: each one in its queue costs hundreds of bytes. */
 const SMALL_BYTES = 2 * 1024
@@ -11,7 +11,7 @@ const MAX_KEPT = 8
 /** Gathered bytes up to which more are gathered. */
 const MAX_GATHERED_BYTES = 64 * 1024
 
-/** Where text and a piece are joined. Used again, unless the socket could not send all of it at once. */
+/** The buffer in which text and a piece are joined. Used again, unless the socket could not send all of it at once. */
 let joined = Buffer.allocUnsafeSlow(MAX_JOINED_BYTES)
 
 /** Writes text and buffers to a socket with as few buffers and system calls as possible. */
@@ -51,20 +51,19 @@ export class SocketWriter {
     const { socket } = this
     const length = before.length + (piece === null ? 0 : piece.length) + after.length
     if (length === 0) return !this.isFull
-    if (this.kept.length > 0) this.letGoOfSent()
+    this.letGoOfSent()
     if (length < SMALL_BYTES && (this.isAwaited || this.isPending)) {
       return this.gather(bytesOf(before, piece, after, length))
     }
     if (this.gathered !== null) this.sendGathered()
     if (piece === null) socket.write(before + after, 'latin1')
     else if (before === '' && after === '') this.writePiece(piece)
-    else if (length <= MAX_JOINED_BYTES) this.writeJoined(before, piece, after, length)
-    else this.writeAll(before, piece, after)
+    else this.writeJoined(before, piece, after, length)
     return !this.isFull
   }
 
   private writeJoined(before: string, piece: Buffer, after: string, length: number): void {
-    if (this.isPending) {
+    if (length > MAX_JOINED_BYTES || this.isPending) {
       this.socket.write(bytesOf(before, piece, after, length))
       return
     }
@@ -74,31 +73,18 @@ export class SocketWriter {
   }
 
   private writePiece(piece: Buffer): void {
-    // Whatever may have to wait is kept before: a copy would come too late once the socket waits to send the piece.
+    // Kept before the write: shared bytes must be copied before the socket may have to wait with them.
     const bytes = this.kept.length < MAX_KEPT ? keep(piece) : Buffer.from(piece)
-    this.socket.write(bytes, this.onSent)
+    this.socket.write(bytes, this.letGoOfSent)
     if (this.isPending) this.kept.push(bytes)
     else letGo(bytes)
   }
 
-  private readonly onSent = (): void => this.letGoOfSent()
-
   /** Lets go of the pieces that waited to be sent, if they are sent. */
-  private letGoOfSent(): void {
-    if (this.isPending) return
+  private readonly letGoOfSent = (): void => {
+    if (this.kept.length === 0 || this.isPending) return
     for (const piece of this.kept) letGo(piece)
     this.kept = []
-  }
-
-  private writeAll(before: string, piece: Buffer, after: string): void {
-    const { socket } = this
-    socket.cork()
-    if (before !== '') socket.write(Buffer.from(before, 'latin1'))
-    this.writePiece(piece)
-    if (after !== '') socket.write(Buffer.from(after, 'latin1'))
-    socket.uncork()
-    // Nothing was sent while corked.
-    this.letGoOfSent()
   }
 
   /** Ends the socket's output after what was written. */
@@ -156,9 +142,9 @@ function bytesOf(before: string, piece: Buffer | null, after: string, length: nu
   return bytes
 }
 
-/** Writes all to the start of `bytes`. Returns the length. */
-function join(before: string, piece: Buffer, after: string, bytes: Buffer): number {
+/** Writes all to the start of `bytes`. */
+function join(before: string, piece: Buffer, after: string, bytes: Buffer): void {
   let at = bytes.write(before, 0, 'latin1')
   at += piece.copy(bytes, at)
-  return after === '' ? at : at + bytes.write(after, at, 'latin1')
+  if (after !== '') bytes.write(after, at, 'latin1')
 }
