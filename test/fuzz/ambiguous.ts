@@ -20,7 +20,7 @@ const AVOID: readonly Change<ConversationSketch>[] = [
   inTurnIf(({ exchanges }) => exchanges.some(({ request }) => isWrong(request))),
   // A client that waits for an answer to the beginning of a request has nothing to send behind it.
   inTurnIf(({ exchanges }) => exchanges.some(({ request }) => request.expectation?.waits === true)),
-  // Where a request is wrong, or a 100 stands in its answer anyway, it is not plain what is to come of it.
+  // The result of an expectation is not certain if the request is wrong, or its response has a 100 anyway.
   requests((request, _conversation, response) =>
     isWrong(request) || response.interim.some(({ status }) => status === 100)
       ? { ...request, expectation: null }

@@ -5,33 +5,33 @@ import { SIMPLEST_FIRST } from './fields.ts'
 import { cut } from './pieces.ts'
 import type { Field } from './wire.ts'
 
-/** What a client says of itself in a PROXY header, where it has to. */
+/** The PROXY header of a client's connection. */
 export interface AnnouncementSketch {
   readonly family: 4 | 6
-  /** Of the address: its last bytes. */
+  /** Last bytes of the client's address. */
   readonly source: number
   readonly ports: readonly [source: number, destination: number]
   readonly form: 'text' | 'text, unknown' | 'binary' | 'binary, local' | 'binary, with a checksum'
-  /** Values behind the addresses of a binary header. */
+  /** Types and lengths of the values after the addresses of a binary header. */
   readonly tlvs: readonly (readonly [type: number, length: number])[]
-  /** null = it is as it should be. */
+  /** Mistake in the header; null = it is valid. */
   readonly fault: 'missing' | 'cut' | 'a byte' | null
-  /** Which byte is damaged, or where it ends too early. */
+  /** Place of the mistake. */
   readonly at: number
   readonly cuts: readonly number[]
-  /** Its end comes with the beginning of what follows. */
+  /** Whether its end and the start of the first request are sent in one piece. */
   readonly joins: boolean
 }
 
-/** The header as it is sent, and what is to come of it. */
+/** The header as it is sent, and its expected effect. */
 export interface PlannedAnnouncement {
   readonly pieces: readonly Buffer[]
   readonly joins: boolean
-  /** The client that the server is to see; null = whoever has connected. */
+  /** Address of the client that the server must see; null = that of the connection. */
   readonly client: string | null
-  /** The port that the server is to see, if it is told a client. */
+  /** Port that the server must see, if the header names a client. */
   readonly port: number
-  /** Nothing that follows may be taken for a request. */
+  /** Whether the header is invalid: the proxy must take nothing after it for a request. */
   readonly isBad: boolean
 }
 
@@ -57,7 +57,7 @@ export const announcements: fc.Arbitrary<AnnouncementSketch> = fc.record({
   joins: fc.boolean(),
 })
 
-/** A header with nothing special about it. */
+/** A valid header in its simplest form. */
 export const PLAIN_ANNOUNCEMENT: AnnouncementSketch = {
   family: 4,
   source: 1,
@@ -82,7 +82,7 @@ export function planAnnouncement(sketch: AnnouncementSketch): PlannedAnnouncemen
   }
 }
 
-/** What a client sends whose first pieces are these. */
+/** Returns the pieces that a client sends first: its header, if it has one, and the given pieces. */
 export function announced(announcement: PlannedAnnouncement | null, pieces: readonly Buffer[]): readonly Buffer[] {
   if (announcement === null) return pieces
   const opening = announcement.pieces
@@ -91,7 +91,7 @@ export function announced(announcement: PlannedAnnouncement | null, pieces: read
   return [...opening.slice(0, -1), joint, ...pieces.slice(1)]
 }
 
-/** What the server is to see of the client that sends a request. */
+/** Returns the fields about the client that the server must see. */
 export function clientFields(announcement: PlannedAnnouncement | null): Field[] {
   if (announcement === null || announcement.client === null) return [['x-forwarded-for', '127.0.0.1']]
   return [
@@ -107,14 +107,14 @@ function sentOf(header: Buffer, { fault, at }: AnnouncementSketch): Buffer {
     case 'missing':
       return Buffer.alloc(0)
     case 'cut':
-      // Within what both versions begin with, so that what follows cannot be taken for the rest.
+      // Within the bytes with which both versions begin, so that the request cannot be taken for the rest.
       return header.subarray(0, at % 12)
     case 'a byte':
       return damaged(header, at)
   }
 }
 
-/** With a byte changed that both versions begin with. */
+/** Returns the header with a change in the bytes with which both versions begin. */
 function damaged(header: Buffer, at: number): Buffer {
   const bytes = Buffer.from(header)
   const place = at % 5
@@ -138,7 +138,7 @@ function addressOf({ family, source }: AnnouncementSketch): string {
   return family === 4 ? `192.0.2.${source}` : `2001:db8::${source.toString(16)}`
 }
 
-/** Both addresses and both ports, as a binary header has them. */
+/** Both addresses and both ports in the form of a binary header. */
 function addressesOf({ family, source, ports }: AnnouncementSketch): Buffer {
   const begin = family === 4 ? 'c00002' : `20010db8${'00'.repeat(11)}`
   const end = family === 4 ? 'c6336402' : `20010db8${'00'.repeat(11)}02`

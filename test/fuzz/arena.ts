@@ -7,7 +7,7 @@ import { Lane } from './lane.ts'
 import type { LaneKind } from './lane-kind.ts'
 import { FuzzServer } from './server.ts'
 
-/** A listener for every kind of client: without PROXY headers, and with them. */
+/** Two listeners: without PROXY headers, and with them. */
 const PROXY = {
   listen: ['127.0.0.1:0', { address: '127.0.0.1:0', proxyProtocol: true }],
   trustedProxies: ['127.0.0.1/32'],
@@ -18,7 +18,7 @@ export class Arena {
   readonly lanes: readonly Lane[]
   cutover: Cutover
   private readonly services: object
-  /** Of the certificate authority's file. */
+  /** Folder of the certificate authority's file. */
   private readonly folder: string
   private restarting: Promise<void> | null = null
 
@@ -50,7 +50,7 @@ export class Arena {
     return this.cutover.process.exitCode !== null || this.cutover.process.signalCode !== null
   }
 
-  /** Where the clients of a lane connect. */
+  /** Port for the clients of a lane. */
   portFor({ isAnnounced }: LaneKind): number {
     const [, addresses = ''] = /^cutover ready: proxy (.+), admin /m.exec(this.cutover.stdout) ?? []
     return Number(new URL(addresses.split(' ')[isAnnounced ? 1 : 0] ?? '').port)

@@ -22,7 +22,7 @@ export interface Transcript {
   readonly ending: 'fin' | 'reset'
   /** The proxy has hung up, rather than the client. */
   readonly hungUp: boolean
-  /** What came through the tunnel that was opened; null = none was. */
+  /** Bytes from the server's end of the tunnel; null = no tunnel was opened. */
   readonly tunnelled: Buffer | null
 }
 
@@ -91,7 +91,7 @@ export class Conversation {
     this.pipe.socket.destroy()
   }
 
-  /** The last answer is a 101. */
+  /** Whether the last answer is a 101. */
   private get isSwitched(): boolean {
     const answer = this.answers.at(-1)
     return answer !== undefined && statusOf(answer.message) === SWITCHING

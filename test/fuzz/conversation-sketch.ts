@@ -7,15 +7,15 @@ import type { TunnelSketch } from './tunnels.ts'
 export interface ExchangeSketch {
   readonly request: RequestSketch
   readonly response: ResponseSketch
-  /** For a lane where requests are tried again. */
+  /** Applies in lanes where requests are retried. */
   readonly firstTry: FirstTry | null
 }
 
 export interface ConversationSketch {
   readonly exchanges: readonly ExchangeSketch[]
-  /** Behind the exchanges; null = none. */
+  /** Opened after the exchanges; null = none. */
   readonly tunnel: TunnelSketch | null
-  /** For a lane where clients open with a PROXY header. */
+  /** Applies in lanes whose clients begin with a PROXY header. */
   readonly announcement: AnnouncementSketch
   readonly pipelined: boolean
   readonly cuts: readonly number[]

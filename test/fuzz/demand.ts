@@ -2,10 +2,10 @@ import type { Answer } from './client.ts'
 import type { PlannedExchange } from './plan.ts'
 import { show } from './wire.ts'
 
-/** Something that must not be. */
+/** A broken expectation. */
 export class Violation extends Error {}
 
-/** Throws unless it holds. `why`: what is wrong with the exchange otherwise. */
+/** Throws a Violation unless `what` is true. `why`: the mistake in the exchange. */
 export function demand(what: boolean, { id, faults }: PlannedExchange, why: string, answer: Answer | undefined): void {
   if (what) return
   const got = answer === undefined ? '' : `: ${show(answer.message.startLine)}, body ${show(answer.message.body)}`

@@ -13,7 +13,7 @@ export async function listenFor(isSecure: boolean, onPipe: (pipe: Pipe) => void)
       onPipe(new Pipe(socket))
       return
     }
-    // What goes wrong with it goes wrong with what is read through it.
+    // The TLS socket that reads through it reports the same error.
     socket.on('error', () => undefined)
     onPipe(new Pipe(new tls.TLSSocket(socket, { isServer: true, secureContext }), socket))
   })

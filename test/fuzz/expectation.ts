@@ -24,7 +24,7 @@ export const expectations: fc.Arbitrary<ExpectationSketch | null> = fc.oneof(
   },
 )
 
-/** The request of a client that waits: what its head, and what its body is sent in. */
+/** Returns the request of a client that waits. `head` and `body`: the pieces in which they are sent. */
 export function heldBack(
   planned: PlannedRequest,
   head: readonly Buffer[],
@@ -32,7 +32,7 @@ export function heldBack(
   { agrees }: ExpectationSketch,
 ): PlannedRequest {
   const waiting = { ...planned, pieces: head, held: body }
-  // Where the body is not wanted, nobody knows whether it will come, so that the connection cannot go on.
+  // After a final response, the proxy cannot know whether the body will come, so the connection ends.
   return agrees ? waiting : { ...waiting, fate: 'declined', closes: true }
 }
 
@@ -46,7 +46,7 @@ export function toExpectation(
   return { ...response, continues: expectation.agrees, early: response.early || request.fate === 'declined' }
 }
 
-/** The request, whose connection may end with an answer that came before its body, though nobody was told to go on. */
+/** Returns the request; its connection may end if the response comes before the body without a 100. */
 export function unasked(request: PlannedRequest, response: PlannedResponse): PlannedRequest {
   const isUnsure = request.expects && response.early && !response.continues
   return isUnsure ? { ...request, closes: request.closes || 'maybe' } : request

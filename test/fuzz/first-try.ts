@@ -15,12 +15,12 @@ export const firstTries: fc.Arbitrary<FirstTry | null> = fc.oneof(
   },
 )
 
-/** What a proxy may try again, unless it is told otherwise. */
+/** Methods that are tried again by default. */
 const REPEATABLE = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']
-/** Of a request's body that is kept for another try, unless told otherwise. */
+/** Max bytes of a body that are kept for another try by default. */
 const KEPT_BYTES = 65_536
 
-/** The exchange where requests are tried again, and what is to come of a first try that fails. */
+/** Returns the exchange as expected where requests are tried again, with the result of a first try that fails. */
 export function retried(planned: PlannedExchange, firstTry: FirstTry | null): PlannedExchange {
   const { request, response, seen } = planned
   const isRepeatable = REPEATABLE.includes(request.method)
@@ -31,7 +31,7 @@ export function retried(planned: PlannedExchange, firstTry: FirstTry | null): Pl
   const failing = { ...planned, firstTry: { ...firstTry, behind: response.early ? 'head' : firstTry.behind } } as const
   const closes = request.closes || 'maybe'
   if (!isRepeatable) {
-    // Of what was on its way when the server failed, nobody knows whether the client still sends it.
+    // The client may or may not have sent its whole body when the server fails.
     return {
       ...failing,
       request: { ...request, closes },
@@ -41,7 +41,7 @@ export function retried(planned: PlannedExchange, firstTry: FirstTry | null): Pl
   }
   const again = { ...failing, tries: 2, seen: { ...seen, most: 2 * seen.most } }
   if (bytesOf(request.pieces) + bytesOf(request.held) <= KEPT_BYTES) return again
-  // It depends on how much of it had come.
+  // The result depends on how much of the body had arrived.
   const fate = response.fate === 'whole' ? 'whole or bad' : response.fate
   return {
     ...again,

@@ -6,7 +6,7 @@ import { show, statusOf, valuesOf } from './wire.ts'
 
 const NOT_IN_TRAILERS = ['content-length', 'transfer-encoding', 'host', 'connection']
 
-/** What the client has got is the server's answer to this very request, or the beginning of it. */
+/** Demands that the client received the server's answer to this request, or the beginning of it. */
 export function demandRelayed({ id, ...exchange }: PlannedExchange, answer: Answer): void {
   const { request, response } = exchange
   const { message, interim } = answer

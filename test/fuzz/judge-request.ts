@@ -4,7 +4,7 @@ import type { PlannedExchange } from './plan.ts'
 import type { FuzzServer } from './server.ts'
 import { type Field, type Message, show, valuesOf } from './wire.ts'
 
-/** The server has got it so often, and every time as it was sent. */
+/** Demands that the server received the request as often as expected, and each time as it was sent. */
 export function demandSeen(exchange: PlannedExchange, server: FuzzServer): void {
   const { least, most } = exchange.seen
   const seen = server.requestsOf(exchange.id)

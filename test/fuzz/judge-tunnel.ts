@@ -3,7 +3,7 @@ import { demand } from './demand.ts'
 import type { PlannedExchange, PlannedTunnel } from './plan.ts'
 import { show } from './wire.ts'
 
-/** What came out at either end of a tunnel is what went in at the other; up to a reset, it is the beginning of it. */
+/** Demands that each end of a tunnel received all that the other sent, or, after a reset, the beginning of it. */
 export function demandTunnelled(
   exchange: PlannedExchange,
   { toClient, toServer, end }: PlannedTunnel,

@@ -7,16 +7,16 @@ import { type PlannedConversation, type PlannedExchange, RESPONSE_ID_FIELD } fro
 import type { FuzzServer } from './server.ts'
 import { show, statusOf, valuesOf } from './wire.ts'
 
-/** What may come of the requests behind the one that was looked at last. */
+/** Expected fate of the requests after the one that was judged last. */
 type Beyond =
-  /** They are answered in their turn. */
+  /** They are answered in turn. */
   | 'served'
-  /** They may be under way already, but nobody will have their answers. */
+  /** They may have been forwarded, but the client gets no responses to them. */
   | 'unanswered'
-  /** The server must never see any of them. */
+  /** The server must see none of them. */
   | 'nothing'
 
-/** Holds what a client and the server have seen against what was planned; throws where it differs. */
+/** Compares the messages that a client and the server received with the plan. Throws a Violation where they differ. */
 export async function judge(planned: PlannedConversation, transcript: Transcript, server: FuzzServer): Promise<void> {
   const { announcement, exchanges } = planned
   if (announcement?.isBad) judgeUnannounced(exchanges, transcript, server)
@@ -28,7 +28,7 @@ export async function judge(planned: PlannedConversation, transcript: Transcript
   demandTunnelled(exchange, exchange.tunnel, answer, transcript.tunnelled, await server.tunnelOf(exchange.id))
 }
 
-/** Who does not say whom it connects for gets nothing at all. */
+/** Demands that a client with an invalid PROXY header gets no answer, and that the server sees none of its requests. */
 function judgeUnannounced(
   exchanges: readonly PlannedExchange[],
   { answers, rest }: Transcript,
@@ -49,7 +49,7 @@ function judgeAll(exchanges: readonly PlannedExchange[], transcript: Transcript,
     if (beyond === 'served') {
       const isCut = hungUp && i === answers.length - 1
       beyond = judgeExchange(exchange, answer, transcript, server)
-      // Where there is no body, what was broken off looks whole to the client.
+      // A response without a body that is broken off looks whole to the client.
       if (beyond === 'served' && isCut && mayBreak(exchange)) beyond = 'unanswered'
     } else {
       demand(answer === undefined, exchange, 'was answered behind the end of the connection', answer)
@@ -134,7 +134,7 @@ function mayBreak({ response }: PlannedExchange): boolean {
   return response.fate === 'broken' || response.fate === 'whole or bad'
 }
 
-/** What is sent of a request may be refused before the client goes away. */
+/** The beginning of a request may be refused before the client leaves. */
 function isEarlyRefusal(exchange: PlannedExchange | undefined, rest: Buffer): boolean {
   return exchange?.request.fate === 'abandoned' && /^HTTP\/1\.1 [45]/.test(rest.toString('latin1'))
 }

@@ -1,10 +1,10 @@
-/** What lies between the client and the server of a lane, beside the proxy. */
+/** Properties of a lane: how its client and its server are connected, and whether requests are retried. */
 export interface LaneKind {
-  /** The server speaks TLS. */
+  /** Whether the server speaks TLS. */
   readonly isSecure: boolean
-  /** Every connection of the client opens with a PROXY header. */
+  /** Whether every connection of the client begins with a PROXY header. */
   readonly isAnnounced: boolean
-  /** A request may be tried a second time. */
+  /** Whether requests are retried. */
   readonly isRetried: boolean
 }
 
@@ -13,7 +13,7 @@ export function kindOf(seed: number): LaneKind {
   return { isSecure: (seed & 1) === 1, isAnnounced: (seed & 2) === 2, isRetried: (seed & 4) === 4 }
 }
 
-/** What the report calls it. */
+/** Name of a kind of lane for reports. */
 export function nameOf({ isSecure, isAnnounced, isRetried }: LaneKind): string {
   const names = [isAnnounced && 'PROXY headers', isSecure && 'a server behind TLS', isRetried && 'retries']
   return names.filter((name) => name !== false).join(', ') || 'plain'

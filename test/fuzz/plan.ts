@@ -1,48 +1,48 @@
 import type { PlannedAnnouncement } from './announcement.ts'
 import type { Field } from './wire.ts'
 
-/** What is to become of a request. */
+/** Expected fate of a request. */
 export type RequestFate =
-  /** The server gets it. */
+  /** The server receives it. */
   | 'forwarded'
-  /** The client is told why not and hung up on; the server sees nothing of it. */
+  /** The client gets a refusal and its connection closes; the server sees nothing of the request. */
   | 'refused'
-  /** The same, but it is the body that is wrong: the server may have seen the beginning. */
+  /** The same because of its body: the server may have seen the beginning. */
   | 'refused late'
-  /** The RFC allows to refuse it as well as to forward it. */
+  /** The RFC allows refusing it as well as forwarding it. */
   | 'forwarded or refused'
-  /** The client goes away in the middle of it. */
+  /** The client leaves before its end. */
   | 'abandoned'
-  /** The client waits to be told to go on and gets the answer instead: the server sees the head, and never the body. */
+  /** The client waits for a 100 and gets the final response instead: the server sees the head, and never the body. */
   | 'declined'
 
-/** What the client is to get of a server's response. */
+/** Expected fate of a response. */
 export type ResponseFate =
   | 'whole'
   /** 502. */
   | 'bad'
-  /** 502, or broken off when it went wrong after its head: never a clean end. */
+  /** The client gets a 502, or a response that is broken off if its mistake is behind the head: never a clean end. */
   | 'broken'
-  /** The RFC allows any of them; but a clean end means that it is right. */
+  /** The RFC allows any of these; but a clean end means that the response is right. */
   | 'whole or bad'
 
 export interface PlannedRequest {
   readonly method: string
   readonly version: '1.0' | '1.1'
-  /** As it is sent. */
+  /** The pieces in which it is sent. */
   readonly pieces: readonly Buffer[]
-  /** What is sent only when the client is told to go on. */
+  /** Pieces that are sent only after a 100. */
   readonly held: readonly Buffer[]
-  /** The server is to see that the client expects to be told to go on. */
+  /** Whether the server must see that the client expects a 100. */
   readonly expects: boolean
   readonly fate: RequestFate
-  /** How the client leaves in the middle of it. */
+  /** How the client leaves before its end; null = it does not. */
   readonly leaves: 'fin' | 'reset' | null
-  /** It asks for another protocol, which the server does not speak. */
+  /** Whether it asks for another protocol. */
   readonly upgrades: boolean
   /** Whether the client's connection ends with the answer. */
   readonly closes: boolean | 'maybe'
-  // What the server is to see.
+  // The request as the server must see it.
   readonly target: string
   readonly fields: readonly Field[]
   readonly body: Buffer
@@ -50,15 +50,15 @@ export interface PlannedRequest {
 
 export interface PlannedResponse {
   readonly fate: ResponseFate
-  /** As it is sent, 1xx responses included. */
+  /** The pieces in which it is sent, 1xx responses included. */
   readonly pieces: readonly Buffer[]
-  /** What becomes of the server's connection then. */
+  /** Fate of the server's connection after it. */
   readonly ending: 'keep' | 'fin' | 'reset'
-  /** It is sent as soon as the request's head is there. */
+  /** Whether it is sent as soon as the request's head has arrived. */
   readonly early: boolean
-  /** The client is told to go on as soon as the request's head is there. */
+  /** Whether a 100 is sent as soon as the request's head has arrived. */
   readonly continues: boolean
-  // What the client is to see.
+  // The response as the client must see it.
   readonly status: number
   readonly fields: readonly Field[]
   readonly body: Buffer
@@ -68,59 +68,59 @@ export interface PlannedResponse {
 }
 
 export interface PlannedExchange {
-  /** Stands in the request's target and in a field, and in a field of the response: nothing else in the world has it. */
+  /** Unique; part of the request's target, of one of its fields, and of a field of the response. */
   readonly id: string
   readonly request: PlannedRequest
   readonly response: PlannedResponse
-  /** Names of what is wrong with it, for the report. */
+  /** Names of its mistakes, for reports. */
   readonly faults: readonly string[]
-  /** What follows the 101 that the server answers; null = it answers something else. */
+  /** The tunnel after the server's 101; null = the server does not answer 101. */
   readonly tunnel: PlannedTunnel | null
-  /** How the server fails it when it comes for the first time; null = it does not. */
+  /** How the server fails the first try; null = it does not. */
   readonly firstTry: FirstTry | null
-  /** How often it may come to the server at most, whole or not. */
+  /** Max number of times that the server may see it, whole or not. */
   readonly tries: number
-  /** How often it comes whole. */
+  /** Number of times that the server receives it whole. */
   readonly seen: { readonly least: number; readonly most: number }
 }
 
-/** The server's connection ends without an answer, behind the head of a request or behind all of it. */
+/** End of a server's connection without a response, after the head of a request or after all of it. */
 export interface FirstTry {
   readonly behind: 'head' | 'whole'
   readonly ending: 'fin' | 'reset'
 }
 
-/** Bytes both ways behind a 101. */
+/** The bytes of both directions after a 101. */
 export interface PlannedTunnel {
   readonly toServer: Buffer
   readonly toClient: Buffer
-  /** What the client sends once it has the 101: what it has not sent with its request. */
+  /** The part of `toServer` that the client sends after the 101, in pieces; the rest comes with its request. */
   readonly later: readonly Buffer[]
   readonly end: TunnelEnd
 }
 
-/** Who leaves when all is said there; after a fin, the other one does the same. */
+/** End of a tunnel, after all its bytes. After a FIN of one end, the other one ends its side, too. */
 export interface TunnelEnd {
   readonly by: 'client' | 'server'
   readonly how: 'fin' | 'reset'
 }
 
-/** What happens on one client connection. */
+/** The exchanges on one client connection. */
 export interface PlannedConversation {
-  /** The PROXY header that it opens with; null = none. */
+  /** The PROXY header with which it begins; null = none. */
   readonly announcement: PlannedAnnouncement | null
   readonly exchanges: readonly PlannedExchange[]
-  /** All requests as they are sent in one go; null = each one when the one before has been answered. */
+  /** The pieces of all requests, sent at once; null = each request is sent after the response to the one before. */
   readonly pipelined: readonly Buffer[] | null
 }
 
-/** A request field that the id of the exchange stands in, and a response field. */
+/** Names of the fields with the id of the exchange: in the request, and in the response. */
 export const REQUEST_ID_FIELD = 'x-asked'
 export const RESPONSE_ID_FIELD = 'x-answer-to'
 
 export const ID_LENGTH = 8
 
-/** Of the `count`th exchange ever. Always as long, so that the bytes of a case are always cut at the same places. */
+/** Returns the id of the `count`th exchange. Ids have the same length, so that a case is always cut at the same places. */
 export function idOf(count: number): string {
   return `q${count.toString(36).padStart(ID_LENGTH - 1, '0')}`
 }

@@ -79,7 +79,7 @@ export const responses: fc.Arbitrary<ResponseSketch> = fc.record({
   damage: fc.oneof(SIMPLEST_FIRST, { weight: 5, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat() }),
 })
 
-/** The response to a request as it is sent, and what is to come of it. */
+/** The response to a request as it is sent, and its expected fate. */
 export function planResponse(
   sketch: ResponseSketch,
   id: string,

@@ -2,20 +2,20 @@ import type { Pipe } from './pipe.ts'
 import type { FirstTry, PlannedExchange } from './plan.ts'
 import { type Message, Nonsense, readRequest, show } from './wire.ts'
 
-/** What a server does with what comes on its connections. */
+/** Records the requests on all connections of a server. */
 export interface Recorder {
   readonly violations: string[]
-  /** The head of a request has come; returns what is planned for it, and how it is failed this time. */
+  /** The head of a request has arrived. Returns its plan, and how this try is failed. */
   headCame(request: Message): Coming
-  /** All of it has come. */
+  /** The whole request has arrived. */
   wholeCame(request: Message): void
-  /** A tunnel has ended through which these bytes have come. */
+  /** A tunnel has ended, after these bytes of the client. */
   tunnelEnded(id: string, bytes: Buffer): void
   opened(connection: ServerConnection): void
   ended(connection: ServerConnection): void
 }
 
-/** A request that comes. */
+/** A request that arrives. */
 export interface Coming {
   readonly plan: PlannedExchange | undefined
   readonly failure: FirstTry | null
@@ -27,18 +27,18 @@ const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n')
 export class ServerConnection {
   readonly pipe: Pipe
   private readonly recorder: Recorder
-  /** The request under way, from its head on. */
+  /** The current request, from its head on. */
   private current: Coming | null = null
-  /** The request under way has had its answer before its end. */
+  /** Whether the current request was answered before its end. */
   private answeredEarly = false
-  /** The request under way has been told to go on. */
+  /** Whether a 100 was sent for the current request. */
   private saidContinue = false
-  /** No other request may come. */
+  /** Whether no further request may arrive. */
   private saidClose = false
   private answering = false
-  /** Of the request behind which another protocol is spoken here. */
+  /** Id of the request that opened a tunnel; null = none. */
   private tunnelId: string | null = null
-  /** What is being said. */
+  /** The current response. */
   private saying: Promise<void> = Promise.resolve()
 
   constructor(recorder: Recorder, pipe: Pipe) {
@@ -87,7 +87,7 @@ export class ServerConnection {
     }
   }
 
-  /** Says what is to be said before the request has come to its end. */
+  /** Sends what is planned for the time before the end of the request. */
   private readHead(plan: PlannedExchange | undefined): void {
     if (plan === undefined || this.answeredEarly) return
     if (plan.response.early) {

@@ -7,7 +7,7 @@ import { type Message, show, valuesOf } from './wire.ts'
 
 /** The server behind the proxy: answers every request as planned, and remembers all it has seen. */
 export class FuzzServer implements Recorder {
-  /** What nobody may have sent, whatever the case. */
+  /** Descriptions of messages that no client has sent. */
   readonly violations: string[] = []
   readonly port: number
   private readonly listening: Listening
@@ -15,10 +15,10 @@ export class FuzzServer implements Recorder {
   private readonly heads = new Map<string, Message[]>()
   private readonly tunnels = new Map<string, PromiseWithResolvers<Buffer>>()
   private readonly whole = new Map<string, Message[]>()
-  /** What was left on connections that have ended in the middle of a request. */
+  /** Bytes of incomplete requests on connections that have ended. */
   private leftOver = ''
   private readonly open = new Set<ServerConnection>()
-  /** Requests of which nothing may come any more, or not all of it, or whose case is over. */
+  /** Requests of which nothing more may arrive, or not all, or whose case is over. */
   private readonly late = new Map<string, 'nothing' | 'not whole' | 'over'>()
 
   private constructor(listening: Listening) {
@@ -44,17 +44,17 @@ export class FuzzServer implements Recorder {
     }
   }
 
-  /** Requests with this id that have come whole. */
+  /** Requests with this id that arrived whole. */
   requestsOf(id: string): readonly Message[] {
     return this.whole.get(id) ?? []
   }
 
-  /** The same that have come, whole or not, as far as they had when their heads were there. */
+  /** Requests with this id whose heads arrived, whole or not. */
   headsOf(id: string): readonly Message[] {
     return this.heads.get(id) ?? []
   }
 
-  /** What has come through the tunnel of this id, once it has ended. */
+  /** The bytes of the client in the tunnel of this id, once it has ended. */
   tunnelOf(id: string): Promise<Buffer> {
     return this.tunnels.get(id)?.promise ?? Promise.resolve(Buffer.alloc(0))
   }
@@ -63,18 +63,18 @@ export class FuzzServer implements Recorder {
     this.tunnels.get(id)?.resolve(bytes)
   }
 
-  /** Whether any byte of the request with this id has come: its id stands at the beginning of it. */
+  /** Whether any part of the request with this id has arrived; the id is at its beginning. */
   hasTraceOf(id: string): boolean {
     if (this.heads.has(id) || this.leftOver.includes(id)) return true
     return [...this.open].some(({ pipe }) => pipe.received.includes(id))
   }
 
-  /** From now on, nothing of it may come, or not all of it. */
+  /** From now on, nothing of the request may arrive, or not all of it. */
   forbid(id: string, what: 'nothing' | 'not whole'): void {
     this.late.set(id, what)
   }
 
-  /** The case is over: what else comes of these, if it may come, is nobody's concern. */
+  /** Call when the case is over: what may still arrive of these requests is ignored. */
   forget(ids: readonly string[]): void {
     for (const id of ids) {
       this.plans.delete(id)
@@ -87,7 +87,7 @@ export class FuzzServer implements Recorder {
     this.violations.length = 0
   }
 
-  /** What has come of requests that are not whole, for the report. */
+  /** The incomplete requests, for reports. */
   describe(): string {
     return [...this.open].map(({ pipe }) => `The server has ${show(pipe.received)}, ended: ${pipe.ended}`).join('\n')
   }

@@ -7,16 +7,16 @@ import { cut } from './pieces.ts'
 import { type FirstTry, type PlannedExchange, type PlannedTunnel, RESPONSE_ID_FIELD, type TunnelEnd } from './plan.ts'
 import { planRequest, type RequestSketch, requests } from './requests.ts'
 
-/** A request for another protocol that the server agrees to, and what is said in it. */
+/** A request for another protocol to which the server agrees, and the bytes in that protocol. */
 export interface TunnelSketch {
   readonly request: RequestSketch
   readonly protocol: string
-  /** Of the 101. */
+  /** Fields of the 101. */
   readonly fields: readonly FieldSketch[]
   readonly isHinted: boolean
   readonly toServer: BodySketch
   readonly toClient: BodySketch
-  /** Bytes that the client sends before it knows whether the server agrees. */
+  /** Number of bytes that the client sends before the 101. */
   readonly early: number
   readonly clientCuts: readonly number[]
   readonly serverCuts: readonly number[]
@@ -51,7 +51,7 @@ export const tunnels: fc.Arbitrary<TunnelSketch | null> = fc.oneof(
   },
 )
 
-/** The exchange that opens the tunnel, with the tunnel. */
+/** Plans the exchange that opens the tunnel, and the tunnel. */
 export function planTunnel(
   sketch: TunnelSketch,
   id: string,
@@ -92,7 +92,7 @@ export function planTunnel(
   }
 }
 
-/** Nothing is wrong with such a request, and Max-Forwards is no concern of it. */
+/** Returns the request without mistakes and without Max-Forwards. */
 function askingFor(protocol: string, request: RequestSketch): RequestSketch {
   return {
     ...request,
