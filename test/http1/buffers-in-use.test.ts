@@ -4,15 +4,13 @@ import { afterEach, expect, test } from 'vitest'
 import { matches, piece } from '../support/pattern.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { PlainRelay } from './plain-relay.ts'
+import { endAll, endWithAll } from './sockets.ts'
 
 const PIECE = 20_000
 const CHUNKED = 'transfer-encoding: chunked\r\n\r\n'
 const LAST_CHUNK = '0\r\n\r\n'
 
-const ending: (() => unknown)[] = []
-afterEach(async () => {
-  for (const end of ending.splice(0)) await end()
-})
+afterEach(endAll)
 
 /** A relay, its clients, and the connections that it opens to its server, in order. */
 class Scene {
@@ -35,7 +33,7 @@ class Scene {
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const relay = await PlainRelay.start((server.address() as AddressInfo).port)
-    ending.push(() => {
+    endWithAll(() => {
       relay.close()
       server.close()
       for (const socket of accepted) socket.destroy()
@@ -45,7 +43,7 @@ class Scene {
 
   async client(): Promise<RawConnection> {
     const connection = await RawConnection.connect(this.relay.port)
-    ending.push(() => connection.destroy())
+    endWithAll(() => connection.destroy())
     return connection
   }
 

@@ -2,14 +2,10 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type OnReadOpts, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { Deadlines } from '../../src/http1/deadlines.ts'
-import { FieldNames } from '../../src/http1/field-names.ts'
-import { type CallHandler, OutboundCall } from '../../src/http1/outbound-call.ts'
-import { OutboundPool } from '../../src/http1/outbound-pool.ts'
+import { OutboundCall } from '../../src/http1/outbound-call.ts'
+import { endAll, endWithAll, handlerOf, poolOf } from './sockets.ts'
 
-const ending: (() => void)[] = []
-afterEach(() => {
-  for (const end of ending.splice(0)) end()
-})
+afterEach(endAll)
 
 test('an idle connection whose socket is closed, and has not said so yet, is not used', async () => {
   const accepted: Socket[] = []
@@ -24,37 +20,17 @@ test('an idle connection whose socket is closed, and has not said so yet, is not
     opened.push(socket)
     return socket
   }
-  const pool = new OutboundPool(
-    { connect: open, readyEvent: 'connect' },
-    {
-      names: new FieldNames(),
-      limits: { startLineBytes: 8_192, fieldBytes: 8_192 },
-      deadlines: new Deadlines(),
-      connectMs: 1_000,
-      keepAliveMs: 4_000,
-      connectTimeout: () => new Error('too late'),
-    },
-  )
-  ending.push(() => {
-    pool.close()
+  const pool = poolOf({ connect: open, readyEvent: 'connect' })
+  endWithAll(() => {
     server.close()
     for (const socket of [...accepted, ...opened]) socket.destroy()
   })
   const ask = (): Promise<string> =>
     new Promise((resolve) => {
-      const nothing = () => undefined
-      const handler: CallHandler = {
-        ...{
-          onSent: nothing,
-          onServerReady: nothing,
-          onInterim: nothing,
-          onResponse: nothing,
-          onResponseBody: nothing,
-        },
-        ...{ onRead: nothing, onUpgrade: nothing },
+      const handler = handlerOf({
         onResponseEnd: () => resolve('answered'),
         onFailed: ({ kind }) => resolve(kind),
-      }
+      })
       pool.start(new OutboundCall({ method: 'POST', path: '/', lines: '', body: 'none', upgrade: '' }, handler), true)
     })
   expect(await ask()).toBe('answered')

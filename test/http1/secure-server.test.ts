@@ -2,20 +2,15 @@ import { once } from 'node:events'
 import type { AddressInfo, OnReadOpts, Socket } from 'node:net'
 import { type ConnectionOptions, connect, createServer } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
-import { Deadlines } from '../../src/http1/deadlines.ts'
-import { FieldNames } from '../../src/http1/field-names.ts'
-import { type CallHandler, OutboundCall } from '../../src/http1/outbound-call.ts'
-import { OutboundPool } from '../../src/http1/outbound-pool.ts'
+import { OutboundCall } from '../../src/http1/outbound-call.ts'
 import { LOCALHOST } from '../support/certificates.ts'
 import { matches, piece } from '../support/pattern.ts'
+import { endAll, endWithAll, handlerOf, poolOf } from './sockets.ts'
 
 /** Several TLS records, which come in one read of the connection. */
 const LENGTH = 50_000
 
-const ending: (() => unknown)[] = []
-afterEach(async () => {
-  for (const end of ending.splice(0)) await end()
-})
+afterEach(endAll)
 
 // A TLS connection delivers all records of a read, even if it is paused after the first of them.
 test.each([
@@ -43,19 +38,8 @@ test.each([
       socket = connect(options as ConnectionOptions)
       return socket
     }
-    const pool = new OutboundPool(
-      { connect: open, readyEvent: 'secureConnect' },
-      {
-        names: new FieldNames(),
-        limits: { startLineBytes: 8_192, fieldBytes: 8_192 },
-        deadlines: new Deadlines(),
-        connectMs: 5_000,
-        keepAliveMs: 4_000,
-        connectTimeout: () => new Error('too late'),
-      },
-    )
-    ending.push(() => {
-      pool.close()
+    const pool = poolOf({ connect: open, readyEvent: 'secureConnect' })
+    endWithAll(() => {
       socket?.destroy()
       server.close()
     })
@@ -63,9 +47,7 @@ test.each([
     const received: Buffer[] = []
     const paused = Promise.withResolvers<void>()
     const over = Promise.withResolvers<string>()
-    const nothing = () => undefined
-    const handler: CallHandler = {
-      ...{ onSent: nothing, onServerReady: nothing, onInterim: nothing, onResponse: nothing, onRead: nothing },
+    const handler = handlerOf({
       onResponseBody: (bytes) => {
         received.push(Buffer.from(bytes))
         if (received.length > 1) return
@@ -75,7 +57,7 @@ test.each([
       onResponseEnd: () => over.resolve('whole'),
       onUpgrade: () => over.resolve('upgraded'),
       onFailed: ({ kind }) => over.resolve(kind),
-    }
+    })
     const call = new OutboundCall({ method: 'GET', path: '/', lines: '', body: 'none', upgrade: '' }, handler)
     pool.start(call, false)
     await paused.promise

@@ -1,15 +1,13 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { isShared, keep, letGo } from '../../src/http1/input-buffer.ts'
 import { type InputTaker, type NextBuffer, SocketInput } from '../../src/http1/socket-input.ts'
+import { endAll, endWithAll, pair } from './sockets.ts'
 
-const ending: (() => void)[] = []
-afterEach(() => {
-  for (const end of ending.splice(0)) end()
-})
+afterEach(endAll)
 
-/** Has what it gets as it gets it, without a copy. */
+/** Records its input without copying it, unless it `keeps` it. */
 class Keeper implements InputTaker {
   readonly kept: Buffer[] = []
   readonly wereShared: boolean[] = []
@@ -39,19 +37,16 @@ class Keeper implements InputTaker {
   }
 }
 
-/** A peer, and the other end of its connection, which `input` reads. */
-async function accepted(input: SocketInput): Promise<{ peer: Socket; socket: Socket }> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  const [near] = (await once(server, 'connection')) as [Socket]
-  const socket = input.accept(near)
-  ending.push(() => {
-    peer.destroy()
-    socket.destroy()
-    server.close()
-  })
-  return { peer, socket }
+/** A reader of a connection, the peer that sends to it, and the socket that is read. */
+async function reader(next: NextBuffer, keeps = false) {
+  const input = new SocketInput()
+  const keeper = new Keeper(next)
+  keeper.keeps = keeps
+  input.taker = keeper
+  const { near: peer, far } = await pair()
+  const socket = input.accept(far)
+  endWithAll(() => socket.destroy())
+  return { input, keeper, peer, socket }
 }
 
 async function send(peer: Socket, text: string, keeper: Keeper): Promise<void> {
@@ -59,18 +54,14 @@ async function send(peer: Socket, text: string, keeper: Keeper): Promise<void> {
   await keeper.arrival()
 }
 
-/** So many bytes are not copied when they are kept. */
+/** Number of bytes that are kept without a copy. */
 const MUCH = 9_000
 
 test.each([
   ['goes to the same buffer', false, ['2', '2']],
   ['goes to another buffer if bytes of the last one are in use', true, ['1', '2']],
 ])('the next input %s', async (_what, keeps, left) => {
-  const input = new SocketInput()
-  const keeper = new Keeper('own')
-  keeper.keeps = keeps
-  input.taker = keeper
-  const { peer } = await accepted(input)
+  const { keeper, peer } = await reader('own', keeps)
   await send(peer, 'into the shared buffer', keeper)
   await send(peer, '1'.repeat(MUCH), keeper)
   await send(peer, '2'.repeat(MUCH), keeper)
@@ -78,11 +69,7 @@ test.each([
 })
 
 test('few bytes that stay in use are copied', async () => {
-  const input = new SocketInput()
-  const keeper = new Keeper('own')
-  keeper.keeps = true
-  input.taker = keeper
-  const { peer } = await accepted(input)
+  const { keeper, peer } = await reader('own', true)
   for (const text of ['shared', 'one', 'two']) await send(peer, text, keeper)
   expect(keeper.text).toEqual(['shared', 'one', 'two'])
   const [, one, two] = keeper.kept
@@ -90,11 +77,7 @@ test('few bytes that stay in use are copied', async () => {
 })
 
 test('shared bytes that stay in use are copied', async () => {
-  const input = new SocketInput()
-  const keeper = new Keeper('shared')
-  keeper.keeps = true
-  input.taker = keeper
-  const { peer } = await accepted(input)
+  const { keeper, peer } = await reader('shared', true)
   await send(peer, 'one', keeper)
   await send(peer, 'two', keeper)
   expect([keeper.text, keeper.wereShared]).toEqual([
@@ -104,11 +87,8 @@ test('shared bytes that stay in use are copied', async () => {
 })
 
 test('sockets share a buffer until one asks for a buffer of its own', async () => {
-  const [one, two] = [new SocketInput(), new SocketInput()]
-  const [first, second] = [new Keeper('shared'), new Keeper('shared')]
-  one.taker = first
-  two.taker = second
-  const [{ peer }, { peer: other }] = [await accepted(one), await accepted(two)]
+  const { keeper: first, peer } = await reader('shared')
+  const { keeper: second, peer: other } = await reader('shared')
   await send(peer, 'one', first)
   await send(other, 'two', second)
   expect([first.text, second.text]).toEqual([['two'], ['two']])
@@ -125,11 +105,8 @@ test('sockets share a buffer until one asks for a buffer of its own', async () =
 })
 
 test('a buffer is used again once it is replaced and all of its bytes are let go', async () => {
-  const [input, other] = [new SocketInput(), new SocketInput()]
-  const [keeper, next] = [new Keeper('own'), new Keeper('own')]
-  input.taker = keeper
-  other.taker = next
-  const [{ peer }, { peer: second }] = [await accepted(input), await accepted(other)]
+  const { keeper, peer } = await reader('own')
+  const { keeper: next, peer: second } = await reader('own')
   await send(peer, 'into the shared buffer', keeper)
   await send(second, 'into the shared buffer', next)
   keeper.keeps = true
@@ -150,10 +127,7 @@ test('a buffer is used again once it is replaced and all of its bytes are let go
 })
 
 test('a released socket emits its input as data, with pauses, after what the taker had', async () => {
-  const input = new SocketInput()
-  const keeper = new Keeper('shared')
-  input.taker = keeper
-  const { peer, socket } = await accepted(input)
+  const { input, keeper, peer, socket } = await reader('shared')
   await send(peer, 'head', keeper)
   input.release(socket)
   const sent = Buffer.alloc(3_000_000, 'abcdefg')
@@ -165,10 +139,7 @@ test('a released socket emits its input as data, with pauses, after what the tak
 })
 
 test('an accepted socket reports the end, the addresses and the close of its connection', async () => {
-  const input = new SocketInput()
-  const keeper = new Keeper('shared')
-  input.taker = keeper
-  const { peer, socket } = await accepted(input)
+  const { keeper, peer, socket } = await reader('shared')
   expect([socket.remoteAddress, socket.remotePort]).toEqual(['127.0.0.1', peer.localPort])
   peer.end('last')
   await once(socket, 'end')
@@ -181,20 +152,14 @@ test('an accepted socket reports the end, the addresses and the close of its con
 })
 
 test('a socket that is paused delivers nothing until it is resumed', async () => {
-  const input = new SocketInput()
-  const keeper = new Keeper('own')
-  input.taker = keeper
-  const { peer, socket } = await accepted(input)
+  const { keeper, peer, socket } = await reader('own')
   await send(peer, 'one', keeper)
   socket.pause()
   const written = Promise.withResolvers<void>()
   peer.write('two', () => written.resolve())
   await written.promise
   // The bytes are in the socket now. Another connection takes turns of the event loop in which they could be read.
-  const other = new SocketInput()
-  const turns = new Keeper('own')
-  other.taker = turns
-  const { peer: pacer } = await accepted(other)
+  const { keeper: turns, peer: pacer } = await reader('own')
   for (let i = 0; i < 5; i++) await send(pacer, 'turn', turns)
   expect(keeper.kept).toHaveLength(1)
   socket.resume()
@@ -203,19 +168,12 @@ test('a socket that is paused delivers nothing until it is resumed', async () =>
 })
 
 test('a followed socket is read by its data events, and released with them', async () => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  const [socket] = (await once(server, 'connection')) as [Socket]
-  ending.push(() => {
-    peer.destroy()
-    socket.destroy()
-    server.close()
-  })
+  const { near: peer, far: socket } = await pair()
   const input = new SocketInput()
   const keeper = new Keeper('shared')
   input.taker = keeper
   input.follow(socket)
+  socket.resume()
   await send(peer, 'one', keeper)
   await send(peer, 'two', keeper)
   expect([keeper.text, keeper.wereShared]).toEqual([

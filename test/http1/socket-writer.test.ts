@@ -1,26 +1,10 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { SocketWriter } from '../../src/http1/socket-writer.ts'
+import { endAll, endWithAll, pair } from './sockets.ts'
 
-const ending: (() => void)[] = []
-afterEach(() => {
-  for (const end of ending.splice(0)) end()
-})
-
-/** Two ends of a connection; nothing is read from the far one until `resume`. */
-async function pair(): Promise<{ near: Socket; far: Socket }> {
-  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const near = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  const [far] = (await once(server, 'connection')) as [Socket]
-  ending.push(() => {
-    near.destroy()
-    far.destroy()
-    server.close()
-  })
-  return { near, far }
-}
+afterEach(endAll)
 
 /** All that arrives until the end of the connection. */
 async function all(socket: Socket): Promise<Buffer> {
@@ -49,7 +33,7 @@ test.each([1, 2, 3, 4, 5])(
     const received = all(far)
     far.pause()
     const waits = setInterval(() => (far.isPaused() ? far.resume() : far.pause()), 3)
-    ending.push(() => clearInterval(waits))
+    endWithAll(() => clearInterval(waits))
     for (let i = 0; i < 3_000; i++) {
       const length = Math.floor(roll() < 0.8 ? roll() * 50 : roll() * 60_000)
       const piece = roll() < 0.2 ? null : Buffer.alloc(length, String.fromCharCode(97 + (i % 26)))

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { Deadlines } from '../../src/http1/deadlines.ts'
 import { FieldNames } from '../../src/http1/field-names.ts'
@@ -8,32 +8,18 @@ import type { InboundRequest } from '../../src/http1/inbound-request.ts'
 import { InputBuffer } from '../../src/http1/input-buffer.ts'
 import { SocketInput } from '../../src/http1/socket-input.ts'
 import { SocketWriter } from '../../src/http1/socket-writer.ts'
+import { endAll, endWithAll, pair } from './sockets.ts'
 
 const CONNECTIONS = 10
 /** Bytes that a connection holds before it lets TCP hold its client back. */
 const HELD = 64 * 1024
 
-const ending: (() => unknown)[] = []
-afterEach(async () => {
-  for (const end of ending.splice(0)) await end()
-})
-
-async function pair(): Promise<{ client: Socket; accepted: Socket }> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const client = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', noDelay: true })
-  const [accepted] = (await once(server, 'connection')) as [Socket]
-  ending.push(() => {
-    client.destroy()
-    server.close()
-  })
-  return { client, accepted }
-}
+afterEach(endAll)
 
 function inbound(accepted: Socket, onRequest: (request: InboundRequest) => void): Socket {
   const input = new SocketInput()
   const socket = input.accept(accepted)
-  ending.push(() => socket.destroy())
+  endWithAll(() => socket.destroy())
   new InboundConnection(
     socket,
     input,
@@ -61,7 +47,7 @@ test.each([600, 1_100, 4_000])(
   async (size) => {
     const before = process.memoryUsage().arrayBuffers
     for (let i = 0; i < CONNECTIONS; i++) {
-      const { client, accepted } = await pair()
+      const { near: client, far: accepted } = await pair()
       const socket = inbound(accepted, () => undefined)
       await writeAlone(client, socket, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n')
       for (let sent = 0; sent < HELD - size; sent += size) await writeAlone(client, socket, Buffer.alloc(size))
@@ -72,7 +58,7 @@ test.each([600, 1_100, 4_000])(
 )
 
 test('pieces for a peer that does not read keep few buffers of input', async () => {
-  const { client: peer } = await pair()
+  const { near: peer } = await pair()
   const writer = new SocketWriter(peer, () => undefined)
   while (writer.write('', Buffer.alloc(60_000)));
   const write = (size: number): boolean => {
@@ -90,7 +76,7 @@ test('pieces for a peer that does not read keep few buffers of input', async () 
 
 test('a piece of a body whose taker throws is not read again', async () => {
   const pieces: string[] = []
-  const { client, accepted } = await pair()
+  const { near: client, far: accepted } = await pair()
   const socket = inbound(accepted, (request) => {
     request.takeBody({
       onRequestBody: (piece) => {
