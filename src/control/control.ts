@@ -208,7 +208,7 @@ export class Control {
   }
 
   /** Counts of all proxies, from their last reports. */
-  counts(): Pick<Totals, 'series' | 'retries'> {
+  counts(): Pick<Totals, 'series' | 'tallies'> {
     return this.proxies.counts(({ service, pool, version }) => {
       if (service === '') return true
       const pools = own(this.state.services, service)?.spec.pools

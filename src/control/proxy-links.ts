@@ -79,7 +79,7 @@ export class ProxyLinks {
   }
 
   /** Counts of all proxies, from their last reports. `isCurrent`: series that are not are left out after a while. */
-  counts(isCurrent: (series: SeriesReport) => boolean): Pick<Totals, 'series' | 'retries'> {
+  counts(isCurrent: (series: SeriesReport) => boolean): Pick<Totals, 'series' | 'tallies'> {
     return this.reports.counts(isCurrent)
   }
 

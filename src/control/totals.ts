@@ -1,12 +1,12 @@
-import type { Report, RetryCount, SeriesReport } from '../model/messages.ts'
-import { seriesKey } from '../telemetry/counters.ts'
+import type { Report, SeriesReport, TallyReport } from '../model/messages.ts'
+import { seriesKey, tallyKey } from '../telemetry/counters.ts'
 
 /** How long the counts of a removed pool or version are still shown, ms. Proxies keep them for a shorter time. */
 const SHOWN_MS = 10 * 60_000
 
 interface Counts {
   readonly series: Map<string, SeriesReport>
-  readonly retries: Map<string, RetryCount>
+  readonly tallies: Map<string, TallyReport>
 }
 
 /**
@@ -15,7 +15,7 @@ interface Counts {
  */
 export class Totals {
   private readonly byProxy = new Map<string, Counts>()
-  private readonly retired: Counts = { series: new Map(), retries: new Map() }
+  private readonly retired: Counts = { series: new Map(), tallies: new Map() }
   /** Time since which a series is not current, monotonic ms, by key. */
   private readonly outdated = new Map<string, number>()
   private readonly now: () => number
@@ -25,14 +25,14 @@ export class Totals {
     this.now = now
   }
 
-  take(proxy: string, { whole, series, retries, ended }: Report): void {
+  take(proxy: string, { whole, series, tallies, ended }: Report): void {
     let counts = this.byProxy.get(proxy)
     if (counts === undefined || whole) {
-      counts = { series: new Map(), retries: new Map() }
+      counts = { series: new Map(), tallies: new Map() }
       this.byProxy.set(proxy, counts)
     }
     for (const each of series) counts.series.set(seriesKey(each), each)
-    for (const each of retries) counts.retries.set(retryKey(each), each)
+    for (const each of tallies) counts.tallies.set(tallyKey(each), each)
     for (const key of ended) {
       const final = counts.series.get(key)
       counts.series.delete(key)
@@ -45,20 +45,20 @@ export class Totals {
     const counts = this.byProxy.get(proxy)
     this.byProxy.delete(proxy)
     for (const each of counts?.series.values() ?? []) addSeries(this.retired.series, each)
-    for (const each of counts?.retries.values() ?? []) addRetries(this.retired.retries, each)
+    for (const each of counts?.tallies.values() ?? []) addTally(this.retired.tallies, each)
   }
 
   /**
    * Returns the totals. `isCurrent`: whether the pool and version of a series exist; others are forgotten after
    * `SHOWN_MS`.
    */
-  read(isCurrent: (series: SeriesReport) => boolean): { series: SeriesReport[]; retries: RetryCount[] } {
+  read(isCurrent: (series: SeriesReport) => boolean): { series: SeriesReport[]; tallies: TallyReport[] } {
     const all = [...this.byProxy.values(), this.retired]
     const series = new Map<string, SeriesReport>()
-    const retries = new Map<string, RetryCount>()
+    const tallies = new Map<string, TallyReport>()
     for (const counts of all) {
       for (const each of counts.series.values()) addSeries(series, each)
-      for (const each of counts.retries.values()) addRetries(retries, each)
+      for (const each of counts.tallies.values()) addTally(tallies, each)
     }
     const now = this.now()
     for (const [key, each] of series) {
@@ -76,17 +76,13 @@ export class Totals {
     const services = new Set([...series.values()].map(({ service }) => service))
     return {
       series: [...series.values()],
-      retries: [...retries.values()].filter(({ service }) => services.has(service)),
+      tallies: [...tallies.values()].filter(({ service }) => services.has(service)),
     }
   }
 }
 
-function retryKey({ service, reason }: RetryCount): string {
-  return `${service}/${reason}`
-}
-
-function addRetries(sums: Map<string, RetryCount>, each: RetryCount): void {
-  const key = retryKey(each)
+function addTally(sums: Map<string, TallyReport>, each: TallyReport): void {
+  const key = tallyKey(each)
   sums.set(key, { ...each, count: each.count + (sums.get(key)?.count ?? 0) })
 }
 

@@ -79,10 +79,16 @@ export interface SeriesReport {
   readonly sumSeconds: number
 }
 
-/** Retries of a service by cause. */
-export interface RetryCount {
+/** Events of a service that are counted by a label; each kind is a metric. */
+export type TallyKind =
+  /** Retries, by the reason for which the previous try failed. */
+  'retries'
+
+/** The number of such events since the start of this proxy. */
+export interface TallyReport {
+  readonly kind: TallyKind
   readonly service: string
-  readonly reason: string
+  readonly label: string
   readonly count: number
 }
 
@@ -99,10 +105,10 @@ export interface LoadReport {
 }
 
 export interface Report extends LoadReport {
-  /** true: `series` and `retries` are complete; false: they are those that have changed since the previous report. */
+  /** true: `series` and `tallies` are complete; false: they are those that have changed since the previous report. */
   readonly whole: boolean
   readonly series: readonly SeriesReport[]
-  readonly retries: readonly RetryCount[]
+  readonly tallies: readonly TallyReport[]
   /**
    * Series (`service/pool/version`) that have ended: their last counts are final, and a later series of that name
    * begins at 0.
@@ -115,5 +121,5 @@ export interface Report extends LoadReport {
 /** Counts and load of all proxies together. */
 export interface Totals extends LoadReport {
   readonly series: readonly SeriesReport[]
-  readonly retries: readonly RetryCount[]
+  readonly tallies: readonly TallyReport[]
 }

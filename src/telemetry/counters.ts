@@ -1,4 +1,4 @@
-import type { RetryCount, SeriesReport } from '../model/messages.ts'
+import type { SeriesReport, TallyKind, TallyReport } from '../model/messages.ts'
 import { Histogram } from './histogram.ts'
 
 /** Status codes have three digits; any other status counts as 0. */
@@ -57,11 +57,42 @@ export class Series {
   }
 }
 
+/** Number of events of one kind, service and label since the start. */
+export class Tally {
+  readonly kind: TallyKind
+  readonly service: string
+  readonly label: string
+  count = 0
+  /** Whether anything was counted since the last report. */
+  hasNews = false
+  private readonly onNews: (tally: Tally) => void
+
+  /** `onNews`: called with the first count after a report. */
+  constructor(kind: TallyKind, service: string, label: string, onNews: (tally: Tally) => void) {
+    this.kind = kind
+    this.service = service
+    this.label = label
+    this.onNews = onNews
+  }
+
+  add(): void {
+    this.count++
+    if (this.hasNews) return
+    this.hasNews = true
+    this.onNews(this)
+  }
+
+  report(): TallyReport {
+    const { kind, service, label, count } = this
+    return { kind, service, label, count }
+  }
+}
+
 /** The counts in a `Report`. */
 export interface CountsReport {
   readonly whole: boolean
   readonly series: readonly SeriesReport[]
-  readonly retries: readonly RetryCount[]
+  readonly tallies: readonly TallyReport[]
   readonly ended: readonly string[]
 }
 
@@ -74,9 +105,9 @@ export class Counters {
   private readonly ofService = new Map<string, Set<Series>>()
   /** Series that no table names any more, with the time since when (monotonic ms), oldest first. */
   private readonly unused = new Map<Series, number>()
-  private readonly retries = new Map<string, { service: string; reason: string; count: number }>()
+  private readonly tallies = new Map<string, Tally>()
   private news: Series[] = []
-  private newRetries = new Set<string>()
+  private newTallies: Tally[] = []
   private readonly now: () => number
   private readonly onNews = (series: Series): void => {
     this.news.push(series)
@@ -107,23 +138,27 @@ export class Counters {
     for (const series of this.ofService.get(service) ?? []) if (!this.unused.has(series)) this.unused.set(series, now)
   }
 
-  retried(service: string, reason: string): void {
-    const key = `${service}/${reason}`
-    const entry = this.retries.get(key) ?? { service, reason, count: 0 }
-    entry.count++
-    this.retries.set(key, entry)
-    this.newRetries.add(key)
+  /** The tally of events of one kind; callers on the request path keep it. */
+  tally(kind: TallyKind, service: string, label: string): Tally {
+    const key = tallyKey({ kind, service, label })
+    const known = this.tallies.get(key)
+    if (known !== undefined) return known
+    const tally = new Tally(kind, service, label, (counted) => this.newTallies.push(counted))
+    this.tallies.set(key, tally)
+    return tally
   }
 
   /** Returns all counts (`whole`), or those that have changed since the last report. */
   report(whole: boolean): CountsReport {
     const news = whole ? [...this.series.values()] : this.news
     const series = news.flatMap((entry) => entry.report() ?? [])
-    const retries = [...(whole ? this.retries.keys() : this.newRetries)].flatMap((key) => this.retries.get(key) ?? [])
+    const counted = whole ? [...this.tallies.values()].filter(({ count }) => count > 0) : this.newTallies
+    const tallies = counted.map((tally) => tally.report())
+    for (const tally of this.newTallies) tally.hasNews = false
     for (const entry of this.news) entry.hasNews = false
     this.news = []
-    this.newRetries = new Set()
-    return { whole, series, retries: retries.map((entry) => ({ ...entry })), ended: this.endUnused() }
+    this.newTallies = []
+    return { whole, series, tallies, ended: this.endUnused() }
   }
 
   /** Ends the series that no table has named for a while. Their totals have been reported. Returns their keys. */
@@ -151,6 +186,11 @@ export class Counters {
     if (others === undefined) this.ofService.set(series.service, new Set([series]))
     else others.add(series)
   }
+}
+
+/** Key that identifies a tally. */
+export function tallyKey({ kind, service, label }: Omit<TallyReport, 'count'>): string {
+  return `${kind}/${service}/${label}`
 }
 
 /** Key that identifies a series. */

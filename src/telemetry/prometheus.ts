@@ -5,7 +5,7 @@ import {
   type MetricValue,
   Registry,
 } from 'prom-client'
-import type { Totals, Vitals } from '../model/messages.ts'
+import type { TallyKind, Totals, Vitals } from '../model/messages.ts'
 import type { ServerState } from '../model/state.ts'
 import { REQUEST_BUCKETS_SECONDS } from './histogram.ts'
 
@@ -89,6 +89,15 @@ class ReadMetric {
 }
 
 const PREFIX = 'cutover_'
+/** The metric of each kind of tally; `label`: the name of its label. */
+const TALLIES: readonly { kind: TallyKind; name: string; label: string; help: string }[] = [
+  {
+    kind: 'retries',
+    name: 'retries_total',
+    label: 'reason',
+    help: 'Requests sent again, by the reason for which the previous try failed.',
+  },
+]
 /** Gauges of prom-client with the suffix of counters. They are removed; for each there is another gauge, by type. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
 const STATES: readonly ServerState[] = ['ready', 'drain', 'maint']
@@ -116,12 +125,13 @@ export class Exposition {
       'Time from the header of the request to the end of the response.',
       durations,
     )
-    this.counter(
-      'retries_total',
-      'Requests sent again, by the reason for which the previous try failed.',
-      ({ report }) =>
-        report.retries.map(({ service, reason, count }) => ({ labels: { service, reason }, value: count })),
-    )
+    for (const { kind, name, label, help } of TALLIES) {
+      this.counter(name, help, ({ report }) =>
+        report.tallies
+          .filter((tally) => tally.kind === kind)
+          .map((tally) => ({ labels: { service: tally.service, [label]: tally.label }, value: tally.count })),
+      )
+    }
     this.gauge('requests_in_flight', 'Requests and tunnels in flight.', ({ servers }) =>
       servers.map(({ service, pool, server, inFlight }) => ({ labels: { service, pool, server }, value: inFlight })),
     )

@@ -13,7 +13,7 @@ import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
 const NOTHING: LoadReport = { inFlight: {}, queued: {}, connections: 0, listeners: {} }
-const EMPTY: Report = { ...NOTHING, whole: false, series: [], retries: [], ended: [], accessLogDropped: 0 }
+const EMPTY: Report = { ...NOTHING, whole: false, series: [], tallies: [], ended: [], accessLogDropped: 0 }
 
 let folder = ''
 let store: EmbeddedStore
@@ -177,7 +177,7 @@ describe('reports', () => {
       inFlight: { x: 1, y: 2 },
       queued: { shop: 2 },
       series: [series('blue', 3)],
-      retries: [{ service: 'shop', reason: 'connect', count: 1 }],
+      tallies: [{ kind: 'retries', service: 'shop', label: 'connect', count: 1 }],
       connections: 4,
       listeners: { 'a:1': 1, 'a:2': 3 },
     })
@@ -185,9 +185,9 @@ describe('reports', () => {
       inFlight: { y: 5 },
       queued: { shop: 1 },
       series: [series('blue', 4), series('green', 1)],
-      retries: [
-        { service: 'shop', reason: 'connect', count: 2 },
-        { service: 'shop', reason: 'reset', count: 1 },
+      tallies: [
+        { kind: 'retries', service: 'shop', label: 'connect', count: 2 },
+        { kind: 'retries', service: 'shop', label: 'reset', count: 1 },
       ],
       connections: 6,
       listeners: { 'a:2': 6 },
@@ -203,9 +203,9 @@ describe('reports', () => {
         { ...series('blue', 7), codes: { '200': 7, '502': 2 }, buckets: [7, 0, 2], sumSeconds: 0.7 },
         series('green', 1),
       ],
-      retries: [
-        { service: 'shop', reason: 'connect', count: 3 },
-        { service: 'shop', reason: 'reset', count: 1 },
+      tallies: [
+        { kind: 'retries', service: 'shop', label: 'connect', count: 3 },
+        { kind: 'retries', service: 'shop', label: 'reset', count: 1 },
       ],
     })
   })
@@ -220,7 +220,7 @@ describe('reports', () => {
 
   test('are empty without proxies', async () => {
     expect(await control.proxies.collect()).toEqual(NOTHING)
-    expect(control.counts()).toEqual({ series: [], retries: [] })
+    expect(control.counts()).toEqual({ series: [], tallies: [] })
   })
 })
 

@@ -16,7 +16,7 @@ function report(changes: Partial<Report>): Report {
     listeners: {},
     whole: false,
     series: [],
-    retries: [],
+    tallies: [],
     ended: [],
     accessLogDropped: 0,
     ...changes,
@@ -39,15 +39,15 @@ test('a report keeps series that it does not contain; a whole report replaces al
 
 test('proxies and series that have ended stay in the totals', () => {
   const totals = new Totals()
-  const retries = [{ service: 'shop', reason: 'connect', count: 2 }]
-  totals.take('a', report({ series: [series('1', 5)], retries }))
-  totals.take('b', report({ series: [series('1', 3)], retries }))
+  const tallies = [{ kind: 'retries' as const, service: 'shop', label: 'connect', count: 2 }]
+  totals.take('a', report({ series: [series('1', 5)], tallies }))
+  totals.take('b', report({ series: [series('1', 3)], tallies }))
   totals.retire('a')
   totals.take('b', report({ ended: ['shop/blue/1'] }))
   expect(counts(totals)).toEqual({ 1: 8 })
   totals.take('b', report({ series: [series('1', 1)] }))
   expect(counts(totals)).toEqual({ 1: 9 })
-  expect(totals.read(all).retries).toEqual([{ service: 'shop', reason: 'connect', count: 4 }])
+  expect(totals.read(all).tallies).toEqual([{ kind: 'retries', service: 'shop', label: 'connect', count: 4 }])
 })
 
 test('series that are not current are shown for a while, then forgotten', () => {

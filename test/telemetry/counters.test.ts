@@ -16,16 +16,16 @@ test('a report has the totals of what has changed since the last report; a whole
   const [one, two] = [all.seriesFor('shop', 'blue', '1'), all.seriesFor('shop', 'blue', '2')]
   one.observe(200, 0.1)
   two.observe(200, 0.1)
-  all.retried('shop', 'connect')
+  all.tally('retries', 'shop', 'connect').add()
   expect(versions(all.report(false))).toEqual(['1', '2'])
-  expect(all.report(false)).toEqual({ whole: false, series: [], retries: [], ended: [] })
+  expect(all.report(false)).toEqual({ whole: false, series: [], tallies: [], ended: [] })
   two.observe(500, 0.1)
   expect(all.report(false).series).toMatchObject([{ version: '2', codes: { 200: 1, 500: 1 } }])
   const whole = all.report(true)
-  expect([whole.whole, versions(whole), whole.retries]).toEqual([
+  expect([whole.whole, versions(whole), whole.tallies]).toEqual([
     true,
     ['1', '2'],
-    [{ service: 'shop', reason: 'connect', count: 1 }],
+    [{ kind: 'retries', service: 'shop', label: 'connect', count: 1 }],
   ])
 })
 

@@ -65,14 +65,14 @@ describe('counters', () => {
 
   test('retries count by service and reason', () => {
     const counters = new Counters()
-    counters.retried('shop', 'connection_refused')
-    counters.retried('shop', 'connection_refused')
-    counters.retried('shop', 'connection_terminated')
-    counters.retried('other', 'connection_refused')
-    expect(counters.report(true).retries).toEqual([
-      { service: 'shop', reason: 'connection_refused', count: 2 },
-      { service: 'shop', reason: 'connection_terminated', count: 1 },
-      { service: 'other', reason: 'connection_refused', count: 1 },
+    counters.tally('retries', 'shop', 'connection_refused').add()
+    counters.tally('retries', 'shop', 'connection_refused').add()
+    counters.tally('retries', 'shop', 'connection_terminated').add()
+    counters.tally('retries', 'other', 'connection_refused').add()
+    expect(counters.report(true).tallies).toEqual([
+      { kind: 'retries', service: 'shop', label: 'connection_refused', count: 2 },
+      { kind: 'retries', service: 'shop', label: 'connection_terminated', count: 1 },
+      { kind: 'retries', service: 'other', label: 'connection_refused', count: 1 },
     ])
   })
 
@@ -80,11 +80,11 @@ describe('counters', () => {
     const counters = new Counters()
     const series = counters.seriesFor('a', 'b', 'c')
     series.observe(200, 1)
-    counters.retried('a', 'x')
+    counters.tally('retries', 'a', 'x').add()
     const before = counters.report(true)
     const copy = structuredClone(before)
     series.observe(200, 1)
-    counters.retried('a', 'x')
+    counters.tally('retries', 'a', 'x').add()
     expect(before).toEqual(copy)
   })
 })

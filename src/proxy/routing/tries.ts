@@ -101,7 +101,7 @@ export class Tries implements QueuedRequest {
   /** Starts a try at a server of a pool. */
   private sendTo(pool: PoolRoute, target: Target): void {
     if (this.count++ === 0) this.route.budget.earn()
-    else this.context.counters.retried(this.route.table.name, this.retryReason)
+    else this.context.counters.tally('retries', this.route.table.name, this.retryReason).add()
     this.pool = pool
     this.target = target
     this.failureReported = false
