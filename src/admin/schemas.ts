@@ -86,7 +86,11 @@ export const answers = {
     name: text,
     version: text,
     share: { type: 'number', description: 'Percent of the requests.' },
-    drained: { ...flag, description: 'Has no share, and no request is in flight there in the whole fleet.' },
+    drained: {
+      ...flag,
+      description:
+        'Gets no requests (neither by a share nor by a policy), and none is in flight there in the whole fleet.',
+    },
     inFlight: count,
     up: { ...count, description: 'Servers that take requests.' },
     servers: listOf('Server'),

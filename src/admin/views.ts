@@ -3,7 +3,7 @@ import { takesRequests } from '../control/readiness.ts'
 import type { LastProbe } from '../health/check.ts'
 import type { LeavingServer } from '../model/leaving.ts'
 import type { Server, ServerFilter } from '../model/servers.ts'
-import { serversOf } from '../model/servers.ts'
+import { getsRequests, serversOf } from '../model/servers.ts'
 import type { Split } from '../model/spec.ts'
 import { shareOf } from '../model/split.ts'
 import type { Health, ServerState, Service } from '../model/state.ts'
@@ -37,6 +37,7 @@ export interface PoolView {
   readonly version: string
   /** Percent. */
   readonly share: number
+  /** It gets no requests, and none is in flight there in the whole fleet. */
   readonly drained: boolean
   readonly inFlight: number
   /** Servers that take requests, as counted by `minReady`: ready, with a weight, and up. */
@@ -68,7 +69,10 @@ export function viewService(viewContext: ViewContext, service: Service): Service
       name,
       version,
       share,
-      drained: share === 0 && leaving.length === 0 && isIdle(viewContext.control, service, serversOf(service, name)),
+      drained:
+        !getsRequests(service, name) &&
+        leaving.length === 0 &&
+        isIdle(viewContext.control, service, serversOf(service, name)),
       inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
       up: serversOf(service, name).filter((server) => takesRequests(viewContext.control, server)).length,
       servers,

@@ -9,6 +9,7 @@ import { childPath, Problems, quote, suggestion } from './problems.ts'
 import { isKeyed, read } from './read.ts'
 import { NAME_PATTERN, NAME_RULE } from './schema/kinds.ts'
 import { ServiceSchema, type ServiceSettings } from './schema/service.ts'
+import { balanceOf, checkTraffic, resolveTraffic } from './traffic-policies.ts'
 
 export type CheckedService =
   | { readonly ok: true; readonly spec: ServiceSpec }
@@ -44,6 +45,7 @@ export function checkMeaning(settings: ServiceSettings, path: string, problems: 
   if (isKeyed(settings.pools)) {
     checkSplit(settings.split, Object.keys(settings.pools), path, problems)
     checkServerTls(settings.pools, path, problems)
+    checkTraffic(settings, Object.keys(settings.pools), path, problems)
   }
   refuseNotYet(NOT_YET_IN_SERVICE, ServiceSchema, settings, path, problems)
 }
@@ -88,7 +90,8 @@ export function resolve(settings: ServiceSettings): ServiceSpec {
     stripPrefix: settings.stripPrefix,
     pools: Object.fromEntries(pools),
     split: settings.split ?? Object.fromEntries(pools.map(([name]) => [name, 100])),
-    balance: settings.balance === 'roundRobin' ? 'roundRobin' : 'leastRequest',
+    balance: balanceOf(settings.balance),
+    traffic: resolveTraffic(settings),
     health: health && {
       path: health.path,
       intervalMs: health.interval,

@@ -35,6 +35,7 @@ function visit(schema: TSchema, value: unknown, path: string, problems: Problems
 }
 
 function visitObject(schema: TObject, value: Keyed, path: string, problems: Problems): Keyed {
+  if (Object.keys(value).length < Number(option(schema, 'minProperties') ?? 0)) problems.add(path, 'must not be empty')
   const known = Object.keys(schema.properties)
   for (const key of Object.keys(value)) {
     if (Object.hasOwn(schema.properties, key)) continue
@@ -147,7 +148,7 @@ function expectation(schema: TSchema): string {
   return choices.length > 0 ? `expected one of ${choices.join(', ')}` : 'expected keys and values'
 }
 
-type OptionName = 'default' | 'errorMessage' | 'explain' | 'minItems' | 'nameMessage' | 'writeOnly'
+type OptionName = 'default' | 'errorMessage' | 'explain' | 'minItems' | 'minProperties' | 'nameMessage' | 'writeOnly'
 
 function choicesOf(schema: TSchema): readonly string[] {
   if (Type.IsEnum(schema)) return schema.enum.map(String)

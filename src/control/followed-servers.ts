@@ -1,9 +1,7 @@
-import { isOpen, serversOf } from '../model/servers.ts'
+import { getsRequests, isOpen, serversOf } from '../model/servers.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, PassiveSpec, ServerTls } from '../model/spec.ts'
-import { shareOf } from '../model/split.ts'
 import type { Service } from '../model/state.ts'
-import { currentSplit } from '../model/state.ts'
 
 /** A server, with the settings that matter for its health. */
 export interface FollowedServer {
@@ -106,7 +104,7 @@ function followedPool(service: Service, name: string): FollowedPool {
   const pool: FollowedPool = {
     name: `${service.name}/${name}`,
     passive,
-    hasTraffic: shareOf(currentSplit(service), name) > 0,
+    hasTraffic: getsRequests(service, name),
     servers,
   }
   for (const server of serversOf(service, name)) {

@@ -2,6 +2,9 @@ import { UNKNOWN } from './field-names.ts'
 
 /** Number of offsets kept for each field. */
 const OFFSETS = 4
+const UPPER_A = 0x41
+const UPPER_Z = 0x5a
+const CASE = 0x20
 
 /**
  * The fields of one message in their order, as offsets into its head. Names and values become strings only on demand.
@@ -28,6 +31,12 @@ export class Fields {
 
   addAlias(number: number): void {
     this.aliased |= 1 << number
+  }
+
+  /** Index of the first field with this lower-case name, at `from` or after it; -1 = none. */
+  indexOf(name: string, from = 0): number {
+    for (let i = from; i < this.count; i++) if (this.isNamed(i, name)) return i
+    return -1
   }
 
   /** The number of a field's name; `UNKNOWN` and `ALIAS` are those of many names. */
@@ -78,6 +87,18 @@ export class Fields {
       if (this.numbers[i] === number) all = all === null ? this.value(i) : `${all}, ${this.value(i)}`
     }
     return all ?? ''
+  }
+
+  private isNamed(index: number, name: string): boolean {
+    const { text, offsets } = this
+    const start = offsets[OFFSETS * index] as number
+    if ((offsets[OFFSETS * index + 1] as number) - start !== name.length) return false
+    for (let i = 0; i < name.length; i++) {
+      const code = text.charCodeAt(start + i)
+      const lower = code >= UPPER_A && code <= UPPER_Z ? code + CASE : code
+      if (lower !== name.charCodeAt(i)) return false
+    }
+    return true
   }
 
   /** Names and values of all fields, alternating. */

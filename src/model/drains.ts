@@ -1,7 +1,7 @@
 import type { Command } from './commands.ts'
 import { own, serverNameOf } from './names.ts'
-import { findServers, isOpen, serversOf } from './servers.ts'
-import { sameSplit, shareOf } from './split.ts'
+import { findServers, getsRequests, serversOf, takesNew } from './servers.ts'
+import { sameSplit } from './split.ts'
 import type { Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
 
@@ -42,20 +42,17 @@ export function drainsOf(command: Command, before: State, after: State, leaving:
 /** Whether a drain was undone by a later change: one of its servers takes new requests again. */
 export function isReopened(drain: Drain, state: State): boolean {
   return Object.values(state.services).some((service) =>
-    serversOf(service).some(
-      (server) => drain.keys.includes(server.key) && isOpen(server) && shareOf(currentSplit(service), server.pool) > 0,
-    ),
+    serversOf(service).some((server) => drain.keys.includes(server.key) && takesNew(service, server)),
   )
 }
 
-/** The pools that have lost their whole share; where the split did not change, all pools without a share. */
+/** The pools that get no requests any more; where the split did not change, all pools that get none. */
 function poolDrains(before: Service | undefined, after: Service | undefined, leaving: readonly string[]): Drain[] {
   if (before === undefined || after === undefined) return []
-  const [was, is] = [currentSplit(before), currentSplit(after)]
-  const unchanged = sameSplit(was, is)
+  const unchanged = sameSplit(currentSplit(before), currentSplit(after))
   return Object.keys(after.spec.pools)
-    .filter((pool) => shareOf(is, pool) === 0)
-    .filter((pool) => unchanged || shareOf(was, pool) > 0)
+    .filter((pool) => !getsRequests(after, pool))
+    .filter((pool) => unchanged || getsRequests(before, pool))
     .map((pool) => {
       const gone = leaving.filter((key) => key.startsWith(`${after.name}/${pool}/`))
       return { name: pool, keys: [...serversOf(after, pool).map((server) => server.key), ...gone] }

@@ -82,7 +82,13 @@ export interface SeriesReport {
 /** Events of a service that are counted by a label; each kind is a metric. */
 export type TallyKind =
   /** Retries, by the reason for which the previous try failed. */
-  'retries'
+  | 'retries'
+  /** Requests of a split by client, by whether they had a key: `given`, `absent`, or `issued` with the response. */
+  | 'cohorts'
+  /** Requests that a route has sent to its pool, by route. */
+  | 'routed'
+  /** Requests passed on to another server because that of their hash had too many; without a label. */
+  | 'spilled'
 
 /** The number of such events since the start of this proxy. */
 export interface TallyReport {

@@ -2,6 +2,7 @@ import type { Facts } from './commands.ts'
 import type { Draft } from './draft.ts'
 import { unknown } from './draft.ts'
 import { listed, own } from './names.ts'
+import { getsRequests } from './servers.ts'
 import type { Split } from './spec.ts'
 import { allTo, percentProblem, sameSplit, shareOf, shiftTo, splitProblems } from './split.ts'
 import type { Service } from './state.ts'
@@ -35,9 +36,9 @@ export function switchTo(
   return route(service, allTo(to), 'switch', cutAt)
 }
 
-/** Sets the deadline of all pools without a share to `cutAt`, except those whose deadline has passed. */
+/** Sets the deadline of all pools that get no requests to `cutAt`, except those whose deadline has passed. */
 function setDeadline(service: Service, cutAt: number, nowMs: number): Draft {
-  const pools = Object.keys(service.spec.pools).filter((pool) => shareOf(currentSplit(service), pool) === 0)
+  const pools = Object.keys(service.spec.pools).filter((pool) => !getsRequests(service, pool))
   const open = pools.filter((pool) => (own(service.poolCuts, pool) ?? Number.POSITIVE_INFINITY) > nowMs)
   if (open.length === 0) return { edits: [] }
   const shown = (pool: string, at: number | undefined): [string, string | null] => [

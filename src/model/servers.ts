@@ -81,10 +81,19 @@ export function unknownName(state: State, { service, pool, server }: ServerFilte
 
 /** Keys of the servers that take new requests of a service, whatever their health. */
 export function servingKeys(service: Service): string[] {
-  const split = currentSplit(service)
   return serversOf(service)
-    .filter((server) => shareOf(split, server.pool) > 0 && isOpen(server))
+    .filter((server) => takesNew(service, server))
     .map(({ key }) => key)
+}
+
+/** Whether a server takes new requests, whatever its health. */
+export function takesNew(service: Service, server: Server): boolean {
+  return isOpen(server) && getsRequests(service, server.pool)
+}
+
+/** Whether a pool gets requests: it has a share, or a policy sends it some. */
+export function getsRequests(service: Service, pool: string): boolean {
+  return shareOf(currentSplit(service), pool) > 0 || service.spec.traffic.routes.some(({ to }) => to === pool)
 }
 
 /** Whether state and weight let a server take new requests, whatever its health. */

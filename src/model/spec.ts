@@ -1,3 +1,5 @@
+import type { KeySource, TrafficPolicies } from './traffic-policies.ts'
+
 /** Percent of a service's requests per pool, two decimals, summing to 100. Pools without an entry get no requests. */
 export type Split = Readonly<Record<string, number>>
 
@@ -56,7 +58,8 @@ export interface PoolSpec {
   readonly servers: Readonly<Record<string, ServerSpec>>
 }
 
-export type Balance = 'leastRequest' | 'roundRobin'
+/** `hash`: requests with the same value go to the same server. */
+export type Balance = 'leastRequest' | 'roundRobin' | { readonly hash: KeySource }
 export type RetryCause = 'connect' | 'reset' | 'timeout' | 'invalid'
 
 /** A service as configured, with every default and unit resolved. Source: SPEC §3 `services`. */
@@ -69,6 +72,7 @@ export interface ServiceSpec {
   /** The first routing decision; later ones are kept in the store. */
   readonly split: Split
   readonly balance: Balance
+  readonly traffic: TrafficPolicies
   /** null = no active checks: all servers count as up. */
   readonly health: HealthSpec | null
   readonly passive: PassiveSpec

@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
 import { own } from './names.ts'
-import { isOpen, serversOf } from './servers.ts'
+import { getsRequests, serversOf, takesNew } from './servers.ts'
 import type { ServiceChanges } from './service-changes.ts'
 import type { Balance, ServerTls, ServiceSpec } from './spec.ts'
 import { shareOf } from './split.ts'
 import type { Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
+import { NO_POLICIES, type TrafficPolicies } from './traffic-policies.ts'
 
 /** A server as the data plane sees it. */
 export interface TableServer {
@@ -15,7 +17,7 @@ export interface TableServer {
   readonly weight: number
   /** Max requests and tunnels in flight; 0 = unlimited. */
   readonly maxConnections: number
-  /** Whether state and weight let it take new requests, whatever its health. */
+  /** Whether it takes new requests, whatever its health. */
   readonly open: boolean
   /** When requests in flight are cut, ms since the epoch by the store's clock; null = never. */
   readonly cutAt: number | null
@@ -35,6 +37,8 @@ export interface TableService {
   readonly paths: readonly string[]
   readonly stripPrefix: boolean
   readonly balance: Balance
+  /** Absent = none. */
+  readonly traffic?: TrafficPolicies
   readonly panic: ServiceSpec['panic']
   readonly retry: ServiceSpec['retry']
   readonly timeouts: ServiceSpec['timeouts']
@@ -75,11 +79,11 @@ export function tableChange(changes: ServiceChanges, generation: number, compile
 
 /** Compiles a service to its entry in the table. */
 export function compileService(service: Service): TableService {
-  const { hosts, paths, stripPrefix, balance, panic, retry, timeouts, connections, drain } = service.spec
+  const { hosts, paths, stripPrefix, balance, traffic, panic, retry, timeouts, connections, drain } = service.spec
   const split = currentSplit(service)
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): TablePool => {
     const share = shareOf(split, name)
-    const poolCut = share > 0 ? null : (own(service.poolCuts, name) ?? null)
+    const poolCut = getsRequests(service, name) ? null : (own(service.poolCuts, name) ?? null)
     const servers = serversOf(service, name).map(
       (server): TableServer => ({
         key: server.key,
@@ -88,13 +92,15 @@ export function compileService(service: Service): TableService {
         ...(server.tls === undefined ? {} : { tls: server.tls }),
         weight: server.weight,
         maxConnections: server.maxConnections,
-        open: isOpen(server),
+        open: takesNew(service, server),
         cutAt: earliest(server.cutAt, poolCut),
       }),
     )
     return { name, version, share, servers }
   })
-  return { name: service.name, hosts, paths, stripPrefix, balance, panic, retry, timeouts, connections, drain, pools }
+  const policies = isDeepStrictEqual(traffic, NO_POLICIES) ? {} : { traffic }
+  const routing = { name: service.name, hosts, paths, stripPrefix, balance, ...policies, panic }
+  return { ...routing, retry, timeouts, connections, drain, pools }
 }
 
 function earliest(a: number | null, b: number | null): number | null {

@@ -5,8 +5,10 @@ import type { CallFailure, CallHandler, ResponseStart } from '../http1/outbound-
 import { admit, routeInstead } from './admission.ts'
 import type { Client } from './client/client.ts'
 import type { RequestUnderWay } from './client/client-connection.ts'
+import { ClientRequest } from './client/client-request.ts'
 import type { ClientStream } from './client/client-stream.ts'
 import type { Refusal } from './client/guard.ts'
+import { cookieLines } from './client/policy-cookies.ts'
 import { type BodyOwner, RequestBody } from './client/request-body.ts'
 import { RequestHead } from './client/request-head.ts'
 import { newRequestId } from './client/request-id.ts'
@@ -37,6 +39,8 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
   /** null = no service was found. */
   tries: Tries | null = null
   slot = -1
+  /** The request as policies see it; null = none has looked at it. */
+  private lazyRouted: ClientRequest | null = null
   private readonly context: ProxyContext
   /** Path and query for the server. */
   private path = ''
@@ -76,6 +80,11 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.lines = this.head.linesFor(this.client, this.requestId, admitted.prefix, forwarding)
     this.tries = new Tries(this.context, this, admitted.route)
     this.tries.begin()
+  }
+
+  get routed(): ClientRequest {
+    this.lazyRouted ??= new ClientRequest(this.stream, this.head, this.client, this.context.trustedProxies)
+    return this.lazyRouted
   }
 
   get isWhole(): boolean {
@@ -136,7 +145,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.began(status)
     this.response = response.body
     this.mayClose()
-    respond(this.stream, response, this.requestId)
+    respond(this.stream, response, this.requestId, this.cookieLines)
   }
 
   onResponseBody(piece: Buffer): void {
@@ -167,7 +176,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     tries.judge(true)
     this.began(status)
     this.client.tunnelled = true
-    const client = this.stream.switchProtocols(switchLines(fields, status))
+    const client = this.stream.switchProtocols(switchLines(fields, status) + this.cookieLines)
     const staysAtDrain = tries.route.table.drain.websockets === 'keep'
     const ends = { client: client.socket, clientEarly: client.early, server, serverEarly: early }
     this.tunnel = new Tunnel(this.context, ends, { protocol: this.head.upgrade, staysAtDrain }, this)
@@ -238,6 +247,11 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.responded = true
     this.status = status
     this.answeredAt = performance.now()
+  }
+
+  /** Field lines with the cookies that policies set. */
+  private get cookieLines(): string {
+    return this.lazyRouted === null ? '' : cookieLines(this.lazyRouted)
   }
 
   private get timeouts() {

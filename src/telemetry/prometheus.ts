@@ -5,7 +5,7 @@ import {
   type MetricValue,
   Registry,
 } from 'prom-client'
-import type { TallyKind, Totals, Vitals } from '../model/messages.ts'
+import type { TallyKind, TallyReport, Totals, Vitals } from '../model/messages.ts'
 import type { ServerState } from '../model/state.ts'
 import { REQUEST_BUCKETS_SECONDS } from './histogram.ts'
 
@@ -89,13 +89,31 @@ class ReadMetric {
 }
 
 const PREFIX = 'cutover_'
-/** The metric of each kind of tally; `label`: the name of its label. */
+/** The metric of each kind of tally; `label`: the name of its label, empty = none. */
 const TALLIES: readonly { kind: TallyKind; name: string; label: string; help: string }[] = [
   {
     kind: 'retries',
     name: 'retries_total',
     label: 'reason',
     help: 'Requests sent again, by the reason for which the previous try failed.',
+  },
+  {
+    kind: 'cohorts',
+    name: 'cohort_requests_total',
+    label: 'key',
+    help: 'Requests of services that split by client: with a key (given), with one that is issued now (issued), or without (absent).',
+  },
+  {
+    kind: 'routed',
+    name: 'routed_requests_total',
+    label: 'route',
+    help: 'Requests that a route has decided, instead of the split.',
+  },
+  {
+    kind: 'spilled',
+    name: 'hash_spilled_total',
+    label: '',
+    help: 'Requests that went to the next server in the order of their hash, because the first had more than 1.25 times the mean load.',
   },
 ]
 /** Gauges of prom-client with the suffix of counters. They are removed; for each there is another gauge, by type. */
@@ -129,7 +147,7 @@ export class Exposition {
       this.counter(name, help, ({ report }) =>
         report.tallies
           .filter((tally) => tally.kind === kind)
-          .map((tally) => ({ labels: { service: tally.service, [label]: tally.label }, value: tally.count })),
+          .map((tally) => ({ labels: labelsOf(tally, label), value: tally.count })),
       )
     }
     this.gauge('requests_in_flight', 'Requests and tunnels in flight.', ({ servers }) =>
@@ -255,6 +273,10 @@ export class Exposition {
     const metric = new ReadMetric(type, `${PREFIX}${name}`, help, snapshot, read)
     this.registry.registerMetric(metric as unknown as Metric)
   }
+}
+
+function labelsOf({ service, label }: TallyReport, name: string): Labels {
+  return name === '' ? { service } : { service, [name]: label }
 }
 
 function eachProcess({ processes }: MetricsSnapshot, value: (vitals: Vitals) => number): readonly Sample[] {

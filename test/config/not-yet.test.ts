@@ -7,11 +7,8 @@ const IN_FILE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   'proxy.accessLog.format': ['combined', 'json'],
 }
 const IN_SERVICE: Readonly<Record<string, readonly [unknown, unknown]>> = {
-  splitBy: ['header:x-user', 'request'],
-  balance: ['hash:cookie:id', 'roundRobin'],
   sticky: [{ cookie: 'id' }, false],
   slowStart: ['30s', 0],
-  routes: [[{ name: 'beta', match: { header: { 'x-beta': '1' } }, to: 'blue' }], []],
   mirror: [{ to: 'blue' }, null],
   headers: [{ request: { set: { 'x-a': '1' } } }, { request: { remove: [] }, response: { set: {} } }],
 }
@@ -32,7 +29,6 @@ test.for(Object.entries(IN_SERVICE))('%s is refused by name, its default is not'
 })
 
 test('the refusal names the values that work', () => {
-  expect(problemsOf({ balance: 'hash:ip' })).toEqual(['balance: not available yet; use leastRequest or roundRobin'])
   expect(problemsOf({ mirror: { to: 'blue' } })).toEqual(['mirror: not available yet; leave it out'])
 })
 

@@ -13,6 +13,7 @@ test('the smallest service gets every default', () => {
     pools: { blue: { version: 'blue', servers: { blue1: { url: 'http://10.0.0.1:9000', weight: 1 } } } },
     split: { blue: 100 },
     balance: 'leastRequest',
+    traffic: { splitBy: 'request', routes: [] },
     health: {
       path: '/healthz',
       intervalMs: 1000,
@@ -208,7 +209,7 @@ test('all problems are reported at once, those beyond the schema included, and w
     pools: { blue: 5, green: { servers: { a: 'nowhere' } }, grey: {} },
     split: { blue: 50, gren: 49 },
     health: { interval: '1x', fall: 0 },
-    splitBy: 'cookie',
+    routes: [{ name: 'beta', match: { method: 'GET' }, to: 'gren' }],
   })
   expect(problems.map((line) => line.split(': ')[0])).toEqual([
     'ballance',
@@ -218,7 +219,7 @@ test('all problems are reported at once, those beyond the schema included, and w
     'health.fall',
     'split.gren',
     'split',
-    'splitBy',
+    'routes[0].to',
   ])
 })
 

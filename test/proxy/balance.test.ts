@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { candidates, type Member, type Policy } from '../../src/proxy/routing/balance/candidates.ts'
 import { leastRequest } from '../../src/proxy/routing/balance/least-request.ts'
 import { roundRobin } from '../../src/proxy/routing/balance/round-robin.ts'
+import { hashed } from '../../src/proxy/routing/hash.ts'
 import { Target } from '../../src/proxy/upstream/target.ts'
 
 /** Members named a, b, … of these weights. */
@@ -16,7 +17,7 @@ function members(...weights: number[]): Member[] {
       { connectMs: 0, keepAliveMs: 1 },
       { onIdle: () => undefined },
     )
-    return { target, weight, credit: 0 }
+    return { target, weight, seed: hashed(name), credit: 0 }
   })
 }
 
@@ -28,7 +29,7 @@ function names(list: readonly Member[]): string {
 function picks(policy: Policy, list: readonly Member[], count: number): Record<string, number> {
   const counts: Record<string, number> = {}
   for (let i = 0; i < count; i++) {
-    const { name } = policy.pick(list).target
+    const { name } = policy.pick(list, null).target
     counts[name] = (counts[name] ?? 0) + 1
   }
   return counts
@@ -79,7 +80,7 @@ describe('candidates', () => {
 describe('leastRequest', () => {
   test('a single member is picked', () => {
     const [only] = members(3)
-    expect(only && leastRequest().pick([only])).toBe(only)
+    expect(only && leastRequest().pick([only], null)).toBe(only)
   })
 
   test('of two the one with fewer requests under way', () => {
@@ -128,7 +129,7 @@ describe('leastRequest', () => {
       fc.assert(
         fc.property(fc.array(fc.integer({ min: 1, max: 1000 }), { minLength: 1, maxLength: 20 }), (weights) => {
           const all = members(...weights)
-          expect(all).toContain(policy.pick(all))
+          expect(all).toContain(policy.pick(all, null))
         }),
       )
     },
@@ -137,7 +138,7 @@ describe('leastRequest', () => {
   test('requests under way spread by themselves: nobody has more than two above the others', () => {
     const all = members(1, 1, 1, 1)
     const policy = leastRequest(pseudoRandom())
-    for (let i = 0; i < 4_000; i++) policy.pick(all).target.inFlight++
+    for (let i = 0; i < 4_000; i++) policy.pick(all, null).target.inFlight++
     const counts = all.map(({ target }) => target.inFlight)
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThan(20)
   })
@@ -146,7 +147,7 @@ describe('leastRequest', () => {
 describe('roundRobin', () => {
   test('T10 11:3 is AAABAAAABAAABA', () => {
     const all = members(11, 3)
-    const sequence = Array.from({ length: 14 }, () => names([roundRobin.pick(all)])).join('')
+    const sequence = Array.from({ length: 14 }, () => names([roundRobin.pick(all, null)])).join('')
     expect(sequence.toUpperCase()).toBe('AAABAAAABAAABA')
   })
 
@@ -164,7 +165,7 @@ describe('roundRobin', () => {
         const sum = weights.reduce((a, b) => a + b)
         const counts = weights.map(() => 0)
         for (let n = 1; n <= 2 * sum; n++) {
-          const at = all.indexOf(roundRobin.pick(all))
+          const at = all.indexOf(roundRobin.pick(all, null))
           counts[at] = (counts[at] ?? 0) + 1
           for (const [i, weight] of weights.entries()) {
             expect(Math.abs((counts[i] ?? 0) - (n * weight) / sum)).toBeLessThan(1)

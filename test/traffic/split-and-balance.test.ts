@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Member } from '../../src/proxy/routing/balance/candidates.ts'
 import { roundRobin } from '../../src/proxy/routing/balance/round-robin.ts'
+import { hashed } from '../../src/proxy/routing/hash.ts'
 import { Target } from '../../src/proxy/upstream/target.ts'
 import type { Cutover } from '../support/cutover.ts'
 import { ask, blueGreen, define, health, pool, serverView, spread, upstream } from './support.ts'
@@ -133,7 +134,7 @@ test('T10 the policy: 11:3 is spread as evenly as it can be', () => {
   const sequence = (...weights: number[]): string => {
     const members = weights.map((weight, i) => member(String.fromCharCode(65 + i), weight))
     const round = weights.reduce((a, b) => a + b, 0)
-    return Array.from({ length: round }, () => roundRobin.pick(members).target.name).join('')
+    return Array.from({ length: round }, () => roundRobin.pick(members, null).target.name).join('')
   }
   expect(sequence(11, 3)).toBe('AAABAAAABAAABA')
   expect(sequence(5, 1, 1)).toBe('AAABACA')
@@ -144,7 +145,12 @@ test('T10 the policy: 11:3 is spread as evenly as it can be', () => {
 function member(name: string, weight: number): Member {
   const events = { onIdle: () => undefined }
   const settings = { connectMs: 0, keepAliveMs: 0 }
-  return { target: new Target(name, name, 'http://127.0.0.1:9', settings, events), weight, credit: 0 }
+  return {
+    target: new Target(name, name, 'http://127.0.0.1:9', settings, events),
+    weight,
+    seed: hashed(name),
+    credit: 0,
+  }
 }
 
 test('T11 5 % of 10,000 requests are 500, and 0.01 % is one', async () => {

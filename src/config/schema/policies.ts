@@ -1,5 +1,4 @@
 import { Type } from 'typebox'
-import { explainPathPrefix, parsePathPrefix } from '../addresses.ts'
 import { parseStatuses } from '../units.ts'
 import * as kind from './kinds.ts'
 
@@ -7,9 +6,11 @@ import * as kind from './kinds.ts'
 const IDEMPOTENT: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']
 
 export const SplitBySchema = Type.Union(
-  [kind.choice(['request', 'cookie', 'ip'], {}), Type.String({ pattern: `^header:${kind.TOKEN}$` })],
+  [kind.choice(['request', 'cookie', 'ip'], {}), Type.String({ pattern: `^(header|cookie):${kind.TOKEN}$` })],
   {
-    description: 'What keeps a client on one pool while the split moves: request (nothing), cookie, ip or header:NAME.',
+    description:
+      'What keeps a client in one pool while the split moves: request (nothing), cookie (one that Cutover issues), ip, header:NAME or cookie:NAME.',
+    errorMessage: 'expected request, cookie, ip, header:NAME or cookie:NAME',
     default: 'request',
   },
 )
@@ -21,7 +22,9 @@ export const BalanceSchema = Type.Union(
   ],
   {
     description:
-      'Choice of a server in the pool: leastRequest (the less busy of two random ones), roundRobin (smooth, by weight), or hash:ip, hash:path, hash:header:NAME, hash:cookie:NAME.',
+      'Choice of a server in the pool: leastRequest (the less busy of two random ones), roundRobin (smooth, by weight), or hash:ip, hash:path, hash:header:NAME, hash:cookie:NAME (requests with the same value go to the same server).',
+    explain: (given: string) =>
+      given.startsWith('hash') ? 'expected hash:ip, hash:path, hash:header:NAME or hash:cookie:NAME' : undefined,
     default: 'leastRequest',
   },
 )
@@ -137,41 +140,6 @@ export const RetrySchema = kind.section(
     }),
   },
   { description: 'Conditions under which a request is tried on another server.', default: {} },
-)
-
-const oneOrMore = (description: string) =>
-  Type.Optional(Type.Union([kind.text({}), kind.list(kind.text({}), {})], { description }))
-
-const valuesByName = (description: string) => Type.Optional(kind.fields({ description }))
-
-const Match = kind.section(
-  {
-    method: oneOrMore('The method, or several.'),
-    path: Type.Optional(
-      kind.parsed(parsePathPrefix, {
-        description: 'A path prefix.',
-        errorMessage: 'expected a path such as /api',
-        explain: explainPathPrefix,
-      }),
-    ),
-    header: valuesByName('Header fields and their values.'),
-    cookie: valuesByName('Cookies and their values.'),
-    query: valuesByName('Query parameters and their values.'),
-    ip: oneOrMore("The client's address or network, or several."),
-  },
-  { description: 'Conditions; all must be met.' },
-)
-
-export const RoutesSchema = kind.list(
-  kind.section(
-    {
-      name: kind.text({ description: 'Name of this route in statistics and explanations.' }),
-      match: Match,
-      to: kind.text({ description: 'The pool that gets matching requests.' }),
-    },
-    {},
-  ),
-  { description: 'Tried in order before the split; the first that matches decides.', default: [] },
 )
 
 const Mirror = kind.section(

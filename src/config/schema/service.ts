@@ -16,10 +16,10 @@ import {
   MirrorSchema,
   PassiveSchema,
   RetrySchema,
-  RoutesSchema,
   SplitBySchema,
   StickySchema,
 } from './policies.ts'
+import { RoutesSchema } from './routes.ts'
 
 const urlOptions = {
   description: 'Where the server listens: http:// or https://, host and port; no path, no credentials.',

@@ -4,7 +4,7 @@ import { covers } from '../../model/networks.ts'
 import type { Client } from './client.ts'
 
 /** Address that the log shows for a peer at a socket file. */
-const UNIX = 'unix'
+export const UNIX = 'unix'
 
 /** An address with the client's port behind it, as some gateways send it: `192.0.2.1:5000`, `[2001:db8::1]:5000`. */
 const WITH_PORT = /^(?:\[([^\]]+)\]|([\d.]+))(?::\d{1,5})?$/

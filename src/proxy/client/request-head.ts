@@ -72,6 +72,11 @@ export class RequestHead {
     return this.fields.joined(X_FORWARDED_FOR)
   }
 
+  /** `http` or `https`, as the client came; a trusted proxy says so. */
+  scheme(trusted: boolean): string {
+    return this.kept(trusted, X_FORWARDED_PROTO, 'http')
+  }
+
   get via(): string {
     return this.fields.joined(VIA)
   }
@@ -127,7 +132,7 @@ export class RequestHead {
     const forwardedFor = trusted ? withHop(this.forwardedFor, address) : address
     // A peer at a socket file has neither address nor port.
     if (forwardedFor !== '') lines += `x-forwarded-for: ${forwardedFor}\r\n`
-    lines += `x-forwarded-proto: ${this.kept(trusted, X_FORWARDED_PROTO, 'http')}\r\n`
+    lines += `x-forwarded-proto: ${this.scheme(trusted)}\r\n`
     lines += `x-forwarded-host: ${this.kept(trusted, X_FORWARDED_HOST, this.host)}\r\n`
     const port = this.kept(trusted, X_FORWARDED_PORT, localPort)
     if (port !== '') lines += `x-forwarded-port: ${port}\r\n`

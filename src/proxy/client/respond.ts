@@ -13,14 +13,15 @@ import { OWN_HOP } from './via.ts'
 const CONTINUE = 100
 const VIA_LINE = `via: ${OWN_HOP}\r\n`
 
-/** Sets the head of a server's response for the client. */
+/** Sets the head of a server's response for the client. `cookieLines`: field lines with cookies of our own. */
 export function respond(
   stream: ClientStream,
   { status, reason, fields, body }: ResponseStart,
   requestId: string,
+  cookieLines: string,
 ): void {
   const kind = bodyFor(stream, status, body)
-  let lines = responseLines(fields, status) + VIA_LINE
+  let lines = responseLines(fields, status) + VIA_LINE + cookieLines
   if (!fields.has(DATE)) lines += dateLine()
   if (!fields.has(X_REQUEST_ID)) lines += `x-request-id: ${requestId}\r\n`
   if (kind === 'chunked' && fields.has(TRAILER)) lines += `trailer: ${fields.joined(TRAILER)}\r\n`

@@ -4,7 +4,9 @@ import type { Target } from '../upstream/target.ts'
 import type { Targets } from '../upstream/targets.ts'
 import type { Member, Policy } from './balance/candidates.ts'
 import { candidates } from './balance/candidates.ts'
+import { hashed } from './hash.ts'
 import { Queue } from './queue.ts'
+import type { RoutedRequest } from './routed-request.ts'
 
 /** A pool of the table in force, which picks servers for requests. */
 export class PoolRoute {
@@ -47,23 +49,23 @@ export class PoolRoute {
     const credits = previous && new Map(previous.members.map(({ target, credit }) => [target, credit]))
     this.members = pool.servers
       .filter((server) => server.open)
-      .map(({ key, weight }) => {
+      .map(({ key, name, weight }) => {
         const target = targets.get(key)
         target.queue = this.queue
-        return { target, weight, credit: credits?.get(target) ?? 0 }
+        return { target, weight, seed: hashed(name), credit: credits?.get(target) ?? 0 }
       })
   }
 
   /** Picks a server that is not in `tried`; null = there is none. `now`: monotonic ms. */
-  pick(tried: readonly Target[] | null, now: number): Target | null {
+  pick(tried: readonly Target[] | null, now: number, request: RoutedRequest | null): Target | null {
     if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
     if (this.onTrial !== null && tried === null) return this.onTrial
-    return this.pickFrom(this.available, tried, now)
+    return this.pickFrom(this.available, tried, now, request)
   }
 
   /** Picks a server that is not up, for a request that no pool has a server for; null unless in panic. */
-  pickLastResort(tried: readonly Target[] | null, now: number): Target | null {
-    return this.pickFrom(this.lastResort, tried, now)
+  pickLastResort(tried: readonly Target[] | null, now: number, request: RoutedRequest | null): Target | null {
+    return this.pickFrom(this.lastResort, tried, now, request)
   }
 
   /** Whether a server could take this request if it had not reached its limit. */
@@ -72,9 +74,14 @@ export class PoolRoute {
     return this.available.some(({ target }) => target.isFull() && tried?.includes(target) !== true)
   }
 
-  private pickFrom(members: readonly Member[], tried: readonly Target[] | null, now: number): Target | null {
+  private pickFrom(
+    members: readonly Member[],
+    tried: readonly Target[] | null,
+    now: number,
+    request: RoutedRequest | null,
+  ): Target | null {
     const usable = candidates(members, tried, now)
-    return usable.length === 0 ? null : this.policy.pick(usable).target
+    return usable.length === 0 ? null : this.policy.pick(usable, request).target
   }
 
   /** Sorts the servers by their current health. */

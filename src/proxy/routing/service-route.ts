@@ -1,15 +1,20 @@
 import type { Balance } from '../../model/spec.ts'
 import type { TableService } from '../../model/table.ts'
+import { NO_POLICIES } from '../../model/traffic-policies.ts'
 import type { Counters, Series } from '../../telemetry/counters.ts'
 import type { Target } from '../upstream/target.ts'
 import type { Targets } from '../upstream/targets.ts'
 import type { Policy } from './balance/candidates.ts'
+import { hash } from './balance/hash.ts'
 import { leastRequest } from './balance/least-request.ts'
 import { roundRobin } from './balance/round-robin.ts'
+import { Cohort } from './cohort.ts'
 import { PoolRoute } from './pool-route.ts'
 import { RetryBudget } from './retry-budget.ts'
+import { RouteRules } from './route-rules.ts'
+import type { RoutedRequest } from './routed-request.ts'
 
-const POLICIES: Readonly<Record<Balance, Policy>> = { leastRequest: leastRequest(), roundRobin }
+const LEAST_REQUEST = leastRequest()
 
 /** The server and pool chosen for a try. */
 export interface Choice {
@@ -21,69 +26,108 @@ export interface Choice {
 /** A service of the table in force; chooses the pool and the server for each request. */
 export class ServiceRoute {
   readonly table: TableService
-  /** Pools with a share, the largest first. */
-  private readonly pools: readonly PoolRoute[]
+  /** Whether a policy of this service looks at requests; otherwise `choose` needs none. */
+  readonly looksAtRequests: boolean
   /** Series for responses that come from no pool. */
   readonly unrouted: Series
   readonly budget: RetryBudget
+  /** Pools that get requests, those with the largest shares first. */
+  private readonly all: readonly PoolRoute[]
+  /** Pools with a share, the largest first. */
+  private readonly pools: readonly PoolRoute[]
+  private readonly routes: RouteRules<PoolRoute> | null
+  private readonly cohort: Cohort<PoolRoute> | null
 
   constructor(table: TableService, targets: Targets, counters: Counters, previous: ServiceRoute | undefined) {
+    const { name, traffic = NO_POLICIES } = table
     this.table = table
-    this.unrouted = counters.seriesFor(table.name, '', '')
+    this.unrouted = counters.seriesFor(name, '', '')
     this.budget = previous?.budget ?? new RetryBudget()
     this.budget.share = table.retry.budget
-    const policy = POLICIES[table.balance]
-    this.pools = table.pools
-      .filter((pool) => pool.share > 0)
+    const policy = policyOf(table.balance, name, counters)
+    const routed = new Set(traffic.routes.map(({ to }) => to))
+    this.all = table.pools
+      .filter((pool) => pool.share > 0 || routed.has(pool.name))
       .sort((a, b) => b.share - a.share)
-      .map((pool) => {
-        const before = previous?.pools.find(({ name }) => name === pool.name)
-        return new PoolRoute(table, pool, policy, targets, counters, before)
-      })
+      .map((pool) => new PoolRoute(table, pool, policy, targets, counters, previous?.poolNamed(pool.name)))
+    this.pools = this.all.filter(({ share }) => share > 0)
     // With unchanged shares the credits are taken over, so that the split stays exact across tables.
     for (const pool of this.pools) {
-      const before = previous?.pools.find(({ name, share }) => name === pool.name && share === pool.share)
+      const before = previous?.pools.find((each) => each.name === pool.name && each.share === pool.share)
       if (before !== undefined && previous?.pools.length === this.pools.length) pool.credit = before.credit
     }
+    const poolOf = (pool: string): PoolRoute => this.poolNamed(pool) as PoolRoute
+    this.routes = traffic.routes.length === 0 ? null : new RouteRules(name, traffic.routes, poolOf, counters)
+    const { splitBy } = traffic
+    this.cohort = splitBy === 'request' ? null : new Cohort(name, splitBy, this.pools, counters)
+    this.looksAtRequests = this.routes !== null || this.cohort !== null || typeof table.balance !== 'string'
   }
 
   /**
-   * Chooses a server for the next try; null = none can take the request. The split chooses the pool. If that pool has
-   * no usable server, the request goes to another pool with a share; if no pool has one, to servers that are not up, as
-   * far as `panic` allows. A pool whose servers have only reached their limits keeps its requests. `before`: the pool
-   * of the previous try, which a retry keeps. `now`: monotonic ms.
+   * Chooses a server for the next try; null = none can take the request. The first route that fits chooses the pool, or
+   * else the split does. If the pool of the split has no usable server, the request goes to another pool with a share; if
+   * no pool has one, to servers that are not up, as far as `panic` allows. A pool whose servers have only reached their
+   * limits keeps its requests. `before`: the pool of the previous try, which a retry keeps. `request`: null if
+   * `looksAtRequests` is false. `now`: monotonic ms.
    */
-  choose(tried: readonly Target[] | null, now: number, before?: PoolRoute): Choice | null {
-    const first = this.pools.length === 1 ? this.pools[0] : (this.samePool(before) ?? this.nextPool())
+  choose(
+    tried: readonly Target[] | null,
+    now: number,
+    before?: PoolRoute,
+    request: RoutedRequest | null = null,
+  ): Choice | null {
+    const rule = request === null ? null : (this.routes?.find(request) ?? null)
+    if (rule !== null) {
+      const { pool } = rule
+      if (before === undefined) rule.count()
+      const target = pool.pick(tried, now, request)
+      if (target !== null || pool.hasFull(tried)) return { target, pool }
+      if (rule.fails) return lastResort([pool], tried, now, request)
+    }
+    return this.chooseBySplit(tried, now, before, request)
+  }
+
+  private chooseBySplit(
+    tried: readonly Target[] | null,
+    now: number,
+    before: PoolRoute | undefined,
+    request: RoutedRequest | null,
+  ): Choice | null {
+    const { cohort, pools } = this
+    const client = request === null || cohort === null ? null : cohort.hashOf(request, before === undefined)
+    const first = client === null ? this.poolFor(before) : (cohort as Cohort<PoolRoute>).pick(client)
     if (first === undefined) return null
-    const target = first.pick(tried, now)
+    const target = first.pick(tried, now, request)
     if (target !== null || first.hasFull(tried)) return { target, pool: first }
-    for (const pool of this.pools) {
-      const other = pool === first ? null : pool.pick(tried, now)
+    const inOrder = client === null ? pools : (cohort as Cohort<PoolRoute>).order(client)
+    for (const pool of inOrder) {
+      const other = pool === first ? null : pool.pick(tried, now, request)
       if (other !== null) return { target: other, pool }
     }
-    for (const pool of this.pools) if (pool.hasFull(tried)) return { target: null, pool }
-    for (const pool of [first, ...this.pools]) {
-      const last = pool.pickLastResort(tried, now)
-      if (last !== null) return { target: last, pool }
-    }
-    return null
+    for (const pool of inOrder) if (pool.hasFull(tried)) return { target: null, pool }
+    return lastResort([first, ...inOrder], tried, now, request)
   }
 
   /** Number of queued requests. */
   get queued(): number {
     let sum = 0
-    for (const pool of this.pools) sum += pool.queue.length
+    for (const pool of this.all) sum += pool.queue.length
     return sum
   }
 
   /** Lets queued requests continue after a change that they may have waited for. */
   pump(): void {
-    for (const pool of this.pools) pool.queue.pump()
+    for (const pool of this.all) pool.queue.pump()
   }
 
-  private samePool(before: PoolRoute | undefined): PoolRoute | undefined {
-    return before === undefined ? undefined : this.pools.find(({ name }) => name === before.name)
+  private poolNamed(name: string): PoolRoute | undefined {
+    return this.all.find((pool) => pool.name === name)
+  }
+
+  /** The pool of a request by the shares; a retry keeps its pool. */
+  private poolFor(before: PoolRoute | undefined): PoolRoute | undefined {
+    if (this.pools.length === 1) return this.pools[0]
+    return (before === undefined ? undefined : this.pools.find(({ name }) => name === before.name)) ?? this.nextPool()
   }
 
   private nextPool(): PoolRoute | undefined {
@@ -97,4 +141,25 @@ export class ServiceRoute {
     if (best !== undefined) best.credit -= sum
     return best
   }
+}
+
+function policyOf(balance: Balance, service: string, counters: Counters): Policy {
+  if (balance === 'roundRobin') return roundRobin
+  return balance === 'leastRequest'
+    ? LEAST_REQUEST
+    : hash(balance.hash, LEAST_REQUEST, counters.tally('spilled', service, ''))
+}
+
+/** Picks a server that is not up, of the first of these pools that is in panic. */
+function lastResort(
+  pools: readonly PoolRoute[],
+  tried: readonly Target[] | null,
+  now: number,
+  request: RoutedRequest | null,
+): Choice | null {
+  for (const pool of pools) {
+    const target = pool.pickLastResort(tried, now, request)
+    if (target !== null) return { target, pool }
+  }
+  return null
 }

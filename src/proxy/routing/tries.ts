@@ -7,6 +7,7 @@ import type { PoolRoute } from './pool-route.ts'
 import type { Queue, QueuedRequest } from './queue.ts'
 import type { Attempt } from './retry.ts'
 import { mayBeRepeated, mayRetry, mayRetryStatus } from './retry.ts'
+import type { RoutedRequest } from './routed-request.ts'
 import type { Choice, ServiceRoute } from './service-route.ts'
 
 /** A request that is tried at one or more servers. */
@@ -14,6 +15,8 @@ export interface Tried {
   readonly stream: Pick<ClientStream, 'method' | 'destroy'>
   /** Whether the request can be sent again unchanged. */
   readonly isWhole: boolean
+  /** The request as policies see it. */
+  readonly routed: RoutedRequest
   /** Sends the request to a server. */
   send(target: Target): void
   /** Gives up the current try, before the next one. */
@@ -192,7 +195,8 @@ export class Tries implements QueuedRequest {
     const now = performance.now()
     const { route } = this
     const before = this.pool ?? undefined
-    return route.choose(this.tried, now, before) ?? (same ? route.choose(null, now, before) : null)
+    const routed = route.looksAtRequests ? this.request.routed : null
+    return route.choose(this.tried, now, before, routed) ?? (same ? route.choose(null, now, before, routed) : null)
   }
 
   /** Chooses a server for a retry. `paid`: the retry is charged to the retry budget. */

@@ -42,7 +42,7 @@ export class Targets {
         for (const server of pool.servers) {
           named.add(server.key)
           const target = this.ensure(service, server)
-          if (server.open && pool.share > 0) target.reopen()
+          if (server.open) target.reopen()
           else target.close(server.cutAt, nowMs)
         }
       }

@@ -1,16 +1,23 @@
 import type { Target } from '../../upstream/target.ts'
+import type { Hashed } from '../hash.ts'
+import type { RoutedRequest } from '../routed-request.ts'
 
 /** A server of a pool, as seen by a balancing policy. */
 export interface Member {
   readonly target: Target
   readonly weight: number
+  /** Hash of its name, for policies that hash. */
+  readonly seed: Hashed
   /** Credit for smooth weighted round robin. */
   credit: number
 }
 
-/** A balancing policy, which picks one of the usable members. `members` is never empty. */
+/**
+ * A balancing policy, which picks one of the usable members. `members` is never empty. `request`: null if no policy of
+ * the service looks at requests.
+ */
 export interface Policy {
-  pick(members: readonly Member[]): Member
+  pick(members: readonly Member[], request: RoutedRequest | null): Member
 }
 
 /**

@@ -1,0 +1,91 @@
+import { listed } from '../model/names.ts'
+import type { Balance } from '../model/spec.ts'
+import type {
+  KeySource,
+  RequestMatch,
+  RouteRule,
+  SplitBy,
+  TrafficPolicies,
+  ValueTest,
+} from '../model/traffic-policies.ts'
+import { childPath, type Problems, suggestion } from './problems.ts'
+import type { MatchSettings } from './schema/routes.ts'
+import type { ServiceSettings } from './schema/service.ts'
+
+/** Checks what the schema cannot: names in policies. `settings` may have gaps where `problems` already has an entry. */
+export function checkTraffic(
+  settings: ServiceSettings,
+  pools: readonly string[],
+  path: string,
+  problems: Problems,
+): void {
+  const at = childPath(path, 'routes')
+  if (problems.has(at)) return
+  const names = new Map<string, string>()
+  for (const [index, route] of settings.routes.entries()) {
+    const place = childPath(at, index)
+    if (!problems.has(childPath(place, 'to'))) checkPool(route.to, pools, childPath(place, 'to'), problems)
+    const first = names.get(route.name)
+    if (first === undefined) names.set(route.name, place)
+    else problems.add(childPath(place, 'name'), `is the name of ${first} as well; give each its own`)
+  }
+}
+
+function checkPool(name: string, pools: readonly string[], path: string, problems: Problems): void {
+  if (pools.includes(name)) return
+  problems.add(path, `no such pool${suggestion(name, pools)} (${listed(pools)})`)
+}
+
+/** Converts the policies of a service without problems to those of the model. */
+export function resolveTraffic({ splitBy, routes }: ServiceSettings): TrafficPolicies {
+  return {
+    splitBy: splitByOf(splitBy),
+    routes: routes.map(
+      ({ name, match, to, onUnavailable }): RouteRule => ({ name, match: matchOf(match), to, onUnavailable }),
+    ),
+  }
+}
+
+/** Converts `leastRequest`, `roundRobin` or `hash:…`. */
+export function balanceOf(given: string): Balance {
+  if (given.startsWith('hash:')) return { hash: keySourceOf(given.slice('hash:'.length)) }
+  return given === 'roundRobin' ? 'roundRobin' : 'leastRequest'
+}
+
+function splitByOf(given: string): SplitBy {
+  if (given === 'request') return 'request'
+  return given === 'cookie' ? 'issuedCookie' : keySourceOf(given)
+}
+
+/** Converts `ip`, `path`, `header:NAME` or `cookie:NAME`. */
+function keySourceOf(given: string): KeySource {
+  const [from = '', name = ''] = given.split(/:(.*)/s)
+  if (from === 'header') return { from, name: name.toLowerCase() }
+  if (from === 'cookie') return { from, name }
+  return { from: from === 'path' ? 'path' : 'ip' }
+}
+
+function matchOf(match: MatchSettings): RequestMatch {
+  const { method, path, header, cookie, query, ip } = match
+  const not = 'not' in match ? match.not : undefined
+  return {
+    ...(method && { methods: [method].flat() }),
+    ...(path !== undefined && { path: testOf(path) }),
+    ...(header && { headers: testsOf(header, (name) => name.toLowerCase()) }),
+    ...(cookie && { cookies: testsOf(cookie) }),
+    ...(query && { query: testsOf(query) }),
+    ...(ip && { ips: [ip].flat() }),
+    ...(not && { not: matchOf(not) }),
+  }
+}
+
+function testsOf(
+  tests: Readonly<Record<string, string | ValueTest>>,
+  nameOf = (name: string) => name,
+): Readonly<Record<string, ValueTest>> {
+  return Object.fromEntries(Object.entries(tests).map(([name, test]) => [nameOf(name), testOf(test)]))
+}
+
+function testOf(test: string | ValueTest): ValueTest {
+  return typeof test === 'string' ? { exact: test } : test
+}

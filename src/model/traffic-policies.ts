@@ -1,0 +1,52 @@
+/** A property of a request by whose hash it is decided; `name` of a header field: lower case. */
+export type KeySource = { readonly from: 'ip' | 'path' } | { readonly from: 'header' | 'cookie'; readonly name: string }
+
+/**
+ * What keeps a client in one pool while the split moves: nothing (`request`), a cookie that Cutover issues
+ * (`issuedCookie`), or a property of its requests.
+ */
+export type SplitBy = 'request' | 'issuedCookie' | KeySource
+
+/** A condition on one value of a request: everything that is given must hold. */
+export interface ValueTest {
+  readonly exact?: string
+  /** true: there is a value, whatever it is; false: there is none. */
+  readonly present?: boolean
+  readonly prefix?: string
+  readonly suffix?: string
+  readonly contains?: string
+}
+
+/** Conditions on a request; all must hold. Absent = any. */
+export interface RequestMatch {
+  /** Upper case. */
+  readonly methods?: readonly string[]
+  /** Path without the query; a prefix matches on `/` boundaries. */
+  readonly path?: ValueTest
+  /** By lower-case name. */
+  readonly headers?: Readonly<Record<string, ValueTest>>
+  readonly cookies?: Readonly<Record<string, ValueTest>>
+  readonly query?: Readonly<Record<string, ValueTest>>
+  /** Addresses and networks of clients. */
+  readonly ips?: readonly string[]
+  /** Must not hold as a whole. */
+  readonly not?: RequestMatch
+}
+
+/** Sends matching requests to one pool, before the split. */
+export interface RouteRule {
+  readonly name: string
+  readonly match: RequestMatch
+  readonly to: string
+  /** What becomes of its requests while the pool has no server up: the split decides, or they fail with 503. */
+  readonly onUnavailable: 'split' | 'fail'
+}
+
+/** Policies that decide which pool and server a request gets, and what is done with it. Source: SPEC §10. */
+export interface TrafficPolicies {
+  readonly splitBy: SplitBy
+  readonly routes: readonly RouteRule[]
+}
+
+/** Policies of a service that sets none. */
+export const NO_POLICIES: TrafficPolicies = { splitBy: 'request', routes: [] }

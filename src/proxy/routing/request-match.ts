@@ -1,0 +1,105 @@
+import type { BlockList } from 'node:net'
+import { covers, networks } from '../../model/networks.ts'
+import type { RequestMatch, ValueTest } from '../../model/traffic-policies.ts'
+import { pathOf, type RoutedRequest } from './routed-request.ts'
+
+/** A condition on a request. */
+export interface Condition {
+  fits(request: RoutedRequest): boolean
+  /** Why the condition does not hold, for people: `header x-beta is absent`. Asked only if it does not. */
+  whyNot(request: RoutedRequest): string
+}
+
+/** Compiles a match to its conditions. */
+export function conditionsOf({ methods, path, headers, cookies, query, ips, not }: RequestMatch): readonly Condition[] {
+  return [
+    ...(methods === undefined ? [] : [methodIn(methods)]),
+    ...(path === undefined ? [] : [pathFits(path)]),
+    ...named(headers, 'header', (request, name) => request.header(name)),
+    ...named(cookies, 'cookie', (request, name) => request.cookie(name)),
+    ...named(query, 'query parameter', queryValue),
+    ...(ips === undefined ? [] : [addressIn(ips)]),
+    ...(not === undefined ? [] : [negated(conditionsOf(not))]),
+  ]
+}
+
+function methodIn(methods: readonly string[]): Condition {
+  return {
+    fits: ({ method }) => methods.includes(method),
+    whyNot: ({ method }) => `method is ${method}, not ${methods.join(' or ')}`,
+  }
+}
+
+function pathFits(test: ValueTest): Condition {
+  return {
+    fits: ({ target }) => {
+      const path = pathOf(target)
+      const { prefix, ...rest } = test
+      return holds(rest, path) && (prefix === undefined || hasPathPrefix(path, prefix))
+    },
+    whyNot: ({ target }) => `path ${pathOf(target)} ${describe(test)}`,
+  }
+}
+
+/** Whether a path begins with a prefix that ends at a segment: `/api` is a prefix of `/api/x`, not of `/apis`. */
+function hasPathPrefix(path: string, prefix: string): boolean {
+  if (!path.startsWith(prefix)) return false
+  return path.length === prefix.length || prefix.endsWith('/') || path.charCodeAt(prefix.length) === 47
+}
+
+function named(
+  tests: Readonly<Record<string, ValueTest>> | undefined,
+  kind: string,
+  read: (request: RoutedRequest, name: string) => string | null,
+): readonly Condition[] {
+  return Object.entries(tests ?? {}).map(([name, test]) => ({
+    fits: (request) => holds(test, read(request, name)),
+    // The value itself may be a secret.
+    whyNot: (request) => `${kind} ${name} ${read(request, name) === null ? 'is absent' : describe(test)}`,
+  }))
+}
+
+function addressIn(ips: readonly string[]): Condition {
+  const list: BlockList = networks(ips)
+  return {
+    fits: ({ address }) => address !== null && covers(list, address),
+    whyNot: ({ address }) => `client ${address ?? 'at a socket file'} is not in ${ips.join(', ')}`,
+  }
+}
+
+function negated(conditions: readonly Condition[]): Condition {
+  return {
+    fits: (request) => !conditions.every((condition) => condition.fits(request)),
+    whyNot: () => 'what "not" excludes holds',
+  }
+}
+
+/** Whether a value fulfils all parts of a test; null = there is no value. */
+function holds({ exact, present, prefix, suffix, contains }: ValueTest, value: string | null): boolean {
+  if (value === null) return present === false
+  return (
+    present !== false &&
+    (exact === undefined || value === exact) &&
+    (prefix === undefined || value.startsWith(prefix)) &&
+    (suffix === undefined || value.endsWith(suffix)) &&
+    (contains === undefined || value.includes(contains))
+  )
+}
+
+/** What a value lacks that is there and does not fit. */
+function describe({ exact, present, prefix, suffix, contains }: ValueTest): string {
+  if (present === false) return 'is present'
+  const wanted = [
+    ...(exact === undefined ? [] : [JSON.stringify(exact)]),
+    ...(prefix === undefined ? [] : [`a value that begins with ${JSON.stringify(prefix)}`]),
+    ...(suffix === undefined ? [] : [`a value that ends with ${JSON.stringify(suffix)}`]),
+    ...(contains === undefined ? [] : [`a value that contains ${JSON.stringify(contains)}`]),
+  ]
+  return `is not ${wanted.join(' and ')}`
+}
+
+/** The first value of a query parameter, decoded; null = there is none. */
+function queryValue({ target }: RoutedRequest, name: string): string | null {
+  const at = target.indexOf('?')
+  return at === -1 ? null : new URLSearchParams(target.slice(at + 1)).get(name)
+}

@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest'
+import { problemsOf, SMALL, specOf } from './support.ts'
+
+const TWO = { blue: { servers: { b: 'http://a:1' } }, green: { servers: { g: 'http://a:2' } } }
+
+const route = (match: object, more: object = {}): object => ({
+  pools: TWO,
+  split: { blue: 100 },
+  routes: [{ name: 'beta', match, to: 'green', ...more }],
+})
+
+test.for<[string, unknown]>([
+  ['request', 'request'],
+  ['cookie', 'issuedCookie'],
+  ['cookie:Session', { from: 'cookie', name: 'Session' }],
+  ['ip', { from: 'ip' }],
+  ['header:X-User', { from: 'header', name: 'x-user' }],
+])('splitBy %s', ([given, expected]) => {
+  expect(specOf({ ...SMALL, splitBy: given }).traffic.splitBy).toEqual(expected)
+})
+
+test.for<[string, unknown]>([
+  ['hash:ip', { hash: { from: 'ip' } }],
+  ['hash:path', { hash: { from: 'path' } }],
+  ['hash:header:X-Tenant', { hash: { from: 'header', name: 'x-tenant' } }],
+  ['hash:cookie:Cart', { hash: { from: 'cookie', name: 'Cart' } }],
+])('balance %s', ([given, expected]) => {
+  expect(specOf({ ...SMALL, balance: given }).balance).toEqual(expected)
+})
+
+test('a route as written becomes the conditions of the model', () => {
+  const match = {
+    method: ['get', 'HEAD'],
+    path: { prefix: '/api' },
+    header: { 'X-Beta': '1' },
+    cookie: { Beta: { present: true } },
+    query: { v: { prefix: '2', suffix: 'x' } },
+    ip: '10.0.0.0/8',
+    not: { path: '/api/old', header: { 'X-Old': { contains: 'y' } } },
+  }
+  expect(specOf(route(match)).traffic.routes).toEqual([
+    {
+      name: 'beta',
+      match: {
+        methods: ['GET', 'HEAD'],
+        path: { prefix: '/api' },
+        headers: { 'x-beta': { exact: '1' } },
+        cookies: { Beta: { present: true } },
+        query: { v: { prefix: '2', suffix: 'x' } },
+        ips: ['10.0.0.0/8'],
+        not: { path: { exact: '/api/old' }, headers: { 'x-old': { contains: 'y' } } },
+      },
+      to: 'green',
+      onUnavailable: 'split',
+    },
+  ])
+  expect(specOf(route({ ip: ['::1'] }, { onUnavailable: 'fail' })).traffic.routes[0]).toMatchObject({
+    match: { ips: ['::1/128'] },
+    onUnavailable: 'fail',
+  })
+})
+
+describe('a problem is reported with its path', () => {
+  test.for<[object, string]>([
+    [{ splitBy: 'cokie' }, 'splitBy: expected request, cookie, ip, header:NAME or cookie:NAME, got "cokie"'],
+    [{ balance: 'hash:user' }, 'balance: expected hash:ip, hash:path, hash:header:NAME or hash:cookie:NAME'],
+    [route({}), 'routes[0].match: must not be empty'],
+    [route({ not: {} }), 'routes[0].match.not: must not be empty'],
+    [route({ path: {} }), 'routes[0].match.path: must not be empty'],
+    [route({ headers: { a: 'b' } }), 'routes[0].match.headers: unknown key "headers"; did you mean "header"?'],
+    [
+      route({ header: { 'x y': '1' } }),
+      'routes[0].match.header["x y"]: cannot be a name; expected the name of a header field',
+    ],
+    [
+      route({ header: { 'x-beta': 1 } }),
+      'routes[0].match.header.x-beta: expected a text (numbers in quotes), or {present}, {prefix}, {suffix} or {contains}, got 1',
+    ],
+    [route({ path: { prefx: '/a' } }), 'routes[0].match.path.prefx: unknown key "prefx"; did you mean "prefix"?'],
+    [
+      route({ ip: '10.0.0.0/40' }),
+      'routes[0].match.ip: expected an address or network such as 10.0.0.0/8, or several, got "10.0.0.0/40"',
+    ],
+    [route({ method: 'GET' }, { to: 'gren' }), 'routes[0].to: no such pool; did you mean "green"? (blue, green)'],
+    [route({ method: 'GET' }, { onUnavailable: 'no' }), 'routes[0].onUnavailable: unknown value "no" (split, fail)'],
+  ])('%j', ([changes, problem]) => {
+    expect(problemsOf(changes)).toEqual([problem])
+  })
+
+  test('two routes of one name', () => {
+    const beta = { name: 'beta', match: { method: 'GET' }, to: 'blue' }
+    expect(problemsOf({ routes: [beta, beta] })).toEqual([
+      'routes[1].name: is the name of routes[0] as well; give each its own',
+    ])
+  })
+})
