@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Fields } from '../http1/fields.ts'
 import type { RequestOwner } from '../http1/inbound-request.ts'
 import type { CallFailure, CallHandler, ResponseStart } from '../http1/outbound-call.ts'
+import type { StoppedMode } from '../model/service-mode.ts'
 import { admit, routeInstead } from './admission.ts'
 import type { Client } from './client/client.ts'
 import type { RequestUnderWay } from './client/client-connection.ts'
@@ -14,7 +15,7 @@ import { newRequestId } from './client/request-id.ts'
 import { mayHaveMore, passInterim, respond, respondWith, switchLines } from './client/respond.ts'
 import type { ProxyContext } from './context.ts'
 import { type ErrorCode, failureOf } from './errors.ts'
-import { failure, type OwnAnswer, ownAnswer } from './own-answer.ts'
+import { failure, type OwnAnswer, ownAnswer, stoppedAnswer } from './own-answer.ts'
 import { editRequestLines, type PolicySubject } from './policy-lines.ts'
 import { record } from './record.ts'
 import type { ServiceRoute } from './routing/service-route.ts'
@@ -119,6 +120,10 @@ export class Exchange
 
   fail(code: ErrorCode): void {
     this.answer(failure(code, this.requestId))
+  }
+
+  answerStopped(mode: StoppedMode): void {
+    this.answer(stoppedAnswer(mode, this.requestId))
   }
 
   onSent(): void {
@@ -265,7 +270,7 @@ export class Exchange
     this.responded = true
     if (own.code === 'http_request_denied') this.stream.closes = true
     this.mayClose()
-    this.finish(own.code, this.stream.method === 'HEAD' ? 0 : own.body.length)
+    this.finish(own.code, this.stream.method === 'HEAD' ? 0 : Buffer.byteLength(own.body))
     respondWith(this.stream, own, this)
   }
 
@@ -280,7 +285,7 @@ export class Exchange
 
   /** Gives up the current try, in whatever phase it is. A request without a connection yet is never sent. */
   private abandon(): void {
-    this.tries?.leaveQueue()
+    this.tries?.stopWaiting()
     if (this.call === null) return
     this.leaveTry()
     this.tries?.judgeFailure(null)

@@ -10,6 +10,7 @@ import { hash } from './balance/hash.ts'
 import { leastRequest } from './balance/least-request.ts'
 import { roundRobin } from './balance/round-robin.ts'
 import { Cohort } from './cohort.ts'
+import { HeldRequests, type HeldTotal } from './held-requests.ts'
 import { PoolRoute } from './pool-route.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { RouteRules } from './route-rules.ts'
@@ -41,13 +42,23 @@ export class ServiceRoute {
   private readonly pools: readonly PoolRoute[]
   private readonly routes: RouteRules<PoolRoute> | null
   private readonly cohort: Cohort<PoolRoute> | null
+  private readonly heldTotal: HeldTotal
+  private lazyHeld: HeldRequests | null
 
-  constructor(table: TableService, targets: Targets, counters: Counters, previous: ServiceRoute | undefined) {
+  constructor(
+    table: TableService,
+    targets: Targets,
+    counters: Counters,
+    heldTotal: HeldTotal,
+    previous: ServiceRoute | undefined,
+  ) {
     const { name, traffic = NO_POLICIES } = table
     this.table = table
     this.unrouted = counters.seriesFor(name, '', '')
     this.budget = previous?.budget ?? new RetryBudget()
     this.budget.share = table.retry.budget
+    this.heldTotal = heldTotal
+    this.lazyHeld = previous?.lazyHeld ?? null
     const policy = policyOf(table.balance, name, counters)
     const routed = new Set(traffic.routes.map(({ to }) => to))
     this.all = table.pools
@@ -112,6 +123,22 @@ export class ServiceRoute {
     }
     for (const pool of inOrder) if (pool.hasFull(tried)) return { target: null, pool }
     return lastResort([first, ...inOrder], tried, now, request)
+  }
+
+  /** Requests that are held while the service is paused. */
+  get held(): HeldRequests {
+    this.lazyHeld ??= new HeldRequests(this.heldTotal)
+    return this.lazyHeld
+  }
+
+  /** Number of held requests. */
+  get heldCount(): number {
+    return this.lazyHeld?.size ?? 0
+  }
+
+  /** Lets held requests continue if the service is not paused any more. */
+  releaseHeld(): void {
+    this.lazyHeld?.release()
   }
 
   /** Number of queued requests. */
