@@ -224,6 +224,52 @@ export const answers = {
     },
     caveats,
   ),
+  Explanation: object(
+    {
+      revision,
+      request: {
+        ...object({ host: text, method: text, path: text, ip: text }),
+        description: 'The request that was explained.',
+      },
+      service: { type: ['string', 'null'], description: 'null: no service answers to it.' },
+      pool: {
+        type: ['string', 'null'],
+        description: 'The pool that gets it; null: the shares decide, or none can take it.',
+      },
+      steps: {
+        type: 'array',
+        items: object({ step: { enum: ['service', 'mode', 'routes', 'split', 'balance'] }, result: text }),
+        description: 'The decision step by step, with the reason of each.',
+      },
+      pools: {
+        type: 'array',
+        items: object(
+          { name: text, share: { type: 'number' }, gets: { enum: ['all', 'share', 'none'] }, reason: text },
+          {
+            from: {
+              type: 'number',
+              description: 'With a split by client: the share in percent from which on this client is here.',
+            },
+          },
+        ),
+      },
+      servers: {
+        type: 'array',
+        items: object({
+          name: text,
+          pool: text,
+          url: text,
+          weight: count,
+          state: { enum: ['ready', 'drain', 'maint'] },
+          health: { enum: ['unknown', 'up', 'down', 'ejected'] },
+          may: { ...flag, description: 'Whether it may get the request.' },
+          reason: text,
+          lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
+        }),
+      },
+    },
+    caveats,
+  ),
   HistoryEntry: object({
     revision: count,
     at: instant,

@@ -1,3 +1,4 @@
+import type { ExplainedRequest, Explanation } from './explain.ts'
 import type { Health } from './state.ts'
 import type { TableChange } from './table.ts'
 
@@ -14,6 +15,13 @@ export type ToProxy =
   | { readonly type: 'table'; readonly change: TableChange; readonly health: KnownHealth; readonly nowMs: number }
   /** Health of the targets where it has changed. */
   | { readonly type: 'health'; readonly changes: KnownHealth }
+  /** Asks how a request would be decided; answered with `explained` under the same id. `service`: null = whichever matches. */
+  | {
+      readonly type: 'explain'
+      readonly id: number
+      readonly request: ExplainedRequest
+      readonly service: string | null
+    }
   /** Asks for a report; answered with `report` under the same id. */
   | { readonly type: 'report'; readonly id: number }
   /**
@@ -44,6 +52,8 @@ export type ToControl =
   /** `id` 0: sent without being asked for, so that control knows the counts of a process that dies. */
   | { readonly type: 'report'; readonly id: number; readonly report: Report }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
+  /** The answer to `explain`. */
+  | { readonly type: 'explained'; readonly id: number; readonly explanation: Explanation }
   /** The proxy has stopped; `cut` requests and tunnels were still in flight, and were cut. */
   | { readonly type: 'stopped'; readonly cut: number }
 

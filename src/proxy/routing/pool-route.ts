@@ -1,3 +1,4 @@
+import type { ServerVerdict } from '../../model/explain.ts'
 import type { TablePool, TableService } from '../../model/table.ts'
 import type { Counters, Series } from '../../telemetry/counters.ts'
 import type { Target } from '../upstream/target.ts'
@@ -72,6 +73,23 @@ export class PoolRoute {
   hasFull(tried: readonly Target[] | null): boolean {
     if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
     return this.available.some(({ target }) => target.isFull() && tried?.includes(target) !== true)
+  }
+
+  /** Whether the pool has a server for a new request now. */
+  canTake(now: number): boolean {
+    if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
+    return this.onTrial !== null || candidates(this.available, null, now).length > 0 || this.hasFull(null)
+  }
+
+  /** Whether a server may get a new request now, and why not; undefined = it takes none, or is not in this pool. */
+  verdictOn(key: string, now: number): ServerVerdict | undefined {
+    if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
+    const target = this.members.find((member) => member.target.key === key)?.target
+    if (target === undefined || target.isClosed()) return undefined
+    if (candidates(this.available, null, now).some((member) => member.target === target) || target === this.onTrial)
+      return { key, may: true, reason: null }
+    const reason = target.health === 'up' ? (target.isFull() ? 'full' : 'avoided') : target.health
+    return { key, may: false, reason: reason === 'trial' ? 'ejected' : reason }
   }
 
   private pickFrom(

@@ -39,9 +39,9 @@ export class ServiceRoute {
   /** Pools that get requests, those with the largest shares first. */
   private readonly all: readonly PoolRoute[]
   /** Pools with a share, the largest first. */
-  private readonly pools: readonly PoolRoute[]
-  private readonly routes: RouteRules<PoolRoute> | null
-  private readonly cohort: Cohort<PoolRoute> | null
+  readonly pools: readonly PoolRoute[]
+  readonly routes: RouteRules<PoolRoute> | null
+  readonly cohort: Cohort<PoolRoute> | null
   private readonly heldTotal: HeldTotal
   private lazyHeld: HeldRequests | null
 
@@ -153,7 +153,8 @@ export class ServiceRoute {
     for (const pool of this.all) pool.queue.pump()
   }
 
-  private poolNamed(name: string): PoolRoute | undefined {
+  /** The pool of this name, if it gets requests. */
+  poolNamed(name: string): PoolRoute | undefined {
     return this.all.find((pool) => pool.name === name)
   }
 
