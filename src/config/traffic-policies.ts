@@ -2,6 +2,7 @@ import { listed } from '../model/names.ts'
 import type { Balance } from '../model/spec.ts'
 import type {
   KeySource,
+  MirrorRule,
   RequestMatch,
   RouteRule,
   SplitBy,
@@ -19,10 +20,15 @@ export function checkTraffic(
   path: string,
   problems: Problems,
 ): void {
-  const at = childPath(path, 'routes')
+  checkRoutes(settings, pools, childPath(path, 'routes'), problems)
+  const to = childPath(childPath(path, 'mirror'), 'to')
+  if (settings.mirror && !problems.has(to)) checkPool(settings.mirror.to, pools, to, problems)
+}
+
+function checkRoutes({ routes }: ServiceSettings, pools: readonly string[], at: string, problems: Problems): void {
   if (problems.has(at)) return
   const names = new Map<string, string>()
-  for (const [index, route] of settings.routes.entries()) {
+  for (const [index, route] of routes.entries()) {
     const place = childPath(at, index)
     if (!problems.has(childPath(place, 'to'))) checkPool(route.to, pools, childPath(place, 'to'), problems)
     const first = names.get(route.name)
@@ -37,13 +43,18 @@ function checkPool(name: string, pools: readonly string[], path: string, problem
 }
 
 /** Converts the policies of a service without problems to those of the model. */
-export function resolveTraffic({ splitBy, routes }: ServiceSettings): TrafficPolicies {
+export function resolveTraffic({ splitBy, routes, mirror }: ServiceSettings): TrafficPolicies {
   return {
     splitBy: splitByOf(splitBy),
     routes: routes.map(
       ({ name, match, to, onUnavailable }): RouteRule => ({ name, match: matchOf(match), to, onUnavailable }),
     ),
+    mirror: mirror && mirrorOf(mirror),
   }
+}
+
+function mirrorOf({ to, percent, methods, bodyBytes, inFlight }: NonNullable<ServiceSettings['mirror']>): MirrorRule {
+  return { to, share: Math.round(percent * 100), methods: [...new Set(methods)], bodyBytes, inFlight }
 }
 
 /** Converts `leastRequest`, `roundRobin` or `hash:…`. */
