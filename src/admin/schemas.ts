@@ -32,6 +32,11 @@ const health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail:
 const drained = {
   drained: { ...names, description: 'Pools and servers that this change drained and that are idle.' },
   cut: { ...count, description: 'Requests that were cut at the deadline.' },
+  times: {
+    ...object({ applied: count, idle: count }),
+    description:
+      'With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained.',
+  },
   scope: { const: 'local', description: 'Only this instance was changed.' },
   ...caveats,
   ...cannotFollow,

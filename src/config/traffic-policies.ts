@@ -1,3 +1,4 @@
+import type { FieldEdits } from '../model/header-policy.ts'
 import { listed } from '../model/names.ts'
 import type { Balance } from '../model/spec.ts'
 import type {
@@ -9,7 +10,9 @@ import type {
   TrafficPolicies,
   ValueTest,
 } from '../model/traffic-policies.ts'
+import { checkHeaders } from './check-headers.ts'
 import { childPath, type Problems, suggestion } from './problems.ts'
+import { isKeyed } from './read.ts'
 import type { MatchSettings } from './schema/routes.ts'
 import type { ServiceSettings } from './schema/service.ts'
 
@@ -20,12 +23,18 @@ export function checkTraffic(
   path: string,
   problems: Problems,
 ): void {
-  checkRoutes(settings, pools, childPath(path, 'routes'), problems)
+  checkRoutes(settings.routes, pools, childPath(path, 'routes'), problems)
   const to = childPath(childPath(path, 'mirror'), 'to')
   if (settings.mirror && !problems.has(to)) checkPool(settings.mirror.to, pools, to, problems)
+  if (isKeyed(settings.headers)) checkHeaders(settings.headers, childPath(path, 'headers'), problems)
 }
 
-function checkRoutes({ routes }: ServiceSettings, pools: readonly string[], at: string, problems: Problems): void {
+function checkRoutes(
+  routes: ServiceSettings['routes'],
+  pools: readonly string[],
+  at: string,
+  problems: Problems,
+): void {
   if (problems.has(at)) return
   const names = new Map<string, string>()
   for (const [index, route] of routes.entries()) {
@@ -43,14 +52,19 @@ function checkPool(name: string, pools: readonly string[], path: string, problem
 }
 
 /** Converts the policies of a service without problems to those of the model. */
-export function resolveTraffic({ splitBy, routes, mirror }: ServiceSettings): TrafficPolicies {
+export function resolveTraffic({ splitBy, routes, headers, mirror }: ServiceSettings): TrafficPolicies {
   return {
     splitBy: splitByOf(splitBy),
     routes: routes.map(
       ({ name, match, to, onUnavailable }): RouteRule => ({ name, match: matchOf(match), to, onUnavailable }),
     ),
+    headers: changesNothing(headers.request) && changesNothing(headers.response) ? null : headers,
     mirror: mirror && mirrorOf(mirror),
   }
+}
+
+function changesNothing({ set, remove }: FieldEdits): boolean {
+  return remove.length === 0 && Object.keys(set).length === 0
 }
 
 function mirrorOf({ to, percent, methods, bodyBytes, inFlight }: NonNullable<ServiceSettings['mirror']>): MirrorRule {

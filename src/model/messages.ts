@@ -112,6 +112,8 @@ export interface LoadReport {
   readonly inFlight: Readonly<Record<string, number>>
   /** Requests queued for a server by service; services without any are left out. */
   readonly queued: Readonly<Record<string, number>>
+  /** Requests held by service, while it is paused; services without any are left out. */
+  readonly held: Readonly<Record<string, number>>
   /** Open client connections. */
   readonly connections: number
   /** The same by listener (`127.0.0.1:8080`); those without any are there as well. */

@@ -1,3 +1,5 @@
+import type { HeaderPolicy } from './header-policy.ts'
+
 /** A property of a request by whose hash it is decided; `name` of a header field: lower case. */
 export type KeySource = { readonly from: 'ip' | 'path' } | { readonly from: 'header' | 'cookie'; readonly name: string }
 
@@ -59,9 +61,11 @@ export interface MirrorRule {
 export interface TrafficPolicies {
   readonly splitBy: SplitBy
   readonly routes: readonly RouteRule[]
+  /** null = unchanged. */
+  readonly headers: HeaderPolicy | null
   /** null = no copies. */
   readonly mirror: MirrorRule | null
 }
 
 /** Policies of a service that sets none. */
-export const NO_POLICIES: TrafficPolicies = { splitBy: 'request', routes: [], mirror: null }
+export const NO_POLICIES: TrafficPolicies = { splitBy: 'request', routes: [], headers: null, mirror: null }

@@ -2,20 +2,21 @@ import type { Duplex } from 'node:stream'
 import type { Fields } from '../http1/fields.ts'
 import type { RequestOwner } from '../http1/inbound-request.ts'
 import type { CallFailure, CallHandler, ResponseStart } from '../http1/outbound-call.ts'
+import type { StoppedMode } from '../model/service-mode.ts'
 import { admit, routeInstead } from './admission.ts'
 import type { Client } from './client/client.ts'
 import type { RequestUnderWay } from './client/client-connection.ts'
 import { ClientRequest } from './client/client-request.ts'
 import type { ClientStream } from './client/client-stream.ts'
 import type { Refusal } from './client/guard.ts'
-import { cookieLines } from './client/policy-cookies.ts'
 import { type BodyOwner, RequestBody } from './client/request-body.ts'
 import { RequestHead } from './client/request-head.ts'
 import { newRequestId } from './client/request-id.ts'
 import { mayHaveMore, passInterim, respond, respondWith, switchLines } from './client/respond.ts'
 import type { ProxyContext } from './context.ts'
 import { type ErrorCode, failureOf } from './errors.ts'
-import { failure, type OwnAnswer, ownAnswer } from './own-answer.ts'
+import { failure, type OwnAnswer, ownAnswer, stoppedAnswer } from './own-answer.ts'
+import { editRequestLines, type PolicySubject } from './policy-lines.ts'
 import { record } from './record.ts'
 import type { ServiceRoute } from './routing/service-route.ts'
 import { type Tried, Tries } from './routing/tries.ts'
@@ -26,7 +27,9 @@ import type { Target, UnderWay } from './upstream/target.ts'
 import type { UpstreamCall } from './upstream/upstream-call.ts'
 
 /** Handles one request from its header to the last byte of its response, with all of its tries. */
-export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried, CallHandler, UnderWay, TunnelOwner {
+export class Exchange
+  implements RequestUnderWay, RequestOwner, BodyOwner, Tried, CallHandler, UnderWay, TunnelOwner, PolicySubject
+{
   readonly stream: ClientStream
   readonly client: Client
   readonly head: RequestHead
@@ -90,6 +93,10 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     return this.lazyRouted
   }
 
+  get wasSeen(): boolean {
+    return this.lazyRouted !== null
+  }
+
   get isWhole(): boolean {
     return this.body === null || this.body.isWhole
   }
@@ -104,7 +111,8 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     const { path, stream } = this
     const { kind, length } = stream.body.framing
     const body = kind === 'chunked' || kind === 'length' ? kind : 'none'
-    const lines = this.head.host === '' ? `host: ${connections.host}\r\n${this.lines}` : this.lines
+    const named = this.head.host === '' ? `host: ${connections.host}\r\n${this.lines}` : this.lines
+    const lines = editRequestLines(named, this)
     const request = { method: stream.method, path, lines, body, upgrade: this.head.upgrade } as const
     const call = connections.call(request, this)
     target.begin(this)
@@ -117,6 +125,10 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
 
   fail(code: ErrorCode): void {
     this.answer(failure(code, this.requestId))
+  }
+
+  answerStopped(mode: StoppedMode): void {
+    this.answer(stoppedAnswer(mode, this.requestId))
   }
 
   onSent(): void {
@@ -151,7 +163,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.began(status)
     this.response = response.body
     this.mayClose()
-    respond(this.stream, response, this.requestId, this.cookieLines)
+    respond(this.stream, response, this)
   }
 
   onResponseBody(piece: Buffer): void {
@@ -182,7 +194,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     tries.judge(true)
     this.began(status)
     this.client.tunnelled = true
-    const client = this.stream.switchProtocols(switchLines(fields, status) + this.cookieLines)
+    const client = this.stream.switchProtocols(switchLines(fields, status, this))
     const staysAtDrain = tries.route.table.drain.websockets === 'keep'
     const ends = { client: client.socket, clientEarly: client.early, server, serverEarly: early }
     this.tunnel = new Tunnel(this.context, ends, { protocol: this.head.upgrade, staysAtDrain }, this)
@@ -255,11 +267,6 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.answeredAt = performance.now()
   }
 
-  /** Field lines with the cookies that policies set. */
-  private get cookieLines(): string {
-    return this.lazyRouted === null ? '' : cookieLines(this.lazyRouted)
-  }
-
   private get timeouts() {
     return (this.tries as Tries).route.table.timeouts
   }
@@ -269,8 +276,8 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.responded = true
     if (own.code === 'http_request_denied') this.stream.closes = true
     this.mayClose()
-    this.finish(own.code, this.stream.method === 'HEAD' ? 0 : own.body.length)
-    respondWith(this.stream, own)
+    this.finish(own.code, this.stream.method === 'HEAD' ? 0 : Buffer.byteLength(own.body))
+    respondWith(this.stream, own, this)
   }
 
   private mayClose(): void {
@@ -284,7 +291,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
 
   /** Gives up the current try, in whatever phase it is. A request without a connection yet is never sent. */
   private abandon(): void {
-    this.tries?.leaveQueue()
+    this.tries?.stopWaiting()
     if (this.call === null) return
     this.leaveTry()
     this.tries?.judgeFailure(null)

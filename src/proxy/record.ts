@@ -45,6 +45,7 @@ export function record(
     bytes,
     durationMs,
     queueMs: tries?.queuedMs ?? 0,
+    heldMs: tries?.hold?.ms ?? 0,
     connectMs: connectedAt === 0 || tries === null ? null : connectedAt - tries.beganAt,
     firstByteMs: answeredAt === 0 ? null : answeredAt - startedAt,
     service: tries?.route.table.name ?? '',

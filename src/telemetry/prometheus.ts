@@ -25,7 +25,7 @@ export interface MetricsSnapshot {
     readonly wrongTokens: number
   }
   readonly overrides: number
-  readonly services: readonly string[]
+  readonly services: readonly { readonly name: string; readonly mode: (typeof MODES)[number] }[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
   readonly accessLogDropped: number
@@ -142,6 +142,7 @@ const TALLIES: readonly { kind: TallyKind; name: string; label: string; help: st
 ]
 /** Gauges of prom-client with the suffix of counters. They are removed; for each there is another gauge, by type. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
+const MODES = ['serving', 'paused', 'stopped'] as const
 const STATES: readonly ServerState[] = ['ready', 'drain', 'maint']
 
 /** The Prometheus page of an instance. */
@@ -181,7 +182,15 @@ export class Exposition {
       'queued_requests',
       'Requests queued because all servers have reached their limits.',
       ({ report, services }) =>
-        services.map((service) => ({ labels: { service }, value: report.queued[service] ?? 0 })),
+        services.map(({ name }) => ({ labels: { service: name }, value: report.queued[name] ?? 0 })),
+    )
+    this.gauge('held_requests', 'Requests held because their service is paused.', ({ report, services }) =>
+      services.map(({ name }) => ({ labels: { service: name }, value: report.held[name] ?? 0 })),
+    )
+    this.gauge('service_mode', 'Mode of the service: 1 for the current one, 0 for the others.', ({ services }) =>
+      services.flatMap(({ name, mode }) =>
+        MODES.map((each) => ({ labels: { service: name, mode: each }, value: each === mode ? 1 : 0 })),
+      ),
     )
     this.gauge('server_up', '1 if health checks have found the server up and it is not ejected.', ({ servers }) =>
       servers.map(({ service, pool, server, up }) => ({ labels: { service, pool, server }, value: up ? 1 : 0 })),

@@ -36,6 +36,27 @@ test('copies are cut at the deadline of a drain', async () => {
   await counts({ 'failures drain_timeout': 1 })
 })
 
+test('a pause waits for copies, and none is sent during it; a held request is copied once, when it goes on', async () => {
+  const { handler, held, release } = holding()
+  const { cutover, name, blue, green, counts } = await mirrored({ green: handler })
+  await ask(cutover, '/before')
+  await until(() => held.length === 1)
+  const pausing = watched(cutover.api('POST', `/api/services/${name}/pause?wait=10s`))
+  await until(async () => (await cutover.api('GET', `/api/services/${name}`)).body.mode === 'paused')
+  const asked = ask(cutover, '/held')
+  await until(async () => (await cutover.api('GET', '/metrics')).body.includes(`held_requests{service="${name}"} 1`))
+  expect(pausing.settled).toBe(false)
+  release()
+  expect((await pausing.promise).status).toBe(200)
+  expect([blue.requests.length, green.requests.length]).toEqual([1, 1])
+  await cutover.api('POST', `/api/services/${name}/resume`)
+  expect((await asked).status).toBe(200)
+  await until(() => held.length === 1)
+  release()
+  await counts({ 'requests 200': 2 })
+  expect(green.requests.map(({ url }) => url)).toEqual(['/before', '/held'])
+})
+
 test('a pool that gets copies is not drained; without the mirror it is when its copies have ended', async () => {
   const { handler, held, release } = holding()
   const { cutover, name } = await mirrored({ green: handler })

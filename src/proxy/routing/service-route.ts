@@ -2,6 +2,7 @@ import type { Balance } from '../../model/spec.ts'
 import type { TableService } from '../../model/table.ts'
 import { NO_POLICIES } from '../../model/traffic-policies.ts'
 import type { Counters, Series } from '../../telemetry/counters.ts'
+import { type FieldEdit, fieldEdit } from '../field-edit.ts'
 import type { Target } from '../upstream/target.ts'
 import type { Targets } from '../upstream/targets.ts'
 import type { Policy } from './balance/candidates.ts'
@@ -9,6 +10,7 @@ import { hash } from './balance/hash.ts'
 import { leastRequest } from './balance/least-request.ts'
 import { roundRobin } from './balance/round-robin.ts'
 import { Cohort } from './cohort.ts'
+import { HeldRequests, type HeldTotal } from './held-requests.ts'
 import { Mirror } from './mirror.ts'
 import { PoolRoute } from './pool-route.ts'
 import { RetryBudget } from './retry-budget.ts'
@@ -29,6 +31,9 @@ export class ServiceRoute {
   readonly table: TableService
   /** Whether a policy of this service looks at requests; otherwise `choose` needs none. */
   readonly looksAtRequests: boolean
+  /** Changes to the field lines for servers and for clients; null = none. */
+  readonly requestEdit: FieldEdit | null
+  readonly responseEdit: FieldEdit | null
   /** Series for responses that come from no pool. */
   readonly unrouted: Series
   readonly budget: RetryBudget
@@ -40,13 +45,23 @@ export class ServiceRoute {
   private readonly pools: readonly PoolRoute[]
   private readonly routes: RouteRules<PoolRoute> | null
   private readonly cohort: Cohort<PoolRoute> | null
+  private readonly heldTotal: HeldTotal
+  private lazyHeld: HeldRequests | null
 
-  constructor(table: TableService, targets: Targets, counters: Counters, previous: ServiceRoute | undefined) {
+  constructor(
+    table: TableService,
+    targets: Targets,
+    counters: Counters,
+    heldTotal: HeldTotal,
+    previous: ServiceRoute | undefined,
+  ) {
     const { name, traffic = NO_POLICIES } = table
     this.table = table
     this.unrouted = counters.seriesFor(name, '', '')
     this.budget = previous?.budget ?? new RetryBudget()
     this.budget.share = table.retry.budget
+    this.heldTotal = heldTotal
+    this.lazyHeld = previous?.lazyHeld ?? null
     const policy = policyOf(table.balance, name, counters)
     const routed = new Set(traffic.routes.map(({ to }) => to))
     this.all = table.pools
@@ -61,6 +76,8 @@ export class ServiceRoute {
     }
     const poolOf = (pool: string): PoolRoute => this.poolNamed(pool) as PoolRoute
     this.routes = traffic.routes.length === 0 ? null : new RouteRules(name, traffic.routes, poolOf, counters)
+    this.requestEdit = fieldEdit(traffic.headers?.request)
+    this.responseEdit = fieldEdit(traffic.headers?.response)
     const { splitBy } = traffic
     this.cohort = splitBy === 'request' ? null : new Cohort(name, splitBy, this.pools, counters)
     this.mirror = this.createMirror(policy, targets, counters, previous)
@@ -110,6 +127,22 @@ export class ServiceRoute {
     }
     for (const pool of inOrder) if (pool.hasFull(tried)) return { target: null, pool }
     return lastResort([first, ...inOrder], tried, now, request)
+  }
+
+  /** Requests that are held while the service is paused. */
+  get held(): HeldRequests {
+    this.lazyHeld ??= new HeldRequests(this.heldTotal)
+    return this.lazyHeld
+  }
+
+  /** Number of held requests. */
+  get heldCount(): number {
+    return this.lazyHeld?.size ?? 0
+  }
+
+  /** Lets held requests continue if the service is not paused any more. */
+  releaseHeld(): void {
+    this.lazyHeld?.release()
   }
 
   /** Number of queued requests. */
