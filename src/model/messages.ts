@@ -99,6 +99,14 @@ export type TallyKind =
   | 'routed'
   /** Requests passed on to another server because that of their hash had too many; without a label. */
   | 'spilled'
+  /** Copies of requests that were answered, by status code. */
+  | 'mirrored'
+  /** Copies that got no whole answer, by the reason. */
+  | 'mirrorFailures'
+  /** Copies that were not sent, by the reason. */
+  | 'mirrorDropped'
+  /** Copies answered with another status class than the client's request; without a label. */
+  | 'mirrorDifferences'
 
 /** The number of such events since the start of this proxy. */
 export interface TallyReport {

@@ -91,8 +91,13 @@ export function takesNew(service: Service, server: Server): boolean {
   return service.mode === undefined && isOpen(server) && getsRequests(service, server.pool)
 }
 
-/** Whether a pool gets requests: it has a share, or a policy sends it some. */
+/** Whether a pool gets requests, be they copies. */
 export function getsRequests(service: Service, pool: string): boolean {
+  return answersClients(service, pool) || service.spec.traffic.mirror?.to === pool
+}
+
+/** Whether a pool gets requests that it answers: it has a share, or a route sends it some. */
+export function answersClients(service: Service, pool: string): boolean {
   return shareOf(currentSplit(service), pool) > 0 || service.spec.traffic.routes.some(({ to }) => to === pool)
 }
 

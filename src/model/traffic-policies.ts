@@ -44,13 +44,28 @@ export interface RouteRule {
   readonly onUnavailable: 'split' | 'fail'
 }
 
+/** Sends copies of requests to a pool, whose answers are discarded. */
+export interface MirrorRule {
+  readonly to: string
+  /** Share of the requests that are copied, in hundredths of a percent, 0 to 10,000. */
+  readonly share: number
+  /** Methods of the requests that are copied, upper case. */
+  readonly methods: readonly string[]
+  /** Requests with larger bodies are not copied. */
+  readonly bodyBytes: number
+  /** Max copies at a time in each worker. */
+  readonly inFlight: number
+}
+
 /** Policies that decide which pool and server a request gets, and what is done with it. Source: SPEC §10. */
 export interface TrafficPolicies {
   readonly splitBy: SplitBy
   readonly routes: readonly RouteRule[]
   /** null = unchanged. */
   readonly headers: HeaderPolicy | null
+  /** null = no copies. */
+  readonly mirror: MirrorRule | null
 }
 
 /** Policies of a service that sets none. */
-export const NO_POLICIES: TrafficPolicies = { splitBy: 'request', routes: [], headers: null }
+export const NO_POLICIES: TrafficPolicies = { splitBy: 'request', routes: [], headers: null, mirror: null }

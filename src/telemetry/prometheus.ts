@@ -115,6 +115,30 @@ const TALLIES: readonly { kind: TallyKind; name: string; label: string; help: st
     label: '',
     help: 'Requests that went to the next server in the order of their hash, because the first had more than 1.25 times the mean load.',
   },
+  {
+    kind: 'mirrored',
+    name: 'mirrored_requests_total',
+    label: 'code',
+    help: 'Copies of requests that were answered, by status code.',
+  },
+  {
+    kind: 'mirrorFailures',
+    name: 'mirror_failures_total',
+    label: 'reason',
+    help: 'Copies of requests that got no whole answer, by the reason.',
+  },
+  {
+    kind: 'mirrorDropped',
+    name: 'mirror_dropped_total',
+    label: 'reason',
+    help: 'Copies of requests that were not sent, by the reason.',
+  },
+  {
+    kind: 'mirrorDifferences',
+    name: 'mirror_differences_total',
+    label: '',
+    help: 'Copies of requests whose answers have another status class than those that the clients got.',
+  },
 ]
 /** Gauges of prom-client with the suffix of counters. They are removed; for each there is another gauge, by type. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']

@@ -9,7 +9,6 @@ const IN_FILE: Readonly<Record<string, readonly [unknown, unknown]>> = {
 const IN_SERVICE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   sticky: [{ cookie: 'id' }, false],
   slowStart: ['30s', 0],
-  mirror: [{ to: 'blue' }, null],
 }
 
 test('every key that is not available yet is tested here', () => {
@@ -28,7 +27,7 @@ test.for(Object.entries(IN_SERVICE))('%s is refused by name, its default is not'
 })
 
 test('the refusal names the values that work', () => {
-  expect(problemsOf({ mirror: { to: 'blue' } })).toEqual(['mirror: not available yet; leave it out'])
+  expect(problemsOf({ sticky: { cookie: 'id' } })).toEqual(['sticky: not available yet; leave it at false'])
 })
 
 test.for<[unknown, string]>([

@@ -69,6 +69,13 @@ export class PoolRoute {
     return this.pickFrom(this.lastResort, tried, now, request)
   }
 
+  /** Picks a server with room for the copy of a request; never for a trial, since the outcomes of copies do not count. */
+  pickForCopy(now: number, request: RoutedRequest | null): Target | null {
+    if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
+    const free = this.available.filter(({ target }) => target.hasRoom())
+    return this.pickFrom(free, null, now, request)
+  }
+
   /** Whether a server could take this request if it had not reached its limit. */
   hasFull(tried: readonly Target[] | null): boolean {
     if (this.seenEpoch !== this.targets.epoch) this.updateHealth()

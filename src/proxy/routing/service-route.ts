@@ -11,6 +11,7 @@ import { leastRequest } from './balance/least-request.ts'
 import { roundRobin } from './balance/round-robin.ts'
 import { Cohort } from './cohort.ts'
 import { HeldRequests, type HeldTotal } from './held-requests.ts'
+import { Mirror } from './mirror.ts'
 import { PoolRoute } from './pool-route.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { RouteRules } from './route-rules.ts'
@@ -36,6 +37,8 @@ export class ServiceRoute {
   /** Series for responses that come from no pool. */
   readonly unrouted: Series
   readonly budget: RetryBudget
+  /** null = no request is copied. */
+  readonly mirror: Mirror | null
   /** Pools that get requests, those with the largest shares first. */
   private readonly all: readonly PoolRoute[]
   /** Pools with a share, the largest first. */
@@ -77,6 +80,7 @@ export class ServiceRoute {
     this.responseEdit = fieldEdit(traffic.headers?.response)
     const { splitBy } = traffic
     this.cohort = splitBy === 'request' ? null : new Cohort(name, splitBy, this.pools, counters)
+    this.mirror = this.createMirror(policy, targets, counters, previous)
     this.looksAtRequests = this.routes !== null || this.cohort !== null || typeof table.balance !== 'string'
   }
 
@@ -151,6 +155,25 @@ export class ServiceRoute {
   /** Lets queued requests continue after a change that they may have waited for. */
   pump(): void {
     for (const pool of this.all) pool.queue.pump()
+  }
+
+  /** Takes over the mirror of the previous table. */
+  private createMirror(
+    policy: Policy,
+    targets: Targets,
+    counters: Counters,
+    previous: ServiceRoute | undefined,
+  ): Mirror | null {
+    const { table } = this
+    const rule = table.traffic?.mirror ?? null
+    const copied = table.pools.find(({ name }) => name === rule?.to)
+    if (rule === null || copied === undefined) return null
+    // A route of its own, so that copies do not take the turns of requests.
+    const pool = new PoolRoute(table, copied, policy, targets, counters, this.poolNamed(rule.to))
+    const settings = { rule, table, pool }
+    const mirror = previous?.mirror ?? new Mirror(settings, counters)
+    mirror.settings = settings
+    return mirror
   }
 
   /** The pool of this name, if it gets requests. */
