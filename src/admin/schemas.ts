@@ -74,6 +74,7 @@ export const answers = {
       lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
     },
     {
+      backup: { const: true, description: 'Gets requests only while no other server of its pool is up.' },
       maxConnections: { ...count, description: 'Max requests in flight there, per instance; absent = no limit.' },
       inFlightByInstance: {
         type: 'object',
@@ -92,7 +93,7 @@ export const answers = {
         'Gets no requests (neither by a share nor by a policy), and none is in flight there in the whole fleet.',
     },
     inFlight: count,
-    up: { ...count, description: 'Servers that take requests.' },
+    up: { ...count, description: 'Servers that take requests; backups only while no other one is up.' },
     servers: listOf('Server'),
   }),
   Service: object(

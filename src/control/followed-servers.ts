@@ -13,6 +13,7 @@ export interface FollowedServer {
   readonly spec: HealthSpec | null
   /** Whether it is probed: it has a spec, and is not in `maint`. */
   readonly isChecked: boolean
+  readonly backup: boolean
   /** Whether state and weight let it take new requests, whatever its health. */
   readonly isOpen: boolean
 }
@@ -115,6 +116,7 @@ function followedPool(service: Service, name: string): FollowedPool {
       pool,
       spec: health,
       isChecked: health !== null && server.state !== 'maint',
+      backup: server.backup,
       isOpen: isOpen(server),
     })
   }

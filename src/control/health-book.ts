@@ -145,7 +145,7 @@ export class HealthBook {
     const keysBefore = new Map([...moved].map(([key, from]) => [key, from.key]))
     this.queue(
       this.outliers.watch(
-        pools.map((pool) => this.watched(pool)),
+        pools.flatMap((pool) => this.watched(pool)),
         performance.now(),
         keysBefore,
       ),
@@ -188,16 +188,24 @@ export class HealthBook {
     return server?.spec === null ? UNCHECKED_UP : this.checker.get(server?.key ?? '')
   }
 
-  /** A pool with the servers that would take requests if none were ejected. */
-  private watched({ name, passive, hasTraffic, servers }: FollowedPool): WatchedPool {
+  /**
+   * A pool with the servers that would take requests if none were ejected. Backups are watched as a pool of their own:
+   * they must not add to the number of other servers that may be ejected.
+   */
+  private watched({ name, passive: spec, hasTraffic, servers }: FollowedPool): readonly WatchedPool[] {
     const usable = hasTraffic ? servers.filter((server) => server.isOpen && this.byChecks(server).health === 'up') : []
-    return { name, spec: passive, keys: usable.map(({ key }) => key) }
+    const backups = usable.filter(({ backup }) => backup).map(({ key }) => key)
+    const others = usable.filter(({ backup }) => !backup).map(({ key }) => key)
+    return [
+      { name, spec, keys: others, hasBackup: backups.length > 0 },
+      { name: `${name}/backup`, spec, keys: backups },
+    ]
   }
 
   /** Updates ejection with the changes that checks have found in this turn. */
   private settle(): void {
     if (this.touched.size === 0) return
-    const pools = [...this.touched].map((pool) => this.watched(pool))
+    const pools = [...this.touched].flatMap((pool) => this.watched(pool))
     this.touched = new Set()
     this.queue(this.outliers.watch(pools, performance.now()))
   }

@@ -15,6 +15,8 @@ export interface TableServer {
   readonly url: string
   readonly tls?: ServerTls
   readonly weight: number
+  /** Gets requests only while no other server of its pool is up. */
+  readonly backup: boolean
   /** Max requests and tunnels in flight; 0 = unlimited. */
   readonly maxConnections: number
   /** Whether it takes new requests, whatever its health. */
@@ -91,6 +93,7 @@ export function compileService(service: Service): TableService {
         url: server.url,
         ...(server.tls === undefined ? {} : { tls: server.tls }),
         weight: server.weight,
+        backup: server.backup,
         maxConnections: server.maxConnections,
         open: takesNew(service, server),
         cutAt: earliest(server.cutAt, poolCut),

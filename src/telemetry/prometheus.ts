@@ -30,6 +30,8 @@ export interface MetricsSnapshot {
   readonly workerRestarts: number
   readonly accessLogDropped: number
   readonly splits: readonly { readonly service: string; readonly pool: string; readonly percent: number }[]
+  /** Pools with backups. */
+  readonly backups: readonly { readonly service: string; readonly pool: string; readonly inUse: boolean }[]
   readonly servers: readonly {
     readonly service: string
     readonly pool: string
@@ -167,6 +169,11 @@ export class Exposition {
         labels: { service, pool, server },
         value: ejected ? 1 : 0,
       })),
+    )
+    this.gauge(
+      'backups_in_use',
+      '1 while the backups of a pool take its requests; pools with backups.',
+      ({ backups }) => backups.map(({ service, pool, inUse }) => ({ labels: { service, pool }, value: inUse ? 1 : 0 })),
     )
     this.gauge('server_state', 'State set by people: 1 for the current one, 0 for the others.', ({ servers }) =>
       servers.flatMap(({ service, pool, server, state }) =>

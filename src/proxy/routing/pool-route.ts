@@ -1,3 +1,4 @@
+import { onDuty } from '../../model/backups.ts'
 import type { TablePool, TableService } from '../../model/table.ts'
 import type { Counters, Series } from '../../telemetry/counters.ts'
 import type { Target } from '../upstream/target.ts'
@@ -25,6 +26,8 @@ export class PoolRoute {
   private available: readonly Member[] = []
   /** Servers that get requests in panic while no server is up. */
   private lastResort: readonly Member[] = []
+  /** Backups that are up while it is not their turn. */
+  private standIns: readonly Member[] = []
   /** The ejected server that gets one trial request; null = none. */
   private onTrial: Target | null = null
   private seenEpoch = -1
@@ -49,18 +52,28 @@ export class PoolRoute {
     const credits = previous && new Map(previous.members.map(({ target, credit }) => [target, credit]))
     this.members = pool.servers
       .filter((server) => server.open)
-      .map(({ key, name, weight }) => {
+      .map(({ key, name, weight, backup }) => {
         const target = targets.get(key)
         target.queue = this.queue
-        return { target, weight, seed: hashed(name), credit: credits?.get(target) ?? 0 }
+        return { target, weight, backup, seed: hashed(name), credit: credits?.get(target) ?? 0 }
       })
   }
 
-  /** Picks a server that is not in `tried`; null = there is none. `now`: monotonic ms. */
+  /**
+   * Picks a server that is not in `tried`; null = there is none. A retry gets a backup, whose turn it is not, if the request
+   * has tried every other server that is up. `now`: monotonic ms.
+   */
   pick(tried: readonly Target[] | null, now: number, request: RoutedRequest | null): Target | null {
     if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
     if (this.onTrial !== null && tried === null) return this.onTrial
-    return this.pickFrom(this.available, tried, now, request)
+    const target = this.pickFrom(this.available, tried, now, request)
+    if (target !== null || tried === null || this.standIns.length === 0 || this.hasFull(tried)) return target
+    return this.pickFrom(this.standIns, tried, now, request)
+  }
+
+  /** Whether a server is a backup whose turn it is not. */
+  standsIn(target: Target): boolean {
+    return this.standIns.some((member) => member.target === target)
   }
 
   /** Picks a server that is not up, for a request that no pool has a server for; null unless in panic. */
@@ -88,11 +101,19 @@ export class PoolRoute {
   private updateHealth(): void {
     this.seenEpoch = this.targets.epoch
     const open = this.members.filter(({ target }) => !target.isClosed())
-    const up = open.filter(({ target }) => target.health === 'up')
-    const known = open.filter(({ target }) => target.health !== 'unknown')
+    const known = onDuty(
+      open.filter(({ target }) => target.health !== 'unknown'),
+      isUp,
+    )
+    const up = known.filter(isUp)
     const inPanic = up.length * 100 < this.panic * known.length
     this.available = inPanic && up.length > 0 ? known : up
     this.lastResort = inPanic && up.length === 0 ? known : []
+    this.standIns = open.filter((member) => member.backup && isUp(member) && !up.includes(member))
     this.onTrial = open.find(({ target }) => target.health === 'trial')?.target ?? null
   }
+}
+
+function isUp({ target }: Member): boolean {
+  return target.health === 'up'
 }

@@ -6,6 +6,7 @@ import type { RoutedRequest } from '../routed-request.ts'
 export interface Member {
   readonly target: Target
   readonly weight: number
+  readonly backup: boolean
   /** Hash of its name, for policies that hash. */
   readonly seed: Hashed
   /** Credit for smooth weighted round robin. */
