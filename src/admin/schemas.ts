@@ -74,6 +74,7 @@ export const answers = {
       lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
     },
     {
+      effectiveWeight: { type: 'number', description: 'In slow start: the part of its weight that it has now.' },
       backup: { const: true, description: 'Gets requests only while no other server of its pool is up.' },
       maxConnections: { ...count, description: 'Max requests in flight there, per instance; absent = no limit.' },
       inFlightByInstance: {

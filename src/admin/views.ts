@@ -23,6 +23,8 @@ export interface ServerView {
   readonly pool: string
   readonly url: string
   readonly weight: number
+  /** The part of its weight that it has now; absent = all of it. */
+  readonly effectiveWeight?: number
   /** Absent = it is none. */
   readonly backup?: true
   /** Absent = no limit. */
@@ -88,6 +90,7 @@ export function viewService(viewContext: ViewContext, service: Service): Service
 
 export function viewServer({ control, load }: ViewContext, service: Service, server: Server): ServerView {
   const { health, last } = control.health(server.key)
+  const share = control.weightShare(server.key)
   const { name, pool, url, weight, backup, maxConnections, state } = server
   return {
     name,
@@ -95,6 +98,7 @@ export function viewServer({ control, load }: ViewContext, service: Service, ser
     pool,
     url,
     weight,
+    ...(share === 1 ? {} : { effectiveWeight: weight * share }),
     ...(backup ? { backup } : {}),
     ...(maxConnections === 0 ? {} : { maxConnections }),
     state,

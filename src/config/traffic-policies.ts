@@ -37,12 +37,13 @@ function checkPool(name: string, pools: readonly string[], path: string, problem
 }
 
 /** Converts the policies of a service without problems to those of the model. */
-export function resolveTraffic({ splitBy, routes }: ServiceSettings): TrafficPolicies {
+export function resolveTraffic({ splitBy, routes, slowStart }: ServiceSettings): TrafficPolicies {
   return {
     splitBy: splitByOf(splitBy),
     routes: routes.map(
       ({ name, match, to, onUnavailable }): RouteRule => ({ name, match: matchOf(match), to, onUnavailable }),
     ),
+    slowStartMs: slowStart,
   }
 }
 

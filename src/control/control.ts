@@ -185,6 +185,11 @@ export class Control {
     return this.healthBook.health(key)
   }
 
+  /** Part of its weight that a server has now; below 1 in slow start. */
+  weightShare(key: string): number {
+    return this.healthBook.weightShare(key)
+  }
+
   /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
     return this.healthBook.undecided()

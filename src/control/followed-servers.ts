@@ -22,6 +22,8 @@ export interface FollowedPool {
   /** Identity: `service/pool`. */
   readonly name: string
   readonly passive: PassiveSpec
+  /** 0 = off. */
+  readonly slowStartMs: number
   readonly hasTraffic: boolean
   /** In the order of the definition. */
   readonly servers: readonly FollowedServer[]
@@ -100,11 +102,12 @@ export class FollowedServers {
 }
 
 function followedPool(service: Service, name: string): FollowedPool {
-  const { passive, health } = service.spec
+  const { passive, health, traffic } = service.spec
   const servers: FollowedServer[] = []
   const pool: FollowedPool = {
     name: `${service.name}/${name}`,
     passive,
+    slowStartMs: traffic.slowStartMs,
     hasTraffic: getsRequests(service, name),
     servers,
   }

@@ -47,8 +47,11 @@ export type ToControl =
   /** The proxy has stopped; `cut` requests and tunnels were still in flight, and were cut. */
   | { readonly type: 'stopped'; readonly cut: number }
 
-/** Health by target key. `trial`: ejected, except for one request that finds out whether the server works again. */
-export type KnownHealth = readonly (readonly [key: string, health: Health | 'trial'])[]
+/**
+ * Health by target key. `trial`: ejected, except for one request that finds out whether the server works again.
+ * `takesForMs`: for how long a server has taken requests; absent = it is not in slow start.
+ */
+export type KnownHealth = readonly (readonly [key: string, health: Health | 'trial', takesForMs?: number])[]
 
 /**
  * Failures at one target: their number, and whether the last one was a connection failure rather than a bad response.

@@ -46,7 +46,9 @@ export interface RouteRule {
 export interface TrafficPolicies {
   readonly splitBy: SplitBy
   readonly routes: readonly RouteRule[]
+  /** Time over which the weight of a server that begins to take requests grows from 10 %; 0 = it has all of it at once. */
+  readonly slowStartMs: number
 }
 
 /** Policies of a service that sets none. */
-export const NO_POLICIES: TrafficPolicies = { splitBy: 'request', routes: [] }
+export const NO_POLICIES: TrafficPolicies = { splitBy: 'request', routes: [], slowStartMs: 0 }

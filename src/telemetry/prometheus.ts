@@ -37,6 +37,7 @@ export interface MetricsSnapshot {
     readonly pool: string
     readonly server: string
     readonly state: ServerState
+    readonly weight: number
     readonly up: boolean
     readonly ejected: boolean
     readonly inFlight: number
@@ -174,6 +175,9 @@ export class Exposition {
       'backups_in_use',
       '1 while the backups of a pool take its requests; pools with backups.',
       ({ backups }) => backups.map(({ service, pool, inUse }) => ({ labels: { service, pool }, value: inUse ? 1 : 0 })),
+    )
+    this.gauge('server_weight', 'Weight of the server; in slow start, the part of it that it has now.', ({ servers }) =>
+      servers.map(({ service, pool, server, weight }) => ({ labels: { service, pool, server }, value: weight })),
     )
     this.gauge('server_state', 'State set by people: 1 for the current one, 0 for the others.', ({ servers }) =>
       servers.flatMap(({ service, pool, server, state }) =>

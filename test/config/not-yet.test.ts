@@ -8,7 +8,6 @@ const IN_FILE: Readonly<Record<string, readonly [unknown, unknown]>> = {
 }
 const IN_SERVICE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   sticky: [{ cookie: 'id' }, false],
-  slowStart: ['30s', 0],
   mirror: [{ to: 'blue' }, null],
   headers: [{ request: { set: { 'x-a': '1' } } }, { request: { remove: [] }, response: { set: {} } }],
 }

@@ -58,11 +58,12 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         }),
       ),
       servers: all.flatMap((service) =>
-        serversOf(service).map(({ pool, name, state, key }) => ({
+        serversOf(service).map(({ pool, name, state, weight, key }) => ({
           service: service.name,
           pool,
           server: name,
           state,
+          weight: weight * control.weightShare(key),
           up: control.health(key).health === 'up',
           ejected: control.health(key).health === 'ejected',
           probeMs: control.health(key).last?.ms ?? null,

@@ -5,6 +5,7 @@ import type { Target } from '../upstream/target.ts'
 import type { Targets } from '../upstream/targets.ts'
 import type { Member, Policy } from './balance/candidates.ts'
 import { candidates } from './balance/candidates.ts'
+import { SlowStart } from './balance/slow-start.ts'
 import { hashed } from './hash.ts'
 import { Queue } from './queue.ts'
 import type { RoutedRequest } from './routed-request.ts'
@@ -23,6 +24,8 @@ export class PoolRoute {
   private readonly members: readonly Member[]
   private readonly policy: Policy
   private readonly panic: number
+  /** null = off. */
+  private readonly slowStart: SlowStart | null
   private available: readonly Member[] = []
   /** Servers that get requests in panic while no server is up. */
   private lastResort: readonly Member[] = []
@@ -34,7 +37,7 @@ export class PoolRoute {
 
   /** `previous`: the same pool in the previous table; its queue and the credits of its servers are taken over. */
   constructor(
-    { name: service, panic }: TableService,
+    { name: service, panic, traffic }: TableService,
     pool: TablePool,
     policy: Policy,
     targets: Targets,
@@ -57,6 +60,8 @@ export class PoolRoute {
         target.queue = this.queue
         return { target, weight, backup, seed: hashed(name), credit: credits?.get(target) ?? 0 }
       })
+    const slowStartMs = traffic?.slowStartMs ?? 0
+    this.slowStart = slowStartMs === 0 ? null : new SlowStart(this.members, slowStartMs)
   }
 
   /**
@@ -66,6 +71,7 @@ export class PoolRoute {
   pick(tried: readonly Target[] | null, now: number, request: RoutedRequest | null): Target | null {
     if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
     if (this.onTrial !== null && tried === null) return this.onTrial
+    this.slowStart?.update(now)
     const target = this.pickFrom(this.available, tried, now, request)
     if (target !== null || tried === null || this.standIns.length === 0 || this.hasFull(tried)) return target
     return this.pickFrom(this.standIns, tried, now, request)
@@ -100,6 +106,7 @@ export class PoolRoute {
   /** Sorts the servers by their current health. */
   private updateHealth(): void {
     this.seenEpoch = this.targets.epoch
+    this.slowStart?.restart()
     const open = this.members.filter(({ target }) => !target.isClosed())
     const known = onDuty(
       open.filter(({ target }) => target.health !== 'unknown'),
