@@ -4,6 +4,8 @@ import type { JsonObject, JsonValue } from '../model/state.ts'
 
 /** Names of header fields and query parameters that carry credentials. */
 const SECRET = /auth|cookie|key|password|secret|session|signature|token/i
+/** Keys of definitions whose members are header fields or cookies by name. */
+const FIELDS: ReadonlySet<string> = new Set(['headers', 'set', 'header', 'cookie'])
 const PARAMETER = /([?&][^?&=]*=)[^&]+/g
 
 /**
@@ -15,7 +17,7 @@ export function withoutSecrets(value: JsonValue): JsonValue {
   if (!isPlain(value)) return value
   const entries = Object.entries(value).map(([key, inner]): [string, JsonValue] => {
     if (key === 'health' && isPlain(inner)) return [key, probeWithoutSecrets(inner)]
-    const isFields = (key === 'headers' || key === 'set') && isPlain(inner)
+    const isFields = FIELDS.has(key) && isPlain(inner)
     return [key, withoutSecrets(isFields ? hidden(inner, SECRET) : inner)]
   })
   return Object.fromEntries(entries)

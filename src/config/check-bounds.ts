@@ -1,4 +1,5 @@
 import { parseHost } from './addresses.ts'
+import { CONNECTION_FIELDS, checkFieldNames } from './field-names.ts'
 import { childPath, type Problems, quote } from './problems.ts'
 import { isKeyed } from './read.ts'
 import { HIDDEN } from './shown.ts'
@@ -7,24 +8,6 @@ import { HIDDEN } from './shown.ts'
 export const MAX_ROUTES_OF_SERVICE = 10_000
 /** Max hosts × paths of all services together. */
 export const MAX_ROUTES = 100_000
-
-/**
- * Fields that Cutover sets itself, or that concern the connection of the probe and not the request. RFC 9110 §7.6.1,
- * §6.4, §10.1.1.
- */
-const NOT_FOR_PROBES: ReadonlySet<string> = new Set([
-  ...[
-    'connection',
-    'keep-alive',
-    'proxy-connection',
-    'te',
-    'trailer',
-    'transfer-encoding',
-    'upgrade',
-    'http2-settings',
-  ],
-  ...['content-length', 'expect', 'proxy-authenticate', 'proxy-authorization'],
-])
 
 /** The parts of a service that have limits, as read from a definition or resolved. */
 interface Bounded {
@@ -58,7 +41,8 @@ export function checkBounds(service: Bounded, path: string, problems: Problems):
   const { health } = service
   if (!isKeyed(health)) return
   const at = childPath(path, 'health')
-  if (isKeyed(health.headers)) checkProbeFields(Object.keys(health.headers), childPath(at, 'headers'), problems)
+  if (isKeyed(health.headers))
+    checkFieldNames(Object.keys(health.headers), childPath(at, 'headers'), problems, probeFieldProblem)
   if (typeof health.path === 'string' && health.path.includes(`=${HIDDEN}`))
     problems.add(childPath(at, 'path'), `has ${HIDDEN} in the place of a secret; write the secret itself`)
   if (typeof health.host === 'string' && health.host !== '' && !isHostAndPort(health.host)) {
@@ -77,19 +61,11 @@ export function tooManyRoutes(services: Iterable<Pick<Bounded, 'hosts' | 'paths'
   return `hosts × paths of all services are ${count} routes, more than the maximum of ${MAX_ROUTES}; use wildcards or shorter paths`
 }
 
-function checkProbeFields(names: readonly string[], path: string, problems: Problems): void {
-  const seen = new Map<string, string>()
-  for (const name of names) {
-    const at = childPath(path, name)
-    // Some servers read `Content_Length` as `Content-Length`.
-    const lower = name.toLowerCase().replaceAll('_', '-')
-    const other = seen.get(lower)
-    if (lower === 'host') problems.add(at, 'is set by health.host')
-    else if (NOT_FOR_PROBES.has(lower))
-      problems.add(at, 'cannot be set: Cutover frames the probe and keeps its connection itself')
-    else if (other !== undefined) problems.add(at, `is the same field as ${quote(other)}`)
-    seen.set(lower, name)
-  }
+/** Why a probe may not have a field, by its lower-case name; null = it may. */
+function probeFieldProblem(name: string): string | null {
+  if (name === 'host') return 'is set by health.host'
+  const isOfConnection = CONNECTION_FIELDS.has(name) || name === 'expect' || name.startsWith('proxy-auth')
+  return isOfConnection ? 'cannot be set: Cutover frames the probe and keeps its connection itself' : null
 }
 
 function isHostAndPort(text: string): boolean {

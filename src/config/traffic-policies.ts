@@ -1,3 +1,4 @@
+import type { FieldEdits } from '../model/header-policy.ts'
 import { listed } from '../model/names.ts'
 import type { Balance } from '../model/spec.ts'
 import type {
@@ -8,7 +9,9 @@ import type {
   TrafficPolicies,
   ValueTest,
 } from '../model/traffic-policies.ts'
+import { checkHeaders } from './check-headers.ts'
 import { childPath, type Problems, suggestion } from './problems.ts'
+import { isKeyed } from './read.ts'
 import type { MatchSettings } from './schema/routes.ts'
 import type { ServiceSettings } from './schema/service.ts'
 
@@ -19,10 +22,19 @@ export function checkTraffic(
   path: string,
   problems: Problems,
 ): void {
-  const at = childPath(path, 'routes')
+  checkRoutes(settings.routes, pools, childPath(path, 'routes'), problems)
+  if (isKeyed(settings.headers)) checkHeaders(settings.headers, childPath(path, 'headers'), problems)
+}
+
+function checkRoutes(
+  routes: ServiceSettings['routes'],
+  pools: readonly string[],
+  at: string,
+  problems: Problems,
+): void {
   if (problems.has(at)) return
   const names = new Map<string, string>()
-  for (const [index, route] of settings.routes.entries()) {
+  for (const [index, route] of routes.entries()) {
     const place = childPath(at, index)
     if (!problems.has(childPath(place, 'to'))) checkPool(route.to, pools, childPath(place, 'to'), problems)
     const first = names.get(route.name)
@@ -37,14 +49,19 @@ function checkPool(name: string, pools: readonly string[], path: string, problem
 }
 
 /** Converts the policies of a service without problems to those of the model. */
-export function resolveTraffic({ splitBy, routes, slowStart }: ServiceSettings): TrafficPolicies {
+export function resolveTraffic({ splitBy, routes, slowStart, headers }: ServiceSettings): TrafficPolicies {
   return {
     splitBy: splitByOf(splitBy),
     routes: routes.map(
       ({ name, match, to, onUnavailable }): RouteRule => ({ name, match: matchOf(match), to, onUnavailable }),
     ),
     slowStartMs: slowStart,
+    headers: changesNothing(headers.request) && changesNothing(headers.response) ? null : headers,
   }
+}
+
+function changesNothing({ set, remove }: FieldEdits): boolean {
+  return remove.length === 0 && Object.keys(set).length === 0
 }
 
 /** Converts `leastRequest`, `roundRobin` or `hash:…`. */

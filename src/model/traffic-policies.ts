@@ -1,3 +1,5 @@
+import type { HeaderPolicy } from './header-policy.ts'
+
 /** A property of a request by whose hash it is decided; `name` of a header field: lower case. */
 export type KeySource = { readonly from: 'ip' | 'path' } | { readonly from: 'header' | 'cookie'; readonly name: string }
 
@@ -48,7 +50,9 @@ export interface TrafficPolicies {
   readonly routes: readonly RouteRule[]
   /** Time over which the weight of a server that begins to take requests grows from 10 %; 0 = it has all of it at once. */
   readonly slowStartMs: number
+  /** null = unchanged. */
+  readonly headers: HeaderPolicy | null
 }
 
 /** Policies of a service that sets none. */
-export const NO_POLICIES: TrafficPolicies = { splitBy: 'request', routes: [], slowStartMs: 0 }
+export const NO_POLICIES: TrafficPolicies = { splitBy: 'request', routes: [], slowStartMs: 0, headers: null }

@@ -8,7 +8,6 @@ import type { RequestUnderWay } from './client/client-connection.ts'
 import { ClientRequest } from './client/client-request.ts'
 import type { ClientStream } from './client/client-stream.ts'
 import type { Refusal } from './client/guard.ts'
-import { cookieLines } from './client/policy-cookies.ts'
 import { type BodyOwner, RequestBody } from './client/request-body.ts'
 import { RequestHead } from './client/request-head.ts'
 import { newRequestId } from './client/request-id.ts'
@@ -16,6 +15,7 @@ import { mayHaveMore, passInterim, respond, respondWith, switchLines } from './c
 import type { ProxyContext } from './context.ts'
 import { type ErrorCode, failureOf } from './errors.ts'
 import { failure, type OwnAnswer, ownAnswer } from './own-answer.ts'
+import { editRequestLines, type PolicySubject } from './policy-lines.ts'
 import { record } from './record.ts'
 import type { ServiceRoute } from './routing/service-route.ts'
 import { type Tried, Tries } from './routing/tries.ts'
@@ -25,7 +25,9 @@ import type { Target, UnderWay } from './upstream/target.ts'
 import type { UpstreamCall } from './upstream/upstream-call.ts'
 
 /** Handles one request from its header to the last byte of its response, with all of its tries. */
-export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried, CallHandler, UnderWay, TunnelOwner {
+export class Exchange
+  implements RequestUnderWay, RequestOwner, BodyOwner, Tried, CallHandler, UnderWay, TunnelOwner, PolicySubject
+{
   readonly stream: ClientStream
   readonly client: Client
   readonly head: RequestHead
@@ -87,6 +89,10 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     return this.lazyRouted
   }
 
+  get wasSeen(): boolean {
+    return this.lazyRouted !== null
+  }
+
   get isWhole(): boolean {
     return this.body === null || this.body.isWhole
   }
@@ -101,7 +107,8 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     const { path, stream } = this
     const { kind, length } = stream.body.framing
     const body = kind === 'chunked' || kind === 'length' ? kind : 'none'
-    const lines = this.head.host === '' ? `host: ${connections.host}\r\n${this.lines}` : this.lines
+    const named = this.head.host === '' ? `host: ${connections.host}\r\n${this.lines}` : this.lines
+    const lines = editRequestLines(named, this)
     const call = connections.call({ method: stream.method, path, lines, body, upgrade: this.head.upgrade }, this)
     target.begin(this)
     this.connectedAt = 0
@@ -145,7 +152,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.began(status)
     this.response = response.body
     this.mayClose()
-    respond(this.stream, response, this.requestId, this.cookieLines)
+    respond(this.stream, response, this)
   }
 
   onResponseBody(piece: Buffer): void {
@@ -176,7 +183,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     tries.judge(true)
     this.began(status)
     this.client.tunnelled = true
-    const client = this.stream.switchProtocols(switchLines(fields, status) + this.cookieLines)
+    const client = this.stream.switchProtocols(switchLines(fields, status, this))
     const staysAtDrain = tries.route.table.drain.websockets === 'keep'
     const ends = { client: client.socket, clientEarly: client.early, server, serverEarly: early }
     this.tunnel = new Tunnel(this.context, ends, { protocol: this.head.upgrade, staysAtDrain }, this)
@@ -249,11 +256,6 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     this.answeredAt = performance.now()
   }
 
-  /** Field lines with the cookies that policies set. */
-  private get cookieLines(): string {
-    return this.lazyRouted === null ? '' : cookieLines(this.lazyRouted)
-  }
-
   private get timeouts() {
     return (this.tries as Tries).route.table.timeouts
   }
@@ -264,7 +266,7 @@ export class Exchange implements RequestUnderWay, RequestOwner, BodyOwner, Tried
     if (own.code === 'http_request_denied') this.stream.closes = true
     this.mayClose()
     this.finish(own.code, this.stream.method === 'HEAD' ? 0 : own.body.length)
-    respondWith(this.stream, own)
+    respondWith(this.stream, own, this)
   }
 
   private mayClose(): void {

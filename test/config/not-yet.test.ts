@@ -9,7 +9,6 @@ const IN_FILE: Readonly<Record<string, readonly [unknown, unknown]>> = {
 const IN_SERVICE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   sticky: [{ cookie: 'id' }, false],
   mirror: [{ to: 'blue' }, null],
-  headers: [{ request: { set: { 'x-a': '1' } } }, { request: { remove: [] }, response: { set: {} } }],
 }
 
 test('every key that is not available yet is tested here', () => {

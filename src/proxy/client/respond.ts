@@ -4,6 +4,7 @@ import type { ResponseBody } from '../../http1/inbound-request.ts'
 import type { ResponseStart } from '../../http1/outbound-call.ts'
 import { dateLine } from '../date.ts'
 import type { OwnAnswer } from '../own-answer.ts'
+import { editResponseLines, type PolicySubject } from '../policy-lines.ts'
 import { optionFor, responseLines } from '../upstream/response-lines.ts'
 import { DATE, X_REQUEST_ID } from '../wire.ts'
 import type { ClientStream } from './client-stream.ts'
@@ -13,17 +14,17 @@ import { OWN_HOP } from './via.ts'
 const CONTINUE = 100
 const VIA_LINE = `via: ${OWN_HOP}\r\n`
 
-/** Sets the head of a server's response for the client. `cookieLines`: field lines with cookies of our own. */
+/** Sets the head of a server's response for the client. `subject`: its request. */
 export function respond(
   stream: ClientStream,
   { status, reason, fields, body }: ResponseStart,
-  requestId: string,
-  cookieLines: string,
+  subject: PolicySubject,
 ): void {
   const kind = bodyFor(stream, status, body)
-  let lines = responseLines(fields, status) + VIA_LINE + cookieLines
+  let lines = responseLines(fields, status) + VIA_LINE
   if (!fields.has(DATE)) lines += dateLine()
-  if (!fields.has(X_REQUEST_ID)) lines += `x-request-id: ${requestId}\r\n`
+  if (!fields.has(X_REQUEST_ID)) lines += `x-request-id: ${subject.requestId}\r\n`
+  lines = editResponseLines(lines, subject)
   if (kind === 'chunked' && fields.has(TRAILER)) lines += `trailer: ${fields.joined(TRAILER)}\r\n`
   stream.respond(status, reason, lines, kind, optionFor(fields, status))
 }
@@ -47,17 +48,17 @@ export function mayHaveMore(stream: ClientStream, { upgrade }: RequestHead, awai
   return (awaitsContinue && !stream.isComplete) || upgrade !== ''
 }
 
-/** Sends a response of our own, whole. */
-export function respondWith(stream: ClientStream, { status, body, lines }: OwnAnswer): void {
+/** Sends a response of our own to a request, whole. */
+export function respondWith(stream: ClientStream, { status, body, lines }: OwnAnswer, subject: PolicySubject): void {
   const hasBody = stream.method !== 'HEAD' && body !== ''
-  stream.respond(status, null, lines + dateLine(), hasBody ? 'length' : 'none')
+  stream.respond(status, null, editResponseLines(lines + dateLine(), subject), hasBody ? 'length' : 'none')
   if (hasBody) stream.write(Buffer.from(body))
   stream.end()
 }
 
 /** Returns the field lines of a 101 for the client. */
-export function switchLines(fields: Fields, status: number): string {
-  return `${responseLines(fields, status)}Connection: upgrade\r\nUpgrade: ${fields.joined(UPGRADE)}\r\n`
+export function switchLines(fields: Fields, status: number, subject: PolicySubject): string {
+  return `${editResponseLines(responseLines(fields, status), subject)}Connection: upgrade\r\nUpgrade: ${fields.joined(UPGRADE)}\r\n`
 }
 
 /** Determines the body of the response to the client. */

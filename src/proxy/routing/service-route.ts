@@ -2,6 +2,7 @@ import type { Balance } from '../../model/spec.ts'
 import type { TableService } from '../../model/table.ts'
 import { NO_POLICIES } from '../../model/traffic-policies.ts'
 import type { Counters, Series } from '../../telemetry/counters.ts'
+import { type FieldEdit, fieldEdit } from '../field-edit.ts'
 import type { Target } from '../upstream/target.ts'
 import type { Targets } from '../upstream/targets.ts'
 import type { Policy } from './balance/candidates.ts'
@@ -28,6 +29,9 @@ export class ServiceRoute {
   readonly table: TableService
   /** Whether a policy of this service looks at requests; otherwise `choose` needs none. */
   readonly looksAtRequests: boolean
+  /** Changes to the field lines for servers and for clients; null = none. */
+  readonly requestEdit: FieldEdit | null
+  readonly responseEdit: FieldEdit | null
   /** Series for responses that come from no pool. */
   readonly unrouted: Series
   readonly budget: RetryBudget
@@ -58,6 +62,8 @@ export class ServiceRoute {
     }
     const poolOf = (pool: string): PoolRoute => this.poolNamed(pool) as PoolRoute
     this.routes = traffic.routes.length === 0 ? null : new RouteRules(name, traffic.routes, poolOf, counters)
+    this.requestEdit = fieldEdit(traffic.headers?.request)
+    this.responseEdit = fieldEdit(traffic.headers?.response)
     const { splitBy } = traffic
     this.cohort = splitBy === 'request' ? null : new Cohort(name, splitBy, this.pools, counters)
     this.looksAtRequests = this.routes !== null || this.cohort !== null || typeof table.balance !== 'string'
