@@ -11,7 +11,7 @@ type NotYet = readonly [key: string, works?: readonly (string | number)[]]
 export const NOT_YET_IN_FILE: readonly NotYet[] = [['proxy.accessLog.format']]
 
 /** The same, for keys of a service. */
-export const NOT_YET_IN_SERVICE: readonly NotYet[] = [['sticky'], ['mirror']]
+export const NOT_YET_IN_SERVICE: readonly NotYet[] = [['mirror']]
 
 /** Adds a problem for each key in `settings`, as read by `schema`, that asks for a feature that is not built. */
 export function refuseNotYet(

@@ -90,6 +90,8 @@ export type TallyKind =
   | 'cohorts'
   /** Requests that a route has sent to its pool, by route. */
   | 'routed'
+  /** Requests of services with `sticky`: whether the client had the cookie of the server (`kept`), another one, or none. */
+  | 'sticky'
   /** Requests passed on to another server because that of their hash had too many; without a label. */
   | 'spilled'
 

@@ -6,6 +6,7 @@ import type { Balance, ServerTls, ServiceSpec } from './spec.ts'
 import { shareOf } from './split.ts'
 import type { Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
+import { stickyKeyOf, stickyValue } from './sticky-key.ts'
 import { NO_POLICIES, type TrafficPolicies } from './traffic-policies.ts'
 
 /** A server as the data plane sees it. */
@@ -23,6 +24,8 @@ export interface TableServer {
   readonly open: boolean
   /** When requests in flight are cut, ms since the epoch by the store's clock; null = never. */
   readonly cutAt: number | null
+  /** Value of the cookie that keeps clients on this server; absent = the service is not sticky. */
+  readonly sticky?: string
 }
 
 export interface TablePool {
@@ -68,19 +71,27 @@ export interface TableChange extends Table {
 }
 
 /** Returns the whole table of a state, for a proxy that has none. */
-export function wholeTable(state: State, generation: number, compiled = compileService): TableChange {
+export function wholeTable(
+  state: State,
+  generation: number,
+  compiled = (service: Service) => compileService(service, stickyKeyOf(state)),
+): TableChange {
   const services = Object.values(state.services).map((service) => compiled(service))
   return { base: null, generation, services, removed: [] }
 }
 
 /** Returns the change from the table of the previous generation to this one. */
-export function tableChange(changes: ServiceChanges, generation: number, compiled = compileService): TableChange {
+export function tableChange(
+  changes: ServiceChanges,
+  generation: number,
+  compiled: (service: Service) => TableService,
+): TableChange {
   const services = changes.changed.map((service) => compiled(service))
   return { base: generation - 1, generation, services, removed: changes.removed }
 }
 
-/** Compiles a service to its entry in the table. */
-export function compileService(service: Service): TableService {
+/** Compiles a service to its entry in the table. `stickyKey`: of the sticky cookies; null = there is none. */
+export function compileService(service: Service, stickyKey: string | null = null): TableService {
   const { hosts, paths, stripPrefix, balance, traffic, panic, retry, timeouts, connections, drain } = service.spec
   const split = currentSplit(service)
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): TablePool => {
@@ -97,6 +108,9 @@ export function compileService(service: Service): TableService {
         maxConnections: server.maxConnections,
         open: takesNew(service, server),
         cutAt: earliest(server.cutAt, poolCut),
+        ...(traffic.sticky && stickyKey !== null
+          ? { sticky: stickyValue(stickyKey, service.name, name, server.name) }
+          : {}),
       }),
     )
     return { name, version, share, servers }

@@ -113,6 +113,12 @@ const TALLIES: readonly { kind: TallyKind; name: string; label: string; help: st
     help: 'Requests that a route has decided, instead of the split.',
   },
   {
+    kind: 'sticky',
+    name: 'sticky_requests_total',
+    label: 'result',
+    help: 'Requests of services with sticky, by what became of the client: kept at its server, moved to another one, or new.',
+  },
+  {
     kind: 'spilled',
     name: 'hash_spilled_total',
     label: '',

@@ -7,7 +7,6 @@ const IN_FILE: Readonly<Record<string, readonly [unknown, unknown]>> = {
   'proxy.accessLog.format': ['combined', 'json'],
 }
 const IN_SERVICE: Readonly<Record<string, readonly [unknown, unknown]>> = {
-  sticky: [{ cookie: 'id' }, false],
   mirror: [{ to: 'blue' }, null],
 }
 

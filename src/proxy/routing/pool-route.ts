@@ -77,6 +77,15 @@ export class PoolRoute {
     return this.pickFrom(this.standIns, tried, now, request)
   }
 
+  /** Whether a server takes a request that has tried `tried`: up and not full, and it has not just refused a connection. */
+  takes(target: Target, tried: readonly Target[] | null, now: number): boolean {
+    if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
+    if (target.health !== 'up' || target.isFull() || target.avoidUntil > now) return false
+    if (tried?.includes(target)) return false
+    for (const member of this.available) if (member.target === target) return true
+    return false
+  }
+
   /** Whether a server is a backup whose turn it is not. */
   standsIn(target: Target): boolean {
     return this.standIns.some((member) => member.target === target)
