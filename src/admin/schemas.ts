@@ -79,6 +79,8 @@ export const answers = {
       lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
     },
     {
+      effectiveWeight: { type: 'number', description: 'In slow start: the part of its weight that it has now.' },
+      backup: { const: true, description: 'Gets requests only while no other server of its pool is up.' },
       maxConnections: { ...count, description: 'Max requests in flight there, per instance; absent = no limit.' },
       inFlightByInstance: {
         type: 'object',
@@ -97,7 +99,7 @@ export const answers = {
         'Gets no requests (neither by a share nor by a policy), and none is in flight there in the whole fleet.',
     },
     inFlight: count,
-    up: { ...count, description: 'Servers that take requests.' },
+    up: { ...count, description: 'Servers that take requests; backups only while no other one is up.' },
     servers: listOf('Server'),
   }),
   Service: object(
@@ -238,7 +240,7 @@ export const answers = {
       },
       steps: {
         type: 'array',
-        items: object({ step: { enum: ['service', 'mode', 'routes', 'split', 'balance'] }, result: text }),
+        items: object({ step: { enum: ['service', 'mode', 'routes', 'split', 'sticky', 'balance'] }, result: text }),
         description: 'The decision step by step, with the reason of each.',
       },
       pools: {

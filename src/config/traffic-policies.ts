@@ -10,6 +10,7 @@ import type {
   TrafficPolicies,
   ValueTest,
 } from '../model/traffic-policies.ts'
+import { ID_COOKIE } from '../model/traffic-policies.ts'
 import { checkHeaders } from './check-headers.ts'
 import { childPath, type Problems, suggestion } from './problems.ts'
 import { isKeyed } from './read.ts'
@@ -26,6 +27,7 @@ export function checkTraffic(
   checkRoutes(settings.routes, pools, childPath(path, 'routes'), problems)
   const to = childPath(childPath(path, 'mirror'), 'to')
   if (settings.mirror && !problems.has(to)) checkPool(settings.mirror.to, pools, to, problems)
+  checkSticky(settings, childPath(path, 'sticky'), problems)
   if (isKeyed(settings.headers)) checkHeaders(settings.headers, childPath(path, 'headers'), problems)
 }
 
@@ -46,18 +48,30 @@ function checkRoutes(
   }
 }
 
+/** The cookie by which the split knows a client cannot name the client's server as well. */
+function checkSticky({ sticky, splitBy }: ServiceSettings, at: string, problems: Problems): void {
+  if (!isKeyed(sticky) || typeof splitBy !== 'string' || problems.has(childPath(at, 'cookie'))) return
+  const ofSplit =
+    splitBy === 'cookie' ? ID_COOKIE : splitBy.startsWith('cookie:') ? splitBy.slice('cookie:'.length) : null
+  if (sticky.cookie !== ofSplit) return
+  problems.add(childPath(at, 'cookie'), `is the cookie of splitBy: ${splitBy}; give it another name`)
+}
+
 function checkPool(name: string, pools: readonly string[], path: string, problems: Problems): void {
   if (pools.includes(name)) return
   problems.add(path, `no such pool${suggestion(name, pools)} (${listed(pools)})`)
 }
 
 /** Converts the policies of a service without problems to those of the model. */
-export function resolveTraffic({ splitBy, routes, headers, mirror }: ServiceSettings): TrafficPolicies {
+export function resolveTraffic(settings: ServiceSettings): TrafficPolicies {
+  const { splitBy, routes, sticky, slowStart, headers, mirror } = settings
   return {
     splitBy: splitByOf(splitBy),
     routes: routes.map(
       ({ name, match, to, onUnavailable }): RouteRule => ({ name, match: matchOf(match), to, onUnavailable }),
     ),
+    sticky: sticky === false ? null : { cookie: sticky.cookie, ttlMs: sticky.ttl },
+    slowStartMs: slowStart,
     headers: changesNothing(headers.request) && changesNothing(headers.response) ? null : headers,
     mirror: mirror && mirrorOf(mirror),
   }

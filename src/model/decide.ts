@@ -11,6 +11,7 @@ import { rollback, setSplit, shift, switchTo } from './routing.ts'
 import { changeServers } from './server-state.ts'
 import { findServers } from './servers.ts'
 import type { HistoryEntry, Service, ServiceDocument, State } from './state.ts'
+import { firstStickyKey } from './sticky-key.ts'
 import { describeUnserved, unservedBy } from './unserved.ts'
 
 /** Routing decisions kept per service for rollbacks. */
@@ -42,9 +43,11 @@ export function decide(state: State, command: Command, request: Request, facts: 
     return { revision, at, by, reason, action, service, from, to, forced: force }
   })
   const configuration = draft.configuration === undefined ? {} : { configuration: draft.configuration }
+  const changed = draft.edits.map(({ after }) => after)
+  const collections = firstStickyKey(state, changed, facts.secret, revision)
   const keyed = keyedBy(state, request, facts)
-  const change = { revision, at, services, history, ...configuration, ...(keyed === undefined ? {} : { keyed }) }
-  return { kind: 'change', change }
+  const rest = { ...(collections && { collections }), ...configuration, ...(keyed && { keyed }) }
+  return { kind: 'change', change: { revision, at, services, history, ...rest } }
 }
 
 function draftOf(state: State, command: Command, facts: Facts): Draft {

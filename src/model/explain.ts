@@ -14,7 +14,7 @@ export interface ExplainedRequest {
 
 /** A step of the decision about a request, with its result and the reason in one sentence. */
 export interface DecisionStep {
-  readonly step: 'service' | 'mode' | 'routes' | 'split' | 'balance'
+  readonly step: 'service' | 'mode' | 'routes' | 'split' | 'sticky' | 'balance'
   readonly result: string
 }
 
@@ -24,10 +24,10 @@ export interface ServerVerdict {
   readonly may: boolean
   /**
    * `closed`: by its state or weight, or because its pool or service gets no requests; `otherPool`: it could, but the request
-   * goes to another pool; `full`: it has reached its limit; `avoided`: it has just refused a connection; the others are its
+   * goes to another pool; `backup`: another server of its pool is up; `full`: it has reached its limit; `avoided`: it has just refused a connection; the others are its
    * health.
    */
-  readonly reason: 'closed' | 'otherPool' | 'full' | 'avoided' | 'unknown' | 'down' | 'ejected' | null
+  readonly reason: 'closed' | 'otherPool' | 'backup' | 'full' | 'avoided' | 'unknown' | 'down' | 'ejected' | null
 }
 
 /** The part that a pool has in the decision. */

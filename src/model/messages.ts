@@ -57,8 +57,11 @@ export type ToControl =
   /** The proxy has stopped; `cut` requests and tunnels were still in flight, and were cut. */
   | { readonly type: 'stopped'; readonly cut: number }
 
-/** Health by target key. `trial`: ejected, except for one request that finds out whether the server works again. */
-export type KnownHealth = readonly (readonly [key: string, health: Health | 'trial'])[]
+/**
+ * Health by target key. `trial`: ejected, except for one request that finds out whether the server works again.
+ * `takesForMs`: for how long a server has taken requests; absent = it is not in slow start.
+ */
+export type KnownHealth = readonly (readonly [key: string, health: Health | 'trial', takesForMs?: number])[]
 
 /**
  * Failures at one target: their number, and whether the last one was a connection failure rather than a bad response.
@@ -97,6 +100,8 @@ export type TallyKind =
   | 'cohorts'
   /** Requests that a route has sent to its pool, by route. */
   | 'routed'
+  /** Requests of services with `sticky`: whether the client had the cookie of the server (`kept`), another one, or none. */
+  | 'sticky'
   /** Requests passed on to another server because that of their hash had too many; without a label. */
   | 'spilled'
   /** Copies of requests that were answered, by status code. */

@@ -16,6 +16,7 @@ export interface Server {
   /** `service/pool/server=url`. */
   readonly key: string
   readonly weight: number
+  readonly backup: boolean
   /** Max requests and tunnels in flight per instance; 0 = unlimited. */
   readonly maxConnections: number
   readonly state: ServerRuntime['state']
@@ -45,6 +46,7 @@ export function serversOf(service: Service, onlyPool?: string): Server[] {
         ...(spec.tls === undefined ? {} : { tls: spec.tls }),
         key: targetKey(service.name, pool, name, spec.url),
         weight: runtime.weight ?? spec.weight,
+        backup: spec.backup,
         maxConnections: runtime.maxConnections ?? service.spec.connections.perServer,
         state: runtime.state,
         cutAt: runtime.cutAt,

@@ -30,11 +30,14 @@ export interface MetricsSnapshot {
   readonly workerRestarts: number
   readonly accessLogDropped: number
   readonly splits: readonly { readonly service: string; readonly pool: string; readonly percent: number }[]
+  /** Pools with backups. */
+  readonly backups: readonly { readonly service: string; readonly pool: string; readonly inUse: boolean }[]
   readonly servers: readonly {
     readonly service: string
     readonly pool: string
     readonly server: string
     readonly state: ServerState
+    readonly weight: number
     readonly up: boolean
     readonly ejected: boolean
     readonly inFlight: number
@@ -108,6 +111,12 @@ const TALLIES: readonly { kind: TallyKind; name: string; label: string; help: st
     name: 'routed_requests_total',
     label: 'route',
     help: 'Requests that a route has decided, instead of the split.',
+  },
+  {
+    kind: 'sticky',
+    name: 'sticky_requests_total',
+    label: 'result',
+    help: 'Requests of services with sticky, by what became of the client: kept at its server, moved to another one, or new.',
   },
   {
     kind: 'spilled',
@@ -200,6 +209,14 @@ export class Exposition {
         labels: { service, pool, server },
         value: ejected ? 1 : 0,
       })),
+    )
+    this.gauge(
+      'backups_in_use',
+      '1 while the backups of a pool take its requests; pools with backups.',
+      ({ backups }) => backups.map(({ service, pool, inUse }) => ({ labels: { service, pool }, value: inUse ? 1 : 0 })),
+    )
+    this.gauge('server_weight', 'Weight of the server; in slow start, the part of it that it has now.', ({ servers }) =>
+      servers.map(({ service, pool, server, weight }) => ({ labels: { service, pool, server }, value: weight })),
     )
     this.gauge('server_state', 'State set by people: 1 for the current one, 0 for the others.', ({ servers }) =>
       servers.flatMap(({ service, pool, server, state }) =>

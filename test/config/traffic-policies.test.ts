@@ -28,6 +28,22 @@ test.for<[string, unknown]>([
   expect(specOf({ ...SMALL, balance: given }).balance).toEqual(expected)
 })
 
+test.for<[unknown, unknown]>([
+  [false, null],
+  [{ cookie: 'shop_server' }, { cookie: 'shop_server', ttlMs: 86_400_000 }],
+  [
+    { cookie: 's', ttl: '1h' },
+    { cookie: 's', ttlMs: 3_600_000 },
+  ],
+])('sticky %j', ([given, expected]) => {
+  expect(specOf({ ...SMALL, sticky: given }).traffic.sticky).toEqual(expected)
+})
+
+test('sticky and splitBy by different cookies', () => {
+  expect(problemsOf({ splitBy: 'cookie', sticky: { cookie: 'server' } })).toEqual([])
+  expect(problemsOf({ splitBy: 'ip', sticky: { cookie: 'cutover_id' } })).toEqual([])
+})
+
 test('a route as written becomes the conditions of the model', () => {
   const match = {
     method: ['get', 'HEAD'],
@@ -84,6 +100,24 @@ describe('a problem is reported with its path', () => {
   test.for<[object, string]>([
     [{ splitBy: 'cokie' }, 'splitBy: expected request, cookie, ip, header:NAME or cookie:NAME, got "cokie"'],
     [{ balance: 'hash:user' }, 'balance: expected hash:ip, hash:path, hash:header:NAME or hash:cookie:NAME'],
+    [
+      { splitBy: 'cookie', sticky: { cookie: 'cutover_id' } },
+      'sticky.cookie: is the cookie of splitBy: cookie; give it another name',
+    ],
+    [
+      { splitBy: 'cookie:session', sticky: { cookie: 'session' } },
+      'sticky.cookie: is the cookie of splitBy: cookie:session; give it another name',
+    ],
+    [{ sticky: true }, 'sticky: expected {cookie, ttl}, or false, got true'],
+    [{ sticky: {} }, 'sticky.cookie: is missing; expected a name of letters, digits and dashes, as in HTTP'],
+    [
+      { sticky: { cookie: 'a b' } },
+      'sticky.cookie: expected a name of letters, digits and dashes, as in HTTP, got "a b"',
+    ],
+    [
+      { sticky: { cookie: 'a', ttl: 0 } },
+      'sticky.ttl: expected a duration with its unit, such as 250ms, 5s, 2m or 1h, at least 1s, at most 400d, got 0',
+    ],
     [route({}), 'routes[0].match: must not be empty'],
     [route({ not: {} }), 'routes[0].match.not: must not be empty'],
     [route({ path: {} }), 'routes[0].match.path: must not be empty'],

@@ -87,6 +87,25 @@ test('routes are told one by one, with the reason why each does not fit', async 
   )
 })
 
+test('a sticky cookie, and a backup', async () => {
+  const [one, spare, green] = [await upstream('one'), await upstream('spare'), await upstream('green1')]
+  const blue = { servers: { one: one.url, spare: { url: spare.url, backup: true } } }
+  const pools = { blue, green: pool(green) }
+  const shop = { pools, split: { blue: 50, green: 50 }, health: 'off', sticky: { cookie: 'at' } }
+  const cutover = await start({ services: { shop } })
+  const first = await ask(cutover)
+  const [cookie = ''] = first.headers.getSetCookie()
+  const [value = ''] = cookie.split(';')
+  const body = await explain(cutover, `?cookie=${encodeURIComponent(value)}`)
+  expect(body.pool).toBe(first.body === 'one' ? 'blue' : 'green')
+  expect(step(body, 'sticky')).toEqual([`the cookie at keeps the client at ${first.body}`])
+  expect(step(body, 'balance')).toEqual([])
+  expect(step(await explain(cutover), 'sticky')).toEqual(['the client has no cookie at; it gets one'])
+  const forged = await explain(cutover, '?cookie=at=x')
+  expect(step(forged, 'sticky')[0]).toContain('the cookie at names no server that may take it')
+  expect(reasons(forged).spare).toBe('it is a backup, and another server of its pool is up')
+})
+
 test('conditions on secrets are not shown', async () => {
   const routes = [{ name: 'key', match: { header: { 'x-api-key': 'topsecret' } }, to: 'green' }]
   const { cutover } = await blueGreen(undefined, { routes })

@@ -142,6 +142,8 @@ function reasonOf({ mode }: Service, { state, weight, maxConnections }: Server, 
       return mode === undefined ? 'its pool gets no requests' : `its service is ${mode.kind}`
     case 'otherPool':
       return 'it could, but the request goes to another pool'
+    case 'backup':
+      return 'it is a backup, and another server of its pool is up'
     case 'full':
       return `it has reached its limit of ${maxConnections} requests`
     case 'avoided':

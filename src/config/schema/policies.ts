@@ -32,7 +32,12 @@ export const BalanceSchema = Type.Union(
 const Sticky = kind.section(
   {
     cookie: kind.token({ description: 'Name of the cookie that remembers the server.' }),
-    ttl: kind.duration({ description: 'Lifetime of the cookie.', default: '1d', maxMs: 400 * 86_400_000 }),
+    ttl: kind.duration({
+      description: 'How long a client keeps the cookie once it has it.',
+      default: '1d',
+      minMs: 1_000,
+      maxMs: 400 * 86_400_000,
+    }),
   },
   {},
 )

@@ -1,11 +1,8 @@
-import type { SplitBy } from '../../model/traffic-policies.ts'
+import { ID_COOKIE, type SplitBy } from '../../model/traffic-policies.ts'
 import type { Counters, Tally } from '../../telemetry/counters.ts'
 import { type Hashed, hashed, rendezvousScore } from './hash.ts'
 import { keyOf } from './request-key.ts'
 import type { RoutedRequest } from './routed-request.ts'
-
-/** The cookie by which `splitBy: cookie` knows a client. */
-export const ID_COOKIE = 'cutover_id'
 
 /** A pool that can be chosen. */
 export interface CohortPool {

@@ -8,6 +8,7 @@ import type { Rule } from './route-rules.ts'
 import { pathOf } from './routed-request.ts'
 import type { Match } from './router.ts'
 import type { ServiceRoute } from './service-route.ts'
+import type { Sticky } from './sticky.ts'
 
 /** Which service a request belongs to; `wanted`: the service that was asked about, null = any. */
 export function describeMatch(asked: ExplainedRequest, match: Match | null, wanted: ServiceRoute | null): string {
@@ -62,6 +63,13 @@ export function describeKey(splitBy: SplitBy): string {
 function describeSource(source: KeySource): string {
   if ('name' in source) return `${source.from} ${source.name}`
   return source.from === 'ip' ? 'address' : 'path'
+}
+
+/** Whether the cookie of a client decides about its server; `kept`: the name of that server, null = it does not. */
+export function describeSticky({ cookie }: Sticky, request: DescribedRequest, kept: string | null): string {
+  if (kept !== null) return `the cookie ${cookie} keeps the client at ${kept}`
+  if (request.cookie(cookie) === null) return `the client has no cookie ${cookie}; it gets one`
+  return `the cookie ${cookie} names no server that may take it; the client gets a new one`
 }
 
 /** How a server is chosen. */

@@ -6,6 +6,7 @@ import {
   describeMode,
   describeRule,
   describeSplitBy,
+  describeSticky,
   shares,
 } from './decision-words.ts'
 import { DescribedRequest } from './described-request.ts'
@@ -63,7 +64,7 @@ function decide(route: ServiceRoute, request: DescribedRequest, now: number): De
         ? { gets: 'all', reason: `route "${fitting.name}" sends it here` }
         : { gets: 'none', reason: `route "${fitting.name}" sends it to ${fitting.pool.name}` },
     )
-    return { steps: [...steps, balanceStep(route, [fitting.pool], now)], pools }
+    return { steps: [...steps, ...serverSteps(route, request, [fitting.pool], now)], pools }
   }
   return bySplit(route, request, steps, now)
 }
@@ -79,8 +80,14 @@ function bySplit(
   if (cohort === null || client === null || request.needsId) {
     const able = pools.filter((pool) => pool.canTake(now))
     const result = `${describeSplitBy(table.traffic?.splitBy, request)}: ${shares(pools)}`
-    const steps: DecisionStep[] = [...before, { step: 'split', result }, balanceStep(route, able, now)]
-    return { steps, pools: verdicts(route, (pool) => shareVerdict(pool, able)) }
+    const kept = route.sticky?.serverOf(request, null, now)?.pool ?? null
+    const named = kept !== null && pools.includes(kept) ? kept : null
+    const asked = named === null ? able : [named]
+    const steps: DecisionStep[] = [...before, { step: 'split', result }, ...serverSteps(route, request, asked, now)]
+    return {
+      steps,
+      pools: verdicts(route, (pool) => (named === null ? shareVerdict(pool, able) : keptVerdict(pool, named))),
+    }
   }
   const order = cohort.order(client)
   const first = order.find((pool) => pool.canTake(now))
@@ -91,7 +98,7 @@ function bySplit(
   const steps: DecisionStep[] = [
     ...before,
     { step: 'split', result },
-    balanceStep(route, first === undefined ? [] : [first], now),
+    ...serverSteps(route, request, first === undefined ? [] : [first], now),
   ]
   const judged = verdicts(route, (pool) => {
     const from = cohort.entersAt(client, pool)
@@ -127,11 +134,29 @@ function shareVerdict(pool: PoolRoute, able: readonly PoolRoute[]): Verdict {
   return { gets: 'share', reason: `it gets ${percent} % of the requests` }
 }
 
-function balanceStep({ table }: ServiceRoute, pools: readonly PoolRoute[], now: number): DecisionStep {
+function keptVerdict(pool: PoolRoute, kept: PoolRoute): Verdict {
+  if (pool === kept) return { gets: 'all', reason: 'the sticky cookie names one of its servers' }
+  return { gets: 'none', reason: `the sticky cookie names a server of ${kept.name}` }
+}
+
+/** The steps that choose the server in one of these pools. */
+function serverSteps(
+  { sticky, table }: ServiceRoute,
+  request: DescribedRequest,
+  pools: readonly PoolRoute[],
+  now: number,
+): readonly DecisionStep[] {
+  const kept = sticky?.serverOf(request, null, now) ?? null
+  const isKept = kept !== null && pools.includes(kept.pool)
+  const steps: DecisionStep[] =
+    sticky === null
+      ? []
+      : [{ step: 'sticky', result: describeSticky(sticky, request, isKept ? kept.target.name : null) }]
+  if (isKept) return steps
   const able = pools.filter((pool) => pool.canTake(now))
-  if (able.length === 0) return { step: 'balance', result: 'no server can take it: 503' }
-  return {
-    step: 'balance',
-    result: `${describeBalance(table.balance)} in ${able.map(({ name }) => name).join(' or ')}`,
-  }
+  const result =
+    able.length === 0
+      ? 'no server can take it: 503'
+      : `${describeBalance(table.balance)} in ${able.map(({ name }) => name).join(' or ')}`
+  return [...steps, { step: 'balance', result }]
 }

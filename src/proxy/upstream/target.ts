@@ -29,6 +29,8 @@ export class Target {
   readonly connections: Connections
   /** `trial`: ejected, except for one request. */
   health: Health | 'trial' = 'unknown'
+  /** Since when it takes requests, monotonic ms; -Infinity = it is not in slow start. */
+  takesSince = Number.NEGATIVE_INFINITY
   /** Failed requests since the last success. */
   failuresInRow = 0
   /** The current table does not name this target. */
