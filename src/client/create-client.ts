@@ -10,7 +10,7 @@ export type { CallOptions, Verb } from './request.ts'
 
 export interface ClientOptions {
   /** Address of the admin API, such as http://127.0.0.1:9900. */
-  readonly url?: string
+  readonly url?: string | undefined
   /**
    * Addresses of several instances of a fleet. The next one is asked when one does not answer, except for a change that
    * may have been made: a POST carries an Idempotency-Key and is safe to repeat, a PUT, PATCH or DELETE is not repeated.
