@@ -332,7 +332,7 @@ export interface Definition {
 export interface HistoryEntry {
   readonly revision: number
   readonly at: string
-  /** Name of the token; local if there are no tokens. */
+  /** Name of the token; local if there are no tokens, library if its own process made the change. */
   readonly by: string
   readonly reason: string | null
   readonly action: string

@@ -4,6 +4,8 @@ import { type ApiRequest, type Route, requestOf } from './request.ts'
 
 /** Max time for an answer, beyond the one that a call waits for on purpose. */
 const TIMEOUT_MS = 10_000
+/** The longest time of a timer. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** Operations that answer 503 with a report instead of a problem. */
 const REPORTS: ReadonlySet<Route> = new Set<Route>(['GET /health', 'GET /ready'])
@@ -93,7 +95,7 @@ export class Caller {
   }
 
   private async ask(url: string, { method, path, headers, body, signal, waitMs }: ApiRequest): Promise<Answer> {
-    const timeout = AbortSignal.timeout(this.timeoutMs + waitMs)
+    const timeout = AbortSignal.timeout(Math.min(this.timeoutMs + waitMs, MAX_TIMER_MS))
     const response = await this.fetch(`${url}${path}`, {
       method,
       headers: { accept: 'application/json', ...this.authorization, ...headers },
