@@ -275,7 +275,10 @@ export const answers = {
   HistoryEntry: object({
     revision: count,
     at: instant,
-    by: { ...text, description: 'Name of the token; local if there are no tokens.' },
+    by: {
+      ...text,
+      description: 'Name of the token; local if there are no tokens, library if its own process made the change.',
+    },
     reason: { type: ['string', 'null'] },
     action: text,
     service: text,

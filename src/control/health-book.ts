@@ -88,7 +88,7 @@ export class HealthBook {
     return this.checker.isUndecided(key)
   }
 
-  /** Resolves once the first round of checks of every server is over, or after `timeoutMs`. */
+  /** Resolves once the first round of checks of every server is over, after `timeoutMs`, or with `stop`. */
   firstProbes(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs)
@@ -135,6 +135,7 @@ export class HealthBook {
     this.outlierTimer?.cancel()
     if (this.scheduled !== null) clearImmediate(this.scheduled)
     this.checker.stop()
+    this.onFirstProbes?.()
   }
 
   /**
