@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { type Admin, buildAdmin } from './admin/app.ts'
@@ -7,16 +8,18 @@ import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
-import { Control } from './control/control.ts'
+import { Control, type ControlOptions } from './control/control.ts'
 import { Fleet } from './control/fleet/fleet.ts'
 import { RememberedMembers } from './control/fleet/remembered-members.ts'
 import { Self } from './control/fleet/self.ts'
+import type { HandoverEvent, KeptDefinitions } from './control/handovers.ts'
 import { LastReadableFile } from './control/last-readable-file.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
 import type { Resolve } from './control/resolve.ts'
 import { UnreadableLog } from './control/unreadable-log.ts'
-import type { Change } from './model/state.ts'
+import { own } from './model/names.ts'
+import type { Change, Service } from './model/state.ts'
 import type { ListenOptions } from './net/listen.ts'
 import { listen } from './net/listen.ts'
 import { formatListen } from './net/listen-address.ts'
@@ -51,6 +54,10 @@ export interface InstanceOptions {
   readonly joinAnyway?: boolean
   /** The state of the previous process of this instance; the instance starts with at least this state. null = none. */
   readonly known?: Snapshot | null
+  /** Definitions that the previous process kept in force until the servers of new ones are up. null = none. */
+  readonly kept?: KeptDefinitions | null
+  /** Called with such definitions before they are in force. */
+  readonly onKept?: (kept: KeptDefinitions) => void
   /** Called with every state before it is in force. `change`: the change that led to it; null = unknown. */
   readonly onState?: (store: Store, change: Change | null) => void
   /** Resolves definitions; default: `checkService`. */
@@ -99,6 +106,9 @@ export class Instance {
         refresh: (timeoutMs) => this.fleet.refresh(timeoutMs),
       },
       onProgress: () => this.fleet.report(),
+      onHandover: (event) => logHandover(log, event),
+      ...(options.onKept && { onKept: options.onKept }),
+      ...(resumed && options.known && { inForce: this.servicesInForce(options.known) }),
     })
     this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed })
     this.self = new Self({
@@ -217,6 +227,22 @@ export class Instance {
     await this.file.applyOnce()
   }
 
+  /** The services that the workers serve, by what the previous process left; see `ControlOptions.inForce`. */
+  private servicesInForce({ documents }: Snapshot): NonNullable<ControlOptions['inForce']> {
+    const { kept, resolve: resolveDefinition = checkService } = this.options
+    return (state) => {
+      const left = Object.entries({ ...documents.services, ...kept?.services })
+      const services = left.flatMap(([name, document]): [string, Service][] => {
+        const service = own(state.services, name)
+        if (document === null) return []
+        if (service !== undefined && isDeepStrictEqual(service.source, document.source)) return [[name, service]]
+        const resolved = resolveDefinition(name, document.source)
+        return resolved.ok ? [[name, { ...document, spec: resolved.spec }]] : []
+      })
+      return { services: Object.fromEntries(services), since: kept?.since ?? {} }
+    }
+  }
+
   private embeddedStore(): EmbeddedStore {
     const { config, patienceMs, known = null, log } = this.options
     return new EmbeddedStore({
@@ -299,4 +325,13 @@ export class Instance {
 /** Host name at which the other instances reach this one. */
 function ownHost({ fleet: { address } }: Config): string[] {
   return address === null ? [] : [new URL(address).hostname]
+}
+
+/** Logs the begin and the end of handovers. */
+function logHandover(log: Logger, { kind, services, missing }: HandoverEvent): void {
+  const named = missing.map(({ service, server, reason }) => `${server} of ${service} is ${reason}`)
+  if (kind === 'begun')
+    log.info({ services, waitsFor: named }, 'a new definition waits for its servers; the previous one stays in force')
+  else if (missing.length === 0) log.info({ services }, 'the new definition is in force')
+  else log.warn({ services, missing: named }, 'the new definition is in force, though servers of it are not up')
 }

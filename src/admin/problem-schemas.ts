@@ -14,6 +14,11 @@ const pending = {
   ...written,
   missing: object({
     lagging: { ...names, description: 'Instances that have not applied it.' },
+    handovers: {
+      type: 'array',
+      items: object({ instance: text, service: text, waitsFor: text }),
+      description: 'Services that keep their previous definition until the servers of the new one are up.',
+    },
     underWay: {
       type: 'array',
       items: object(

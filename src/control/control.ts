@@ -1,13 +1,15 @@
 import type { Facts, Request } from '../model/commands.ts'
-import type { CannotFollow } from '../model/fleet.ts'
-import type { KnownHealth, ToControl, Totals } from '../model/messages.ts'
+import type { AppliedInPart, CannotFollow, HandoverRecord } from '../model/fleet.ts'
+import type { Services } from '../model/handover.ts'
+import type { KnownHealth, SeriesReport, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { servingKeys } from '../model/servers.ts'
 import { serviceChanges } from '../model/service-changes.ts'
-import type { Service, State, StateName } from '../model/state.ts'
+import type { Health, Service, State, StateName } from '../model/state.ts'
 import type { TableService } from '../model/table.ts'
 import { compileService, tableChange, wholeTable } from '../model/table.ts'
 import type { Store } from '../store/store.ts'
+import { LongTimer } from '../time/long-timer.ts'
 import type { CommandMaker, Result } from './controller.ts'
 import { Controller } from './controller.ts'
 import { DrainStatus } from './drain-status.ts'
@@ -15,6 +17,8 @@ import { Convergence } from './fleet/convergence.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import { Lineage } from './fleet/lineage.ts'
 import { Generations } from './generations.ts'
+import type { Handover, HandoverEvent, KeptDefinitions } from './handovers.ts'
+import { describeWait, Handovers } from './handovers.ts'
 import type { ServerHealth } from './health-book.ts'
 import { HealthBook } from './health-book.ts'
 import type { ControlEnd } from './link.ts'
@@ -35,7 +39,16 @@ export interface ControlOptions {
   readonly fleet?: Pick<Fleet, 'others' | 'unreadable' | 'refresh'>
   /** Called when this instance has made progress. */
   readonly onProgress?: () => void
+  /** The services that the proxies have in force from a previous control process; absent = they serve nothing yet. */
+  readonly inForce?: ServicesInForce
+  /** Called when a new definition begins or ends to wait for its servers. */
+  readonly onHandover?: (event: HandoverEvent) => void
+  /** Called with the definitions that are kept while others wait, before they are in force. */
+  readonly onKept?: (kept: KeptDefinitions) => void
 }
+
+/** Returns the services that the proxies have in force, for the state that this process begins with. */
+type ServicesInForce = (state: State) => { readonly services: Services; readonly since: KeptDefinitions['since'] }
 
 const ALONE: NonNullable<ControlOptions['fleet']> = {
   others: () => [],
@@ -60,14 +73,42 @@ export class Control {
   private readonly healthBook: HealthBook
   private readonly generations = new Generations()
   private readonly lineage = new Lineage()
-  /** The state of the table that was last sent to the proxies. */
+  private readonly handovers: Handovers
+  private handoverTimer: LongTimer | null = null
+  private readonly inForceBefore: ServicesInForce | null
+  /** Whether proxies serve requests. */
+  private isServing: boolean
+  private readonly onKept: (kept: KeptDefinitions) => void
+  /** The state of the table that was last sent to the proxies, with the services as they are in force. */
   private followed: State
   /** Compiled services, cached by service object. */
   private readonly tables = new WeakMap<Service, TableService>()
 
-  constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, onProgress }: ControlOptions) {
+  constructor(options: ControlOptions) {
+    const { store, resolve, memory, name = 'this instance', fleet = ALONE, inForce = null, onProgress } = options
     this.store = store
-    this.healthBook = new HealthBook(this.proxies.all)
+    this.inForceBefore = inForce
+    this.isServing = inForce !== null
+    this.onKept = options.onKept ?? (() => undefined)
+    this.healthBook = new HealthBook(this.proxies.all, () => this.advance())
+    const { healthBook } = this
+    this.handovers = new Handovers({
+      health: {
+        inForce: {
+          isUp: ({ key }) => healthBook.healthInForce(key).health === 'up',
+          isUndecided: ({ key }) => healthBook.isUndecidedInForce(key),
+        },
+        next: {
+          isUp: ({ key }) => healthBook.health(key).health === 'up',
+          isUndecided: ({ key }) => healthBook.isUndecided(key),
+        },
+        describe: (key, server, spec) => healthBook.describe(key, server, spec),
+        prepare: (services, replaced) => healthBook.prepare(services, replaced),
+      },
+      now: () => performance.now(),
+      nowMs: () => store.nowMs(),
+      ...(options.onHandover && { onEvent: options.onHandover }),
+    })
     this.progress = new Progress(() => {
       this.generations.applied(this.progress.applied())
       this.convergence.check()
@@ -76,6 +117,7 @@ export class Control {
     this.convergence = new Convergence({
       progress: this.progress,
       lineage: this.lineage,
+      handovers: () => this.handoverRecords(this.progress.applied()),
       others: () => fleet.others(),
       unreadable: () => fleet.unreadable(),
       ownName: name,
@@ -99,11 +141,16 @@ export class Control {
   /** Reads the state and begins health checks. Throws StoreUnusable. */
   async start(): Promise<void> {
     await this.controller.start()
+    if (this.inForceBefore !== null) {
+      const { services, since } = this.inForceBefore(this.state)
+      this.handovers.resume(services, since)
+    }
     this.controller.watch((state) => this.follow(state))
   }
 
   /** Stops health checks. */
   stop(): void {
+    this.handoverTimer?.cancel()
     this.healthBook.stop()
   }
 
@@ -115,6 +162,7 @@ export class Control {
     this.proxies.add(name, link)
     this.progress.add(name)
     const health = this.healthBook.attach(name, known)
+    this.isServing = true
     link.receive((message) => this.receive(name, message))
     const change = wholeTable(this.followed, this.generations.current, this.compiled)
     link.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
@@ -141,9 +189,9 @@ export class Control {
     return this.controller.execute(make, request)
   }
 
-  /** The state that all proxies have in force; null = none yet. */
+  /** The state that all proxies have in force, with all its definitions; null = none yet. */
   applied(): StateName | null {
-    return this.generations.stateOf(this.progress.applied())
+    return this.generations.wholeStateOf(this.progress.applied())
   }
 
   /**
@@ -154,9 +202,33 @@ export class Control {
     return this.isDiverging || this.generations.areOverridden ? null : this.applied()
   }
 
+  /**
+   * The later state that they have in force except for definitions that wait for their servers, as the other instances
+   * may count on it; null = there is none.
+   */
+  appliedInPartForOthers(): AppliedInPart | null {
+    const generation = this.progress.applied()
+    const state = this.generations.stateOf(generation)
+    const handovers = this.handoverRecords(generation)
+    const isWhole = Object.keys(handovers).length === 0
+    return state === null || isWhole || this.isDiverging || this.generations.areOverridden
+      ? null
+      : { ...state, handovers }
+  }
+
+  /** The handover of a service; undefined = its definition is not waiting for its servers. */
+  handoverOf(service: string): Handover | undefined {
+    return this.handovers.of(service)
+  }
+
+  /** Number of services that wait for the servers of a new definition. */
+  get handoversPending(): number {
+    return this.handovers.handingOver.length
+  }
+
   /** The revision that a proxy has in force; -1 = none yet. */
   appliedBy(proxy: string): number {
-    return this.generations.stateOf(this.progress.appliedBy(proxy))?.revision ?? -1
+    return this.generations.wholeStateOf(this.progress.appliedBy(proxy))?.revision ?? -1
   }
 
   /** Whether the current state is in force in every proxy of this instance. */
@@ -185,6 +257,11 @@ export class Control {
     return this.healthBook.health(key)
   }
 
+  /** Health of a server as the proxies know it, even if the state does not have it any more. */
+  healthInForce(key: string): Health {
+    return this.healthBook.healthInForce(key).health
+  }
+
   /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
     return this.healthBook.undecided()
@@ -209,22 +286,55 @@ export class Control {
 
   /** Counts of all proxies, from their last reports. */
   counts(): Pick<Totals, 'series' | 'tallies'> {
-    return this.proxies.counts(({ service, pool, version }) => {
-      if (service === '') return true
-      const pools = own(this.state.services, service)?.spec.pools
+    const isOf = (services: Services, { service, pool, version }: SeriesReport): boolean => {
+      const pools = own(services, service)?.spec.pools
       return pools !== undefined && (pool === '' || own(pools, pool)?.version === version)
-    })
+    }
+    return this.proxies.counts(
+      (series) => series.service === '' || isOf(this.state.services, series) || isOf(this.followed.services, series),
+    )
   }
 
-  /** Sends the difference to a new state to the proxies. */
+  /** Follows a new state. */
   private follow(state: State): void {
+    this.lineage.add(state)
+    this.handovers.follow(state.services, this.isServing)
+    this.update()
+  }
+
+  /** Puts the definitions in force that do not wait for their servers any more. */
+  private advance(): void {
+    if (this.handovers.advance()) this.update()
+    else this.waitForHandovers()
+  }
+
+  /** Sends the difference to the services that are to be in force to the proxies. */
+  private update(): void {
+    const state = { ...this.state, services: this.handovers.inForce }
     const changes = serviceChanges(this.followed, state)
     this.followed = state
-    this.lineage.add(state)
+    if (this.isServing) this.onKept(this.handovers.kept())
     const health = this.healthBook.follow(changes)
-    const generation = this.generations.begin(state, changes.changed, this.controller.overrides.length > 0)
+    this.handovers.prepare()
+    const { handingOver } = this.handovers
+    const isOverridden = this.controller.overrides.length > 0
+    const generation = this.generations.begin(state, changes.changed, isOverridden, handingOver)
     const change = tableChange(changes, generation, this.compiled)
     this.proxies.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
+    this.waitForHandovers()
+  }
+
+  private waitForHandovers(): void {
+    this.handoverTimer?.cancel()
+    const nextAt = this.handovers.nextAt()
+    if (nextAt === null) return
+    this.handoverTimer = new LongTimer(nextAt - performance.now(), () => this.advance()).unref()
+  }
+
+  /** The services whose definitions are not in force in all proxies, if `generation` is. */
+  private handoverRecords(generation: number): Readonly<Record<string, HandoverRecord>> {
+    const names = this.generations.handingOverIn(generation)
+    return Object.fromEntries([...names].map((name) => [name, describeWait(name, this.handovers.of(name))]))
   }
 
   private receive(name: string, message: ToControl): void {

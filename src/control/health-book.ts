@@ -1,12 +1,18 @@
 import type { LastProbe, TargetHealth } from '../health/check.ts'
-import { HealthChecker } from '../health/checker.ts'
+import { addressOf, type CheckedTarget, HealthChecker } from '../health/checker.ts'
 import { Outliers, type WatchedPool } from '../health/outlier.ts'
 import type { KnownHealth, ToControl } from '../model/messages.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, ServerSpec } from '../model/spec.ts'
-import type { Health } from '../model/state.ts'
+import type { Health, Service } from '../model/state.ts'
 import { LongTimer } from '../time/long-timer.ts'
-import { type FollowedPool, type FollowedServer, FollowedServers } from './followed-servers.ts'
+import {
+  carriedOver,
+  type FollowedPool,
+  type FollowedServer,
+  FollowedServers,
+  followedPool,
+} from './followed-servers.ts'
 import type { ControlEnd } from './link.ts'
 
 /** Health of a server, by its checks and by ejection. */
@@ -20,16 +26,27 @@ export interface ServerHealth {
 /** Max keys of servers that `unprobed()` returns. */
 const MAX_UNDECIDED_SHOWN = 5
 const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
+const NEXT = 'next '
+
+/** A server of a definition that is not in force yet. */
+interface NextServer extends FollowedServer {
+  /** The server in force whose health it takes over. */
+  readonly from: FollowedServer | undefined
+}
 
 /**
  * Health of all servers, from checks and from failed requests; sends changes to the proxies. The changes of one turn of
- * the event loop are sent in one message; their cost depends on the size of the pools concerned.
+ * the event loop are sent in one message; their cost depends on the size of the pools concerned. Servers of definitions
+ * that are not in force yet are checked, too; the proxies do not know them.
  */
 export class HealthBook {
   private readonly checker: HealthChecker
   private readonly outliers = new Outliers()
   private readonly servers = new FollowedServers()
+  /** Servers of definitions that are not in force yet, by key; checked under `NEXT` and their key. */
+  private next: ReadonlyMap<string, NextServer> = new Map()
   private readonly links: ReadonlyMap<string, ControlEnd>
+  private readonly onChange: () => void
   private onFirstProbes: (() => void) | null = null
   /** Pools with servers whose health by checks has changed in this turn of the event loop. */
   private touched = new Set<FollowedPool>()
@@ -38,16 +55,30 @@ export class HealthBook {
   private scheduled: NodeJS.Immediate | null = null
   private outlierTimer: LongTimer | null = null
 
-  /** `links`: to the current proxies; read whenever health is sent. */
-  constructor(links: ReadonlyMap<string, ControlEnd>) {
+  /**
+   * `links`: to the current proxies; read whenever health is sent. `onChange`: called at the end of a turn of the event
+   * loop in which health has changed.
+   */
+  constructor(links: ReadonlyMap<string, ControlEnd>, onChange: () => void = () => undefined) {
     this.links = links
+    this.onChange = onChange
     this.checker = new HealthChecker({
       onChange: (key) => this.found(key),
       onProbe: (key, last) => this.probed(key, last),
     })
   }
 
+  /** Health of a server by the current definition of its service, even if that is not in force yet. */
   health(key: string): ServerHealth {
+    const next = this.next.get(key)
+    if (next === undefined) return this.healthInForce(key)
+    const known = next.spec === null ? UNCHECKED_UP : this.checker.get(NEXT + key)
+    const isEjected = next.from !== undefined && this.outliers.isEjected(next.from.key)
+    return isEjected ? { ...known, health: 'ejected' } : known
+  }
+
+  /** Health of a server that the proxies know. */
+  healthInForce(key: string): ServerHealth {
     const known = this.byChecks(this.servers.get(key))
     return this.outliers.isEjected(key) ? { ...known, health: 'ejected' } : known
   }
@@ -66,16 +97,24 @@ export class HealthBook {
   }
 
   private healthUnder(key: string, server: ServerSpec, spec: HealthSpec): ServerHealth | null {
-    return this.servers.get(key) === undefined ? this.checker.find(server, spec) : this.health(key)
+    const known = this.next.get(key) ?? this.servers.get(key)
+    const isKnown = known !== undefined && addressOf(known) === addressOf(server)
+    return isKnown ? this.health(key) : this.checker.find(server, spec)
   }
 
   /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
-    return { count: this.checker.undecidedCount, some: this.checker.undecided(MAX_UNDECIDED_SHOWN) }
+    const some = this.checker.undecided(MAX_UNDECIDED_SHOWN).map(keyOf)
+    return { count: this.checker.undecidedCount, some: [...new Set(some)] }
   }
 
-  /** Whether a server is in its first round of checks. */
+  /** Whether a server is in its first round of checks, by the current definition of its service. */
   isUndecided(key: string): boolean {
+    return this.checker.isUndecided(this.next.has(key) ? NEXT + key : key)
+  }
+
+  /** The same for a server that the proxies know. */
+  isUndecidedInForce(key: string): boolean {
     return this.checker.isUndecided(key)
   }
 
@@ -132,17 +171,12 @@ export class HealthBook {
    */
   follow(changes: ServiceChanges): KnownHealth {
     this.settle()
-    const { servers, pools, before, gone, moved } = this.servers.follow(changes, (server, other) =>
-      this.isPreferred(server, other),
-    )
-    const targets = servers.flatMap(({ key, url, tls, spec, isChecked }) => {
-      if (spec === null || !isChecked) return []
-      const known = this.byChecks(before.get(key) ?? moved.get(key))
-      return [{ key, url, ...(tls && { tls }), spec, ...(known.probed ? { known } : {}) }]
-    })
+    const { servers, pools, before, gone, carried } = this.servers.follow(changes, this.isPreferred)
+    const targets = servers.flatMap((server) => this.checked(server, server.key, carried.get(server.key)))
     const unchecked = servers.filter(({ isChecked }) => !isChecked).map(({ key }) => key)
     this.checker.change(targets, [...gone, ...unchecked])
-    const keysBefore = new Map([...moved].map(([key, from]) => [key, from.key]))
+    const moved = [...carried].filter(([key, from]) => key !== from.key)
+    const keysBefore = new Map(moved.map(([key, from]) => [key, from.key]))
     this.queue(
       this.outliers.watch(
         pools.map((pool) => this.watched(pool)),
@@ -155,9 +189,34 @@ export class HealthBook {
     return sent.map(({ key }) => [key, this.health(key).health] as const)
   }
 
-  private isPreferred(server: FollowedServer, other: FollowedServer): boolean {
-    return this.byChecks(server).health === 'up' && this.byChecks(other).health !== 'up'
+  /**
+   * Checks the servers of these services, which are not in force yet, and no longer those given before. `replaced`: names
+   * of the services in force that they replace: the health of a server there carries over to the same address.
+   */
+  prepare(services: readonly Service[], replaced: readonly string[]): void {
+    if (services.length === 0 && this.next.size === 0) return
+    const servers = services.flatMap((service) =>
+      Object.keys(service.spec.pools).flatMap((pool) => followedPool(service, pool).servers),
+    )
+    const others = this.servers.of(replaced)
+    const before = new Map(others.map((server) => [server.key, server]))
+    const carried = carriedOver(servers, before, others, this.isPreferred)
+    const targets = servers.flatMap((server) => this.checked(server, NEXT + server.key, carried.get(server.key)))
+    const keys = new Set(targets.map(({ key }) => key))
+    const gone = [...this.next.keys()].map((key) => NEXT + key).filter((key) => !keys.has(key))
+    this.checker.change(targets, gone)
+    this.next = new Map(servers.map((server) => [server.key, { ...server, from: carried.get(server.key) }]))
   }
+
+  /** The check of a server under `key`, with the health known from `from`; none if it is not to be checked. */
+  private checked({ url, tls, spec, isChecked }: FollowedServer, key: string, from?: FollowedServer): CheckedTarget[] {
+    if (spec === null || !isChecked) return []
+    const known = this.byChecks(from)
+    return [{ key, url, ...(tls && { tls }), spec, ...(known.probed ? { known } : {}) }]
+  }
+
+  private readonly isPreferred = (server: FollowedServer, other: FollowedServer): boolean =>
+    this.byChecks(server).health === 'up' && this.byChecks(other).health !== 'up'
 
   /** Handles a change of a server's health by its checks. */
   private found(key: string): void {
@@ -168,6 +227,8 @@ export class HealthBook {
   }
 
   private probed(key: string, last: LastProbe): void {
+    // The end of a first round of checks may end a handover, whatever its result.
+    if (this.next.size > 0) this.queue([])
     if (last.ok && this.outliers.isEjected(key)) {
       // A check of another port says nothing about the port that could not be reached.
       const port = this.servers.get(key)?.spec?.port ?? 0
@@ -226,6 +287,7 @@ export class HealthBook {
       }
     }
     this.giveOutTrialsWhenDue()
+    this.onChange()
   }
 
   private giveOutTrialsWhenDue(): void {
@@ -241,4 +303,9 @@ export class HealthBook {
     const ejectionState = this.outliers.ejectionState(key, proxy)
     return ejectionState === 'in' ? this.byChecks(this.servers.get(key)).health : ejectionState
   }
+}
+
+/** The key of a server, for the key under which it is checked. */
+function keyOf(checked: string): string {
+  return checked.startsWith(NEXT) ? checked.slice(NEXT.length) : checked
 }

@@ -100,6 +100,7 @@ beforeEach(async () => {
   convergence = new Convergence({
     progress,
     lineage,
+    handovers: () => ({}),
     others: () => fleet.others(),
     unreadable: () => fleet.unreadable(),
     ownName: 'me',

@@ -36,6 +36,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         wrongTokens: gate.wrongTokens.total,
       },
       overrides: control.controller.overrides.length,
+      handovers: control.handoversPending,
       services: all.map(({ name }) => name),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
