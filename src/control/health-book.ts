@@ -186,7 +186,7 @@ export class HealthBook {
     )
     // Left out: servers that stay ejected, because a proxy may have a trial for them.
     const sent = servers.filter(({ key }) => !before.has(key) || !this.outliers.isEjected(key))
-    return sent.map(({ key }) => [key, this.health(key).health] as const)
+    return sent.map(({ key }) => [key, this.healthInForce(key).health] as const)
   }
 
   /**
