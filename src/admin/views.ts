@@ -100,9 +100,8 @@ export function viewService(viewContext: ViewContext, service: Service): Service
   }
 }
 
-function viewHandover({ since, until, waitsFor }: Handover): HandoverView {
-  const at = (monotonic: number): string => new Date(Date.now() + monotonic - performance.now()).toISOString()
-  return { since: at(since), until: at(until), waitsFor }
+function viewHandover({ sinceMs, untilMs, waitsFor }: Handover): HandoverView {
+  return { since: new Date(sinceMs).toISOString(), until: new Date(untilMs).toISOString(), waitsFor }
 }
 
 export function viewServer({ control, load }: ViewContext, service: Service, server: Server): ServerView {

@@ -144,6 +144,10 @@ export class Control {
     if (this.inForceBefore !== null) {
       const { services, since } = this.inForceBefore(this.state)
       this.handovers.resume(services, since)
+      const before = this.followed
+      this.followed = { ...before, services }
+      // The health of these servers is known once the proxies are attached; until then, they count as undecided.
+      this.healthBook.follow(serviceChanges(before, this.followed))
     }
     this.controller.watch((state) => this.follow(state))
   }

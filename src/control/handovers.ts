@@ -20,9 +20,10 @@ export interface MissingServer {
 
 /** A service that is in force with its previous definition, or not in force yet, while the new one waits. */
 export interface Handover {
-  /** Monotonic ms. */
-  readonly since: number
-  readonly until: number
+  /** Milliseconds since the epoch. */
+  readonly sinceMs: number
+  /** When the new definition is in force even if its servers are not up, ms since the epoch. */
+  readonly untilMs: number
   /** Keys of the servers of the previous definition that take requests. */
   readonly serves: readonly string[]
   /** Servers of this service, or of one that takes over requests together with it. */
@@ -71,7 +72,10 @@ interface Pending {
   /** null = it was removed. */
   readonly after: Service | null
   readonly splitThen: Split
+  /** Monotonic ms. */
   readonly since: number
+  /** The same in ms since the epoch. */
+  readonly sinceMs: number
   /** The service as it is in force meanwhile; null = not at all. */
   readonly kept: Service | null
 }
@@ -86,7 +90,8 @@ export class Handovers {
   private wanted: Services = {}
   private groups: readonly ChangeGroup[] = []
   private pending = new Map<string, Pending>()
-  private restoredSince: ReadonlyMap<string, number> = new Map()
+  /** When handovers of the previous control process began, ms since the epoch. */
+  private restored: KeptDefinitions['since'] = {}
   private readonly options: HandoversOptions
 
   constructor(options: HandoversOptions) {
@@ -95,10 +100,8 @@ export class Handovers {
 
   /** Begins with the services that the proxies have in force from a previous control process. */
   resume(inForce: Services, since: KeptDefinitions['since']): void {
-    const { now, nowMs } = this.options
     this.inForce = inForce
-    const ages = Object.entries(since).map(([name, at]): [string, number] => [name, Math.max(0, nowMs() - at)])
-    this.restoredSince = new Map(ages.map(([name, age]) => [name, now() - age]))
+    this.restored = since
   }
 
   /** Follows the state. `isServing`: proxies serve requests; otherwise all definitions are in force at once. */
@@ -107,7 +110,7 @@ export class Handovers {
     const changes = isServing ? definitionChanges(this.inForce, wanted) : []
     const before = new Set(this.handingOver)
     const pending = new Map(changes.map((change) => [change.name, this.pend(change)]))
-    this.restoredSince = new Map()
+    this.restored = {}
     this.groups = groupChanges(changes, this.inForce, wanted)
     this.pending = pending
     this.prepare()
@@ -142,9 +145,10 @@ export class Handovers {
     const pending = this.pending.get(name)
     if (group === undefined || pending === undefined) return undefined
     const waiting = group.takeovers.filter((takeover) => this.waits(takeover))
+    const end = Math.max(pending.since, ...waiting.map((takeover) => this.endOf(takeover)))
     return {
-      since: pending.since,
-      until: Math.max(...waiting.map((takeover) => this.endOf(takeover))),
+      sinceMs: pending.sinceMs,
+      untilMs: Math.round(pending.sinceMs + end - pending.since),
       serves: pending.kept === null ? [] : servingKeys(pending.kept),
       waitsFor: this.missingIn(group),
     }
@@ -160,11 +164,10 @@ export class Handovers {
 
   /** What the next control process has to know. */
   kept(): KeptDefinitions {
-    const { now, nowMs } = this.options
     const all = [...this.pending.values()]
     return {
       services: Object.fromEntries(all.map(({ name, kept }) => [name, kept && withoutSpec(kept)])),
-      since: Object.fromEntries(all.map(({ name, since }) => [name, nowMs() - (now() - since)])),
+      since: Object.fromEntries(all.map(({ name, sinceMs }) => [name, sinceMs])),
     }
   }
 
@@ -172,9 +175,11 @@ export class Handovers {
     const known = this.pending.get(name)
     const isKnown = known !== undefined && isDeepStrictEqual(known.after?.spec, after?.spec)
     if (isKnown && known.after === after) return known
-    const since = this.restoredSince.get(name) ?? this.options.now()
+    const nowMs = this.options.nowMs()
+    const sinceMs = Math.min(nowMs, own(this.restored, name) ?? nowMs)
+    const since = this.options.now() - (nowMs - sinceMs)
     const splitThen = after === null ? {} : currentSplit(after)
-    const started = isKnown ? known : { name, before, splitThen, since }
+    const started = isKnown ? known : { name, before, splitThen, since, sinceMs }
     const kept =
       after === null || started.before === null
         ? started.before

@@ -23,7 +23,10 @@ export interface Takeover {
   readonly to: string
 }
 
-/** Services whose definitions change together, because they take requests from each other. */
+/**
+ * Services whose definitions change together: one gives up requests that the other takes over. A service that takes
+ * requests which another one would still answer to changes by itself.
+ */
 export interface ChangeGroup {
   readonly names: readonly string[]
   readonly takeovers: readonly Takeover[]
@@ -48,48 +51,57 @@ export function definitionChanges(inForce: Services, wanted: Services): Definiti
   return changes
 }
 
-/** Groups changes so that no request is taken over by a service of another group. */
+/** Finds the requests that changes move, and groups the changes that depend on each other. */
 export function groupChanges(
   changes: readonly DefinitionChange[],
   inForce: Services,
   wanted: Services,
 ): readonly ChangeGroup[] {
   const groupOf = new Map(changes.map(({ name }) => [name, { names: [name], takeovers: [] as Takeover[] }]))
-  for (const takeover of takeovers(changes, inForce, wanted)) {
-    const [a, b] = [groupOf.get(takeover.from), groupOf.get(takeover.to)]
-    const group = a ?? b
-    if (group === undefined) continue
-    group.takeovers.push(takeover)
-    if (a === undefined || b === undefined || a === b) continue
-    a.names.push(...b.names)
-    a.takeovers.push(...b.takeovers)
-    for (const name of b.names) groupOf.set(name, a)
+  for (const { from, to, isGivenUp } of takeovers(changes, inForce, wanted)) {
+    const [giving, taking] = [isGivenUp ? groupOf.get(from) : undefined, groupOf.get(to)]
+    const group = taking ?? giving
+    group?.takeovers.push({ from, to })
+    if (giving === undefined || taking === undefined || giving === taking) continue
+    taking.names.push(...giving.names)
+    taking.takeovers.push(...giving.takeovers)
+    for (const name of giving.names) groupOf.set(name, taking)
   }
   return [...new Set(groupOf.values())]
 }
 
+/** A takeover; `isGivenUp`: the service that has the requests would not answer to them any more. */
+interface FoundTakeover extends Takeover {
+  readonly isGivenUp: boolean
+}
+
 /** Finds which service takes the requests of which other one, or of its own previous definition. */
-function takeovers(changes: readonly DefinitionChange[], inForce: Services, wanted: Services): Iterable<Takeover> {
-  const found = new Map<string, Takeover>()
-  const add = (from: string | null, to: string | null): void => {
-    if (from !== null && to !== null) found.set(`${from} ${to}`, { from, to })
+function takeovers(changes: readonly DefinitionChange[], inForce: Services, wanted: Services): Iterable<FoundTakeover> {
+  const found = new Map<string, FoundTakeover>()
+  const add = (from: string, to: string, isGivenUp: boolean): void => {
+    const key = `${from} ${to}`
+    found.set(key, { from, to, isGivenUp: isGivenUp || found.get(key)?.isGivenUp === true })
   }
+  for (const { name, before, after } of changes) if (before !== null && after !== null) add(name, name, true)
   const moved = changes.filter(({ before, after }) => !haveSameRoutes(before, after))
-  for (const { name, before, after } of changes) if (before !== null && after !== null) add(name, name)
   if (moved.length === 0) return found.values()
   const [owners, nextOwners] = [ownersOf(Object.values(inForce)), ownersOf(Object.values(wanted))]
-  const compare = (route: Route): void => add(owners.ownerOf(route), nextOwners.ownerOf(route))
+  const left = new Map(changes.map(({ name, after }) => [name, ownersOf(after === null ? [] : [after])]))
+  const compare = (route: Route, isLost: boolean): void => {
+    const [from, to] = [owners.ownerOf(route), nextOwners.ownerOf(route)]
+    if (from === null || to === null || from === to) return
+    add(from, to, isLost || left.get(from)?.ownerOf(route) === null)
+  }
   for (const { before, after } of moved) {
     const gained = after === null ? [] : before === null ? routesOf(after) : routesLost(after, before)
     const lost = before === null ? [] : after === null ? routesOf(before) : routesLost(before, after)
     // A route may also concern requests that match a longer path of a less specific host.
     for (const route of gained)
-      for (const path of [route.path, ...owners.pathsBelow(route)]) compare({ host: route.host, path })
+      for (const path of [route.path, ...owners.pathsBelow(route)]) compare({ host: route.host, path }, false)
     for (const route of lost)
-      for (const path of [route.path, ...nextOwners.pathsBelow(route)]) compare({ host: route.host, path })
+      for (const path of [route.path, ...nextOwners.pathsBelow(route)]) compare({ host: route.host, path }, true)
   }
-  const changed = new Set(changes.map(({ name }) => name))
-  return [...found.values()].filter(({ from, to }) => from !== to || changed.has(from))
+  return found.values()
 }
 
 function haveSameRoutes(before: Service | null, after: Service | null): boolean {
@@ -97,13 +109,15 @@ function haveSameRoutes(before: Service | null, after: Service | null): boolean 
   return isDeepStrictEqual(routes(before), routes(after))
 }
 
-/** Whether a service has a server that takes requests, or one that may, as its first checks have no result yet. */
+/** Whether a service has a server that takes requests, or may. */
 export function canServe(service: Service, health: HealthView): boolean {
   const split = currentSplit(service)
-  return serversOf(service).some(
-    (server) =>
-      shareOf(split, server.pool) > 0 && isOpen(server) && (health.isUp(server) || health.isUndecided(server)),
-  )
+  return serversOf(service).some((server) => shareOf(split, server.pool) > 0 && mayServe(server, health))
+}
+
+/** Whether a server takes requests, or may, as its first checks have no result yet. */
+function mayServe(server: Server, health: HealthView): boolean {
+  return isOpen(server) && (health.isUp(server) || health.isUndecided(server))
 }
 
 /**
@@ -130,11 +144,10 @@ export function missingServers(
   })
 }
 
-/** Servers that are up in a pool of a service; if that pool has no share, in the pool with a share that has the most. */
+/** Servers that may serve in a pool; if it has no share, in the pool with a share that has the most of them. */
 function upBeforeIn(service: Service, pool: string | null, health: HealthView): number {
   const split = currentSplit(service)
-  const count = (each: string): number =>
-    serversOf(service, each).filter((server) => isOpen(server) && health.isUp(server)).length
+  const count = (each: string): number => serversOf(service, each).filter((server) => mayServe(server, health)).length
   if (pool !== null && own(service.spec.pools, pool) !== undefined && shareOf(split, pool) > 0) return count(pool)
   return Math.max(
     0,
