@@ -195,7 +195,7 @@ function notYet(
   return new ApiProblem(504, 'Not yet everywhere', detail, {
     revision,
     changed,
-    missing: { lagging, handovers, underWay },
+    missing: { lagging, underWay, ...(handovers.length === 0 ? {} : { handovers }) },
     ...cannotFollow,
     ...(leftOut.length === 0 ? {} : { leftOut }),
   })
