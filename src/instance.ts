@@ -1,6 +1,5 @@
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import packageJson from '../package.json' with { type: 'json' }
 import { type Admin, buildAdmin } from './admin/app.ts'
@@ -8,18 +7,19 @@ import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
-import { Control, type ControlOptions } from './control/control.ts'
+import { Control } from './control/control.ts'
 import { Fleet } from './control/fleet/fleet.ts'
 import { RememberedMembers } from './control/fleet/remembered-members.ts'
 import { Self } from './control/fleet/self.ts'
-import type { HandoverEvent, KeptDefinitions } from './control/handovers.ts'
+import { logHandover } from './control/handover-log.ts'
+import type { KeptDefinitions } from './control/handovers.ts'
 import { LastReadableFile } from './control/last-readable-file.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
 import type { Resolve } from './control/resolve.ts'
+import { servicesLeft } from './control/services-left.ts'
 import { UnreadableLog } from './control/unreadable-log.ts'
-import { own } from './model/names.ts'
-import type { Change, Service } from './model/state.ts'
+import type { Change } from './model/state.ts'
 import type { ListenOptions } from './net/listen.ts'
 import { listen } from './net/listen.ts'
 import { formatListen } from './net/listen-address.ts'
@@ -83,7 +83,7 @@ export class Instance {
   private stopping: Promise<void> | null = null
 
   private constructor(options: InstanceOptions) {
-    const { config, identity, proxies, resumed, log } = options
+    const { config, identity, proxies, resumed, log, resolve: resolveDefinition = checkService } = options
     this.options = options
     this.adminAddress = options.adminAddress ?? ''
     const redis = this.redisStore()
@@ -97,7 +97,7 @@ export class Instance {
     this.remembered = new RememberedMembers(place, (message) => log.warn(message))
     this.control = new Control({
       store: this.store,
-      resolve: options.resolve ?? checkService,
+      resolve: resolveDefinition,
       memory: this.lastReadable,
       name: identity.name,
       fleet: {
@@ -108,7 +108,8 @@ export class Instance {
       onProgress: () => this.fleet.report(),
       onHandover: (event) => logHandover(log, event),
       ...(options.onKept && { onKept: options.onKept }),
-      ...(resumed && options.known && { inForce: this.servicesInForce(options.known) }),
+      ...(resumed &&
+        options.known && { inForce: servicesLeft(options.known, options.kept ?? null, resolveDefinition) }),
     })
     this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed })
     this.self = new Self({
@@ -227,22 +228,6 @@ export class Instance {
     await this.file.applyOnce()
   }
 
-  /** The services that the workers serve, by what the previous process left; see `ControlOptions.inForce`. */
-  private servicesInForce({ documents }: Snapshot): NonNullable<ControlOptions['inForce']> {
-    const { kept, resolve: resolveDefinition = checkService } = this.options
-    return (state) => {
-      const left = Object.entries({ ...documents.services, ...kept?.services })
-      const services = left.flatMap(([name, document]): [string, Service][] => {
-        const service = own(state.services, name)
-        if (document === null) return []
-        if (service !== undefined && isDeepStrictEqual(service.source, document.source)) return [[name, service]]
-        const resolved = resolveDefinition(name, document.source)
-        return resolved.ok ? [[name, { ...document, spec: resolved.spec }]] : []
-      })
-      return { services: Object.fromEntries(services), since: kept?.since ?? {} }
-    }
-  }
-
   private embeddedStore(): EmbeddedStore {
     const { config, patienceMs, known = null, log } = this.options
     return new EmbeddedStore({
@@ -325,13 +310,4 @@ export class Instance {
 /** Host name at which the other instances reach this one. */
 function ownHost({ fleet: { address } }: Config): string[] {
   return address === null ? [] : [new URL(address).hostname]
-}
-
-/** Logs the begin and the end of handovers. */
-function logHandover(log: Logger, { kind, services, missing }: HandoverEvent): void {
-  const named = missing.map(({ service, server, reason }) => `${server} of ${service} is ${reason}`)
-  if (kind === 'begun')
-    log.info({ services, waitsFor: named }, 'a new definition waits for its servers; the previous one stays in force')
-  else if (missing.length === 0) log.info({ services }, 'the new definition is in force')
-  else log.warn({ services, missing: named }, 'the new definition is in force, though servers of it are not up')
 }

@@ -1,15 +1,11 @@
 import type { Facts, Request } from '../model/commands.ts'
-import type { AppliedInPart, CannotFollow, HandoverRecord } from '../model/fleet.ts'
+import type { AppliedInPart, CannotFollow } from '../model/fleet.ts'
 import type { Services } from '../model/handover.ts'
 import type { KnownHealth, SeriesReport, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { servingKeys } from '../model/servers.ts'
-import { serviceChanges } from '../model/service-changes.ts'
-import type { Health, Service, State, StateName } from '../model/state.ts'
-import type { TableService } from '../model/table.ts'
-import { compileService, tableChange, wholeTable } from '../model/table.ts'
+import type { Health, State, StateName } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
-import { LongTimer } from '../time/long-timer.ts'
 import type { CommandMaker, Result } from './controller.ts'
 import { Controller } from './controller.ts'
 import { DrainStatus } from './drain-status.ts'
@@ -18,13 +14,13 @@ import type { Fleet } from './fleet/fleet.ts'
 import { Lineage } from './fleet/lineage.ts'
 import { Generations } from './generations.ts'
 import type { Handover, HandoverEvent, KeptDefinitions } from './handovers.ts'
-import { describeWait, Handovers } from './handovers.ts'
 import type { ServerHealth } from './health-book.ts'
 import { HealthBook } from './health-book.ts'
 import type { ControlEnd } from './link.ts'
 import { Progress } from './progress.ts'
 import { ProxyLinks } from './proxy-links.ts'
 import type { Resolve } from './resolve.ts'
+import { RoutingTables, type ServicesInForce } from './routing-tables.ts'
 import type { Memory } from './unreadable.ts'
 import { whyUnreadable } from './unreadable.ts'
 
@@ -46,9 +42,6 @@ export interface ControlOptions {
   /** Called with the definitions that are kept while others wait, before they are in force. */
   readonly onKept?: (kept: KeptDefinitions) => void
 }
-
-/** Returns the services that the proxies have in force, for the state that this process begins with. */
-type ServicesInForce = (state: State) => { readonly services: Services; readonly since: KeptDefinitions['since'] }
 
 const ALONE: NonNullable<ControlOptions['fleet']> = {
   others: () => [],
@@ -73,41 +66,21 @@ export class Control {
   private readonly healthBook: HealthBook
   private readonly generations = new Generations()
   private readonly lineage = new Lineage()
-  private readonly handovers: Handovers
-  private handoverTimer: LongTimer | null = null
-  private readonly inForceBefore: ServicesInForce | null
-  /** Whether proxies serve requests. */
-  private isServing: boolean
-  private readonly onKept: (kept: KeptDefinitions) => void
-  /** The state of the table that was last sent to the proxies, with the services as they are in force. */
-  private followed: State
-  /** Compiled services, cached by service object. */
-  private readonly tables = new WeakMap<Service, TableService>()
+  private readonly tables: RoutingTables
 
   constructor(options: ControlOptions) {
     const { store, resolve, memory, name = 'this instance', fleet = ALONE, inForce = null, onProgress } = options
+    const { onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
-    this.inForceBefore = inForce
-    this.isServing = inForce !== null
-    this.onKept = options.onKept ?? (() => undefined)
-    this.healthBook = new HealthBook(this.proxies.all, () => this.advance())
-    const { healthBook } = this
-    this.handovers = new Handovers({
-      health: {
-        inForce: {
-          isUp: ({ key }) => healthBook.healthInForce(key).health === 'up',
-          isUndecided: ({ key }) => healthBook.isUndecidedInForce(key),
-        },
-        next: {
-          isUp: ({ key }) => healthBook.health(key).health === 'up',
-          isUndecided: ({ key }) => healthBook.isUndecided(key),
-        },
-        describe: (key, server, spec) => healthBook.describe(key, server, spec),
-        prepare: (services, replaced) => healthBook.prepare(services, replaced),
-      },
-      now: () => performance.now(),
+    this.healthBook = new HealthBook(this.proxies.all, () => this.tables.advance())
+    this.tables = new RoutingTables({
+      health: this.healthBook,
+      generations: this.generations,
+      send: (message) => this.proxies.send(message),
       nowMs: () => store.nowMs(),
-      ...(options.onHandover && { onEvent: options.onHandover }),
+      inForce,
+      onHandover,
+      onKept,
     })
     this.progress = new Progress(() => {
       this.generations.applied(this.progress.applied())
@@ -117,7 +90,7 @@ export class Control {
     this.convergence = new Convergence({
       progress: this.progress,
       lineage: this.lineage,
-      handovers: () => this.handoverRecords(this.progress.applied()),
+      handovers: () => this.tables.handoversIn(this.progress.applied()),
       others: () => fleet.others(),
       unreadable: () => fleet.unreadable(),
       ownName: name,
@@ -131,7 +104,6 @@ export class Control {
       readRegister: (timeoutMs) => fleet.refresh(timeoutMs),
     })
     this.controller = new Controller(store, resolve, () => this.facts(), memory)
-    this.followed = this.controller.state
   }
 
   get state(): State {
@@ -141,20 +113,13 @@ export class Control {
   /** Reads the state and begins health checks. Throws StoreUnusable. */
   async start(): Promise<void> {
     await this.controller.start()
-    if (this.inForceBefore !== null) {
-      const { services, since } = this.inForceBefore(this.state)
-      this.handovers.resume(services, since)
-      const before = this.followed
-      this.followed = { ...before, services }
-      // The health of these servers is known once the proxies are attached; until then, they count as undecided.
-      this.healthBook.follow(serviceChanges(before, this.followed))
-    }
+    this.tables.resume(this.state)
     this.controller.watch((state) => this.follow(state))
   }
 
   /** Stops health checks. */
   stop(): void {
-    this.handoverTimer?.cancel()
+    this.tables.stop()
     this.healthBook.stop()
   }
 
@@ -166,10 +131,8 @@ export class Control {
     this.proxies.add(name, link)
     this.progress.add(name)
     const health = this.healthBook.attach(name, known)
-    this.isServing = true
     link.receive((message) => this.receive(name, message))
-    const change = wholeTable(this.followed, this.generations.current, this.compiled)
-    link.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
+    link.send({ type: 'table', change: this.tables.whole(), health, nowMs: this.store.nowMs() })
   }
 
   /** Removes a proxy whose link has closed, mostly because its process has ended. */
@@ -213,7 +176,7 @@ export class Control {
   appliedInPartForOthers(): AppliedInPart | null {
     const generation = this.progress.applied()
     const state = this.generations.stateOf(generation)
-    const handovers = this.handoverRecords(generation)
+    const handovers = this.tables.handoversIn(generation)
     const isWhole = Object.keys(handovers).length === 0
     return state === null || isWhole || this.isDiverging || this.generations.areOverridden
       ? null
@@ -222,12 +185,12 @@ export class Control {
 
   /** The handover of a service; undefined = its definition is not waiting for its servers. */
   handoverOf(service: string): Handover | undefined {
-    return this.handovers.of(service)
+    return this.tables.handovers.of(service)
   }
 
   /** Number of services that wait for the servers of a new definition. */
   get handoversPending(): number {
-    return this.handovers.handingOver.length
+    return this.tables.handovers.handingOver.length
   }
 
   /** The revision that a proxy has in force; -1 = none yet. */
@@ -295,50 +258,13 @@ export class Control {
       return pools !== undefined && (pool === '' || own(pools, pool)?.version === version)
     }
     return this.proxies.counts(
-      (series) => series.service === '' || isOf(this.state.services, series) || isOf(this.followed.services, series),
+      (series) => series.service === '' || isOf(this.state.services, series) || isOf(this.tables.services, series),
     )
   }
 
-  /** Follows a new state. */
   private follow(state: State): void {
     this.lineage.add(state)
-    this.handovers.follow(state.services, this.isServing)
-    this.update()
-  }
-
-  /** Puts the definitions in force that do not wait for their servers any more. */
-  private advance(): void {
-    if (this.handovers.advance()) this.update()
-    else this.waitForHandovers()
-  }
-
-  /** Sends the difference to the services that are to be in force to the proxies. */
-  private update(): void {
-    const state = { ...this.state, services: this.handovers.inForce }
-    const changes = serviceChanges(this.followed, state)
-    this.followed = state
-    if (this.isServing) this.onKept(this.handovers.kept())
-    const health = this.healthBook.follow(changes)
-    this.handovers.prepare()
-    const { handingOver } = this.handovers
-    const isOverridden = this.controller.overrides.length > 0
-    const generation = this.generations.begin(state, changes.changed, isOverridden, handingOver)
-    const change = tableChange(changes, generation, this.compiled)
-    this.proxies.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
-    this.waitForHandovers()
-  }
-
-  private waitForHandovers(): void {
-    this.handoverTimer?.cancel()
-    const nextAt = this.handovers.nextAt()
-    if (nextAt === null) return
-    this.handoverTimer = new LongTimer(nextAt - performance.now(), () => this.advance()).unref()
-  }
-
-  /** The services whose definitions are not in force in all proxies, if `generation` is. */
-  private handoverRecords(generation: number): Readonly<Record<string, HandoverRecord>> {
-    const names = this.generations.handingOverIn(generation)
-    return Object.fromEntries([...names].map((name) => [name, describeWait(name, this.handovers.of(name))]))
+    this.tables.follow(state, this.controller.overrides.length > 0)
   }
 
   private receive(name: string, message: ToControl): void {
@@ -354,14 +280,6 @@ export class Control {
       default:
         this.proxies.take(name, message)
     }
-  }
-
-  private readonly compiled = (service: Service): TableService => {
-    const known = this.tables.get(service)
-    if (known !== undefined) return known
-    const table = compileService(service)
-    this.tables.set(service, table)
-    return table
   }
 
   private facts(): Facts {

@@ -1,4 +1,5 @@
-import { addressOf } from '../health/checker.ts'
+import type { TargetHealth } from '../health/check.ts'
+import { addressOf, type CheckedTarget } from '../health/checker.ts'
 import { isOpen, serversOf } from '../model/servers.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, PassiveSpec, ServerTls } from '../model/spec.ts'
@@ -124,6 +125,15 @@ export function followedPool(service: Service, name: string): FollowedPool {
     })
   }
   return pool
+}
+
+/** Returns the target of a server's checks, which begin with the health `known`; none if it is not checked. */
+export function checkedTarget(
+  { key, url, tls, spec, isChecked }: FollowedServer,
+  known: TargetHealth,
+): readonly CheckedTarget[] {
+  if (spec === null || !isChecked) return []
+  return [{ key, url, ...(tls && { tls }), spec, ...(known.probed ? { known } : {}) }]
 }
 
 /**

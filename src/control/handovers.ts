@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { HandoverRecord } from '../model/fleet.ts'
 import type { ChangeGroup, DefinitionChange, HealthView, Services, Takeover } from '../model/handover.ts'
 import { canServe, definitionChanges, groupChanges, missingServers, withDefinitionOf } from '../model/handover.ts'
 import { own } from '../model/names.ts'
@@ -46,10 +45,10 @@ export interface KeptDefinitions {
   readonly since: Readonly<Record<string, number>>
 }
 
-/** Health of the servers in force, and of those of definitions that wait. */
+/** Health of the servers by the definitions in force, and by the current ones. */
 export interface HandoverHealth {
   readonly inForce: HealthView
-  readonly next: HealthView
+  readonly current: HealthView
   describe(key: string, server: Server, spec: HealthSpec): string
   /** Checks the servers of services that are not in force yet; `replaced`: names of the services that they replace. */
   prepare(services: readonly Service[], replaced: readonly string[]): void
@@ -222,8 +221,8 @@ export class Handovers {
   }
 
   private missingFor(takeover: Takeover): readonly Server[] {
-    const { inForce, next } = this.options.health
-    return missingServers(this.targetOf(takeover.to), next, this.sourceOf(takeover), inForce)
+    const { inForce, current } = this.options.health
+    return missingServers(this.targetOf(takeover.to), current, this.sourceOf(takeover), inForce)
   }
 
   private missingIn({ takeovers }: Pick<ChangeGroup, 'takeovers'>): readonly MissingServer[] {
@@ -264,18 +263,4 @@ function found(service: Service | undefined): Service {
 
 function withoutSpec({ spec: _resolvedAnew, ...document }: Service): ServiceDocument {
   return document
-}
-
-/** Max servers that a description names. */
-const MAX_NAMED = 5
-
-/** Describes a handover for people and for the other instances; undefined = it is over, but not in force everywhere. */
-export function describeWait(name: string, handover: Handover | undefined): HandoverRecord {
-  if (handover === undefined) return { waitsFor: `the new definition of ${name} is being put in force`, serves: [] }
-  const { waitsFor, serves } = handover
-  const named = waitsFor.slice(0, MAX_NAMED).map(({ service, server, reason }) => {
-    return `${server}${service === name ? '' : ` of ${service}`} is ${reason}`
-  })
-  const more = waitsFor.length > MAX_NAMED ? `, and ${waitsFor.length - MAX_NAMED} more` : ''
-  return { waitsFor: `${name} waits for its new servers: ${named.join(', ')}${more}`, serves }
 }

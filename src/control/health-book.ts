@@ -1,19 +1,15 @@
 import type { LastProbe, TargetHealth } from '../health/check.ts'
-import { addressOf, type CheckedTarget, HealthChecker } from '../health/checker.ts'
+import { addressOf, HealthChecker } from '../health/checker.ts'
 import { Outliers, type WatchedPool } from '../health/outlier.ts'
+import type { HealthView } from '../model/handover.ts'
 import type { KnownHealth, ToControl } from '../model/messages.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, ServerSpec } from '../model/spec.ts'
 import type { Health, Service } from '../model/state.ts'
 import { LongTimer } from '../time/long-timer.ts'
-import {
-  carriedOver,
-  type FollowedPool,
-  type FollowedServer,
-  FollowedServers,
-  followedPool,
-} from './followed-servers.ts'
+import { checkedTarget, type FollowedPool, type FollowedServer, FollowedServers } from './followed-servers.ts'
 import type { ControlEnd } from './link.ts'
+import { NextServers, withoutMark } from './next-servers.ts'
 
 /** Health of a server, by its checks and by ejection. */
 export interface ServerHealth {
@@ -26,13 +22,6 @@ export interface ServerHealth {
 /** Max keys of servers that `unprobed()` returns. */
 const MAX_UNDECIDED_SHOWN = 5
 const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
-const NEXT = 'next '
-
-/** A server of a definition that is not in force yet. */
-interface NextServer extends FollowedServer {
-  /** The server in force whose health it takes over. */
-  readonly from: FollowedServer | undefined
-}
 
 /**
  * Health of all servers, from checks and from failed requests; sends changes to the proxies. The changes of one turn of
@@ -43,8 +32,7 @@ export class HealthBook {
   private readonly checker: HealthChecker
   private readonly outliers = new Outliers()
   private readonly servers = new FollowedServers()
-  /** Servers of definitions that are not in force yet, by key; checked under `NEXT` and their key. */
-  private next: ReadonlyMap<string, NextServer> = new Map()
+  private readonly next: NextServers
   private readonly links: ReadonlyMap<string, ControlEnd>
   private readonly onChange: () => void
   private onFirstProbes: (() => void) | null = null
@@ -66,15 +54,16 @@ export class HealthBook {
       onChange: (key) => this.found(key),
       onProbe: (key, last) => this.probed(key, last),
     })
+    this.next = new NextServers(this.checker)
   }
 
   /** Health of a server by the current definition of its service, even if that is not in force yet. */
   health(key: string): ServerHealth {
     const next = this.next.get(key)
     if (next === undefined) return this.healthInForce(key)
-    const known = next.spec === null ? UNCHECKED_UP : this.checker.get(NEXT + key)
-    const isEjected = next.from !== undefined && this.outliers.isEjected(next.from.key)
-    return isEjected ? { ...known, health: 'ejected' } : known
+    const { server, from } = next
+    const isEjected = from !== undefined && this.outliers.isEjected(from.key)
+    return { ...this.byChecks(server), ...(isEjected && { health: 'ejected' as const }) }
   }
 
   /** Health of a server that the proxies know. */
@@ -97,25 +86,32 @@ export class HealthBook {
   }
 
   private healthUnder(key: string, server: ServerSpec, spec: HealthSpec): ServerHealth | null {
-    const known = this.next.get(key) ?? this.servers.get(key)
+    const known = this.next.get(key)?.server ?? this.servers.get(key)
     const isKnown = known !== undefined && addressOf(known) === addressOf(server)
     return isKnown ? this.health(key) : this.checker.find(server, spec)
   }
 
   /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
-    const some = this.checker.undecided(MAX_UNDECIDED_SHOWN).map(keyOf)
+    const some = this.checker.undecided(MAX_UNDECIDED_SHOWN).map(withoutMark)
     return { count: this.checker.undecidedCount, some: [...new Set(some)] }
   }
 
   /** Whether a server is in its first round of checks, by the current definition of its service. */
   isUndecided(key: string): boolean {
-    return this.checker.isUndecided(this.next.has(key) ? NEXT + key : key)
+    return this.checker.isUndecided(this.next.get(key)?.server.key ?? key)
   }
 
-  /** The same for a server that the proxies know. */
-  isUndecidedInForce(key: string): boolean {
-    return this.checker.isUndecided(key)
+  /** What is known of servers by the definitions that the proxies know; see `Handovers`. */
+  readonly inForce: HealthView = {
+    isUp: ({ key }) => this.healthInForce(key).health === 'up',
+    isUndecided: ({ key }) => this.checker.isUndecided(key),
+  }
+
+  /** The same by the current definitions. */
+  readonly current: HealthView = {
+    isUp: ({ key }) => this.health(key).health === 'up',
+    isUndecided: ({ key }) => this.isUndecided(key),
   }
 
   /** Resolves once the first round of checks of every server is over, or after `timeoutMs`. */
@@ -172,7 +168,7 @@ export class HealthBook {
   follow(changes: ServiceChanges): KnownHealth {
     this.settle()
     const { servers, pools, before, gone, carried } = this.servers.follow(changes, this.isPreferred)
-    const targets = servers.flatMap((server) => this.checked(server, server.key, carried.get(server.key)))
+    const targets = servers.flatMap((server) => checkedTarget(server, this.byChecks(carried.get(server.key))))
     const unchecked = servers.filter(({ isChecked }) => !isChecked).map(({ key }) => key)
     this.checker.change(targets, [...gone, ...unchecked])
     const moved = [...carried].filter(([key, from]) => key !== from.key)
@@ -194,25 +190,8 @@ export class HealthBook {
    * of the services in force that they replace: the health of a server there carries over to the same address.
    */
   prepare(services: readonly Service[], replaced: readonly string[]): void {
-    if (services.length === 0 && this.next.size === 0) return
-    const servers = services.flatMap((service) =>
-      Object.keys(service.spec.pools).flatMap((pool) => followedPool(service, pool).servers),
-    )
-    const others = this.servers.of(replaced)
-    const before = new Map(others.map((server) => [server.key, server]))
-    const carried = carriedOver(servers, before, others, this.isPreferred)
-    const targets = servers.flatMap((server) => this.checked(server, NEXT + server.key, carried.get(server.key)))
-    const keys = new Set(targets.map(({ key }) => key))
-    const gone = [...this.next.keys()].map((key) => NEXT + key).filter((key) => !keys.has(key))
-    this.checker.change(targets, gone)
-    this.next = new Map(servers.map((server) => [server.key, { ...server, from: carried.get(server.key) }]))
-  }
-
-  /** The check of a server under `key`, with the health known from `from`; none if it is not to be checked. */
-  private checked({ url, tls, spec, isChecked }: FollowedServer, key: string, from?: FollowedServer): CheckedTarget[] {
-    if (spec === null || !isChecked) return []
-    const known = this.byChecks(from)
-    return [{ key, url, ...(tls && { tls }), spec, ...(known.probed ? { known } : {}) }]
+    const before = this.servers.of(replaced)
+    this.next.follow(services, before, this.isPreferred, (server) => this.byChecks(server))
   }
 
   private readonly isPreferred = (server: FollowedServer, other: FollowedServer): boolean =>
@@ -303,9 +282,4 @@ export class HealthBook {
     const ejectionState = this.outliers.ejectionState(key, proxy)
     return ejectionState === 'in' ? this.byChecks(this.servers.get(key)).health : ejectionState
   }
-}
-
-/** The key of a server, for the key under which it is checked. */
-function keyOf(checked: string): string {
-  return checked.startsWith(NEXT) ? checked.slice(NEXT.length) : checked
 }
