@@ -41,7 +41,7 @@ export function isProgress(value: unknown): value is InstanceProgress {
     return false
   const { applied, appliedInPart, cannotFollow } = value
   if (cannotFollow !== undefined && !areServing(cannotFollow, 'problem')) return false
-  if (appliedInPart !== undefined && !isAppliedInPart(appliedInPart)) return false
+  if (appliedInPart !== undefined && appliedInPart !== null && !isAppliedInPart(appliedInPart)) return false
   return applied === null || isStateName(applied)
 }
 

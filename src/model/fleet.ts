@@ -22,8 +22,8 @@ export interface InstanceProgress {
    * overrides.
    */
   readonly applied: StateName | null
-  /** A later state that they have in force except for the definitions of some services; absent = there is none. */
-  readonly appliedInPart?: AppliedInPart
+  /** A later state that they have in force except for the definitions of some services; null or absent = there is none. */
+  readonly appliedInPart?: AppliedInPart | null
   /** Requests and tunnels in flight by target key, at targets that take no new ones. */
   readonly busy: Readonly<Record<string, number>>
   /** Number of requests and tunnels cut at their deadline so far, by target key. */
