@@ -4,14 +4,17 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSecureContext, type TlsOptions } from 'node:tls'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { AUTHORITY, type KeyPair, LOCALHOST, UP_TEST } from '../support/certificates.ts'
 import type { Answer, Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { freePort, startUpstream } from '../support/upstream.ts'
 import { ask, atEnd, expectNoneFailed, HEALTH, health, start, until, upstream } from './support.ts'
 
-/** A server: a failed request shows, since nothing is tried twice. */
+// Each test starts an instance of its own, which takes its time where other tests run beside it.
+vi.setConfig({ testTimeout: 90_000 })
+
+/** A service; a failed request shows, since nothing is tried twice. */
 const service = (pools: object, rest: object = {}) => ({ pools, health: HEALTH, retry: { attempts: 1 }, ...rest })
 const one = (name: string, url: string) => ({ servers: { [name]: url } })
 
@@ -33,7 +36,7 @@ const put =
     cutover.api('PUT', `/api/services/${path}?${WAIT}`, body(next, old))
 const reload =
   (services: (next: string, old: string) => object) => async (cutover: Cutover, next: string, old: string) => {
-    await cutover.configure({ services: services(next, old), proxy: { workers: 2 } })
+    await cutover.configure({ services: services(next, old) })
     return cutover.api('POST', `/api/config/reload?${WAIT}`)
   }
 
@@ -131,7 +134,7 @@ describe('no request fails under load while the next server is not up', () => {
     const old = await upstream('old')
     const port = await freePort()
     const next = `http://127.0.0.1:${port}`
-    const cutover = await start({ services: before(old.url), proxy: { workers: 2 } })
+    const cutover = await start({ services: before(old.url) })
     await until(async () => (await ask(cutover, path)).status === 200)
     const load = new Load({ url: `${cutover.proxy}${path}`, clients: 8, names: ['old', 'next'] })
     await load.more(50)
