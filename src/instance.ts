@@ -11,10 +11,13 @@ import { Control } from './control/control.ts'
 import { Fleet } from './control/fleet/fleet.ts'
 import { RememberedMembers } from './control/fleet/remembered-members.ts'
 import { Self } from './control/fleet/self.ts'
+import { logHandover } from './control/handover-log.ts'
+import type { KeptDefinitions } from './control/handovers.ts'
 import { LastReadableFile } from './control/last-readable-file.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
 import type { Resolve } from './control/resolve.ts'
+import { servicesLeft } from './control/services-left.ts'
 import { UnreadableLog } from './control/unreadable-log.ts'
 import type { Change } from './model/state.ts'
 import type { ListenOptions } from './net/listen.ts'
@@ -52,6 +55,10 @@ export interface InstanceOptions {
   readonly joinAnyway?: boolean
   /** The state of the previous process of this instance; the instance starts with at least this state. null = none. */
   readonly known?: Snapshot | null
+  /** Definitions that the previous process kept in force until the servers of new ones are up. null = none. */
+  readonly kept?: KeptDefinitions | null
+  /** Called with such definitions before they are in force. */
+  readonly onKept?: (kept: KeptDefinitions) => void
   /** Called with every state before it is in force. `change`: the change that led to it; null = unknown. */
   readonly onState?: (store: Store, change: Change | null) => void
   /** Resolves definitions; default: `checkService`. */
@@ -77,7 +84,7 @@ export class Instance {
   private stopping: Promise<void> | null = null
 
   private constructor(options: InstanceOptions) {
-    const { config, identity, proxies, resumed, log } = options
+    const { config, identity, proxies, resumed, log, resolve: resolveDefinition = checkService } = options
     this.options = options
     this.adminAddress = options.adminAddress ?? ''
     const redis = this.redisStore()
@@ -91,7 +98,7 @@ export class Instance {
     this.remembered = new RememberedMembers(place, (message) => log.warn(message))
     this.control = new Control({
       store: this.store,
-      resolve: options.resolve ?? checkService,
+      resolve: resolveDefinition,
       memory: this.lastReadable,
       name: identity.name,
       fleet: {
@@ -100,6 +107,10 @@ export class Instance {
         refresh: (timeoutMs) => this.fleet.refresh(timeoutMs),
       },
       onProgress: () => this.fleet.report(),
+      onHandover: (event) => logHandover(log, event),
+      ...(options.onKept && { onKept: options.onKept }),
+      ...(resumed &&
+        options.known && { inForce: servicesLeft(options.known, options.kept ?? null, resolveDefinition) }),
     })
     this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed })
     this.self = new Self({

@@ -9,7 +9,7 @@ export interface FleetLoad {
   readonly inFlight: Readonly<Record<string, number>>
   /** Of each instance, by its name. */
   readonly byInstance: readonly (readonly [instance: string, inFlight: Readonly<Record<string, number>>])[]
-  /** Servers that were removed and still have requests in flight. */
+  /** Servers that were removed and still have requests in flight, or get more until others are up. */
   readonly leaving: readonly LeavingServer[]
 }
 
@@ -20,7 +20,8 @@ export async function fleetLoadOf({ control, fleet, self }: AdminContext): Promi
   const others = members.map((member) => [control.convergence.nameOf(member), member.record.inFlight] as const)
   const byInstance = [[self.name, here] as const, ...others]
   // Requests of others at servers unknown here may be at new servers: of those, only busy targets are leaving.
-  const keys = new Set([...Object.keys(here), ...members.flatMap(({ record }) => Object.keys(record.busy))])
+  const busy = members.flatMap(({ record }) => Object.keys(record.busy))
+  const keys = new Set([...Object.keys(here), ...busy, ...control.convergence.servedMeanwhile()])
   return {
     inFlight: addUp(byInstance.map(([, counts]) => counts)),
     byInstance,

@@ -12,17 +12,26 @@ const movedOn = {
 /** 504: what is still missing after `?wait=`; the change stands. */
 const pending = {
   ...written,
-  missing: object({
-    lagging: { ...names, description: 'Instances that have not applied it.' },
-    underWay: {
-      type: 'array',
-      items: object(
-        { name: text, inFlight: { ...count, description: 'Requests and tunnels in flight.' } },
-        { at: { ...names, description: 'In a fleet: the instances where they are.' } },
-      ),
-      description: 'Servers or pools that are not drained.',
+  missing: object(
+    {
+      lagging: { ...names, description: 'Instances that have not applied it.' },
+      underWay: {
+        type: 'array',
+        items: object(
+          { name: text, inFlight: { ...count, description: 'Requests and tunnels in flight.' } },
+          { at: { ...names, description: 'In a fleet: the instances where they are.' } },
+        ),
+        description: 'Servers or pools that are not drained.',
+      },
     },
-  }),
+    {
+      handovers: {
+        type: 'array',
+        items: object({ instance: text, service: text, waitsFor: text }),
+        description: 'Services that keep their previous definition until the servers of the new one are up.',
+      },
+    },
+  ),
 }
 const problemMembers = {
   problems: {

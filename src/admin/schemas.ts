@@ -112,7 +112,21 @@ export const answers = {
       mode: { enum: ['serving', 'paused', 'stopped'] },
       pools: listOf('Pool'),
     },
-    caveats,
+    {
+      handover: {
+        ...object({
+          since: instant,
+          until: { ...instant, description: 'When this definition takes over even if its servers are not up.' },
+          waitsFor: {
+            type: 'array',
+            items: object({ service: text, pool: text, server: text, reason: text }),
+            description: 'Servers that are not up yet.',
+          },
+        }),
+        description: 'Present while the previous definition serves the requests until the servers of this one are up.',
+      },
+      ...caveats,
+    },
   ),
   Services: object({ revision, services: listOf('Service') }, caveats),
   Servers: object({ revision, servers: listOf('Server') }, caveats),

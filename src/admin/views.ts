@@ -1,4 +1,5 @@
 import type { Control } from '../control/control.ts'
+import type { Handover, MissingServer } from '../control/handovers.ts'
 import { isUsable } from '../control/readiness.ts'
 import type { LastProbe } from '../health/check.ts'
 import { onDuty } from '../model/backups.ts'
@@ -58,6 +59,16 @@ export interface ServiceView {
   readonly split: Split
   readonly mode: 'serving' | 'paused' | 'stopped'
   readonly pools: readonly PoolView[]
+  /** Present while the previous definition serves the requests, since servers of this one are not up yet. */
+  readonly handover?: HandoverView
+}
+
+export interface HandoverView {
+  /** ISO 8601. */
+  readonly since: string
+  /** When this definition takes over even if its servers are not up, ISO 8601. */
+  readonly until: string
+  readonly waitsFor: readonly MissingServer[]
 }
 
 /** A service as the API shows it. */
@@ -85,6 +96,7 @@ export function viewService(viewContext: ViewContext, service: Service): Service
   })
   const { name, revision, spec } = service
   const whole = Object.fromEntries(pools.map((pool) => [pool.name, pool.share]))
+  const handover = viewContext.control.handoverOf(name)
   return {
     name,
     revision,
@@ -93,7 +105,12 @@ export function viewService(viewContext: ViewContext, service: Service): Service
     split: whole,
     mode: service.mode?.kind ?? 'serving',
     pools,
+    ...(handover && { handover: viewHandover(handover) }),
   }
+}
+
+function viewHandover({ sinceMs, untilMs, waitsFor }: Handover): HandoverView {
+  return { since: new Date(sinceMs).toISOString(), until: new Date(untilMs).toISOString(), waitsFor }
 }
 
 export function viewServer({ control, load }: ViewContext, service: Service, server: Server): ServerView {
@@ -117,7 +134,7 @@ export function viewServer({ control, load }: ViewContext, service: Service, ser
   }
 }
 
-/** Servers that were removed and still have requests in flight, and that match a filter. */
+/** Servers that were removed and still have or get requests, and that match a filter. */
 export function leavingOf({ load }: ViewContext, { service, pool, server }: ServerFilter): readonly LeavingServer[] {
   return load.leaving
     .filter((each) => service === undefined || each.service === service)
@@ -125,7 +142,10 @@ export function leavingOf({ load }: ViewContext, { service, pool, server }: Serv
     .filter((each) => server === undefined || each.name === server)
 }
 
-export function viewLeaving({ load }: ViewContext, { key, service, pool, name, url }: LeavingServer): ServerView {
+export function viewLeaving(
+  { control, load }: ViewContext,
+  { key, service, pool, name, url }: LeavingServer,
+): ServerView {
   return {
     name,
     service,
@@ -133,7 +153,7 @@ export function viewLeaving({ load }: ViewContext, { key, service, pool, name, u
     url,
     weight: 0,
     state: 'leaving',
-    health: 'unknown',
+    health: control.healthInForce(key),
     drained: false,
     // An instance has reported requests here; their number may not have arrived yet.
     inFlight: Math.max(1, load.inFlight[key] ?? 0),

@@ -113,8 +113,8 @@ export async function settle(
   here = false,
 ): Promise<Carried> {
   if (result.kind === 'refused') throw refusalProblem(result.refusal)
-  const { revision, changed, drains, unreplicated } = result
-  const settled = await context.control.drains.settled(revision, drains, waitMs, here)
+  const { revision, changed, drains, services, unreplicated } = result
+  const settled = await context.control.drains.settled(revision, drains, waitMs, here, services)
   const { applied, reopened, cut, lost, leftOut, isCertain, appliedMs, idleMs } = settled
   reply.header('etag', `"${revision}"`)
   const cannotFollow = here ? {} : cannotFollowOf(context, revision, changed)
@@ -171,7 +171,7 @@ function notYet(
   { revision, changed }: Pick<Written, 'revision' | 'changed'>,
   waitMs: number,
   drains: readonly Drain[],
-  { lagging, busy, busyAt, leftOut, isCertain }: Settled,
+  { lagging, handovers, busy, busyAt, leftOut, isCertain }: Settled,
   inFleet: boolean,
   cannotFollow: Pick<Written, 'cannotFollow'>,
 ): ApiProblem {
@@ -188,6 +188,7 @@ function notYet(
         ? `${name} cannot read the definition, and keeps the previous one`
         : `${name} has not applied it`,
     ),
+    ...handovers.map(({ instance, waitsFor }) => (inFleet ? `at ${instance}, ${waitsFor}` : waitsFor)),
     ...underWay.map(
       ({ name, inFlight, at }) =>
         `${name} has ${inFlight} request${inFlight === 1 ? '' : 's'} in flight${at === undefined ? '' : ` at ${at.join(', ')}`}`,
@@ -201,7 +202,7 @@ function notYet(
   return new ApiProblem(504, 'Not yet everywhere', detail, {
     revision,
     changed,
-    missing: { lagging, underWay },
+    missing: { lagging, underWay, ...(handovers.length === 0 ? {} : { handovers }) },
     ...cannotFollow,
     ...(leftOut.length === 0 ? {} : { leftOut }),
   })

@@ -61,6 +61,19 @@ export interface Service {
   }
   readonly mode: 'serving' | 'paused' | 'stopped'
   readonly pools: ReadonlyArray<Pool>
+  /** Present while the previous definition serves the requests until the servers of this one are up. */
+  readonly handover?: {
+    readonly since: string
+    /** When this definition takes over even if its servers are not up. */
+    readonly until: string
+    /** Servers that are not up yet. */
+    readonly waitsFor: ReadonlyArray<{
+      readonly service: string
+      readonly pool: string
+      readonly server: string
+      readonly reason: string
+    }>
+  }
   /** The store is away: others may have changed the state meanwhile. */
   readonly stale?: true
   /** Overrides of instances, made with ?scope=local while the store was away. */
@@ -578,6 +591,12 @@ export interface Problem {
       /** In a fleet: the instances where they are. */
       readonly at?: ReadonlyArray<string>
     }>
+    /** Services that keep their previous definition until the servers of the new one are up. */
+    readonly handovers?: ReadonlyArray<{
+      readonly instance: string
+      readonly service: string
+      readonly waitsFor: string
+    }>
   }
   /** The store is away: others may have changed the state meanwhile. */
   readonly stale?: true
@@ -662,6 +681,12 @@ export interface NotYet {
       readonly inFlight: number
       /** In a fleet: the instances where they are. */
       readonly at?: ReadonlyArray<string>
+    }>
+    /** Services that keep their previous definition until the servers of the new one are up. */
+    readonly handovers?: ReadonlyArray<{
+      readonly instance: string
+      readonly service: string
+      readonly waitsFor: string
     }>
   }
   /** Instances that cannot read a definition, and keep the last readable one. */

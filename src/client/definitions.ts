@@ -143,6 +143,8 @@ export interface ServiceDefinition {
         readonly idle?: string | 0 | undefined
         /** Max time that a request is queued when perServer is reached; 0 = it is answered 503 at once. Default: 0. */
         readonly queue?: string | 0 | undefined
+        /** Max time that a new definition waits for its servers, while the previous one serves the requests; 0 = it takes over at once. Default: "30s". */
+        readonly handover?: string | 0 | undefined
       }
     | undefined
   /** Connections to the servers. Default: {}. */

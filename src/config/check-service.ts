@@ -118,6 +118,7 @@ export function resolve(settings: ServiceSettings): ServiceSpec {
       idleMs: timeouts.idle,
       queueMs: timeouts.queue,
     },
+    handoverMs: timeouts.handover,
     connections: { perServer: connections.perServer, keepAliveMs: connections.keepAlive },
     drain: { timeoutMs: drain.timeout, websockets: drain.websockets },
     minReady: settings.minReady,

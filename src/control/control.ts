@@ -1,14 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Facts, Request } from '../model/commands.ts'
-import type { CannotFollow } from '../model/fleet.ts'
-import type { KnownHealth, ToControl, Totals } from '../model/messages.ts'
+import type { AppliedInPart, CannotFollow } from '../model/fleet.ts'
+import type { Services } from '../model/handover.ts'
+import type { KnownHealth, SeriesReport, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { servingKeys } from '../model/servers.ts'
-import { serviceChanges } from '../model/service-changes.ts'
-import type { Service, State, StateName } from '../model/state.ts'
-import { stickyKeyOf } from '../model/sticky-key.ts'
-import type { TableService } from '../model/table.ts'
-import { compileService, tableChange, wholeTable } from '../model/table.ts'
+import type { Health, State, StateName } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
 import type { CommandMaker, Result } from './controller.ts'
 import { Controller } from './controller.ts'
@@ -17,12 +14,14 @@ import { Convergence } from './fleet/convergence.ts'
 import type { Fleet } from './fleet/fleet.ts'
 import { Lineage } from './fleet/lineage.ts'
 import { Generations } from './generations.ts'
+import type { Handover, HandoverEvent, KeptDefinitions } from './handovers.ts'
 import type { ServerHealth } from './health-book.ts'
 import { HealthBook } from './health-book.ts'
 import type { ControlEnd } from './link.ts'
 import { Progress } from './progress.ts'
 import { ProxyLinks } from './proxy-links.ts'
 import type { Resolve } from './resolve.ts'
+import { RoutingTables, type ServicesInForce } from './routing-tables.ts'
 import type { Memory } from './unreadable.ts'
 import { whyUnreadable } from './unreadable.ts'
 
@@ -37,6 +36,12 @@ export interface ControlOptions {
   readonly fleet?: Pick<Fleet, 'others' | 'unreadable' | 'refresh'>
   /** Called when this instance has made progress. */
   readonly onProgress?: () => void
+  /** The services that the proxies have in force from a previous control process; absent = they serve nothing yet. */
+  readonly inForce?: ServicesInForce
+  /** Called when a new definition begins or ends to wait for its servers. */
+  readonly onHandover?: (event: HandoverEvent) => void
+  /** Called with the definitions that are kept while others wait, before they are in force. */
+  readonly onKept?: (kept: KeptDefinitions) => void
 }
 
 const SECRET_BYTES = 32
@@ -64,14 +69,22 @@ export class Control {
   private readonly healthBook: HealthBook
   private readonly generations = new Generations()
   private readonly lineage = new Lineage()
-  /** The state of the table that was last sent to the proxies. */
-  private followed: State
-  /** Compiled services with the current key of sticky cookies, cached by service object. */
-  private tables = new WeakMap<Service, TableService>()
+  private readonly tables: RoutingTables
 
-  constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, onProgress }: ControlOptions) {
+  constructor(options: ControlOptions) {
+    const { store, resolve, memory, name = 'this instance', fleet = ALONE, inForce = null, onProgress } = options
+    const { onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
-    this.healthBook = new HealthBook(this.proxies.all)
+    this.healthBook = new HealthBook(this.proxies.all, () => this.tables.advance())
+    this.tables = new RoutingTables({
+      health: this.healthBook,
+      generations: this.generations,
+      send: (message) => this.proxies.send(message),
+      nowMs: () => store.nowMs(),
+      inForce,
+      onHandover,
+      onKept,
+    })
     this.progress = new Progress(() => {
       this.generations.applied(this.progress.applied())
       this.convergence.check()
@@ -80,6 +93,7 @@ export class Control {
     this.convergence = new Convergence({
       progress: this.progress,
       lineage: this.lineage,
+      handovers: () => this.tables.handoversIn(this.progress.applied()),
       others: () => fleet.others(),
       unreadable: () => fleet.unreadable(),
       ownName: name,
@@ -93,7 +107,6 @@ export class Control {
       readRegister: (timeoutMs) => fleet.refresh(timeoutMs),
     })
     this.controller = new Controller(store, resolve, () => this.facts(), memory)
-    this.followed = this.controller.state
   }
 
   get state(): State {
@@ -103,11 +116,13 @@ export class Control {
   /** Reads the state and begins health checks. Throws StoreUnusable. */
   async start(): Promise<void> {
     await this.controller.start()
+    this.tables.resume(this.state)
     this.controller.watch((state) => this.follow(state))
   }
 
   /** Stops health checks. */
   stop(): void {
+    this.tables.stop()
     this.healthBook.stop()
   }
 
@@ -120,8 +135,7 @@ export class Control {
     this.progress.add(name)
     const health = this.healthBook.attach(name, known)
     link.receive((message) => this.receive(name, message))
-    const change = wholeTable(this.followed, this.generations.current, this.compiled)
-    link.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
+    link.send({ type: 'table', change: this.tables.whole(), health, nowMs: this.store.nowMs() })
   }
 
   /** Removes a proxy whose link has closed, mostly because its process has ended. */
@@ -145,9 +159,9 @@ export class Control {
     return this.controller.execute(make, request)
   }
 
-  /** The state that all proxies have in force; null = none yet. */
+  /** The state that all proxies have in force, with all its definitions; null = none yet. */
   applied(): StateName | null {
-    return this.generations.stateOf(this.progress.applied())
+    return this.generations.wholeStateOf(this.progress.applied())
   }
 
   /**
@@ -158,9 +172,33 @@ export class Control {
     return this.isDiverging || this.generations.areOverridden ? null : this.applied()
   }
 
+  /**
+   * The later state that they have in force except for definitions that wait for their servers, as the other instances
+   * may count on it; null = there is none.
+   */
+  appliedInPartForOthers(): AppliedInPart | null {
+    const generation = this.progress.applied()
+    const state = this.generations.stateOf(generation)
+    const handovers = this.tables.handoversIn(generation)
+    const isWhole = Object.keys(handovers).length === 0
+    return state === null || isWhole || this.isDiverging || this.generations.areOverridden
+      ? null
+      : { ...state, handovers }
+  }
+
+  /** The handover of a service; undefined = its definition is not waiting for its servers. */
+  handoverOf(service: string): Handover | undefined {
+    return this.tables.handovers.of(service)
+  }
+
+  /** Number of services that wait for the servers of a new definition. */
+  get handoversPending(): number {
+    return this.tables.handovers.handingOver.length
+  }
+
   /** The revision that a proxy has in force; -1 = none yet. */
   appliedBy(proxy: string): number {
-    return this.generations.stateOf(this.progress.appliedBy(proxy))?.revision ?? -1
+    return this.generations.wholeStateOf(this.progress.appliedBy(proxy))?.revision ?? -1
   }
 
   /** Whether the current state is in force in every proxy of this instance. */
@@ -194,6 +232,11 @@ export class Control {
     return this.healthBook.weightShare(key)
   }
 
+  /** Health of a server as the proxies know it, even if the state does not have it any more. */
+  healthInForce(key: string): Health {
+    return this.healthBook.healthInForce(key).health
+  }
+
   /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
     return this.healthBook.undecided()
@@ -218,23 +261,18 @@ export class Control {
 
   /** Counts of all proxies, from their last reports. */
   counts(): Pick<Totals, 'series' | 'tallies'> {
-    return this.proxies.counts(({ service, pool, version }) => {
-      if (service === '') return true
-      const pools = own(this.state.services, service)?.spec.pools
+    const isOf = (services: Services, { service, pool, version }: SeriesReport): boolean => {
+      const pools = own(services, service)?.spec.pools
       return pools !== undefined && (pool === '' || own(pools, pool)?.version === version)
-    })
+    }
+    return this.proxies.counts(
+      (series) => series.service === '' || isOf(this.state.services, series) || isOf(this.tables.services, series),
+    )
   }
 
-  /** Sends the difference to a new state to the proxies. */
   private follow(state: State): void {
-    const changes = serviceChanges(this.followed, state)
-    if (stickyKeyOf(this.followed) !== stickyKeyOf(state)) this.tables = new WeakMap()
-    this.followed = state
     this.lineage.add(state)
-    const health = this.healthBook.follow(changes)
-    const generation = this.generations.begin(state, changes.changed, this.controller.overrides.length > 0)
-    const change = tableChange(changes, generation, this.compiled)
-    this.proxies.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
+    this.tables.follow(state, this.controller.overrides.length > 0)
   }
 
   private receive(name: string, message: ToControl): void {
@@ -250,14 +288,6 @@ export class Control {
       default:
         this.proxies.take(name, message)
     }
-  }
-
-  private readonly compiled = (service: Service): TableService => {
-    const known = this.tables.get(service)
-    if (known !== undefined) return known
-    const table = compileService(service, stickyKeyOf(this.followed))
-    this.tables.set(service, table)
-    return table
   }
 
   private facts(): Facts {

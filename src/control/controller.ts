@@ -7,6 +7,7 @@ import type { LocalCommand, Override } from '../model/overrides.ts'
 import { overridden } from '../model/overrides.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
 import { isRelative, overtakenRefusal } from '../model/relative.ts'
+import { findServers } from '../model/servers.ts'
 import type { Change, Documents, Service, ServiceDocument, State } from '../model/state.ts'
 import { EMPTY_DOCUMENTS } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
@@ -28,6 +29,8 @@ export interface Done {
   readonly revision: number
   /** Pools and servers that the command drains. */
   readonly drains: readonly Drain[]
+  /** Names of the services that the command is about; null = all. */
+  readonly services: readonly string[] | null
   /** No replica of the store has confirmed the change: it is lost if the primary fails now. */
   readonly unreplicated: boolean
 }
@@ -123,7 +126,10 @@ export class Controller {
       const committed = await this.store.commit(change)
       if (committed === 'stale') continue
       const drains = this.drainsOf(command, before, this.stored)
-      return { ...done(true, change.revision, drains), unreplicated: committed === 'unreplicated' }
+      return {
+        ...done(true, change.revision, drains, servicesOf(command, before)),
+        unreplicated: committed === 'unreplicated',
+      }
     }
     throw new StoreUnavailable(`changes of other instances came first, ${MAX_TRIES} times in a row`)
   }
@@ -139,9 +145,9 @@ export class Controller {
       case 'refused':
         return outcome
       case 'repeated':
-        return done(true, outcome.revision, this.drainsOf(command, state, state))
+        return done(true, outcome.revision, this.drainsOf(command, state, state), servicesOf(command, state))
       case 'unchanged':
-        return done(false, state.revision, this.drainsOf(command, state, state))
+        return done(false, state.revision, this.drainsOf(command, state, state), servicesOf(command, state))
       case 'change': {
         const refusal = this.cannotDecide(command, outcome.change)
         return refusal === null ? { ...outcome, command } : { kind: 'refused', refusal }
@@ -173,7 +179,8 @@ export class Controller {
     if (outcome.kind === 'refused') return outcome
     const { by, reason } = request
     if (outcome.kind === 'change') this.override([...this.overrides, { atMs: facts.nowMs, by, reason, command }])
-    return done(outcome.kind === 'change', before.revision, this.drainsOf(command, before, this.state))
+    const drains = this.drainsOf(command, before, this.state)
+    return done(outcome.kind === 'change', before.revision, drains, servicesOf(command, before))
   }
 
   /** Sets the overrides of this instance, oldest first; empty = the stored state is in force. */
@@ -213,6 +220,13 @@ export class Controller {
   }
 }
 
-function done(changed: boolean, revision: number, drains: readonly Drain[]): Done {
-  return { kind: 'done', changed, revision, drains, unreplicated: false }
+/** Names of the services that a command is about; null = all. */
+function servicesOf(command: Command, state: State): readonly string[] | null {
+  if (command.kind === 'configure') return null
+  if (command.kind !== 'server') return [command.service]
+  return findServers(state, command).map(({ service }) => service.name)
+}
+
+function done(changed: boolean, revision: number, drains: readonly Drain[], services: Done['services']): Done {
+  return { kind: 'done', changed, revision, drains, services, unreplicated: false }
 }

@@ -2,7 +2,7 @@ import type { Drain } from '../model/drains.ts'
 import { isReopened } from '../model/drains.ts'
 import type { LeavingServer } from '../model/leaving.ts'
 import { leavingServers } from '../model/leaving.ts'
-import { own } from '../model/names.ts'
+import { own, serviceNameOf } from '../model/names.ts'
 import type { Service, State } from '../model/state.ts'
 import type { Convergence, Goal, Waited } from './fleet/convergence.ts'
 import type { Lineage } from './fleet/lineage.ts'
@@ -55,27 +55,36 @@ export class DrainStatus {
   /** Whether all drains are idle now. `here`: in this instance alone. */
   isDrained(drain: Drain, here = false): boolean {
     if (isReopened(drain, this.options.state())) return false
+    const removed = { ...this.goal(), services: drain.keys.map(serviceNameOf) }
     const goals = [...new Set(this.servicesOf(drain.keys))].map((service) =>
-      service === undefined ? this.goal() : this.goalOf(service),
+      service === undefined ? removed : this.goalOf(service),
     )
-    return (goals.length === 0 ? [this.goal()] : goals).every((goal) => {
+    return (goals.length === 0 ? [removed] : goals).every((goal) => {
       const { applied, busyAt } = this.options.convergence.standing(goal, drain.keys, here)
       return applied && busyAt.length === 0
     })
   }
 
-  /** Removed servers that still have requests in flight anywhere in the fleet. */
+  /** Removed servers that still have requests in flight, or get more until others are up, anywhere in the fleet. */
   leaving(): readonly LeavingServer[] {
-    return leavingServers(this.options.state(), this.options.convergence.busyKeys())
+    const { convergence, state } = this.options
+    return leavingServers(state(), new Set([...convergence.busyKeys(), ...convergence.servedMeanwhile()]))
   }
 
   /**
    * Resolves once `revision` is in force everywhere and everything in `drains` is idle, or with the progress after
    * `timeoutMs`. Resolves early if a later change reopens a drain or the store loses the change. Reads the register
    * before it resolves, since what is known of the other instances may be a second old.
-   * `here`: wait for this instance alone.
+   * `here`: wait for this instance alone. `concerned`: the services whose definitions must be in force, beside those of
+   * the drains; null = all.
    */
-  async settled(revision: number, drains: readonly Drain[], timeoutMs: number, here = false): Promise<Settled> {
+  async settled(
+    revision: number,
+    drains: readonly Drain[],
+    timeoutMs: number,
+    here = false,
+    concerned: readonly string[] | null = null,
+  ): Promise<Settled> {
     const deadline = performance.now() + timeoutMs
     const keys = drains.flatMap((drain) => drain.keys)
     const { convergence, lineage, readRegister } = this.options
@@ -85,7 +94,8 @@ export class DrainStatus {
     let cut = 0
     for (;;) {
       const { generation, state } = this.goal()
-      const goal = keys.length === 0 && wanted !== null ? { generation, state: wanted } : { generation, state }
+      const names = concerned && { services: [...concerned, ...keys.map(serviceNameOf)] }
+      const goal = { generation, state: keys.length === 0 && wanted !== null ? wanted : state, ...names }
       const services = this.servicesOf(keys)
       const isLost = () => wanted !== null && !lineage.has(wanted)
       const leftMs = () => Math.max(0, deadline - performance.now())
@@ -115,7 +125,7 @@ export class DrainStatus {
 
   /** The current service of each target. */
   private servicesOf(keys: readonly string[]): readonly (Service | undefined)[] {
-    return keys.map((key) => own(this.options.state().services, key.slice(0, key.indexOf('/'))))
+    return keys.map((key) => own(this.options.state().services, serviceNameOf(key)))
   }
 
   private goal(): Goal {
@@ -126,6 +136,6 @@ export class DrainStatus {
   /** The goal that is reached when the last change of a service is in force. */
   private goalOf(service: Service): Goal {
     const state = this.options.isStored(service) ? { revision: service.revision, head: '' } : null
-    return { generation: this.options.generations.of(service), state }
+    return { generation: this.options.generations.of(service), state, services: [service.name] }
   }
 }

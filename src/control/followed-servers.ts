@@ -1,3 +1,5 @@
+import type { TargetHealth } from '../health/check.ts'
+import { addressOf, type CheckedTarget } from '../health/checker.ts'
 import { answersClients, isOpen, serversOf } from '../model/servers.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, PassiveSpec, ServerTls } from '../model/spec.ts'
@@ -39,8 +41,8 @@ export interface FollowedChanges {
   readonly before: ReadonlyMap<string, FollowedServer>
   /** Keys of the previous servers that were removed. */
   readonly gone: readonly string[]
-  /** By new key: the removed server with the same address, whose health carries over. */
-  readonly moved: ReadonlyMap<string, FollowedServer>
+  /** By key: the previous server with the same address, whose health carries over: under this key, or a removed one. */
+  readonly carried: ReadonlyMap<string, FollowedServer>
 }
 
 /**
@@ -57,6 +59,11 @@ export class FollowedServers {
 
   all(): IterableIterator<FollowedServer> {
     return this.byKey.values()
+  }
+
+  /** The servers of these services, all pools together. */
+  of(services: readonly string[]): readonly FollowedServer[] {
+    return services.flatMap((name) => (this.poolsOf.get(name) ?? []).flatMap(({ servers }) => servers))
   }
 
   /** Applies changes. `prefers`: of two removed servers with one address, whether the first is the one that moved. */
@@ -92,16 +99,13 @@ export class FollowedServers {
       pools: [...pools.values()],
       before,
       gone: gone.map(({ key }) => key),
-      moved: moves(
-        servers.filter(({ key }) => !before.has(key)),
-        gone,
-        prefers,
-      ),
+      carried: carriedOver(servers, before, gone, prefers),
     }
   }
 }
 
-function followedPool(service: Service, name: string): FollowedPool {
+/** A pool of a service, with its servers. */
+export function followedPool(service: Service, name: string): FollowedPool {
   const { passive, health, traffic } = service.spec
   const servers: FollowedServer[] = []
   const pool: FollowedPool = {
@@ -126,21 +130,37 @@ function followedPool(service: Service, name: string): FollowedPool {
   return pool
 }
 
-/** Finds the removed server with the same URL for each added one. */
-function moves(
-  added: readonly FollowedServer[],
-  gone: readonly FollowedServer[],
+/** Returns the target of a server's checks, which begin with the health `known`; none if it is not checked. */
+export function checkedTarget(
+  { key, url, tls, spec, isChecked }: FollowedServer,
+  known: TargetHealth,
+): readonly CheckedTarget[] {
+  if (spec === null || !isChecked) return []
+  return [{ key, url, ...(tls && { tls }), spec, ...(known.probed ? { known } : {}) }]
+}
+
+/**
+ * Finds the previous server with the same address for each server: `before`, by key, or else among those in `others`.
+ * `prefers`: of two servers with one address, whether the first is the one that moved.
+ */
+export function carriedOver(
+  servers: readonly FollowedServer[],
+  before: ReadonlyMap<string, FollowedServer>,
+  others: readonly FollowedServer[],
   prefers: (server: FollowedServer, other: FollowedServer) => boolean,
 ): ReadonlyMap<string, FollowedServer> {
-  const byUrl = new Map<string, FollowedServer>()
-  for (const server of gone) {
-    const known = byUrl.get(server.url)
-    if (known === undefined || prefers(server, known)) byUrl.set(server.url, server)
+  const byAddress = new Map<string, FollowedServer>()
+  for (const server of others) {
+    const address = addressOf(server)
+    const known = byAddress.get(address)
+    if (known === undefined || prefers(server, known)) byAddress.set(address, server)
   }
-  const moved = new Map<string, FollowedServer>()
-  for (const { key, url } of added) {
-    const from = byUrl.get(url)
-    if (from !== undefined) moved.set(key, from)
+  const carried = new Map<string, FollowedServer>()
+  for (const server of servers) {
+    const same = before.get(server.key)
+    const isSame = same !== undefined && addressOf(same) === addressOf(server)
+    const from = isSame ? same : byAddress.get(addressOf(server))
+    if (from !== undefined) carried.set(server.key, from)
   }
-  return moved
+  return carried
 }

@@ -1,13 +1,15 @@
 import type { LastProbe, TargetHealth } from '../health/check.ts'
-import { HealthChecker } from '../health/checker.ts'
+import { addressOf, HealthChecker } from '../health/checker.ts'
 import { Outliers, type WatchedPool } from '../health/outlier.ts'
+import type { HealthView } from '../model/handover.ts'
 import type { KnownHealth, ToControl } from '../model/messages.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, ServerSpec } from '../model/spec.ts'
-import type { Health } from '../model/state.ts'
+import type { Health, Service } from '../model/state.ts'
 import { LongTimer } from '../time/long-timer.ts'
-import { type FollowedPool, type FollowedServer, FollowedServers } from './followed-servers.ts'
+import { checkedTarget, type FollowedPool, type FollowedServer, FollowedServers } from './followed-servers.ts'
 import type { ControlEnd } from './link.ts'
+import { NextServers, withoutMark } from './next-servers.ts'
 import { SlowStarts } from './slow-starts.ts'
 import { watchedPools } from './watched-pools.ts'
 
@@ -25,14 +27,17 @@ const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
 
 /**
  * Health of all servers, from checks and from failed requests; sends changes to the proxies. The changes of one turn of
- * the event loop are sent in one message; their cost depends on the size of the pools concerned.
+ * the event loop are sent in one message; their cost depends on the size of the pools concerned. Servers of definitions
+ * that are not in force yet are checked, too; the proxies do not know them.
  */
 export class HealthBook {
   private readonly checker: HealthChecker
   private readonly outliers = new Outliers()
   private readonly servers = new FollowedServers()
-  private readonly slowStarts = new SlowStarts((key) => this.health(key).health === 'up')
+  private readonly next: NextServers
+  private readonly slowStarts = new SlowStarts((key) => this.healthInForce(key).health === 'up')
   private readonly links: ReadonlyMap<string, ControlEnd>
+  private readonly onChange: () => void
   private onFirstProbes: (() => void) | null = null
   /** Pools with servers whose health by checks has changed in this turn of the event loop. */
   private touched = new Set<FollowedPool>()
@@ -41,16 +46,31 @@ export class HealthBook {
   private scheduled: NodeJS.Immediate | null = null
   private outlierTimer: LongTimer | null = null
 
-  /** `links`: to the current proxies; read whenever health is sent. */
-  constructor(links: ReadonlyMap<string, ControlEnd>) {
+  /**
+   * `links`: to the current proxies; read whenever health is sent. `onChange`: called at the end of a turn of the event
+   * loop in which health has changed.
+   */
+  constructor(links: ReadonlyMap<string, ControlEnd>, onChange: () => void = () => undefined) {
     this.links = links
+    this.onChange = onChange
     this.checker = new HealthChecker({
       onChange: (key) => this.found(key),
       onProbe: (key, last) => this.probed(key, last),
     })
+    this.next = new NextServers(this.checker)
   }
 
+  /** Health of a server by the current definition of its service, even if that is not in force yet. */
   health(key: string): ServerHealth {
+    const next = this.next.get(key)
+    if (next === undefined) return this.healthInForce(key)
+    const { server, from } = next
+    const isEjected = from !== undefined && this.outliers.isEjected(from.key)
+    return { ...this.byChecks(server), ...(isEjected && { health: 'ejected' as const }) }
+  }
+
+  /** Health of a server that the proxies know. */
+  healthInForce(key: string): ServerHealth {
     const known = this.byChecks(this.servers.get(key))
     return this.outliers.isEjected(key) ? { ...known, health: 'ejected' } : known
   }
@@ -75,17 +95,32 @@ export class HealthBook {
   }
 
   private healthUnder(key: string, server: ServerSpec, spec: HealthSpec): ServerHealth | null {
-    return this.servers.get(key) === undefined ? this.checker.find(server, spec) : this.health(key)
+    const known = this.next.get(key)?.server ?? this.servers.get(key)
+    const isKnown = known !== undefined && addressOf(known) === addressOf(server)
+    return isKnown ? this.health(key) : this.checker.find(server, spec)
   }
 
   /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
-    return { count: this.checker.undecidedCount, some: this.checker.undecided(MAX_UNDECIDED_SHOWN) }
+    const some = this.checker.undecided(MAX_UNDECIDED_SHOWN).map(withoutMark)
+    return { count: this.checker.undecidedCount, some: [...new Set(some)] }
   }
 
-  /** Whether a server is in its first round of checks. */
+  /** Whether a server is in its first round of checks, by the current definition of its service. */
   isUndecided(key: string): boolean {
-    return this.checker.isUndecided(key)
+    return this.checker.isUndecided(this.next.get(key)?.server.key ?? key)
+  }
+
+  /** What is known of servers by the definitions that the proxies know; see `Handovers`. */
+  readonly inForce: HealthView = {
+    isUp: ({ key }) => this.healthInForce(key).health === 'up',
+    isUndecided: ({ key }) => this.checker.isUndecided(key),
+  }
+
+  /** The same by the current definitions. */
+  readonly current: HealthView = {
+    isUp: ({ key }) => this.health(key).health === 'up',
+    isUndecided: ({ key }) => this.isUndecided(key),
   }
 
   /** Resolves once the first round of checks of every server is over, after `timeoutMs`, or with `stop`. */
@@ -145,27 +180,32 @@ export class HealthBook {
   follow(changes: ServiceChanges): KnownHealth {
     this.settle()
     const now = performance.now()
-    const followed = this.servers.follow(changes, (server, other) => this.isPreferred(server, other))
-    const { servers, pools, before, gone, moved } = followed
-    const targets = servers.flatMap(({ key, url, tls, spec, isChecked }) => {
-      if (spec === null || !isChecked) return []
-      const known = this.byChecks(before.get(key) ?? moved.get(key))
-      return [{ key, url, ...(tls && { tls }), spec, ...(known.probed ? { known } : {}) }]
-    })
+    const followed = this.servers.follow(changes, this.isPreferred)
+    const { servers, pools, before, gone, carried } = followed
+    const targets = servers.flatMap((server) => checkedTarget(server, this.byChecks(carried.get(server.key))))
     const unchecked = servers.filter(({ isChecked }) => !isChecked).map(({ key }) => key)
     this.checker.change(targets, [...gone, ...unchecked])
-    const keysBefore = new Map([...moved].map(([key, from]) => [key, from.key]))
+    const moved = [...carried].filter(([key, from]) => key !== from.key)
+    const keysBefore = new Map(moved.map(([key, from]) => [key, from.key]))
     const watched = pools.flatMap((pool) => this.watched(pool))
     this.queue(this.outliers.watch(watched, now, keysBefore))
     this.slowStarts.follow(followed, now)
     // Left out: servers that stay ejected, because a proxy may have a trial for them.
     const sent = servers.filter(({ key }) => !before.has(key) || !this.outliers.isEjected(key))
-    return sent.map((server) => this.slowStarts.entry(server, this.health(server.key).health, now))
+    return sent.map((server) => this.slowStarts.entry(server, this.healthInForce(server.key).health, now))
   }
 
-  private isPreferred(server: FollowedServer, other: FollowedServer): boolean {
-    return this.byChecks(server).health === 'up' && this.byChecks(other).health !== 'up'
+  /**
+   * Checks the servers of these services, which are not in force yet, and no longer those given before. `replaced`: names
+   * of the services in force that they replace: the health of a server there carries over to the same address.
+   */
+  prepare(services: readonly Service[], replaced: readonly string[]): void {
+    const before = this.servers.of(replaced)
+    this.next.follow(services, before, this.isPreferred, (server) => this.byChecks(server))
   }
+
+  private readonly isPreferred = (server: FollowedServer, other: FollowedServer): boolean =>
+    this.byChecks(server).health === 'up' && this.byChecks(other).health !== 'up'
 
   /** Handles a change of a server's health by its checks. */
   private found(key: string): void {
@@ -176,6 +216,8 @@ export class HealthBook {
   }
 
   private probed(key: string, last: LastProbe): void {
+    // The end of a first round of checks may end a handover, whatever its result.
+    if (this.next.size > 0) this.queue([])
     if (last.ok && this.outliers.isEjected(key)) {
       // A check of another port says nothing about the port that could not be reached.
       const port = this.servers.get(key)?.spec?.port ?? 0
@@ -235,6 +277,7 @@ export class HealthBook {
       }
     }
     this.giveOutTrialsWhenDue()
+    this.onChange()
   }
 
   private giveOutTrialsWhenDue(): void {

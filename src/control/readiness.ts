@@ -22,7 +22,7 @@ export function isUsable(control: Pick<Control, 'health'>, server: Server): bool
   return isOpen(server) && control.health(server.key).health === 'up'
 }
 
-type Known = Pick<Control, 'state' | 'health' | 'isUndecided' | 'syncHealth' | 'controller'>
+type Known = Pick<Control, 'state' | 'health' | 'handoverOf' | 'isUndecided' | 'syncHealth' | 'controller'>
 
 /**
  * Tracks the services that cannot be served yet. A service is ready once each of its pools with a share has `minReady`
@@ -54,6 +54,8 @@ export class Readiness {
   }
 
   private waitingPools(service: Service): WaitingPool[] {
+    // Its requests are served by the previous definition.
+    if (this.control.handoverOf(service.name) !== undefined) return []
     const split = currentSplit(service)
     return Object.keys(service.spec.pools).flatMap((pool) => {
       if (shareOf(split, pool) === 0) return []

@@ -18,8 +18,8 @@ export class SlowStarts {
   }
 
   /** Takes over changes of the state, after those of health that they cause. */
-  follow({ servers, gone, moved }: FollowedChanges, nowMs: number): void {
-    for (const [key, from] of moved) {
+  follow({ servers, gone, carried }: FollowedChanges, nowMs: number): void {
+    for (const [key, from] of carried) {
       const since = this.since.get(from.key)
       if (since !== undefined) this.since.set(key, since)
     }

@@ -22,6 +22,8 @@ export interface TargetHealth {
 
 export interface CheckOptions {
   readonly id: string
+  /** Identity of its address, see `addressOf`. */
+  readonly address: string
   readonly endpoint: Endpoint
   readonly spec: HealthSpec
   readonly gate: ProbeGate
@@ -36,6 +38,7 @@ export interface CheckOptions {
 /** Probes one address by one spec, for all targets that share both. */
 export class Check {
   readonly id: string
+  readonly address: string
   readonly keys = new Set<string>()
   known: TargetHealth = { health: 'unknown', probed: false, last: null }
   readonly #options: CheckOptions
@@ -48,10 +51,11 @@ export class Check {
 
   constructor(options: CheckOptions) {
     this.id = options.id
+    this.address = options.address
     this.#options = options
   }
 
-  /** Takes over the health and the counts of another check. */
+  /** Takes over the health and the counts of another check of this address. */
   follow(other: Check): void {
     this.known = other.known
     this.#passes = other.#passes

@@ -47,7 +47,7 @@ export class HealthChecker {
   /**
    * Checks these targets by their specs from now on, and stops checking `dropped`; other targets are checked as before.
    * A target joins an existing check of its address and spec, and takes over its health. Otherwise a new check begins
-   * at once, with the health known so far. A check without targets is stopped, and its current probe aborted.
+   * at once, with the health known so far of its address. A check without targets is stopped, and its current probe aborted.
    */
   change(targets: Iterable<CheckedTarget>, dropped: Iterable<string> = []): void {
     const left = new Set<Check>()
@@ -129,6 +129,7 @@ export class HealthChecker {
     const { now, random, onChange, onProbe } = this.#options
     const check = new Check({
       id,
+      address: addressOf(target),
       endpoint: new Endpoint(target.url, target.tls),
       spec: target.spec,
       gate: this.#gate,
@@ -143,7 +144,7 @@ export class HealthChecker {
         }
       },
     })
-    if (before !== undefined) check.follow(before)
+    if (before?.address === check.address) check.follow(before)
     else if (target.known !== undefined) check.known = target.known
     this.#checks.set(id, check)
     if (isUndecided(check.known)) this.#undecided.add(check)
@@ -162,9 +163,14 @@ function isUndecided({ health, last }: TargetHealth): boolean {
 
 type Address = Pick<CheckedTarget, 'url' | 'tls'>
 
+/** Identity of an address: its URL, and the TLS settings for it. */
+export function addressOf({ url, tls }: Address): string {
+  return `${url} ${tls === undefined ? '' : textOf(tls)}`
+}
+
 /** Identity of a check: equal for an equal address and spec. */
-function idOf({ url, tls }: Address, spec: HealthSpec): string {
-  return `${url} ${tls === undefined ? '' : textOf(tls)} ${textOf(spec)}`
+function idOf(address: Address, spec: HealthSpec): string {
+  return `${addressOf(address)} ${textOf(spec)}`
 }
 
 const texts = new WeakMap<object, string>()

@@ -7,17 +7,26 @@ function isCounts(value: unknown): boolean {
   return isFields(value) && Object.values(value).every(isCount)
 }
 
-function isCannotFollow(value: unknown): boolean {
+/** Whether `value` describes services, each by a text under `member` and the keys of the targets that it serves. */
+function areServing(value: unknown, member: string): boolean {
   return (
     isFields(value) &&
     Object.values(value).every(
       (each) =>
         isFields(each) &&
-        typeof each.problem === 'string' &&
+        typeof each[member] === 'string' &&
         Array.isArray(each.serves) &&
         each.serves.every((key) => typeof key === 'string'),
     )
   )
+}
+
+function isStateName(value: unknown): boolean {
+  return isFields(value) && isCount(value.revision) && typeof value.head === 'string'
+}
+
+function isAppliedInPart(value: unknown): boolean {
+  return isStateName(value) && isFields(value) && areServing(value.handovers, 'waitsFor')
 }
 
 /** Whether `value` has the shape of an `InstanceProgress`. */
@@ -30,9 +39,10 @@ export function isProgress(value: unknown): value is InstanceProgress {
     !isCounts(value.cut)
   )
     return false
-  const { applied, cannotFollow } = value
-  if (cannotFollow !== undefined && !isCannotFollow(cannotFollow)) return false
-  return applied === null || (isFields(applied) && isCount(applied.revision) && typeof applied.head === 'string')
+  const { applied, appliedInPart, cannotFollow } = value
+  if (cannotFollow !== undefined && !areServing(cannotFollow, 'problem')) return false
+  if (appliedInPart !== undefined && appliedInPart !== null && !isAppliedInPart(appliedInPart)) return false
+  return applied === null || isStateName(applied)
 }
 
 /** Whether `value` has the shape of an `InstanceRecord`. */

@@ -17,14 +17,32 @@ export interface InstanceProgress {
   readonly boot: string
   /** Grows with every message of this process; a message with a lower number is outdated. */
   readonly sequence: number
-  /** The state that all its workers have in force; null = none yet, or a state with local overrides. */
+  /**
+   * The state that all its workers have in force with all its definitions; null = none yet, or a state with local
+   * overrides.
+   */
   readonly applied: StateName | null
+  /** A later state that they have in force except for the definitions of some services; null or absent = there is none. */
+  readonly appliedInPart?: AppliedInPart | null
   /** Requests and tunnels in flight by target key, at targets that take no new ones. */
   readonly busy: Readonly<Record<string, number>>
   /** Number of requests and tunnels cut at their deadline so far, by target key. */
   readonly cut: Readonly<Record<string, number>>
   /** The services whose definitions this instance cannot read; absent = it can read all of them. */
   readonly cannotFollow?: Readonly<Record<string, CannotFollow>>
+}
+
+/** A state that is in force except for definitions that wait for their servers. */
+export interface AppliedInPart extends StateName {
+  readonly handovers: Readonly<Record<string, HandoverRecord>>
+}
+
+/** A service whose definition is not in force yet. */
+export interface HandoverRecord {
+  /** What it waits for, for people: `shop waits for its new servers: b1 is not checked yet`. */
+  readonly waitsFor: string
+  /** Keys of the targets that it sends new requests to, by its previous definition. */
+  readonly serves: readonly string[]
 }
 
 /** The way an instance serves a service whose definition it cannot read. */

@@ -16,6 +16,11 @@ export function targetKey(service: string, pool: string, server: string, url: st
   return `${service}/${pool}/${server}=${url}`
 }
 
+/** Returns the name of the service in a target key. */
+export function serviceNameOf(key: string): string {
+  return key.slice(0, key.indexOf('/'))
+}
+
 /** Returns the name of the server in a target key. */
 export function serverNameOf(key: string): string {
   return key.slice(key.lastIndexOf('/', key.indexOf('=')) + 1, key.indexOf('='))

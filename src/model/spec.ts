@@ -100,6 +100,8 @@ export interface ServiceSpec {
     /** How long a request is queued while all servers are at their connection limit; 0 = not queued. */
     readonly queueMs: number
   }
+  /** How long a new definition waits for its servers while the previous one serves its requests; 0 = not at all. */
+  readonly handoverMs: number
   readonly connections: {
     /** Max requests and tunnels in flight at one server; 0 = unlimited. */
     readonly perServer: number

@@ -1,4 +1,5 @@
 import type { Edit } from './draft.ts'
+import { ownersOf, RouteOwners, routesLost, routesOf } from './routes.ts'
 import { answersClients, isOpen, serversOf } from './servers.ts'
 import type { Service, State } from './state.ts'
 
@@ -36,13 +37,15 @@ export function unservedBy(
   const edited = new Map(edits.map(({ service, after }) => [service, after]))
   const unedited = Object.values(state.services).filter(({ name }) => !edited.has(name))
   const afterwards = [...unedited, ...edited.values()].filter((service) => service !== null)
-  const answered = new Routes(afterwards.filter(hasTraffic).flatMap(routesOf))
-  const added = edits.flatMap(({ before, after }) =>
-    after === null || !hasTraffic(after) ? [] : before === null ? routesOf(after) : routesLost(after, before),
-  )
-  const takenOver = new Routes(added)
+  const answered = ownersOf(afterwards.filter(hasTraffic))
+  const takenOver = new RouteOwners()
+  for (const { service, before, after } of edits) {
+    if (after === null || !hasTraffic(after)) continue
+    const added = before === null ? routesOf(after) : routesLost(after, before)
+    for (const route of added) takenOver.add(route, service)
+  }
   return losing.flatMap(({ before, isRemoved, lost }) => {
-    const left = lost.filter((route) => !(isRemoved ? takenOver : answered).cover(route))
+    const left = lost.filter((route) => (isRemoved ? takenOver : answered).ownerOf(route) === null)
     const [first] = left
     if (first === undefined) return []
     return [
@@ -66,56 +69,4 @@ function describe({ service, isRemoved, route, count }: Unserved): string {
   return isRemoved
     ? `Service ${service} has traffic and would be removed; no other service takes over ${route}${more}.`
     : `Service ${service} would no longer answer to ${route}${more}, and no other service does.`
-}
-
-/** Requests to a host (null = any; `*.` in front = all subdomains), for a path and all paths below it. */
-interface Route {
-  readonly host: string | null
-  readonly path: string
-}
-
-function routesOf({ spec: { hosts, paths } }: Service): Route[] {
-  const all: readonly (string | null)[] = hosts.length === 0 ? [null] : hosts
-  return all.flatMap((host) => paths.map((path) => ({ host, path })))
-}
-
-/** The routes of `before` that `after` does not have. */
-function routesLost(before: Service, after: Service): Route[] {
-  const [hosts, paths] = [new Set(after.spec.hosts), new Set(after.spec.paths)]
-  const keepsHost = (host: string | null): boolean => (host === null ? hosts.size === 0 : hosts.has(host))
-  return routesOf(before).filter(({ host, path }) => !keepsHost(host) || !paths.has(path))
-}
-
-/** A set of routes, matched as the data plane does: the host itself, then wildcards, then any host. */
-class Routes {
-  private readonly paths = new Map<string | null, Set<string>>()
-
-  constructor(routes: readonly Route[]) {
-    for (const { host, path } of routes) {
-      const known = this.paths.get(host)
-      if (known === undefined) this.paths.set(host, new Set([path]))
-      else known.add(path)
-    }
-  }
-
-  cover({ host, path }: Route): boolean {
-    return wider(host).some((each) => {
-      const paths = this.paths.get(each)
-      return paths !== undefined && prefixesOf(path).some((prefix) => paths.has(prefix))
-    })
-  }
-}
-
-/** The hosts of routes that cover every request to `host`. */
-function wider(host: string | null): readonly (string | null)[] {
-  if (host === null) return [null]
-  const labels = (host.startsWith('*.') ? host.slice(2) : host).split('.')
-  const above = labels.map((_, i) => `*.${labels.slice(i + (host.startsWith('*.') ? 0 : 1)).join('.')}`)
-  return [host, ...above, null]
-}
-
-/** `/`, `/a` and `/a/b` for `/a/b`. */
-function prefixesOf(path: string): readonly string[] {
-  const segments = path.split('/').slice(1)
-  return ['/', ...segments.map((_, i) => `/${segments.slice(0, i + 1).join('/')}`)]
 }

@@ -10,7 +10,7 @@ import type { Vitals } from '../model/messages.ts'
 import { openLog } from '../telemetry/log.ts'
 import type { ControlInit, FromChild, Roster, ToChild } from './ipc.ts'
 import { RemoteProxies } from './remote-proxies.ts'
-import { readCopy, StateSender } from './state-copy.ts'
+import { readCopy, readKept, StateSender } from './state-copy.ts'
 
 /** Time to wait for the store's lock: the children of a supervisor that was killed end shortly after it. */
 const PATIENCE_MS = 2_000
@@ -43,7 +43,9 @@ async function run(init: ControlInit): Promise<void> {
     resumed: init.resumed,
     joinAnyway: init.joinAnyway,
     known,
+    kept: init.state === null ? null : readKept(init.state),
     onState: (store, change) => state.update(store, change),
+    onKept: (kept) => state.keep(kept),
     patienceMs: PATIENCE_MS,
     onConfigured: (configured) => send({ type: 'configured', config: configured }),
   })

@@ -1,3 +1,4 @@
+import type { KeptDefinitions } from '../control/handovers.ts'
 import type { Change, Documents } from '../model/state.ts'
 import { applyChange } from '../model/state.ts'
 import type { Snapshot, Store } from '../store/store.ts'
@@ -11,11 +12,14 @@ export interface StateCopy {
   readonly base: string
   /** Changes after `base`, as JSON, oldest first. */
   readonly changes: readonly string[]
+  /** Definitions in force that are not those of the state, as JSON; null = there are none. */
+  readonly kept: string | null
 }
 
-/** Message of the control process about its state: the whole of it, or one change. */
+/** Message of the control process about its state: the whole of it, one change, or the definitions that are kept. */
 export type StateMessage =
   | { readonly type: 'state'; readonly base: string }
+  | { readonly type: 'kept'; readonly kept: string | null }
   | { readonly type: 'stateChange'; readonly change: string }
 
 /** Changes may add up to the length of `base` or this, whichever is more, before the whole state is sent again. */
@@ -25,9 +29,11 @@ const MIN_CHANGES_LENGTH = 1 << 20
 export class KeptState {
   #base: string | null = null
   #changes: string[] = []
+  #kept: string | null = null
 
   take(message: StateMessage): void {
-    if (message.type === 'state') {
+    if (message.type === 'kept') this.#kept = message.kept
+    else if (message.type === 'state') {
       this.#base = message.base
       this.#changes = []
     } else this.#changes.push(message.change)
@@ -35,7 +41,7 @@ export class KeptState {
 
   /** The copy; null = no control process has sent its state yet. */
   get copy(): StateCopy | null {
-    return this.#base === null ? null : { base: this.#base, changes: this.#changes }
+    return this.#base === null ? null : { base: this.#base, changes: this.#changes, kept: this.#kept }
   }
 }
 
@@ -46,6 +52,7 @@ export class StateSender {
   #head: string | null
   #baseLength: number
   #changesLength: number
+  #kept: string | null
 
   /** `kept`: the supervisor's copy from a previous control process; `head`: the head of that state. null = none. */
   constructor(send: (message: StateMessage) => void, kept: StateCopy | null, head: string | null) {
@@ -53,6 +60,15 @@ export class StateSender {
     this.#head = head
     this.#baseLength = kept?.base.length ?? 0
     this.#changesLength = lengthOf(kept?.changes ?? [])
+    this.#kept = kept?.kept ?? null
+  }
+
+  /** Sends the definitions that are in force in place of those of the state. */
+  keep(definitions: KeptDefinitions): void {
+    const kept = Object.keys(definitions.services).length === 0 ? null : JSON.stringify(definitions)
+    if (kept === this.#kept) return
+    this.#kept = kept
+    this.#send({ type: 'kept', kept })
   }
 
   /** Sends the store's new state. `change`: the change that led to it; null = unknown. */
@@ -77,7 +93,7 @@ export class StateSender {
 }
 
 /** Parses a copy. */
-export function readCopy({ base, changes }: StateCopy): Snapshot {
+export function readCopy({ base, changes }: Pick<StateCopy, 'base' | 'changes'>): Snapshot {
   const start = JSON.parse(base) as Snapshot
   const steps = changes.map((text) => JSON.parse(text) as { readonly head: string; readonly change: Change })
   return {
@@ -87,6 +103,11 @@ export function readCopy({ base, changes }: StateCopy): Snapshot {
     ),
     history: [...start.history, ...steps.flatMap(({ change }) => change.history)],
   }
+}
+
+/** Parses the definitions that were in force in place of those of the state. */
+export function readKept({ kept }: StateCopy): KeptDefinitions {
+  return kept === null ? { services: {}, since: {} } : (JSON.parse(kept) as KeptDefinitions)
 }
 
 function lengthOf(texts: readonly string[]): number {

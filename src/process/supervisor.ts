@@ -223,6 +223,7 @@ export class Supervisor {
         break
       case 'state':
       case 'stateChange':
+      case 'kept':
         this.state.take(message)
         break
       case 'replaceWorkers':

@@ -25,6 +25,8 @@ export interface MetricsSnapshot {
     readonly wrongTokens: number
   }
   readonly overrides: number
+  /** Services that wait for the servers of a new definition. */
+  readonly handovers: number
   readonly services: readonly { readonly name: string; readonly mode: (typeof MODES)[number] }[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
@@ -258,6 +260,11 @@ export class Exposition {
       'store_lost_revisions_total',
       'Revisions that the store has lost, for example in a failover.',
       (snapshot) => [{ labels: {}, value: snapshot.storeCounts.lostRevisions }],
+    )
+    this.gauge(
+      'handovers_pending',
+      'Services that keep their previous definition until the servers of the new one are up.',
+      ({ handovers }) => [{ labels: {}, value: handovers }],
     )
     this.gauge(
       'overrides',

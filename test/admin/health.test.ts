@@ -135,6 +135,9 @@ describe('GET /health', () => {
 })
 
 describe('GET /ready', () => {
+  /** Takes its path from `shop` even before its servers are up. */
+  const AT_ONCE = { paths: ['/slow'], timeouts: { handover: 0 } }
+
   test('is 200 once the first checks have ended', async () => {
     const { status, body } = await shop.api('GET', '/ready')
     expect([status, body]).toEqual([200, { ready: true, reason: null }])
@@ -142,7 +145,7 @@ describe('GET /ready', () => {
 
   test('is 503 before that, with the reason', async () => {
     const pools = { one: { servers: { a: await silentServer() } } }
-    await shop.done('PUT', '/api/services/slow', { paths: ['/slow'], pools, health: { timeout: '1h' } })
+    await shop.done('PUT', '/api/services/slow', { ...AT_ONCE, pools, health: { timeout: '1h' } })
     const { status, body } = await shop.api('GET', '/ready')
     expect([status, body]).toEqual([503, { ready: false, reason: 'the first health checks have not ended yet' }])
     const { healthChecks } = (await shop.api('GET', '/health')).body.parts
@@ -156,7 +159,7 @@ describe('GET /ready', () => {
     const silent = await silentServer()
     const pools = { one: { servers: { a: shop.server('blue1').url, b: silent } } }
     const health = { ...HEALTH, timeout: '1h' }
-    await shop.done('PUT', '/api/services/slow', { paths: ['/slow'], pools, health, minReady: 2 })
+    await shop.done('PUT', '/api/services/slow', { ...AT_ONCE, pools, health, minReady: 2 })
     await until(async () => (await shop.view('slow')).pools[0].up === 1)
     expect((await shop.api('GET', '/ready')).status).toBe(503)
     await shop.done('PATCH', '/api/services/slow', { minReady: 1 })
@@ -169,7 +172,7 @@ describe('GET /ready', () => {
   test('says no while rise keeps the servers unknown, and yes once requests are served', async () => {
     const pools = { one: { servers: { a: shop.server('green1').url } } }
     const health = { interval: '400ms', rise: 3 }
-    await shop.done('PUT', '/api/services/slow', { paths: ['/slow'], pools, health })
+    await shop.done('PUT', '/api/services/slow', { ...AT_ONCE, pools, health })
     const answers: number[] = []
     await until(async () => {
       const { status } = await shop.api('GET', '/ready')

@@ -37,6 +37,7 @@ test('the smallest service gets every default', () => {
       bodyBytes: 65_536,
     },
     timeouts: { connectMs: 2000, responseMs: 60_000, idleMs: 60_000, queueMs: 0 },
+    handoverMs: 30_000,
     connections: { perServer: 0, keepAliveMs: 4000 },
     drain: { timeoutMs: 30_000, websockets: 'close' },
     minReady: 1,

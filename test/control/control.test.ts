@@ -194,6 +194,7 @@ describe('reports', () => {
     })
     expect(await collected).toEqual({
       inFlight: { x: 1, y: 7 },
+      held: {},
       queued: { shop: 3 },
       connections: 10,
       listeners: { 'a:1': 1, 'a:2': 9 },

@@ -100,6 +100,7 @@ beforeEach(async () => {
   convergence = new Convergence({
     progress,
     lineage,
+    handovers: () => ({}),
     others: () => fleet.others(),
     unreadable: () => fleet.unreadable(),
     ownName: 'me',
@@ -390,6 +391,44 @@ describe('a goal', () => {
     lineage.add({ revision: 2, head: 'h2' })
     register.tell('c', { boot: 'boot of c', sequence: 9, applied: { revision: 2, head: 'h2' }, busy: {}, cut: {} })
     expect(convergence.standing(goal, []).lagging).toEqual(['b'])
+  })
+
+  describe('of an instance where definitions wait for their servers', () => {
+    const waits = { waitsFor: 'shop waits for its new servers: b1 is down', serves: [KEY] }
+    const appliedInPart = { revision: 1, head: 'h1', handovers: { shop: waits } }
+    const before = { revision: 0, head: 'h0' }
+    beforeEach(async () => {
+      lineage.add({ revision: 1, head: 'h1' })
+      progress.add('worker')
+      progress.take('worker', { type: 'applied', generation: 1, busy: {} })
+      register.sightings = [sighting(record('b', { applied: before, appliedInPart }))]
+      await beat()
+    })
+
+    test('is reached for other services, and for no others', () => {
+      const handovers = [{ instance: 'b', service: 'shop', waitsFor: waits.waitsFor }]
+      expect(convergence.standing({ ...goal, services: ['api'] }, [])).toMatchObject({ applied: true, handovers: [] })
+      for (const services of [{ services: ['shop', 'api'] }, {}])
+        expect(convergence.standing({ ...goal, ...services }, [])).toMatchObject({
+          applied: false,
+          lagging: [],
+          handovers,
+        })
+      expect(convergence.servedMeanwhile()).toEqual([KEY])
+    })
+
+    test('is reached by the end of the handover', async () => {
+      const waited = convergence.wait({ ...goal, services: ['shop'] }, [], 5_000)
+      const told = { boot: 'boot of b', sequence: 9, applied: { revision: 1, head: 'h1' }, busy: {}, cut: {} }
+      register.tell('b', told)
+      expect(await waited).toMatchObject({ applied: true, handovers: [] })
+    })
+
+    test('is not reached by a later revision than it has', () => {
+      const later = { generation: 1, state: { revision: 2, head: 'h2' }, services: ['api'] }
+      lineage.add(later.state)
+      expect(convergence.standing(later, [])).toMatchObject({ applied: false, lagging: ['b'] })
+    })
   })
 
   test('is idle when no request is in flight anywhere; cut requests are added up', async () => {

@@ -179,6 +179,7 @@ test('the settings of a server that stays are followed at once, by requests and 
   const definition = (tls: object) => ({
     paths: ['/changing'],
     health: { interval: '20ms' },
+    timeouts: { handover: 0 },
     pools: { main: { servers: { a: { url, tls } } } },
   })
   const answer = async () => (await ask(cutover, ['GET /changing/ HTTP/1.1', 'host: x'])).status
@@ -187,7 +188,7 @@ test('the settings of a server that stays are followed at once, by requests and 
     ['up.test', 'up', 200],
     ['localhost', 'down', 503],
   ] as const) {
-    expect((await cutover.api('PUT', '/api/services/changing', definition({ ca, serverName }))).status).toBe(200)
+    expect((await cutover.api('PUT', '/api/services/changing?force', definition({ ca, serverName }))).status).toBe(200)
     const found = async () => (await cutover.api('GET', '/api/services/changing')).body.pools[0].servers[0]
     await until(async () => (await found()).health === health, 15_000)
     await until(async () => (await answer()) === status, 15_000)

@@ -123,7 +123,7 @@ function serverViews({ control }: AdminContext, service: Service, verdicts: read
       state,
       health,
       may: verdict?.may ?? false,
-      reason: reasonOf(service, server, verdict),
+      reason: reasonOf(service, server, control.handoverOf(service.name) !== undefined, verdict),
       lastProbe:
         last === null ? null : { at: last.at, ok: last.ok, status: last.status, ms: last.ms, error: last.error },
     }
@@ -131,8 +131,14 @@ function serverViews({ control }: AdminContext, service: Service, verdicts: read
 }
 
 /** Why a server may or may not get the request, for people. */
-function reasonOf({ mode }: Service, { state, weight, maxConnections }: Server, verdict?: ServerVerdict): string {
-  if (verdict === undefined) return 'the workers do not know it yet'
+function reasonOf(
+  { mode }: Service,
+  { state, weight, maxConnections }: Server,
+  isHandingOver: boolean,
+  verdict?: ServerVerdict,
+): string {
+  if (verdict === undefined)
+    return isHandingOver ? 'the new definition waits until its servers are up' : 'the workers do not know it yet'
   switch (verdict.reason) {
     case null:
       return 'it takes requests'

@@ -22,7 +22,16 @@ interface FileView extends FileVersion {
 interface InstanceView
   extends Omit<
     InstanceRecord,
-    'boot' | 'host' | 'sequence' | 'applied' | 'busy' | 'cut' | 'inFlight' | 'configuration' | 'cannotFollow'
+    | 'boot'
+    | 'host'
+    | 'sequence'
+    | 'applied'
+    | 'appliedInPart'
+    | 'busy'
+    | 'cut'
+    | 'inFlight'
+    | 'configuration'
+    | 'cannotFollow'
   > {
   /** Whether this is the instance that answers. */
   readonly self: boolean

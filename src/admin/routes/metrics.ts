@@ -38,6 +38,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         wrongTokens: gate.wrongTokens.total,
       },
       overrides: control.controller.overrides.length,
+      handovers: control.handoversPending,
       services: all.map(({ name, mode }) => ({ name, mode: mode?.kind ?? 'serving' })),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,

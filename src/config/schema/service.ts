@@ -101,6 +101,11 @@ const Timeouts = kind.section(
       description: 'Max time that a request is queued when perServer is reached; 0 = it is answered 503 at once.',
       default: 0,
     }),
+    handover: kind.duration({
+      description:
+        'Max time that a new definition waits for its servers, while the previous one serves the requests; 0 = it takes over at once.',
+      default: '30s',
+    }),
   },
   { description: 'Time limits for the servers.', default: {} },
 )

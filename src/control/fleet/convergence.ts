@@ -1,3 +1,4 @@
+import type { AppliedInPart, HandoverRecord } from '../../model/fleet.ts'
 import type { StateName } from '../../model/state.ts'
 import type { Progress } from '../progress.ts'
 import type { Lineage } from './lineage.ts'
@@ -8,6 +9,15 @@ export interface Goal {
   readonly generation: number
   /** null = that of this instance alone, by a local override. */
   readonly state: StateName | null
+  /** The services whose definitions must be in force; absent = all. */
+  readonly services?: readonly string[]
+}
+
+/** Where a new definition waits for its servers, and what it waits for. */
+export interface HandoverAt {
+  readonly instance: string
+  readonly service: string
+  readonly waitsFor: string
 }
 
 /** Progress of the fleet in applying a change and draining targets. */
@@ -16,6 +26,8 @@ export interface Standing {
   readonly applied: boolean
   /** Proxies of this instance, and other instances by name, where the change is not in force. */
   readonly lagging: readonly string[]
+  /** Definitions that wait for their servers, so that the change is not in force. */
+  readonly handovers: readonly HandoverAt[]
   /** Requests in flight by target key, for the targets asked about. */
   readonly busy: Readonly<Record<string, number>>
   /** The instances that have these requests. */
@@ -35,6 +47,8 @@ export interface Waited extends Standing {
 interface ConvergenceOptions {
   readonly progress: Progress
   readonly lineage: Lineage
+  /** Definitions that are not in force in all proxies of this instance, by service. */
+  readonly handovers: () => Readonly<Record<string, HandoverRecord>>
   /** The other instances. */
   readonly others: () => readonly Member[]
   /** Other instances whose records cannot be read. */
@@ -61,9 +75,19 @@ export class Convergence {
   }
 
   /** Returns the progress towards `goal`, and the requests in flight at `keys`. `here`: of this instance alone. */
-  standing({ generation, state }: Goal, keys: readonly string[], here = false): Standing {
+  standing({ generation, state, services }: Goal, keys: readonly string[], here = false): Standing {
     const { progress, lineage, ownName } = this.options
     const lagging = [...progress.lagging(generation)]
+    const handovers: HandoverAt[] = []
+    const addHandovers = (nameOf: () => string, all: AppliedInPart['handovers']): void => {
+      for (const [service, { waitsFor }] of Object.entries(all))
+        if (services === undefined || services.includes(service))
+          handovers.push({ instance: nameOf(), service, waitsFor })
+    }
+    addHandovers(() => ownName, this.options.handovers())
+    // An instance with a later state counts once its head is in the lineage: this instance receives that state shortly.
+    const isReached = (applied: StateName | null): boolean =>
+      state !== null && applied !== null && applied.revision >= state.revision && lineage.has(applied)
     const busy: Record<string, number> = {}
     const busyAt: Standing['busyAt'][number][] = []
     const add = (nameOf: () => string, counts: Readonly<Record<string, number>>): void => {
@@ -73,12 +97,11 @@ export class Convergence {
     }
     add(() => ownName, progress.busy())
     for (const member of here ? [] : this.live()) {
-      const { applied, busy: counts, cannotFollow = {} } = member.record
-      // An instance with a later state counts once its head is in the lineage: this instance receives that state
-      // shortly.
-      const follows = state !== null && applied !== null && applied.revision >= state.revision && lineage.has(applied)
+      const { applied, appliedInPart = null, busy: counts, cannotFollow = {} } = member.record
+      const isPartOnly = !isReached(applied) && isReached(appliedInPart)
+      if (isPartOnly) addHandovers(() => this.nameOf(member), appliedInPart?.handovers ?? {})
       // An instance that has been silent for too long may have overrides by now.
-      const hasIt = follows && member.isHeard
+      const hasIt = (isReached(applied) || isPartOnly) && member.isHeard
       // An instance that cannot read the new definition may still send requests to the servers being drained.
       const serves = Object.values(cannotFollow).flatMap((each) => each.serves)
       const stillServes = serves.some((key) => keys.includes(key))
@@ -86,13 +109,20 @@ export class Convergence {
       add(() => this.nameOf(member), counts)
     }
     if (!here) lagging.push(...this.idsOfUnreadable(true))
-    return { applied: lagging.length === 0, lagging, busy, busyAt, leftOut: here ? [] : this.leftOut() }
+    const isApplied = lagging.length === 0 && handovers.length === 0
+    return { applied: isApplied, lagging, handovers, busy, busyAt, leftOut: here ? [] : this.leftOut() }
   }
 
   /** Keys of targets that take no new requests and have some in flight anywhere in the fleet. */
   busyKeys(): ReadonlySet<string> {
     const all = [this.options.progress.busy(), ...this.live().map(({ record }) => record.busy)]
     return new Set(all.flatMap((counts) => Object.keys(counts)))
+  }
+
+  /** Keys of targets that get requests by a definition that is not that of the state any more, anywhere in the fleet. */
+  servedMeanwhile(): readonly string[] {
+    const all = [this.options.handovers(), ...this.live().map(({ record }) => record.appliedInPart?.handovers ?? {})]
+    return all.flatMap((handovers) => Object.values(handovers).flatMap(({ serves }) => serves))
   }
 
   /** Instances, by name, that are gone without signing off, and are neither back nor struck off. */

@@ -195,6 +195,14 @@ function placeOf({ host, address }: InstanceRecord): string[] {
   return address === '' ? [] : [`${host} ${address}`]
 }
 
-function progressOf({ boot, sequence, applied, busy, cut, cannotFollow = {} }: InstanceProgress): InstanceProgress {
-  return { boot, sequence, applied, busy, cut, cannotFollow }
+function progressOf({
+  boot,
+  sequence,
+  applied,
+  appliedInPart = null,
+  busy,
+  cut,
+  cannotFollow = {},
+}: InstanceProgress): InstanceProgress {
+  return { boot, sequence, applied, appliedInPart, busy, cut, cannotFollow }
 }

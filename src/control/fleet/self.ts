@@ -42,12 +42,14 @@ export class Self {
   progress(): InstanceProgress {
     const { control } = this.options
     const cannotFollow = control.cannotFollow()
+    const appliedInPart = control.appliedInPartForOthers()
     return {
       boot: this.boot,
       sequence: ++this.sequence,
       applied: control.appliedForOthers(),
       busy: control.progress.busy(),
       cut: control.progress.cut(),
+      ...(appliedInPart === null ? {} : { appliedInPart }),
       ...(cannotFollow === null ? {} : { cannotFollow }),
     }
   }
