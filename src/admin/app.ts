@@ -20,11 +20,13 @@ import { PreviewAccess } from './preview-access.ts'
 import { buildPreview } from './preview-app.ts'
 import { ApiProblem } from './problems.ts'
 import { configRoutes } from './routes/config.ts'
+import { explainRoutes } from './routes/explain.ts'
 import { handOverRoutes } from './routes/hand-over.ts'
 import { healthRoutes } from './routes/health.ts'
 import { instanceRoutes } from './routes/instances.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { overrideRoutes } from './routes/overrides.ts'
+import { pausingRoutes } from './routes/pausing.ts'
 import { previewRoutes } from './routes/preview.ts'
 import { previewLinkRoutes } from './routes/preview-links.ts'
 import { serverRoutes } from './routes/servers.ts'
@@ -106,6 +108,8 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
     markStale(api, context)
     serviceRoutes(api, context)
     trafficRoutes(api, context)
+    pausingRoutes(api, context)
+    explainRoutes(api, context)
     serverRoutes(api, context)
     configRoutes(api, context)
     healthRoutes(api, context)

@@ -32,6 +32,11 @@ const health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail:
 const drained = {
   drained: { ...names, description: 'Pools and servers that this change drained and that are idle.' },
   cut: { ...count, description: 'Requests that were cut at the deadline.' },
+  times: {
+    ...object({ applied: count, idle: count }),
+    description:
+      'With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained.',
+  },
   scope: { const: 'local', description: 'Only this instance was changed.' },
   ...caveats,
   ...cannotFollow,
@@ -217,6 +222,52 @@ export const answers = {
         type: ['object', 'null'],
         additionalProperties: true,
         description: 'With all defaults; null: this instance cannot read the definition, see cannotFollow.',
+      },
+    },
+    caveats,
+  ),
+  Explanation: object(
+    {
+      revision,
+      request: {
+        ...object({ host: text, method: text, path: text, ip: text }),
+        description: 'The request that was explained.',
+      },
+      service: { type: ['string', 'null'], description: 'null: no service answers to it.' },
+      pool: {
+        type: ['string', 'null'],
+        description: 'The pool that gets it; null: the shares decide, or none can take it.',
+      },
+      steps: {
+        type: 'array',
+        items: object({ step: { enum: ['service', 'mode', 'routes', 'split', 'sticky', 'balance'] }, result: text }),
+        description: 'The decision step by step, with the reason of each.',
+      },
+      pools: {
+        type: 'array',
+        items: object(
+          { name: text, share: { type: 'number' }, gets: { enum: ['all', 'share', 'none'] }, reason: text },
+          {
+            from: {
+              type: 'number',
+              description: 'With a split by client: the share in percent from which on this client is here.',
+            },
+          },
+        ),
+      },
+      servers: {
+        type: 'array',
+        items: object({
+          name: text,
+          pool: text,
+          url: text,
+          weight: count,
+          state: { enum: ['ready', 'drain', 'maint'] },
+          health: { enum: ['unknown', 'up', 'down', 'ejected'] },
+          may: { ...flag, description: 'Whether it may get the request.' },
+          reason: text,
+          lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
+        }),
       },
     },
     caveats,

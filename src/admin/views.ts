@@ -56,7 +56,7 @@ export interface ServiceView {
   readonly hosts: readonly string[]
   readonly paths: readonly string[]
   readonly split: Split
-  readonly mode: 'serving'
+  readonly mode: 'serving' | 'paused' | 'stopped'
   readonly pools: readonly PoolView[]
 }
 
@@ -85,7 +85,15 @@ export function viewService(viewContext: ViewContext, service: Service): Service
   })
   const { name, revision, spec } = service
   const whole = Object.fromEntries(pools.map((pool) => [pool.name, pool.share]))
-  return { name, revision, hosts: spec.hosts, paths: spec.paths, split: whole, mode: 'serving', pools }
+  return {
+    name,
+    revision,
+    hosts: spec.hosts,
+    paths: spec.paths,
+    split: whole,
+    mode: service.mode?.kind ?? 'serving',
+    pools,
+  }
 }
 
 export function viewServer({ control, load }: ViewContext, service: Service, server: Server): ServerView {

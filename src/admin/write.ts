@@ -24,6 +24,8 @@ export interface Written {
   /** Names of drained pools and servers; absent if the change drains none. `cut`: requests cut meanwhile. */
   readonly drained?: readonly string[]
   readonly cut?: number
+  /** Times that waiting took, ms: until the change was in force in the whole fleet, and until its drains were idle. */
+  readonly times?: { readonly applied: number; readonly idle: number }
   /** Present if only this instance was changed. */
   readonly scope?: 'local'
   /** Instances that are out of touch: what they have in force is unknown, and they were not waited for. */
@@ -113,7 +115,7 @@ export async function settle(
   if (result.kind === 'refused') throw refusalProblem(result.refusal)
   const { revision, changed, drains, unreplicated } = result
   const settled = await context.control.drains.settled(revision, drains, waitMs, here)
-  const { applied, reopened, cut, lost, leftOut, isCertain } = settled
+  const { applied, reopened, cut, lost, leftOut, isCertain, appliedMs, idleMs } = settled
   reply.header('etag', `"${revision}"`)
   const cannotFollow = here ? {} : cannotFollowOf(context, revision, changed)
   const atRest = drains.filter((drain) => isCertain && applied && isIdle(drain, settled))
@@ -131,6 +133,7 @@ export async function settle(
     changed,
     ...(here ? { scope: 'local' as const } : {}),
     ...(drains.length === 0 ? {} : { drained: atRest.map(({ name }) => name), cut }),
+    ...(waitMs === 0 || appliedMs === null || idleMs === null ? {} : { times: timesOf(appliedMs, idleMs) }),
     ...(leftOut.length === 0 ? {} : { leftOut }),
     ...cannotFollow,
     ...(unreplicated ? { mayBeLost: true as const } : {}),
@@ -143,6 +146,10 @@ function cannotFollowOf({ control }: AdminContext, revision: number, changed: bo
   const services = Object.values(control.state.services).filter((service) => changed && service.revision === revision)
   const cannotFollow = control.convergence.cannotFollow(services.map(({ name }) => name))
   return cannotFollow.length === 0 ? {} : { cannotFollow }
+}
+
+function timesOf(appliedMs: number, idleMs: number): NonNullable<Written['times']> {
+  return { applied: Math.round(appliedMs), idle: Math.round(idleMs) }
 }
 
 function lostProblem(revision: number): ApiProblem {

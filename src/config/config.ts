@@ -26,6 +26,7 @@ export interface ProxySettings {
     readonly bodyBytes: number
     readonly connections: number
     readonly requestsPerConnection: number
+    readonly held: number
   }
   /** 0 = none. */
   readonly timeouts: {

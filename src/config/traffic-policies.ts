@@ -3,6 +3,7 @@ import { listed } from '../model/names.ts'
 import type { Balance } from '../model/spec.ts'
 import type {
   KeySource,
+  MirrorRule,
   RequestMatch,
   RouteRule,
   SplitBy,
@@ -24,6 +25,8 @@ export function checkTraffic(
   problems: Problems,
 ): void {
   checkRoutes(settings.routes, pools, childPath(path, 'routes'), problems)
+  const to = childPath(childPath(path, 'mirror'), 'to')
+  if (settings.mirror && !problems.has(to)) checkPool(settings.mirror.to, pools, to, problems)
   checkSticky(settings, childPath(path, 'sticky'), problems)
   if (isKeyed(settings.headers)) checkHeaders(settings.headers, childPath(path, 'headers'), problems)
 }
@@ -60,7 +63,8 @@ function checkPool(name: string, pools: readonly string[], path: string, problem
 }
 
 /** Converts the policies of a service without problems to those of the model. */
-export function resolveTraffic({ splitBy, routes, sticky, slowStart, headers }: ServiceSettings): TrafficPolicies {
+export function resolveTraffic(settings: ServiceSettings): TrafficPolicies {
+  const { splitBy, routes, sticky, slowStart, headers, mirror } = settings
   return {
     splitBy: splitByOf(splitBy),
     routes: routes.map(
@@ -69,11 +73,16 @@ export function resolveTraffic({ splitBy, routes, sticky, slowStart, headers }: 
     sticky: sticky === false ? null : { cookie: sticky.cookie, ttlMs: sticky.ttl },
     slowStartMs: slowStart,
     headers: changesNothing(headers.request) && changesNothing(headers.response) ? null : headers,
+    mirror: mirror && mirrorOf(mirror),
   }
 }
 
 function changesNothing({ set, remove }: FieldEdits): boolean {
   return remove.length === 0 && Object.keys(set).length === 0
+}
+
+function mirrorOf({ to, percent, methods, bodyBytes, inFlight }: NonNullable<ServiceSettings['mirror']>): MirrorRule {
+  return { to, share: Math.round(percent * 100), methods: [...new Set(methods)], bodyBytes, inFlight }
 }
 
 /** Converts `leastRequest`, `roundRobin` or `hash:…`. */

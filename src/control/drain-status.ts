@@ -9,7 +9,10 @@ import type { Lineage } from './fleet/lineage.ts'
 import type { Generations } from './generations.ts'
 
 /** Result of waiting for a change and its drains. */
-export interface Settled extends Waited {
+export interface Settled extends Omit<Waited, 'appliedAt'> {
+  /** Time until the change was in force everywhere, and until nothing was in flight at its drains, ms; null = not yet. */
+  readonly appliedMs: number | null
+  readonly idleMs: number | null
   /** Names of drained pools and servers that take requests again because of a later change. */
   readonly reopened: readonly string[]
   /** The store has lost the change, so that it is not in force any more. */
@@ -77,6 +80,8 @@ export class DrainStatus {
     const keys = drains.flatMap((drain) => drain.keys)
     const { convergence, lineage, readRegister } = this.options
     const wanted = lineage.nameOf(revision)
+    const startedAt = performance.now()
+    let appliedAt: number | null = null
     let cut = 0
     for (;;) {
       const { generation, state } = this.goal()
@@ -84,7 +89,10 @@ export class DrainStatus {
       const services = this.servicesOf(keys)
       const isLost = () => wanted !== null && !lineage.has(wanted)
       const leftMs = () => Math.max(0, deadline - performance.now())
-      cut += (await convergence.wait(goal, keys, leftMs(), here, isLost)).cut
+      const waited = await convergence.wait(goal, keys, leftMs(), here, isLost)
+      const idleAt = performance.now()
+      cut += waited.cut
+      appliedAt ??= waited.appliedAt
       const isCertain = here || (await readRegister(leftMs()))
       const standing = convergence.standing(goal, keys, here)
       const reopened = drains.filter((drain) => isReopened(drain, this.options.state())).map(({ name }) => name)
@@ -93,7 +101,15 @@ export class DrainStatus {
       const isCurrent = this.servicesOf(keys).every((service, i) => service === services[i])
       const isDone = isCertain && isCurrent && standing.applied && standing.busyAt.length === 0
       if (isDone || lost || reopened.length > 0 || performance.now() >= deadline)
-        return { ...standing, reopened, cut, lost, isCertain }
+        return {
+          ...standing,
+          reopened,
+          cut,
+          lost,
+          isCertain,
+          appliedMs: appliedAt === null ? null : appliedAt - startedAt,
+          idleMs: isDone ? idleAt - startedAt : null,
+        }
     }
   }
 

@@ -1,4 +1,4 @@
-import { getsRequests, isOpen, serversOf } from '../model/servers.ts'
+import { answersClients, isOpen, serversOf } from '../model/servers.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, PassiveSpec, ServerTls } from '../model/spec.ts'
 import type { Service } from '../model/state.ts'
@@ -108,7 +108,7 @@ function followedPool(service: Service, name: string): FollowedPool {
     name: `${service.name}/${name}`,
     passive,
     slowStartMs: traffic.slowStartMs,
-    hasTraffic: getsRequests(service, name),
+    hasTraffic: answersClients(service, name),
     servers,
   }
   for (const server of serversOf(service, name)) {

@@ -85,15 +85,17 @@ export class Reports {
 function addUp(reports: readonly LoadReport[]): LoadReport {
   const inFlight: Record<string, number> = {}
   const queued: Record<string, number> = {}
+  const held: Record<string, number> = {}
   const listeners: Record<string, number> = {}
   let connections = 0
   for (const report of reports) {
     connections += report.connections
     add(inFlight, report.inFlight)
     add(queued, report.queued)
+    add(held, report.held)
     add(listeners, report.listeners)
   }
-  return { inFlight, queued, connections, listeners }
+  return { inFlight, queued, held, connections, listeners }
 }
 
 function add(sums: Record<string, number>, counts: Readonly<Record<string, number>>): void {

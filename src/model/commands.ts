@@ -1,4 +1,5 @@
 import type { Refusal } from './refusal.ts'
+import type { ServiceMode } from './service-mode.ts'
 import type { HealthSpec, ServerSpec, ServiceSpec, Split } from './spec.ts'
 import type { AppliedConfiguration, Change, JsonObject, ServerState } from './state.ts'
 
@@ -43,6 +44,8 @@ export type Command =
       readonly leaving?: string
     }
   | { readonly kind: 'remove'; readonly service: string }
+  /** Pauses or stops a service; null = resumes it. */
+  | { readonly kind: 'mode'; readonly service: string; readonly mode: ServiceMode | null }
   /** Applies a configuration file: `services` are those it changes (null = removes). */
   | {
       readonly kind: 'configure'

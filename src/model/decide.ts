@@ -4,6 +4,7 @@ import type { Draft, Edit } from './draft.ts'
 import { unknown } from './draft.ts'
 import { earlierWrite, keyedBy, keyRefusal } from './keyed.ts'
 import { own } from './names.ts'
+import { setMode } from './pausing.ts'
 import { safetyProblem } from './ready.ts'
 import type { Refusal } from './refusal.ts'
 import { rollback, setSplit, shift, switchTo } from './routing.ts'
@@ -71,6 +72,8 @@ function draftOf(state: State, command: Command, facts: Facts): Draft {
       return shift(service, command.to, command.percent)
     case 'split':
       return setSplit(service, command.split)
+    case 'mode':
+      return setMode(service, command.mode)
     case 'rollback':
       return rollback(service, command.revision, state.revision)
   }

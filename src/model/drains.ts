@@ -22,6 +22,8 @@ export function drainsOf(command: Command, before: State, after: State, leaving:
     case 'split':
     case 'rollback':
       return poolDrains(own(before.services, command.service), own(after.services, command.service), leaving)
+    case 'mode':
+      return modeDrains(own(after.services, command.service))
     case 'server':
       return serverDrains(command, after)
     case 'define':
@@ -57,6 +59,13 @@ function poolDrains(before: Service | undefined, after: Service | undefined, lea
       const gone = leaving.filter((key) => key.startsWith(`${after.name}/${pool}/`))
       return { name: pool, keys: [...serversOf(after, pool).map((server) => server.key), ...gone] }
     })
+}
+
+/** The pools that would get requests if their service were not paused or stopped. */
+function modeDrains(service: Service | undefined): Drain[] {
+  if (service?.mode === undefined) return []
+  const pools = Object.keys(service.spec.pools).filter((pool) => getsRequests(service, pool))
+  return pools.map((pool) => ({ name: pool, keys: serversOf(service, pool).map(({ key }) => key) }))
 }
 
 /** Drains of servers that were removed earlier, so that a repeated request can wait for them. */

@@ -1,3 +1,4 @@
+import type { ExplainedRequest, Explanation } from './explain.ts'
 import type { Health } from './state.ts'
 import type { TableChange } from './table.ts'
 
@@ -14,6 +15,13 @@ export type ToProxy =
   | { readonly type: 'table'; readonly change: TableChange; readonly health: KnownHealth; readonly nowMs: number }
   /** Health of the targets where it has changed. */
   | { readonly type: 'health'; readonly changes: KnownHealth }
+  /** Asks how a request would be decided; answered with `explained` under the same id. `service`: null = whichever matches. */
+  | {
+      readonly type: 'explain'
+      readonly id: number
+      readonly request: ExplainedRequest
+      readonly service: string | null
+    }
   /** Asks for a report; answered with `report` under the same id. */
   | { readonly type: 'report'; readonly id: number }
   /**
@@ -44,6 +52,8 @@ export type ToControl =
   /** `id` 0: sent without being asked for, so that control knows the counts of a process that dies. */
   | { readonly type: 'report'; readonly id: number; readonly report: Report }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
+  /** The answer to `explain`. */
+  | { readonly type: 'explained'; readonly id: number; readonly explanation: Explanation }
   /** The proxy has stopped; `cut` requests and tunnels were still in flight, and were cut. */
   | { readonly type: 'stopped'; readonly cut: number }
 
@@ -94,6 +104,14 @@ export type TallyKind =
   | 'sticky'
   /** Requests passed on to another server because that of their hash had too many; without a label. */
   | 'spilled'
+  /** Copies of requests that were answered, by status code. */
+  | 'mirrored'
+  /** Copies that got no whole answer, by the reason. */
+  | 'mirrorFailures'
+  /** Copies that were not sent, by the reason. */
+  | 'mirrorDropped'
+  /** Copies answered with another status class than the client's request; without a label. */
+  | 'mirrorDifferences'
 
 /** The number of such events since the start of this proxy. */
 export interface TallyReport {
@@ -109,6 +127,8 @@ export interface LoadReport {
   readonly inFlight: Readonly<Record<string, number>>
   /** Requests queued for a server by service; services without any are left out. */
   readonly queued: Readonly<Record<string, number>>
+  /** Requests held by service, while it is paused; services without any are left out. */
+  readonly held: Readonly<Record<string, number>>
   /** Open client connections. */
   readonly connections: number
   /** The same by listener (`127.0.0.1:8080`); those without any are there as well. */

@@ -81,20 +81,25 @@ export function unknownName(state: State, { service, pool, server }: ServerFilte
   return server === undefined || names.has(server) ? null : unknown('server', server, [...names])
 }
 
-/** Keys of the servers that take new requests of a service, whatever their health. */
+/** Keys of the servers that take new requests of a service while it is serving, whatever their health. */
 export function servingKeys(service: Service): string[] {
   return serversOf(service)
-    .filter((server) => takesNew(service, server))
+    .filter((server) => isOpen(server) && getsRequests(service, server.pool))
     .map(({ key }) => key)
 }
 
-/** Whether a server takes new requests, whatever its health. */
+/** Whether a server takes new requests now, whatever its health: its service may be paused or stopped. */
 export function takesNew(service: Service, server: Server): boolean {
-  return isOpen(server) && getsRequests(service, server.pool)
+  return service.mode === undefined && isOpen(server) && getsRequests(service, server.pool)
 }
 
-/** Whether a pool gets requests: it has a share, or a policy sends it some. */
+/** Whether a pool gets requests, be they copies. */
 export function getsRequests(service: Service, pool: string): boolean {
+  return answersClients(service, pool) || service.spec.traffic.mirror?.to === pool
+}
+
+/** Whether a pool gets requests that it answers: it has a share, or a route sends it some. */
+export function answersClients(service: Service, pool: string): boolean {
   return shareOf(currentSplit(service), pool) > 0 || service.spec.traffic.routes.some(({ to }) => to === pool)
 }
 

@@ -1,3 +1,4 @@
+import type { ServiceMode } from './service-mode.ts'
 import type { ServiceSpec, Split } from './spec.ts'
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject
@@ -46,6 +47,8 @@ export interface ServiceDocument {
    * clock.
    */
   readonly poolCuts: Readonly<Record<string, number>>
+  /** Set by commands; absent = its requests are served. */
+  readonly mode?: ServiceMode
 }
 
 /** The configuration file as last applied; the next file is compared with it. */

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { own } from './names.ts'
 import { getsRequests, serversOf, takesNew } from './servers.ts'
 import type { ServiceChanges } from './service-changes.ts'
+import type { ServiceMode } from './service-mode.ts'
 import type { Balance, ServerTls, ServiceSpec } from './spec.ts'
 import { shareOf } from './split.ts'
 import type { Service, State } from './state.ts'
@@ -50,6 +51,8 @@ export interface TableService {
   readonly connections: ServiceSpec['connections']
   readonly drain: ServiceSpec['drain']
   readonly pools: readonly TablePool[]
+  /** Absent = its requests are served. */
+  readonly mode?: ServiceMode
 }
 
 /** The routing table: everything a proxy needs to route requests, as plain data. */
@@ -117,7 +120,8 @@ export function compileService(service: Service, stickyKey: string | null = null
   })
   const policies = isDeepStrictEqual(traffic, NO_POLICIES) ? {} : { traffic }
   const routing = { name: service.name, hosts, paths, stripPrefix, balance, ...policies, panic }
-  return { ...routing, retry, timeouts, connections, drain, pools }
+  const mode = service.mode === undefined ? {} : { mode: service.mode }
+  return { ...routing, retry, timeouts, connections, drain, pools, ...mode }
 }
 
 function earliest(a: number | null, b: number | null): number | null {

@@ -47,6 +47,19 @@ export interface RouteRule {
   readonly onUnavailable: 'split' | 'fail'
 }
 
+/** Sends copies of requests to a pool, whose answers are discarded. */
+export interface MirrorRule {
+  readonly to: string
+  /** Share of the requests that are copied, in hundredths of a percent, 0 to 10,000. */
+  readonly share: number
+  /** Methods of the requests that are copied, upper case. */
+  readonly methods: readonly string[]
+  /** Requests with larger bodies are not copied. */
+  readonly bodyBytes: number
+  /** Max copies at a time in each worker. */
+  readonly inFlight: number
+}
+
 /** Keeps a client on one server. Source: SPEC §10 `sticky`. */
 export interface StickySpec {
   /** Name of the cookie. */
@@ -65,6 +78,8 @@ export interface TrafficPolicies {
   readonly slowStartMs: number
   /** null = unchanged. */
   readonly headers: HeaderPolicy | null
+  /** null = no copies. */
+  readonly mirror: MirrorRule | null
 }
 
 /** Policies of a service that sets none. */
@@ -74,4 +89,5 @@ export const NO_POLICIES: TrafficPolicies = {
   sticky: null,
   slowStartMs: 0,
   headers: null,
+  mirror: null,
 }

@@ -19,6 +19,8 @@ export interface DataPlaneSettings {
     readonly bodyBytes: number
     readonly connections: number
     readonly requestsPerConnection: number
+    /** Max requests held for paused services, of the whole instance. */
+    readonly held: number
   }
   readonly timeouts: {
     readonly headerMs: number

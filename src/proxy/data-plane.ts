@@ -1,7 +1,8 @@
 import type { BlockList } from 'node:net'
+import type { ExplainedRequest, Explanation } from '../model/explain.ts'
 import type { KnownHealth, LoadReport, Report, ToControl, ToProxy } from '../model/messages.ts'
 import { networks } from '../model/networks.ts'
-import type { TableChange } from '../model/table.ts'
+import type { TableChange, TableService } from '../model/table.ts'
 import type { ListenOn } from '../net/listen.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import { Counters } from '../telemetry/counters.ts'
@@ -11,6 +12,8 @@ import { Ending } from './ending.ts'
 import { Exchange } from './exchange.ts'
 import { inboundOptions } from './inbound-options.ts'
 import { refuseRequest } from './refused-request.ts'
+import { explain } from './routing/explain.ts'
+import type { HeldTotal } from './routing/held-requests.ts'
 import { Router } from './routing/router.ts'
 import { ServiceRoute } from './routing/service-route.ts'
 import type { Share } from './share.ts'
@@ -37,6 +40,7 @@ export class DataPlane implements ProxyContext {
   readonly verdicts: Verdicts
   router: Router
   isStopping = false
+  private readonly heldTotal: HeldTotal
   private readonly send: (message: ToControl) => void
   /** Generation of the table in force; -1 = no table yet. */
   private generation = -1
@@ -64,6 +68,7 @@ export class DataPlane implements ProxyContext {
       },
     }
     this.targets = new Targets(events, share)
+    this.heldTotal = { count: 0, max: settings.limits.held, share }
     this.router = new Router([])
     this.clients = new ClientListeners(
       {
@@ -102,6 +107,9 @@ export class DataPlane implements ProxyContext {
       case 'report':
         this.send({ type: 'report', id: message.id, report: this.report() })
         break
+      case 'explain':
+        this.send({ type: 'explained', id: message.id, explanation: this.explain(message.request, message.service) })
+        break
       case 'stop':
         this.isStopping = true
         this.ending.begin(message)
@@ -132,14 +140,24 @@ export class DataPlane implements ProxyContext {
     }
     for (const service of services) {
       this.counters.forget(service.name)
-      routes.set(service.name, new ServiceRoute(service, this.targets, this.counters, before.get(service.name)))
+      routes.set(service.name, this.routeFor(service, before.get(service.name)))
     }
     this.router = new Router(routes.values())
     this.routes = routes
     this.generation = generation
     // Queued requests may go on: to another pool if theirs has lost its share, or because limits were raised.
     for (const route of before.values()) route.pump()
+    for (const name of [...services.map((service) => service.name), ...gone]) before.get(name)?.releaseHeld()
     this.send({ type: 'applied', generation, busy: this.targets.busy() })
+  }
+
+  private routeFor(service: TableService, previous: ServiceRoute | undefined): ServiceRoute {
+    return new ServiceRoute(service, this.targets, this.counters, this.heldTotal, previous)
+  }
+
+  private explain(request: ExplainedRequest, service: string | null): Explanation {
+    const route = service === null ? null : (this.routes.get(service) ?? null)
+    return explain(request, this.router, route, performance.now())
   }
 
   /** Reports the current load, and the counts that have changed since the last report. */
@@ -155,14 +173,19 @@ export class DataPlane implements ProxyContext {
     this.reportsAll = true
   }
 
-  /** Reports the requests in flight, the queued requests and the open connections. */
+  /** Reports the requests in flight, queued and held, and the open connections. */
   load(): LoadReport {
     const queued: Record<string, number> = {}
-    for (const [service, route] of this.routes) if (route.queued > 0) queued[service] = route.queued
+    const held: Record<string, number> = {}
+    for (const [service, route] of this.routes) {
+      if (route.queued > 0) queued[service] = route.queued
+      if (route.heldCount > 0) held[service] = route.heldCount
+    }
     const { connections } = this.clients
     return {
       inFlight: this.targets.inFlight(),
       queued,
+      held,
       connections: connections.size,
       listeners: this.clients.counts(),
     }

@@ -25,6 +25,12 @@ export type ErrorCode =
   | 'drain_timeout'
   /** Not in the RFC: the request or tunnel was cut because this proxy is stopping. */
   | 'proxy_stopping'
+  /** Not in the RFC: the service is paused, and was not resumed in time. */
+  | 'service_paused'
+  /** Not in the RFC: the service is paused, and no more requests can be held. */
+  | 'held_limit_reached'
+  /** Not in the RFC: the service is stopped. */
+  | 'service_stopped'
 
 /** Whether the upstream has received any part of a failed request. */
 export type Sent = 'no' | 'maybe' | 'yes'
@@ -50,11 +56,14 @@ export function statusOf(code: ErrorCode): number {
     case 'destination_unavailable':
     case 'connection_limit_reached':
     case 'proxy_resources_exhausted':
+    case 'held_limit_reached':
+    case 'service_stopped':
       return 503
     case 'http_response_timeout':
     case 'connection_timeout':
     case 'drain_timeout':
     case 'proxy_stopping':
+    case 'service_paused':
       return 504
     case 'proxy_internal_error':
       return 500

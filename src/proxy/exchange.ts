@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Fields } from '../http1/fields.ts'
 import type { RequestOwner } from '../http1/inbound-request.ts'
 import type { CallFailure, CallHandler, ResponseStart } from '../http1/outbound-call.ts'
+import type { StoppedMode } from '../model/service-mode.ts'
 import { admit, routeInstead } from './admission.ts'
 import type { Client } from './client/client.ts'
 import type { RequestUnderWay } from './client/client-connection.ts'
@@ -14,13 +15,14 @@ import { newRequestId } from './client/request-id.ts'
 import { mayHaveMore, passInterim, respond, respondWith, switchLines } from './client/respond.ts'
 import type { ProxyContext } from './context.ts'
 import { type ErrorCode, failureOf } from './errors.ts'
-import { failure, type OwnAnswer, ownAnswer } from './own-answer.ts'
+import { failure, type OwnAnswer, ownAnswer, stoppedAnswer } from './own-answer.ts'
 import { editRequestLines, type PolicySubject } from './policy-lines.ts'
 import { record } from './record.ts'
 import type { ServiceRoute } from './routing/service-route.ts'
 import { type Tried, Tries } from './routing/tries.ts'
 import { trailerLines } from './trailers.ts'
 import { Tunnel, type TunnelOwner } from './tunnel.ts'
+import type { MirrorCall } from './upstream/mirror-call.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 import type { UpstreamCall } from './upstream/upstream-call.ts'
 
@@ -40,6 +42,8 @@ export class Exchange
   status = 0
   /** null = no service was found. */
   tries: Tries | null = null
+  /** The copy of this request that a mirror gets; null = none. */
+  copy: MirrorCall | null = null
   slot = -1
   /** The request as policies see it; null = none has looked at it. */
   private lazyRouted: ClientRequest | null = null
@@ -109,16 +113,22 @@ export class Exchange
     const body = kind === 'chunked' || kind === 'length' ? kind : 'none'
     const named = this.head.host === '' ? `host: ${connections.host}\r\n${this.lines}` : this.lines
     const lines = editRequestLines(named, this)
-    const call = connections.call({ method: stream.method, path, lines, body, upgrade: this.head.upgrade }, this)
+    const request = { method: stream.method, path, lines, body, upgrade: this.head.upgrade } as const
+    const call = connections.call(request, this)
     target.begin(this)
     this.connectedAt = 0
     this.call = call
+    if (tries.count === 1) this.copy = tries.route.mirror?.copyOf(request, this) ?? null
     const isKept = length >= 0 && length <= tries.route.table.retry.bodyBytes
     connections.start(call, !tries.mayRepeat(isKept))
   }
 
   fail(code: ErrorCode): void {
     this.answer(failure(code, this.requestId))
+  }
+
+  answerStopped(mode: StoppedMode): void {
+    this.answer(stoppedAnswer(mode, this.requestId))
   }
 
   onSent(): void {
@@ -130,7 +140,8 @@ export class Exchange
     if (this.body === null) {
       const { isRepeatable, route } = this.tries as Tries
       const keptBytes = isRepeatable ? route.table.retry.bodyBytes : 0
-      this.body = new RequestBody(this.stream, { keptBytes, maxBytes: this.context.settings.limits.bodyBytes }, this)
+      const { bodyBytes: maxBytes } = this.context.settings.limits
+      this.body = new RequestBody(this.stream, { keptBytes, maxBytes, copy: this.copy }, this)
     }
     this.body.sendOn(call)
   }
@@ -265,7 +276,7 @@ export class Exchange
     this.responded = true
     if (own.code === 'http_request_denied') this.stream.closes = true
     this.mayClose()
-    this.finish(own.code, this.stream.method === 'HEAD' ? 0 : own.body.length)
+    this.finish(own.code, this.stream.method === 'HEAD' ? 0 : Buffer.byteLength(own.body))
     respondWith(this.stream, own, this)
   }
 
@@ -280,7 +291,7 @@ export class Exchange
 
   /** Gives up the current try, in whatever phase it is. A request without a connection yet is never sent. */
   private abandon(): void {
-    this.tries?.leaveQueue()
+    this.tries?.stopWaiting()
     if (this.call === null) return
     this.leaveTry()
     this.tries?.judgeFailure(null)

@@ -1,4 +1,5 @@
 import { fieldLines } from '../http1/head-text.ts'
+import type { StoppedMode } from '../model/service-mode.ts'
 import type { ErrorCode } from './errors.ts'
 import { statusOf } from './errors.ts'
 
@@ -23,6 +24,8 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   proxy_resources_exhausted: 'No connection to a server can be opened at the moment.',
   drain_timeout: 'The server was taken out of service before it answered.',
   proxy_stopping: 'The proxy was stopped before the server had answered.',
+  service_paused: 'The service is paused, and was not resumed in time.',
+  held_limit_reached: 'The service is paused, and no more requests can wait.',
   proxy_internal_error: 'The proxy failed.',
 }
 
@@ -31,12 +34,23 @@ export function failure(code: ErrorCode, requestId: string): OwnAnswer {
   return ownAnswer(statusOf(code), TEXTS[code] ?? 'The server did not answer properly.', code, requestId)
 }
 
-/** Response with a status and a text. */
-export function ownAnswer(status: number, text: string, code: ErrorCode, requestId: string): OwnAnswer {
+/** Response of a service that is stopped. */
+export function stoppedAnswer({ status, message, retryAfterSeconds }: StoppedMode, requestId: string): OwnAnswer {
+  return ownAnswer(status, message, 'service_stopped', requestId, retryAfterSeconds)
+}
+
+/** Response with a status and a text. `retryAfterSeconds`: null = no Retry-After. */
+export function ownAnswer(
+  status: number,
+  text: string,
+  code: ErrorCode,
+  requestId: string,
+  retryAfterSeconds = status === 503 ? 1 : null,
+): OwnAnswer {
   const body = `${status} ${text}\n`
-  const fields = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(body.length)]
+  const fields = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(Buffer.byteLength(body))]
   fields.push('x-request-id', requestId, 'proxy-status', `cutover; error=${code}`)
-  if (status === 503) fields.push('retry-after', '1')
+  if (retryAfterSeconds !== null) fields.push('retry-after', String(retryAfterSeconds))
   if (status === 405) fields.push('allow', METHODS)
   return { status, code, body, lines: fieldLines(fields) }
 }

@@ -32,6 +32,7 @@ export function refuseRequest(
     bytes: isHead ? 0 : body.length,
     durationMs: 0,
     queueMs: 0,
+    heldMs: 0,
     connectMs: null,
     firstByteMs: null,
     service: '',

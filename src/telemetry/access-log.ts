@@ -18,6 +18,8 @@ export interface AccessRecord {
   readonly durationMs: number
   /** Part of `durationMs` spent queued for a server below its limit. */
   readonly queueMs: number
+  /** Time for which it was held because its service was paused, ms. */
+  readonly heldMs: number
   /** Time until the last try had a connection; about 0 if a pooled one was free. null = it had none. */
   readonly connectMs: number | null
   /** Time until the header of the response came; null = none came. */
@@ -106,7 +108,7 @@ function withTextsEscaped(record: AccessRecord): AccessRecord {
 
 function format(record: AccessRecord): string {
   const { client, method, host, target, service, pool, version, server, requestId, traceId, error } = record
-  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
+  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},${record.heldMs === 0 ? '' : `"heldMs":${rounded(record.heldMs)},`}"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
 }
 
 /** Rounds to the microsecond. */

@@ -25,7 +25,7 @@ export interface MetricsSnapshot {
     readonly wrongTokens: number
   }
   readonly overrides: number
-  readonly services: readonly string[]
+  readonly services: readonly { readonly name: string; readonly mode: (typeof MODES)[number] }[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
   readonly accessLogDropped: number
@@ -124,9 +124,34 @@ const TALLIES: readonly { kind: TallyKind; name: string; label: string; help: st
     label: '',
     help: 'Requests that went to the next server in the order of their hash, because the first had more than 1.25 times the mean load.',
   },
+  {
+    kind: 'mirrored',
+    name: 'mirrored_requests_total',
+    label: 'code',
+    help: 'Copies of requests that were answered, by status code.',
+  },
+  {
+    kind: 'mirrorFailures',
+    name: 'mirror_failures_total',
+    label: 'reason',
+    help: 'Copies of requests that got no whole answer, by the reason.',
+  },
+  {
+    kind: 'mirrorDropped',
+    name: 'mirror_dropped_total',
+    label: 'reason',
+    help: 'Copies of requests that were not sent, by the reason.',
+  },
+  {
+    kind: 'mirrorDifferences',
+    name: 'mirror_differences_total',
+    label: '',
+    help: 'Copies of requests whose answers have another status class than those that the clients got.',
+  },
 ]
 /** Gauges of prom-client with the suffix of counters. They are removed; for each there is another gauge, by type. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
+const MODES = ['serving', 'paused', 'stopped'] as const
 const STATES: readonly ServerState[] = ['ready', 'drain', 'maint']
 
 /** The Prometheus page of an instance. */
@@ -166,7 +191,15 @@ export class Exposition {
       'queued_requests',
       'Requests queued because all servers have reached their limits.',
       ({ report, services }) =>
-        services.map((service) => ({ labels: { service }, value: report.queued[service] ?? 0 })),
+        services.map(({ name }) => ({ labels: { service: name }, value: report.queued[name] ?? 0 })),
+    )
+    this.gauge('held_requests', 'Requests held because their service is paused.', ({ report, services }) =>
+      services.map(({ name }) => ({ labels: { service: name }, value: report.held[name] ?? 0 })),
+    )
+    this.gauge('service_mode', 'Mode of the service: 1 for the current one, 0 for the others.', ({ services }) =>
+      services.flatMap(({ name, mode }) =>
+        MODES.map((each) => ({ labels: { service: name, mode: each }, value: each === mode ? 1 : 0 })),
+      ),
     )
     this.gauge('server_up', '1 if health checks have found the server up and it is not ejected.', ({ servers }) =>
       servers.map(({ service, pool, server, up }) => ({ labels: { service, pool, server }, value: up ? 1 : 0 })),

@@ -13,7 +13,7 @@ test('the smallest service gets every default', () => {
     pools: { blue: { version: 'blue', servers: { blue1: { url: 'http://10.0.0.1:9000', weight: 1, backup: false } } } },
     split: { blue: 100 },
     balance: 'leastRequest',
-    traffic: { splitBy: 'request', routes: [], sticky: null, slowStartMs: 0, headers: null },
+    traffic: { splitBy: 'request', routes: [], sticky: null, slowStartMs: 0, headers: null, mirror: null },
     health: {
       path: '/healthz',
       intervalMs: 1000,

@@ -12,7 +12,7 @@ import type { LoadReport, Report, ToProxy } from '../../src/model/messages.ts'
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
-const NOTHING: LoadReport = { inFlight: {}, queued: {}, connections: 0, listeners: {} }
+const NOTHING: LoadReport = { inFlight: {}, queued: {}, held: {}, connections: 0, listeners: {} }
 const EMPTY: Report = { ...NOTHING, whole: false, series: [], tallies: [], ended: [], accessLogDropped: 0 }
 
 let folder = ''

@@ -12,6 +12,7 @@ function report(changes: Partial<Report>): Report {
   return {
     inFlight: {},
     queued: {},
+    held: {},
     connections: 0,
     listeners: {},
     whole: false,

@@ -7,6 +7,8 @@ import { WHOLE_SHARE } from '../../src/proxy/share.ts'
 import { Targets } from '../../src/proxy/upstream/targets.ts'
 import { Counters } from '../../src/telemetry/counters.ts'
 
+const NONE_HELD = { count: 0, max: 0, share: WHOLE_SHARE }
+
 function service(name: string, hosts: readonly string[], paths: readonly string[]): TableService {
   return {
     name,
@@ -26,7 +28,7 @@ function service(name: string, hosts: readonly string[], paths: readonly string[
 function router(...services: TableService[]): Router {
   const targets = new Targets({ onIdle: () => undefined }, WHOLE_SHARE)
   const counters = new Counters()
-  return new Router(services.map((each) => new ServiceRoute(each, targets, counters, undefined)))
+  return new Router(services.map((each) => new ServiceRoute(each, targets, counters, NONE_HELD, undefined)))
 }
 
 /** Name of the service and length of the prefix; null when nothing matches. */

@@ -22,7 +22,7 @@ function routeOf(times: readonly (number | undefined)[], rest: object = {}): Ser
       return takesForMs === undefined ? [key, 'up'] : [key, 'up', takesForMs]
     }),
   )
-  return new ServiceRoute(table, targets, new Counters(), undefined)
+  return new ServiceRoute(table, targets, new Counters(), { count: 0, max: 0, share: WHOLE_SHARE }, undefined)
 }
 
 /** Number of requests by server, of 1,000 that come `afterMs` from now. */

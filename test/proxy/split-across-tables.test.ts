@@ -7,6 +7,8 @@ import { Targets } from '../../src/proxy/upstream/targets.ts'
 import { Counters } from '../../src/telemetry/counters.ts'
 import { definitionOf, World } from '../model/support.ts'
 
+const NONE_HELD = { count: 0, max: 0, share: WHOLE_SHARE }
+
 /** Puts a table in force whose servers are all up. */
 function put(targets: Targets, table: TableService): void {
   targets.apply([table], [], 0)
@@ -26,7 +28,7 @@ test('shares stay exact however often a table comes that leaves them as they are
       world.must({ kind: 'server', server: 'blue1', weight: 1 + (i % 2) })
       const table = compileService(world.service())
       put(targets, table)
-      route = new ServiceRoute(table, targets, counters, route)
+      route = new ServiceRoute(table, targets, counters, NONE_HELD, route)
     }
     const name = route?.choose(null, 0)?.pool.name ?? 'none'
     counts.set(name, (counts.get(name) ?? 0) + 1)
@@ -42,7 +44,7 @@ test('a table with other shares begins anew', () => {
   const routeOf = (previous: ServiceRoute | undefined): ServiceRoute => {
     const table = compileService(world.service())
     put(targets, table)
-    return new ServiceRoute(table, targets, counters, previous)
+    return new ServiceRoute(table, targets, counters, NONE_HELD, previous)
   }
   world.must({ kind: 'split', service: 'shop', split: { blue: 50, green: 50 } })
   const before = routeOf(undefined)

@@ -38,6 +38,7 @@ const PLAIN: AccessRecord = {
   status: 200,
   bytes: 7,
   durationMs: 1.5,
+  heldMs: 0,
   queueMs: 0,
   connectMs: null,
   firstByteMs: 1,

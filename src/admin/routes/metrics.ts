@@ -38,7 +38,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         wrongTokens: gate.wrongTokens.total,
       },
       overrides: control.controller.overrides.length,
-      services: all.map(({ name }) => name),
+      services: all.map(({ name, mode }) => ({ name, mode: mode?.kind ?? 'serving' })),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
       accessLogDropped: control.proxies.accessLogDropped,

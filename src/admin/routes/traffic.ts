@@ -1,15 +1,12 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
 import type { Command } from '../../model/commands.ts'
 import type { AdminContext } from '../context.ts'
-import { commandMembers, readBody, readInput, SwitchQuery, WriteQuery } from '../input.ts'
-import { describe } from '../openapi.ts'
+import { commandMembers, readBody } from '../input.ts'
 import { invalidProblem } from '../problems.ts'
-import type { ServiceView } from '../views.ts'
-import type { Carried, WriteOptions, Written } from '../write.ts'
-import { answerTo, carryOut, carryOutHere } from '../write.ts'
-import { serviceViewOrNull } from './services.ts'
+import type { WriteOptions } from '../write.ts'
+import { serviceCommands } from './service-commands.ts'
 
 const SwitchBody = kind.section(
   {
@@ -54,50 +51,9 @@ const RollbackBody = kind.section(
   {},
 )
 
-interface Params {
-  service: string
-}
-
 /** Commands that distribute requests to pools: switch, shift and rollback. */
 export function trafficRoutes(api: FastifyInstance, context: AdminContext): void {
-  const post = (
-    verb: string,
-    summary: string,
-    body: typeof SwitchBody | typeof ShiftBody | typeof RollbackBody,
-    commandOf: (service: string, request: FastifyRequest) => { command: Command; options: WriteOptions },
-    example: object = {},
-  ): void => {
-    const query = body === SwitchBody ? SwitchQuery : WriteQuery
-    const schema = describe({ tag: 'traffic', summary, query, body, example, answer: 'Written' })
-    api.post<{ Params: Params }>(`/api/services/:service/${verb}`, { schema }, (request, reply) => {
-      const { command, options } = commandOf(request.params.service, request)
-      return run(request, reply, request.params.service, command, options)
-    })
-  }
-
-  const run = async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    name: string,
-    command: Command,
-    options: WriteOptions,
-  ): Promise<Written & { service: ServiceView | null }> => {
-    const carried = await carryOutWhere(request, reply, command, options)
-    // The service may have been removed since.
-    return answerTo(context, carried, { service: await serviceViewOrNull(context, name) })
-  }
-
-  const carryOutWhere = (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    command: Command,
-    options: WriteOptions,
-  ): Promise<Carried> => {
-    if (command.kind !== 'switch') return carryOut(context, request, reply, () => ({ command }), options)
-    const { scope, ...query } = readInput(SwitchQuery, request.query)
-    if (scope === 'local') return carryOutHere(context, request, reply, command, { ...options, query })
-    return carryOut(context, request, reply, () => ({ command }), { ...options, query })
-  }
+  const post = serviceCommands(api, context)
 
   post('switch', 'Move all traffic to one pool, if it has enough servers up', SwitchBody, (service, request) => {
     const { to, drain, ...options } = readBody(SwitchBody, request)

@@ -82,6 +82,7 @@ const ProxySection = kind.section(
         bodyBytes: kind.size({ description: 'Max size of the body of a request; 0 = no limit.', default: 0 }),
         connections: kind.count({ description: 'Max connections of clients at once; 0 = no limit.', default: 0 }),
         requestsPerConnection: kind.count({ description: 'Max requests on one connection; 0 = no limit.', default: 0 }),
+        held: kind.count({ description: 'Max requests held for paused services; 0 = no limit.', default: 10_000 }),
       },
       { description: 'Limits for clients; 0 = no limit.', default: {} },
     ),

@@ -28,6 +28,8 @@ export interface Standing {
 export interface Waited extends Standing {
   /** Requests cut at the targets asked about while waiting. */
   readonly cut: number
+  /** When the change was first seen to be in force everywhere, monotonic ms; null = it is not. */
+  readonly appliedAt: number | null
 }
 
 interface ConvergenceOptions {
@@ -119,16 +121,18 @@ export class Convergence {
     isLost: () => boolean = () => false,
   ): Promise<Waited> {
     const cutBefore = this.cuts(keys, here)
+    let appliedAt: number | null = null
     return new Promise((resolve) => {
       const end = (standing: Standing): void => {
         clearTimeout(timer)
         this.waiters.delete(check)
         const cuts = [...this.cuts(keys, here)].map(([id, count]) => Math.max(0, count - (cutBefore.get(id) ?? 0)))
         const cut = cuts.reduce((sum, count) => sum + count, 0)
-        resolve({ ...standing, cut })
+        resolve({ ...standing, cut, appliedAt })
       }
       const check = (): void => {
         const standing = this.standing(goal, keys, here)
+        if (standing.applied) appliedAt ??= performance.now()
         if ((standing.applied && standing.busyAt.length === 0) || isLost()) end(standing)
       }
       const timer = setTimeout(() => end(this.standing(goal, keys, here)), timeoutMs)

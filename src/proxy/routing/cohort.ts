@@ -63,6 +63,21 @@ export class Cohort<P extends CohortPool> {
     return scored.sort((a, b) => b.score - a.score).map(({ pool }) => pool)
   }
 
+  /**
+   * The share of a pool in percent, rounded up to two decimals, from which on a client is in it while the other pools keep
+   * their proportions; null = there is no other pool.
+   */
+  entersAt(client: Hashed, pool: P): number | null {
+    const others = this.pools.flatMap((other, i) => (other === pool ? [] : [{ other, score: this.score(client, i) }]))
+    const index = this.pools.indexOf(pool)
+    if (others.length === 0 || index === -1) return null
+    const sum = others.reduce((total, { other }) => total + other.share, 0)
+    // Scores are shares divided by a number that only depends on the client and the pool.
+    const best = Math.max(...others.map(({ score }) => score)) / sum
+    const own = this.score(client, index) / pool.share
+    return Math.ceil((best / (best + own)) * 10_000) / 100
+  }
+
   private score(client: Hashed, index: number): number {
     return rendezvousScore(client, this.seeds[index] as Hashed, (this.pools[index] as P).share)
   }

@@ -1,4 +1,5 @@
 import { onDuty } from '../../model/backups.ts'
+import type { ServerVerdict } from '../../model/explain.ts'
 import type { TablePool, TableService } from '../../model/table.ts'
 import type { Counters, Series } from '../../telemetry/counters.ts'
 import type { Target } from '../upstream/target.ts'
@@ -96,10 +97,35 @@ export class PoolRoute {
     return this.pickFrom(this.lastResort, tried, now, request)
   }
 
+  /** Picks a server with room for the copy of a request; never for a trial, since the outcomes of copies do not count. */
+  pickForCopy(now: number, request: RoutedRequest | null): Target | null {
+    if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
+    const free = this.available.filter(({ target }) => target.hasRoom())
+    return this.pickFrom(free, null, now, request)
+  }
+
   /** Whether a server could take this request if it had not reached its limit. */
   hasFull(tried: readonly Target[] | null): boolean {
     if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
     return this.available.some(({ target }) => target.isFull() && tried?.includes(target) !== true)
+  }
+
+  /** Whether the pool has a server for a new request now. */
+  canTake(now: number): boolean {
+    if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
+    return this.onTrial !== null || candidates(this.available, null, now).length > 0 || this.hasFull(null)
+  }
+
+  /** Whether a server may get a new request now, and why not; undefined = it takes none, or is not in this pool. */
+  verdictOn(key: string, now: number): ServerVerdict | undefined {
+    if (this.seenEpoch !== this.targets.epoch) this.updateHealth()
+    const target = this.members.find((member) => member.target.key === key)?.target
+    if (target === undefined || target.isClosed()) return undefined
+    if (candidates(this.available, null, now).some((member) => member.target === target) || target === this.onTrial)
+      return { key, may: true, reason: null }
+    if (this.standsIn(target)) return { key, may: false, reason: 'backup' }
+    const reason = target.health === 'up' ? (target.isFull() ? 'full' : 'avoided') : target.health
+    return { key, may: false, reason: reason === 'trial' ? 'ejected' : reason }
   }
 
   private pickFrom(

@@ -10,6 +10,8 @@ import { hash } from './balance/hash.ts'
 import { leastRequest } from './balance/least-request.ts'
 import { roundRobin } from './balance/round-robin.ts'
 import { Cohort } from './cohort.ts'
+import { HeldRequests, type HeldTotal } from './held-requests.ts'
+import { Mirror } from './mirror.ts'
 import { PoolRoute } from './pool-route.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { RouteRules } from './route-rules.ts'
@@ -38,19 +40,31 @@ export class ServiceRoute {
   /** Series for responses that come from no pool. */
   readonly unrouted: Series
   readonly budget: RetryBudget
+  /** null = no request is copied. */
+  readonly mirror: Mirror | null
   /** Pools that get requests, those with the largest shares first. */
   private readonly all: readonly PoolRoute[]
   /** Pools with a share, the largest first. */
-  private readonly pools: readonly PoolRoute[]
-  private readonly routes: RouteRules<PoolRoute> | null
-  private readonly cohort: Cohort<PoolRoute> | null
+  readonly pools: readonly PoolRoute[]
+  readonly routes: RouteRules<PoolRoute> | null
+  readonly cohort: Cohort<PoolRoute> | null
+  private readonly heldTotal: HeldTotal
+  private lazyHeld: HeldRequests | null
 
-  constructor(table: TableService, targets: Targets, counters: Counters, previous: ServiceRoute | undefined) {
+  constructor(
+    table: TableService,
+    targets: Targets,
+    counters: Counters,
+    heldTotal: HeldTotal,
+    previous: ServiceRoute | undefined,
+  ) {
     const { name, traffic = NO_POLICIES } = table
     this.table = table
     this.unrouted = counters.seriesFor(name, '', '')
     this.budget = previous?.budget ?? new RetryBudget()
     this.budget.share = table.retry.budget
+    this.heldTotal = heldTotal
+    this.lazyHeld = previous?.lazyHeld ?? null
     const policy = policyOf(table.balance, name, counters)
     const routed = new Set(traffic.routes.map(({ to }) => to))
     this.all = table.pools
@@ -71,6 +85,7 @@ export class ServiceRoute {
     const poolNamed = (pool: string) => this.poolNamed(pool)
     this.sticky = sticky && new Sticky(name, sticky, table.pools, poolNamed, targets, counters)
     this.cohort = splitBy === 'request' ? null : new Cohort(name, splitBy, this.pools, counters)
+    this.mirror = this.createMirror(policy, targets, counters, previous)
     this.looksAtRequests =
       this.routes !== null || this.cohort !== null || this.sticky !== null || typeof table.balance !== 'string'
   }
@@ -123,6 +138,22 @@ export class ServiceRoute {
     return lastResort([first, ...inOrder], tried, now, request)
   }
 
+  /** Requests that are held while the service is paused. */
+  get held(): HeldRequests {
+    this.lazyHeld ??= new HeldRequests(this.heldTotal)
+    return this.lazyHeld
+  }
+
+  /** Number of held requests. */
+  get heldCount(): number {
+    return this.lazyHeld?.size ?? 0
+  }
+
+  /** Lets held requests continue if the service is not paused any more. */
+  releaseHeld(): void {
+    this.lazyHeld?.release()
+  }
+
   /** Number of queued requests. */
   get queued(): number {
     let sum = 0
@@ -135,7 +166,27 @@ export class ServiceRoute {
     for (const pool of this.all) pool.queue.pump()
   }
 
-  private poolNamed(name: string): PoolRoute | undefined {
+  /** Takes over the mirror of the previous table. */
+  private createMirror(
+    policy: Policy,
+    targets: Targets,
+    counters: Counters,
+    previous: ServiceRoute | undefined,
+  ): Mirror | null {
+    const { table } = this
+    const rule = table.traffic?.mirror ?? null
+    const copied = table.pools.find(({ name }) => name === rule?.to)
+    if (rule === null || copied === undefined) return null
+    // A route of its own, so that copies do not take the turns of requests.
+    const pool = new PoolRoute(table, copied, policy, targets, counters, this.poolNamed(rule.to))
+    const settings = { rule, table, pool }
+    const mirror = previous?.mirror ?? new Mirror(settings, counters)
+    mirror.settings = settings
+    return mirror
+  }
+
+  /** The pool of this name, if it gets requests. */
+  poolNamed(name: string): PoolRoute | undefined {
     return this.all.find((pool) => pool.name === name)
   }
 

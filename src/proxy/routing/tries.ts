@@ -1,8 +1,10 @@
+import type { StoppedMode } from '../../model/service-mode.ts'
 import type { ClientStream } from '../client/client-stream.ts'
 import type { ProxyContext } from '../context.ts'
 import type { ErrorCode, ProxyError } from '../errors.ts'
 import { isConnectionFailure, isServersFault } from '../errors.ts'
 import type { Target } from '../upstream/target.ts'
+import { Hold } from './hold.ts'
 import type { PoolRoute } from './pool-route.ts'
 import type { Queue, QueuedRequest } from './queue.ts'
 import type { Attempt } from './retry.ts'
@@ -21,6 +23,8 @@ export interface Tried {
   send(target: Target): void
   /** Gives up the current try, before the next one. */
   leaveTry(): void
+  /** Answers the request of a service that is stopped. */
+  answerStopped(mode: StoppedMode): void
   /** Ends the request without a server. */
   fail(code: ErrorCode): void
   /** Finds the service of the request in the table in force, if its own is gone; null = there is none. */
@@ -33,6 +37,8 @@ export class Tries implements QueuedRequest {
   pool: PoolRoute | null = null
   /** Number of tries so far. */
   count = 0
+  /** null = the request was never held. */
+  hold: Hold | null = null
   /** Time spent in queues, ms. */
   queuedMs = 0
   /** Begin of the current try, monotonic ms. */
@@ -64,9 +70,16 @@ export class Tries implements QueuedRequest {
     return this.current
   }
 
-  /** Sends the request to a server, or queues it if the servers of its pool have reached their limits. */
+  /**
+   * Sends the request to a server, or queues it if the servers of its pool have reached their limits. If the service is
+   * paused, the request is held until it is resumed.
+   */
   begin(): void {
-    const choice = this.choose()
+    if (!this.obeyMode()) this.proceed()
+  }
+
+  private proceed(): void {
+    const choice = this.choose(this.mayRetrySameServer)
     if (choice === null) this.request.fail('destination_unavailable')
     else if (choice.target === null || choice.pool.queue.length > 0) this.waitInQueue(choice.pool)
     else this.sendTo(choice.pool, choice.target)
@@ -80,7 +93,9 @@ export class Tries implements QueuedRequest {
     const wasSent = error.sent !== 'no'
     // A server that broke off may well serve the repeated request; a server that could not be reached is not tried
     // twice.
-    const choice = this.chooseNext(error.code, wasSent, wasSent)
+    if (!this.prepareRetry(error.code, wasSent, wasSent)) return false
+    if (this.obeyMode()) return true
+    const choice = this.choose(wasSent)
     if (choice === null) return false
     if (choice.target !== null) this.sendTo(choice.pool, choice.target)
     else if (this.route.table.timeouts.queueMs > 0) this.waitInQueue(choice.pool, true)
@@ -94,7 +109,8 @@ export class Tries implements QueuedRequest {
    */
   insteadOf(status: number): boolean {
     if (!mayRetryStatus(status, this.attempt, this.route.table.retry)) return false
-    const next = this.chooseNext(`status_${status}`, false, true)
+    if (!this.prepareRetry(`status_${status}`, false, true)) return false
+    const next = this.choose()
     if (next === null || next.target === null) return false
     this.request.leaveTry()
     this.sendTo(next.pool, next.target)
@@ -114,8 +130,13 @@ export class Tries implements QueuedRequest {
     this.request.send(target)
   }
 
-  /** Leaves the queue, if it is queued. */
-  leaveQueue(): void {
+  /** Ends the wait of the request, if it is queued or held. */
+  stopWaiting(): void {
+    this.hold?.end()
+    this.leaveQueue()
+  }
+
+  private leaveQueue(): void {
     if (this.queue === null) return
     this.queue.leave(this)
     this.queue = null
@@ -125,6 +146,12 @@ export class Tries implements QueuedRequest {
 
   advance(): boolean {
     this.updateRoute()
+    if (this.obeyMode()) return true
+    if (this.queue === null) {
+      this.hold?.end()
+      this.tryTo(() => this.proceed())
+      return true
+    }
     const choice = this.choose(this.mayRetrySameServer)
     if (choice !== null && choice.target === null) {
       if (choice.pool.queue === this.queue) return false
@@ -133,14 +160,20 @@ export class Tries implements QueuedRequest {
       return true
     }
     this.leaveQueue()
-    try {
+    this.tryTo(() => {
       if (choice === null) this.request.fail('destination_unavailable')
       else this.sendTo(choice.pool, choice.target as Target)
+    })
+    return true
+  }
+
+  private tryTo(act: () => void): void {
+    try {
+      act()
     } catch {
       // An error in the handling of one request must not affect others.
       this.request.stream.destroy()
     }
-    return true
   }
 
   handleQueueTimeout(): void {
@@ -201,15 +234,31 @@ export class Tries implements QueuedRequest {
     return route.choose(null, now, before, routed) ?? next
   }
 
-  /** Chooses a server for a retry. `paid`: the retry is charged to the retry budget. */
-  private chooseNext(reason: string, same: boolean, paid: boolean): Choice | null {
+  /** Begins a retry. `paid`: it is charged to the retry budget; returns false if that does not allow it. */
+  private prepareRetry(reason: string, same: boolean, paid: boolean): boolean {
     this.tried ??= []
     this.tried.push(this.target as Target)
     this.retryReason = reason
     this.mayRetrySameServer = same
     this.updateRoute()
-    if (paid && !this.route.budget.spend()) return null
-    return this.choose(same)
+    return !paid || this.route.budget.spend()
+  }
+
+  /**
+   * Holds the request if its service is paused, or answers it if the service is stopped. Returns false if the service is
+   * serving.
+   */
+  private obeyMode(): boolean {
+    // A service that is gone has no mode any more.
+    const mode = this.context.routeOf(this.route.table.name)?.table.mode
+    if (mode === undefined) return false
+    this.stopWaiting()
+    if (mode.kind === 'stopped') this.request.answerStopped(mode)
+    else {
+      this.hold ??= new Hold(this, () => this.request.fail('service_paused'))
+      if (!this.hold.begin(this.route.held, mode.forMs, mode.maxHeld)) this.request.fail('held_limit_reached')
+    }
+    return true
   }
 
   /** Switches to the service of the table in force, which may have changed since the last try. */
