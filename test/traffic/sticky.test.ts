@@ -51,7 +51,7 @@ class Client {
   }
 }
 
-/** A client at a server, with its cookie. */
+/** A client at a server, with its cookie. Two calls at once may get the turns of each other for ever. */
 async function clientAt(cutover: Cutover, name: string, headers: Record<string, string> = {}): Promise<Client> {
   for (;;) {
     const client = new Client(cutover, headers)
@@ -120,18 +120,19 @@ describe('the cookie', () => {
   })
 })
 
-test('T11 sticky clients do not bend the split of the others: 5 % of 10,000 new clients are 500', async () => {
+test('T11 sticky clients do not bend the split of the others: 5 % of 4,000 new clients are 200', async () => {
   const { cutover } = await shop()
   const names = ['green1', 'blue1', 'green1']
-  const sticky = await Promise.all(names.map((name) => clientAt(cutover, name)))
+  const sticky: Client[] = []
+  for (const name of names) sticky.push(await clientAt(cutover, name))
   await shift(cutover, { blue: 95, green: 5 })
-  const others = watched(spread(cutover, ['blue1', 'blue2', 'green1'], 10_000))
+  const others = watched(spread(cutover, ['blue1', 'blue2', 'green1'], 4_000))
   let rounds = 0
   for (; !others.settled; rounds++) {
     expect(await Promise.all(sticky.map((client) => client.ask()))).toEqual(names)
   }
   expect(rounds).toBeGreaterThan(10)
-  expect(Math.abs(((await others.promise).green1 ?? 0) - 500)).toBeLessThanOrEqual(1)
+  expect(Math.abs(((await others.promise).green1 ?? 0) - 200)).toBeLessThanOrEqual(1)
 })
 
 describe('a client moves, and gets the cookie of its new server,', () => {
@@ -198,7 +199,8 @@ describe('a client moves, and gets the cookie of its new server,', () => {
 
   test('when its pool loses its share: the clients of an aborted canary leave at once', async () => {
     const { cutover } = await shop()
-    const clients = await Promise.all(Array.from({ length: 5 }, () => clientAt(cutover, 'green1')))
+    const clients: Client[] = []
+    while (clients.length < 5) clients.push(await clientAt(cutover, 'green1'))
     await shift(cutover, { blue: 99.99, green: 0.01 })
     for (const client of clients) expect(await client.ask()).toBe('green1')
     const { status, body } = await cutover.api('POST', '/api/services/shop/switch?wait=10s', { to: 'blue' })
