@@ -14,13 +14,15 @@ import { newRequestId } from './client/request-id.ts'
 import { mayHaveMore, passInterim, respond, respondWith, switchLines } from './client/respond.ts'
 import type { ProxyContext } from './context.ts'
 import { type ErrorCode, failureOf } from './errors.ts'
+import { openTunnel } from './open-tunnel.ts'
 import { failure, type OwnAnswer, ownAnswer } from './own-answer.ts'
 import { editRequestLines, type PolicySubject } from './policy-lines.ts'
 import { record } from './record.ts'
+import { ResponseFlow } from './response-flow.ts'
 import type { ServiceRoute } from './routing/service-route.ts'
 import { type Tried, Tries } from './routing/tries.ts'
 import { trailerLines } from './trailers.ts'
-import { Tunnel, type TunnelOwner } from './tunnel.ts'
+import type { Tunnel, TunnelOwner } from './tunnel.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 import type { UpstreamCall } from './upstream/upstream-call.ts'
 
@@ -42,7 +44,7 @@ export class Exchange
   tries: Tries | null = null
   slot = -1
   /** The request as policies see it; null = none has looked at it. */
-  private lazyRouted: ClientRequest | null = null
+  seen: ClientRequest | null = null
   private readonly context: ProxyContext
   /** Path and query for the server. */
   private path = ''
@@ -55,7 +57,7 @@ export class Exchange
   private awaitsContinue: boolean
   private isBodySent = false
   private responded = false
-  private isPaused = false
+  private readonly flow: ResponseFlow
   private tunnel: Tunnel | null = null
   /** Whether the request has ended for its client, successfully or not; nothing more is sent. */
   private done = false
@@ -64,6 +66,7 @@ export class Exchange
     this.context = context
     this.stream = stream
     this.client = client
+    this.flow = new ResponseFlow(stream)
     const { fields, minor, body, method } = stream
     this.head = new RequestHead(fields, minor, body.framing.kind !== 'none', method === 'OPTIONS')
     this.requestId = this.head.trustedRequestId(client.trusted) || newRequestId()
@@ -85,12 +88,8 @@ export class Exchange
   }
 
   get routed(): ClientRequest {
-    this.lazyRouted ??= new ClientRequest(this.stream, this.head, this.client, this.context.trustedProxies)
-    return this.lazyRouted
-  }
-
-  get wasSeen(): boolean {
-    return this.lazyRouted !== null
+    this.seen ??= new ClientRequest(this.stream, this.head, this.client, this.context.trustedProxies)
+    return this.seen
   }
 
   get isWhole(): boolean {
@@ -156,17 +155,13 @@ export class Exchange
   }
 
   onResponseBody(piece: Buffer): void {
-    if (this.stream.write(piece) || this.isPaused) return
-    this.isPaused = true
-    this.call?.pause()
-    // While the client does not read, its own timeout runs.
-    this.call?.setTimeout(0)
+    this.flow.pass(piece, this.call)
   }
 
   onRead(): void {
     if (!this.responded) return
     this.stream.flush()
-    if (!this.isPaused) this.call?.setTimeout(this.timeouts.idleMs)
+    this.flow.serverActive(this.call, this.timeouts.idleMs)
   }
 
   onResponseEnd(trailers: Fields): void {
@@ -182,12 +177,7 @@ export class Exchange
     const tries = this.tries as Tries
     tries.judge(true)
     this.began(status)
-    this.client.tunnelled = true
-    const client = this.stream.switchProtocols(switchLines(fields, status, this))
-    const staysAtDrain = tries.route.table.drain.websockets === 'keep'
-    const ends = { client: client.socket, clientEarly: client.early, server, serverEarly: early }
-    this.tunnel = new Tunnel(this.context, ends, { protocol: this.head.upgrade, staysAtDrain }, this)
-    tries.target?.replace(this, this.tunnel)
+    this.tunnel = openTunnel(this.context, this, tries, switchLines(fields, status, this), server, early)
     this.tunnel.start()
   }
 
@@ -235,10 +225,7 @@ export class Exchange
   }
 
   onClientReady(): void {
-    if (!this.isPaused) return
-    this.isPaused = false
-    this.call?.setTimeout(this.timeouts.idleMs)
-    this.call?.resume()
+    if (this.response !== null) this.flow.clientReady(this.call, this.timeouts.idleMs)
   }
 
   cut(reason: ErrorCode = 'drain_timeout'): boolean {

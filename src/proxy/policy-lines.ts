@@ -1,11 +1,12 @@
+import type { ClientRequest } from './client/client-request.ts'
 import { cookieLines } from './client/policy-cookies.ts'
 import type { PlaceholderSubject } from './placeholders.ts'
 import type { Tries } from './routing/tries.ts'
 
 /** A request whose field lines policies change. */
 export interface PolicySubject extends PlaceholderSubject {
-  /** Whether a policy has looked at the request. */
-  readonly wasSeen: boolean
+  /** The request as policies see it; null = none has looked at it. */
+  readonly seen: ClientRequest | null
   readonly tries: Tries | null
 }
 
@@ -17,5 +18,5 @@ export function editRequestLines(lines: string, subject: PolicySubject): string 
 /** Changes the field lines for the client, and adds the cookies that policies issue. */
 export function editResponseLines(lines: string, subject: PolicySubject): string {
   const edited = subject.tries?.route.responseEdit?.apply(lines, subject) ?? lines
-  return subject.wasSeen ? edited + cookieLines(subject.routed) : edited
+  return subject.seen === null ? edited : edited + cookieLines(subject.seen)
 }
