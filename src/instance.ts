@@ -92,6 +92,7 @@ export class Instance {
       store: this.store,
       resolve: options.resolve ?? checkService,
       memory: this.lastReadable,
+      hooks: config.hooks,
       name: identity.name,
       fleet: {
         others: () => this.fleet.others(),

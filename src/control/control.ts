@@ -1,5 +1,6 @@
 import type { Facts, Request } from '../model/commands.ts'
 import type { CannotFollow } from '../model/fleet.ts'
+import { type HookSettings, NO_HOOKS } from '../model/hooks.ts'
 import type { KnownHealth, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { servingKeys } from '../model/servers.ts'
@@ -19,6 +20,7 @@ import type { ServerHealth } from './health-book.ts'
 import { HealthBook } from './health-book.ts'
 import type { ControlEnd } from './link.ts'
 import { Progress } from './progress.ts'
+import { ProxyHooks } from './proxy-hooks.ts'
 import { ProxyLinks } from './proxy-links.ts'
 import type { Resolve } from './resolve.ts'
 import type { Memory } from './unreadable.ts'
@@ -29,6 +31,8 @@ export interface ControlOptions {
   readonly resolve: Resolve
   /** Definitions that were readable in the previous process of this instance. */
   readonly memory?: Memory
+  /** Hooks for the proxies; absent = none. */
+  readonly hooks?: HookSettings
   /** Name of this instance. */
   readonly name?: string
   /** The instances that share the store; absent = this instance alone. */
@@ -37,6 +41,8 @@ export interface ControlOptions {
   readonly onProgress?: () => void
 }
 
+/** Max time for all proxies to take a message; by then one that hangs has been replaced. */
+const TAKEN_WITHIN_MS = 15_000
 const ALONE: NonNullable<ControlOptions['fleet']> = {
   others: () => [],
   unreadable: () => [],
@@ -54,6 +60,7 @@ export class Control {
   readonly drains: DrainStatus
   readonly startedAt = new Date()
   readonly proxies = new ProxyLinks()
+  readonly hooks: ProxyHooks
   /** A local override is about to be in force here: no state counts as in force for the other instances. */
   isDiverging = false
   private readonly store: Store
@@ -65,8 +72,10 @@ export class Control {
   /** Compiled services, cached by service object. */
   private readonly tables = new WeakMap<Service, TableService>()
 
-  constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, onProgress }: ControlOptions) {
+  constructor(options: ControlOptions) {
+    const { store, resolve, memory, hooks = NO_HOOKS, name = 'this instance', fleet = ALONE, onProgress } = options
     this.store = store
+    this.hooks = new ProxyHooks(hooks, this.proxies, () => this.followAgain())
     this.healthBook = new HealthBook(this.proxies.all)
     this.progress = new Progress(() => {
       this.generations.applied(this.progress.applied())
@@ -116,6 +125,7 @@ export class Control {
     this.progress.add(name)
     const health = this.healthBook.attach(name, known)
     link.receive((message) => this.receive(name, message))
+    this.hooks.sendTo(link)
     const change = wholeTable(this.followed, this.generations.current, this.compiled)
     link.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
   }
@@ -227,6 +237,18 @@ export class Control {
     this.proxies.send({ type: 'table', change, health, nowMs: this.store.nowMs() })
   }
 
+  /**
+   * Sends the proxies a table that changes nothing, so that those that apply it have taken what was sent before. Resolves
+   * with the names of those that have not, after `TAKEN_WITHIN_MS`.
+   */
+  private async followAgain(): Promise<readonly string[]> {
+    const generation = this.generations.begin(this.followed, [], this.controller.overrides.length > 0)
+    const change = { base: generation - 1, generation, services: [], removed: [] }
+    this.proxies.send({ type: 'table', change, health: [], nowMs: this.store.nowMs() })
+    const { applied, lagging } = await this.convergence.wait({ generation, state: null }, [], TAKEN_WITHIN_MS, true)
+    return applied ? [] : lagging
+  }
+
   private receive(name: string, message: ToControl): void {
     switch (message.type) {
       case 'applied':
@@ -236,6 +258,9 @@ export class Control {
       case 'failures':
       case 'trial':
         this.healthBook.take(name, message)
+        break
+      case 'hooksFailed':
+        this.hooks.failed(message.problem)
         break
       default:
         this.proxies.take(name, message)

@@ -33,7 +33,7 @@ async function withinShutdownTime(
  */
 export async function runAlone({ config, load, file, joinAnyway, log, stopAsked }: RunOptions): Promise<Running> {
   if (stopAsked.aborted) throw new StartCalledOff()
-  const proxies = new LocalProxy(config.proxy)
+  const proxies = new LocalProxy(config.proxy, log)
   const identity = { id: randomUUID(), name: config.fleet.name ?? hostname(), startedAt: new Date().toISOString() }
   const adminListen = listenOptions(config.admin.listen)
   const instance = await Instance.start({

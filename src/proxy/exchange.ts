@@ -11,12 +11,13 @@ import type { Refusal } from './client/guard.ts'
 import { type BodyOwner, RequestBody } from './client/request-body.ts'
 import { RequestHead } from './client/request-head.ts'
 import { newRequestId } from './client/request-id.ts'
-import { mayHaveMore, passInterim, respond, respondWith, switchLines } from './client/respond.ts'
+import { finalAnswer, mayHaveMore, passInterim, respond, respondWith } from './client/respond.ts'
 import type { ProxyContext } from './context.ts'
 import { type ErrorCode, failureOf } from './errors.ts'
+import { type HookedRequest, type HookSubject, hookedRequest } from './hooks/hooked-request.ts'
 import { openTunnel } from './open-tunnel.ts'
+import { outboundRequest } from './outbound-request.ts'
 import { failure, type OwnAnswer, ownAnswer } from './own-answer.ts'
-import { editRequestLines, type PolicySubject } from './policy-lines.ts'
 import { record } from './record.ts'
 import { ResponseFlow } from './response-flow.ts'
 import type { ServiceRoute } from './routing/service-route.ts'
@@ -28,7 +29,7 @@ import type { UpstreamCall } from './upstream/upstream-call.ts'
 
 /** Handles one request from its header to the last byte of its response, with all of its tries. */
 export class Exchange
-  implements RequestUnderWay, RequestOwner, BodyOwner, Tried, CallHandler, UnderWay, TunnelOwner, PolicySubject
+  implements RequestUnderWay, RequestOwner, BodyOwner, Tried, CallHandler, UnderWay, TunnelOwner, HookSubject
 {
   readonly stream: ClientStream
   readonly client: Client
@@ -42,14 +43,16 @@ export class Exchange
   status = 0
   /** null = no service was found. */
   tries: Tries | null = null
+  /** null = there are no hooks, or the request has not come as far as these. */
+  hooked: HookedRequest | null = null
   slot = -1
+  /** Path and query for the server. */
+  path = ''
   /** The request as policies see it; null = none has looked at it. */
   seen: ClientRequest | null = null
   private readonly context: ProxyContext
-  /** Path and query for the server. */
-  private path = ''
   /** Field lines for the server, the same for all tries. */
-  private lines = ''
+  lines = ''
   private call: UpstreamCall | null = null
   private body: RequestBody | null = null
   /** The body of the response, from the server. */
@@ -84,7 +87,9 @@ export class Exchange
     const { forwarding } = this.context.settings
     this.lines = this.head.linesFor(this.client, this.requestId, admitted.prefix, forwarding)
     this.tries = new Tries(this.context, this, admitted.route)
-    this.tries.begin()
+    this.hooked = hookedRequest(this.context.hooks, this)
+    if (this.hooked === null) this.tries.begin()
+    else this.hooked.begin()
   }
 
   get routed(): ClientRequest {
@@ -103,15 +108,16 @@ export class Exchange
   send(target: Target): void {
     const tries = this.tries as Tries
     const { connections } = target
-    const { path, stream } = this
-    const { kind, length } = stream.body.framing
-    const body = kind === 'chunked' || kind === 'length' ? kind : 'none'
-    const named = this.head.host === '' ? `host: ${connections.host}\r\n${this.lines}` : this.lines
-    const lines = editRequestLines(named, this)
-    const call = connections.call({ method: stream.method, path, lines, body, upgrade: this.head.upgrade }, this)
+    const request = outboundRequest(this, connections.host)
+    if (request === null) {
+      this.failHook()
+      return
+    }
+    const call = connections.call(request, this)
     target.begin(this)
     this.connectedAt = 0
     this.call = call
+    const { length } = this.stream.body.framing
     const isKept = length >= 0 && length <= tries.route.table.retry.bodyBytes
     connections.start(call, !tries.mayRepeat(isKept))
   }
@@ -151,7 +157,7 @@ export class Exchange
     this.began(status)
     this.response = response.body
     this.mayClose()
-    respond(this.stream, response, this)
+    if (!respond(this.stream, response, this)) this.failHook()
   }
 
   onResponseBody(piece: Buffer): void {
@@ -173,12 +179,12 @@ export class Exchange
   }
 
   onUpgrade(response: Omit<ResponseStart, 'body'>, server: Duplex, early: readonly Buffer[]): void {
-    const { status, fields } = response
     const tries = this.tries as Tries
     tries.judge(true)
-    this.began(status)
-    this.tunnel = openTunnel(this.context, this, tries, switchLines(fields, status, this), server, early)
-    this.tunnel.start()
+    this.began(response.status)
+    this.tunnel = openTunnel(this.context, this, tries, response, server, early)
+    if (this.tunnel === null) this.failHook()
+    else this.tunnel.start()
   }
 
   tunnelEnded(tunnel: Tunnel, code: ErrorCode | ''): void {
@@ -247,13 +253,20 @@ export class Exchange
     return (this.tries as Tries).route.table.timeouts
   }
 
-  private answer(own: OwnAnswer): void {
-    this.status = own.status
+  answer(given: OwnAnswer): void {
+    const own = finalAnswer(given, this)
     this.responded = true
     if (own.code === 'http_request_denied') this.stream.closes = true
     this.mayClose()
     this.finish(own.code, this.stream.method === 'HEAD' ? 0 : own.body.length)
-    respondWith(this.stream, own, this)
+    respondWith(this.stream, own)
+  }
+
+  /** Gives up the current try, of whose response nothing was sent, because a hook has failed. */
+  private failHook(): void {
+    this.abandon()
+    this.tries?.judgeFailure(null)
+    this.fail('hook_failed')
   }
 
   private mayClose(): void {
@@ -267,6 +280,7 @@ export class Exchange
 
   /** Gives up the current try, in whatever phase it is. A request without a connection yet is never sent. */
   private abandon(): void {
+    this.hooked?.leave()
     this.tries?.leaveQueue()
     if (this.call === null) return
     this.leaveTry()

@@ -2,12 +2,13 @@ import { fieldLines } from '../http1/head-text.ts'
 import type { ErrorCode } from './errors.ts'
 import { statusOf } from './errors.ts'
 
-/** A response that this proxy generates itself: short plain text without internal details. */
+/** A response that this proxy generates itself: short plain text without internal details, or what a hook has returned. */
 export interface OwnAnswer {
   readonly status: number
   /** Empty = nothing went wrong. */
   readonly code: ErrorCode | ''
-  readonly body: string
+  /** Text in ASCII, or bytes. */
+  readonly body: string | Buffer
   /** Field lines. */
   readonly lines: string
 }
@@ -24,6 +25,7 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   drain_timeout: 'The server was taken out of service before it answered.',
   proxy_stopping: 'The proxy was stopped before the server had answered.',
   proxy_internal_error: 'The proxy failed.',
+  hook_failed: 'The proxy failed.',
 }
 
 /** Response for a failure before the first byte of the server's response. */

@@ -110,6 +110,12 @@ const TALLIES: readonly { kind: TallyKind; name: string; label: string; help: st
     help: 'Requests that a route has decided, instead of the split.',
   },
   {
+    kind: 'hookErrors',
+    name: 'hook_errors_total',
+    label: 'hook',
+    help: 'Errors of hooks: exceptions, timeouts and results that are not allowed.',
+  },
+  {
     kind: 'spilled',
     name: 'hash_spilled_total',
     label: '',

@@ -53,6 +53,7 @@ function dataPlane(tell: (message: ToControl) => void): DataPlane {
     },
     null,
     tell,
+    { error: () => undefined },
   )
 }
 

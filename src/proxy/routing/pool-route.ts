@@ -56,6 +56,18 @@ export class PoolRoute {
       })
   }
 
+  /** Whether it has a server that takes requests, whatever its health. */
+  get isOpen(): boolean {
+    return this.members.length > 0
+  }
+
+  /** Number of servers that take requests and are up. */
+  get up(): number {
+    let count = 0
+    for (const { target } of this.members) if (target.health === 'up' && !target.isClosed()) count++
+    return count
+  }
+
   /** Picks a server that is not in `tried`; null = there is none. `now`: monotonic ms. */
   pick(tried: readonly Target[] | null, now: number, request: RoutedRequest | null): Target | null {
     if (this.seenEpoch !== this.targets.epoch) this.updateHealth()

@@ -1,8 +1,10 @@
+import type { HookPool } from '../../hooks/types.ts'
 import type { Balance } from '../../model/spec.ts'
 import type { TableService } from '../../model/table.ts'
 import { NO_POLICIES } from '../../model/traffic-policies.ts'
 import type { Counters, Series } from '../../telemetry/counters.ts'
 import { type FieldEdit, fieldEdit } from '../field-edit.ts'
+import { poolViews } from '../hooks/pool-view.ts'
 import type { Target } from '../upstream/target.ts'
 import type { Targets } from '../upstream/targets.ts'
 import type { Policy } from './balance/candidates.ts'
@@ -41,6 +43,8 @@ export class ServiceRoute {
   private readonly pools: readonly PoolRoute[]
   private readonly routes: RouteRules<PoolRoute> | null
   private readonly cohort: Cohort<PoolRoute> | null
+  /** See `poolViews`. */
+  private lazyPoolViews: readonly HookPool[] | null = null
 
   constructor(table: TableService, targets: Targets, counters: Counters, previous: ServiceRoute | undefined) {
     const { name, traffic = NO_POLICIES } = table
@@ -74,14 +78,20 @@ export class ServiceRoute {
    * else the split does. If the pool of the split has no usable server, the request goes to another pool with a share; if
    * no pool has one, to servers that are not up, as far as `panic` allows. A pool whose servers have only reached their
    * limits keeps its requests. `before`: the pool of the previous try, which a retry keeps. `request`: null if
-   * `looksAtRequests` is false. `now`: monotonic ms.
+   * `looksAtRequests` is false. `chosen`: the pool that a hook has chosen; while it has no usable server, routes and split
+   * decide. `now`: monotonic ms.
    */
   choose(
     tried: readonly Target[] | null,
     now: number,
     before?: PoolRoute,
     request: RoutedRequest | null = null,
+    chosen: PoolRoute | null = null,
   ): Choice | null {
+    if (chosen !== null) {
+      const target = chosen.pick(tried, now, request)
+      if (target !== null || chosen.hasFull(tried)) return { target, pool: chosen }
+    }
     const rule = request === null ? null : (this.routes?.find(request) ?? null)
     if (rule !== null) {
       const { pool } = rule
@@ -112,6 +122,23 @@ export class ServiceRoute {
     }
     for (const pool of inOrder) if (pool.hasFull(tried)) return { target: null, pool }
     return lastResort([first, ...inOrder], tried, now, request)
+  }
+
+  /** The pools that get requests, as hooks see them. */
+  get poolViews(): readonly HookPool[] {
+    this.lazyPoolViews ??= poolViews(this.all)
+    return this.lazyPoolViews
+  }
+
+  /** Finds a pool that a hook may choose: it gets requests, and has a server that takes some; null = there is none. */
+  choosable(name: string): PoolRoute | null {
+    const pool = this.poolNamed(name)
+    return pool?.isOpen === true ? pool : null
+  }
+
+  /** Names of the pools that a hook may choose. */
+  get choosableNames(): readonly string[] {
+    return this.all.filter(({ isOpen }) => isOpen).map(({ name }) => name)
   }
 
   /** Number of queued requests. */

@@ -10,6 +10,12 @@ import { mayBeRepeated, mayRetry, mayRetryStatus } from './retry.ts'
 import type { RoutedRequest } from './routed-request.ts'
 import type { Choice, ServiceRoute } from './service-route.ts'
 
+/** Chooses the pool of a request in place of the routes and the split. */
+export interface PoolChooser {
+  /** null = they decide; `failed` = the request fails. */
+  poolFor(route: ServiceRoute): PoolRoute | null | 'failed'
+}
+
 /** A request that is tried at one or more servers. */
 export interface Tried {
   readonly stream: Pick<ClientStream, 'method' | 'destroy'>
@@ -17,6 +23,8 @@ export interface Tried {
   readonly isWhole: boolean
   /** The request as policies see it. */
   readonly routed: RoutedRequest
+  /** null = the routes and the split choose the pool. */
+  readonly hooked: PoolChooser | null
   /** Sends the request to a server. */
   send(target: Target): void
   /** Gives up the current try, before the next one. */
@@ -52,6 +60,8 @@ export class Tries implements QueuedRequest {
   private onTrial = false
   /** Whether this try has been reported as a failure of its server. */
   private failureReported = false
+  /** Why there is no server for the request. */
+  private noServer: ErrorCode = 'destination_unavailable'
 
   constructor(context: ProxyContext, request: Tried, route: ServiceRoute) {
     this.context = context
@@ -67,7 +77,7 @@ export class Tries implements QueuedRequest {
   /** Sends the request to a server, or queues it if the servers of its pool have reached their limits. */
   begin(): void {
     const choice = this.choose()
-    if (choice === null) this.request.fail('destination_unavailable')
+    if (choice === null) this.request.fail(this.noServer)
     else if (choice.target === null || choice.pool.queue.length > 0) this.waitInQueue(choice.pool)
     else this.sendTo(choice.pool, choice.target)
   }
@@ -134,7 +144,7 @@ export class Tries implements QueuedRequest {
     }
     this.leaveQueue()
     try {
-      if (choice === null) this.request.fail('destination_unavailable')
+      if (choice === null) this.request.fail(this.noServer)
       else this.sendTo(choice.pool, choice.target as Target)
     } catch {
       // An error in the handling of one request must not affect others.
@@ -196,7 +206,11 @@ export class Tries implements QueuedRequest {
     const { route } = this
     const before = this.pool ?? undefined
     const routed = route.looksAtRequests ? this.request.routed : null
-    return route.choose(this.tried, now, before, routed) ?? (same ? route.choose(null, now, before, routed) : null)
+    const chosen = this.request.hooked?.poolFor(route) ?? null
+    this.noServer = chosen === 'failed' ? 'hook_failed' : 'destination_unavailable'
+    if (chosen === 'failed') return null
+    const choice = route.choose(this.tried, now, before, routed, chosen)
+    return choice ?? (same ? route.choose(null, now, before, routed, chosen) : null)
   }
 
   /** Chooses a server for a retry. `paid`: the retry is charged to the retry budget. */
