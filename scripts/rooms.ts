@@ -7,13 +7,14 @@ const CONFIG = new URL('../biome.json', import.meta.url)
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   model: [],
   time: [],
+  hooks: ['model'],
   http1: [],
   net: ['model'],
-  config: ['model', 'net'],
+  config: ['model', 'net', 'hooks'],
   store: ['model'],
   health: ['model', 'net', 'time'],
   telemetry: ['model'],
-  proxy: ['model', 'net', 'telemetry', 'time', 'http1'],
+  proxy: ['model', 'net', 'telemetry', 'time', 'http1', 'hooks'],
   control: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry'],
   admin: ['model', 'net', 'config', 'store', 'health', 'telemetry', 'control'],
   process: [...['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'proxy', 'control'], 'instance.ts'],
@@ -23,10 +24,16 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 /** Files of src/ that stand beside the rooms. */
 const FILES = ['main.ts', 'index.ts', 'command-line.ts', 'create-cutover.ts', 'instance.ts', 'version.ts']
 
+/** A hooks file exports its hooks as its default export. */
+const HOOK_FILES = {
+  includes: ['examples/hooks/**', 'test/hooks/files/**'],
+  linter: { rules: { style: { noDefaultExport: 'off' } } },
+}
+
 /** The `overrides` of biome.json: for each room, what it may not import. */
 export function roomOverrides(): object[] {
   const all = [...Object.keys(ROOMS), ...FILES]
-  return Object.entries(ROOMS).map(([room, allowed]) => {
+  const rooms = Object.entries(ROOMS).map(([room, allowed]) => {
     const refused = all.filter((each) => each !== room && !allowed.includes(each))
     const group = refused.flatMap(patternsOf)
     const may = allowed.length === 0 ? 'no other room' : allowed.join(', ')
@@ -37,6 +44,7 @@ export function roomOverrides(): object[] {
       linter: { rules: { style: { noRestrictedImports: { level: 'error', options } } } },
     }
   })
+  return [...rooms, HOOK_FILES]
 }
 
 /** How imports of a room or a file look. */

@@ -100,6 +100,7 @@ export class Instance {
       store: this.store,
       resolve: resolveDefinition,
       memory: this.lastReadable,
+      hooks: config.hooks,
       name: identity.name,
       fleet: {
         others: () => this.fleet.others(),

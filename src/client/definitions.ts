@@ -456,6 +456,12 @@ export interface CutoverConfig {
               readonly traceSample?: number | undefined
             }
           | undefined
+        /** Module (.ts, .mts, .js, .mjs) with programs in the request path; empty = none. Default: "". */
+        readonly hooks?: string | undefined
+        /** Max time for the promise of a request hook. Default: "1s". */
+        readonly hookTimeout?: string | 0 | undefined
+        /** What becomes of a request whose hook fails: fail = 500; ignore = it goes on without that hook. Default: "fail". */
+        readonly hookErrors?: 'fail' | 'ignore' | undefined
         /** A line for every request; or off. Default: {}. */
         readonly accessLog?:
           | {

@@ -1,5 +1,6 @@
+import { CONNECTION_FIELDS } from '../model/changeable-fields.ts'
 import { parseHost } from './addresses.ts'
-import { CONNECTION_FIELDS, checkFieldNames } from './field-names.ts'
+import { checkFieldNames } from './field-names.ts'
 import { childPath, type Problems, quote } from './problems.ts'
 import { isKeyed } from './read.ts'
 import { HIDDEN } from './shown.ts'

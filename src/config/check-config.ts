@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { type HookSettings, NO_HOOKS } from '../model/hooks.ts'
 import type { JsonObject } from '../model/state.ts'
 import { formatListen, isLoopback, type ListenAddress } from '../net/listen-address.ts'
 import { checkBounds, tooManyRoutes } from './check-bounds.ts'
@@ -10,6 +11,7 @@ import { NOT_YET_IN_FILE, refuseListenNotYet, refuseNotYet } from './not-yet.ts'
 import { findOverlaps } from './overlaps.ts'
 import { childPath, Problems } from './problems.ts'
 import { isKeyed, read } from './read.ts'
+import { readHooks } from './read-hooks.ts'
 import { FileSchema, type FileSettings } from './schema/file.ts'
 
 /** Default mode of the admin API's socket: without tokens, whoever may open it may do everything. */
@@ -28,15 +30,17 @@ export type CheckedConfig =
 export function checkConfig(raw: unknown): CheckedConfig {
   const problems = new Problems()
   const settings = read(FileSchema, raw, '', problems)
+  let hooks = NO_HOOKS
   if (isKeyed(settings)) {
     checkListeners(settings, problems)
     checkTokens(settings, problems)
     if (isKeyed(settings.store?.tls) && !problems.has('store.tls')) checkStoreTls(settings.store.tls, problems)
     checkServices(settings, problems)
+    if (!problems.has('proxy')) hooks = readHooks(settings.proxy, problems)
     refuseNotYet(NOT_YET_IN_FILE, FileSchema, settings, '', problems)
   }
   return problems.list.length === 0
-    ? { ok: true, config: resolve(settings, raw as JsonObject) }
+    ? { ok: true, config: resolve(settings, raw as JsonObject, hooks) }
     : { ok: false, problems: problems.list }
 }
 
@@ -135,7 +139,7 @@ function checkServices({ services }: FileSettings, problems: Problems): void {
   for (const { path, message } of findOverlaps(Object.fromEntries(located))) problems.add(path, message)
 }
 
-function resolve(settings: FileSettings, raw: JsonObject): Config {
+function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): Config {
   const { proxy, shutdown, admin, store, fleet, configVersion } = settings
   // A null means the default. Definitions are kept without nulls, so that merge patches can change them.
   const services = mergePatch({}, raw.services ?? {}) as Config['services']
@@ -155,6 +159,7 @@ function resolve(settings: FileSettings, raw: JsonObject): Config {
       forwarding: proxy.forwarding,
       accessLog: proxy.accessLog && { sample: proxy.accessLog.sample },
     },
+    hooks,
     shutdown: { acceptForMs: shutdown.acceptFor, timeoutMs: shutdown.timeout === 0 ? null : shutdown.timeout },
     admin: {
       listen: listenAddress({ mode: ADMIN_SOCKET_MODE, ...admin.listen }),

@@ -1,5 +1,6 @@
+import { requestFieldProblem, responseFieldProblem } from '../model/changeable-fields.ts'
 import { type HeaderPolicy, PLACEHOLDERS, splitPlaceholders } from '../model/header-policy.ts'
-import { CONNECTION_FIELDS, checkFieldNames } from './field-names.ts'
+import { checkFieldNames } from './field-names.ts'
 import { childPath, type Problems, suggestion } from './problems.ts'
 import { isKeyed } from './read.ts'
 
@@ -21,17 +22,6 @@ export function checkHeaders(headers: HeaderPolicy, path: string, problems: Prob
       if (problem !== null) problems.add(childPath(childPath(at, 'remove'), index), problem)
     }
   }
-}
-
-function requestFieldProblem(name: string): string | null {
-  if (name === 'via') return 'cannot be changed: requests that go round in a circle are recognized by it'
-  return name === 'expect' ? NOT_OURS : responseFieldProblem(name)
-}
-
-const NOT_OURS = 'cannot be changed: Cutover frames messages and keeps connections itself'
-
-function responseFieldProblem(name: string): string | null {
-  return CONNECTION_FIELDS.has(name.replaceAll('_', '-')) ? NOT_OURS : null
 }
 
 function checkPlaceholders(value: unknown, path: string, problems: Problems): void {

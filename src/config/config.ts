@@ -1,3 +1,4 @@
+import type { HookSettings } from '../model/hooks.ts'
 import type { JsonObject } from '../model/state.ts'
 import type { ListenAddress, TcpAddress } from '../net/listen-address.ts'
 
@@ -102,6 +103,8 @@ export interface FleetSettings {
 /** A checked configuration file; services as written (`checkService` resolves them). */
 export interface Config {
   readonly proxy: ProxySettings
+  /** The keys of `proxy` for hooks, and the program as it was when the configuration was read. */
+  readonly hooks: HookSettings
   /** `timeoutMs`: null = no deadline. */
   readonly shutdown: { readonly acceptForMs: number; readonly timeoutMs: number | null }
   readonly admin: AdminSettings

@@ -1,18 +1,5 @@
 import { childPath, type Problems, quote } from './problems.ts'
 
-/** Fields that concern a connection or the framing of a message, and not its content. RFC 9110 §7.6.1, §6.4. */
-export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
-
 /** Refuses names of fields that occur twice, or for which `problemOf` (called with the lower-case name) has a reason. */
 export function checkFieldNames(
   names: readonly string[],

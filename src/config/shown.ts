@@ -4,10 +4,11 @@ import type { Config, StoreSettings } from './config.ts'
 export const HIDDEN = '(hidden)'
 
 /** The configuration without tokens and passwords. Services are left out: `admin/secrets.ts` hides their secrets. */
-export function shown({ services: _, hasServices: __, ...config }: Config): object {
+export function shown({ services: _, hasServices: __, hooks, ...config }: Config): object {
   const tokens = config.admin.tokens.map(({ name, role }) => ({ name, role }))
   return {
     ...config,
+    proxy: { ...config.proxy, hooks: hooks.file, hookTimeoutMs: hooks.timeoutMs, hookErrors: hooks.onError },
     admin: { ...config.admin, tokens },
     store: { ...config.store, redis: shownRedis(config.store.redis) },
     fleet: { ...config.fleet, token: config.fleet.token === null ? null : HIDDEN },

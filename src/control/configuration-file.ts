@@ -148,24 +148,39 @@ export class ConfigurationFile {
     const { load, file, log, onConfigured } = this.options
     const loaded = await load()
     const problems = !loaded.ok ? loaded.problems : loaded.config.hasServices ? [] : [NO_SERVICES]
-    if (!loaded.ok || problems.length > 0) {
-      log.error({ problems: problemLines(problems) }, `${file} was not applied, nothing has changed`)
-      return { kind: 'invalid', file, problems }
-    }
+    if (!loaded.ok || problems.length > 0) return this.notUsable(problems)
+    const { hooks } = this.control
+    const before = hooks.current
+    const problem = await hooks.use(loaded.config.hooks)
+    if (problem !== null)
+      return this.notUsable([{ path: 'proxy.hooks', message: `${problem.place}: ${problem.message}` }])
     const apply = applyConfiguration(loaded.config, 'reload', this.fleet, restore)
-    const result = await this.control.execute(apply, request)
+    let isApplied = false
+    let result: Result
+    try {
+      result = await this.control.execute(apply, request)
+      isApplied = result.kind !== 'refused'
+    } finally {
+      if (!isApplied) await hooks.use(before)
+    }
     const needRestart = settingsThatDiffer(this.config, loaded.config)
     if (result.kind === 'refused')
       log.error({ refusal: inBrief(result.refusal) }, `${file} was not applied, nothing has changed`)
     else {
       const { services, servicesHash, configVersion } = loaded.config
-      this.config = { ...this.config, services, servicesHash, configVersion }
+      this.config = { ...this.config, services, servicesHash, configVersion, hooks: loaded.config.hooks }
       this.isApplied = true
       this.notApplied = null
       onConfigured?.(this.config)
       log.info({ revision: result.revision, changed: result.changed, needRestart }, `${file} was applied`)
     }
     return { kind: 'applied', result, needRestart }
+  }
+
+  private notUsable(problems: readonly Problem[]): Reload {
+    const { file, log } = this.options
+    log.error({ problems: problemLines(problems) }, `${file} was not applied, nothing has changed`)
+    return { kind: 'invalid', file, problems }
   }
 
   /** null = no fleet: only this instance uses the store. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Facts, Request } from '../model/commands.ts'
 import type { AppliedInPart, CannotFollow } from '../model/fleet.ts'
 import type { Services } from '../model/handover.ts'
+import { type HookSettings, NO_HOOKS } from '../model/hooks.ts'
 import type { KnownHealth, SeriesReport, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { servingKeys } from '../model/servers.ts'
@@ -19,6 +20,7 @@ import type { ServerHealth } from './health-book.ts'
 import { HealthBook } from './health-book.ts'
 import type { ControlEnd } from './link.ts'
 import { Progress } from './progress.ts'
+import { ProxyHooks } from './proxy-hooks.ts'
 import { ProxyLinks } from './proxy-links.ts'
 import type { Resolve } from './resolve.ts'
 import { RoutingTables, type ServicesInForce } from './routing-tables.ts'
@@ -30,6 +32,8 @@ export interface ControlOptions {
   readonly resolve: Resolve
   /** Definitions that were readable in the previous process of this instance. */
   readonly memory?: Memory
+  /** Hooks for the proxies; absent = none. */
+  readonly hooks?: HookSettings
   /** Name of this instance. */
   readonly name?: string
   /** The instances that share the store; absent = this instance alone. */
@@ -45,7 +49,8 @@ export interface ControlOptions {
 }
 
 const SECRET_BYTES = 32
-
+/** Max time for all proxies to take a message; by then one that hangs has been replaced. */
+const TAKEN_WITHIN_MS = 15_000
 const ALONE: NonNullable<ControlOptions['fleet']> = {
   others: () => [],
   unreadable: () => [],
@@ -63,6 +68,7 @@ export class Control {
   readonly drains: DrainStatus
   readonly startedAt = new Date()
   readonly proxies = new ProxyLinks()
+  readonly hooks: ProxyHooks
   /** A local override is about to be in force here: no state counts as in force for the other instances. */
   isDiverging = false
   private readonly store: Store
@@ -72,9 +78,10 @@ export class Control {
   private readonly tables: RoutingTables
 
   constructor(options: ControlOptions) {
-    const { store, resolve, memory, name = 'this instance', fleet = ALONE, inForce = null, onProgress } = options
-    const { onHandover = () => undefined, onKept = () => undefined } = options
+    const { store, resolve, memory, hooks = NO_HOOKS, name = 'this instance', fleet = ALONE } = options
+    const { inForce = null, onProgress, onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
+    this.hooks = new ProxyHooks(hooks, this.proxies, () => this.followAgain())
     this.healthBook = new HealthBook(this.proxies.all, () => this.tables.advance())
     this.tables = new RoutingTables({
       health: this.healthBook,
@@ -135,6 +142,7 @@ export class Control {
     this.progress.add(name)
     const health = this.healthBook.attach(name, known)
     link.receive((message) => this.receive(name, message))
+    this.hooks.sendTo(link)
     link.send({ type: 'table', change: this.tables.whole(), health, nowMs: this.store.nowMs() })
   }
 
@@ -275,6 +283,16 @@ export class Control {
     this.tables.follow(state, this.controller.overrides.length > 0)
   }
 
+  /**
+   * Sends the proxies a table that changes nothing, so that those that apply it have taken what was sent before. Resolves
+   * with the names of those that have not, after `TAKEN_WITHIN_MS`.
+   */
+  private async followAgain(): Promise<readonly string[]> {
+    const generation = this.tables.again()
+    const { applied, lagging } = await this.convergence.wait({ generation, state: null }, [], TAKEN_WITHIN_MS, true)
+    return applied ? [] : lagging
+  }
+
   private receive(name: string, message: ToControl): void {
     switch (message.type) {
       case 'applied':
@@ -284,6 +302,9 @@ export class Control {
       case 'failures':
       case 'trial':
         this.healthBook.take(name, message)
+        break
+      case 'hooksFailed':
+        this.hooks.failed(message.problem)
         break
       default:
         this.proxies.take(name, message)

@@ -85,6 +85,12 @@ export class RoutingTables {
     else this.setTimer()
   }
 
+  /** Sends a table that changes nothing. Returns its generation. */
+  again(): number {
+    this.update()
+    return this.options.generations.current
+  }
+
   /** Returns the whole table, for a proxy that has none. Proxies serve requests from then on. */
   whole(): TableChange {
     this.isServing = true

@@ -1,4 +1,5 @@
 import type { ExplainedRequest, Explanation } from './explain.ts'
+import type { HookSettings, HooksProblem } from './hooks.ts'
 import type { Health } from './state.ts'
 import type { TableChange } from './table.ts'
 
@@ -13,6 +14,8 @@ export type ToProxy =
    * sent; deadlines in the table are times of that clock.
    */
   | { readonly type: 'table'; readonly change: TableChange; readonly health: KnownHealth; readonly nowMs: number }
+  /** Hooks to put in force; answered only with `hooksFailed`. Precedes the table with which they are in force. */
+  | { readonly type: 'hooks'; readonly hooks: HookSettings }
   /** Health of the targets where it has changed. */
   | { readonly type: 'health'; readonly changes: KnownHealth }
   /** Asks how a request would be decided; answered with `explained` under the same id. `service`: null = whichever matches. */
@@ -40,6 +43,8 @@ export type ToProxy =
 export type ToControl =
   /** The table of this generation is in force; `busy`: requests in flight, by key, at targets that take no new ones. */
   | { readonly type: 'applied'; readonly generation: number; readonly busy: Readonly<Record<string, number>> }
+  /** The hooks of the last `hooks` cannot be used here; those before them stay in force. */
+  | { readonly type: 'hooksFailed'; readonly problem: HooksProblem }
   /** The last request or tunnel at a target that takes no new ones has ended; `cut`: number cut at their deadline. */
   | { readonly type: 'idle'; readonly key: string; readonly cut: number }
   /**
@@ -102,6 +107,8 @@ export type TallyKind =
   | 'routed'
   /** Requests of services with `sticky`: whether the client had the cookie of the server (`kept`), another one, or none. */
   | 'sticky'
+  /** Errors of hooks, by hook. */
+  | 'hookErrors'
   /** Requests passed on to another server because that of their hash had too many; without a label. */
   | 'spilled'
   /** Copies of requests that were answered, by status code. */

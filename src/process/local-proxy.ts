@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import type { Logger } from 'pino'
 import type { ProxyListener, ProxySettings } from '../config/config.ts'
 import type { Control } from '../control/control.ts'
 import { localLink } from '../control/link.ts'
@@ -23,11 +24,12 @@ export class LocalProxy implements Proxies {
   private readonly link = localLink()
   private readonly vitals = new VitalsMeter()
 
-  constructor(settings: ProxySettings) {
+  /** `log`: for errors of hooks. */
+  constructor(settings: ProxySettings, log: Logger) {
     this.settings = settings
     const { control: _, proxy } = this.link
     const accessLog = settings.accessLog === null ? null : new AccessLog(settings.accessLog.sample)
-    this.plane = new DataPlane(settings, accessLog, (message) => proxy.send(message))
+    this.plane = new DataPlane(settings, accessLog, (message) => proxy.send(message), log)
     proxy.receive((message) => this.plane.receive(message))
   }
 
@@ -35,6 +37,9 @@ export class LocalProxy implements Proxies {
     control.attach(NAME, this.link.control)
     // No connection is accepted before the table is in force.
     await control.drains.settled(revision, [], 10_000, true)
+    const { problem } = control.hooks
+    // Without the hooks, this proxy would let through what they refuse.
+    if (problem !== null) throw new Error(`cannot use the hooks: ${problem.place}: ${problem.message}`)
     const { listen } = this.settings
     for (const [index, address] of listen.entries())
       await forKey(proxyListenKey(index, listen.length), address, this.listen(address))

@@ -37,7 +37,7 @@ class Worker {
     const { proxy, name } = init
     const accessLog = proxy.accessLog === null ? null : new AccessLog(proxy.accessLog.sample, 1, true)
     const share = { index: init.slot, of: init.workers }
-    this.plane = new DataPlane(proxy, accessLog, (message) => this.sendToControl(message), share)
+    this.plane = new DataPlane(proxy, accessLog, (message) => this.sendToControl(message), log, share)
     this.wire = new ControlWire({
       path: init.wire,
       name,
@@ -60,8 +60,7 @@ class Worker {
         flushCompileCache()
       },
       (error: Error) => {
-        send({ type: 'failed', message: `cannot listen: ${error.message}`, exitCode: 1 })
-        process.exit(1)
+        fail(`cannot listen: ${error.message}`)
       },
     )
   }
@@ -107,6 +106,11 @@ class Worker {
   }
 
   private sendToControl(message: ToControl): void {
+    // Without the hooks, this worker would let through what they refuse.
+    if (message.type === 'hooksFailed' && !this.hasTable) {
+      const { place, message: why } = message.problem
+      fail(`cannot use the hooks: ${place}: ${why}`)
+    }
     if (message.type !== 'stopped') {
       this.wire.send(message)
       return
@@ -116,6 +120,12 @@ class Worker {
     send({ type: 'stopped', cut: message.cut })
     void this.wire.close().then(() => process.exit(0))
   }
+}
+
+/** Ends this process, which cannot start. */
+function fail(message: string): never {
+  send({ type: 'failed', message, exitCode: 1 })
+  process.exit(1)
 }
 
 function send(message: FromChild): void {

@@ -3,6 +3,7 @@ import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Counters, Series } from '../telemetry/counters.ts'
 import type { ForwardingPolicy } from './client/request-head.ts'
 import type { ErrorCode } from './errors.ts'
+import type { HooksInForce } from './hooks/hooks-in-force.ts'
 import type { Router } from './routing/router.ts'
 import type { ServiceRoute } from './routing/service-route.ts'
 import type { Targets } from './upstream/targets.ts'
@@ -48,6 +49,8 @@ export interface ProxyContext {
   readonly targets: Targets
   readonly verdicts: Verdicts
   readonly tunnels: Set<OpenTunnel>
+  /** null = none. */
+  readonly hooks: HooksInForce | null
   /** That of the table in force. */
   readonly router: Router
   readonly isStopping: boolean

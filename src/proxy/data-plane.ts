@@ -10,6 +10,8 @@ import { ClientListeners, type Listener, type ListenerOptions } from './client/c
 import type { DataPlaneSettings, OpenTunnel, ProxyContext } from './context.ts'
 import { Ending } from './ending.ts'
 import { Exchange } from './exchange.ts'
+import type { ErrorLog } from './hooks/hook-errors.ts'
+import { HookLoader, type HooksInForce } from './hooks/hooks-in-force.ts'
 import { inboundOptions } from './inbound-options.ts'
 import { refuseRequest } from './refused-request.ts'
 import { explain } from './routing/explain.ts'
@@ -48,18 +50,21 @@ export class DataPlane implements ProxyContext {
   private readonly clients: ClientListeners
   private readonly ending: Ending
   private reportsAll = false
+  private readonly hookLoader: HookLoader
 
-  /** `share`: the part of this data plane, if several divide the limits among them. */
+  /** `log`: for errors of hooks. `share`: the part of this data plane, if several divide the limits among them. */
   constructor(
     settings: DataPlaneSettings,
     accessLog: AccessLog | null,
     send: (message: ToControl) => void,
+    log: ErrorLog,
     share: Share = WHOLE_SHARE,
   ) {
     this.settings = settings
     this.accessLog = accessLog
     this.send = send
     this.verdicts = new Verdicts(send)
+    this.hookLoader = new HookLoader(this.counters, log)
     this.trustedProxies = networks(settings.trustedProxies.filter((entry) => entry !== SOCKET_FILES))
     const events: TargetEvents = {
       onIdle: (target, cut) => {
@@ -101,6 +106,11 @@ export class DataPlane implements ProxyContext {
       case 'table':
         this.apply(message.change, message.health, message.nowMs)
         break
+      case 'hooks': {
+        const problem = this.hookLoader.load(message.hooks)
+        if (problem !== null) this.send({ type: 'hooksFailed', problem })
+        break
+      }
       case 'health':
         this.targets.setHealth(message.changes)
         break
@@ -115,6 +125,10 @@ export class DataPlane implements ProxyContext {
         this.ending.begin(message)
         break
     }
+  }
+
+  get hooks(): HooksInForce | null {
+    return this.hookLoader.inForce
   }
 
   routeOf(service: string): ServiceRoute | undefined {

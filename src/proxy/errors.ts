@@ -17,6 +17,8 @@ export type ErrorCode =
   | 'proxy_internal_error'
   /** Not in the RFC: this machine has no file descriptor, port or memory left for a connection. */
   | 'proxy_resources_exhausted'
+  /** Not in the RFC: a hook has thrown an error, taken too long or returned what it may not. */
+  | 'hook_failed'
   /** Not in the RFC: the client went away. */
   | 'client_gone'
   /** Not in the RFC: a tunnel was idle for too long. */
@@ -66,6 +68,7 @@ export function statusOf(code: ErrorCode): number {
     case 'service_paused':
       return 504
     case 'proxy_internal_error':
+    case 'hook_failed':
       return 500
     case 'client_gone':
       return 499

@@ -12,23 +12,26 @@ import type { Refusal } from './client/guard.ts'
 import { type BodyOwner, RequestBody } from './client/request-body.ts'
 import { RequestHead } from './client/request-head.ts'
 import { newRequestId } from './client/request-id.ts'
-import { mayHaveMore, passInterim, respond, respondWith, switchLines } from './client/respond.ts'
+import { finalAnswer, mayHaveMore, passInterim, respond, respondWith } from './client/respond.ts'
 import type { ProxyContext } from './context.ts'
 import { type ErrorCode, failureOf } from './errors.ts'
+import { type HookedRequest, type HookSubject, hookedRequest } from './hooks/hooked-request.ts'
+import { openTunnel } from './open-tunnel.ts'
+import { outboundRequest } from './outbound-request.ts'
 import { failure, type OwnAnswer, ownAnswer, stoppedAnswer } from './own-answer.ts'
-import { editRequestLines, type PolicySubject } from './policy-lines.ts'
 import { record } from './record.ts'
+import { ResponseFlow } from './response-flow.ts'
 import type { ServiceRoute } from './routing/service-route.ts'
 import { type Tried, Tries } from './routing/tries.ts'
 import { trailerLines } from './trailers.ts'
-import { Tunnel, type TunnelOwner } from './tunnel.ts'
+import type { Tunnel, TunnelOwner } from './tunnel.ts'
 import type { MirrorCall } from './upstream/mirror-call.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 import type { UpstreamCall } from './upstream/upstream-call.ts'
 
 /** Handles one request from its header to the last byte of its response, with all of its tries. */
 export class Exchange
-  implements RequestUnderWay, RequestOwner, BodyOwner, Tried, CallHandler, UnderWay, TunnelOwner, PolicySubject
+  implements RequestUnderWay, RequestOwner, BodyOwner, Tried, CallHandler, UnderWay, TunnelOwner, HookSubject
 {
   readonly stream: ClientStream
   readonly client: Client
@@ -44,14 +47,16 @@ export class Exchange
   tries: Tries | null = null
   /** The copy of this request that a mirror gets; null = none. */
   copy: MirrorCall | null = null
+  /** null = there are no hooks, or the request has not come as far as these. */
+  hooked: HookedRequest | null = null
   slot = -1
-  /** The request as policies see it; null = none has looked at it. */
-  private lazyRouted: ClientRequest | null = null
-  private readonly context: ProxyContext
   /** Path and query for the server. */
-  private path = ''
+  path = ''
+  /** The request as policies see it; null = none has looked at it. */
+  seen: ClientRequest | null = null
+  private readonly context: ProxyContext
   /** Field lines for the server, the same for all tries. */
-  private lines = ''
+  lines = ''
   private call: UpstreamCall | null = null
   private body: RequestBody | null = null
   /** The body of the response, from the server. */
@@ -59,7 +64,7 @@ export class Exchange
   private awaitsContinue: boolean
   private isBodySent = false
   private responded = false
-  private isPaused = false
+  private readonly flow: ResponseFlow
   private tunnel: Tunnel | null = null
   /** Whether the request has ended for its client, successfully or not; nothing more is sent. */
   private done = false
@@ -68,6 +73,7 @@ export class Exchange
     this.context = context
     this.stream = stream
     this.client = client
+    this.flow = new ResponseFlow(stream)
     const { fields, minor, body, method } = stream
     this.head = new RequestHead(fields, minor, body.framing.kind !== 'none', method === 'OPTIONS')
     this.requestId = this.head.trustedRequestId(client.trusted) || newRequestId()
@@ -85,16 +91,13 @@ export class Exchange
     const { forwarding } = this.context.settings
     this.lines = this.head.linesFor(this.client, this.requestId, admitted.prefix, forwarding)
     this.tries = new Tries(this.context, this, admitted.route)
+    this.hooked = hookedRequest(this.context.hooks, this)
     this.tries.begin()
   }
 
   get routed(): ClientRequest {
-    this.lazyRouted ??= new ClientRequest(this.stream, this.head, this.client, this.context.trustedProxies)
-    return this.lazyRouted
-  }
-
-  get wasSeen(): boolean {
-    return this.lazyRouted !== null
+    this.seen ??= new ClientRequest(this.stream, this.head, this.client, this.context.trustedProxies)
+    return this.seen
   }
 
   get isWhole(): boolean {
@@ -108,17 +111,17 @@ export class Exchange
   send(target: Target): void {
     const tries = this.tries as Tries
     const { connections } = target
-    const { path, stream } = this
-    const { kind, length } = stream.body.framing
-    const body = kind === 'chunked' || kind === 'length' ? kind : 'none'
-    const named = this.head.host === '' ? `host: ${connections.host}\r\n${this.lines}` : this.lines
-    const lines = editRequestLines(named, this)
-    const request = { method: stream.method, path, lines, body, upgrade: this.head.upgrade } as const
+    const request = outboundRequest(this, connections.host)
+    if (request === null) {
+      this.failHook()
+      return
+    }
     const call = connections.call(request, this)
     target.begin(this)
     this.connectedAt = 0
     this.call = call
     if (tries.count === 1) this.copy = tries.route.mirror?.copyOf(request, this) ?? null
+    const { length } = this.stream.body.framing
     const isKept = length >= 0 && length <= tries.route.table.retry.bodyBytes
     connections.start(call, !tries.mayRepeat(isKept))
   }
@@ -163,21 +166,17 @@ export class Exchange
     this.began(status)
     this.response = response.body
     this.mayClose()
-    respond(this.stream, response, this)
+    if (!respond(this.stream, response, this)) this.failHook()
   }
 
   onResponseBody(piece: Buffer): void {
-    if (this.stream.write(piece) || this.isPaused) return
-    this.isPaused = true
-    this.call?.pause()
-    // While the client does not read, its own timeout runs.
-    this.call?.setTimeout(0)
+    this.flow.pass(piece, this.call)
   }
 
   onRead(): void {
     if (!this.responded) return
     this.stream.flush()
-    if (!this.isPaused) this.call?.setTimeout(this.timeouts.idleMs)
+    this.flow.serverActive(this.call, this.timeouts.idleMs)
   }
 
   onResponseEnd(trailers: Fields): void {
@@ -189,17 +188,12 @@ export class Exchange
   }
 
   onUpgrade(response: Omit<ResponseStart, 'body'>, server: Duplex, early: readonly Buffer[]): void {
-    const { status, fields } = response
     const tries = this.tries as Tries
     tries.judge(true)
-    this.began(status)
-    this.client.tunnelled = true
-    const client = this.stream.switchProtocols(switchLines(fields, status, this))
-    const staysAtDrain = tries.route.table.drain.websockets === 'keep'
-    const ends = { client: client.socket, clientEarly: client.early, server, serverEarly: early }
-    this.tunnel = new Tunnel(this.context, ends, { protocol: this.head.upgrade, staysAtDrain }, this)
-    tries.target?.replace(this, this.tunnel)
-    this.tunnel.start()
+    this.began(response.status)
+    this.tunnel = openTunnel(this.context, this, tries, response, server, early)
+    if (this.tunnel === null) this.failHook()
+    else this.tunnel.start()
   }
 
   tunnelEnded(tunnel: Tunnel, code: ErrorCode | ''): void {
@@ -246,10 +240,7 @@ export class Exchange
   }
 
   onClientReady(): void {
-    if (!this.isPaused) return
-    this.isPaused = false
-    this.call?.setTimeout(this.timeouts.idleMs)
-    this.call?.resume()
+    if (this.response !== null) this.flow.clientReady(this.call, this.timeouts.idleMs)
   }
 
   cut(reason: ErrorCode = 'drain_timeout'): boolean {
@@ -271,13 +262,20 @@ export class Exchange
     return (this.tries as Tries).route.table.timeouts
   }
 
-  private answer(own: OwnAnswer): void {
-    this.status = own.status
+  answer(given: OwnAnswer): void {
+    const own = finalAnswer(given, this)
     this.responded = true
     if (own.code === 'http_request_denied') this.stream.closes = true
     this.mayClose()
     this.finish(own.code, this.stream.method === 'HEAD' ? 0 : Buffer.byteLength(own.body))
-    respondWith(this.stream, own, this)
+    respondWith(this.stream, own)
+  }
+
+  /** Gives up the current try, of whose response nothing was sent, because a hook has failed. */
+  private failHook(): void {
+    this.abandon()
+    this.tries?.judgeFailure(null)
+    this.fail('hook_failed')
   }
 
   private mayClose(): void {
@@ -291,6 +289,7 @@ export class Exchange
 
   /** Gives up the current try, in whatever phase it is. A request without a connection yet is never sent. */
   private abandon(): void {
+    this.hooked?.leave()
     this.tries?.stopWaiting()
     if (this.call === null) return
     this.leaveTry()

@@ -26,13 +26,7 @@ export class FieldEdit {
 
   /** Returns field lines with the changes. `subject`: their request. */
   apply(lines: string, subject: PlaceholderSubject): string {
-    let result = ''
-    for (let start = 0; start < lines.length; ) {
-      const end = lines.indexOf(LINE_END, start) + LINE_END.length
-      const name = lines.slice(start, lines.indexOf(COLON, start)).toLowerCase()
-      if (!this.dropped.has(name)) result += lines.slice(start, end)
-      start = end
-    }
+    let result = withoutFields(lines, this.dropped)
     for (const { begin, parts } of this.set) {
       result += begin
       for (let i = 0; i < parts.length; i++) {
@@ -43,6 +37,18 @@ export class FieldEdit {
     }
     return result
   }
+}
+
+/** Returns field lines without those of these lower-case names. */
+export function withoutFields(lines: string, names: ReadonlySet<string>): string {
+  let result = ''
+  for (let start = 0; start < lines.length; ) {
+    const end = lines.indexOf(LINE_END, start) + LINE_END.length
+    const name = lines.slice(start, lines.indexOf(COLON, start)).toLowerCase()
+    if (!names.has(name)) result += lines.slice(start, end)
+    start = end
+  }
+  return result
 }
 
 /** Compiles edits; null = they change nothing. */

@@ -3,12 +3,13 @@ import type { StoppedMode } from '../model/service-mode.ts'
 import type { ErrorCode } from './errors.ts'
 import { statusOf } from './errors.ts'
 
-/** A response that this proxy generates itself: short plain text without internal details. */
+/** A response that this proxy generates itself: short plain text without internal details, or what a hook has returned. */
 export interface OwnAnswer {
   readonly status: number
   /** Empty = nothing went wrong. */
   readonly code: ErrorCode | ''
-  readonly body: string
+  /** Text in ASCII, or bytes. */
+  readonly body: string | Buffer
   /** Field lines. */
   readonly lines: string
 }
@@ -27,6 +28,7 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   service_paused: 'The service is paused, and was not resumed in time.',
   held_limit_reached: 'The service is paused, and no more requests can wait.',
   proxy_internal_error: 'The proxy failed.',
+  hook_failed: 'The proxy failed.',
 }
 
 /** Response for a failure before the first byte of the server's response. */

@@ -1,3 +1,4 @@
+import type { LogTag } from '../telemetry/access-log.ts'
 import type { Client } from './client/client.ts'
 import { clientAddress } from './client/client-address.ts'
 import type { ClientStream } from './client/client-stream.ts'
@@ -19,6 +20,7 @@ export interface Ended {
   readonly answeredAt: number
   readonly tries: Tries | null
   readonly copy: MirrorCall | null
+  readonly hooked: { tags(): Readonly<Record<string, LogTag>> | null } | null
 }
 
 /** Counts and logs a request; `bytes`: body bytes sent to the client. */
@@ -29,7 +31,7 @@ export function record(
   bytes: number,
   error: ErrorCode | '',
 ): void {
-  const { stream, client, head, requestId, startedAt, connectedAt, answeredAt, tries, copy } = ended
+  const { stream, client, head, requestId, startedAt, connectedAt, answeredAt, tries, copy, hooked } = ended
   const durationMs = performance.now() - startedAt
   const series = tries === null ? context.unrouted : (tries.pool?.series ?? tries.route.unrouted)
   series.observe(status, durationMs / 1_000)
@@ -56,5 +58,6 @@ export function record(
     requestId,
     traceId: tries === null ? '' : traceIdOf(head.traceparent),
     error,
+    tags: hooked?.tags() ?? null,
   })
 }

@@ -43,6 +43,7 @@ export function refuseRequest(
     requestId,
     traceId: '',
     error: code,
+    tags: null,
   })
   return `${statusLine(status)}${lines}${dateLine()}Connection: close\r\n\r\n${isHead ? '' : body}`
 }

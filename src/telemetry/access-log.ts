@@ -1,4 +1,4 @@
-import { escaped, isPlain } from './log-text.ts'
+import { escaped, escapedJson, isPlain } from './log-text.ts'
 import { Output, PIPE_BYTES } from './output.ts'
 
 /** Data of one request, complete when the request has ended. */
@@ -33,7 +33,12 @@ export interface AccessRecord {
   readonly traceId: string
   /** RFC 9209 error name; empty when nothing went wrong. */
   readonly error: string
+  /** Fields that hooks have added; null = none. */
+  readonly tags: Readonly<Record<string, LogTag>> | null
 }
+
+/** A value of a field that a hook has added. */
+export type LogTag = string | number | boolean
 
 /** Max time that a line is buffered, to write several lines at once. */
 const BUFFER_MS = 50
@@ -108,7 +113,7 @@ function withTextsEscaped(record: AccessRecord): AccessRecord {
 
 function format(record: AccessRecord): string {
   const { client, method, host, target, service, pool, version, server, requestId, traceId, error } = record
-  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},${record.heldMs === 0 ? '' : `"heldMs":${rounded(record.heldMs)},`}"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}}\n`
+  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},${record.heldMs === 0 ? '' : `"heldMs":${rounded(record.heldMs)},`}"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}${record.tags === null ? '' : `,"tags":${escapedJson(record.tags)}`}}\n`
 }
 
 /** Rounds to the microsecond. */

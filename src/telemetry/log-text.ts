@@ -17,7 +17,12 @@ export function isPlain(text: string): boolean {
  * character.
  */
 export function escaped(text: string): string {
-  return isPlain(text) ? text : JSON.stringify(text).slice(1, -1).replace(INTERPRETED, asEscape)
+  return isPlain(text) ? text : escapedJson(text).slice(1, -1)
+}
+
+/** Formats a value as JSON that contains no control character. */
+export function escapedJson(value: unknown): string {
+  return JSON.stringify(value).replace(INTERPRETED, asEscape)
 }
 
 function asEscape(character: string): string {

@@ -121,6 +121,12 @@ const TALLIES: readonly { kind: TallyKind; name: string; label: string; help: st
     help: 'Requests of services with sticky, by what became of the client: kept at its server, moved to another one, or new.',
   },
   {
+    kind: 'hookErrors',
+    name: 'hook_errors_total',
+    label: 'hook',
+    help: 'Errors of hooks: exceptions, timeouts and results that are not allowed.',
+  },
+  {
     kind: 'spilled',
     name: 'hash_spilled_total',
     label: '',

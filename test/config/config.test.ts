@@ -20,6 +20,7 @@ test('an empty file is a proxy without services, with the defaults', () => {
       forwarding: { forwarded: false, traceSample: 1 },
       accessLog: { sample: 1 },
     },
+    hooks: { program: null, file: '', timeoutMs: 1_000, onError: 'fail' },
     shutdown: { acceptForMs: 0, timeoutMs: 30_000 },
     admin: {
       listen: { kind: 'tcp', host: '127.0.0.1', port: 9900 },

@@ -229,6 +229,7 @@ test('a proxy that is attached later gets the table and the health', async () =>
   const a = new HandDriven('late')
   await a.apply(1)
   expect(a.received).toMatchObject([
+    { type: 'hooks', hooks: { program: null } },
     { type: 'table', change: { generation: 2, services: [{ name: 'shop' }] }, health: [[KEY, 'up'], {}, {}, {}] },
   ])
 })

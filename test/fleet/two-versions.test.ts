@@ -147,7 +147,7 @@ test('the writer of a definition is told which instances cannot follow, and serv
     file: 'old.yaml',
     log: pino({ enabled: false }),
     identity: { id: 'old', name: 'old', startedAt: new Date().toISOString() },
-    proxies: new LocalProxy(config.proxy),
+    proxies: new LocalProxy(config.proxy, pino({ enabled: false })),
     adminListen: { host: '127.0.0.1', port: 0 },
     patienceMs: 0,
     resumed: false,

@@ -54,6 +54,7 @@ function dataPlane(tell: (message: ToControl) => void): DataPlane {
     },
     null,
     tell,
+    { error: () => undefined },
   )
 }
 

@@ -179,7 +179,7 @@ test('proxies keep serving when the restart of the control process fails', async
   const checked = checkConfig({ proxy: { listen: '127.0.0.1:0' }, store: { path: folder } })
   if (!checked.ok) throw new Error('a configuration that cannot be used')
   const { config } = checked
-  const proxies = new LocalProxy(config.proxy)
+  const proxies = new LocalProxy(config.proxy, pino({ enabled: false }))
   const failing = Instance.start({
     config,
     proxies,

@@ -50,6 +50,7 @@ const PLAIN: AccessRecord = {
   requestId: 'id',
   traceId: '',
   error: '',
+  tags: null,
 }
 
 /** Hostile or plain values for every text of a record. */

@@ -127,6 +127,19 @@ const ProxySection = kind.section(
       },
       { description: 'Header fields for servers, beside X-Forwarded-*.', default: {} },
     ),
+    hooks: kind.text({
+      description: 'Module (.ts, .mts, .js, .mjs) with programs in the request path; empty = none.',
+      default: '',
+    }),
+    hookTimeout: kind.duration({
+      description: 'Max time for the promise of a request hook.',
+      default: '1s',
+      minMs: 1,
+    }),
+    hookErrors: kind.choice(['fail', 'ignore'], {
+      description: 'What becomes of a request whose hook fails: fail = 500; ignore = it goes on without that hook.',
+      default: 'fail',
+    }),
     accessLog: Type.Union(
       [
         kind.section(

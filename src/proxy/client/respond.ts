@@ -3,7 +3,7 @@ import type { Fields } from '../../http1/fields.ts'
 import type { ResponseBody } from '../../http1/inbound-request.ts'
 import type { ResponseStart } from '../../http1/outbound-call.ts'
 import { dateLine } from '../date.ts'
-import type { OwnAnswer } from '../own-answer.ts'
+import { failure, type OwnAnswer } from '../own-answer.ts'
 import { editResponseLines, type PolicySubject } from '../policy-lines.ts'
 import { optionFor, responseLines } from '../upstream/response-lines.ts'
 import { DATE, X_REQUEST_ID } from '../wire.ts'
@@ -14,19 +14,22 @@ import { OWN_HOP } from './via.ts'
 const CONTINUE = 100
 const VIA_LINE = `via: ${OWN_HOP}\r\n`
 
-/** Sets the head of a server's response for the client. `subject`: its request. */
+/** Sets the head of a server's response for the client. `subject`: its request. Returns false if a hook has failed. */
 export function respond(
   stream: ClientStream,
   { status, reason, fields, body }: ResponseStart,
   subject: PolicySubject,
-): void {
+): boolean {
   const kind = bodyFor(stream, status, body)
   let lines = responseLines(fields, status) + VIA_LINE
   if (!fields.has(DATE)) lines += dateLine()
   if (!fields.has(X_REQUEST_ID)) lines += `x-request-id: ${subject.requestId}\r\n`
-  lines = editResponseLines(lines, subject)
-  if (kind === 'chunked' && fields.has(TRAILER)) lines += `trailer: ${fields.joined(TRAILER)}\r\n`
-  stream.respond(status, reason, lines, kind, optionFor(fields, status))
+  const edited = editResponseLines(lines, subject)
+  if (edited === null) return false
+  const trailer = kind === 'chunked' && fields.has(TRAILER) ? `trailer: ${fields.joined(TRAILER)}\r\n` : ''
+  const phrase = subject.status === status ? reason : null
+  stream.respond(subject.status, phrase, edited + trailer, kind, optionFor(fields, status))
+  return true
 }
 
 /**
@@ -48,17 +51,26 @@ export function mayHaveMore(stream: ClientStream, { upgrade }: RequestHead, awai
   return (awaitsContinue && !stream.isComplete) || upgrade !== ''
 }
 
+/** The response of our own to a request as policies and hooks have changed it, or the one to the failure of a hook. */
+export function finalAnswer({ status, code, body, lines }: OwnAnswer, subject: PolicySubject): OwnAnswer {
+  subject.status = status
+  const edited = editResponseLines(lines + dateLine(), subject)
+  if (edited === null) return finalAnswer(failure('hook_failed', subject.requestId), subject)
+  return { status: subject.status, code, body, lines: edited }
+}
+
 /** Sends a response of our own to a request, whole. */
-export function respondWith(stream: ClientStream, { status, body, lines }: OwnAnswer, subject: PolicySubject): void {
-  const hasBody = stream.method !== 'HEAD' && body !== ''
-  stream.respond(status, null, editResponseLines(lines + dateLine(), subject), hasBody ? 'length' : 'none')
-  if (hasBody) stream.write(Buffer.from(body))
+export function respondWith(stream: ClientStream, { status, body, lines }: OwnAnswer): void {
+  const hasBody = stream.method !== 'HEAD' && body.length > 0
+  stream.respond(status, null, lines, hasBody ? 'length' : 'none')
+  if (hasBody) stream.write(typeof body === 'string' ? Buffer.from(body) : body)
   stream.end()
 }
 
-/** Returns the field lines of a 101 for the client. */
-export function switchLines(fields: Fields, status: number, subject: PolicySubject): string {
-  return `${editResponseLines(responseLines(fields, status), subject)}Connection: upgrade\r\nUpgrade: ${fields.joined(UPGRADE)}\r\n`
+/** Returns the field lines of a 101 for the client; null = a hook has failed. */
+export function switchLines(fields: Fields, status: number, subject: PolicySubject): string | null {
+  const lines = editResponseLines(responseLines(fields, status), subject)
+  return lines && `${lines}Connection: upgrade\r\nUpgrade: ${fields.joined(UPGRADE)}\r\n`
 }
 
 /** Determines the body of the response to the client. */

@@ -65,6 +65,18 @@ export class PoolRoute {
     this.slowStart = slowStartMs === 0 ? null : new SlowStart(this.members, slowStartMs)
   }
 
+  /** Whether it has a server that takes requests, whatever its health. */
+  get isOpen(): boolean {
+    return this.members.length > 0
+  }
+
+  /** Number of servers that take requests and are up. */
+  get up(): number {
+    let count = 0
+    for (const { target } of this.members) if (target.health === 'up' && !target.isClosed()) count++
+    return count
+  }
+
   /**
    * Picks a server that is not in `tried`; null = there is none. A retry gets a backup, whose turn it is not, if the request
    * has tried every other server that is up. `now`: monotonic ms.

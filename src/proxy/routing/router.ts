@@ -1,3 +1,4 @@
+import { hostName } from './host-name.ts'
 import type { ServiceRoute } from './service-route.ts'
 
 /** The services reachable under one host, by path prefix. */
@@ -103,11 +104,4 @@ export class Router {
       return map
     })
   }
-}
-
-/** Host name of a Host header in lower case, without port and trailing dot. */
-function hostName(host: string): string {
-  const colon = host.startsWith('[') ? host.indexOf(':', host.indexOf(']')) : host.indexOf(':')
-  const name = (colon === -1 ? host : host.slice(0, colon)).toLowerCase()
-  return name.endsWith('.') ? name.slice(0, -1) : name
 }

@@ -1,8 +1,10 @@
+import type { HookPool } from '../../hooks/types.ts'
 import type { Balance } from '../../model/spec.ts'
 import type { TableService } from '../../model/table.ts'
 import { NO_POLICIES } from '../../model/traffic-policies.ts'
 import type { Counters, Series } from '../../telemetry/counters.ts'
 import { type FieldEdit, fieldEdit } from '../field-edit.ts'
+import { poolViews } from '../hooks/pool-view.ts'
 import type { Target } from '../upstream/target.ts'
 import type { Targets } from '../upstream/targets.ts'
 import type { Policy } from './balance/candidates.ts'
@@ -50,6 +52,8 @@ export class ServiceRoute {
   readonly cohort: Cohort<PoolRoute> | null
   private readonly heldTotal: HeldTotal
   private lazyHeld: HeldRequests | null
+  /** See `poolViews`. */
+  private lazyPoolViews: readonly HookPool[] | null = null
 
   constructor(
     table: TableService,
@@ -96,15 +100,21 @@ export class ServiceRoute {
    * request. If the pool of the split has no usable server, the request goes to another pool with a share; if no pool has
    * one, to servers that are not up, as far as `panic` allows. A pool whose servers have only reached their limits keeps
    * its requests. `before`: the pool of the previous try, which a retry keeps. `request`: null if `looksAtRequests` is
-   * false. `now`: monotonic ms.
+   * false. `chosen`: the pool that a hook has chosen; while it has no usable server, routes and split decide. `now`: monotonic
+   * ms.
    */
   choose(
     tried: readonly Target[] | null,
     now: number,
     before?: PoolRoute,
     request: RoutedRequest | null = null,
+    chosen: PoolRoute | null = null,
   ): Choice | null {
     const kept = request === null ? null : (this.sticky?.serverOf(request, tried, now) ?? null)
+    if (chosen !== null) {
+      const target = pick(chosen, kept, tried, now, request)
+      if (target !== null || chosen.hasFull(tried)) return { target, pool: chosen }
+    }
     const rule = request === null ? null : (this.routes?.find(request) ?? null)
     if (rule !== null) {
       const { pool } = rule
@@ -152,6 +162,23 @@ export class ServiceRoute {
   /** Lets held requests continue if the service is not paused any more. */
   releaseHeld(): void {
     this.lazyHeld?.release()
+  }
+
+  /** The pools that get requests, as hooks see them. */
+  get poolViews(): readonly HookPool[] {
+    this.lazyPoolViews ??= poolViews(this.all)
+    return this.lazyPoolViews
+  }
+
+  /** Finds a pool that a hook may choose: it gets requests, and has a server that takes some; null = there is none. */
+  choosable(name: string): PoolRoute | null {
+    const pool = this.poolNamed(name)
+    return pool?.isOpen === true ? pool : null
+  }
+
+  /** Names of the pools that a hook may choose. */
+  get choosableNames(): readonly string[] {
+    return this.all.filter(({ isOpen }) => isOpen).map(({ name }) => name)
   }
 
   /** Number of queued requests. */

@@ -12,6 +12,16 @@ import { mayBeRepeated, mayRetry, mayRetryStatus } from './retry.ts'
 import type { RoutedRequest } from './routed-request.ts'
 import type { Choice, ServiceRoute } from './service-route.ts'
 
+/** Chooses the pool of a request in place of the routes and the split, and looks at the request before. */
+export interface PoolChooser {
+  /** Whether the request may go on. */
+  readonly isThrough: boolean
+  /** Looks at the request, which goes on with `Tries.begin`, is answered, or fails. */
+  begin(): void
+  /** null = they decide; `failed` = the request fails. */
+  poolFor(route: ServiceRoute): PoolRoute | null | 'failed'
+}
+
 /** A request that is tried at one or more servers. */
 export interface Tried {
   readonly stream: Pick<ClientStream, 'method' | 'destroy'>
@@ -19,6 +29,8 @@ export interface Tried {
   readonly isWhole: boolean
   /** The request as policies see it. */
   readonly routed: RoutedRequest
+  /** null = the routes and the split choose the pool. */
+  readonly hooked: PoolChooser | null
   /** Sends the request to a server. */
   send(target: Target): void
   /** Gives up the current try, before the next one. */
@@ -58,6 +70,8 @@ export class Tries implements QueuedRequest {
   private onTrial = false
   /** Whether this try has been reported as a failure of its server. */
   private failureReported = false
+  /** Why there is no server for the request. */
+  private noServer: ErrorCode = 'destination_unavailable'
 
   constructor(context: ProxyContext, request: Tried, route: ServiceRoute) {
     this.context = context
@@ -75,12 +89,18 @@ export class Tries implements QueuedRequest {
    * paused, the request is held until it is resumed.
    */
   begin(): void {
-    if (!this.obeyMode()) this.proceed()
+    if (!this.obeyMode()) this.enter()
+  }
+
+  private enter(): void {
+    const { hooked } = this.request
+    if (hooked === null || hooked.isThrough) this.proceed()
+    else hooked.begin()
   }
 
   private proceed(): void {
     const choice = this.choose(this.mayRetrySameServer)
-    if (choice === null) this.request.fail('destination_unavailable')
+    if (choice === null) this.request.fail(this.noServer)
     else if (choice.target === null || choice.pool.queue.length > 0) this.waitInQueue(choice.pool)
     else this.sendTo(choice.pool, choice.target)
   }
@@ -149,7 +169,7 @@ export class Tries implements QueuedRequest {
     if (this.obeyMode()) return true
     if (this.queue === null) {
       this.hold?.end()
-      this.tryTo(() => this.proceed())
+      this.tryTo(() => this.enter())
       return true
     }
     const choice = this.choose(this.mayRetrySameServer)
@@ -161,7 +181,7 @@ export class Tries implements QueuedRequest {
     }
     this.leaveQueue()
     this.tryTo(() => {
-      if (choice === null) this.request.fail('destination_unavailable')
+      if (choice === null) this.request.fail(this.noServer)
       else this.sendTo(choice.pool, choice.target as Target)
     })
     return true
@@ -229,9 +249,12 @@ export class Tries implements QueuedRequest {
     const { route } = this
     const before = this.pool ?? undefined
     const routed = route.looksAtRequests ? this.request.routed : null
-    const next = route.choose(this.tried, now, before, routed)
+    const chosen = this.request.hooked?.poolFor(route) ?? null
+    this.noServer = chosen === 'failed' ? 'hook_failed' : 'destination_unavailable'
+    if (chosen === 'failed') return null
+    const next = route.choose(this.tried, now, before, routed, chosen)
     if (!same || (next !== null && !isStandIn(next))) return next
-    return route.choose(null, now, before, routed) ?? next
+    return route.choose(null, now, before, routed, chosen) ?? next
   }
 
   /** Begins a retry. `paid`: it is charged to the retry budget; returns false if that does not allow it. */
