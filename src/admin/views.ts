@@ -1,6 +1,7 @@
 import type { Control } from '../control/control.ts'
 import { takesRequests } from '../control/readiness.ts'
 import type { LastProbe } from '../health/check.ts'
+import { type Deploy, runningDeploy } from '../model/deploys.ts'
 import type { LeavingServer } from '../model/leaving.ts'
 import type { Server, ServerFilter } from '../model/servers.ts'
 import { getsRequests, serversOf } from '../model/servers.ts'
@@ -52,6 +53,8 @@ export interface ServiceView {
   readonly paths: readonly string[]
   readonly split: Split
   readonly mode: 'serving' | 'paused' | 'stopped'
+  /** The deploy that waits for its servers; absent = none. */
+  readonly deploying?: Pick<Deploy, 'id' | 'pool' | 'by' | 'at'>
   readonly pools: readonly PoolView[]
 }
 
@@ -79,6 +82,7 @@ export function viewService(viewContext: ViewContext, service: Service): Service
     }
   })
   const { name, revision, spec } = service
+  const deploy = runningDeploy(viewContext.control.state, name)
   const whole = Object.fromEntries(pools.map((pool) => [pool.name, pool.share]))
   return {
     name,
@@ -87,6 +91,7 @@ export function viewService(viewContext: ViewContext, service: Service): Service
     paths: spec.paths,
     split: whole,
     mode: service.mode?.kind ?? 'serving',
+    ...(deploy === null ? {} : { deploying: { id: deploy.id, pool: deploy.pool, by: deploy.by, at: deploy.at } }),
     pools,
   }
 }
@@ -133,7 +138,7 @@ export function viewLeaving({ load }: ViewContext, { key, service, pool, name, u
   }
 }
 
-function shownProbe({ at, ok, status, ms, error }: LastProbe): ServerView['lastProbe'] {
+export function shownProbe({ at, ok, status, ms, error }: LastProbe): ServerView['lastProbe'] {
   return { at, ok, status, ms, error }
 }
 

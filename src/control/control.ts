@@ -1,9 +1,11 @@
+import type { LastProbe } from '../health/check.ts'
 import type { Facts, Request } from '../model/commands.ts'
 import type { CannotFollow } from '../model/fleet.ts'
 import type { KnownHealth, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
-import { servingKeys } from '../model/servers.ts'
+import { type Server, servingKeys } from '../model/servers.ts'
 import { serviceChanges } from '../model/service-changes.ts'
+import type { HealthSpec } from '../model/spec.ts'
 import type { Service, State, StateName } from '../model/state.ts'
 import type { TableService } from '../model/table.ts'
 import { compileService, tableChange, wholeTable } from '../model/table.ts'
@@ -35,6 +37,8 @@ export interface ControlOptions {
   readonly fleet?: Pick<Fleet, 'others' | 'unreadable' | 'refresh'>
   /** Called when this instance has made progress. */
   readonly onProgress?: () => void
+  /** Called after every check of a server. */
+  readonly onProbe?: (key: string, last: LastProbe) => void
 }
 
 const ALONE: NonNullable<ControlOptions['fleet']> = {
@@ -65,9 +69,10 @@ export class Control {
   /** Compiled services, cached by service object. */
   private readonly tables = new WeakMap<Service, TableService>()
 
-  constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, onProgress }: ControlOptions) {
+  constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, ...listeners }: ControlOptions) {
+    const { onProgress, onProbe } = listeners
     this.store = store
-    this.healthBook = new HealthBook(this.proxies.all)
+    this.healthBook = new HealthBook(this.proxies.all, onProbe)
     this.progress = new Progress(() => {
       this.generations.applied(this.progress.applied())
       this.convergence.check()
@@ -183,6 +188,16 @@ export class Control {
 
   health(key: string): ServerHealth {
     return this.healthBook.health(key)
+  }
+
+  /** Checks these servers now instead of at the end of their intervals. */
+  probeNow(keys: Iterable<string>): void {
+    this.healthBook.probeNow(keys)
+  }
+
+  /** Describes the health of a server with the error of its last check: `down (status 503)`. */
+  describeHealth({ key, ...server }: Server, spec: HealthSpec): string {
+    return this.healthBook.describe(key, server, spec)
   }
 
   /** Checks in their first round: their number, and the keys of some of their servers. */

@@ -28,6 +28,8 @@ export interface Done {
   readonly revision: number
   /** Pools and servers that the command drains. */
   readonly drains: readonly Drain[]
+  /** An earlier request with the same Idempotency-Key made the change. */
+  readonly repeated?: true
   /** No replica of the store has confirmed the change: it is lost if the primary fails now. */
   readonly unreplicated: boolean
 }
@@ -139,7 +141,7 @@ export class Controller {
       case 'refused':
         return outcome
       case 'repeated':
-        return done(true, outcome.revision, this.drainsOf(command, state, state))
+        return { ...done(true, outcome.revision, this.drainsOf(command, state, state)), repeated: true }
       case 'unchanged':
         return done(false, state.revision, this.drainsOf(command, state, state))
       case 'change': {

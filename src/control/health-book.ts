@@ -30,6 +30,7 @@ export class HealthBook {
   private readonly outliers = new Outliers()
   private readonly servers = new FollowedServers()
   private readonly links: ReadonlyMap<string, ControlEnd>
+  private readonly onProbe: (key: string, last: LastProbe) => void
   private onFirstProbes: (() => void) | null = null
   /** Pools with servers whose health by checks has changed in this turn of the event loop. */
   private touched = new Set<FollowedPool>()
@@ -38,9 +39,10 @@ export class HealthBook {
   private scheduled: NodeJS.Immediate | null = null
   private outlierTimer: LongTimer | null = null
 
-  /** `links`: to the current proxies; read whenever health is sent. */
-  constructor(links: ReadonlyMap<string, ControlEnd>) {
+  /** `links`: to the current proxies; read whenever health is sent. `onProbe`: called after every check of a server. */
+  constructor(links: ReadonlyMap<string, ControlEnd>, onProbe: HealthBook['onProbe'] = () => undefined) {
     this.links = links
+    this.onProbe = onProbe
     this.checker = new HealthChecker({
       onChange: (key) => this.found(key),
       onProbe: (key, last) => this.probed(key, last),
@@ -67,6 +69,11 @@ export class HealthBook {
 
   private healthUnder(key: string, server: ServerSpec, spec: HealthSpec): ServerHealth | null {
     return this.servers.get(key) === undefined ? this.checker.find(server, spec) : this.health(key)
+  }
+
+  /** Checks these servers now instead of at the end of their intervals. */
+  probeNow(keys: Iterable<string>): void {
+    this.checker.probeNow(keys)
   }
 
   /** Checks in their first round: their number, and the keys of some of their servers. */
@@ -175,6 +182,7 @@ export class HealthBook {
       if (port === 0) this.queue(this.outliers.passed(key, now - last.ms, now))
     }
     if (this.onFirstProbes !== null) this.checkFirstProbes()
+    this.onProbe(key, last)
   }
 
   private checkFirstProbes(): void {

@@ -7,16 +7,19 @@ function isCounts(value: unknown): boolean {
   return isFields(value) && Object.values(value).every(isCount)
 }
 
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
+}
+
+function isDeploys(value: unknown): boolean {
+  const isStanding = (each: unknown) => isFields(each) && typeof each.id === 'string' && isTexts(each.notUp)
+  return isFields(value) && Object.values(value).every(isStanding)
+}
+
 function isCannotFollow(value: unknown): boolean {
   return (
     isFields(value) &&
-    Object.values(value).every(
-      (each) =>
-        isFields(each) &&
-        typeof each.problem === 'string' &&
-        Array.isArray(each.serves) &&
-        each.serves.every((key) => typeof key === 'string'),
-    )
+    Object.values(value).every((each) => isFields(each) && typeof each.problem === 'string' && isTexts(each.serves))
   )
 }
 
@@ -30,8 +33,9 @@ export function isProgress(value: unknown): value is InstanceProgress {
     !isCounts(value.cut)
   )
     return false
-  const { applied, cannotFollow } = value
+  const { applied, cannotFollow, deploys } = value
   if (cannotFollow !== undefined && !isCannotFollow(cannotFollow)) return false
+  if (deploys !== undefined && !isDeploys(deploys)) return false
   return applied === null || (isFields(applied) && isCount(applied.revision) && typeof applied.head === 'string')
 }
 

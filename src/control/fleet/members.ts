@@ -195,6 +195,7 @@ function placeOf({ host, address }: InstanceRecord): string[] {
   return address === '' ? [] : [`${host} ${address}`]
 }
 
-function progressOf({ boot, sequence, applied, busy, cut, cannotFollow = {} }: InstanceProgress): InstanceProgress {
-  return { boot, sequence, applied, busy, cut, cannotFollow }
+function progressOf(progress: InstanceProgress): InstanceProgress {
+  const { boot, sequence, applied, busy, cut, cannotFollow = {}, deploys = {} } = progress
+  return { boot, sequence, applied, busy, cut, cannotFollow, deploys }
 }

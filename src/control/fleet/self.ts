@@ -17,6 +17,8 @@ interface SelfOptions {
   readonly identity: Identity
   readonly version: string
   readonly file: () => ConfigurationFile
+  /** See `DeployHealth.standings`. */
+  readonly deploys: () => InstanceProgress['deploys'] | null
   /** URL that this instance's admin API listens on; empty = not listening yet. */
   readonly adminAddress: () => string
 }
@@ -42,6 +44,7 @@ export class Self {
   progress(): InstanceProgress {
     const { control } = this.options
     const cannotFollow = control.cannotFollow()
+    const deploys = this.options.deploys() ?? null
     return {
       boot: this.boot,
       sequence: ++this.sequence,
@@ -49,6 +52,7 @@ export class Self {
       busy: control.progress.busy(),
       cut: control.progress.cut(),
       ...(cannotFollow === null ? {} : { cannotFollow }),
+      ...(deploys === null ? {} : { deploys }),
     }
   }
 
