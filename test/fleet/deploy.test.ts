@@ -6,7 +6,7 @@ import { DnsServer } from '../support/dns-server.ts'
 import { Load } from '../support/load.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { BLUE, GREEN } from './app.ts'
-import { expectNoneFailed, Fleet, INSTANCES, type InstanceName, killWhole, shop, until } from './support.ts'
+import { expectNoneFailed, Fleet, INSTANCES, type InstanceName, isStale, killWhole, shop, until } from './support.ts'
 
 /** The host of the new server: at instance c it has an address of its own, so that c can find it down while a and b do not. */
 const HOST = 'green9.test'
@@ -17,7 +17,7 @@ const names: DnsServer[] = []
 const ending: (() => unknown)[] = []
 
 beforeAll(async () => {
-  fleet = await Fleet.empty()
+  fleet = await Fleet.empty({}, { persist: true })
   await Promise.all(
     INSTANCES.map(async (name) => {
       const dns = await DnsServer.start()
@@ -127,6 +127,26 @@ test('a deploy at another instance meanwhile is refused, or replaces the first, 
   const told = await first
   expect([told.status, told.body.title]).toEqual([409, 'Replaced by another deploy'])
   await reset()
+})
+
+test('while the store is away nothing is switched, and the pool is restored when it is back', async () => {
+  const [slow, before, split] = [await server('green9'), await written(fleet.get('a')), { blue: 100, green: 0 }]
+  slow.health = 503
+  const call = deploy(fleet.get('a'), { servers: { green9: slow.url }, timeout: '2s' })
+  await until(async () => (await shop(fleet.get('b'))).deploying)
+  await fleet.redis.kill()
+  await until(() => isStale(fleet.get('a')))
+  slow.health = 200
+  const { status, body } = await call
+  expect([status, body.detail]).toEqual([
+    504,
+    expect.stringContaining('is restored as soon as the store takes changes'),
+  ])
+  expect((await shop(fleet.get('a'))).split).toEqual(split)
+  await fleet.redis.restart()
+  await until(async () => (await shop(fleet.get('b'))).deploying === undefined)
+  expect(await written(fleet.get('b'))).toEqual(before)
+  expect((await shop(fleet.get('b'))).split).toEqual(split)
 })
 
 test('an instance that is killed in the middle: another one restores the pool within seconds', async () => {

@@ -85,7 +85,7 @@ test('killing the control process in the middle: no request fails, and the next 
   expect(await definition(cutover)).toEqual(before)
   const { history } = (await cutover.api('GET', '/api/services/shop/history')).body
   expect(history.slice(0, 2)).toMatchObject([
-    { action: 'abandon deploy', by: 'local', reason: expect.stringContaining('instance that carried out this deploy') },
+    { action: 'abandon deploy', by: 'local', reason: expect.stringContaining('its instance has ended') },
     { action: 'begin deploy', by: 'local', reason: 'release 9' },
   ])
   await load.more(200)

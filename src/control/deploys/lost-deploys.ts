@@ -63,7 +63,7 @@ export class LostDeploys {
       const isCertain = deploy.instance === instance || (await fleet.refresh(0))
       if (!isCertain) return this.checkLater()
       if (!this.isLost(deploy) || runningDeploy(control.state, service)?.id !== id) return
-      const reason = 'the instance that carried out this deploy has ended, or is out of touch'
+      const reason = 'nobody carries out this deploy any more: its instance has ended, or is out of touch'
       const result = await control.execute(abandonDeploy(service, id), { by, reason, force: false, ifMatch: null })
       if (result.kind === 'done') log.warn({ service, pool, by }, `a deploy has ended without a switch: ${reason}`)
     } catch (error) {

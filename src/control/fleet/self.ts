@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname, networkInterfaces } from 'node:os'
-import type { FileRecord, InstanceProgress, InstanceRecord, OverrideView } from '../../model/fleet.ts'
+import type { DeployStanding, FileRecord, InstanceProgress, InstanceRecord, OverrideView } from '../../model/fleet.ts'
 import type { Override } from '../../model/overrides.ts'
 import { describeOverride } from '../../model/overrides.ts'
 import type { Store } from '../../store/store.ts'
@@ -18,7 +18,7 @@ interface SelfOptions {
   readonly version: string
   readonly file: () => ConfigurationFile
   /** See `DeployHealth.standings`. */
-  readonly deploys: () => InstanceProgress['deploys'] | null
+  readonly deploys: () => Readonly<Record<string, DeployStanding>> | null
   /** URL that this instance's admin API listens on; empty = not listening yet. */
   readonly adminAddress: () => string
 }
@@ -44,7 +44,7 @@ export class Self {
   progress(): InstanceProgress {
     const { control } = this.options
     const cannotFollow = control.cannotFollow()
-    const deploys = this.options.deploys() ?? null
+    const deploys = this.options.deploys()
     return {
       boot: this.boot,
       sequence: ++this.sequence,
