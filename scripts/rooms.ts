@@ -1,5 +1,5 @@
 // npm run rooms: writes the lists of biome.json that say which room may import which; docs/architecture.md says what the rooms are.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 const CONFIG = new URL('../biome.json', import.meta.url)
 
@@ -17,17 +17,18 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   control: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry'],
   admin: ['model', 'net', 'config', 'store', 'health', 'telemetry', 'control'],
   process: [...['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'proxy', 'control'], 'instance.ts'],
+  client: [],
   demo: [],
 }
 /** Files of src/ that stand beside the rooms. */
-const FILES = ['main.ts', 'command-line.ts', 'instance.ts']
+const FILES = ['main.ts', 'index.ts', 'command-line.ts', 'create-cutover.ts', 'instance.ts', 'version.ts']
 
 /** The `overrides` of biome.json: for each room, what it may not import. */
 export function roomOverrides(): object[] {
   const all = [...Object.keys(ROOMS), ...FILES]
   return Object.entries(ROOMS).map(([room, allowed]) => {
     const refused = all.filter((each) => each !== room && !allowed.includes(each))
-    const group = refused.map((each) => (each.endsWith('.ts') ? `**/${each}` : `**/${each}/**`))
+    const group = refused.flatMap(patternsOf)
     const may = allowed.length === 0 ? 'no other room' : allowed.join(', ')
     const message = `${room} may import ${may}; see docs/architecture.md`
     const options = { patterns: [{ group, message }] }
@@ -36,6 +37,15 @@ export function roomOverrides(): object[] {
       linter: { rules: { style: { noRestrictedImports: { level: 'error', options } } } },
     }
   })
+}
+
+/** How imports of a room or a file look. */
+function patternsOf(name: string): string[] {
+  if (name.endsWith('.ts')) return [`**/${name}`]
+  if (name !== 'client') return [`**/${name}/**`]
+  // proxy/ has a folder of this name as well, with other files in it.
+  const files = readdirSync(new URL('../src/client', import.meta.url))
+  return files.sort().map((file) => `**/client/${file}`)
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os'
 import { Command } from 'commander'
-import packageJson from '../package.json' with { type: 'json' }
 import { missingSplit } from './config/check-service.ts'
 import { loadConfig } from './config/load.ts'
 import { childPath, formatProblem } from './config/problems.ts'
@@ -8,6 +7,7 @@ import { Signals } from './process/signals.ts'
 import { StartCalledOff } from './process/start-failed.ts'
 import { openLog } from './telemetry/log.ts'
 import { Output } from './telemetry/output.ts'
+import { VERSION } from './version.ts'
 
 const STANDARD_OUTPUT = 1
 
@@ -21,7 +21,7 @@ const EXIT = { done: 0, failed: 1, unusable: 2 }
 export async function runCommandLine(signals: Signals | null): Promise<void> {
   const program = new Command('cutover')
     .description('A reverse proxy that switches, shifts and drains traffic without losing a request.')
-    .version(packageJson.version)
+    .version(VERSION)
     .showHelpAfterError('(cutover --help lists the commands and options)')
     .exitOverride()
 

@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
-import packageJson from '../package.json' with { type: 'json' }
 import { type Admin, buildAdmin } from './admin/app.ts'
+import { ask } from './admin/in-process.ts'
 import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
@@ -26,6 +26,7 @@ import { EmbeddedStore } from './store/embedded/embedded-store.ts'
 import { RedisStore } from './store/redis/redis-store.ts'
 import type { Snapshot, Store } from './store/store.ts'
 import { StoreUnavailable, takesChanges } from './store/store.ts'
+import { VERSION } from './version.ts'
 
 /** Time after which the log says that the start still waits for the first health checks. */
 const WARN_AFTER_MS = 1_000
@@ -112,7 +113,7 @@ export class Instance {
       store: this.store,
       proxies,
       identity,
-      version: packageJson.version,
+      version: VERSION,
       file: () => this.file,
       deploys: () => this.deploys.standings(),
       adminAddress: () => this.adminAddress,
@@ -161,8 +162,8 @@ export class Instance {
   }
 
   /**
-   * Resolves once the first round of checks of every server is over, or after `timeoutMs`. Until then, the health of a server
-   * is unknown.
+   * Resolves once the first round of checks of every server is over, after `timeoutMs`, or with `stop`. Until then, the
+   * health of a server is unknown.
    */
   async firstProbes(timeoutMs: number): Promise<void> {
     const warn = (message: string): void => {
@@ -171,10 +172,14 @@ export class Instance {
     }
     const timer = setTimeout(warn, WARN_AFTER_MS, 'waiting for the first health checks')
     await this.control.firstProbes(timeoutMs)
-    await this.control.syncHealth()
+    if (this.stopping === null) await this.control.syncHealth()
     clearTimeout(timer)
+    if (this.stopping !== null) return
     warn('the start continues without the first health checks of some servers')
   }
+
+  /** Answers a request to the admin API that comes from this process itself. Fails like `fetch` when there is no API. */
+  readonly ask: typeof fetch = (input, init) => ask(this.admin?.api ?? null, new Request(input, init))
 
   /** Lets requests in flight finish, then ends. Safe to call again. */
   stop(): Promise<void> {
@@ -261,7 +266,7 @@ export class Instance {
       control: this.control,
       store: this.store,
       settings: { ...config.admin, hosts: [...config.admin.hosts, ...ownHost(config)] },
-      version: packageJson.version,
+      version: VERSION,
       self: this.self,
       fleet: this.fleet,
       fleetToken: config.fleet.token,

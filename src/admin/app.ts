@@ -21,6 +21,7 @@ import { buildPreview } from './preview-app.ts'
 import { ApiProblem } from './problems.ts'
 import { configRoutes } from './routes/config.ts'
 import { deployRoutes } from './routes/deploy.ts'
+import { explainRoutes } from './routes/explain.ts'
 import { handOverRoutes } from './routes/hand-over.ts'
 import { healthRoutes } from './routes/health.ts'
 import { instanceRoutes } from './routes/instances.ts'
@@ -110,6 +111,7 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
     trafficRoutes(api, context)
     pausingRoutes(api, context)
     deployRoutes(api, context)
+    explainRoutes(api, context)
     serverRoutes(api, context)
     configRoutes(api, context)
     healthRoutes(api, context)

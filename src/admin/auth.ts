@@ -18,6 +18,16 @@ export interface Actor {
 /** The author of all requests while there are no tokens: only loopback listens then, and any local user may do everything. */
 export const LOCAL: Actor = { name: 'local', role: 'admin' }
 
+/** The author of all requests that the process makes itself, as a library. */
+export const LIBRARY: Actor = { name: 'library', role: 'admin' }
+/** Address of the peer of such requests. They come through no socket, and no socket has this address. */
+export const IN_PROCESS = 'in-process'
+
+/** Whether the process makes a request itself. */
+export function isInProcess({ socket }: FastifyRequest): boolean {
+  return socket.remoteAddress === IN_PROCESS
+}
+
 /** Name and role of the original caller, in a call passed on by another instance; valid only with the fleet's token. */
 export const ACTOR_HEADER = 'x-cutover-actor'
 export const ROLE_HEADER = 'x-cutover-role'
@@ -41,6 +51,7 @@ export function authenticate(
   tokens: readonly AdminToken[],
   fleetToken: string | null = null,
 ): Actor | null {
+  if (isInProcess(request)) return LIBRARY
   if (tokens.length === 0) return LOCAL
   const { authorization } = request.headers
   if (authorization === undefined) {

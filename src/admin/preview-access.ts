@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { AdminSettings } from '../config/config.ts'
-import { authorize, LOCAL, refuseForeign, showsOurToken } from './auth.ts'
+import { authorize, isInProcess, LOCAL, refuseForeign, showsOurToken } from './auth.ts'
 import type { AdminContext } from './context.ts'
 import type { Gate } from './gate.ts'
 import { type PreviewSession, PreviewSessions } from './preview-sessions.ts'
@@ -49,7 +49,7 @@ export class PreviewAccess {
     request.previewSession = this.sessions.find(request.headers.cookie)
     const { previewSession: session } = request
     const hasToken = request.headers.authorization !== undefined
-    if (settings.tokens.length > 0 && session === null && !hasToken) {
+    if (settings.tokens.length > 0 && session === null && !hasToken && !isInProcess(request)) {
       const detail = 'Open a link of POST /api/services/SERVICE/pools/POOL/preview in the browser, or send a token.'
       throw new ApiProblem(401, 'Link needed', detail)
     }

@@ -17,7 +17,7 @@ export interface PreviewRequest {
   readonly headers: IncomingHttpHeaders
   /** Its Host field. */
   readonly askedHost: string
-  /** Address of the client; undefined at a socket file. */
+  /** Address of the client; undefined at a socket file, and in this process. */
   readonly address: string | undefined
   readonly isHttps: boolean
   /** The listeners of the proxy: `X-Forwarded-Port` is the port of the first one. */

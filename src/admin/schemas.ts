@@ -81,6 +81,8 @@ export const answers = {
       lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
     },
     {
+      effectiveWeight: { type: 'number', description: 'In slow start: the part of its weight that it has now.' },
+      backup: { const: true, description: 'Gets requests only while no other server of its pool is up.' },
       maxConnections: { ...count, description: 'Max requests in flight there, per instance; absent = no limit.' },
       inFlightByInstance: {
         type: 'object',
@@ -99,7 +101,7 @@ export const answers = {
         'Gets no requests (neither by a share nor by a policy), and none is in flight there in the whole fleet.',
     },
     inFlight: count,
-    up: { ...count, description: 'Servers that take requests.' },
+    up: { ...count, description: 'Servers that take requests; backups only while no other one is up.' },
     servers: listOf('Server'),
   }),
   Service: object(
@@ -249,10 +251,59 @@ export const answers = {
     },
     caveats,
   ),
+  Explanation: object(
+    {
+      revision,
+      request: {
+        ...object({ host: text, method: text, path: text, ip: text }),
+        description: 'The request that was explained.',
+      },
+      service: { type: ['string', 'null'], description: 'null: no service answers to it.' },
+      pool: {
+        type: ['string', 'null'],
+        description: 'The pool that gets it; null: the shares decide, or none can take it.',
+      },
+      steps: {
+        type: 'array',
+        items: object({ step: { enum: ['service', 'mode', 'routes', 'split', 'sticky', 'balance'] }, result: text }),
+        description: 'The decision step by step, with the reason of each.',
+      },
+      pools: {
+        type: 'array',
+        items: object(
+          { name: text, share: { type: 'number' }, gets: { enum: ['all', 'share', 'none'] }, reason: text },
+          {
+            from: {
+              type: 'number',
+              description: 'With a split by client: the share in percent from which on this client is here.',
+            },
+          },
+        ),
+      },
+      servers: {
+        type: 'array',
+        items: object({
+          name: text,
+          pool: text,
+          url: text,
+          weight: count,
+          state: { enum: ['ready', 'drain', 'maint'] },
+          health: { enum: ['unknown', 'up', 'down', 'ejected'] },
+          may: { ...flag, description: 'Whether it may get the request.' },
+          reason: text,
+          lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
+        }),
+      },
+    },
+    caveats,
+  ),
   HistoryEntry: object({
     revision: count,
     at: instant,
-    by: { ...text, description: 'Name of the token; local if there are no tokens.' },
+    by: {
+      ...text,
+      description: 'Name of the token; local if there are no tokens, library if its own process made the change.',
+    },
     reason: { type: ['string', 'null'] },
     action: text,
     service: text,

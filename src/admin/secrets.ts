@@ -1,9 +1,8 @@
 import { HIDDEN } from '../config/shown.ts'
 import { own } from '../model/names.ts'
+import { suggestsSecret } from '../model/secret-names.ts'
 import type { JsonObject, JsonValue } from '../model/state.ts'
 
-/** Names of header fields and query parameters that carry credentials. */
-const SECRET = /auth|cookie|key|password|secret|session|signature|token/i
 /** Keys of definitions whose members are header fields or cookies by name. */
 const FIELDS: ReadonlySet<string> = new Set(['headers', 'set', 'header', 'cookie'])
 const PARAMETER = /([?&][^?&=]*=)[^&]+/g
@@ -18,7 +17,7 @@ export function withoutSecrets(value: JsonValue): JsonValue {
   const entries = Object.entries(value).map(([key, inner]): [string, JsonValue] => {
     if (key === 'health' && isPlain(inner)) return [key, probeWithoutSecrets(inner)]
     const isFields = FIELDS.has(key) && isPlain(inner)
-    return [key, withoutSecrets(isFields ? hidden(inner, SECRET) : inner)]
+    return [key, withoutSecrets(isFields ? hidden(inner, suggestsSecret) : inner)]
   })
   return Object.fromEntries(entries)
 }
@@ -46,7 +45,7 @@ function restored(given: JsonValue, shown: JsonValue, known: JsonValue): JsonVal
 /** Hides all header fields of a probe, since their names do not tell which are secret. */
 function probeWithoutSecrets(health: JsonObject): JsonObject {
   const entries = Object.entries(health).map(([key, inner]): [string, JsonValue] => {
-    if (key === 'headers' && isPlain(inner)) return [key, hidden(inner, /^/)]
+    if (key === 'headers' && isPlain(inner)) return [key, hidden(inner, () => true)]
     if (key === 'path' && typeof inner === 'string') return [key, withoutSecretParameters(inner)]
     return [key, inner]
   })
@@ -54,12 +53,12 @@ function probeWithoutSecrets(health: JsonObject): JsonObject {
 }
 
 function withoutSecretParameters(path: string): string {
-  return path.replace(PARAMETER, (parameter, name: string) => (SECRET.test(name) ? `${name}${HIDDEN}` : parameter))
+  return path.replace(PARAMETER, (parameter, name: string) => (suggestsSecret(name) ? `${name}${HIDDEN}` : parameter))
 }
 
-function hidden(fields: JsonObject, names: RegExp): JsonObject {
+function hidden(fields: JsonObject, isSecret: (name: string) => boolean): JsonObject {
   const entries = Object.entries(fields).map(([name, value]): [string, JsonValue] => {
-    return [name, typeof value === 'string' && names.test(name) ? HIDDEN : value]
+    return [name, typeof value === 'string' && isSecret(name) ? HIDDEN : value]
   })
   return Object.fromEntries(entries)
 }

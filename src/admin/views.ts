@@ -1,6 +1,7 @@
 import type { Control } from '../control/control.ts'
-import { takesRequests } from '../control/readiness.ts'
+import { isUsable } from '../control/readiness.ts'
 import type { LastProbe } from '../health/check.ts'
+import { onDuty } from '../model/backups.ts'
 import { type Deploy, runningDeploy } from '../model/deploys.ts'
 import type { LeavingServer } from '../model/leaving.ts'
 import type { Server, ServerFilter } from '../model/servers.ts'
@@ -23,6 +24,10 @@ export interface ServerView {
   readonly pool: string
   readonly url: string
   readonly weight: number
+  /** The part of its weight that it has now; absent = all of it. */
+  readonly effectiveWeight?: number
+  /** Absent = it is none. */
+  readonly backup?: true
   /** Absent = no limit. */
   readonly maxConnections?: number
   /** `leaving`: it was removed, and finishes the requests it has. */
@@ -41,7 +46,7 @@ export interface PoolView {
   /** It gets no requests, and none is in flight there in the whole fleet. */
   readonly drained: boolean
   readonly inFlight: number
-  /** Servers that take requests, as counted by `minReady`: ready, with a weight, and up. */
+  /** Servers that take requests, as counted by `minReady`: ready, with a weight, up, and no backup that is not needed. */
   readonly up: number
   readonly servers: readonly ServerView[]
 }
@@ -77,7 +82,7 @@ export function viewService(viewContext: ViewContext, service: Service): Service
         leaving.length === 0 &&
         isIdle(viewContext.control, service, serversOf(service, name)),
       inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
-      up: serversOf(service, name).filter((server) => takesRequests(viewContext.control, server)).length,
+      up: onDuty(serversOf(service, name).filter((server) => isUsable(viewContext.control, server))).length,
       servers,
     }
   })
@@ -98,13 +103,16 @@ export function viewService(viewContext: ViewContext, service: Service): Service
 
 export function viewServer({ control, load }: ViewContext, service: Service, server: Server): ServerView {
   const { health, last } = control.health(server.key)
-  const { name, pool, url, weight, maxConnections, state } = server
+  const share = control.weightShare(server.key)
+  const { name, pool, url, weight, backup, maxConnections, state } = server
   return {
     name,
     service: service.name,
     pool,
     url,
     weight,
+    ...(share === 1 ? {} : { effectiveWeight: weight * share }),
+    ...(backup ? { backup } : {}),
     ...(maxConnections === 0 ? {} : { maxConnections }),
     state,
     health,

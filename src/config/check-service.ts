@@ -4,7 +4,6 @@ import { shareOf, WHOLE } from '../model/split.ts'
 import { checkBounds } from './check-bounds.ts'
 import { checkServerTls, checkTlsFiles } from './check-tls.ts'
 import type { Problem } from './config.ts'
-import { NOT_YET_IN_SERVICE, refuseNotYet } from './not-yet.ts'
 import { childPath, Problems, quote, suggestion } from './problems.ts'
 import { isKeyed, read } from './read.ts'
 import { NAME_PATTERN, NAME_RULE } from './schema/kinds.ts'
@@ -47,7 +46,6 @@ export function checkMeaning(settings: ServiceSettings, path: string, problems: 
     checkServerTls(settings.pools, path, problems)
     checkTraffic(settings, Object.keys(settings.pools), path, problems)
   }
-  refuseNotYet(NOT_YET_IN_SERVICE, ServiceSchema, settings, path, problems)
 }
 
 function checkSplit(split: Split | undefined, pools: readonly string[], path: string, problems: Problems): void {

@@ -2,7 +2,8 @@ import { type Document, isScalar, LineCounter, parseDocument, type Scalar, visit
 import { type CheckedConfig, checkConfig } from './check-config.ts'
 import type { Problem } from './config.ts'
 import { type Environment, interpolate } from './interpolate.ts'
-import { quote } from './problems.ts'
+import { plain } from './plain.ts'
+import { Problems, quote } from './problems.ts'
 import { isKeyed } from './read.ts'
 import { BeingWritten, readSettled } from './read-settled.ts'
 
@@ -34,11 +35,21 @@ export async function loadConfig(file: string, env: Environment): Promise<Checke
 /** Like loadConfig, for the text of a file; `file`: its name in messages. */
 export function parseConfig(text: string, env: Environment, file: string): CheckedConfig {
   const parsed = parseYaml(text, file)
-  if (!parsed.ok) return parsed
+  return parsed.ok ? checkRaw(parsed.value ?? {}, env) : parsed
+}
+
+/** Checks a configuration that a program has built, in the shape of a file. */
+export function checkObject(config: unknown, env: Environment): CheckedConfig {
+  const problems = new Problems()
+  const copy = plain(config, '', problems)
+  return problems.list.length > 0 ? { ok: false, problems: problems.list } : checkRaw(copy, env)
+}
+
+function checkRaw(given: unknown, env: Environment): CheckedConfig {
   // Keys with x- only hold anchors, whose values are checked where they are used.
-  const raw = isKeyed(parsed.value)
-    ? Object.fromEntries(Object.entries(parsed.value).filter(([key]) => !key.startsWith('x-')))
-    : (parsed.value ?? {})
+  const raw = isKeyed(given)
+    ? Object.fromEntries(Object.entries(given).filter(([key]) => !key.startsWith('x-')))
+    : given
   const { value, problems } = interpolate(raw, env)
   const checked = checkInterpolated(value, (asScalars) => interpolate(raw, env, asScalars).value)
   if (problems.length === 0) return checked

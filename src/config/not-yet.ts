@@ -10,9 +10,6 @@ type NotYet = readonly [key: string, works?: readonly (string | number)[]]
 /** Keys of the file that are in the schema but not built yet. Delete the line when you build one. */
 export const NOT_YET_IN_FILE: readonly NotYet[] = [['proxy.accessLog.format']]
 
-/** The same, for keys of a service. */
-export const NOT_YET_IN_SERVICE: readonly NotYet[] = [['sticky'], ['slowStart'], ['mirror']]
-
 /** Adds a problem for each key in `settings`, as read by `schema`, that asks for a feature that is not built. */
 export function refuseNotYet(
   table: readonly NotYet[],

@@ -3,12 +3,14 @@ import { listed } from '../model/names.ts'
 import type { Balance } from '../model/spec.ts'
 import type {
   KeySource,
+  MirrorRule,
   RequestMatch,
   RouteRule,
   SplitBy,
   TrafficPolicies,
   ValueTest,
 } from '../model/traffic-policies.ts'
+import { ID_COOKIE } from '../model/traffic-policies.ts'
 import { checkHeaders } from './check-headers.ts'
 import { childPath, type Problems, suggestion } from './problems.ts'
 import { isKeyed } from './read.ts'
@@ -23,6 +25,9 @@ export function checkTraffic(
   problems: Problems,
 ): void {
   checkRoutes(settings.routes, pools, childPath(path, 'routes'), problems)
+  const to = childPath(childPath(path, 'mirror'), 'to')
+  if (settings.mirror && !problems.has(to)) checkPool(settings.mirror.to, pools, to, problems)
+  checkSticky(settings, childPath(path, 'sticky'), problems)
   if (isKeyed(settings.headers)) checkHeaders(settings.headers, childPath(path, 'headers'), problems)
 }
 
@@ -43,24 +48,41 @@ function checkRoutes(
   }
 }
 
+/** The cookie by which the split knows a client cannot name the client's server as well. */
+function checkSticky({ sticky, splitBy }: ServiceSettings, at: string, problems: Problems): void {
+  if (!isKeyed(sticky) || typeof splitBy !== 'string' || problems.has(childPath(at, 'cookie'))) return
+  const ofSplit =
+    splitBy === 'cookie' ? ID_COOKIE : splitBy.startsWith('cookie:') ? splitBy.slice('cookie:'.length) : null
+  if (sticky.cookie !== ofSplit) return
+  problems.add(childPath(at, 'cookie'), `is the cookie of splitBy: ${splitBy}; give it another name`)
+}
+
 function checkPool(name: string, pools: readonly string[], path: string, problems: Problems): void {
   if (pools.includes(name)) return
   problems.add(path, `no such pool${suggestion(name, pools)} (${listed(pools)})`)
 }
 
 /** Converts the policies of a service without problems to those of the model. */
-export function resolveTraffic({ splitBy, routes, headers }: ServiceSettings): TrafficPolicies {
+export function resolveTraffic(settings: ServiceSettings): TrafficPolicies {
+  const { splitBy, routes, sticky, slowStart, headers, mirror } = settings
   return {
     splitBy: splitByOf(splitBy),
     routes: routes.map(
       ({ name, match, to, onUnavailable }): RouteRule => ({ name, match: matchOf(match), to, onUnavailable }),
     ),
+    sticky: sticky === false ? null : { cookie: sticky.cookie, ttlMs: sticky.ttl },
+    slowStartMs: slowStart,
     headers: changesNothing(headers.request) && changesNothing(headers.response) ? null : headers,
+    mirror: mirror && mirrorOf(mirror),
   }
 }
 
 function changesNothing({ set, remove }: FieldEdits): boolean {
   return remove.length === 0 && Object.keys(set).length === 0
+}
+
+function mirrorOf({ to, percent, methods, bodyBytes, inFlight }: NonNullable<ServiceSettings['mirror']>): MirrorRule {
+  return { to, share: Math.round(percent * 100), methods: [...new Set(methods)], bodyBytes, inFlight }
 }
 
 /** Converts `leastRequest`, `roundRobin` or `hash:…`. */

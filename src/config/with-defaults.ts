@@ -23,7 +23,7 @@ export function withDefaults(definition: JsonObject): JsonObject {
 
 /** Expands a server that is written as its address alone. */
 function longServer(given: JsonValue): JsonValue {
-  return typeof given === 'string' ? { url: given, weight: 1 } : given
+  return typeof given === 'string' ? { url: given, weight: 1, backup: false } : given
 }
 
 function filled(schema: TSchema, value: JsonValue): JsonValue {

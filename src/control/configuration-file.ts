@@ -32,9 +32,16 @@ export interface ConfigurationFileOptions {
   readonly onConfigured?: (config: Config) => void
 }
 
-/** The configuration conflicts with the state in the store; the message has a line for every problem. */
+/** The configuration conflicts with the state in the store; the message has a line for each of the first problems. */
 export class UnusableConfiguration extends Error {
   override name = 'UnusableConfiguration'
+  readonly problems: readonly Problem[]
+
+  constructor(refusal: Refusal) {
+    const message = describeRefusal(refusal)
+    super(message)
+    this.problems = refusal.kind === 'invalid' ? refusal.problems : [{ path: '', message }]
+  }
 }
 
 /** The configuration file of this instance. Applies it to the state at the start and at reloads. */
@@ -91,9 +98,9 @@ export class ConfigurationFile {
       result = await this.control.execute(apply, { ...request, force: true })
     }
     if (result.kind === 'refused') {
-      const message = describeRefusal(result.refusal)
-      this.notApplied = message.split('\n')[0] ?? message
-      throw new UnusableConfiguration(message)
+      const unusable = new UnusableConfiguration(result.refusal)
+      this.notApplied = unusable.message.split('\n')[0] ?? unusable.message
+      throw unusable
     }
     this.isApplied = true
     this.notApplied = null

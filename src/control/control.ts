@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { LastProbe } from '../health/check.ts'
 import type { Facts, Request } from '../model/commands.ts'
 import type { CannotFollow } from '../model/fleet.ts'
@@ -7,6 +8,7 @@ import { type Server, servingKeys } from '../model/servers.ts'
 import { serviceChanges } from '../model/service-changes.ts'
 import type { HealthSpec } from '../model/spec.ts'
 import type { Service, State, StateName } from '../model/state.ts'
+import { stickyKeyOf } from '../model/sticky-key.ts'
 import type { TableService } from '../model/table.ts'
 import { compileService, tableChange, wholeTable } from '../model/table.ts'
 import type { Store } from '../store/store.ts'
@@ -41,6 +43,8 @@ export interface ControlOptions {
   readonly onProbe?: (key: string, last: LastProbe) => void
 }
 
+const SECRET_BYTES = 32
+
 const ALONE: NonNullable<ControlOptions['fleet']> = {
   others: () => [],
   unreadable: () => [],
@@ -66,8 +70,8 @@ export class Control {
   private readonly lineage = new Lineage()
   /** The state of the table that was last sent to the proxies. */
   private followed: State
-  /** Compiled services, cached by service object. */
-  private readonly tables = new WeakMap<Service, TableService>()
+  /** Compiled services with the current key of sticky cookies, cached by service object. */
+  private tables = new WeakMap<Service, TableService>()
 
   constructor({ store, resolve, memory, name = 'this instance', fleet = ALONE, ...listeners }: ControlOptions) {
     const { onProgress, onProbe } = listeners
@@ -200,6 +204,11 @@ export class Control {
     return this.healthBook.describe(key, server, spec)
   }
 
+  /** Part of its weight that a server has now; below 1 in slow start. */
+  weightShare(key: string): number {
+    return this.healthBook.weightShare(key)
+  }
+
   /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
     return this.healthBook.undecided()
@@ -234,6 +243,7 @@ export class Control {
   /** Sends the difference to a new state to the proxies. */
   private follow(state: State): void {
     const changes = serviceChanges(this.followed, state)
+    if (stickyKeyOf(this.followed) !== stickyKeyOf(state)) this.tables = new WeakMap()
     this.followed = state
     this.lineage.add(state)
     const health = this.healthBook.follow(changes)
@@ -260,7 +270,7 @@ export class Control {
   private readonly compiled = (service: Service): TableService => {
     const known = this.tables.get(service)
     if (known !== undefined) return known
-    const table = compileService(service)
+    const table = compileService(service, stickyKeyOf(this.followed))
     this.tables.set(service, table)
     return table
   }
@@ -268,6 +278,7 @@ export class Control {
   private facts(): Facts {
     return {
       nowMs: this.store.nowMs(),
+      secret: randomBytes(SECRET_BYTES).toString('base64url'),
       isUp: (key, server, spec) => this.healthBook.isUp(key, server, spec),
       describeHealth: (key, server, spec) => this.healthBook.describe(key, server, spec),
       leaving: this.drains.leaving().map(({ key }) => key),

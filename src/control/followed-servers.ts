@@ -1,4 +1,4 @@
-import { getsRequests, isOpen, serversOf } from '../model/servers.ts'
+import { answersClients, isOpen, serversOf } from '../model/servers.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, PassiveSpec, ServerTls } from '../model/spec.ts'
 import type { Service } from '../model/state.ts'
@@ -13,6 +13,7 @@ export interface FollowedServer {
   readonly spec: HealthSpec | null
   /** Whether it is probed: it has a spec, and is not in `maint`. */
   readonly isChecked: boolean
+  readonly backup: boolean
   /** Whether state and weight let it take new requests, whatever its health. */
   readonly isOpen: boolean
 }
@@ -21,6 +22,8 @@ export interface FollowedPool {
   /** Identity: `service/pool`. */
   readonly name: string
   readonly passive: PassiveSpec
+  /** 0 = off. */
+  readonly slowStartMs: number
   readonly hasTraffic: boolean
   /** In the order of the definition. */
   readonly servers: readonly FollowedServer[]
@@ -99,12 +102,13 @@ export class FollowedServers {
 }
 
 function followedPool(service: Service, name: string): FollowedPool {
-  const { passive, health } = service.spec
+  const { passive, health, traffic } = service.spec
   const servers: FollowedServer[] = []
   const pool: FollowedPool = {
     name: `${service.name}/${name}`,
     passive,
-    hasTraffic: getsRequests(service, name),
+    slowStartMs: traffic.slowStartMs,
+    hasTraffic: answersClients(service, name),
     servers,
   }
   for (const server of serversOf(service, name)) {
@@ -115,6 +119,7 @@ function followedPool(service: Service, name: string): FollowedPool {
       pool,
       spec: health,
       isChecked: health !== null && server.state !== 'maint',
+      backup: server.backup,
       isOpen: isOpen(server),
     })
   }

@@ -8,6 +8,8 @@ import type { Health } from '../model/state.ts'
 import { LongTimer } from '../time/long-timer.ts'
 import { type FollowedPool, type FollowedServer, FollowedServers } from './followed-servers.ts'
 import type { ControlEnd } from './link.ts'
+import { SlowStarts } from './slow-starts.ts'
+import { watchedPools } from './watched-pools.ts'
 
 /** Health of a server, by its checks and by ejection. */
 export interface ServerHealth {
@@ -29,6 +31,7 @@ export class HealthBook {
   private readonly checker: HealthChecker
   private readonly outliers = new Outliers()
   private readonly servers = new FollowedServers()
+  private readonly slowStarts = new SlowStarts((key) => this.health(key).health === 'up')
   private readonly links: ReadonlyMap<string, ControlEnd>
   private readonly onProbe: (key: string, last: LastProbe) => void
   private onFirstProbes: (() => void) | null = null
@@ -67,6 +70,12 @@ export class HealthBook {
     return last === null || last.error === null ? health : `${health} (${last.error})`
   }
 
+  /** Part of its weight that a server has now; below 1 in slow start. */
+  weightShare(key: string): number {
+    const server = this.servers.get(key)
+    return server === undefined ? 1 : this.slowStarts.weightShare(server, performance.now())
+  }
+
   private healthUnder(key: string, server: ServerSpec, spec: HealthSpec): ServerHealth | null {
     return this.servers.get(key) === undefined ? this.checker.find(server, spec) : this.health(key)
   }
@@ -86,7 +95,7 @@ export class HealthBook {
     return this.checker.isUndecided(key)
   }
 
-  /** Resolves once the first round of checks of every server is over, or after `timeoutMs`. */
+  /** Resolves once the first round of checks of every server is over, after `timeoutMs`, or with `stop`. */
   firstProbes(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs)
@@ -100,17 +109,19 @@ export class HealthBook {
 
   /**
    * Adds a proxy. `known`: the health that the proxy has from a previous control process; it counts until the first
-   * checks have results. Returns the health of all servers for the proxy.
+   * checks have results, and its slow starts continue. Returns the health of all servers for the proxy.
    */
   attach(name: string, known: KnownHealth): KnownHealth {
     this.outliers.attach(name)
     const adopted = known.flatMap(([key, health]) => this.checker.adopt(key, health === 'down' ? 'down' : 'up'))
     for (const key of adopted) this.found(key)
     this.settle()
+    const now = performance.now()
     const ejected = known.filter(([, health]) => health === 'ejected' || health === 'trial').map(([key]) => key)
-    this.queue(this.outliers.adopt(ejected, name, performance.now()))
+    this.queue(this.outliers.adopt(ejected, name, now))
+    this.slowStarts.adopt(known, this.servers, now)
     this.checkFirstProbes()
-    return [...this.servers.all()].map(({ key }) => [key, this.healthFor(key, name)] as const)
+    return [...this.servers.all()].map((server) => this.slowStarts.entry(server, this.healthFor(server.key, name), now))
   }
 
   detach(name: string): void {
@@ -131,6 +142,7 @@ export class HealthBook {
     this.outlierTimer?.cancel()
     if (this.scheduled !== null) clearImmediate(this.scheduled)
     this.checker.stop()
+    this.onFirstProbes?.()
   }
 
   /**
@@ -139,9 +151,9 @@ export class HealthBook {
    */
   follow(changes: ServiceChanges): KnownHealth {
     this.settle()
-    const { servers, pools, before, gone, moved } = this.servers.follow(changes, (server, other) =>
-      this.isPreferred(server, other),
-    )
+    const now = performance.now()
+    const followed = this.servers.follow(changes, (server, other) => this.isPreferred(server, other))
+    const { servers, pools, before, gone, moved } = followed
     const targets = servers.flatMap(({ key, url, tls, spec, isChecked }) => {
       if (spec === null || !isChecked) return []
       const known = this.byChecks(before.get(key) ?? moved.get(key))
@@ -150,16 +162,12 @@ export class HealthBook {
     const unchecked = servers.filter(({ isChecked }) => !isChecked).map(({ key }) => key)
     this.checker.change(targets, [...gone, ...unchecked])
     const keysBefore = new Map([...moved].map(([key, from]) => [key, from.key]))
-    this.queue(
-      this.outliers.watch(
-        pools.map((pool) => this.watched(pool)),
-        performance.now(),
-        keysBefore,
-      ),
-    )
+    const watched = pools.flatMap((pool) => this.watched(pool))
+    this.queue(this.outliers.watch(watched, now, keysBefore))
+    this.slowStarts.follow(followed, now)
     // Left out: servers that stay ejected, because a proxy may have a trial for them.
     const sent = servers.filter(({ key }) => !before.has(key) || !this.outliers.isEjected(key))
-    return sent.map(({ key }) => [key, this.health(key).health] as const)
+    return sent.map((server) => this.slowStarts.entry(server, this.health(server.key).health, now))
   }
 
   private isPreferred(server: FollowedServer, other: FollowedServer): boolean {
@@ -196,16 +204,14 @@ export class HealthBook {
     return server?.spec === null ? UNCHECKED_UP : this.checker.get(server?.key ?? '')
   }
 
-  /** A pool with the servers that would take requests if none were ejected. */
-  private watched({ name, passive, hasTraffic, servers }: FollowedPool): WatchedPool {
-    const usable = hasTraffic ? servers.filter((server) => server.isOpen && this.byChecks(server).health === 'up') : []
-    return { name, spec: passive, keys: usable.map(({ key }) => key) }
+  private watched(pool: FollowedPool): readonly WatchedPool[] {
+    return watchedPools(pool, (server) => this.byChecks(server).health === 'up')
   }
 
   /** Updates ejection with the changes that checks have found in this turn. */
   private settle(): void {
     if (this.touched.size === 0) return
-    const pools = [...this.touched].map((pool) => this.watched(pool))
+    const pools = [...this.touched].flatMap((pool) => this.watched(pool))
     this.touched = new Set()
     this.queue(this.outliers.watch(pools, performance.now()))
   }
@@ -226,11 +232,14 @@ export class HealthBook {
   private send(): void {
     this.settle()
     this.scheduled = null
-    const keys = [...this.pending]
+    const servers = [...this.pending].flatMap((key) => this.servers.get(key) ?? [])
     this.pending = new Set()
-    if (keys.length > 0) {
+    if (servers.length > 0) {
+      const now = performance.now()
+      this.slowStarts.update(servers, now)
       for (const [name, link] of this.links) {
-        link.send({ type: 'health', changes: keys.map((key) => [key, this.healthFor(key, name)] as const) })
+        const changes = servers.map((server) => this.slowStarts.entry(server, this.healthFor(server.key, name), now))
+        link.send({ type: 'health', changes })
       }
     }
     this.giveOutTrialsWhenDue()

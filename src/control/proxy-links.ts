@@ -1,4 +1,6 @@
+import type { ExplainedRequest, Explanation } from '../model/explain.ts'
 import type { LoadReport, SeriesReport, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
+import { Explanations } from './explanations.ts'
 import type { ControlEnd } from './link.ts'
 import { Reports } from './reports.ts'
 
@@ -8,6 +10,7 @@ export class ProxyLinks {
   readonly all: ReadonlyMap<string, ControlEnd>
   private readonly links = new Map<string, ControlEnd>()
   private readonly reports = new Reports()
+  private readonly explanations = new Explanations()
   private readonly vitals = new Map<string, Vitals>()
   private readonly onStopped = new Map<string, (cut: number) => void>()
   private expected: readonly string[] = []
@@ -58,6 +61,11 @@ export class ProxyLinks {
     return (await Promise.all(stopped)).reduce((sum, cut) => sum + cut, 0)
   }
 
+  /** Asks a proxy how it would decide about a request now; null = none answers in time. */
+  explain(request: ExplainedRequest, service: string | null): Promise<Explanation | null> {
+    return this.explanations.ask([...this.links.values()][0], request, service)
+  }
+
   /** Asks all proxies for their load, and adds it up. */
   collect(): Promise<LoadReport> {
     return this.reports.collect(this.links)
@@ -84,13 +92,16 @@ export class ProxyLinks {
   }
 
   /** Takes what a proxy says of itself. */
-  take(name: string, message: Extract<ToControl, { type: 'report' | 'vitals' | 'stopped' }>): void {
+  take(name: string, message: Extract<ToControl, { type: 'report' | 'vitals' | 'stopped' | 'explained' }>): void {
     switch (message.type) {
       case 'report':
         this.reports.take(message.id, name, message.report)
         break
       case 'vitals':
         this.vitals.set(name, message.vitals)
+        break
+      case 'explained':
+        this.explanations.take(message.id, message.explanation)
         break
       case 'stopped':
         this.onStopped.get(name)?.(message.cut)

@@ -1,3 +1,4 @@
+import { onDuty } from '../model/backups.ts'
 import { own } from '../model/names.ts'
 import type { Server } from '../model/servers.ts'
 import { isOpen, serversOf } from '../model/servers.ts'
@@ -16,8 +17,8 @@ export interface WaitingPool {
   readonly undecided: number
 }
 
-/** Whether a server takes requests now: state and weight let it, and it is up. */
-export function takesRequests(control: Pick<Control, 'health'>, server: Server): boolean {
+/** Whether a server can take requests now: state and weight let it, and it is up. */
+export function isUsable(control: Pick<Control, 'health'>, server: Server): boolean {
   return isOpen(server) && control.health(server.key).health === 'up'
 }
 
@@ -57,8 +58,11 @@ export class Readiness {
     return Object.keys(service.spec.pools).flatMap((pool) => {
       if (shareOf(split, pool) === 0) return []
       const servers = serversOf(service, pool)
-      const up = servers.filter((server) => takesRequests(this.control, server)).length
-      const undecided = servers.filter((server) => isOpen(server) && this.control.isUndecided(server.key)).length
+      const isUp = (server: Server): boolean => isUsable(this.control, server)
+      const isUndecided = (server: Server): boolean => isOpen(server) && this.control.isUndecided(server.key)
+      const undecided = servers.filter(isUndecided).length
+      // A backup does not make a pool ready while another server may still come up.
+      const up = onDuty(servers.filter((server) => isUp(server) || isUndecided(server))).filter(isUp).length
       const isReady = undecided === 0 || up >= Math.max(1, service.spec.minReady)
       return isReady ? [] : [{ service: service.name, pool, up, undecided }]
     })

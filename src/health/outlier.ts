@@ -8,6 +8,8 @@ export interface WatchedPool {
   readonly spec: PassiveSpec
   /** The servers that would take requests if none were ejected: ready, weight above 0, up, in a pool with traffic. */
   readonly keys: readonly string[]
+  /** Whether other servers take over if all of these are ejected; absent = no. */
+  readonly hasBackup?: boolean
 }
 
 /**
@@ -56,7 +58,8 @@ const MIN_EJECTED_MS = 1_000
  * Envoy, where it is of all servers: servers in drain must not use up those that are left. Servers on trial count as
  * ejected. If the pool shrinks, the server that was ejected first is un-ejected. A server that fails often enough while
  * the limit is reached is ejected as soon as there is room, if its failures still count then. If every remaining server
- * has become unreachable, they are ejected in exchange for the ejected ones.
+ * has become unreachable, they are ejected in exchange for the ejected ones. If backups are up, they take over from a pool
+ * whose servers all fail: all of these are ejected then.
  *
  * Times are monotonic milliseconds. Methods return the keys whose ejection state may have changed; their cost depends
  * on the size of the pools concerned, not on the number of other pools.
@@ -94,9 +97,9 @@ export class Outliers {
     const keyBefore = (key: string): string => moved.get(key) ?? key
     const keyNow = new Map<string, string>()
     const watched: Pool[] = []
-    for (const { name, spec, keys } of pools) {
+    for (const { name, spec, keys, hasBackup = false } of pools) {
       if (keys.length === 0) continue
-      const pool = { name, spec, keys, ejections: new Map() }
+      const pool = { name, spec, keys, hasBackup, ejections: new Map() }
       this.#pools.set(name, pool)
       watched.push(pool)
       for (const key of keys) {
@@ -186,9 +189,12 @@ export class Outliers {
    * another `failTimeoutMs`. Returns the keys that this ejects.
    */
   adopt(keys: readonly string[], proxy: string, nowMs: number): string[] {
+    const known = new Set(keys)
     return keys.filter((key) => {
       const pool = this.#poolOf.get(key)
-      if (pool === undefined || pool.ejections.has(key) || pool.ejections.size >= maxEjected(pool)) return false
+      if (pool === undefined || pool.ejections.has(key)) return false
+      const others = pool.keys.filter((each) => known.has(each) && !pool.ejections.has(each))
+      if (pool.ejections.size >= maxEjected(pool, others.length)) return false
       // The cause of the ejection is not known: assume that it was not a connection failure.
       pool.ejections.set(key, { onTrial: false, since: nowMs, proxy, unreachable: false })
       this.#ejecting.add(pool)
@@ -223,12 +229,14 @@ export class Outliers {
 
   /** Releases, tries and ejects servers of a pool as far as its limits allow now. */
   #settle(pool: Pool, nowMs: number): string[] {
-    const { spec, keys, ejections } = pool
-    const max = maxEjected(pool)
+    const { spec, keys, hasBackup, ejections } = pool
     const failing = keys.filter((key) => !ejections.has(key) && this.#hasFailedEnough(key, spec, nowMs))
+    const max = maxEjected(pool, failing.length)
     const before = [...ejections]
     const surplus = before.slice(0, Math.max(0, before.length - max))
     const areAllUnreachable =
+      !hasBackup &&
+      failing.length > 0 &&
       failing.length === keys.length - before.length &&
       failing.every((key) => this.#failures.get(key)?.unreachable === true)
     const exchanged = areAllUnreachable ? before.filter(([, { since }]) => nowMs - since >= MIN_EJECTED_MS) : []
@@ -264,8 +272,9 @@ export class Outliers {
   }
 }
 
-/** Max number of servers of a pool that may be ejected at the same time. */
-function maxEjected({ spec, keys }: WatchedPool): number {
-  const share = spec.maxFails === 0 ? 0 : Math.floor((keys.length * spec.maxEjected) / 100)
-  return Math.max(0, Math.min(share, keys.length - 1))
+/** Max number of servers of a pool that may be ejected at the same time. `failing`: number that would be next. */
+function maxEjected({ spec, keys, hasBackup, ejections }: Pool, failing: number): number {
+  if (spec.maxFails === 0 || spec.maxEjected === 0) return 0
+  if (hasBackup && ejections.size + failing === keys.length) return keys.length
+  return Math.max(0, Math.min(Math.floor((keys.length * spec.maxEjected) / 100), keys.length - 1))
 }

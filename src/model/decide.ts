@@ -12,6 +12,7 @@ import { rollback, setSplit, shift, switchTo } from './routing.ts'
 import { changeServers } from './server-state.ts'
 import { findServers } from './servers.ts'
 import type { HistoryEntry, Service, ServiceDocument, State } from './state.ts'
+import { firstStickyKey } from './sticky-key.ts'
 import { describeUnserved, unservedBy } from './unserved.ts'
 
 /** Routing decisions kept per service for rollbacks. */
@@ -28,8 +29,8 @@ export function decide(state: State, command: Command, request: Request, facts: 
   if ('kind' in draft) return { kind: 'refused', refusal: draft }
   const refusal = movedRefusal(state, command, request) ?? unsafeRefusal(state, draft, request, facts)
   if (refusal !== null) return { kind: 'refused', refusal: refusal }
-  const { edits, configuration, collections } = draft
-  if (edits.length === 0 && configuration === undefined && collections === undefined) return { kind: 'unchanged' }
+  const { edits, configuration } = draft
+  if (edits.length === 0 && configuration === undefined && draft.collections === undefined) return { kind: 'unchanged' }
 
   const revision = state.revision + 1
   const at = new Date(facts.nowMs).toISOString()
@@ -40,18 +41,16 @@ export function decide(state: State, command: Command, request: Request, facts: 
     const { by, reason, force } = request
     return { revision, at, by, reason, action, service, from, to, forced: force }
   })
+  const changed = edits.map(({ after }) => after)
+  const collections = { ...draft.collections, ...firstStickyKey(state, changed, facts.secret, revision) }
   // A deploy is remembered by the change that completes it: if it fails, a repetition tries again.
   const keyed = command.kind === 'beginDeploy' ? undefined : keyedBy(state, request, facts)
-  const change = {
-    revision,
-    at,
-    services,
-    history,
-    ...(collections === undefined ? {} : { collections }),
-    ...(configuration === undefined ? {} : { configuration }),
-    ...(keyed === undefined ? {} : { keyed }),
+  const rest = {
+    ...(Object.keys(collections).length === 0 ? {} : { collections }),
+    ...(configuration && { configuration }),
+    ...(keyed && { keyed }),
   }
-  return { kind: 'change', change }
+  return { kind: 'change', change: { revision, at, services, history, ...rest } }
 }
 
 function draftOf(state: State, command: Command, facts: Facts): Draft {

@@ -28,6 +28,8 @@ export type Deploy = {
   readonly at: string
   /** Id of the instance that carries it out; if that instance is gone, another one restores the pool. */
   readonly instance: string
+  /** The Idempotency-Key of its request; absent = it has none. */
+  readonly key?: string
   /** The definition of the pool that the deploy has written. */
   readonly definition: JsonObject
   readonly former: FormerPool
@@ -37,6 +39,7 @@ export const DEPLOYS: DocumentKind<Deploy> = {
   collection: 'deploys',
   fits: (value): value is Deploy =>
     [value.id, value.pool, value.by, value.at, value.instance].every((text) => typeof text === 'string') &&
+    (value.key === undefined || typeof value.key === 'string') &&
     isFields(value.definition) &&
     isFields(value.former) &&
     (value.former.definition === null || isFields(value.former.definition)) &&

@@ -1,3 +1,4 @@
+import type { ExplainedRequest, Explanation } from './explain.ts'
 import type { Health } from './state.ts'
 import type { TableChange } from './table.ts'
 
@@ -14,6 +15,13 @@ export type ToProxy =
   | { readonly type: 'table'; readonly change: TableChange; readonly health: KnownHealth; readonly nowMs: number }
   /** Health of the targets where it has changed. */
   | { readonly type: 'health'; readonly changes: KnownHealth }
+  /** Asks how a request would be decided; answered with `explained` under the same id. `service`: null = whichever matches. */
+  | {
+      readonly type: 'explain'
+      readonly id: number
+      readonly request: ExplainedRequest
+      readonly service: string | null
+    }
   /** Asks for a report; answered with `report` under the same id. */
   | { readonly type: 'report'; readonly id: number }
   /**
@@ -44,11 +52,16 @@ export type ToControl =
   /** `id` 0: sent without being asked for, so that control knows the counts of a process that dies. */
   | { readonly type: 'report'; readonly id: number; readonly report: Report }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
+  /** The answer to `explain`. */
+  | { readonly type: 'explained'; readonly id: number; readonly explanation: Explanation }
   /** The proxy has stopped; `cut` requests and tunnels were still in flight, and were cut. */
   | { readonly type: 'stopped'; readonly cut: number }
 
-/** Health by target key. `trial`: ejected, except for one request that finds out whether the server works again. */
-export type KnownHealth = readonly (readonly [key: string, health: Health | 'trial'])[]
+/**
+ * Health by target key. `trial`: ejected, except for one request that finds out whether the server works again.
+ * `takesForMs`: for how long a server has taken requests; absent = it is not in slow start.
+ */
+export type KnownHealth = readonly (readonly [key: string, health: Health | 'trial', takesForMs?: number])[]
 
 /**
  * Failures at one target: their number, and whether the last one was a connection failure rather than a bad response.
@@ -87,8 +100,18 @@ export type TallyKind =
   | 'cohorts'
   /** Requests that a route has sent to its pool, by route. */
   | 'routed'
+  /** Requests of services with `sticky`: whether the client had the cookie of the server (`kept`), another one, or none. */
+  | 'sticky'
   /** Requests passed on to another server because that of their hash had too many; without a label. */
   | 'spilled'
+  /** Copies of requests that were answered, by status code. */
+  | 'mirrored'
+  /** Copies that got no whole answer, by the reason. */
+  | 'mirrorFailures'
+  /** Copies that were not sent, by the reason. */
+  | 'mirrorDropped'
+  /** Copies answered with another status class than the client's request; without a label. */
+  | 'mirrorDifferences'
 
 /** The number of such events since the start of this proxy. */
 export interface TallyReport {

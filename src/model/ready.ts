@@ -1,3 +1,4 @@
+import { onDuty } from './backups.ts'
 import type { Facts } from './commands.ts'
 import { own } from './names.ts'
 import type { Server } from './servers.ts'
@@ -9,11 +10,13 @@ import { currentSplit } from './state.ts'
 /** Max number of servers that a refusal names. */
 const MAX_REASONS = 5
 
-/** Counts the servers of a pool that can take requests now. */
+/** Counts the servers of a pool that take requests now: backups only if no other one can. */
 export function readyCount(service: Service, pool: string, facts: Facts): number {
-  const { health } = service.spec
-  const up = (server: Server): boolean => health === null || facts.isUp(server.key, server, health)
-  return serversOf(service, pool).filter((server) => isOpen(server) && up(server)).length
+  return onDuty(serversOf(service, pool).filter((server) => isOpen(server) && isUp(service, server, facts))).length
+}
+
+function isUp({ spec: { health } }: Service, server: Server, facts: Facts): boolean {
+  return health === null || facts.isUp(server.key, server, health)
 }
 
 /** Describes why going from `before` to `after` is unsafe; null = it is safe. `force` overrides it. */
@@ -55,14 +58,17 @@ function readyProblem(before: Service, after: Service, facts: Facts): string | n
 /**
  * Lists the servers that take no requests, with the reason of each: `: blue1 is down (status 503), blue2 is in maint`.
  */
-function describeNotUp({ spec: { health } }: Service, servers: readonly Server[], facts: Facts): string {
+function describeNotUp(service: Service, servers: readonly Server[], facts: Facts): string {
+  const { health } = service.spec
+  const usable = servers.filter((server) => isOpen(server) && isUp(service, server, facts))
+  const takingRequests = onDuty(usable)
   const reasons = servers.flatMap((server) => {
     const { key, name, state, weight } = server
+    if (takingRequests.includes(server)) return []
     if (state !== 'ready') return [`${name} is in ${state}`]
     if (weight === 0) return [`${name} has weight 0`]
-    return health === null || facts.isUp(key, server, health)
-      ? []
-      : [`${name} is ${facts.describeHealth(key, server, health)}`]
+    if (usable.includes(server) || health === null) return [`${name} is a backup`]
+    return [`${name} is ${facts.describeHealth(key, server, health)}`]
   })
   if (reasons.length === 0) return ''
   const more = reasons.length - MAX_REASONS

@@ -16,6 +16,7 @@ export interface Server {
   /** `service/pool/server=url`. */
   readonly key: string
   readonly weight: number
+  readonly backup: boolean
   /** Max requests and tunnels in flight per instance; 0 = unlimited. */
   readonly maxConnections: number
   readonly state: ServerRuntime['state']
@@ -45,6 +46,7 @@ export function serversOf(service: Service, onlyPool?: string): Server[] {
         ...(spec.tls === undefined ? {} : { tls: spec.tls }),
         key: targetKey(service.name, pool, name, spec.url),
         weight: runtime.weight ?? spec.weight,
+        backup: spec.backup,
         maxConnections: runtime.maxConnections ?? service.spec.connections.perServer,
         state: runtime.state,
         cutAt: runtime.cutAt,
@@ -91,8 +93,13 @@ export function takesNew(service: Service, server: Server): boolean {
   return service.mode === undefined && isOpen(server) && getsRequests(service, server.pool)
 }
 
-/** Whether a pool gets requests: it has a share, or a policy sends it some. */
+/** Whether a pool gets requests, be they copies. */
 export function getsRequests(service: Service, pool: string): boolean {
+  return answersClients(service, pool) || service.spec.traffic.mirror?.to === pool
+}
+
+/** Whether a pool gets requests that it answers: it has a share, or a route sends it some. */
+export function answersClients(service: Service, pool: string): boolean {
   return shareOf(currentSplit(service), pool) > 0 || service.spec.traffic.routes.some(({ to }) => to === pool)
 }
 

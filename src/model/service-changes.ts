@@ -1,5 +1,6 @@
 import { own } from './names.ts'
 import type { Service, State } from './state.ts'
+import { stickyKeyOf } from './sticky-key.ts'
 
 /** The services in which one state differs from another. */
 export interface ServiceChanges {
@@ -9,14 +10,18 @@ export interface ServiceChanges {
   readonly removed: readonly string[]
 }
 
-/** Compares two states by object identity: an unchanged service must be the same object in both. */
+/**
+ * Compares two states by object identity: an unchanged service must be the same object in both. A service with `sticky`
+ * changes with the key of the cookies, too.
+ */
 export function serviceChanges(before: State, after: State): ServiceChanges {
   const changed: Service[] = []
+  const isSameKey = stickyKeyOf(before) === stickyKeyOf(after)
   let known = 0
   for (const service of Object.values(after.services)) {
     const earlier = own(before.services, service.name)
     if (earlier !== undefined) known++
-    if (earlier !== service) changed.push(service)
+    if (earlier !== service || (!isSameKey && service.spec.traffic.sticky !== null)) changed.push(service)
   }
   const names = Object.keys(before.services)
   const removed = known === names.length ? [] : names.filter((name) => own(after.services, name) === undefined)

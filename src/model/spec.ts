@@ -49,6 +49,8 @@ export interface ServerSpec {
   /** Scheme, host and port, without a trailing slash: `http://10.0.0.1:9000`. */
   readonly url: string
   readonly weight: number
+  /** Gets requests only while no other server of its pool is up. */
+  readonly backup: boolean
   /** TLS settings of an https:// server; absent = the URL's host name and the default authorities. */
   readonly tls?: ServerTls
 }

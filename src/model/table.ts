@@ -7,6 +7,7 @@ import type { Balance, ServerTls, ServiceSpec } from './spec.ts'
 import { shareOf } from './split.ts'
 import type { Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
+import { stickyKeyOf, stickyValue } from './sticky-key.ts'
 import { NO_POLICIES, type TrafficPolicies } from './traffic-policies.ts'
 
 /** A server as the data plane sees it. */
@@ -16,12 +17,16 @@ export interface TableServer {
   readonly url: string
   readonly tls?: ServerTls
   readonly weight: number
+  /** Gets requests only while no other server of its pool is up. */
+  readonly backup: boolean
   /** Max requests and tunnels in flight; 0 = unlimited. */
   readonly maxConnections: number
   /** Whether it takes new requests, whatever its health. */
   readonly open: boolean
   /** When requests in flight are cut, ms since the epoch by the store's clock; null = never. */
   readonly cutAt: number | null
+  /** Value of the cookie that keeps clients on this server; absent = the service is not sticky. */
+  readonly sticky?: string
 }
 
 export interface TablePool {
@@ -69,19 +74,27 @@ export interface TableChange extends Table {
 }
 
 /** Returns the whole table of a state, for a proxy that has none. */
-export function wholeTable(state: State, generation: number, compiled = compileService): TableChange {
+export function wholeTable(
+  state: State,
+  generation: number,
+  compiled = (service: Service) => compileService(service, stickyKeyOf(state)),
+): TableChange {
   const services = Object.values(state.services).map((service) => compiled(service))
   return { base: null, generation, services, removed: [] }
 }
 
 /** Returns the change from the table of the previous generation to this one. */
-export function tableChange(changes: ServiceChanges, generation: number, compiled = compileService): TableChange {
+export function tableChange(
+  changes: ServiceChanges,
+  generation: number,
+  compiled: (service: Service) => TableService,
+): TableChange {
   const services = changes.changed.map((service) => compiled(service))
   return { base: generation - 1, generation, services, removed: changes.removed }
 }
 
-/** Compiles a service to its entry in the table. */
-export function compileService(service: Service): TableService {
+/** Compiles a service to its entry in the table. `stickyKey`: of the sticky cookies; null = there is none. */
+export function compileService(service: Service, stickyKey: string | null = null): TableService {
   const { hosts, paths, stripPrefix, balance, traffic, panic, retry, timeouts, connections, drain } = service.spec
   const split = currentSplit(service)
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): TablePool => {
@@ -94,9 +107,13 @@ export function compileService(service: Service): TableService {
         url: server.url,
         ...(server.tls === undefined ? {} : { tls: server.tls }),
         weight: server.weight,
+        backup: server.backup,
         maxConnections: server.maxConnections,
         open: takesNew(service, server),
         cutAt: earliest(server.cutAt, poolCut),
+        ...(traffic.sticky && stickyKey !== null
+          ? { sticky: stickyValue(stickyKey, service.name, name, server.name) }
+          : {}),
       }),
     )
     return { name, version, share, servers }

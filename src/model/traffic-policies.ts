@@ -1,5 +1,8 @@
 import type { HeaderPolicy } from './header-policy.ts'
 
+/** The cookie by which `splitBy: cookie` knows a client. */
+export const ID_COOKIE = 'cutover_id'
+
 /** A property of a request by whose hash it is decided; `name` of a header field: lower case. */
 export type KeySource = { readonly from: 'ip' | 'path' } | { readonly from: 'header' | 'cookie'; readonly name: string }
 
@@ -44,13 +47,47 @@ export interface RouteRule {
   readonly onUnavailable: 'split' | 'fail'
 }
 
+/** Sends copies of requests to a pool, whose answers are discarded. */
+export interface MirrorRule {
+  readonly to: string
+  /** Share of the requests that are copied, in hundredths of a percent, 0 to 10,000. */
+  readonly share: number
+  /** Methods of the requests that are copied, upper case. */
+  readonly methods: readonly string[]
+  /** Requests with larger bodies are not copied. */
+  readonly bodyBytes: number
+  /** Max copies at a time in each worker. */
+  readonly inFlight: number
+}
+
+/** Keeps a client on one server. Source: SPEC §10 `sticky`. */
+export interface StickySpec {
+  /** Name of the cookie. */
+  readonly cookie: string
+  /** How long a client keeps the cookie, ms. */
+  readonly ttlMs: number
+}
+
 /** Policies that decide which pool and server a request gets, and what is done with it. Source: SPEC §10. */
 export interface TrafficPolicies {
   readonly splitBy: SplitBy
   readonly routes: readonly RouteRule[]
+  /** null = off. */
+  readonly sticky: StickySpec | null
+  /** Time over which the weight of a server that begins to take requests grows from 10 %; 0 = it has all of it at once. */
+  readonly slowStartMs: number
   /** null = unchanged. */
   readonly headers: HeaderPolicy | null
+  /** null = no copies. */
+  readonly mirror: MirrorRule | null
 }
 
 /** Policies of a service that sets none. */
-export const NO_POLICIES: TrafficPolicies = { splitBy: 'request', routes: [], headers: null }
+export const NO_POLICIES: TrafficPolicies = {
+  splitBy: 'request',
+  routes: [],
+  sticky: null,
+  slowStartMs: 0,
+  headers: null,
+  mirror: null,
+}

@@ -1,5 +1,5 @@
 import type { Edit } from './draft.ts'
-import { servingKeys } from './servers.ts'
+import { answersClients, isOpen, serversOf } from './servers.ts'
 import type { Service, State } from './state.ts'
 
 /** A service that a change takes routes from, and the first of those that no service would answer any more. */
@@ -12,9 +12,9 @@ export interface Unserved {
   readonly count: number
 }
 
-/** Whether a service has traffic: a pool with a share has a server whose state and weight let it take requests. */
+/** Whether a service has traffic: a pool that answers clients has a server whose state and weight let it take requests. */
 export function hasTraffic(service: Service): boolean {
-  return servingKeys(service).length > 0
+  return serversOf(service).some((server) => isOpen(server) && answersClients(service, server.pool))
 }
 
 /**

@@ -1,15 +1,18 @@
 import type { ChildProcess, SendHandle } from 'node:child_process'
 import { fork } from 'node:child_process'
+import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Handle } from '../net/held-socket.ts'
 import { LongTimer } from '../time/long-timer.ts'
 import type { FromChild, ToChild } from './ipc.ts'
 
-const ENTRIES = { control: './control-main.ts', worker: './worker-main.ts' }
+/** .ts in a checkout, .js in the package. */
+const EXTENSION = extname(import.meta.filename)
+const ENTRIES = { control: `./control-main${EXTENSION}`, worker: `./worker-main${EXTENSION}` }
 /** Number of the first descriptor after standard input, output, error and the channel to the supervisor. */
 export const FIRST_HANDED_FD = 4
 
-const IGNORED_SIGNALS = fileURLToPath(new URL('./ignored-signals.ts', import.meta.url))
+const IGNORED_SIGNALS = fileURLToPath(new URL(`./ignored-signals${EXTENSION}`, import.meta.url))
 
 /** Time that a child may take to end beyond the timeout it was given; after that it is killed. */
 export const GRACE_MS = 5_000

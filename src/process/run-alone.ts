@@ -13,57 +13,104 @@ import { StartCalledOff, StartFailed } from './start-failed.ts'
 /** Max time that `ready` waits for the first health checks. */
 const FIRST_PROBES_MS = 5_000
 
-/** Waits for `stopped`; rejects if it takes longer than `shutdown` allows, plus `GRACE_MS`. */
-async function withinShutdownTime(
-  stopped: Promise<void>,
-  { acceptForMs, timeoutMs }: Config['shutdown'],
-): Promise<void> {
-  if (timeoutMs === null) return stopped
-  const maxMs = acceptForMs + timeoutMs + GRACE_MS
-  let timer: LongTimer | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = new LongTimer(maxMs, () => reject(new Error(`the instance did not end within ${maxMs} ms`)))
-  })
-  await Promise.race([stopped, late])
-  timer?.cancel()
+export type AloneOptions = Pick<RunOptions, 'config' | 'load' | 'file' | 'joinAnyway' | 'log'>
+
+/** An instance that runs wholly in this process. */
+export class Alone {
+  readonly proxyAddresses: readonly string[]
+  private readonly instance: Instance
+  private readonly shutdown: Config['shutdown']
+
+  private constructor(instance: Instance, proxyAddresses: readonly string[], shutdown: Config['shutdown']) {
+    this.instance = instance
+    this.proxyAddresses = proxyAddresses
+    this.shutdown = shutdown
+  }
+
+  /**
+   * Starts it; it accepts connections then, but knows nothing of the servers' health. Throws UnusableConfiguration,
+   * StoreUnusable, and errors of listening.
+   */
+  static async start({ config, load, file, joinAnyway, log }: AloneOptions): Promise<Alone> {
+    const proxies = new LocalProxy(config.proxy)
+    const identity = { id: randomUUID(), name: config.fleet.name ?? hostname(), startedAt: new Date().toISOString() }
+    const instance = await Instance.start({
+      config,
+      load,
+      file,
+      log,
+      identity,
+      proxies,
+      adminListen: listenOptions(config.admin.listen),
+      adminAddress: urlBeforeListening(config.admin.listen),
+      previewListen: config.admin.preview && listenOptions(config.admin.preview),
+      resumed: false,
+      joinAnyway,
+      patienceMs: 0,
+    })
+    return new Alone(instance, proxies.addresses, config.shutdown)
+  }
+
+  get adminAddress(): string {
+    return this.instance.adminAddress
+  }
+
+  /** Answers a request to the admin API that comes from this process itself. */
+  get ask(): typeof fetch {
+    return this.instance.ask
+  }
+
+  /** Resolves once the first health checks are over, after a while without them, or with `stop`. */
+  firstProbes(): Promise<void> {
+    return this.instance.firstProbes(FIRST_PROBES_MS)
+  }
+
+  reload(): void {
+    void this.instance.reloadOnSignal()
+  }
+
+  /**
+   * Lets requests in flight finish, then ends. Rejects if that takes longer than `shutdown` allows, plus `GRACE_MS`. Safe
+   * to call again.
+   */
+  async stop(): Promise<void> {
+    const stopped = this.instance.stop()
+    const { acceptForMs, timeoutMs } = this.shutdown
+    if (timeoutMs === null) return stopped
+    const maxMs = acceptForMs + timeoutMs + GRACE_MS
+    let timer: LongTimer | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = new LongTimer(maxMs, () => reject(new Error(`the instance did not end within ${maxMs} ms`)))
+    })
+    try {
+      await Promise.race([stopped, late])
+    } finally {
+      timer?.cancel()
+    }
+  }
 }
 
 /**
  * Runs the whole instance in this process. Throws StartFailed, StartCalledOff, StoreUnusable, and errors of listening.
  */
-export async function runAlone({ config, load, file, joinAnyway, log, stopAsked }: RunOptions): Promise<Running> {
+export async function runAlone(options: RunOptions): Promise<Running> {
+  const { log, stopAsked } = options
   if (stopAsked.aborted) throw new StartCalledOff()
-  const proxies = new LocalProxy(config.proxy)
-  const identity = { id: randomUUID(), name: config.fleet.name ?? hostname(), startedAt: new Date().toISOString() }
-  const adminListen = listenOptions(config.admin.listen)
-  const instance = await Instance.start({
-    config,
-    load,
-    file,
-    log,
-    identity,
-    proxies,
-    adminListen,
-    adminAddress: urlBeforeListening(config.admin.listen),
-    previewListen: config.admin.preview && listenOptions(config.admin.preview),
-    resumed: false,
-    joinAnyway,
-    patienceMs: 0,
-  }).catch((error: unknown) => {
+  const alone = await Alone.start(options).catch((error: unknown) => {
     if (error instanceof UnusableConfiguration) throw new StartFailed(error.message, 2)
     throw error
   })
   const calledOff = new Promise<void>((resolve) => stopAsked.addEventListener('abort', () => resolve()))
-  if (!stopAsked.aborted) await Promise.race([instance.firstProbes(FIRST_PROBES_MS), calledOff])
+  if (!stopAsked.aborted) await Promise.race([alone.firstProbes(), calledOff])
   if (stopAsked.aborted) {
-    await instance.stop()
+    await alone.stop()
     throw new StartCalledOff()
   }
   return {
-    proxyAddresses: proxies.addresses,
-    adminAddress: instance.adminAddress,
-    stop: () => withinShutdownTime(instance.stop(), config.shutdown),
-    reload: () => void instance.reloadOnSignal(),
+    proxyAddresses: alone.proxyAddresses,
+    adminAddress: alone.adminAddress,
+    stop: () => alone.stop(),
+    reload: () => alone.reload(),
     replaceWorkers: () => log.warn('there are no workers to replace: proxy.workers is 0'),
   }
 }

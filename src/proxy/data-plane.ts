@@ -1,4 +1,5 @@
 import type { BlockList } from 'node:net'
+import type { ExplainedRequest, Explanation } from '../model/explain.ts'
 import type { KnownHealth, LoadReport, Report, ToControl, ToProxy } from '../model/messages.ts'
 import { networks } from '../model/networks.ts'
 import type { TableChange, TableService } from '../model/table.ts'
@@ -11,6 +12,7 @@ import { Ending } from './ending.ts'
 import { Exchange } from './exchange.ts'
 import { inboundOptions } from './inbound-options.ts'
 import { refuseRequest } from './refused-request.ts'
+import { explain } from './routing/explain.ts'
 import type { HeldTotal } from './routing/held-requests.ts'
 import { Router } from './routing/router.ts'
 import { ServiceRoute } from './routing/service-route.ts'
@@ -105,6 +107,9 @@ export class DataPlane implements ProxyContext {
       case 'report':
         this.send({ type: 'report', id: message.id, report: this.report() })
         break
+      case 'explain':
+        this.send({ type: 'explained', id: message.id, explanation: this.explain(message.request, message.service) })
+        break
       case 'stop':
         this.isStopping = true
         this.ending.begin(message)
@@ -148,6 +153,11 @@ export class DataPlane implements ProxyContext {
 
   private routeFor(service: TableService, previous: ServiceRoute | undefined): ServiceRoute {
     return new ServiceRoute(service, this.targets, this.counters, this.heldTotal, previous)
+  }
+
+  private explain(request: ExplainedRequest, service: string | null): Explanation {
+    const route = service === null ? null : (this.routes.get(service) ?? null)
+    return explain(request, this.router, route, performance.now())
   }
 
   /** Reports the current load, and the counts that have changed since the last report. */

@@ -22,6 +22,7 @@ import type { ServiceRoute } from './routing/service-route.ts'
 import { type Tried, Tries } from './routing/tries.ts'
 import { trailerLines } from './trailers.ts'
 import { Tunnel, type TunnelOwner } from './tunnel.ts'
+import type { MirrorCall } from './upstream/mirror-call.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 import type { UpstreamCall } from './upstream/upstream-call.ts'
 
@@ -41,6 +42,8 @@ export class Exchange
   status = 0
   /** null = no service was found. */
   tries: Tries | null = null
+  /** The copy of this request that a mirror gets; null = none. */
+  copy: MirrorCall | null = null
   slot = -1
   /** The request as policies see it; null = none has looked at it. */
   private lazyRouted: ClientRequest | null = null
@@ -110,10 +113,12 @@ export class Exchange
     const body = kind === 'chunked' || kind === 'length' ? kind : 'none'
     const named = this.head.host === '' ? `host: ${connections.host}\r\n${this.lines}` : this.lines
     const lines = editRequestLines(named, this)
-    const call = connections.call({ method: stream.method, path, lines, body, upgrade: this.head.upgrade }, this)
+    const request = { method: stream.method, path, lines, body, upgrade: this.head.upgrade } as const
+    const call = connections.call(request, this)
     target.begin(this)
     this.connectedAt = 0
     this.call = call
+    if (tries.count === 1) this.copy = tries.route.mirror?.copyOf(request, this) ?? null
     const isKept = length >= 0 && length <= tries.route.table.retry.bodyBytes
     connections.start(call, !tries.mayRepeat(isKept))
   }
@@ -135,7 +140,8 @@ export class Exchange
     if (this.body === null) {
       const { isRepeatable, route } = this.tries as Tries
       const keptBytes = isRepeatable ? route.table.retry.bodyBytes : 0
-      this.body = new RequestBody(this.stream, { keptBytes, maxBytes: this.context.settings.limits.bodyBytes }, this)
+      const { bodyBytes: maxBytes } = this.context.settings.limits
+      this.body = new RequestBody(this.stream, { keptBytes, maxBytes, copy: this.copy }, this)
     }
     this.body.sendOn(call)
   }

@@ -6,6 +6,8 @@ import type { Tries } from './routing/tries.ts'
 export interface PolicySubject extends PlaceholderSubject {
   /** Whether a policy has looked at the request. */
   readonly wasSeen: boolean
+  /** Time at which the response of a server began, monotonic ms; 0 = none has. */
+  readonly answeredAt: number
   readonly tries: Tries | null
 }
 
@@ -16,6 +18,9 @@ export function editRequestLines(lines: string, subject: PolicySubject): string 
 
 /** Changes the field lines for the client, and adds the cookies that policies issue. */
 export function editResponseLines(lines: string, subject: PolicySubject): string {
-  const edited = subject.tries?.route.responseEdit?.apply(lines, subject) ?? lines
-  return subject.wasSeen ? edited + cookieLines(subject.routed) : edited
+  const { tries } = subject
+  if (tries === null) return lines
+  const edited = tries.route.responseEdit?.apply(lines, subject) ?? lines
+  if (!subject.wasSeen) return edited
+  return edited + cookieLines(subject.routed, tries.route, subject.answeredAt === 0 ? null : tries.target)
 }

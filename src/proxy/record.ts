@@ -6,6 +6,7 @@ import { traceIdOf } from './client/trace-context.ts'
 import type { ProxyContext } from './context.ts'
 import type { ErrorCode } from './errors.ts'
 import type { Tries } from './routing/tries.ts'
+import type { MirrorCall } from './upstream/mirror-call.ts'
 
 /** A request that has ended. */
 export interface Ended {
@@ -17,6 +18,7 @@ export interface Ended {
   readonly connectedAt: number
   readonly answeredAt: number
   readonly tries: Tries | null
+  readonly copy: MirrorCall | null
 }
 
 /** Counts and logs a request; `bytes`: body bytes sent to the client. */
@@ -27,10 +29,11 @@ export function record(
   bytes: number,
   error: ErrorCode | '',
 ): void {
-  const { stream, client, head, requestId, startedAt, connectedAt, answeredAt, tries } = ended
+  const { stream, client, head, requestId, startedAt, connectedAt, answeredAt, tries, copy } = ended
   const durationMs = performance.now() - startedAt
   const series = tries === null ? context.unrouted : (tries.pool?.series ?? tries.route.unrouted)
   series.observe(status, durationMs / 1_000)
+  copy?.originalEnded(error === 'client_gone' ? 0 : status)
   if (context.accessLog === null) return
   context.accessLog.log({
     atMs: Date.now(),

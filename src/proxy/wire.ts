@@ -16,6 +16,7 @@ const NAMES_OF_INTEREST = [
   'http2-settings',
   'max-forwards',
   'date',
+  'x-cutover-mirror',
 ] as const
 
 /** The field names that the request path looks at, beside those of the protocol itself. */
@@ -32,6 +33,7 @@ export const TRACEPARENT = numberOf('traceparent')
 export const TRACESTATE = numberOf('tracestate')
 export const MAX_FORWARDS = numberOf('max-forwards')
 export const DATE = numberOf('date')
+export const X_CUTOVER_MIRROR = numberOf('x-cutover-mirror')
 
 /** Timeouts of all connections of this process. */
 export const DEADLINES = new Deadlines()

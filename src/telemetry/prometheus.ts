@@ -30,11 +30,14 @@ export interface MetricsSnapshot {
   readonly workerRestarts: number
   readonly accessLogDropped: number
   readonly splits: readonly { readonly service: string; readonly pool: string; readonly percent: number }[]
+  /** Pools with backups. */
+  readonly backups: readonly { readonly service: string; readonly pool: string; readonly inUse: boolean }[]
   readonly servers: readonly {
     readonly service: string
     readonly pool: string
     readonly server: string
     readonly state: ServerState
+    readonly weight: number
     readonly up: boolean
     readonly ejected: boolean
     readonly inFlight: number
@@ -110,10 +113,40 @@ const TALLIES: readonly { kind: TallyKind; name: string; label: string; help: st
     help: 'Requests that a route has decided, instead of the split.',
   },
   {
+    kind: 'sticky',
+    name: 'sticky_requests_total',
+    label: 'result',
+    help: 'Requests of services with sticky, by what became of the client: kept at its server, moved to another one, or new.',
+  },
+  {
     kind: 'spilled',
     name: 'hash_spilled_total',
     label: '',
     help: 'Requests that went to the next server in the order of their hash, because the first had more than 1.25 times the mean load.',
+  },
+  {
+    kind: 'mirrored',
+    name: 'mirrored_requests_total',
+    label: 'code',
+    help: 'Copies of requests that were answered, by status code.',
+  },
+  {
+    kind: 'mirrorFailures',
+    name: 'mirror_failures_total',
+    label: 'reason',
+    help: 'Copies of requests that got no whole answer, by the reason.',
+  },
+  {
+    kind: 'mirrorDropped',
+    name: 'mirror_dropped_total',
+    label: 'reason',
+    help: 'Copies of requests that were not sent, by the reason.',
+  },
+  {
+    kind: 'mirrorDifferences',
+    name: 'mirror_differences_total',
+    label: '',
+    help: 'Copies of requests whose answers have another status class than those that the clients got.',
   },
 ]
 /** Gauges of prom-client with the suffix of counters. They are removed; for each there is another gauge, by type. */
@@ -176,6 +209,14 @@ export class Exposition {
         labels: { service, pool, server },
         value: ejected ? 1 : 0,
       })),
+    )
+    this.gauge(
+      'backups_in_use',
+      '1 while the backups of a pool take its requests; pools with backups.',
+      ({ backups }) => backups.map(({ service, pool, inUse }) => ({ labels: { service, pool }, value: inUse ? 1 : 0 })),
+    )
+    this.gauge('server_weight', 'Weight of the server; in slow start, the part of it that it has now.', ({ servers }) =>
+      servers.map(({ service, pool, server, weight }) => ({ labels: { service, pool, server }, value: weight })),
     )
     this.gauge('server_state', 'State set by people: 1 for the current one, 0 for the others.', ({ servers }) =>
       servers.flatMap(({ service, pool, server, state }) =>

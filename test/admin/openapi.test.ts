@@ -52,6 +52,8 @@ PUT /api/services/{service}/pools/{pool}/servers/{server}
 DELETE /api/services/{service}/pools/{pool}/servers/{server}
 POST /api/services/{service}/switch
 POST /api/services/{service}/shift
+GET /api/explain
+GET /api/services/{service}/explain
 POST /api/services/{service}/pause
 POST /api/services/{service}/resume
 POST /api/services/{service}/rollback

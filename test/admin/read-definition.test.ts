@@ -23,7 +23,7 @@ test('and as it is resolved: every default is there, in the words and units of t
     hosts: [],
     paths: ['/'],
     stripPrefix: false,
-    pools: { blue: { version: 'blue', servers: { blue1: { url, weight: 1 } } } },
+    pools: { blue: { version: 'blue', servers: { blue1: { url, weight: 1, backup: false } } } },
     split: { blue: 100 },
     balance: 'leastRequest',
     health: 'off',

@@ -10,10 +10,10 @@ test('the smallest service gets every default', () => {
     hosts: [],
     paths: ['/'],
     stripPrefix: false,
-    pools: { blue: { version: 'blue', servers: { blue1: { url: 'http://10.0.0.1:9000', weight: 1 } } } },
+    pools: { blue: { version: 'blue', servers: { blue1: { url: 'http://10.0.0.1:9000', weight: 1, backup: false } } } },
     split: { blue: 100 },
     balance: 'leastRequest',
-    traffic: { splitBy: 'request', routes: [], headers: null },
+    traffic: { splitBy: 'request', routes: [], sticky: null, slowStartMs: 0, headers: null, mirror: null },
     health: {
       path: '/healthz',
       intervalMs: 1000,
@@ -155,7 +155,7 @@ describe('one problem, reported once with its path', () => {
     ],
     [
       server('10.0.0.1:9000'),
-      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight, tls}, got "10.0.0.1:9000"',
+      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls}, got "10.0.0.1:9000"',
     ],
     [
       server({ url: 'http://a:1', wieght: 2 }),
@@ -172,7 +172,7 @@ describe('one problem, reported once with its path', () => {
     [server('http://a:1?x'), 'pools.blue.servers.a: has a query or fragment; write http://a:1'],
     [
       server('http://a,b:80'),
-      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight, tls}, got "http://a,b:80"',
+      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls}, got "http://a,b:80"',
     ],
     [
       { paths: ['/api/*'] },

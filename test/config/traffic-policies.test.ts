@@ -28,6 +28,22 @@ test.for<[string, unknown]>([
   expect(specOf({ ...SMALL, balance: given }).balance).toEqual(expected)
 })
 
+test.for<[unknown, unknown]>([
+  [false, null],
+  [{ cookie: 'shop_server' }, { cookie: 'shop_server', ttlMs: 86_400_000 }],
+  [
+    { cookie: 's', ttl: '1h' },
+    { cookie: 's', ttlMs: 3_600_000 },
+  ],
+])('sticky %j', ([given, expected]) => {
+  expect(specOf({ ...SMALL, sticky: given }).traffic.sticky).toEqual(expected)
+})
+
+test('sticky and splitBy by different cookies', () => {
+  expect(problemsOf({ splitBy: 'cookie', sticky: { cookie: 'server' } })).toEqual([])
+  expect(problemsOf({ splitBy: 'ip', sticky: { cookie: 'cutover_id' } })).toEqual([])
+})
+
 test('a route as written becomes the conditions of the model', () => {
   const match = {
     method: ['get', 'HEAD'],
@@ -60,10 +76,48 @@ test('a route as written becomes the conditions of the model', () => {
   })
 })
 
+test('a mirror, with its defaults and without', () => {
+  const mirror = (given: object) => specOf({ pools: TWO, split: { blue: 100 }, mirror: given }).traffic.mirror
+  expect(mirror({ to: 'green' })).toEqual({
+    to: 'green',
+    share: 10_000,
+    methods: ['GET', 'HEAD'],
+    bodyBytes: 1_048_576,
+    inFlight: 64,
+  })
+  expect(
+    mirror({ to: 'blue', percent: 0.29, methods: ['get', 'POST', 'post'], bodyBytes: '2kb', inFlight: 1 }),
+  ).toEqual({
+    to: 'blue',
+    share: 29,
+    methods: ['GET', 'POST'],
+    bodyBytes: 2_048,
+    inFlight: 1,
+  })
+})
+
 describe('a problem is reported with its path', () => {
   test.for<[object, string]>([
     [{ splitBy: 'cokie' }, 'splitBy: expected request, cookie, ip, header:NAME or cookie:NAME, got "cokie"'],
     [{ balance: 'hash:user' }, 'balance: expected hash:ip, hash:path, hash:header:NAME or hash:cookie:NAME'],
+    [
+      { splitBy: 'cookie', sticky: { cookie: 'cutover_id' } },
+      'sticky.cookie: is the cookie of splitBy: cookie; give it another name',
+    ],
+    [
+      { splitBy: 'cookie:session', sticky: { cookie: 'session' } },
+      'sticky.cookie: is the cookie of splitBy: cookie:session; give it another name',
+    ],
+    [{ sticky: true }, 'sticky: expected {cookie, ttl}, or false, got true'],
+    [{ sticky: {} }, 'sticky.cookie: is missing; expected a name of letters, digits and dashes, as in HTTP'],
+    [
+      { sticky: { cookie: 'a b' } },
+      'sticky.cookie: expected a name of letters, digits and dashes, as in HTTP, got "a b"',
+    ],
+    [
+      { sticky: { cookie: 'a', ttl: 0 } },
+      'sticky.ttl: expected a duration with its unit, such as 250ms, 5s, 2m or 1h, at least 1s, at most 400d, got 0',
+    ],
     [route({}), 'routes[0].match: must not be empty'],
     [route({ not: {} }), 'routes[0].match.not: must not be empty'],
     [route({ path: {} }), 'routes[0].match.path: must not be empty'],
@@ -82,6 +136,20 @@ describe('a problem is reported with its path', () => {
       'routes[0].match.ip: expected an address or network such as 10.0.0.0/8, or several, got "10.0.0.0/40"',
     ],
     [route({ method: 'GET' }, { to: 'gren' }), 'routes[0].to: no such pool; did you mean "green"? (blue, green)'],
+    [
+      { pools: TWO, split: { blue: 100 }, mirror: { to: 'gren' } },
+      'mirror.to: no such pool; did you mean "green"? (blue, green)',
+    ],
+    [{ mirror: {} }, 'mirror.to: is missing; expected text (numbers in quotes)'],
+    [{ mirror: 'blue' }, 'mirror: expected {to, percent, …}, or null, got "blue"'],
+    [{ mirror: { to: 'blue', percnt: 1 } }, 'mirror.percnt: unknown key "percnt"; did you mean "percent"?'],
+    [
+      { mirror: { to: 'blue', percent: 100.01 } },
+      'mirror.percent: expected a number from 0 to 100 with at most two decimals, got 100.01',
+    ],
+    [{ mirror: { to: 'blue', methods: [] } }, 'mirror.methods: must not be empty'],
+    [{ mirror: { to: 'blue', methods: ['G T'] } }, 'mirror.methods[0]: expected a method such as GET, got "G T"'],
+    [{ mirror: { to: 'blue', inFlight: 0 } }, 'mirror.inFlight: expected a whole number of at least 1, got 0'],
     [route({ method: 'GET' }, { onUnavailable: 'no' }), 'routes[0].onUnavailable: unknown value "no" (split, fail)'],
   ])('%j', ([changes, problem]) => {
     expect(problemsOf(changes)).toEqual([problem])

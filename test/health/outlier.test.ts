@@ -188,6 +188,46 @@ describe('maxEjected', () => {
     expect(ejected()).toBe('a')
   })
 
+  test('is no limit to servers that all fail while backups are up', () => {
+    outliers.watch([{ name: 'pool', spec, keys: ['a', 'b', 'c'], hasBackup: true }], 0)
+    servers = ['a', 'b', 'c']
+    fail('a', 3, 0)
+    expect(fail('b', 3, 10)).toEqual([])
+    expect(ejected()).toBe('a')
+    expect([...fail('c', 3, 20)].sort()).toEqual(['b', 'c'])
+    outliers.watch([{ name: 'pool', spec, keys: ['a', 'b', 'c'], hasBackup: true }], 5_000)
+    expect(ejected()).toBe('abc')
+    // One that works again is enough: the limit applies to the others.
+    outliers.advance(30_000)
+    expect(outliers.tried('a', 'ok', 30_010)).toContain('a')
+    expect(ejected()).toHaveLength(1)
+  })
+
+  test('without the backups applies again', () => {
+    outliers.watch([{ name: 'pool', spec, keys: ['a', 'b'], hasBackup: true }], 0)
+    servers = ['a', 'b']
+    fail('a', 3, 0)
+    fail('b', 3, 10)
+    expect(ejected()).toBe('ab')
+    expect(watch(2, 5_000)).toEqual(['a'])
+    expect(ejected()).toBe('b')
+  })
+
+  test('0 ejects no server, with backups or without', () => {
+    const never = { ...spec, maxEjected: 0 }
+    outliers.watch([{ name: 'pool', spec: never, keys: ['a'], hasBackup: true }], 0)
+    servers = ['a']
+    expect(fail('a', 3, 0)).toEqual([])
+  })
+
+  test('lets the next control process take over all ejections of a pool with backups', () => {
+    const pool = { name: 'pool', spec, keys: ['a', 'b'] }
+    outliers.watch([pool], 0)
+    expect(outliers.adopt(['a', 'b'], 'w1', 0)).toEqual(['a'])
+    outliers.watch([{ ...pool, name: 'other', keys: ['c', 'd'], hasBackup: true }], 0)
+    expect(outliers.adopt(['c', 'd'], 'w1', 0)).toEqual(['c', 'd'])
+  })
+
   test('applies to each pool separately', () => {
     outliers.watch(
       [

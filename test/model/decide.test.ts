@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Command } from '../../src/model/commands.ts'
 import { decide } from '../../src/model/decide.ts'
 import { shareOf, WHOLE } from '../../src/model/split.ts'
-import { ALL_UP, definitionOf, FORCED, NOW_MS, PLAIN, percents, World } from './support.ts'
+import { ALL_UP, definitionOf, FORCED, PLAIN, percents, World } from './support.ts'
 
 function frozen<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
@@ -41,7 +41,7 @@ test('any sequence of commands leaves the state consistent', () => {
     fc.property(runs, (steps) => {
       const world = new World({ shop: definitionOf({ a: 2, b: 2, c: 2 }) })
       for (const [command, isForced, isUp] of steps) {
-        world.facts = { nowMs: NOW_MS, describeHealth: () => 'down', isUp: () => isUp }
+        world.facts = { ...world.facts, describeHealth: () => 'down', isUp: () => isUp }
         const before = frozen(world.state)
         const outcome = world.run(command, isForced ? FORCED : PLAIN)
         const service = world.service()

@@ -148,3 +148,33 @@ describe('T8: minReady', () => {
     }
   })
 })
+
+describe('backups', () => {
+  /** `shop` with this many servers in its pool, and a backup `spare`. */
+  function withBackup(count: number, facts: Facts, rest = {}): World {
+    const servers = Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [`blue${i + 1}`, `http://10.0.0.${i}:1`]),
+    )
+    const spare = { url: 'http://10.0.1.1:1', backup: true }
+    const world = new World({ shop: resolved({ pools: { blue: { servers: { ...servers, spare } } }, ...rest }) })
+    world.facts = facts
+    return world
+  }
+
+  test('count while no other server is up: the last one may be taken out', () => {
+    expect(refusal(withBackup(1, up('blue1', 'spare')), disable('blue1'))).toBe(null)
+    expect(refusal(withBackup(1, up('blue1')), disable('blue1'))).toBe(
+      'Pool blue would serve 100 % of shop with 0 of its 2 servers up, fewer than minReady (1): ' +
+        'blue1 is in drain, spare is down (status 503).',
+    )
+  })
+
+  test('do not count beside another server', () => {
+    const world = withBackup(2, up('blue1', 'blue2', 'spare'), { minReady: 2 })
+    expect(refusal(world, disable('blue1'))).toBe(
+      'Pool blue would serve 100 % of shop with 1 of its 3 servers up, fewer than minReady (2): ' +
+        'blue1 is in drain, spare is a backup.',
+    )
+    expect(refusal(world, disable('spare'))).toBe(null)
+  })
+})

@@ -8,11 +8,11 @@ import { applyChange, EMPTY_DOCUMENTS, type JsonObject, type Service, type State
 export const NOW_MS = Date.parse('2026-11-26T12:00:00Z')
 
 const describeHealth = () => 'down (status 503)'
-export const ALL_UP: Facts = { nowMs: NOW_MS, isUp: () => true, describeHealth }
-export const NONE_UP: Facts = { nowMs: NOW_MS, isUp: () => false, describeHealth }
+export const ALL_UP: Facts = { nowMs: NOW_MS, secret: 'secret', isUp: () => true, describeHealth }
+export const NONE_UP: Facts = { nowMs: NOW_MS, secret: 'secret', isUp: () => false, describeHealth }
 /** Facts in which the servers of these names are up. */
 export function up(...names: string[]): Facts {
-  return { nowMs: NOW_MS, isUp: (key) => names.some((name) => key.includes(`/${name}=`)), describeHealth }
+  return { ...ALL_UP, isUp: (key) => names.some((name) => key.includes(`/${name}=`)) }
 }
 
 export const PLAIN: Request = { by: 'test', reason: null, force: false, ifMatch: null }

@@ -39,6 +39,7 @@ test('has every service, pool and server, shares in hundredths of a percent, and
     name: 'blue1',
     url: 'http://10.0.0.1:9000',
     weight: 3,
+    backup: false,
     maxConnections: 0,
     open: true,
     cutAt: null,

@@ -22,6 +22,7 @@ function service(i: number): TableService {
     name: `n${j}`,
     url: `http://10.0.0.1:${j}`,
     weight: 1,
+    backup: false,
     maxConnections: 0,
     open: true,
     cutAt: null,

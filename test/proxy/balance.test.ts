@@ -17,7 +17,7 @@ function members(...weights: number[]): Member[] {
       { connectMs: 0, keepAliveMs: 1 },
       { onIdle: () => undefined },
     )
-    return { target, weight, seed: hashed(name), credit: 0 }
+    return { target, weight, backup: false, seed: hashed(name), credit: 0 }
   })
 }
 

@@ -387,6 +387,29 @@ describe('Idempotency-Key', () => {
     expect((await ask(cutover)).body).toBe('green9')
   })
 
+  test('a repetition meanwhile waits for the first call, and is answered like it', async () => {
+    const { cutover } = await blueGreen()
+    const green = await upstream('green9')
+    green.health = 503
+    const headers = key()
+    const body = { servers: servers(green), replace: true }
+    const first = deploy(cutover, body, headers)
+    const { id } = await until(async () => (await standing(cutover)).deploying)
+    const again = watched(deploy(cutover, body, headers))
+    // Any other call is decided at once; this one has been received before the next answer.
+    expect((await deploy(cutover, { ...body, replace: false })).status).toBe(409)
+    expect([again.settled, (await standing(cutover)).deploying.id]).toEqual([false, id])
+    green.health = 200
+    const answers = [await first, await again.promise]
+    expect(answers.map(({ status }) => status)).toEqual([200, 200])
+    expect(new Set(answers.map(({ body: { revision } }) => revision)).size).toBe(1)
+    expect((await history(cutover)).slice(0, 3).map(({ action }: { action: string }) => action)).toEqual([
+      'finish deploy',
+      'begin deploy',
+      'create',
+    ])
+  })
+
   test('a repetition after a failure tries again', async () => {
     const { cutover } = await blueGreen()
     const green = await upstream('green9')

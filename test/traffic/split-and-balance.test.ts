@@ -148,6 +148,7 @@ function member(name: string, weight: number): Member {
   return {
     target: new Target(name, name, 'http://127.0.0.1:9', settings, events),
     weight,
+    backup: false,
     seed: hashed(name),
     credit: 0,
   }

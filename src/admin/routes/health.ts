@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { WaitingPool } from '../../control/readiness.ts'
-import { Readiness, takesRequests } from '../../control/readiness.ts'
+import { isUsable, Readiness } from '../../control/readiness.ts'
 import { storeStanding } from '../../control/store-standing.ts'
 import { whyUnreadable } from '../../control/unreadable.ts'
+import { onDuty } from '../../model/backups.ts'
 import { covers, networks } from '../../model/networks.ts'
 import { describeOverride } from '../../model/overrides.ts'
 import { serversOf } from '../../model/servers.ts'
@@ -177,13 +178,15 @@ function serving({ control }: AdminContext, service: Service): Part {
     const all = serversOf(service, pool)
     // A server of weight 0 is meant to take no requests.
     const servers = all.filter(({ weight }) => weight > 0)
-    const up = servers.filter((server) => takesRequests(control, server)).length
-    if (up === 0) down++
+    const up = servers.filter((server) => isUsable(control, server))
+    if (up.length === 0) down++
     if (servers.length === 0) short.push(`${pool}: ${all.length === 0 ? 'no servers' : 'only servers of weight 0'}`)
-    if (up === servers.length) continue
+    if (up.length === servers.length) continue
     const ejected = servers.filter(({ key }) => control.health(key).health === 'ejected').map(({ name }) => name)
     const which = ejected.length === 0 ? '' : ` (ejected: ${ejected.join(', ')})`
-    short.push(`${pool}: ${up} of ${servers.length} servers take requests${which}`)
+    const serving = onDuty(up)
+    const role = serving.some(({ backup }) => backup) ? ', as backups' : ''
+    short.push(`${pool}: ${serving.length} of ${servers.length} servers take requests${role}${which}`)
   }
   if (short.length === 0) return { status: 'ok', detail: null }
   return { status: down === pools ? 'failing' : 'degraded', detail: short.join('; ') }

@@ -1,4 +1,6 @@
 import type { FastifyInstance } from 'fastify'
+import { isUsable } from '../../control/readiness.ts'
+import { onDuty } from '../../model/backups.ts'
 import { serversOf } from '../../model/servers.ts'
 import { shareOf } from '../../model/split.ts'
 import { currentSplit } from '../../model/state.ts'
@@ -47,12 +49,21 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
           percent: shareOf(currentSplit(service), pool) / 100,
         })),
       ),
+      backups: all.flatMap((service) =>
+        Object.keys(service.spec.pools).flatMap((pool) => {
+          const servers = serversOf(service, pool)
+          if (!servers.some(({ backup }) => backup)) return []
+          const takingRequests = onDuty(servers.filter((server) => isUsable(control, server)))
+          return [{ service: service.name, pool, inUse: takingRequests.some(({ backup }) => backup) }]
+        }),
+      ),
       servers: all.flatMap((service) =>
-        serversOf(service).map(({ pool, name, state, key }) => ({
+        serversOf(service).map(({ pool, name, state, weight, key }) => ({
           service: service.name,
           pool,
           server: name,
           state,
+          weight: weight * control.weightShare(key),
           up: control.health(key).health === 'up',
           ejected: control.health(key).health === 'ejected',
           probeMs: control.health(key).last?.ms ?? null,

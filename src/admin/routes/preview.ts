@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { own } from '../../model/names.ts'
 import { serversOf } from '../../model/servers.ts'
 import type { Service } from '../../model/state.ts'
-import { cameByHttps, showsOurToken } from '../auth.ts'
+import { cameByHttps, isInProcess, showsOurToken } from '../auth.ts'
 import type { AdminContext } from '../context.ts'
 import { describe } from '../openapi.ts'
 import type { PreviewAccess } from '../preview-access.ts'
@@ -104,7 +104,7 @@ export function previewRoutes(
     return fieldsAsByDataPlane(request.preview.service.spec, {
       headers,
       askedHost: request.headers.host ?? '',
-      address: request.socket.remoteAddress,
+      address: isInProcess(request) ? undefined : request.socket.remoteAddress,
       isHttps: cameByHttps(request, context.settings),
       listen: context.file.config.proxy.listen,
     })

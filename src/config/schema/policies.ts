@@ -32,7 +32,12 @@ export const BalanceSchema = Type.Union(
 const Sticky = kind.section(
   {
     cookie: kind.token({ description: 'Name of the cookie that remembers the server.' }),
-    ttl: kind.duration({ description: 'Lifetime of the cookie.', default: '1d', maxMs: 400 * 86_400_000 }),
+    ttl: kind.duration({
+      description: 'How long a client keeps the cookie once it has it.',
+      default: '1d',
+      minMs: 1_000,
+      maxMs: 400 * 86_400_000,
+    }),
   },
   {},
 )
@@ -105,12 +110,13 @@ export const PassiveSchema = kind.section(
   },
 )
 
-const Methods = kind.list(
-  kind.parsed((given) => (new RegExp(`^${kind.TOKEN}$`).test(given) ? given.toUpperCase() : undefined), {
-    errorMessage: 'expected a method such as GET',
-  }),
-  {},
-)
+const methods = (options: kind.KeyOptions & { readonly minItems?: number }) =>
+  kind.list(
+    kind.parsed((given) => (new RegExp(`^${kind.TOKEN}$`).test(given) ? given.toUpperCase() : undefined), {
+      errorMessage: 'expected a method such as GET',
+    }),
+    options,
+  )
 
 export const RetrySchema = kind.section(
   {
@@ -124,7 +130,7 @@ export const RetrySchema = kind.section(
       description: 'Statuses after which another server is tried, only for methods.',
       default: [],
     }),
-    methods: Type.Union([kind.decoded(Type.Literal('idempotent'), () => IDEMPOTENT), Methods], {
+    methods: Type.Union([kind.decoded(Type.Literal('idempotent'), () => IDEMPOTENT), methods({})], {
       description: 'Methods that may be sent again after a part was sent: idempotent, or a list.',
       errorMessage: 'expected idempotent, or a list of methods such as [GET, HEAD]',
       default: 'idempotent',
@@ -146,14 +152,28 @@ const Mirror = kind.section(
   {
     to: kind.text({ description: 'The pool that gets the copies; its answers are discarded.' }),
     percent: kind.share({ description: 'Share of the requests that are copied.', default: 100 }),
-    bodyBytes: kind.size({ description: 'Requests with larger bodies are not copied.', default: '1mb' }),
+    methods: methods({
+      description:
+        'Methods of the requests that are copied. The copies are executed: choose those that change nothing.',
+      default: ['GET', 'HEAD'],
+      minItems: 1,
+    }),
+    bodyBytes: kind.size({
+      description: 'Requests with larger bodies are not copied; 0 = only those without a body.',
+      default: '1mb',
+    }),
+    inFlight: kind.count({
+      description: 'Max copies at a time in each worker; further ones are dropped.',
+      default: 64,
+      minimum: 1,
+    }),
   },
   {},
 )
 
 export const MirrorSchema = Type.Union([Mirror, Type.Null()], {
-  description: 'Sends copies of requests to another pool: {to, percent, bodyBytes}, or null.',
-  errorMessage: 'expected {to, percent, bodyBytes}, or null',
+  description: 'Sends copies of requests to another pool: {to, percent, methods, bodyBytes, inFlight}, or null.',
+  errorMessage: 'expected {to, percent, …}, or null',
   default: null,
 })
 

@@ -54,6 +54,10 @@ const LongServer = kind.section(
       default: 1,
       maximum: 1000,
     }),
+    backup: kind.flag({
+      description: 'Gets requests only while no other server of the pool is up.',
+      default: false,
+    }),
     tls: Type.Optional(ServerTlsSchema),
   },
   {},
@@ -61,12 +65,12 @@ const LongServer = kind.section(
 
 const ShortServer = kind.parsed((given) => {
   const url = parseServerUrl(given)
-  return url === undefined ? undefined : { url, weight: 1 }
+  return url === undefined ? undefined : { url, weight: 1, backup: false }
 }, urlOptions)
 
 export const ServerSchema = Type.Union([ShortServer, LongServer], {
-  description: 'One upstream address: the address alone, or {url, weight, tls}.',
-  errorMessage: 'expected an address such as http://10.0.0.1:9000, or {url, weight, tls}',
+  description: 'One upstream address: the address alone, or {url, weight, backup, tls}.',
+  errorMessage: 'expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls}',
   explain: explainServerUrl,
 })
 

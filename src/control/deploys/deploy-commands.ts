@@ -21,7 +21,7 @@ export interface WantedDeploy {
 /** Puts the servers of a deploy into its pool. `instance`: id of the instance that carries it out. */
 export function beginDeploy(wanted: WantedDeploy, id: string, instance: string): CommandMaker {
   const { service: name, definition: deployed, replace } = wanted
-  return (state, { by }, facts) => {
+  return (state, { by, idempotency }, facts) => {
     const service = own(state.services, name)
     if (service === undefined) return unknownService(state, name)
     const running = runningDeploy(state, name)
@@ -34,7 +34,8 @@ export function beginDeploy(wanted: WantedDeploy, id: string, instance: string):
     const { definition } = checked
     const former = untouched?.pool === pool ? untouched.former : formerPool(service, base, pool)
     const at = new Date(facts.nowMs).toISOString()
-    const deploy: Deploy = { id, pool, by, at, instance, definition: deployed, former }
+    const key = idempotency === undefined ? {} : { key: idempotency.key }
+    const deploy: Deploy = { id, pool, by, at, instance, ...key, definition: deployed, former }
     return { command: { kind: 'beginDeploy', service: name, definition, deploy, replace } }
   }
 }

@@ -45,13 +45,20 @@ export class DeployReadiness {
     const deadline = performance.now() + timeoutMs
     const leftMs = () => Math.max(0, deadline - performance.now())
     for (;;) {
-      const ended = await this.change(service, deploy, leftMs())
+      const ended = await this.until(() => this.now(service, deploy), leftMs())
       if (ended !== 'ready') return ended
       // What is known of the other instances may be a second old: one may have joined.
       if (!(await this.options.fleet.refresh(leftMs()))) return 'late'
       const now = this.now(service, deploy)
       if (now !== null) return now
     }
+  }
+
+  /** Resolves once no deploy of a service runs under this Idempotency-Key, or after `timeoutMs`. */
+  async ended(service: string, key: string, timeoutMs: number): Promise<void> {
+    const { control, isStopping } = this.options
+    const isRunning = (): boolean => runningDeploy(control.state, service)?.key === key && !isStopping()
+    await this.until(() => (isRunning() ? null : 'ended'), timeoutMs)
   }
 
   /** The servers of a deploy that are not up at some instance. */
@@ -96,18 +103,19 @@ export class DeployReadiness {
     return isInForce && this.notUp(current, deploy).length === 0 && takesChanges(store) ? 'ready' : null
   }
 
-  private change(service: string, deploy: Deploy, timeoutMs: number): Promise<Readiness> {
+  /** Resolves with the first answer of `look` that is not null, or with `late` after `timeoutMs`. */
+  private until<T extends string>(look: () => T | null, timeoutMs: number): Promise<T | 'late'> {
     return new Promise((resolve) => {
-      const end = (readiness: Readiness): void => {
+      const end = (found: T | 'late'): void => {
         clearTimeout(timer)
         this.waiters.delete(check)
-        resolve(readiness)
+        resolve(found)
       }
       const check = (): void => {
-        const now = this.now(service, deploy)
-        if (now !== null) end(now)
+        const found = look()
+        if (found !== null) end(found)
       }
-      const timer = setTimeout(end, timeoutMs, 'late' satisfies Readiness)
+      const timer = setTimeout(() => end('late'), timeoutMs)
       this.waiters.add(check)
       check()
     })

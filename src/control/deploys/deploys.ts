@@ -124,6 +124,8 @@ export class Deploys {
   ): Promise<DeployOutcome> {
     const { control, identity } = this.options
     const { service } = wanted
+    // A repetition of a request that is still carried out, here or at another instance, waits for its outcome.
+    if (request.idempotency !== undefined) await this.readiness.ended(service, request.idempotency.key, timeoutMs)
     const beganAt = performance.now()
     const { result, deploy } = await this.begin(beginDeploy(wanted, id, identity.id), request)
     if (result.kind === 'refused') return result

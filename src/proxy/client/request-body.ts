@@ -18,11 +18,21 @@ export interface BodyOwner {
   refuseBody(refusal: Refusal): void
 }
 
+/** Takes a copy of a body as it passes. */
+export interface BodyCopy {
+  /** A piece of the body, valid only during this call; a chunked body keeps its framing, except for the last chunk. */
+  add(piece: Buffer): void
+  /** The body is complete. `trailers`: field lines. */
+  end(trailers: string): void
+}
+
 export interface RequestBodyOptions {
   /** Max bytes to keep for another try; 0 = none. */
   readonly keptBytes: number
   /** Max bytes of the body; 0 = no limit. */
   readonly maxBytes: number
+  /** null = no copy. */
+  readonly copy: BodyCopy | null
 }
 
 /**
@@ -82,8 +92,9 @@ export class RequestBody implements BodyTaker {
   }
 
   onRequestBody(piece: Buffer): void {
+    const { maxBytes, copy } = this.options
     this.keep(piece)
-    const { maxBytes } = this.options
+    copy?.add(piece)
     if (maxBytes > 0 && this.stream.body.bytes > maxBytes) this.owner.refuseBody(BODY_TOO_LARGE)
     else this.write(piece)
   }
@@ -91,6 +102,7 @@ export class RequestBody implements BodyTaker {
   onRequestEnd(trailers: Fields): void {
     this.trailers = trailerLines(trailers)
     if (this.call !== null) this.end(this.call, this.trailers)
+    this.options.copy?.end(this.trailers)
   }
 
   onRequestBroken(refusal: MessageRefusal | null): void {

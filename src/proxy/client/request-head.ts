@@ -18,6 +18,7 @@ import {
   TRACEPARENT,
   TRACESTATE,
   VIA,
+  X_CUTOVER_MIRROR,
   X_FORWARDED_FOR,
   X_FORWARDED_HOST,
   X_FORWARDED_PORT,
@@ -81,6 +82,11 @@ export class RequestHead {
     return this.fields.joined(VIA)
   }
 
+  /** Whether it says that it is the copy of another request. */
+  get isCopy(): boolean {
+    return this.fields.has(X_CUTOVER_MIRROR)
+  }
+
   /** Value of Expect. */
   get expect(): string {
     return this.fields.joined(EXPECT)
@@ -139,6 +145,7 @@ export class RequestHead {
     const via = viaForServer(this.via, this.minor === 1 ? '1.1' : '1.0', trusted)
     lines += `x-request-id: ${requestId}\r\nvia: ${via}\r\n`
     lines += this.traceLines(trusted, policy)
+    if (trusted && this.isCopy) lines += `x-cutover-mirror: ${fields.joined(X_CUTOVER_MIRROR)}\r\n`
     const whole = trusted ? lastOf(fields, X_FORWARDED_PREFIX) + prefix : prefix
     if (whole !== '') lines += `x-forwarded-prefix: ${whole}\r\n`
     const forwarded = trusted ? fields.joined(FORWARDED) : ''

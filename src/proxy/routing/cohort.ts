@@ -1,11 +1,8 @@
-import type { SplitBy } from '../../model/traffic-policies.ts'
+import { ID_COOKIE, type SplitBy } from '../../model/traffic-policies.ts'
 import type { Counters, Tally } from '../../telemetry/counters.ts'
 import { type Hashed, hashed, rendezvousScore } from './hash.ts'
 import { keyOf } from './request-key.ts'
 import type { RoutedRequest } from './routed-request.ts'
-
-/** The cookie by which `splitBy: cookie` knows a client. */
-export const ID_COOKIE = 'cutover_id'
 
 /** A pool that can be chosen. */
 export interface CohortPool {
@@ -64,6 +61,21 @@ export class Cohort<P extends CohortPool> {
   order(client: Hashed): readonly P[] {
     const scored = this.pools.map((pool, i) => ({ pool, score: this.score(client, i) }))
     return scored.sort((a, b) => b.score - a.score).map(({ pool }) => pool)
+  }
+
+  /**
+   * The share of a pool in percent, rounded up to two decimals, from which on a client is in it while the other pools keep
+   * their proportions; null = there is no other pool.
+   */
+  entersAt(client: Hashed, pool: P): number | null {
+    const others = this.pools.flatMap((other, i) => (other === pool ? [] : [{ other, score: this.score(client, i) }]))
+    const index = this.pools.indexOf(pool)
+    if (others.length === 0 || index === -1) return null
+    const sum = others.reduce((total, { other }) => total + other.share, 0)
+    // Scores are shares divided by a number that only depends on the client and the pool.
+    const best = Math.max(...others.map(({ score }) => score)) / sum
+    const own = this.score(client, index) / pool.share
+    return Math.ceil((best / (best + own)) * 10_000) / 100
   }
 
   private score(client: Hashed, index: number): number {

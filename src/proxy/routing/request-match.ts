@@ -1,5 +1,6 @@
 import type { BlockList } from 'node:net'
 import { covers, networks } from '../../model/networks.ts'
+import { suggestsSecret } from '../../model/secret-names.ts'
 import type { RequestMatch, ValueTest } from '../../model/traffic-policies.ts'
 import { pathOf, type RoutedRequest } from './routed-request.ts'
 
@@ -54,8 +55,7 @@ function named(
 ): readonly Condition[] {
   return Object.entries(tests ?? {}).map(([name, test]) => ({
     fits: (request) => holds(test, read(request, name)),
-    // The value itself may be a secret.
-    whyNot: (request) => `${kind} ${name} ${read(request, name) === null ? 'is absent' : describe(test)}`,
+    whyNot: (request) => `${kind} ${name} ${read(request, name) === null ? 'is absent' : describeNamed(name, test)}`,
   }))
 }
 
@@ -84,6 +84,11 @@ function holds({ exact, present, prefix, suffix, contains }: ValueTest, value: s
     (suffix === undefined || value.endsWith(suffix)) &&
     (contains === undefined || value.includes(contains))
   )
+}
+
+/** What a named value lacks; conditions on secrets are not shown. */
+function describeNamed(name: string, test: ValueTest): string {
+  return test.present !== false && suggestsSecret(name) ? 'is not as wanted' : describe(test)
 }
 
 /** What a value lacks that is there and does not fit. */

@@ -11,10 +11,12 @@ import { leastRequest } from './balance/least-request.ts'
 import { roundRobin } from './balance/round-robin.ts'
 import { Cohort } from './cohort.ts'
 import { HeldRequests, type HeldTotal } from './held-requests.ts'
+import { Mirror } from './mirror.ts'
 import { PoolRoute } from './pool-route.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { RouteRules } from './route-rules.ts'
 import type { RoutedRequest } from './routed-request.ts'
+import { Sticky, type StickyServer } from './sticky.ts'
 
 const LEAST_REQUEST = leastRequest()
 
@@ -33,15 +35,19 @@ export class ServiceRoute {
   /** Changes to the field lines for servers and for clients; null = none. */
   readonly requestEdit: FieldEdit | null
   readonly responseEdit: FieldEdit | null
+  /** null = off. */
+  readonly sticky: Sticky | null
   /** Series for responses that come from no pool. */
   readonly unrouted: Series
   readonly budget: RetryBudget
+  /** null = no request is copied. */
+  readonly mirror: Mirror | null
   /** Pools that get requests, those with the largest shares first. */
   private readonly all: readonly PoolRoute[]
   /** Pools with a share, the largest first. */
-  private readonly pools: readonly PoolRoute[]
-  private readonly routes: RouteRules<PoolRoute> | null
-  private readonly cohort: Cohort<PoolRoute> | null
+  readonly pools: readonly PoolRoute[]
+  readonly routes: RouteRules<PoolRoute> | null
+  readonly cohort: Cohort<PoolRoute> | null
   private readonly heldTotal: HeldTotal
   private lazyHeld: HeldRequests | null
 
@@ -75,17 +81,22 @@ export class ServiceRoute {
     this.routes = traffic.routes.length === 0 ? null : new RouteRules(name, traffic.routes, poolOf, counters)
     this.requestEdit = fieldEdit(traffic.headers?.request)
     this.responseEdit = fieldEdit(traffic.headers?.response)
-    const { splitBy } = traffic
+    const { splitBy, sticky } = traffic
+    const poolNamed = (pool: string) => this.poolNamed(pool)
+    this.sticky = sticky && new Sticky(name, sticky, table.pools, poolNamed, targets, counters)
     this.cohort = splitBy === 'request' ? null : new Cohort(name, splitBy, this.pools, counters)
-    this.looksAtRequests = this.routes !== null || this.cohort !== null || typeof table.balance !== 'string'
+    this.mirror = this.createMirror(policy, targets, counters, previous)
+    this.looksAtRequests =
+      this.routes !== null || this.cohort !== null || this.sticky !== null || typeof table.balance !== 'string'
   }
 
   /**
    * Chooses a server for the next try; null = none can take the request. The first route that fits chooses the pool, or
-   * else the split does. If the pool of the split has no usable server, the request goes to another pool with a share; if
-   * no pool has one, to servers that are not up, as far as `panic` allows. A pool whose servers have only reached their
-   * limits keeps its requests. `before`: the pool of the previous try, which a retry keeps. `request`: null if
-   * `looksAtRequests` is false. `now`: monotonic ms.
+   * else the split does; the cookie of `sticky` chooses the server in that pool, and the pool as well if the split is by
+   * request. If the pool of the split has no usable server, the request goes to another pool with a share; if no pool has
+   * one, to servers that are not up, as far as `panic` allows. A pool whose servers have only reached their limits keeps
+   * its requests. `before`: the pool of the previous try, which a retry keeps. `request`: null if `looksAtRequests` is
+   * false. `now`: monotonic ms.
    */
   choose(
     tried: readonly Target[] | null,
@@ -93,15 +104,16 @@ export class ServiceRoute {
     before?: PoolRoute,
     request: RoutedRequest | null = null,
   ): Choice | null {
+    const kept = request === null ? null : (this.sticky?.serverOf(request, tried, now) ?? null)
     const rule = request === null ? null : (this.routes?.find(request) ?? null)
     if (rule !== null) {
       const { pool } = rule
       if (before === undefined) rule.count()
-      const target = pool.pick(tried, now, request)
+      const target = pick(pool, kept, tried, now, request)
       if (target !== null || pool.hasFull(tried)) return { target, pool }
       if (rule.fails) return lastResort([pool], tried, now, request)
     }
-    return this.chooseBySplit(tried, now, before, request)
+    return this.chooseBySplit(tried, now, before, request, kept)
   }
 
   private chooseBySplit(
@@ -109,16 +121,17 @@ export class ServiceRoute {
     now: number,
     before: PoolRoute | undefined,
     request: RoutedRequest | null,
+    kept: StickyServer | null,
   ): Choice | null {
     const { cohort, pools } = this
     const client = request === null || cohort === null ? null : cohort.hashOf(request, before === undefined)
-    const first = client === null ? this.poolFor(before) : (cohort as Cohort<PoolRoute>).pick(client)
+    const first = client === null ? this.poolFor(before, kept) : (cohort as Cohort<PoolRoute>).pick(client)
     if (first === undefined) return null
-    const target = first.pick(tried, now, request)
+    const target = pick(first, kept, tried, now, request)
     if (target !== null || first.hasFull(tried)) return { target, pool: first }
     const inOrder = client === null ? pools : (cohort as Cohort<PoolRoute>).order(client)
     for (const pool of inOrder) {
-      const other = pool === first ? null : pool.pick(tried, now, request)
+      const other = pool === first ? null : pick(pool, kept, tried, now, request)
       if (other !== null) return { target: other, pool }
     }
     for (const pool of inOrder) if (pool.hasFull(tried)) return { target: null, pool }
@@ -153,13 +166,34 @@ export class ServiceRoute {
     for (const pool of this.all) pool.queue.pump()
   }
 
-  private poolNamed(name: string): PoolRoute | undefined {
+  /** Takes over the mirror of the previous table. */
+  private createMirror(
+    policy: Policy,
+    targets: Targets,
+    counters: Counters,
+    previous: ServiceRoute | undefined,
+  ): Mirror | null {
+    const { table } = this
+    const rule = table.traffic?.mirror ?? null
+    const copied = table.pools.find(({ name }) => name === rule?.to)
+    if (rule === null || copied === undefined) return null
+    // A route of its own, so that copies do not take the turns of requests.
+    const pool = new PoolRoute(table, copied, policy, targets, counters, this.poolNamed(rule.to))
+    const settings = { rule, table, pool }
+    const mirror = previous?.mirror ?? new Mirror(settings, counters)
+    mirror.settings = settings
+    return mirror
+  }
+
+  /** The pool of this name, if it gets requests. */
+  poolNamed(name: string): PoolRoute | undefined {
     return this.all.find((pool) => pool.name === name)
   }
 
-  /** The pool of a request by the shares; a retry keeps its pool. */
-  private poolFor(before: PoolRoute | undefined): PoolRoute | undefined {
+  /** The pool of a request by the shares; a retry keeps its pool, and a client that of its cookie. */
+  private poolFor(before: PoolRoute | undefined, kept: StickyServer | null): PoolRoute | undefined {
     if (this.pools.length === 1) return this.pools[0]
+    if (kept !== null && kept.pool.share > 0) return kept.pool
     return (before === undefined ? undefined : this.pools.find(({ name }) => name === before.name)) ?? this.nextPool()
   }
 
@@ -181,6 +215,17 @@ function policyOf(balance: Balance, service: string, counters: Counters): Policy
   return balance === 'leastRequest'
     ? LEAST_REQUEST
     : hash(balance.hash, LEAST_REQUEST, counters.tally('spilled', service, ''))
+}
+
+/** Picks a server of a pool: that of the client's cookie if it is in this pool, or else by its policy. */
+function pick(
+  pool: PoolRoute,
+  kept: StickyServer | null,
+  tried: readonly Target[] | null,
+  now: number,
+  request: RoutedRequest | null,
+): Target | null {
+  return kept !== null && kept.pool === pool ? kept.target : pool.pick(tried, now, request)
 }
 
 /** Picks a server that is not up, of the first of these pools that is in panic. */

@@ -223,13 +223,15 @@ export class Tries implements QueuedRequest {
     return mayBeRepeated(this.request.stream.method, this.route.table.retry)
   }
 
-  /** Chooses a server. `same`: one that was tried before may be chosen if there is no other. */
+  /** Chooses a server. `same`: one that was tried before may be chosen if there is no other, apart from backups. */
   private choose(same = false): Choice | null {
     const now = performance.now()
     const { route } = this
     const before = this.pool ?? undefined
     const routed = route.looksAtRequests ? this.request.routed : null
-    return route.choose(this.tried, now, before, routed) ?? (same ? route.choose(null, now, before, routed) : null)
+    const next = route.choose(this.tried, now, before, routed)
+    if (!same || (next !== null && !isStandIn(next))) return next
+    return route.choose(null, now, before, routed) ?? next
   }
 
   /** Begins a retry. `paid`: it is charged to the retry budget; returns false if that does not allow it. */
@@ -293,4 +295,8 @@ export class Tries implements QueuedRequest {
 
 function onQueueTimeout(tries: Tries): void {
   tries.handleQueueTimeout()
+}
+
+function isStandIn({ pool, target }: Choice): boolean {
+  return target !== null && pool.standsIn(target)
 }

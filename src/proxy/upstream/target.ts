@@ -1,5 +1,6 @@
 import type { Health } from '../../model/state.ts'
 import { LongTimer } from '../../time/long-timer.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { Queue } from '../routing/queue.ts'
 import type { ConnectionSettings } from './connections.ts'
 import { Connections } from './connections.ts'
@@ -8,8 +9,8 @@ import { Connections } from './connections.ts'
 export interface UnderWay {
   /** Its index in the target's list; -1 = not in it. */
   slot: number
-  /** Ends the request at the deadline of a drain. Returns false if it may continue. */
-  cut(): boolean
+  /** Ends the request, at the deadline of a drain by default. Returns false if it may continue. */
+  cut(reason?: ErrorCode): boolean
 }
 
 export interface TargetEvents {
@@ -28,6 +29,8 @@ export class Target {
   readonly connections: Connections
   /** `trial`: ejected, except for one request. */
   health: Health | 'trial' = 'unknown'
+  /** Since when it takes requests, monotonic ms; -Infinity = it is not in slow start. */
+  takesSince = Number.NEGATIVE_INFINITY
   /** Failed requests since the last success. */
   failuresInRow = 0
   /** The current table does not name this target. */
@@ -46,6 +49,8 @@ export class Target {
    * them into the garbage collector's old generation (a fifth of all CPU, measured).
    */
   private readonly underWay: UnderWay[] = []
+  /** Those that are copies; null = there was none yet. */
+  private copies: Set<UnderWay> | null = null
   private readonly events: TargetEvents
   /** Accepts no new requests: not open, in a pool without a share, or removed from the table. */
   private closed = true
@@ -63,6 +68,7 @@ export class Target {
   }
 
   begin(request: UnderWay): void {
+    if (!this.hasRoom()) this.displaceCopy()
     this.inFlight++
     request.slot = this.underWay.push(request) - 1
   }
@@ -89,8 +95,26 @@ export class Target {
     before.slot = -1
   }
 
+  /** Counts the copy of a request. There must be room for it. */
+  beginCopy(copy: UnderWay): void {
+    this.begin(copy)
+    this.copies ??= new Set()
+    this.copies.add(copy)
+  }
+
+  endCopy(copy: UnderWay): void {
+    this.copies?.delete(copy)
+    this.end(copy)
+  }
+
+  /** Whether it has reached its limit. Copies do not count: they give way to requests. */
   isFull(): boolean {
-    return this.maxConnections > 0 && this.inFlight >= this.maxConnections
+    return this.maxConnections > 0 && this.inFlight - (this.copies?.size ?? 0) >= this.maxConnections
+  }
+
+  /** Whether there is room beside everything in flight. */
+  hasRoom(): boolean {
+    return this.maxConnections === 0 || this.inFlight < this.maxConnections
   }
 
   refused(now: number): void {
@@ -125,6 +149,10 @@ export class Target {
     this.cutAt = undefined
     this.startTimer(this.leaveMs === 0 ? null : this.leaveMs)
     if (this.inFlight === 0) this.connections.closeIdle()
+  }
+
+  private displaceCopy(): void {
+    for (const copy of this.copies ?? []) if (copy.cut('connection_limit_reached')) return
   }
 
   private setDeadline(cutAt: number | null, nowMs: number): void {

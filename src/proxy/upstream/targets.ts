@@ -65,16 +65,22 @@ export class Targets {
 
   /** The known health of targets; those with unknown health are left out. */
   health(): KnownHealth {
+    const now = performance.now()
     return [...this.byKey.values()]
       .filter(({ health }) => health !== 'unknown')
-      .map(({ key, health }) => [key, health] as const)
+      .map(({ key, health, takesSince }) =>
+        Number.isFinite(takesSince) ? [key, health, Math.round(now - takesSince)] : [key, health],
+      )
   }
 
   /** Sets the health of targets, and retries the requests queued for them. */
   setHealth(changes: KnownHealth): void {
-    for (const [key, health] of changes) {
+    const now = performance.now()
+    for (const [key, health, takesForMs] of changes) {
       const target = this.byKey.get(key)
-      if (target !== undefined) target.health = health
+      if (target === undefined) continue
+      target.health = health
+      target.takesSince = takesForMs === undefined ? Number.NEGATIVE_INFINITY : now - takesForMs
     }
     this.epoch++
     for (const [key] of changes) this.byKey.get(key)?.queue?.pump()

@@ -5,7 +5,9 @@ import type { RoutedRequest } from '../routed-request.ts'
 /** A server of a pool, as seen by a balancing policy. */
 export interface Member {
   readonly target: Target
-  readonly weight: number
+  /** In slow start, the part that it has now. */
+  weight: number
+  readonly backup: boolean
   /** Hash of its name, for policies that hash. */
   readonly seed: Hashed
   /** Credit for smooth weighted round robin. */

@@ -1,0 +1,815 @@
+// Written by `npm run client`; do not edit.
+
+export interface Probe {
+  readonly at: string
+  readonly ok: boolean
+  readonly status: number | null
+  readonly ms: number
+  readonly error: string | null
+}
+
+export interface Server {
+  readonly name: string
+  readonly service: string
+  readonly pool: string
+  readonly url: string
+  /** As configured, or as overridden at run time. */
+  readonly weight: number
+  /** Set by commands; leaving: it was removed, and is shown until its requests have ended. */
+  readonly state: 'ready' | 'drain' | 'maint' | 'leaving'
+  /** Found by checks; ejected: up, but requests have failed there. */
+  readonly health: 'unknown' | 'up' | 'down' | 'ejected'
+  /** Taken out, and no request is in flight there in the whole fleet. */
+  readonly drained: boolean
+  /** Requests and tunnels in flight in the whole fleet. */
+  readonly inFlight: number
+  readonly lastProbe: Probe | null
+  /** In slow start: the part of its weight that it has now. */
+  readonly effectiveWeight?: number
+  /** Gets requests only while no other server of its pool is up. */
+  readonly backup?: true
+  /** Max requests in flight there, per instance; absent = no limit. */
+  readonly maxConnections?: number
+  /** In flight at each instance, by its name; only in lists of servers. */
+  readonly inFlightByInstance?: {
+    readonly [name: string]: number
+  }
+}
+
+export interface Pool {
+  readonly name: string
+  readonly version: string
+  /** Percent of the requests. */
+  readonly share: number
+  /** Gets no requests (neither by a share nor by a policy), and none is in flight there in the whole fleet. */
+  readonly drained: boolean
+  readonly inFlight: number
+  /** Servers that take requests; backups only while no other one is up. */
+  readonly up: number
+  readonly servers: ReadonlyArray<Server>
+}
+
+export interface Service {
+  readonly name: string
+  /** The last revision that changed this service. */
+  readonly revision: number
+  readonly hosts: ReadonlyArray<string>
+  readonly paths: ReadonlyArray<string>
+  /** Percent of the requests by pool. */
+  readonly split: {
+    readonly [name: string]: number
+  }
+  readonly mode: 'serving' | 'paused' | 'stopped'
+  readonly pools: ReadonlyArray<Pool>
+  /** The deploy that waits for its servers to be up; absent = none. */
+  readonly deploying?: {
+    readonly id: string
+    readonly pool: string
+    readonly by: string
+    readonly at: string
+  }
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface Services {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly services: ReadonlyArray<Service>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface Servers {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly servers: ReadonlyArray<Server>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface Written {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed: boolean
+  readonly service: Service | null
+  /** Pools and servers that this change drained and that are idle. */
+  readonly drained?: ReadonlyArray<string>
+  /** Requests that were cut at the deadline. */
+  readonly cut?: number
+  /** With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained. */
+  readonly times?: {
+    readonly applied: number
+    readonly idle: number
+  }
+  /** Only this instance was changed. */
+  readonly scope?: 'local'
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+  /** Instances that cannot read a definition, and keep the last readable one. */
+  readonly cannotFollow?: ReadonlyArray<string>
+  /** No replica of the store has it yet: a fail-over now would lose it. */
+  readonly mayBeLost?: true
+}
+
+export interface Deployed {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed: boolean
+  readonly service: Service | null
+  readonly deploy: {
+    readonly pool: string
+    readonly version: string
+    /** The pools that had the traffic before. */
+    readonly from: ReadonlyArray<string>
+    /** Milliseconds until all servers were up, from then until the switch was in force in the whole fleet, and until nothing was in flight any more at the old pools; null = not yet, or not known. */
+    readonly times: {
+      readonly healthy: number | null
+      readonly applied: number | null
+      readonly idle: number | null
+    }
+  }
+  /** Pools and servers that this change drained and that are idle. */
+  readonly drained?: ReadonlyArray<string>
+  /** Requests that were cut at the deadline. */
+  readonly cut?: number
+  /** With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained. */
+  readonly times?: {
+    readonly applied: number
+    readonly idle: number
+  }
+  /** Only this instance was changed. */
+  readonly scope?: 'local'
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+  /** Instances that cannot read a definition, and keep the last readable one. */
+  readonly cannotFollow?: ReadonlyArray<string>
+  /** No replica of the store has it yet: a fail-over now would lose it. */
+  readonly mayBeLost?: true
+  /** What was not complete when `timeout` ended; the deploy is. */
+  readonly missing?: {
+    /** Instances that have not applied it. */
+    readonly lagging: ReadonlyArray<string>
+    /** Servers or pools that are not drained. */
+    readonly underWay: ReadonlyArray<{
+      readonly name: string
+      /** Requests and tunnels in flight. */
+      readonly inFlight: number
+      /** In a fleet: the instances where they are. */
+      readonly at?: ReadonlyArray<string>
+    }>
+  }
+}
+
+export interface ServersWritten {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed: boolean
+  readonly servers: ReadonlyArray<Server>
+  readonly service?: Service
+  /** Pools and servers that this change drained and that are idle. */
+  readonly drained?: ReadonlyArray<string>
+  /** Requests that were cut at the deadline. */
+  readonly cut?: number
+  /** With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained. */
+  readonly times?: {
+    readonly applied: number
+    readonly idle: number
+  }
+  /** Only this instance was changed. */
+  readonly scope?: 'local'
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+  /** Instances that cannot read a definition, and keep the last readable one. */
+  readonly cannotFollow?: ReadonlyArray<string>
+  /** No replica of the store has it yet: a fail-over now would lose it. */
+  readonly mayBeLost?: true
+}
+
+export interface Instance {
+  readonly id: string
+  readonly name: string
+  /** Whether this is the instance that answers. */
+  readonly self: boolean
+  /** Whether it sent a heartbeat within the last three seconds. */
+  readonly live: boolean
+  /** URL of its admin API for the other instances; empty = they cannot reach it. */
+  readonly address: string
+  readonly version: string
+  /** In force in all its workers; -1 = none yet. */
+  readonly appliedRevision: number
+  readonly startedAt: string
+  readonly lastSeen: string
+  /** The configuration file it has read. */
+  readonly configuration: {
+    /** Hash of its services. */
+    readonly hash: string
+    /** Its configVersion. */
+    readonly version: number | null
+    /** Whether it is the file in force in the fleet. */
+    readonly inForce: boolean
+    /** Compared with the file in force; differs: the same configVersion with other services; none: no file is in force. */
+    readonly standing: 'inForce' | 'newer' | 'older' | 'differs' | 'none'
+    /** Why it was not applied, or why its last reload failed. */
+    readonly problem: string | null
+  }
+  /** Services whose definitions it cannot read, and of which it keeps the last readable one. */
+  readonly cannotFollow: ReadonlyArray<{
+    readonly service: string
+    readonly problem: string
+  }>
+  readonly overrides: ReadonlyArray<Override>
+  readonly processes: ReadonlyArray<{
+    readonly role: 'supervisor' | 'control' | 'worker'
+    readonly pid: number
+    readonly appliedRevision: number
+    /** Requests and tunnels in flight. */
+    readonly inFlight: number
+    /** Open connections of clients. */
+    readonly connections: number
+    /** Of one core. */
+    readonly cpuPercent: number
+    readonly memoryBytes: number
+    /** Delay of timers, 99th percentile of the last second. */
+    readonly eventLoopDelayMs: number
+    /** It does not respond, and is replaced if that continues; absent = it responds. */
+    readonly hung?: true
+  }>
+  /** Condition of the store as this instance sees it, and what to do; absent = its version does not report it. */
+  readonly store?: {
+    readonly status: 'ok' | 'degraded' | 'failing'
+    readonly detail: string | null
+  }
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface Instances {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly configuration: {
+    /** Hash of its services. */
+    readonly hash: string
+    /** Its configVersion. */
+    readonly version: number | null
+  } | null
+  readonly instances: ReadonlyArray<Instance>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface InstanceStruck {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly changed: boolean
+  /** null: only its id was known. */
+  readonly instance: Instance | null
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface Override {
+  readonly at: string
+  readonly by: string
+  readonly reason: string | null
+  /** Such as `drain blue1`. */
+  readonly what: string
+}
+
+export interface Overrides {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly overrides: ReadonlyArray<Override>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface WorkersRestarted {
+  /** Whether the replacement continues; ?wait= answers when it is complete. */
+  readonly restarting: boolean
+}
+
+export interface Definition {
+  /** The last revision that changed this service; also in the ETag, for If-Match. */
+  readonly revision: number
+  readonly service: string
+  /** As written, in a file and through the API. Secrets are shown as (hidden). */
+  readonly written: {
+    readonly [name: string]: unknown
+  }
+  /** With all defaults; null: this instance cannot read the definition, see cannotFollow. */
+  readonly resolved: {
+    readonly [name: string]: unknown
+  } | null
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface Explanation {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** The request that was explained. */
+  readonly request: {
+    readonly host: string
+    readonly method: string
+    readonly path: string
+    readonly ip: string
+  }
+  /** null: no service answers to it. */
+  readonly service: string | null
+  /** The pool that gets it; null: the shares decide, or none can take it. */
+  readonly pool: string | null
+  /** The decision step by step, with the reason of each. */
+  readonly steps: ReadonlyArray<{
+    readonly step: 'service' | 'mode' | 'routes' | 'split' | 'sticky' | 'balance'
+    readonly result: string
+  }>
+  readonly pools: ReadonlyArray<{
+    readonly name: string
+    readonly share: number
+    readonly gets: 'all' | 'share' | 'none'
+    readonly reason: string
+    /** With a split by client: the share in percent from which on this client is here. */
+    readonly from?: number
+  }>
+  readonly servers: ReadonlyArray<{
+    readonly name: string
+    readonly pool: string
+    readonly url: string
+    readonly weight: number
+    readonly state: 'ready' | 'drain' | 'maint'
+    readonly health: 'unknown' | 'up' | 'down' | 'ejected'
+    /** Whether it may get the request. */
+    readonly may: boolean
+    readonly reason: string
+    readonly lastProbe: Probe | null
+  }>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface HistoryEntry {
+  readonly revision: number
+  readonly at: string
+  /** Name of the token; local if there are no tokens, library if its own process made the change. */
+  readonly by: string
+  readonly reason: string | null
+  readonly action: string
+  readonly service: string
+  /** A split, server states and weights, deadlines of pools, or the parts of a definition that differ. */
+  readonly from: unknown
+  /** A split, server states and weights, deadlines of pools, or the parts of a definition that differ. */
+  readonly to: unknown
+  readonly forced: boolean
+}
+
+export interface History {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** Newest first. */
+  readonly history: ReadonlyArray<HistoryEntry>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface Configuration {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly services: {
+    readonly [name: string]: unknown
+  }
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+  /** Services that the file names and that were removed through the API, and how to bring them back. */
+  readonly removed?: {
+    readonly services: ReadonlyArray<string>
+    readonly hint: string
+  }
+  readonly [name: string]: unknown
+}
+
+export interface Reloaded {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed: boolean
+  /** Changed settings that need a restart. */
+  readonly needRestart: ReadonlyArray<string>
+  /** Pools and servers that this change drained and that are idle. */
+  readonly drained?: ReadonlyArray<string>
+  /** Requests that were cut at the deadline. */
+  readonly cut?: number
+  /** With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained. */
+  readonly times?: {
+    readonly applied: number
+    readonly idle: number
+  }
+  /** Only this instance was changed. */
+  readonly scope?: 'local'
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+  /** Instances that cannot read a definition, and keep the last readable one. */
+  readonly cannotFollow?: ReadonlyArray<string>
+  /** No replica of the store has it yet: a fail-over now would lose it. */
+  readonly mayBeLost?: true
+  /** Services that the file names and that were removed through the API, and how to bring them back. */
+  readonly removed?: {
+    readonly services: ReadonlyArray<string>
+    readonly hint: string
+  }
+}
+
+export interface Health {
+  readonly status: 'ok' | 'degraded' | 'failing'
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly version: string
+  readonly parts: {
+    readonly [name: string]: {
+      readonly status: 'ok' | 'degraded' | 'failing'
+      readonly detail: string | null
+    }
+  }
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface PreviewLink {
+  readonly url: string
+  readonly expiresAt: string
+}
+
+export interface Ready {
+  readonly ready: boolean
+  readonly reason: string | null
+}
+
+export interface Live {
+  readonly status: 'ok'
+}
+
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  /** 422: the first fifty problems, with their paths. */
+  readonly problems?: ReadonlyArray<{
+    readonly path: string
+    readonly message: string
+  }>
+  /** 422: the number of further problems. */
+  readonly moreProblems?: number
+  /** 404: the first fifty known names. */
+  readonly known?: ReadonlyArray<string>
+  /** 404: the number of further names. */
+  readonly moreKnown?: number
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision?: number
+  /** 409: pools and servers that a later change made take requests again. */
+  readonly reopened?: ReadonlyArray<string>
+  /** 412: the revision in If-Match. */
+  readonly expected?: number
+  /** 412: the last revision that changed the resource. */
+  readonly actual?: number
+  /** Deploy: the servers that are not up, as this instance has found them. */
+  readonly servers?: ReadonlyArray<{
+    readonly name: string
+    readonly url: string
+    readonly health: string
+    readonly lastProbe: Probe | null
+    /** In a fleet: the instances at which it is not up. */
+    readonly at?: ReadonlyArray<string>
+  }>
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed?: boolean
+  readonly missing?: {
+    /** Instances that have not applied it. */
+    readonly lagging: ReadonlyArray<string>
+    /** Servers or pools that are not drained. */
+    readonly underWay: ReadonlyArray<{
+      readonly name: string
+      /** Requests and tunnels in flight. */
+      readonly inFlight: number
+      /** In a fleet: the instances where they are. */
+      readonly at?: ReadonlyArray<string>
+    }>
+  }
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface Conflict {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision?: number
+  /** 409: pools and servers that a later change made take requests again. */
+  readonly reopened?: ReadonlyArray<string>
+  /** Deploy: the servers that are not up, as this instance has found them. */
+  readonly servers?: ReadonlyArray<{
+    readonly name: string
+    readonly url: string
+    readonly health: string
+    readonly lastProbe: Probe | null
+    /** In a fleet: the instances at which it is not up. */
+    readonly at?: ReadonlyArray<string>
+  }>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface MovedOn {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  /** 412: the revision in If-Match. */
+  readonly expected: number
+  /** 412: the last revision that changed the resource. */
+  readonly actual: number
+}
+
+export interface Invalid {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  /** 422: the first fifty problems, with their paths. */
+  readonly problems: ReadonlyArray<{
+    readonly path: string
+    readonly message: string
+  }>
+  /** 422: the number of further problems. */
+  readonly moreProblems?: number
+}
+
+export interface NotYet {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed: boolean
+  readonly missing: {
+    /** Instances that have not applied it. */
+    readonly lagging: ReadonlyArray<string>
+    /** Servers or pools that are not drained. */
+    readonly underWay: ReadonlyArray<{
+      readonly name: string
+      /** Requests and tunnels in flight. */
+      readonly inFlight: number
+      /** In a fleet: the instances where they are. */
+      readonly at?: ReadonlyArray<string>
+    }>
+  }
+  /** Instances that cannot read a definition, and keep the last readable one. */
+  readonly cannotFollow?: ReadonlyArray<string>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface NotDeployed {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** Deploy: the servers that are not up, as this instance has found them. */
+  readonly servers?: ReadonlyArray<{
+    readonly name: string
+    readonly url: string
+    readonly health: string
+    readonly lastProbe: Probe | null
+    /** In a fleet: the instances at which it is not up. */
+    readonly at?: ReadonlyArray<string>
+  }>
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed?: boolean
+  readonly missing?: {
+    /** Instances that have not applied it. */
+    readonly lagging: ReadonlyArray<string>
+    /** Servers or pools that are not drained. */
+    readonly underWay: ReadonlyArray<{
+      readonly name: string
+      /** Requests and tunnels in flight. */
+      readonly inFlight: number
+      /** In a fleet: the instances where they are. */
+      readonly at?: ReadonlyArray<string>
+    }>
+  }
+  /** Instances that cannot read a definition, and keep the last readable one. */
+  readonly cannotFollow?: ReadonlyArray<string>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}

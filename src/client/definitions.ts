@@ -1,0 +1,584 @@
+// Written by `npm run client`; do not edit.
+
+/** One upstream address: the address alone, or {url, weight, backup, tls}. */
+export type ServerDefinition =
+  | string
+  | {
+      /** Where the server listens: http:// or https://, host and port; no path, no credentials. */
+      readonly url: string
+      /** Share relative to the other servers of the pool; 0 = no requests. Default: 1. */
+      readonly weight?: number | undefined
+      /** Gets requests only while no other server of the pool is up. Default: false. */
+      readonly backup?: boolean | undefined
+      /** TLS to an https:// server. */
+      readonly tls?:
+        | {
+            /** Name in SNI and in the server's certificate; by default the host of its url. Default: "". */
+            readonly serverName?: string | undefined
+            /** PEM file with the authorities to trust instead of the default ones. Default: "". */
+            readonly ca?: string | undefined
+            /** PEM file with the client certificate for the server. Default: "". */
+            readonly cert?: string | undefined
+            /** PEM file with the key of the client certificate. Default: "". */
+            readonly key?: string | undefined
+            /** Accept any certificate. Default: false. */
+            readonly insecure?: boolean | undefined
+          }
+        | undefined
+    }
+
+/** Servers that run one version of the app. */
+export interface PoolDefinition {
+  /** Version of the app; by default the name of the pool. */
+  readonly version?: string | undefined
+  /** The servers of this pool, by name. Default: {}. */
+  readonly servers?:
+    | {
+        readonly [name: string]: ServerDefinition
+      }
+    | undefined
+}
+
+/** A service, which clients reach by its hosts and paths: pools, a split and policies. */
+export interface ServiceDefinition {
+  /** Host names of this service, including *.example.com; none = any host. Default: []. */
+  readonly hosts?: ReadonlyArray<string> | undefined
+  /** Path prefixes; the longest one wins, on / boundaries. Default: ["/"]. */
+  readonly paths?: ReadonlyArray<string> | undefined
+  /** Whether servers get the path without that prefix. Default: false. */
+  readonly stripPrefix?: boolean | undefined
+  /** The pools, by name, one per version of the app. At least one. */
+  readonly pools: {
+    readonly [name: string]: PoolDefinition
+  }
+  /** The first decision: percent of the requests per pool, summing to 100. Later decisions are in the store. Needed for a new service with several pools. */
+  readonly split?:
+    | {
+        readonly [name: string]: number
+      }
+    | undefined
+  /** What keeps a client in one pool while the split moves: request (nothing), cookie (one that Cutover issues), ip, header:NAME or cookie:NAME. Default: "request". */
+  readonly splitBy?: 'request' | 'cookie' | 'ip' | string | undefined
+  /** Choice of a server in the pool: leastRequest (the less busy of two random ones), roundRobin (smooth, by weight), or hash:ip, hash:path, hash:header:NAME, hash:cookie:NAME (requests with the same value go to the same server). Default: "leastRequest". */
+  readonly balance?: 'leastRequest' | 'roundRobin' | string | undefined
+  /** Keeps a client on one server by a cookie: {cookie, ttl}, or false. Default: false. */
+  readonly sticky?:
+    | false
+    | {
+        /** Name of the cookie that remembers the server. */
+        readonly cookie: string
+        /** How long a client keeps the cookie once it has it. Default: "1d". */
+        readonly ttl?: string | 0 | undefined
+      }
+    | undefined
+  /** Probes of the servers; off = all servers count as up. Default: {}. */
+  readonly health?:
+    | {
+        /** Path of the probe, a GET request. Default: "/healthz". */
+        readonly path?: string | undefined
+        /** Time from one probe of a server to the next. Default: "1s". */
+        readonly interval?: string | 0 | undefined
+        /** Time after which a probe has failed. Default: "5s". */
+        readonly timeout?: string | 0 | undefined
+        /** Passes in a row that bring a server up. Default: 1. */
+        readonly rise?: number | undefined
+        /** Failures in a row that bring a server down. Default: 3. */
+        readonly fall?: number | undefined
+        /** Status codes that pass. Default: "200-299". */
+        readonly expect?: string | number | undefined
+        /** Host header of the probe; empty = the server's own address. Default: "". */
+        readonly host?: string | undefined
+        /** Port to probe; 0 = the server's own. Default: 0. */
+        readonly port?: number | undefined
+        /** Header fields of the probe. Default: {}. */
+        readonly headers?:
+          | {
+              readonly [name: string]: string
+            }
+          | undefined
+        /** Text that the body of the answer must contain; empty = any. Default: "". */
+        readonly body?: string | undefined
+      }
+    | 'off'
+    | false
+    | undefined
+  /** Ejects servers by the outcomes of requests: connect errors, timeouts, resets, statuses 500-599. Default: {}. */
+  readonly passive?:
+    | {
+        /** Failed requests in a row, within failTimeout, that eject a server; 0 = off. Default: 3. */
+        readonly maxFails?: number | undefined
+        /** Period over which failures are counted, and duration of an ejection, after which one request tries the server. Default: "30s". */
+        readonly failTimeout?: string | 0 | undefined
+        /** Max share of a pool that is ejected; never its last server. Default: "50%". */
+        readonly maxEjected?: string | 0 | undefined
+      }
+    | undefined
+  /** While a smaller share of a pool is up, requests also go to its servers that are down; 0 = off. Default: 0. */
+  readonly panic?: string | 0 | undefined
+  /** Conditions under which a request is tried on another server. Default: {}. */
+  readonly retry?:
+    | {
+        /** Max tries, including the first; 1 = no retries. Default: 2. */
+        readonly attempts?: number | undefined
+        /** connect = no connection was established. Only before the first byte of the answer, and only for methods: reset = the connection broke, timeout = timeouts.response has passed, invalid = the answer was not HTTP. Default: ["connect","reset"]. */
+        readonly on?: ReadonlyArray<'connect' | 'reset' | 'timeout' | 'invalid'> | undefined
+        /** Statuses after which another server is tried, only for methods. Default: []. */
+        readonly statuses?: ReadonlyArray<number> | undefined
+        /** Methods that may be sent again after a part was sent: idempotent, or a list. Default: "idempotent". */
+        readonly methods?: 'idempotent' | ReadonlyArray<string> | undefined
+        /** Retries of what was sent are at most this share of the requests, beside a reserve of 10 for each worker. 0 = none. Default: "20%". */
+        readonly budget?: string | 0 | undefined
+        /** Max size of bodies that are kept for a retry, only for methods; 0 = none. Default: "64kb". */
+        readonly bodyBytes?: string | number | undefined
+      }
+    | undefined
+  /** Time limits for the servers. Default: {}. */
+  readonly timeouts?:
+    | {
+        /** Max time to connect to the server; 0 = no limit. Default: "2s". */
+        readonly connect?: string | 0 | undefined
+        /** Max time until the head of the response; 0 = no limit. Default: "60s". */
+        readonly response?: string | 0 | undefined
+        /** Max time between two pieces of the response; 0 = no limit. Default: "60s". */
+        readonly idle?: string | 0 | undefined
+        /** Max time that a request is queued when perServer is reached; 0 = it is answered 503 at once. Default: 0. */
+        readonly queue?: string | 0 | undefined
+      }
+    | undefined
+  /** Connections to the servers. Default: {}. */
+  readonly connections?:
+    | {
+        /** Max requests in flight at one server; 0 = no limit. Default: 0. */
+        readonly perServer?: number | undefined
+        /** Max time that an idle connection is kept. Default: "4s". */
+        readonly keepAlive?: string | 0 | undefined
+      }
+    | undefined
+  /** Time over which the weight of a server that comes up grows from 10 %; 0 = full weight at once. Default: "0s". */
+  readonly slowStart?: string | 0 | undefined
+  /** Treatment of requests in flight at a server or pool that is drained. Default: {}. */
+  readonly drain?:
+    | {
+        /** Time after which requests that are still in flight are cut; 0 = never. Default: "30s". */
+        readonly timeout?: string | 0 | undefined
+        /** close = WebSockets get 1001 at the deadline; keep = they are never cut. Default: "close". */
+        readonly websockets?: 'close' | 'keep' | undefined
+      }
+    | undefined
+  /** Asked in order before the split; the first that matches decides. Default: []. */
+  readonly routes?:
+    | ReadonlyArray<{
+        /** Name of this route in figures and explanations. */
+        readonly name: string
+        /** Conditions; all must hold. */
+        readonly match: {
+          /** The method, or several. */
+          readonly method?: string | ReadonlyArray<string> | undefined
+          /** The path without the query, or conditions on it. */
+          readonly path?:
+            | string
+            | {
+                /** true: there is a value; false: there is none. */
+                readonly present?: boolean | undefined
+                /** Begin of the value; of a path, whole segments. */
+                readonly prefix?: string | undefined
+                /** End of the value. */
+                readonly suffix?: string | undefined
+                /** Part of the value. */
+                readonly contains?: string | undefined
+              }
+            | undefined
+          /** Header fields. */
+          readonly header?:
+            | {
+                readonly [name: string]:
+                  | string
+                  | {
+                      /** true: there is a value; false: there is none. */
+                      readonly present?: boolean | undefined
+                      /** Begin of the value; of a path, whole segments. */
+                      readonly prefix?: string | undefined
+                      /** End of the value. */
+                      readonly suffix?: string | undefined
+                      /** Part of the value. */
+                      readonly contains?: string | undefined
+                    }
+              }
+            | undefined
+          /** Cookies. */
+          readonly cookie?:
+            | {
+                readonly [name: string]:
+                  | string
+                  | {
+                      /** true: there is a value; false: there is none. */
+                      readonly present?: boolean | undefined
+                      /** Begin of the value; of a path, whole segments. */
+                      readonly prefix?: string | undefined
+                      /** End of the value. */
+                      readonly suffix?: string | undefined
+                      /** Part of the value. */
+                      readonly contains?: string | undefined
+                    }
+              }
+            | undefined
+          /** Query parameters. */
+          readonly query?:
+            | {
+                readonly [name: string]:
+                  | string
+                  | {
+                      /** true: there is a value; false: there is none. */
+                      readonly present?: boolean | undefined
+                      /** Begin of the value; of a path, whole segments. */
+                      readonly prefix?: string | undefined
+                      /** End of the value. */
+                      readonly suffix?: string | undefined
+                      /** Part of the value. */
+                      readonly contains?: string | undefined
+                    }
+              }
+            | undefined
+          /** The client's address or network, or several. */
+          readonly ip?: string | ReadonlyArray<string> | undefined
+          /** Conditions that must not all hold. */
+          readonly not?:
+            | {
+                /** The method, or several. */
+                readonly method?: string | ReadonlyArray<string> | undefined
+                /** The path without the query, or conditions on it. */
+                readonly path?:
+                  | string
+                  | {
+                      /** true: there is a value; false: there is none. */
+                      readonly present?: boolean | undefined
+                      /** Begin of the value; of a path, whole segments. */
+                      readonly prefix?: string | undefined
+                      /** End of the value. */
+                      readonly suffix?: string | undefined
+                      /** Part of the value. */
+                      readonly contains?: string | undefined
+                    }
+                  | undefined
+                /** Header fields. */
+                readonly header?:
+                  | {
+                      readonly [name: string]:
+                        | string
+                        | {
+                            /** true: there is a value; false: there is none. */
+                            readonly present?: boolean | undefined
+                            /** Begin of the value; of a path, whole segments. */
+                            readonly prefix?: string | undefined
+                            /** End of the value. */
+                            readonly suffix?: string | undefined
+                            /** Part of the value. */
+                            readonly contains?: string | undefined
+                          }
+                    }
+                  | undefined
+                /** Cookies. */
+                readonly cookie?:
+                  | {
+                      readonly [name: string]:
+                        | string
+                        | {
+                            /** true: there is a value; false: there is none. */
+                            readonly present?: boolean | undefined
+                            /** Begin of the value; of a path, whole segments. */
+                            readonly prefix?: string | undefined
+                            /** End of the value. */
+                            readonly suffix?: string | undefined
+                            /** Part of the value. */
+                            readonly contains?: string | undefined
+                          }
+                    }
+                  | undefined
+                /** Query parameters. */
+                readonly query?:
+                  | {
+                      readonly [name: string]:
+                        | string
+                        | {
+                            /** true: there is a value; false: there is none. */
+                            readonly present?: boolean | undefined
+                            /** Begin of the value; of a path, whole segments. */
+                            readonly prefix?: string | undefined
+                            /** End of the value. */
+                            readonly suffix?: string | undefined
+                            /** Part of the value. */
+                            readonly contains?: string | undefined
+                          }
+                    }
+                  | undefined
+                /** The client's address or network, or several. */
+                readonly ip?: string | ReadonlyArray<string> | undefined
+              }
+            | undefined
+        }
+        /** The pool that gets matching requests. */
+        readonly to: string
+        /** While that pool has no server up: split = the split decides; fail = 503. Default: "split". */
+        readonly onUnavailable?: 'split' | 'fail' | undefined
+      }>
+    | undefined
+  /** Sends copies of requests to another pool: {to, percent, methods, bodyBytes, inFlight}, or null. Default: null. */
+  readonly mirror?:
+    | {
+        /** The pool that gets the copies; its answers are discarded. */
+        readonly to: string
+        /** Share of the requests that are copied. Default: 100. */
+        readonly percent?: number | undefined
+        /** Methods of the requests that are copied. The copies are executed: choose those that change nothing. Default: ["GET","HEAD"]. */
+        readonly methods?: ReadonlyArray<string> | undefined
+        /** Requests with larger bodies are not copied; 0 = only those without a body. Default: "1mb". */
+        readonly bodyBytes?: string | number | undefined
+        /** Max copies at a time in each worker; further ones are dropped. Default: 64. */
+        readonly inFlight?: number | undefined
+      }
+    | null
+    | undefined
+  /** Header fields to set or remove. Default: {}. */
+  readonly headers?:
+    | {
+        /** Changes to requests for the servers. Default: {}. */
+        readonly request?:
+          | {
+              /** Fields to set, replacing existing ones. Default: {}. */
+              readonly set?:
+                | {
+                    readonly [name: string]: string
+                  }
+                | undefined
+              /** Fields to remove. Default: []. */
+              readonly remove?: ReadonlyArray<string> | undefined
+            }
+          | undefined
+        /** Changes to responses for the clients. Default: {}. */
+        readonly response?:
+          | {
+              /** Fields to set, replacing existing ones. Default: {}. */
+              readonly set?:
+                | {
+                    readonly [name: string]: string
+                  }
+                | undefined
+              /** Fields to remove. Default: []. */
+              readonly remove?: ReadonlyArray<string> | undefined
+            }
+          | undefined
+      }
+    | undefined
+  /** Min ready servers: a command that would leave fewer is refused, unless forced. Default: 1. */
+  readonly minReady?: number | undefined
+}
+
+/** Configuration of Cutover. */
+export interface CutoverConfig {
+  /** For editors. */
+  readonly $schema?: string | undefined
+  /** Version of the services, raised with every change: in a fleet, the file with the highest one is in force. */
+  readonly configVersion?: number | undefined
+  /** The data plane: listeners, and limits for clients. Default: {}. */
+  readonly proxy?:
+    | {
+        /** Where clients connect: 127.0.0.1:8080, [::1]:8080, :8080 (every interface), unix:/path, or a list. Default: "127.0.0.1:8080". */
+        readonly listen?:
+          | string
+          | {
+              /** Host and port, or a path. */
+              readonly address: string
+              /** Permissions of a unix socket, in octal and in quotes. Default: 0600 for the admin API, by the umask for a proxy listener. */
+              readonly mode?: string | undefined
+              /** Certificates. */
+              readonly tls?: unknown | undefined
+              /** Every connection opens with a PROXY header (version 1 or 2); only trustedProxies may connect. */
+              readonly proxyProtocol?: boolean | undefined
+            }
+          | ReadonlyArray<
+              | string
+              | {
+                  /** Host and port, or a path. */
+                  readonly address: string
+                  /** Permissions of a unix socket, in octal and in quotes. Default: 0600 for the admin API, by the umask for a proxy listener. */
+                  readonly mode?: string | undefined
+                  /** Certificates. */
+                  readonly tls?: unknown | undefined
+                  /** Every connection opens with a PROXY header (version 1 or 2); only trustedProxies may connect. */
+                  readonly proxyProtocol?: boolean | undefined
+                }
+            >
+          | undefined
+        /** Data-plane processes: auto = one per core; 0 = serve from the control process. Default: "auto". */
+        readonly workers?: 'auto' | number | undefined
+        /** Networks, and unix for socket files, whose X-Forwarded-* and X-Request-Id are believed. Default: []. */
+        readonly trustedProxies?: ReadonlyArray<string> | undefined
+        /** Limits for clients; 0 = no limit. Default: {}. */
+        readonly limits?:
+          | {
+              /** Max size of the head of a request; 0 = no limit. Default: "16kb". */
+              readonly headerBytes?: string | number | undefined
+              /** Max length of the request target; 0 = no limit. Default: "8kb". */
+              readonly urlBytes?: string | number | undefined
+              /** Max size of the body of a request; 0 = no limit. Default: 0. */
+              readonly bodyBytes?: string | number | undefined
+              /** Max connections of clients at once; 0 = no limit. Default: 0. */
+              readonly connections?: number | undefined
+              /** Max requests on one connection; 0 = no limit. Default: 0. */
+              readonly requestsPerConnection?: number | undefined
+              /** Max requests held for paused services; 0 = no limit. Default: 10000. */
+              readonly held?: number | undefined
+            }
+          | undefined
+        /** Time limits for clients; 0 = no limit. Default: {}. */
+        readonly timeouts?:
+          | {
+              /** Max time until the head of a request is complete; 0 = no limit. Default: "10s". */
+              readonly header?: string | 0 | undefined
+              /** Max time until the whole request is complete; 0 = no limit. Default: 0. */
+              readonly request?: string | 0 | undefined
+              /** Max time between two requests on a connection; 0 = no limit. Default: "75s". */
+              readonly keepAlive?: string | 0 | undefined
+              /** Max time between two pieces of a body; 0 = no limit. Default: "60s". */
+              readonly idleBody?: string | 0 | undefined
+              /** Max time that a WebSocket or other upgrade may be idle; 0 = no limit. Default: "1h". */
+              readonly tunnel?: string | 0 | undefined
+            }
+          | undefined
+        /** Header fields for servers, beside X-Forwarded-*. Default: {}. */
+        readonly forwarding?:
+          | {
+              /** Send Forwarded (RFC 7239), too. A Forwarded of a trusted proxy is always continued. Default: false. */
+              readonly forwarded?: boolean | undefined
+              /** Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none. Default: 1. */
+              readonly traceSample?: number | undefined
+            }
+          | undefined
+        /** A line for every request; or off. Default: {}. */
+        readonly accessLog?:
+          | {
+              /** Format of a line. Default: "json". */
+              readonly format?: 'json' | 'combined' | undefined
+              /** Share of the requests that are logged: 1 = all, 0.1 = every tenth. Default: 1. */
+              readonly sample?: number | undefined
+            }
+          | 'off'
+          | false
+          | undefined
+      }
+    | undefined
+  /** Shutdown of an instance. Default: {}. */
+  readonly shutdown?:
+    | {
+        /** Time after SIGTERM during which new connections are accepted. Default: "0s". */
+        readonly acceptFor?: string | 0 | undefined
+        /** Max time that requests in progress may take after that; 0 = no limit. Default: "30s". */
+        readonly timeout?: string | 0 | undefined
+      }
+    | undefined
+  /** The admin API. Default: {}. */
+  readonly admin?:
+    | {
+        /** Where the admin API listens. Default: "127.0.0.1:9900". */
+        readonly listen?:
+          | string
+          | {
+              /** Host and port, or a path. */
+              readonly address: string
+              /** Permissions of a unix socket, in octal and in quotes. Default: 0600 for the admin API, by the umask for a proxy listener. */
+              readonly mode?: string | undefined
+              /** Certificates. */
+              readonly tls?: unknown | undefined
+              /** Every connection opens with a PROXY header (version 1 or 2); only trustedProxies may connect. */
+              readonly proxyProtocol?: boolean | undefined
+            }
+          | undefined
+        /** Names, beside addresses and localhost, by which the admin API may be called. Default: []. */
+        readonly hosts?: ReadonlyArray<string> | undefined
+        /** Tokens and their roles; without any, anyone who reaches the admin API may do everything, so it may only listen on loopback. Default: []. */
+        readonly tokens?:
+          | ReadonlyArray<{
+              /** Owner of the token, as the history names it. */
+              readonly name: string
+              /** read = read only; operate = switch, shift, drain; admin = everything. */
+              readonly role: 'read' | 'operate' | 'admin'
+              /** The token itself, at least 8 characters; preferably from the environment. */
+              readonly token?: string | undefined
+              /** SHA-256 of the token in hex, with or without sha256: in front, instead of the token. */
+              readonly tokenHash?: string | undefined
+            }>
+          | undefined
+        /** Networks of proxies in front of the admin API whose X-Forwarded-Proto is believed, so that browsers may write through a proxy that ends TLS. Default: []. */
+        readonly trustedProxies?: ReadonlyArray<string> | undefined
+        /** Max connections at once; beyond that, the longest silent one of the address with the most is closed. 0 = no limit. Default: 256. */
+        readonly connections?: number | undefined
+        /** Address of an origin of its own for pages of previews: 127.0.0.1:9901; or off. Default: "off". */
+        readonly preview?: string | 'off' | false | undefined
+        /** Networks that may ask /ready. Default: ["127.0.0.0/8","::1/128"]. */
+        readonly readyAllow?: ReadonlyArray<string> | undefined
+      }
+    | undefined
+  /** Storage of the state. Default: {}. */
+  readonly store?:
+    | {
+        /** redis:// or rediss://, {sentinels, name} or {cluster}; empty = the embedded store. Default: "". */
+        readonly redis?:
+          | string
+          | {
+              /** Each sentinel. */
+              readonly sentinels: ReadonlyArray<string>
+              /** Name of the primary at the sentinels. */
+              readonly name: string
+              /** User of Redis (ACL). */
+              readonly username?: string | undefined
+              /** Password of Redis; preferably from the environment. */
+              readonly password?: string | undefined
+              /** User of the sentinels (ACL). */
+              readonly sentinelUsername?: string | undefined
+              /** Password of the sentinels; preferably from the environment. */
+              readonly sentinelPassword?: string | undefined
+            }
+          | {
+              /** Some of its nodes. */
+              readonly cluster: ReadonlyArray<string>
+              /** User of Redis (ACL). */
+              readonly username?: string | undefined
+              /** Password of Redis; preferably from the environment. */
+              readonly password?: string | undefined
+            }
+          | undefined
+        /** TLS to Redis, also for sentinels and clusters; with rediss:// needed only for these files. */
+        readonly tls?:
+          | {
+              /** PEM file with the authorities to trust instead of the default ones. */
+              readonly ca?: string | undefined
+              /** PEM file with the client certificate. */
+              readonly cert?: string | undefined
+              /** PEM file with the key of the client certificate. */
+              readonly key?: string | undefined
+            }
+          | undefined
+        /** Prefix of all keys, one per fleet. Default: "cutover". */
+        readonly prefix?: string | undefined
+        /** Folder of the embedded store, and of the last known state. Default: "./data". */
+        readonly path?: string | undefined
+      }
+    | undefined
+  /** This instance in its fleet. Default: {}. */
+  readonly fleet?:
+    | {
+        /** Name of this instance in the fleet; by default the name of the machine. */
+        readonly name?: string | undefined
+        /** URL of the admin API for the other instances, such as http://10.0.0.1:9900; by default detected. */
+        readonly address?: string | undefined
+        /** Token by which an instance passes calls on to another; the same everywhere. */
+        readonly token?: string | undefined
+      }
+    | undefined
+  /** The services, by name. Default: {}. */
+  readonly services?:
+    | {
+        readonly [name: string]: ServiceDefinition
+      }
+    | undefined
+}

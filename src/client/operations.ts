@@ -1,0 +1,493 @@
+// Written by `npm run client`; do not edit.
+
+import type {
+  Configuration,
+  Definition,
+  Deployed,
+  Explanation,
+  Health,
+  History,
+  Instance,
+  InstanceStruck,
+  Instances,
+  Live,
+  Overrides,
+  PreviewLink,
+  Ready,
+  Reloaded,
+  Servers,
+  ServersWritten,
+  Service,
+  Services,
+  WorkersRestarted,
+  Written,
+} from './answers.ts'
+
+import type { PoolDefinition, ServerDefinition, ServiceDefinition } from './definitions.ts'
+
+/** Options of every change. */
+export interface WriteOptions {
+  /** Answer when every instance has applied the change and drained what it drains; 504 after this time. Default: "0". */
+  readonly wait?: string | undefined
+  /** Do it even if that breaks a promise; recorded in the history. Default: false. */
+  readonly force?: boolean | undefined
+  /** Reason, recorded in the history. */
+  readonly reason?: string | undefined
+  /** Refuse the change unless the resource is still at this revision. */
+  readonly ifMatch?: number | undefined
+}
+
+/** What each operation of the API takes and answers. */
+export interface Operations {
+  /** All services. */
+  'GET /api/services': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: Services
+  }
+  /** One service. */
+  'GET /api/services/{service}': {
+    readonly names: readonly [service: string]
+    readonly options: Record<never, never>
+    readonly answer: Service
+  }
+  /** Create or replace a service. */
+  'PUT /api/services/{service}': {
+    readonly names: readonly [service: string]
+    readonly body: ServiceDefinition
+    readonly options: WriteOptions
+    readonly answer: Written
+  }
+  /** Change parts of a service (merge patch, RFC 7396). */
+  'PATCH /api/services/{service}': {
+    readonly names: readonly [service: string]
+    readonly body: {
+      readonly [name: string]: unknown
+    }
+    readonly options: WriteOptions
+    readonly answer: Written
+  }
+  /** Remove a service. */
+  'DELETE /api/services/{service}': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions
+    readonly answer: Written
+  }
+  /** The definition of a service: as written, and with all defaults. Either can be written back by PUT. */
+  'GET /api/services/{service}/definition': {
+    readonly names: readonly [service: string]
+    readonly options: Record<never, never>
+    readonly answer: Definition
+  }
+  /** History of changes with author and reason, newest first. */
+  'GET /api/services/{service}/history': {
+    readonly names: readonly [service: string]
+    readonly options: {
+      /** Max number of entries. Default: 100. */
+      readonly limit?: number | undefined
+    }
+    readonly answer: History
+  }
+  /** Create or replace a pool. */
+  'PUT /api/services/{service}/pools/{pool}': {
+    readonly names: readonly [service: string, pool: string]
+    readonly body: PoolDefinition
+    readonly options: WriteOptions
+    readonly answer: Written
+  }
+  /** Drain and remove a pool. */
+  'DELETE /api/services/{service}/pools/{pool}': {
+    readonly names: readonly [service: string, pool: string]
+    readonly options: WriteOptions
+    readonly answer: Written
+  }
+  /** Create or replace a server. */
+  'PUT /api/services/{service}/pools/{pool}/servers/{server}': {
+    readonly names: readonly [service: string, pool: string, server: string]
+    readonly body: ServerDefinition
+    readonly options: WriteOptions
+    readonly answer: Written
+  }
+  /** Drain and remove a server. */
+  'DELETE /api/services/{service}/pools/{pool}/servers/{server}': {
+    readonly names: readonly [service: string, pool: string, server: string]
+    readonly options: WriteOptions
+    readonly answer: Written
+  }
+  /** Move all traffic to one pool, if it has enough servers up. */
+  'POST /api/services/{service}/switch': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** local: only this instance, while the store is away or takes no changes; ends when the store takes changes again, or with DELETE /api/overrides. Default: "fleet". */
+      readonly scope?: 'fleet' | 'local' | undefined
+      /** The pool that gets all traffic; with two pools, by default the other one. */
+      readonly to?: string | undefined
+      /** Time after which requests that are still in flight at the old pool are cut; by default never. Also if all traffic is at the new pool already. */
+      readonly drain?: string | 0 | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Written
+  }
+  /** Change the split by percentages. */
+  'POST /api/services/{service}/shift': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** The pool whose share is set; the others keep their proportions. */
+      readonly to?: string | undefined
+      /** Its share in percent. */
+      readonly percent?: number | undefined
+      /** Percent per pool, summing to 100. */
+      readonly split?:
+        | {
+            readonly [name: string]: unknown
+          }
+        | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Written
+  }
+  /** Return to the previous routing decision. */
+  'POST /api/services/{service}/rollback': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** Return to the decision in force at this revision; by default the previous one. */
+      readonly revision?: number | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Written
+  }
+  /** Hold all requests of a service until it is resumed; ?wait= answers when no instance has one in flight at a server. */
+  'POST /api/services/{service}/pause': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** Max time that a request is held; then it is answered 504. Default: "30s". */
+      readonly for?: string | 0 | undefined
+      /** Max requests of this service held by each instance; further ones are answered 503. By default only proxy.limits.held counts. */
+      readonly maxHeld?: number | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Written
+  }
+  /** Serve the requests of a service again; those that were held go where they are right now. */
+  'POST /api/services/{service}/resume': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Written
+  }
+  /** Answer all requests of a service with a message; those in flight finish. */
+  'POST /api/services/{service}/stop': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** Text of the answer. Default: "The service is stopped.". */
+      readonly message?: string | undefined
+      /** Status of the answer. Default: 503. */
+      readonly status?: number | undefined
+      /** Retry-After of the answer, in whole seconds; 0 = none. Default: "30s". */
+      readonly retryAfter?: string | 0 | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Written
+  }
+  /** Put servers into a pool without traffic, switch to it once all of them are up, and answer when the old pool is idle; on failure the traffic is untouched and the pool as before. */
+  'POST /api/services/{service}/deploy': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** A pool without a share, or a new one; by default that of the deploy to replace, or else the pool without a share, of two. */
+      readonly pool?: string | undefined
+      /** Version of the app; by default the name of the pool. */
+      readonly version?: string | undefined
+      /** The servers of this pool, by name. Default: {}. */
+      readonly servers?:
+        | {
+            readonly [name: string]: ServerDefinition
+          }
+        | undefined
+      /** Max time until all servers are up; then, until the old pools have nothing in flight. Default: "60s". */
+      readonly timeout?: string | 0 | undefined
+      /** Time after which requests that are still in flight at the old pools are cut; by default never. */
+      readonly drain?: string | 0 | undefined
+      /** End a deploy of the service that runs, and take its place. Default: false. */
+      readonly replace?: boolean | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Deployed
+  }
+  /** Which pool and servers such a request would get now, and why not the others. */
+  'GET /api/explain': {
+    readonly names: readonly []
+    readonly options: {
+      /** Host of the request; by default one of the hosts of the service, or localhost. */
+      readonly host?: string | undefined
+      /** Method of the request. Default: "GET". */
+      readonly method?: string | undefined
+      /** Path and query of the request; by default the first path of the service, or /. */
+      readonly path?: string | undefined
+      /** A header field, NAME:VALUE; may be repeated. */
+      readonly header?: string | ReadonlyArray<string> | undefined
+      /** A cookie, NAME=VALUE; may be repeated. */
+      readonly cookie?: string | ReadonlyArray<string> | undefined
+      /** Address of the client. Default: "127.0.0.1". */
+      readonly ip?: string | undefined
+    }
+    readonly answer: Explanation
+  }
+  /** Which pool and servers such a request would get now, and why not the others. */
+  'GET /api/services/{service}/explain': {
+    readonly names: readonly [service: string]
+    readonly options: {
+      /** Host of the request; by default one of the hosts of the service, or localhost. */
+      readonly host?: string | undefined
+      /** Method of the request. Default: "GET". */
+      readonly method?: string | undefined
+      /** Path and query of the request; by default the first path of the service, or /. */
+      readonly path?: string | undefined
+      /** A header field, NAME:VALUE; may be repeated. */
+      readonly header?: string | ReadonlyArray<string> | undefined
+      /** A cookie, NAME=VALUE; may be repeated. */
+      readonly cookie?: string | ReadonlyArray<string> | undefined
+      /** Address of the client. Default: "127.0.0.1". */
+      readonly ip?: string | undefined
+    }
+    readonly answer: Explanation
+  }
+  /** All servers. */
+  'GET /api/servers': {
+    readonly names: readonly []
+    readonly options: {
+      /** Only servers of this service. */
+      readonly service?: string | undefined
+      /** Only servers of pools of this name. */
+      readonly pool?: string | undefined
+    }
+    readonly answer: Servers
+  }
+  /** Every server of a name. */
+  'GET /api/servers/{server}': {
+    readonly names: readonly [server: string]
+    readonly options: {
+      /** Only servers of this service. */
+      readonly service?: string | undefined
+      /** Only servers of pools of this name. */
+      readonly pool?: string | undefined
+    }
+    readonly answer: Servers
+  }
+  /** Change weight, state and limit. */
+  'PATCH /api/servers/{server}': {
+    readonly names: readonly [server: string]
+    readonly body: {
+      /** Overrides the configured weight; null = as configured. */
+      readonly weight?: number | null | undefined
+      /** ready, drain or maint. */
+      readonly state?: 'ready' | 'drain' | 'maint' | undefined
+      /** Overrides connections.perServer of the service; 0 = no limit, null = as configured. */
+      readonly maxConnections?: number | null | undefined
+      /** Do it even if that breaks a promise; recorded in the history. Default: false. */
+      readonly force?: boolean | undefined
+      /** Reason, recorded in the history. Default: "". */
+      readonly reason?: string | undefined
+    }
+    readonly options: WriteOptions & {
+      /** Only servers of this service. */
+      readonly service?: string | undefined
+      /** Only servers of pools of this name. */
+      readonly pool?: string | undefined
+    }
+    readonly answer: ServersWritten
+  }
+  /** Take a server out: it gets no new requests, and finishes those in flight. */
+  'POST /api/servers/{server}/disable': {
+    readonly names: readonly [server: string]
+    readonly options: WriteOptions & {
+      /** Only servers of this service. */
+      readonly service?: string | undefined
+      /** Only servers of pools of this name. */
+      readonly pool?: string | undefined
+      /** local: only this instance, while the store is away or takes no changes; ends when the store takes changes again, or with DELETE /api/overrides. Default: "fleet". */
+      readonly scope?: 'fleet' | 'local' | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: ServersWritten
+  }
+  /** The same as disable. */
+  'POST /api/servers/{server}/drain': {
+    readonly names: readonly [server: string]
+    readonly options: WriteOptions & {
+      /** Only servers of this service. */
+      readonly service?: string | undefined
+      /** Only servers of pools of this name. */
+      readonly pool?: string | undefined
+      /** local: only this instance, while the store is away or takes no changes; ends when the store takes changes again, or with DELETE /api/overrides. Default: "fleet". */
+      readonly scope?: 'fleet' | 'local' | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: ServersWritten
+  }
+  /** Put a server back in. */
+  'POST /api/servers/{server}/enable': {
+    readonly names: readonly [server: string]
+    readonly options: WriteOptions & {
+      /** Only servers of this service. */
+      readonly service?: string | undefined
+      /** Only servers of pools of this name. */
+      readonly pool?: string | undefined
+      /** local: only this instance, while the store is away or takes no changes; ends when the store takes changes again, or with DELETE /api/overrides. Default: "fleet". */
+      readonly scope?: 'fleet' | 'local' | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: ServersWritten
+  }
+  /** The configuration in force, secrets left out. */
+  'GET /api/config': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: Configuration
+  }
+  /** Read the configuration file again. */
+  'POST /api/config/reload': {
+    readonly names: readonly []
+    readonly options: WriteOptions & {
+      /** Bring back services that the file names and that were removed through the API. Default: false. */
+      readonly restore?: boolean | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Reloaded
+  }
+  /** Liveness. */
+  'GET /healthz': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: Live
+  }
+  /** Overall health, with its parts. */
+  'GET /health': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: Health
+  }
+  /** Readiness, for load balancers. */
+  'GET /ready': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: Ready
+  }
+  /** The instances of the fleet, and what each has in force. */
+  'GET /api/instances': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: Instances
+  }
+  /** One instance of the fleet, by id or name. */
+  'GET /api/instances/{id}': {
+    readonly names: readonly [id: string]
+    readonly options: Record<never, never>
+    readonly answer: Instance
+  }
+  /** Strike off an instance that is gone for good, by id or name: leftOut no longer names it. */
+  'DELETE /api/instances/{id}': {
+    readonly names: readonly [id: string]
+    readonly options: {
+      /** Reason, recorded in the history. Default: "". */
+      readonly reason?: string | undefined
+    }
+    readonly answer: InstanceStruck
+  }
+  /** Overrides of this instance. */
+  'GET /api/overrides': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: Overrides
+  }
+  /** Remove all overrides of this instance: it follows the store again. */
+  'DELETE /api/overrides': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: Overrides
+  }
+  /** Replace the workers one by one, refusing no connection. */
+  'POST /api/workers/restart': {
+    readonly names: readonly []
+    readonly options: {
+      /** Answer when every worker is replaced; 504 after this time. Default: "0". */
+      readonly wait?: string | undefined
+      /** Reason, for the log. */
+      readonly reason?: string | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: WorkersRestarted
+  }
+  /** A link to the preview of a pool, for a browser; works once, within a minute. */
+  'POST /api/services/{service}/pools/{pool}/preview': {
+    readonly names: readonly [service: string, pool: string]
+    readonly options: {
+      /** Path and query to open. Default: "/". */
+      readonly path?: string | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: PreviewLink
+  }
+  /** Prometheus metrics. */
+  'GET /metrics': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: string
+  }
+}
+
+/** The options that each operation takes in its query. */
+export const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {
+  'GET /api/services': [],
+  'GET /api/services/{service}': [],
+  'PUT /api/services/{service}': ['wait', 'force', 'reason'],
+  'PATCH /api/services/{service}': ['wait', 'force', 'reason'],
+  'DELETE /api/services/{service}': ['wait', 'force', 'reason'],
+  'GET /api/services/{service}/definition': [],
+  'GET /api/services/{service}/history': ['limit'],
+  'PUT /api/services/{service}/pools/{pool}': ['wait', 'force', 'reason'],
+  'DELETE /api/services/{service}/pools/{pool}': ['wait', 'force', 'reason'],
+  'PUT /api/services/{service}/pools/{pool}/servers/{server}': ['wait', 'force', 'reason'],
+  'DELETE /api/services/{service}/pools/{pool}/servers/{server}': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/switch': ['wait', 'force', 'reason', 'scope'],
+  'POST /api/services/{service}/shift': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollback': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/pause': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/resume': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/stop': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/deploy': ['wait', 'force', 'reason'],
+  'GET /api/explain': ['host', 'method', 'path', 'header', 'cookie', 'ip'],
+  'GET /api/services/{service}/explain': ['host', 'method', 'path', 'header', 'cookie', 'ip'],
+  'GET /api/servers': ['service', 'pool'],
+  'GET /api/servers/{server}': ['service', 'pool'],
+  'PATCH /api/servers/{server}': ['service', 'pool', 'wait', 'force', 'reason'],
+  'POST /api/servers/{server}/disable': ['service', 'pool', 'wait', 'force', 'reason', 'scope'],
+  'POST /api/servers/{server}/drain': ['service', 'pool', 'wait', 'force', 'reason', 'scope'],
+  'POST /api/servers/{server}/enable': ['service', 'pool', 'wait', 'force', 'reason', 'scope'],
+  'GET /api/config': [],
+  'POST /api/config/reload': ['wait', 'force', 'reason'],
+  'GET /healthz': [],
+  'GET /health': [],
+  'GET /ready': [],
+  'GET /api/instances': [],
+  'GET /api/instances/{id}': [],
+  'DELETE /api/instances/{id}': ['reason'],
+  'GET /api/overrides': [],
+  'DELETE /api/overrides': [],
+  'POST /api/workers/restart': ['wait', 'reason'],
+  'POST /api/services/{service}/pools/{pool}/preview': [],
+  'GET /metrics': [],
+}
