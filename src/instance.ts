@@ -8,6 +8,7 @@ import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { Control } from './control/control.ts'
+import { Deploys } from './control/deploys/deploys.ts'
 import { Fleet } from './control/fleet/fleet.ts'
 import { RememberedMembers } from './control/fleet/remembered-members.ts'
 import { Self } from './control/fleet/self.ts'
@@ -80,6 +81,7 @@ export class Instance {
   private readonly overrides: LocalOverrides
   private readonly self: Self
   private readonly fleet: Fleet
+  private readonly deploys: Deploys
   private admin: Admin | null = null
   private stopping: Promise<void> | null = null
 
@@ -107,7 +109,11 @@ export class Instance {
         unreadable: () => this.fleet.unreadable(),
         refresh: (timeoutMs) => this.fleet.refresh(timeoutMs),
       },
-      onProgress: () => this.fleet.report(),
+      onProgress: () => {
+        this.fleet.report()
+        this.deploys.check()
+      },
+      onProbe: (key, last) => this.deploys.probed(key, last),
       onHandover: (event) => logHandover(log, event),
       ...(options.onKept && { onKept: options.onKept }),
       ...(resumed &&
@@ -121,6 +127,7 @@ export class Instance {
       identity,
       version: VERSION,
       file: () => this.file,
+      deploys: () => this.deploys.standings(),
       adminAddress: () => this.adminAddress,
     })
     this.fleet = new Fleet({
@@ -128,12 +135,16 @@ export class Instance {
       id: identity.id,
       record: () => this.self.record(),
       progress: () => this.self.progress(),
-      onChange: () => this.control.convergence.check(),
+      onChange: () => {
+        this.control.convergence.check()
+        this.deploys.check()
+      },
       remembered: this.remembered,
       nowMs: () => this.store.nowMs(),
       onStruck: (name, { by, reason }) => log.warn({ instance: name, by, reason }, 'an instance was struck off'),
     })
     const { control, store, fleet } = this
+    this.deploys = new Deploys({ control, store, fleet, identity, log })
     this.overrides = new LocalOverrides({ control, store, fleet, folder, instance: address, log })
   }
 
@@ -205,6 +216,7 @@ export class Instance {
     })
     await this.overrides.resume()
     await this.fleet.join()
+    this.deploys.start()
     const revision = await this.configure()
     await proxies.start(this.control, revision)
     await this.startAdmin()
@@ -273,6 +285,7 @@ export class Instance {
       proxies,
       log,
       overrides: this.overrides,
+      deploys: this.deploys,
       file: this.file,
       isStopping: () => this.stopping !== null,
     })
@@ -290,6 +303,7 @@ export class Instance {
   }
 
   private async stopGracefully(): Promise<void> {
+    await this.deploys.stop()
     const { acceptForMs, timeoutMs } = this.options.config.shutdown
     const cut = await this.control.proxies.stop(acceptForMs, timeoutMs)
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
@@ -303,6 +317,7 @@ export class Instance {
   }
 
   private async end(): Promise<void> {
+    await this.deploys.stop()
     await this.closeAdmin()
     this.fleet.stop()
     this.options.proxies.close()

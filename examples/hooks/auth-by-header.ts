@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Hooks } from '../../src/hooks/types.ts'
+import type { Hooks } from 'cutover'
 
 /** Who may come in: the SHA-256 of each token in hex, as `printf %s TOKEN | sha256sum` prints it. */
 const USERS: Readonly<Record<string, string>> = {

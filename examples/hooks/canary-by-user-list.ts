@@ -1,4 +1,4 @@
-import type { Hooks } from '../../src/hooks/types.ts'
+import type { Hooks } from 'cutover'
 import users from './canary-users.json' with { type: 'json' }
 
 const canary = new Set(users)

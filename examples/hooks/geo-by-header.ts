@@ -1,4 +1,4 @@
-import type { Hooks } from '../../src/hooks/types.ts'
+import type { Hooks } from 'cutover'
 
 /** Countries that are served by a pool of their own. */
 const POOLS: Readonly<Record<string, string>> = { DE: 'eu', FR: 'eu', JP: 'asia' }

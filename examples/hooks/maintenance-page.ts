@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Hooks } from '../../src/hooks/types.ts'
+import type { Hooks } from 'cutover'
 
 /** While this file exists, the service `shop` is closed: `touch /run/cutover/maintenance`. */
 const SWITCH = process.env.MAINTENANCE_FILE ?? '/run/cutover/maintenance'

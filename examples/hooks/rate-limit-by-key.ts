@@ -1,4 +1,4 @@
-import type { Hooks } from '../../src/hooks/types.ts'
+import type { Hooks } from 'cutover'
 
 /** For each key and worker. */
 const MAX_REQUESTS = 100

@@ -1,4 +1,4 @@
-import type { Hooks } from '../../src/hooks/types.ts'
+import type { Hooks } from 'cutover'
 
 /** Old paths and their new ones. */
 const MOVED: Readonly<Record<string, string>> = { '/shop.php': '/shop', '/kontakt': '/contact' }

@@ -20,6 +20,7 @@ import { PreviewAccess } from './preview-access.ts'
 import { buildPreview } from './preview-app.ts'
 import { ApiProblem } from './problems.ts'
 import { configRoutes } from './routes/config.ts'
+import { deployRoutes } from './routes/deploy.ts'
 import { explainRoutes } from './routes/explain.ts'
 import { handOverRoutes } from './routes/hand-over.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -109,6 +110,7 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
     serviceRoutes(api, context)
     trafficRoutes(api, context)
     pausingRoutes(api, context)
+    deployRoutes(api, context)
     explainRoutes(api, context)
     serverRoutes(api, context)
     configRoutes(api, context)

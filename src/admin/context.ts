@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { AdminSettings } from '../config/config.ts'
 import type { ConfigurationFile } from '../control/configuration-file.ts'
 import type { Control } from '../control/control.ts'
+import type { Deploys } from '../control/deploys/deploys.ts'
 import type { Fleet } from '../control/fleet/fleet.ts'
 import type { Self } from '../control/fleet/self.ts'
 import type { LocalOverrides } from '../control/local-overrides.ts'
@@ -22,6 +23,7 @@ export interface AdminContext {
   readonly log: Logger
   readonly file: ConfigurationFile
   readonly overrides: LocalOverrides
+  readonly deploys: Deploys
   /** Whether the process is shutting down. */
   isStopping(): boolean
 }

@@ -50,12 +50,21 @@ export interface Described {
   readonly accepted?: AnswerName
   /** Body of 503; absent = a problem document. */
   readonly failing?: AnswerName
+  /** Body of 504; absent = `NotYet`. */
+  readonly late?: AnswerName
   /** Whether the route needs no token. */
   readonly open?: boolean
 }
 
 /** Answers of routes that change the state: these take If-Match, may refuse with 409, and can wait for the fleet. */
-const CHANGES: ReadonlySet<AnswerName> = new Set(['Written', 'ServersWritten', 'Reloaded'])
+const CHANGES: ReadonlySet<AnswerName> = new Set(['Written', 'ServersWritten', 'Reloaded', 'Deployed'])
+
+/** Descriptions of 504, by its body. */
+const LATE: Partial<Record<AnswerName, string>> = {
+  NotYet: 'The change stands, but the time of ?wait= ended before it was complete everywhere',
+  NotDeployed:
+    'Not all servers were up in time, and nothing was switched; or it was, but the time of ?wait= ended before it was complete',
+}
 
 /** Answers with an ETag: the revision that they show. */
 const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
@@ -76,7 +85,7 @@ const ETAG = { ETag: { type: 'string', description: 'The revision in this answer
 
 /** A route's entry in the OpenAPI document. */
 export function describe({ tag, summary, body, example = {}, query, ...rest }: Described): object {
-  const { answer, accepted, failing, open } = rest
+  const { answer, accepted, failing, late = 'NotYet', open } = rest
   const isChange = answer !== undefined && CHANGES.has(answer)
   const takesInput = body !== undefined || query !== undefined
   return {
@@ -94,7 +103,7 @@ export function describe({ tag, summary, body, example = {}, query, ...rest }: D
       ...(failing === undefined ? {} : { 503: json('Not well', failing) }),
       ...(isChange
         ? {
-            504: problem('The change stands, but the time of ?wait= ended before it was complete everywhere', 'NotYet'),
+            504: problem(LATE[late] ?? '', late),
           }
         : {}),
       default: problem('The problem, and what to do instead (RFC 9457)', 'Problem'),

@@ -1,4 +1,16 @@
-import { cannotFollow, caveats, count, names, object, revision, type Schema, text, written } from './schema-parts.ts'
+import {
+  cannotFollow,
+  caveats,
+  count,
+  missing,
+  names,
+  object,
+  ref,
+  revision,
+  type Schema,
+  text,
+  written,
+} from './schema-parts.ts'
 
 /** 409: a later change undid the one that the request waited for. */
 const overtaken = {
@@ -10,28 +22,17 @@ const movedOn = {
   actual: { ...count, description: '412: the last revision that changed the resource.' },
 }
 /** 504: what is still missing after `?wait=`; the change stands. */
-const pending = {
-  ...written,
-  missing: object(
-    {
-      lagging: { ...names, description: 'Instances that have not applied it.' },
-      underWay: {
-        type: 'array',
-        items: object(
-          { name: text, inFlight: { ...count, description: 'Requests and tunnels in flight.' } },
-          { at: { ...names, description: 'In a fleet: the instances where they are.' } },
-        ),
-        description: 'Servers or pools that are not drained.',
-      },
-    },
-    {
-      handovers: {
-        type: 'array',
-        items: object({ instance: text, service: text, waitsFor: text }),
-        description: 'Services that keep their previous definition until the servers of the new one are up.',
-      },
-    },
-  ),
+const pending = { ...written, missing }
+/** 409 and 504 of a deploy: its servers that are not up everywhere. */
+const notUp = {
+  servers: {
+    type: 'array',
+    items: object(
+      { name: text, url: text, health: text, lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] } },
+      { at: { ...names, description: 'In a fleet: the instances at which it is not up.' } },
+    ),
+    description: 'Deploy: the servers that are not up, as this instance has found them.',
+  },
 }
 const problemMembers = {
   problems: {
@@ -56,9 +57,10 @@ function problem(
 
 /** Bodies of refusals and failures, by name. `Problem` has every member that any of the others may have. */
 export const problemAnswers = {
-  Problem: problem({}, { ...problemMembers, ...pending, ...caveats }),
-  Conflict: problem({}, { ...overtaken, ...caveats }),
+  Problem: problem({}, { ...problemMembers, ...notUp, ...pending, ...caveats }),
+  Conflict: problem({}, { ...overtaken, ...notUp, ...caveats }),
   MovedOn: problem(movedOn),
   Invalid: problem({ problems: problemMembers.problems }, { moreProblems: problemMembers.moreProblems }),
   NotYet: problem(pending, { ...cannotFollow, ...caveats }),
+  NotDeployed: problem({ revision }, { ...notUp, ...pending, ...cannotFollow, ...caveats }),
 } satisfies Readonly<Record<string, Schema>>

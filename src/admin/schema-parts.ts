@@ -23,6 +23,27 @@ export const written = {
   revision,
   changed: { ...flag, description: 'false: there was nothing to change, and no revision was made.' },
 }
+/** What a change still waits for when waiting has ended. */
+export const missing = object(
+  {
+    lagging: { ...names, description: 'Instances that have not applied it.' },
+    underWay: {
+      type: 'array',
+      items: object(
+        { name: text, inFlight: { ...count, description: 'Requests and tunnels in flight.' } },
+        { at: { ...names, description: 'In a fleet: the instances where they are.' } },
+      ),
+      description: 'Servers or pools that are not drained.',
+    },
+  },
+  {
+    handovers: {
+      type: 'array',
+      items: object({ instance: text, service: text, waitsFor: text }),
+      description: 'Services that keep their previous definition until the servers of the new one are up.',
+    },
+  },
+)
 export const override = {
   at: instant,
   by: text,

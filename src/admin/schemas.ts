@@ -7,6 +7,7 @@ import {
   instant,
   leftOut,
   listOf,
+  missing,
   names,
   object,
   override,
@@ -29,6 +30,7 @@ const file = {
 }
 
 const health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail: { type: ['string', 'null'] } })
+const milliseconds = { type: ['integer', 'null'], minimum: 0 }
 const drained = {
   drained: { ...names, description: 'Pools and servers that this change drained and that are idle.' },
   cut: { ...count, description: 'Requests that were cut at the deadline.' },
@@ -125,12 +127,33 @@ export const answers = {
         }),
         description: 'Present while the previous definition serves the requests until the servers of this one are up.',
       },
+      deploying: {
+        ...object({ id: text, pool: text, by: text, at: instant }),
+        description: 'The deploy that waits for its servers to be up; absent = none.',
+      },
       ...caveats,
     },
   ),
   Services: object({ revision, services: listOf('Service') }, caveats),
   Servers: object({ revision, servers: listOf('Server') }, caveats),
   Written: object({ ...written, service: { anyOf: [ref('Service'), { type: 'null' }] } }, drained),
+  Deployed: object(
+    {
+      ...written,
+      service: { anyOf: [ref('Service'), { type: 'null' }] },
+      deploy: object({
+        pool: text,
+        version: text,
+        from: { ...names, description: 'The pools that had the traffic before.' },
+        times: {
+          ...object({ healthy: milliseconds, applied: milliseconds, idle: milliseconds }),
+          description:
+            'Milliseconds until all servers were up, from then until the switch was in force in the whole fleet, and until nothing was in flight any more at the old pools; null = not yet, or not known.',
+        },
+      }),
+    },
+    { ...drained, missing: { ...missing, description: 'What was not complete when `timeout` ended; the deploy is.' } },
+  ),
   ServersWritten: object({ ...written, servers: listOf('Server') }, { service: ref('Service'), ...drained }),
   Instance: object(
     {

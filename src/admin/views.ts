@@ -3,6 +3,7 @@ import type { Handover, MissingServer } from '../control/handovers.ts'
 import { isUsable } from '../control/readiness.ts'
 import type { LastProbe } from '../health/check.ts'
 import { onDuty } from '../model/backups.ts'
+import { type Deploy, runningDeploy } from '../model/deploys.ts'
 import type { LeavingServer } from '../model/leaving.ts'
 import type { Server, ServerFilter } from '../model/servers.ts'
 import { getsRequests, serversOf } from '../model/servers.ts'
@@ -58,6 +59,8 @@ export interface ServiceView {
   readonly paths: readonly string[]
   readonly split: Split
   readonly mode: 'serving' | 'paused' | 'stopped'
+  /** The deploy that waits for its servers; absent = none. */
+  readonly deploying?: Pick<Deploy, 'id' | 'pool' | 'by' | 'at'>
   readonly pools: readonly PoolView[]
   /** Present while the previous definition serves the requests, since servers of this one are not up yet. */
   readonly handover?: HandoverView
@@ -95,6 +98,7 @@ export function viewService(viewContext: ViewContext, service: Service): Service
     }
   })
   const { name, revision, spec } = service
+  const deploy = runningDeploy(viewContext.control.state, name)
   const whole = Object.fromEntries(pools.map((pool) => [pool.name, pool.share]))
   const handover = viewContext.control.handoverOf(name)
   return {
@@ -104,6 +108,7 @@ export function viewService(viewContext: ViewContext, service: Service): Service
     paths: spec.paths,
     split: whole,
     mode: service.mode?.kind ?? 'serving',
+    ...(deploy === null ? {} : { deploying: { id: deploy.id, pool: deploy.pool, by: deploy.by, at: deploy.at } }),
     pools,
     ...(handover && { handover: viewHandover(handover) }),
   }
@@ -161,7 +166,7 @@ export function viewLeaving(
   }
 }
 
-function shownProbe({ at, ok, status, ms, error }: LastProbe): ServerView['lastProbe'] {
+export function shownProbe({ at, ok, status, ms, error }: LastProbe): ServerView['lastProbe'] {
   return { at, ok, status, ms, error }
 }
 

@@ -18,6 +18,16 @@ export interface WriteOptions {
   readonly query?: StaticDecode<typeof WriteQuery>
 }
 
+/** What a change still waits for. */
+export interface Missing {
+  /** Instances, and proxies of this one, that have not applied it. */
+  readonly lagging: readonly string[]
+  /** Pools and servers with requests in flight; `at`: in a fleet, the instances that have them. */
+  readonly underWay: readonly { readonly name: string; readonly inFlight: number; readonly at?: readonly string[] }[]
+  /** Services that keep their previous definition; absent = none. */
+  readonly handovers?: Settled['handovers']
+}
+
 export interface Written {
   readonly revision: number
   readonly changed: boolean
@@ -26,6 +36,8 @@ export interface Written {
   readonly cut?: number
   /** Times that waiting took, ms: until the change was in force in the whole fleet, and until its drains were idle. */
   readonly times?: { readonly applied: number; readonly idle: number }
+  /** What was not complete when waiting ended. */
+  readonly missing?: Missing
   /** Present if only this instance was changed. */
   readonly scope?: 'local'
   /** Instances that are out of touch: what they have in force is unknown, and they were not waited for. */
@@ -46,6 +58,8 @@ export interface Carried {
   readonly isCertain: boolean
   /** On this instance alone. */
   readonly here: boolean
+  /** Times until the change was in force and its drains idle, and what was still missing when waiting ended. */
+  readonly settled: Settled
 }
 
 /**
@@ -98,19 +112,24 @@ export async function carryOutHere(
   options: WriteOptions & { readonly query: StaticDecode<typeof WriteQuery> },
 ): Promise<Carried> {
   const result = await context.overrides.execute(command, requestOf(request, options))
-  return settle(context, reply, result, options.query.wait, true)
+  return settle(context, reply, result, options.query.wait, { here: true })
 }
 
-/**
- * The answer to a write once it is done; `waitMs`: how long to wait for the fleet, 0 = not at all; `here`: for this
- * instance alone.
- */
+/** How to wait for a write that was carried out. */
+export interface Waiting {
+  /** For this instance alone. */
+  readonly here?: boolean
+  /** What is not complete in time is no failure of the write. */
+  readonly mayBeIncomplete?: boolean
+}
+
+/** The answer to a write once it is done; `waitMs`: how long to wait for the fleet, 0 = not at all. */
 export async function settle(
   context: AdminContext,
   reply: FastifyReply,
   result: Result,
   waitMs: number,
-  here = false,
+  { here = false, mayBeIncomplete = false }: Waiting = {},
 ): Promise<Carried> {
   if (result.kind === 'refused') throw refusalProblem(result.refusal)
   const { revision, changed, drains, services, unreplicated } = result
@@ -119,6 +138,7 @@ export async function settle(
   reply.header('etag', `"${revision}"`)
   const cannotFollow = here ? {} : cannotFollowOf(context, revision, changed)
   const atRest = drains.filter((drain) => isCertain && applied && isIdle(drain, settled))
+  let missing: Missing | null = null
   if (waitMs > 0 && lost) throw lostProblem(revision)
   if (waitMs > 0 && reopened.length > 0) throw overtaken(revision, reopened)
   if (waitMs > 0 && (!isCertain || !applied || atRest.length < drains.length)) {
@@ -126,7 +146,8 @@ export async function settle(
     const now = await remainingAt(context, Object.keys(settled.busy))
     const busy = Object.fromEntries(Object.entries(now).map(([key, count]) => [key, Math.max(1, count)]))
     const inFleet = context.fleet.live().length > 0
-    throw notYet({ revision, changed }, waitMs, drains, { ...settled, busy }, inFleet, cannotFollow)
+    missing = missingOf(drains, { ...settled, busy }, inFleet)
+    if (!mayBeIncomplete) throw notYet({ revision, changed }, waitMs, missing, settled, inFleet, cannotFollow)
   }
   const written = {
     revision,
@@ -134,11 +155,12 @@ export async function settle(
     ...(here ? { scope: 'local' as const } : {}),
     ...(drains.length === 0 ? {} : { drained: atRest.map(({ name }) => name), cut }),
     ...(waitMs === 0 || appliedMs === null || idleMs === null ? {} : { times: timesOf(appliedMs, idleMs) }),
+    ...(missing === null ? {} : { missing }),
     ...(leftOut.length === 0 ? {} : { leftOut }),
     ...cannotFollow,
     ...(unreplicated ? { mayBeLost: true as const } : {}),
   }
-  return { written, drains, atRest, isCertain, here }
+  return { written, drains, atRest, isCertain, here, settled }
 }
 
 /** The instances that cannot read a service that this revision has changed. */
@@ -167,14 +189,7 @@ function overtaken(revision: number, reopened: readonly string[]): ApiProblem {
   return new ApiProblem(409, 'Overtaken by a later change', detail, { revision, reopened })
 }
 
-function notYet(
-  { revision, changed }: Pick<Written, 'revision' | 'changed'>,
-  waitMs: number,
-  drains: readonly Drain[],
-  { lagging, handovers, busy, busyAt, leftOut, isCertain }: Settled,
-  inFleet: boolean,
-  cannotFollow: Pick<Written, 'cannotFollow'>,
-): ApiProblem {
+function missingOf(drains: readonly Drain[], { lagging, handovers, busy, busyAt }: Settled, inFleet: boolean): Missing {
   const underWay = drains
     .map(({ name, keys }) => {
       const at = busyAt.filter((each) => each.keys.some((key) => keys.includes(key))).map(({ instance }) => instance)
@@ -182,7 +197,19 @@ function notYet(
       return { name, inFlight, ...(inFleet ? { at } : {}) }
     })
     .filter(({ inFlight }) => inFlight > 0)
-  const missing = [
+  return { lagging, underWay, ...(handovers.length === 0 ? {} : { handovers }) }
+}
+
+function notYet(
+  { revision, changed }: Pick<Written, 'revision' | 'changed'>,
+  waitMs: number,
+  missing: Missing,
+  { leftOut, isCertain }: Settled,
+  inFleet: boolean,
+  cannotFollow: Pick<Written, 'cannotFollow'>,
+): ApiProblem {
+  const { lagging, underWay, handovers = [] } = missing
+  const sentences = [
     ...lagging.map((name) =>
       cannotFollow.cannotFollow?.includes(name) === true
         ? `${name} cannot read the definition, and keeps the previous one`
@@ -198,11 +225,11 @@ function notYet(
   const stands = changed
     ? `The change stands (revision ${revision})`
     : `Nothing was left to change (revision ${revision})`
-  const detail = `${stands}, but after ${waitMs} ms: ${missing.join('; ')}. Repeat the call with ?wait= to wait longer.`
+  const detail = `${stands}, but after ${waitMs} ms: ${sentences.join('; ')}. Repeat the call with ?wait= to wait longer.`
   return new ApiProblem(504, 'Not yet everywhere', detail, {
     revision,
     changed,
-    missing: { lagging, underWay, ...(handovers.length === 0 ? {} : { handovers }) },
+    missing,
     ...cannotFollow,
     ...(leftOut.length === 0 ? {} : { leftOut }),
   })

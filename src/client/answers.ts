@@ -74,6 +74,13 @@ export interface Service {
       readonly reason: string
     }>
   }
+  /** The deploy that waits for its servers to be up; absent = none. */
+  readonly deploying?: {
+    readonly id: string
+    readonly pool: string
+    readonly by: string
+    readonly at: string
+  }
   /** The store is away: others may have changed the state meanwhile. */
   readonly stale?: true
   /** Overrides of instances, made with ?scope=local while the store was away. */
@@ -161,6 +168,73 @@ export interface Written {
   readonly cannotFollow?: ReadonlyArray<string>
   /** No replica of the store has it yet: a fail-over now would lose it. */
   readonly mayBeLost?: true
+}
+
+export interface Deployed {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed: boolean
+  readonly service: Service | null
+  readonly deploy: {
+    readonly pool: string
+    readonly version: string
+    /** The pools that had the traffic before. */
+    readonly from: ReadonlyArray<string>
+    /** Milliseconds until all servers were up, from then until the switch was in force in the whole fleet, and until nothing was in flight any more at the old pools; null = not yet, or not known. */
+    readonly times: {
+      readonly healthy: number | null
+      readonly applied: number | null
+      readonly idle: number | null
+    }
+  }
+  /** Pools and servers that this change drained and that are idle. */
+  readonly drained?: ReadonlyArray<string>
+  /** Requests that were cut at the deadline. */
+  readonly cut?: number
+  /** With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained. */
+  readonly times?: {
+    readonly applied: number
+    readonly idle: number
+  }
+  /** Only this instance was changed. */
+  readonly scope?: 'local'
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+  /** Instances that cannot read a definition, and keep the last readable one. */
+  readonly cannotFollow?: ReadonlyArray<string>
+  /** No replica of the store has it yet: a fail-over now would lose it. */
+  readonly mayBeLost?: true
+  /** What was not complete when `timeout` ended; the deploy is. */
+  readonly missing?: {
+    /** Instances that have not applied it. */
+    readonly lagging: ReadonlyArray<string>
+    /** Servers or pools that are not drained. */
+    readonly underWay: ReadonlyArray<{
+      readonly name: string
+      /** Requests and tunnels in flight. */
+      readonly inFlight: number
+      /** In a fleet: the instances where they are. */
+      readonly at?: ReadonlyArray<string>
+    }>
+    /** Services that keep their previous definition until the servers of the new one are up. */
+    readonly handovers?: ReadonlyArray<{
+      readonly instance: string
+      readonly service: string
+      readonly waitsFor: string
+    }>
+  }
 }
 
 export interface ServersWritten {
@@ -578,6 +652,15 @@ export interface Problem {
   readonly expected?: number
   /** 412: the last revision that changed the resource. */
   readonly actual?: number
+  /** Deploy: the servers that are not up, as this instance has found them. */
+  readonly servers?: ReadonlyArray<{
+    readonly name: string
+    readonly url: string
+    readonly health: string
+    readonly lastProbe: Probe | null
+    /** In a fleet: the instances at which it is not up. */
+    readonly at?: ReadonlyArray<string>
+  }>
   /** false: there was nothing to change, and no revision was made. */
   readonly changed?: boolean
   readonly missing?: {
@@ -622,6 +705,15 @@ export interface Conflict {
   readonly revision?: number
   /** 409: pools and servers that a later change made take requests again. */
   readonly reopened?: ReadonlyArray<string>
+  /** Deploy: the servers that are not up, as this instance has found them. */
+  readonly servers?: ReadonlyArray<{
+    readonly name: string
+    readonly url: string
+    readonly health: string
+    readonly lastProbe: Probe | null
+    /** In a fleet: the instances at which it is not up. */
+    readonly at?: ReadonlyArray<string>
+  }>
   /** The store is away: others may have changed the state meanwhile. */
   readonly stale?: true
   /** Overrides of instances, made with ?scope=local while the store was away. */
@@ -672,6 +764,59 @@ export interface NotYet {
   /** false: there was nothing to change, and no revision was made. */
   readonly changed: boolean
   readonly missing: {
+    /** Instances that have not applied it. */
+    readonly lagging: ReadonlyArray<string>
+    /** Servers or pools that are not drained. */
+    readonly underWay: ReadonlyArray<{
+      readonly name: string
+      /** Requests and tunnels in flight. */
+      readonly inFlight: number
+      /** In a fleet: the instances where they are. */
+      readonly at?: ReadonlyArray<string>
+    }>
+    /** Services that keep their previous definition until the servers of the new one are up. */
+    readonly handovers?: ReadonlyArray<{
+      readonly instance: string
+      readonly service: string
+      readonly waitsFor: string
+    }>
+  }
+  /** Instances that cannot read a definition, and keep the last readable one. */
+  readonly cannotFollow?: ReadonlyArray<string>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface NotDeployed {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** Deploy: the servers that are not up, as this instance has found them. */
+  readonly servers?: ReadonlyArray<{
+    readonly name: string
+    readonly url: string
+    readonly health: string
+    readonly lastProbe: Probe | null
+    /** In a fleet: the instances at which it is not up. */
+    readonly at?: ReadonlyArray<string>
+  }>
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed?: boolean
+  readonly missing?: {
     /** Instances that have not applied it. */
     readonly lagging: ReadonlyArray<string>
     /** Servers or pools that are not drained. */

@@ -44,6 +44,8 @@ function apiOf(caller: Caller, through: string | null) {
       switch: verb('POST /api/services/{service}/switch'),
       shift: verb('POST /api/services/{service}/shift'),
       rollback: verb('POST /api/services/{service}/rollback'),
+      /** Answers once the servers are up and the old pool is idle: each may take `timeout`. */
+      deploy: verb('POST /api/services/{service}/deploy'),
       pause: verb('POST /api/services/{service}/pause'),
       resume: verb('POST /api/services/{service}/resume'),
       stop: verb('POST /api/services/{service}/stop'),

@@ -3,6 +3,7 @@
 import type {
   Configuration,
   Definition,
+  Deployed,
   Explanation,
   Health,
   History,
@@ -194,6 +195,31 @@ export interface Operations {
       readonly idempotencyKey?: string | undefined
     }
     readonly answer: Written
+  }
+  /** Put servers into a pool without traffic, switch to it once all of them are up, and answer when the old pool is idle; on failure the traffic is untouched and the pool as before. */
+  'POST /api/services/{service}/deploy': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** A pool without a share, or a new one; by default that of the deploy to replace, or else the pool without a share, of two. */
+      readonly pool?: string | undefined
+      /** Version of the app; by default the name of the pool. */
+      readonly version?: string | undefined
+      /** The servers of this pool, by name. Default: {}. */
+      readonly servers?:
+        | {
+            readonly [name: string]: ServerDefinition
+          }
+        | undefined
+      /** Max time until all servers are up; then, until the old pools have nothing in flight. Default: "60s". */
+      readonly timeout?: string | 0 | undefined
+      /** Time after which requests that are still in flight at the old pools are cut; by default never. */
+      readonly drain?: string | 0 | undefined
+      /** End a deploy of the service that runs, and take its place. Default: false. */
+      readonly replace?: boolean | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Deployed
   }
   /** Which pool and servers such a request would get now, and why not the others. */
   'GET /api/explain': {
@@ -442,6 +468,7 @@ export const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {
   'POST /api/services/{service}/pause': ['wait', 'force', 'reason'],
   'POST /api/services/{service}/resume': ['wait', 'force', 'reason'],
   'POST /api/services/{service}/stop': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/deploy': ['wait', 'force', 'reason'],
   'GET /api/explain': ['host', 'method', 'path', 'header', 'cookie', 'ip'],
   'GET /api/services/{service}/explain': ['host', 'method', 'path', 'header', 'cookie', 'ip'],
   'GET /api/servers': ['service', 'pool'],

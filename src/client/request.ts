@@ -75,11 +75,17 @@ export function requestOf(
     },
     ...(content === undefined ? {} : { body: JSON.stringify(content) }),
     signal,
-    waitMs: milliseconds(options.wait),
+    waitMs: waitOf(route, options),
     isWrite: method !== 'GET',
     mayRepeat: method === 'GET' || (key !== undefined && !isForOneInstance),
     isForOneInstance: isForOneInstance && through === null,
   }
+}
+
+/** Max time that the API waits before it answers, ms. A deploy waits twice: for its servers, and for the old pool. */
+function waitOf(route: Route, { wait, timeout = '60s' }: Readonly<Record<string, unknown>>): number {
+  if (route !== 'POST /api/services/{service}/deploy') return milliseconds(wait)
+  return milliseconds(timeout) + (milliseconds(wait) || milliseconds(timeout))
 }
 
 /** A name as a segment of a path. */

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
+import type { LastProbe } from '../health/check.ts'
 import type { Facts, Request } from '../model/commands.ts'
 import type { AppliedInPart, CannotFollow } from '../model/fleet.ts'
 import type { Services } from '../model/handover.ts'
 import { type HookSettings, NO_HOOKS } from '../model/hooks.ts'
 import type { KnownHealth, SeriesReport, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
-import { servingKeys } from '../model/servers.ts'
+import { type Server, servingKeys } from '../model/servers.ts'
+import type { HealthSpec } from '../model/spec.ts'
 import type { Health, State, StateName } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
 import type { CommandMaker, Result } from './controller.ts'
@@ -46,6 +48,8 @@ export interface ControlOptions {
   readonly onHandover?: (event: HandoverEvent) => void
   /** Called with the definitions that are kept while others wait, before they are in force. */
   readonly onKept?: (kept: KeptDefinitions) => void
+  /** Called after every check of a server. */
+  readonly onProbe?: (key: string, last: LastProbe) => void
 }
 
 const SECRET_BYTES = 32
@@ -79,10 +83,10 @@ export class Control {
 
   constructor(options: ControlOptions) {
     const { store, resolve, memory, hooks = NO_HOOKS, name = 'this instance', fleet = ALONE } = options
-    const { inForce = null, onProgress, onHandover = () => undefined, onKept = () => undefined } = options
+    const { inForce = null, onProgress, onProbe, onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
     this.hooks = new ProxyHooks(hooks, this.proxies, () => this.followAgain())
-    this.healthBook = new HealthBook(this.proxies.all, () => this.tables.advance())
+    this.healthBook = new HealthBook(this.proxies.all, () => this.tables.advance(), onProbe)
     this.tables = new RoutingTables({
       health: this.healthBook,
       generations: this.generations,
@@ -233,6 +237,16 @@ export class Control {
 
   health(key: string): ServerHealth {
     return this.healthBook.health(key)
+  }
+
+  /** Checks these servers now instead of at the end of their intervals. */
+  probeNow(keys: Iterable<string>): void {
+    this.healthBook.probeNow(keys)
+  }
+
+  /** Describes the health of a server with the error of its last check: `down (status 503)`. */
+  describeHealth({ key, ...server }: Server, spec: HealthSpec): string {
+    return this.healthBook.describe(key, server, spec)
   }
 
   /** Part of its weight that a server has now; below 1 in slow start. */

@@ -31,6 +31,8 @@ export interface Done {
   readonly drains: readonly Drain[]
   /** Names of the services that the command is about; null = all. */
   readonly services: readonly string[] | null
+  /** An earlier request with the same Idempotency-Key made the change. */
+  readonly repeated?: true
   /** No replica of the store has confirmed the change: it is lost if the primary fails now. */
   readonly unreplicated: boolean
 }
@@ -145,7 +147,10 @@ export class Controller {
       case 'refused':
         return outcome
       case 'repeated':
-        return done(true, outcome.revision, this.drainsOf(command, state, state), servicesOf(command, state))
+        return {
+          ...done(true, outcome.revision, this.drainsOf(command, state, state), servicesOf(command, state)),
+          repeated: true,
+        }
       case 'unchanged':
         return done(false, state.revision, this.drainsOf(command, state, state), servicesOf(command, state))
       case 'change': {

@@ -104,13 +104,23 @@ function poolsOf({ pools }: JsonObject): readonly string[] {
 }
 
 function define(state: State, name: string, given: JsonObject, action: string): ReturnType<CommandMaker> {
+  const checked = checkDefinition(state, name, given)
+  if (!('definition' in checked)) return { refusal: { kind: 'invalid', problems: checked.problems } }
+  return { command: { kind: 'define', service: name, definition: checked.definition, action } }
+}
+
+/** Checks a new definition of a service in this state; fills in the split, see `withKnownSplit`. */
+export function checkDefinition(
+  state: State,
+  name: string,
+  given: JsonObject,
+): { readonly definition: Definition } | { readonly problems: readonly Problem[] } {
   const source = withKnownSplit(given, own(state.services, name))
   const checked = checkNewService(name, source)
-  if (!checked.ok) return { refusal: { kind: 'invalid', problems: checked.problems } }
+  if (!checked.ok) return checked
   const definition = { source, spec: checked.spec }
   const problems = overlaps(state, new Map([[name, definition]]))
-  if (problems.length > 0) return { refusal: { kind: 'invalid', problems } }
-  return { command: { kind: 'define', service: name, definition, action } }
+  return problems.length > 0 ? { problems } : { definition }
 }
 
 /**
@@ -153,7 +163,7 @@ export function problemsOf(name: string, source: JsonObject): readonly Problem[]
 }
 
 /** Returns a copy of a document with the value at a path replaced; null removes it. */
-function replaced(document: JsonObject, path: readonly string[], value: JsonValue): JsonObject {
+export function replaced(document: JsonObject, path: readonly string[], value: JsonValue): JsonObject {
   const [key = '', ...rest] = path
   const entries = new Map(Object.entries(document))
   if (rest.length > 0) {
@@ -165,6 +175,6 @@ function replaced(document: JsonObject, path: readonly string[], value: JsonValu
   return Object.fromEntries(entries)
 }
 
-function unknownService(state: State, name: string): { refusal: Refusal } {
+export function unknownService(state: State, name: string): { refusal: Refusal } {
   return { refusal: { kind: 'unknown', what: 'service', name, known: Object.keys(state.services) } }
 }

@@ -52,6 +52,11 @@ export class DrainStatus {
     return applied && busyAt.length === 0
   }
 
+  /** Proxies of this instance, and other instances, in which the last change of a service is not in force, by name. */
+  lagging(service: Service): readonly string[] {
+    return this.options.convergence.standing(this.goalOf(service), []).lagging
+  }
+
   /** Whether all drains are idle now. `here`: in this instance alone. */
   isDrained(drain: Drain, here = false): boolean {
     if (isReopened(drain, this.options.state())) return false

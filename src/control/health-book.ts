@@ -38,6 +38,7 @@ export class HealthBook {
   private readonly slowStarts = new SlowStarts((key) => this.healthInForce(key).health === 'up')
   private readonly links: ReadonlyMap<string, ControlEnd>
   private readonly onChange: () => void
+  private readonly onProbe: (key: string, last: LastProbe) => void
   private onFirstProbes: (() => void) | null = null
   /** Pools with servers whose health by checks has changed in this turn of the event loop. */
   private touched = new Set<FollowedPool>()
@@ -48,11 +49,16 @@ export class HealthBook {
 
   /**
    * `links`: to the current proxies; read whenever health is sent. `onChange`: called at the end of a turn of the event
-   * loop in which health has changed.
+   * loop in which health has changed. `onProbe`: called after every check of a server.
    */
-  constructor(links: ReadonlyMap<string, ControlEnd>, onChange: () => void = () => undefined) {
+  constructor(
+    links: ReadonlyMap<string, ControlEnd>,
+    onChange: () => void = () => undefined,
+    onProbe: HealthBook['onProbe'] = () => undefined,
+  ) {
     this.links = links
     this.onChange = onChange
+    this.onProbe = onProbe
     this.checker = new HealthChecker({
       onChange: (key) => this.found(key),
       onProbe: (key, last) => this.probed(key, last),
@@ -98,6 +104,11 @@ export class HealthBook {
     const known = this.next.get(key)?.server ?? this.servers.get(key)
     const isKnown = known !== undefined && addressOf(known) === addressOf(server)
     return isKnown ? this.health(key) : this.checker.find(server, spec)
+  }
+
+  /** Checks these servers now instead of at the end of their intervals. */
+  probeNow(keys: Iterable<string>): void {
+    this.checker.probeNow(keys)
   }
 
   /** Checks in their first round: their number, and the keys of some of their servers. */
@@ -225,6 +236,7 @@ export class HealthBook {
       if (port === 0) this.queue(this.outliers.passed(key, now - last.ms, now))
     }
     if (this.onFirstProbes !== null) this.checkFirstProbes()
+    this.onProbe(key, last)
   }
 
   private checkFirstProbes(): void {

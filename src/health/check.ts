@@ -45,6 +45,7 @@ export class Check {
   /** Consecutive passes and failures. */
   #passes = 0
   #failures = 0
+  /** Until the next probe; undefined = one is under way. */
   #timer: LongTimer | undefined
   /** Aborts the current probe when the check is stopped. */
   readonly #run = new AbortController()
@@ -62,6 +63,11 @@ export class Check {
     this.#failures = other.#failures
   }
 
+  /** Probes now instead of at the end of the interval; a probe under way continues. */
+  hurry(): void {
+    if (this.#timer !== undefined) this.#enter(false)
+  }
+
   /** Probes now, then at the interval of its spec until `stop()`. */
   begin(): void {
     this.#enter(true)
@@ -73,6 +79,8 @@ export class Check {
   }
 
   #enter(first: boolean): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
     this.#options.gate.enter(() => this.#probe(first))
   }
 

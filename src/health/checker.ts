@@ -98,6 +98,11 @@ export class HealthChecker {
     return this.#checks.get(idOf(address, spec))?.known ?? null
   }
 
+  /** Probes targets now instead of at the end of their intervals. */
+  probeNow(keys: Iterable<string>): void {
+    for (const key of keys) this.#checkOf.get(key)?.hurry()
+  }
+
   /** Number of checks in their first round. */
   get undecidedCount(): number {
     return this.#undecided.size

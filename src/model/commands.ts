@@ -1,3 +1,4 @@
+import type { Deploy } from './deploys.ts'
 import type { Refusal } from './refusal.ts'
 import type { ServiceMode } from './service-mode.ts'
 import type { HealthSpec, ServerSpec, ServiceSpec, Split } from './spec.ts'
@@ -46,6 +47,26 @@ export type Command =
   | { readonly kind: 'remove'; readonly service: string }
   /** Pauses or stops a service; null = resumes it. */
   | { readonly kind: 'mode'; readonly service: string; readonly mode: ServiceMode | null }
+  /**
+   * Puts servers into a pool without a share, to be switched to once they are up. `definition`: of the whole service;
+   * `replace`: take the place of a deploy that runs.
+   */
+  | {
+      readonly kind: 'beginDeploy'
+      readonly service: string
+      readonly definition: Definition
+      readonly deploy: Deploy
+      readonly replace: boolean
+    }
+  /** Switches to the pool of a deploy; `drainMs` as in `switch`. */
+  | { readonly kind: 'finishDeploy'; readonly service: string; readonly id: string; readonly drainMs?: number }
+  /** Ends a deploy without a switch. `definition`: the service with the former pool; null = the pool stays as it is. */
+  | {
+      readonly kind: 'abandonDeploy'
+      readonly service: string
+      readonly id: string
+      readonly definition: Definition | null
+    }
   /** Applies a configuration file: `services` are those it changes (null = removes). */
   | {
       readonly kind: 'configure'

@@ -1,6 +1,7 @@
 import type { Command, Facts, Outcome, Request } from './commands.ts'
 import { configure, define } from './definitions.ts'
-import type { Draft, Edit } from './draft.ts'
+import { abandonDeploy, beginDeploy, finishDeploy } from './deploying.ts'
+import type { Draft } from './draft.ts'
 import { unknown } from './draft.ts'
 import { earlierWrite, keyedBy, keyRefusal } from './keyed.ts'
 import { own } from './names.ts'
@@ -26,27 +27,29 @@ export function decide(state: State, command: Command, request: Request, facts: 
   }
   const draft = draftOf(state, command, facts)
   if ('kind' in draft) return { kind: 'refused', refusal: draft }
-  const refusal = movedRefusal(state, command, request) ?? unsafeRefusal(state, draft.edits, request, facts)
+  const refusal = movedRefusal(state, command, request) ?? unsafeRefusal(state, draft, request, facts)
   if (refusal !== null) return { kind: 'refused', refusal: refusal }
-  if (draft.edits.length === 0 && draft.configuration === undefined) return { kind: 'unchanged' }
+  const { edits, configuration } = draft
+  if (edits.length === 0 && configuration === undefined && draft.collections === undefined) return { kind: 'unchanged' }
 
   const revision = state.revision + 1
   const at = new Date(facts.nowMs).toISOString()
   const services = Object.fromEntries(
-    draft.edits.map(({ service, before, after }) => [
-      service,
-      after === null ? null : documentOf(after, before, revision),
-    ]),
+    edits.map(({ service, before, after }) => [service, after === null ? null : documentOf(after, before, revision)]),
   )
-  const history = draft.edits.map(({ action, service, from, to }): HistoryEntry => {
+  const history = edits.map(({ action, service, from, to }): HistoryEntry => {
     const { by, reason, force } = request
     return { revision, at, by, reason, action, service, from, to, forced: force }
   })
-  const configuration = draft.configuration === undefined ? {} : { configuration: draft.configuration }
-  const changed = draft.edits.map(({ after }) => after)
-  const collections = firstStickyKey(state, changed, facts.secret, revision)
-  const keyed = keyedBy(state, request, facts)
-  const rest = { ...(collections && { collections }), ...configuration, ...(keyed && { keyed }) }
+  const changed = edits.map(({ after }) => after)
+  const collections = { ...draft.collections, ...firstStickyKey(state, changed, facts.secret, revision) }
+  // A deploy is remembered by the change that completes it: if it fails, a repetition tries again.
+  const keyed = command.kind === 'beginDeploy' ? undefined : keyedBy(state, request, facts)
+  const rest = {
+    ...(Object.keys(collections).length === 0 ? {} : { collections }),
+    ...(configuration && { configuration }),
+    ...(keyed && { keyed }),
+  }
   return { kind: 'change', change: { revision, at, services, history, ...rest } }
 }
 
@@ -57,6 +60,8 @@ function draftOf(state: State, command: Command, facts: Facts): Draft {
     return { edits: define(state, command.service, command.definition, command.action) }
   }
   const service = own(state.services, command.service)
+  if (command.kind === 'abandonDeploy')
+    return abandonDeploy(state, command.service, service, command.id, command.definition)
   if (service === undefined && command.kind === 'remove' && isLeaving(command.service, facts)) return { edits: [] }
   if (service === undefined) return unknown('service', command.service, Object.keys(state.services))
   switch (command.kind) {
@@ -74,6 +79,10 @@ function draftOf(state: State, command: Command, facts: Facts): Draft {
       return setSplit(service, command.split)
     case 'mode':
       return setMode(service, command.mode)
+    case 'beginDeploy':
+      return beginDeploy(state, service, command)
+    case 'finishDeploy':
+      return finishDeploy(state, service, command.id, command.drainMs, facts)
     case 'rollback':
       return rollback(service, command.revision, state.revision)
   }
@@ -110,8 +119,14 @@ function touched(state: State, command: Command): Service[] {
   return [...new Set(findServers(state, command).map(({ service }) => service))]
 }
 
-function unsafeRefusal(state: State, edits: readonly Edit[], request: Request, facts: Facts): Refusal | null {
+function unsafeRefusal(
+  state: State,
+  { edits, unsafe }: Exclude<Draft, Refusal>,
+  request: Request,
+  facts: Facts,
+): Refusal | null {
   if (request.force) return null
+  if (unsafe !== undefined) return { kind: 'unsafe', detail: unsafe }
   for (const { before, after } of edits) {
     const detail = before === null || after === null ? null : safetyProblem(before, after, facts)
     if (detail !== null) return { kind: 'unsafe', detail }

@@ -21,7 +21,7 @@ function created(name: string, { source, spec }: Definition): Service {
 }
 
 /** The service with its new definition, and the runtime state of every pool and server that still exists. */
-function redefined(before: Service, { source, spec }: Definition): Service {
+export function redefined(before: Service, { source, spec }: Definition): Service {
   const pools = Object.keys(spec.pools)
   const split = adaptSplit(currentSplit(before), pools, spec.split)
   const changed = !sameSplit(split, currentSplit(before))
@@ -63,7 +63,7 @@ function isSameFile(file: AppliedConfiguration, applied: AppliedConfiguration | 
 }
 
 /** The top-level keys in which two definitions differ. */
-function differences(before: JsonObject, after: JsonObject): { from: JsonObject; to: JsonObject } {
+export function differences(before: JsonObject, after: JsonObject): { from: JsonObject; to: JsonObject } {
   const from: [string, JsonValue][] = []
   const to: [string, JsonValue][] = []
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {

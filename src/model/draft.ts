@@ -1,5 +1,5 @@
 import type { Refusal } from './refusal.ts'
-import type { AppliedConfiguration, JsonValue, Service } from './state.ts'
+import type { AppliedConfiguration, Change, JsonValue, Service } from './state.ts'
 
 /**
  * The effect of a command on one service: the service before and after (null = does not exist), and its history entry.
@@ -14,7 +14,16 @@ export interface Edit {
 }
 
 /** The edits of a command, or the reason why it is refused. */
-export type Draft = { readonly edits: readonly Edit[]; readonly configuration?: AppliedConfiguration } | Refusal
+export type Draft =
+  | {
+      readonly edits: readonly Edit[]
+      readonly configuration?: AppliedConfiguration
+      /** Documents of other kinds that the same change writes or removes. */
+      readonly collections?: NonNullable<Change['collections']>
+      /** A promise that the command would break, beside those that follow from the edits; `force` overrides it. */
+      readonly unsafe?: string
+    }
+  | Refusal
 
 /** Refuses a name that does not exist, and lists those that do. */
 export function unknown(what: string, name: string, known: readonly string[]): Refusal {

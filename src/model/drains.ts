@@ -21,6 +21,7 @@ export function drainsOf(command: Command, before: State, after: State, leaving:
     case 'shift':
     case 'split':
     case 'rollback':
+    case 'finishDeploy':
       return poolDrains(own(before.services, command.service), own(after.services, command.service), leaving)
     case 'mode':
       return modeDrains(own(after.services, command.service))
@@ -33,6 +34,9 @@ export function drainsOf(command: Command, before: State, after: State, leaving:
       const part = command.kind === 'define' ? (command.leaving ?? '') : ''
       return leavingDrains(leaving.filter((key) => key.startsWith(`${command.service}/${part}`)))
     }
+    case 'beginDeploy':
+    case 'abandonDeploy':
+      return []
     case 'configure':
       if (before === after) return leavingDrains(leaving)
       return Object.values(before.services).flatMap((service) =>

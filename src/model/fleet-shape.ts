@@ -7,17 +7,20 @@ function isCounts(value: unknown): boolean {
   return isFields(value) && Object.values(value).every(isCount)
 }
 
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
+}
+
+function isDeploys(value: unknown): boolean {
+  const isStanding = (each: unknown) => isFields(each) && typeof each.id === 'string' && isTexts(each.notUp)
+  return isFields(value) && Object.values(value).every(isStanding)
+}
+
 /** Whether `value` describes services, each by a text under `member` and the keys of the targets that it serves. */
 function areServing(value: unknown, member: string): boolean {
   return (
     isFields(value) &&
-    Object.values(value).every(
-      (each) =>
-        isFields(each) &&
-        typeof each[member] === 'string' &&
-        Array.isArray(each.serves) &&
-        each.serves.every((key) => typeof key === 'string'),
-    )
+    Object.values(value).every((each) => isFields(each) && typeof each[member] === 'string' && isTexts(each.serves))
   )
 }
 
@@ -39,9 +42,10 @@ export function isProgress(value: unknown): value is InstanceProgress {
     !isCounts(value.cut)
   )
     return false
-  const { applied, appliedInPart, cannotFollow } = value
+  const { applied, appliedInPart, cannotFollow, deploys } = value
   if (cannotFollow !== undefined && !areServing(cannotFollow, 'problem')) return false
   if (appliedInPart !== undefined && appliedInPart !== null && !isAppliedInPart(appliedInPart)) return false
+  if (deploys !== undefined && !isDeploys(deploys)) return false
   return applied === null || isStateName(applied)
 }
 

@@ -30,6 +30,15 @@ export interface InstanceProgress {
   readonly cut: Readonly<Record<string, number>>
   /** The services whose definitions this instance cannot read; absent = it can read all of them. */
   readonly cannotFollow?: Readonly<Record<string, CannotFollow>>
+  /** The deploys that wait for their servers, by service; absent = there are none, or its version does not report them. */
+  readonly deploys?: Readonly<Record<string, DeployStanding>>
+}
+
+/** The progress of a deploy at one instance. */
+export interface DeployStanding {
+  readonly id: string
+  /** Names of its servers that are not up there. */
+  readonly notUp: readonly string[]
 }
 
 /** A state that is in force except for definitions that wait for their servers. */

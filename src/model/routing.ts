@@ -20,20 +20,26 @@ export function switchTo(
 ): Draft {
   const pools = Object.keys(service.spec.pools)
   const split = currentSplit(service)
-  const active = pools.filter((pool) => shareOf(split, pool) > 0)
-  let to = wanted
-  if (to === undefined) {
-    const others = pools.filter((pool) => pool !== active[0])
-    if (pools.length !== 2 || active.length !== 1) {
-      const message = `name the pool; it can be left out only with two pools and all traffic on one of them (the pools are ${listed(pools)}, the split is ${JSON.stringify(split)})`
-      return { kind: 'invalid', problems: [{ path: 'to', message }] }
-    }
-    to = others[0]
-  }
-  if (to === undefined || !pools.includes(to)) return unknown('pool', to ?? '', pools)
+  const to = wanted ?? standbyPool(service)
+  if (to === null) return { kind: 'invalid', problems: [{ path: 'to', message: standbyProblem(service) }] }
+  if (!pools.includes(to)) return unknown('pool', to, pools)
   const cutAt = drainMs === undefined ? undefined : facts.nowMs + drainMs
   if (cutAt !== undefined && sameSplit(split, allTo(to))) return setDeadline(service, cutAt, facts.nowMs)
   return route(service, allTo(to), 'switch', cutAt)
+}
+
+/** The pool without a share, of two; null = there are more, or both have one. */
+export function standbyPool(service: Service): string | null {
+  const pools = Object.keys(service.spec.pools)
+  const idle = pools.filter((pool) => shareOf(currentSplit(service), pool) === 0)
+  return pools.length === 2 && idle.length === 1 ? (idle[0] ?? null) : null
+}
+
+/** The problem of a command without a pool, where `standbyPool` is null. */
+export function standbyProblem(service: Service): string {
+  const pools = listed(Object.keys(service.spec.pools))
+  const split = JSON.stringify(currentSplit(service))
+  return `name the pool; it can be left out only with two pools and all traffic on one of them (the pools are ${pools}, the split is ${split})`
 }
 
 /** Sets the deadline of all pools that get no requests to `cutAt`, except those whose deadline has passed. */

@@ -12,7 +12,7 @@ export type ServerState = 'ready' | 'drain' | 'maint'
 export type Health = 'unknown' | 'up' | 'down' | 'ejected'
 
 /** Settings of a server made by people at run time; they survive reloads and restarts as long as the server exists. */
-export interface ServerRuntime {
+export type ServerRuntime = {
   readonly state: ServerState
   /** Overrides the configured weight; null = as configured. */
   readonly weight: number | null

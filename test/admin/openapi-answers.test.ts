@@ -70,6 +70,7 @@ const CALLS: readonly (readonly [string, number, string, object?])[] = [
   [`POST ${SERVICE}/switch`, 200, '/api/services/shop/switch?wait=20s'],
   [`POST ${SERVICE}/shift`, 200, '/api/services/shop/shift', { to: 'green', percent: 5 }],
   [`POST ${SERVICE}/rollback`, 409, '/api/services/shop/rollback'],
+  [`POST ${SERVICE}/deploy`, 504, '/api/services/shop/deploy', { servers: { green9: NOWHERE }, timeout: '100ms' }],
   [`GET ${SERVICE}/explain`, 200, '/api/services/shop/explain?header=x-a:1'],
   ['GET /api/explain', 200, '/api/explain?host=shop.test&path=/cart'],
   [`POST ${SERVICE}/pause`, 200, '/api/services/shop/pause?wait=5s', { for: '5s' }],
@@ -162,6 +163,39 @@ describe('describes the actual answers:', () => {
     await held
     expect([overtaken.status, overtaken.body.reopened]).toEqual([409, ['blue']])
     await expectDescribed(`POST ${SERVICE}/switch`, overtaken)
+  })
+
+  test('a deploy: done, done with requests in flight, running, refused, late', async () => {
+    const route = `POST ${SERVICE}/deploy`
+    const path = '/api/services/shop/deploy'
+    const to = (name: 'blue1' | 'green1') => ({ servers: { [name]: shop.server(name).url }, timeout: '20s' })
+    const done = await shop.api('POST', path, to('green1'))
+    expect([done.status, done.body.drained]).toEqual([200, ['blue']])
+    await expectDescribed(route, done)
+
+    const held = [shop.ask('/hold')]
+    await until(() => shop.server('green1').requests.length > 0)
+    const busy = await shop.api('POST', path, { ...to('blue1'), timeout: '1s' })
+    expect([busy.status, busy.body.missing?.underWay]).toEqual([200, [{ name: 'green', inFlight: 1 }]])
+    await expectDescribed(route, busy)
+    held.push(shop.ask('/hold'))
+    await until(() => shop.server('blue1').requests.length > 0)
+    const late = await shop.api('POST', `${path}?wait=50ms`, { pool: 'violet', ...to('green1') })
+    expect([late.status, late.body.missing?.underWay]).toEqual([504, [{ name: 'blue', inFlight: 1 }]])
+    await expectDescribed(route, late)
+    shop.held.release()
+    await Promise.all(held)
+
+    const slow = shop.api('POST', path, { pool: 'green', servers: { green9: NOWHERE }, timeout: '20s' })
+    await until(async () => (await shop.view()).deploying)
+    await expectDescribed(`GET ${SERVICE}`, await shop.api('GET', '/api/services/shop'))
+    const second = await shop.api('POST', path, { pool: 'green', ...to('green1') })
+    expect(second.status).toBe(409)
+    await expectDescribed(route, second)
+    await shop.done('POST', path, { ...to('green1'), replace: true })
+    const replaced = await slow
+    expect([replaced.status, replaced.body.title]).toEqual([409, 'Replaced by another deploy'])
+    await expectDescribed(route, replaced)
   })
 
   test('failures', async () => {

@@ -57,6 +57,7 @@ GET /api/services/{service}/explain
 POST /api/services/{service}/pause
 POST /api/services/{service}/resume
 POST /api/services/{service}/rollback
+POST /api/services/{service}/deploy
 POST /api/services/{service}/stop
 GET /api/servers
 GET /api/servers/{server}

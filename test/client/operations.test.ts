@@ -46,6 +46,17 @@ test('pools: defines, previews and removes them', async () => {
   expect(drained).toEqual(['red1'])
 })
 
+test('deploy: waits for its servers, for longer than for other answers, and tells why it failed', async () => {
+  const patient = createClient({ url: shop.cutover.admin, timeoutMs: 200 })
+  const failing = patient.services.deploy('shop', { servers: { gone: 'http://127.0.0.1:1' }, timeout: '500ms' })
+  await expect(failing).rejects.toMatchObject({ status: 504, body: { servers: [{ name: 'gone' }] } })
+  const { deploy, drained } = await client.services.deploy('shop', {
+    servers: { green1: shop.server('green1').url },
+    version: '9',
+  })
+  expect([deploy.pool, deploy.version, drained]).toEqual(['green', '9', ['blue']])
+})
+
 test('servers: takes them out and in, and narrows a name', async () => {
   await client.servers.put('shop', 'green', 'blue1', shop.server('green1').url)
   await shop.allUp()

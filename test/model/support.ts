@@ -81,6 +81,8 @@ export class World {
 
 function specOf(command: Command, name: string) {
   if (command.kind === 'define' && command.service === name) return command.definition.spec
+  if ((command.kind === 'beginDeploy' || command.kind === 'abandonDeploy') && command.service === name)
+    return command.definition?.spec
   if (command.kind === 'configure' && Object.hasOwn(command.services, name)) return command.services[name]?.spec
   return undefined
 }

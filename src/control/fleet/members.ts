@@ -195,14 +195,7 @@ function placeOf({ host, address }: InstanceRecord): string[] {
   return address === '' ? [] : [`${host} ${address}`]
 }
 
-function progressOf({
-  boot,
-  sequence,
-  applied,
-  appliedInPart = null,
-  busy,
-  cut,
-  cannotFollow = {},
-}: InstanceProgress): InstanceProgress {
-  return { boot, sequence, applied, appliedInPart, busy, cut, cannotFollow }
+function progressOf(progress: InstanceProgress): InstanceProgress {
+  const { boot, sequence, applied, appliedInPart = null, busy, cut, cannotFollow = {}, deploys = {} } = progress
+  return { boot, sequence, applied, appliedInPart, busy, cut, cannotFollow, deploys }
 }

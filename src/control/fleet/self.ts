@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname, networkInterfaces } from 'node:os'
-import type { FileRecord, InstanceProgress, InstanceRecord, OverrideView } from '../../model/fleet.ts'
+import type { DeployStanding, FileRecord, InstanceProgress, InstanceRecord, OverrideView } from '../../model/fleet.ts'
 import type { Override } from '../../model/overrides.ts'
 import { describeOverride } from '../../model/overrides.ts'
 import type { Store } from '../../store/store.ts'
@@ -17,6 +17,8 @@ interface SelfOptions {
   readonly identity: Identity
   readonly version: string
   readonly file: () => ConfigurationFile
+  /** See `DeployHealth.standings`. */
+  readonly deploys: () => Readonly<Record<string, DeployStanding>> | null
   /** URL that this instance's admin API listens on; empty = not listening yet. */
   readonly adminAddress: () => string
 }
@@ -43,6 +45,7 @@ export class Self {
     const { control } = this.options
     const cannotFollow = control.cannotFollow()
     const appliedInPart = control.appliedInPartForOthers()
+    const deploys = this.options.deploys()
     return {
       boot: this.boot,
       sequence: ++this.sequence,
@@ -51,6 +54,7 @@ export class Self {
       cut: control.progress.cut(),
       ...(appliedInPart === null ? {} : { appliedInPart }),
       ...(cannotFollow === null ? {} : { cannotFollow }),
+      ...(deploys === null ? {} : { deploys }),
     }
   }
 
