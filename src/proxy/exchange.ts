@@ -161,7 +161,7 @@ export class Exchange
   onResponse(response: ResponseStart): void {
     const { status } = response
     const tries = this.tries as Tries
-    tries.judgeStatus(status)
+    tries.outcome.answered(status)
     if (status >= 400 && tries.insteadOf(status)) return
     this.began(status)
     this.response = response.body
@@ -181,7 +181,7 @@ export class Exchange
 
   onResponseEnd(trailers: Fields): void {
     this.leaveTarget()
-    this.tries?.judge(true)
+    this.tries?.outcome.report(true)
     // First, because the end of the response begins the next request of the connection.
     this.finish('')
     this.stream.end(trailers.count === 0 ? '' : trailerLines(trailers))
@@ -189,7 +189,7 @@ export class Exchange
 
   onUpgrade(response: Omit<ResponseStart, 'body'>, server: Duplex, early: readonly Buffer[]): void {
     const tries = this.tries as Tries
-    tries.judge(true)
+    tries.outcome.report(true)
     this.began(response.status)
     this.tunnel = openTunnel(this.context, this, tries, response, server, early)
     if (this.tunnel === null) this.failHook()
@@ -205,7 +205,7 @@ export class Exchange
   onFailed(cause: CallFailure): void {
     const error = failureOf(cause)
     this.leaveTry()
-    this.tries?.judgeFailure(error.code)
+    this.tries?.outcome.failed(error.code)
     if (this.responded) this.breakOff(error.code)
     else if (this.tries?.again(error) !== true) this.fail(error.code)
   }
@@ -274,7 +274,7 @@ export class Exchange
   /** Gives up the current try, of whose response nothing was sent, because a hook has failed. */
   private failHook(): void {
     this.abandon()
-    this.tries?.judgeFailure(null)
+    this.tries?.outcome.failed(null)
     this.fail('hook_failed')
   }
 
@@ -293,7 +293,7 @@ export class Exchange
     this.tries?.stopWaiting()
     if (this.call === null) return
     this.leaveTry()
-    this.tries?.judgeFailure(null)
+    this.tries?.outcome.failed(null)
   }
 
   leaveTry(): void {

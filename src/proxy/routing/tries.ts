@@ -2,7 +2,6 @@ import type { StoppedMode } from '../../model/service-mode.ts'
 import type { ClientStream } from '../client/client-stream.ts'
 import type { ProxyContext } from '../context.ts'
 import type { ErrorCode, ProxyError } from '../errors.ts'
-import { isConnectionFailure, isServersFault } from '../errors.ts'
 import type { Target } from '../upstream/target.ts'
 import { Hold } from './hold.ts'
 import type { PoolRoute } from './pool-route.ts'
@@ -11,6 +10,7 @@ import type { Attempt } from './retry.ts'
 import { mayBeRepeated, mayRetry, mayRetryStatus } from './retry.ts'
 import type { RoutedRequest } from './routed-request.ts'
 import type { Choice, ServiceRoute } from './service-route.ts'
+import { TryOutcome } from './try-outcome.ts'
 
 /** Chooses the pool of a request in place of the routes and the split, and looks at the request before. */
 export interface PoolChooser {
@@ -49,6 +49,8 @@ export class Tries implements QueuedRequest {
   pool: PoolRoute | null = null
   /** Number of tries so far. */
   count = 0
+  /** Reports how the current try went. */
+  readonly outcome: TryOutcome
   /** null = the request was never held. */
   hold: Hold | null = null
   /** Time spent in queues, ms. */
@@ -66,10 +68,6 @@ export class Tries implements QueuedRequest {
   private retryReason = ''
   /** Whether a server that was tried before may be chosen again if there is no other. */
   private mayRetrySameServer = false
-  /** Whether this try is the trial of an ejected server, and its outcome is not reported yet. */
-  private onTrial = false
-  /** Whether this try has been reported as a failure of its server. */
-  private failureReported = false
   /** Why there is no server for the request. */
   private noServer: ErrorCode = 'destination_unavailable'
 
@@ -77,6 +75,7 @@ export class Tries implements QueuedRequest {
     this.context = context
     this.request = request
     this.current = route
+    this.outcome = new TryOutcome(context)
   }
 
   /** The service of the request. */
@@ -143,9 +142,7 @@ export class Tries implements QueuedRequest {
     else this.context.counters.tally('retries', this.route.table.name, this.retryReason).add()
     this.pool = pool
     this.target = target
-    this.failureReported = false
-    this.onTrial = target.health === 'trial'
-    if (this.onTrial) this.context.targets.beginTrial(target)
+    this.outcome.begin(target)
     this.beganAt = performance.now()
     this.request.send(target)
   }
@@ -199,37 +196,6 @@ export class Tries implements QueuedRequest {
   handleQueueTimeout(): void {
     this.leaveQueue()
     this.request.fail('connection_limit_reached')
-  }
-
-  /** Records the status of a response for its server. */
-  judgeStatus(status: number): void {
-    if (status >= 500 || this.onTrial) this.judge(status < 500)
-  }
-
-  /**
-   * Records the outcome of this try for its server. A response that begins well and then breaks off still counts as a
-   * failure. `unreachable`: the connection failed.
-   */
-  judge(ok: boolean, unreachable = false): void {
-    const target = this.target as Target
-    if (this.onTrial) {
-      this.onTrial = false
-      this.failureReported = !ok
-      this.context.verdicts.tried(target, ok ? 'ok' : unreachable ? 'unreachable' : 'failed')
-    } else if (this.failureReported) return
-    else if (!ok) {
-      this.failureReported = true
-      this.context.verdicts.failed(target, unreachable)
-    } else if (target.failuresInRow > 0) this.context.verdicts.served(target)
-  }
-
-  /** Records a failed try for its server. null = the try was aborted, which says nothing about the server. */
-  judgeFailure(code: ErrorCode | null): void {
-    if (code !== null && isServersFault(code)) this.judge(false, isConnectionFailure(code))
-    else if (this.onTrial) {
-      this.onTrial = false
-      this.context.targets.returnTrial(this.target as Target)
-    }
   }
 
   /** Whether a retry is possible after this try even if the server may have received the request. */
