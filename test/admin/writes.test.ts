@@ -10,7 +10,8 @@ describe('switch, shift, rollback', () => {
     expect(status).toBe(200)
     expect(headers.get('etag')).toBe(`"${revision + 1}"`)
     const service = { ...(await shop.view()), pools: expect.anything() }
-    expect(body).toEqual({ revision: revision + 1, changed: true, drained: ['blue'], cut: 0, service })
+    const times = { applied: expect.any(Number), idle: expect.any(Number) }
+    expect(body).toEqual({ revision: revision + 1, changed: true, drained: ['blue'], cut: 0, times, service })
     expect(body.service).toMatchObject({ revision: revision + 1, split: { blue: 0, green: 100 } })
     await shop.answeredBy('green1', 'green2')
     expect((await shop.done('POST', '/api/services/shop/rollback?wait=10s')).drained).toEqual(['green'])
