@@ -468,6 +468,8 @@ export interface Explanation {
     readonly may: boolean
     readonly reason: string
     readonly lastProbe: Probe | null
+    /** When checks found its health; absent = before this process began. */
+    readonly since?: string
   }>
   /** The store is away: others may have changed the state meanwhile. */
   readonly stale?: true

@@ -19,6 +19,8 @@ export interface ServerHealth {
   /** Whether a probe has ended, or the health was learned otherwise. */
   readonly probed: boolean
   readonly last: LastProbe | null
+  /** When checks found its health, ISO 8601; absent = none has, in this process. */
+  readonly since?: string
 }
 
 /** Max keys of servers that `unprobed()` returns. */

@@ -18,6 +18,8 @@ export interface TargetHealth {
   /** Whether a probe has ended, or the health was learned from a previous check or a proxy. */
   readonly probed: boolean
   readonly last: LastProbe | null
+  /** When a probe found this health, ISO 8601; absent = none has, in this process. */
+  readonly since?: string
 }
 
 export interface CheckOptions {
@@ -104,8 +106,10 @@ export class Check {
       this.#failures = last.ok ? 0 : this.#failures + 1
     }
     const decided = last.isLocal ? null : this.#passes >= rise ? 'up' : this.#failures >= fall ? 'down' : null
-    const before = this.known.health
-    this.known = { health: decided ?? before, probed: true, last }
-    this.#options.onResult(last, decided === before ? null : decided)
+    const { health: before, since: sinceBefore } = this.known
+    const changed = decided === before ? null : decided
+    const since = changed === null ? sinceBefore : last.at
+    this.known = { health: decided ?? before, probed: true, last, ...(since !== undefined && { since }) }
+    this.#options.onResult(last, changed)
   }
 }

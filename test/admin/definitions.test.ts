@@ -269,7 +269,7 @@ describe('a service', () => {
       'did you mean "balance"?',
       'such as http://10.0.0.1:9000',
       'must sum to 100',
-      'did you mean "blue"?',
+      'no such pool (blue)',
     ]) {
       expect(said).toContain(words)
     }

@@ -20,6 +20,7 @@ describe('T14 a new target', () => {
     expect(checks.get('a')).toEqual({
       health: 'up',
       probed: true,
+      since: '1970-01-01T00:00:00.000Z',
       last: {
         at: '1970-01-01T00:00:00.000Z',
         ok: true,

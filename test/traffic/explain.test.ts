@@ -53,11 +53,14 @@ test('"traffic does not go to the new version": its servers are down, drained, o
   })
   expect(reasons(body)).toEqual({
     blue1: 'it takes requests',
-    one: 'its health check fails',
+    one: 'its health check fails (status 503)',
     two: 'its state is drain, set by a person; enable it',
     three: 'its weight is 0',
   })
-  expect(body.servers[1].lastProbe).toMatchObject({ ok: false, status: 503 })
+  expect(body.servers[1]).toMatchObject({
+    since: expect.stringMatching(/^\d{4}-/),
+    lastProbe: { ok: false, status: 503 },
+  })
 })
 
 test('routes are told one by one, with the reason why each does not fit', async () => {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type StaticDecode, Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
+import type { LastProbe } from '../../health/check.ts'
 import type { ExplainedRequest, ServerVerdict } from '../../model/explain.ts'
 import { own } from '../../model/names.ts'
 import { type Server, serversOf } from '../../model/servers.ts'
@@ -112,7 +113,7 @@ function parseCookie(given: string): [string, string] | undefined {
 function serverViews({ control }: AdminContext, service: Service, verdicts: readonly ServerVerdict[]): object[] {
   const byKey = new Map(verdicts.map((verdict) => [verdict.key, verdict]))
   return serversOf(service).map((server) => {
-    const { health, last } = control.health(server.key)
+    const { health, last, since } = control.health(server.key)
     const verdict = byKey.get(server.key)
     const { name, pool, url, weight, state } = server
     return {
@@ -122,8 +123,9 @@ function serverViews({ control }: AdminContext, service: Service, verdicts: read
       weight,
       state,
       health,
+      ...(since === undefined ? {} : { since }),
       may: verdict?.may ?? false,
-      reason: reasonOf(service, server, control.handoverOf(service.name) !== undefined, verdict),
+      reason: reasonOf(service, server, control.handoverOf(service.name) !== undefined, last, verdict),
       lastProbe:
         last === null ? null : { at: last.at, ok: last.ok, status: last.status, ms: last.ms, error: last.error },
     }
@@ -135,6 +137,7 @@ function reasonOf(
   { mode }: Service,
   { state, weight, maxConnections }: Server,
   isHandingOver: boolean,
+  last: LastProbe | null,
   verdict?: ServerVerdict,
 ): string {
   if (verdict === undefined)
@@ -157,7 +160,7 @@ function reasonOf(
     case 'unknown':
       return 'it was not checked yet'
     case 'down':
-      return 'its health check fails'
+      return `its health check fails${last?.error ? ` (${last.error})` : ''}`
     case 'ejected':
       return 'it is ejected, because requests have failed there'
   }
