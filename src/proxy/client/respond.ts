@@ -70,7 +70,7 @@ export function respondWith(stream: ClientStream, { status, body, lines }: OwnAn
 /** Returns the field lines of a 101 for the client; null = a hook has failed. */
 export function switchLines(fields: Fields, status: number, subject: PolicySubject): string | null {
   const lines = editResponseLines(responseLines(fields, status), subject)
-  return lines && `${lines}Connection: upgrade\r\nUpgrade: ${fields.joined(UPGRADE)}\r\n`
+  return lines === null ? null : `${lines}Connection: upgrade\r\nUpgrade: ${fields.joined(UPGRADE)}\r\n`
 }
 
 /** Determines the body of the response to the client. */
