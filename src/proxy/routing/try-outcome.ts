@@ -1,0 +1,56 @@
+import type { ProxyContext } from '../context.ts'
+import { type ErrorCode, isConnectionFailure, isServersFault } from '../errors.ts'
+import type { Target } from '../upstream/target.ts'
+
+/** Reports how a try at a server went, for ejection and trials; each try once. */
+export class TryOutcome {
+  private readonly context: Pick<ProxyContext, 'targets' | 'verdicts'>
+  private target: Target | null = null
+  /** Whether this try is the trial of an ejected server, and its outcome is not reported yet. */
+  private onTrial = false
+  /** Whether this try has been reported as a failure of its server. */
+  private isReported = false
+
+  constructor(context: Pick<ProxyContext, 'targets' | 'verdicts'>) {
+    this.context = context
+  }
+
+  /** A try at a server begins. */
+  begin(target: Target): void {
+    this.target = target
+    this.isReported = false
+    this.onTrial = target.health === 'trial'
+    if (this.onTrial) this.context.targets.beginTrial(target)
+  }
+
+  /** Reports the status of a response. */
+  answered(status: number): void {
+    if (status >= 500 || this.onTrial) this.report(status < 500)
+  }
+
+  /**
+   * Reports that the try has succeeded or failed. A response that begins well and then breaks off still counts as a
+   * failure. `unreachable`: the connection failed.
+   */
+  report(ok: boolean, unreachable = false): void {
+    const target = this.target as Target
+    if (this.onTrial) {
+      this.onTrial = false
+      this.isReported = !ok
+      this.context.verdicts.tried(target, ok ? 'ok' : unreachable ? 'unreachable' : 'failed')
+    } else if (this.isReported) return
+    else if (!ok) {
+      this.isReported = true
+      this.context.verdicts.failed(target, unreachable)
+    } else if (target.failuresInRow > 0) this.context.verdicts.served(target)
+  }
+
+  /** Reports a failure. null = the try was aborted, which says nothing about the server. */
+  failed(code: ErrorCode | null): void {
+    if (code !== null && isServersFault(code)) this.report(false, isConnectionFailure(code))
+    else if (this.onTrial) {
+      this.onTrial = false
+      this.context.targets.returnTrial(this.target as Target)
+    }
+  }
+}
