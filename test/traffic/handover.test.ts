@@ -3,7 +3,19 @@ import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import type { Upstream } from '../support/upstream.ts'
 import { freePort, startUpstream } from '../support/upstream.ts'
-import { ask, atEnd, define, expectNoneFailed, HEALTH, pool, serverView, until, upstream, watched } from './support.ts'
+import {
+  ask,
+  atEnd,
+  define,
+  expectNoneFailed,
+  HEALTH,
+  holding,
+  pool,
+  serverView,
+  until,
+  upstream,
+  watched,
+} from './support.ts'
 
 const PLAIN = { health: HEALTH, retry: { attempts: 1 } }
 const NOBODY = 'http://127.0.0.1:9'
@@ -228,9 +240,11 @@ test('the first of many new servers does not get the requests of all: those whos
   const olds = await Promise.all(['old1', 'old2', 'old3'].map((name) => upstream(name)))
   const cutover = await define('shop', { ...PLAIN, pools: { blue: pool(...olds) } })
   const fast = await upstream('fast')
-  let release: (() => void) | undefined
-  const slow = await upstream('slow', (_request, response) => {
-    release = () => response.end('slow')
+  const checks = holding()
+  let answers = false
+  const slow = await upstream('slow', (request, response, recorded) => {
+    if (answers) response.end('slow')
+    else checks.handler(request, response, recorded)
   })
   const health = { ...HEALTH, timeout: '10s', path: '/check' }
   const pools = { blue: pool(fast, slow) }
@@ -238,7 +252,9 @@ test('the first of many new servers does not get the requests of all: those whos
   await until(async () => (await serverView(cutover, 'fast')).health === 'up')
   expect((await ask(cutover)).body).toMatch(/^old/)
   await slow.arrived(1)
-  release?.()
+  // Checks that come later, too: one may have begun anew.
+  answers = true
+  checks.release()
   await inForce(cutover)
   expect((await ask(cutover)).body).toMatch(/^(fast|slow)$/)
 })
