@@ -6,6 +6,12 @@ const beta = (match: object, more: object = {}): object => ({ routes: [{ name: '
 
 const answer = async (cutover: Cutover, path = '/', init: RequestInit = {}) => (await ask(cutover, path, init)).body
 
+/** The number of requests that the route beta has decided so far, in the instance that these tests share. */
+async function routed(cutover: Cutover): Promise<number> {
+  const { body } = await cutover.api('GET', '/metrics')
+  return Number(/^cutover_routed_requests_total\{service="shop",route="beta"\} (\d+)$/m.exec(body)?.[1] ?? 0)
+}
+
 describe('a route decides before the split', () => {
   const headers = (fields: Record<string, string>): RequestInit => ({ headers: fields })
   test.for<[string, object, [string, RequestInit?][], [string, RequestInit?][]]>([
@@ -95,14 +101,17 @@ test('T11 routed requests do not count towards the split', async () => {
 })
 
 test.for([
-  ['split', 200, 'blue1'],
-  ['fail', 503, '503 No server is available.\n'],
-] as const)('onUnavailable: %s', async ([onUnavailable, status, body]) => {
+  ['split', 200, 'blue1', 1],
+  ['fail', 503, '503 No server is available.\n', 2],
+] as const)('onUnavailable: %s', async ([onUnavailable, status, body, decided]) => {
   const { cutover, green } = await blueGreen(undefined, beta({ path: '/beta' }, { onUnavailable }))
+  const before = await routed(cutover)
   expect(await answer(cutover, '/beta')).toBe('green1')
   green.health = 503
   await health(cutover, 'green1', 'down')
   expect(await ask(cutover, '/beta')).toMatchObject({ status, body })
+  // What the split has decided instead is not the route's.
+  expect((await routed(cutover)) - before).toBe(decided)
 })
 
 test('a pool to which a route sends requests is not drained, and a switch away from it does not wait for it', async () => {

@@ -118,9 +118,10 @@ export class ServiceRoute {
     const rule = request === null ? null : (this.routes?.find(request) ?? null)
     if (rule !== null) {
       const { pool } = rule
-      if (before === undefined) rule.count()
       const target = pick(pool, kept, tried, now, request)
-      if (target !== null || pool.hasFull(tried)) return { target, pool }
+      const takes = target !== null || pool.hasFull(tried)
+      if (before === undefined && (takes || rule.fails)) rule.count()
+      if (takes) return { target, pool }
       if (rule.fails) return lastResort([pool], tried, now, request)
     }
     return this.chooseBySplit(tried, now, before, request, kept)
