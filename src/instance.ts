@@ -109,6 +109,7 @@ export class Instance {
         unreadable: () => this.fleet.unreadable(),
         refresh: (timeoutMs) => this.fleet.refresh(timeoutMs),
       },
+      ticks: redis?.ticks ?? null,
       onProgress: () => {
         this.fleet.report()
         this.deploys.check()
@@ -219,6 +220,7 @@ export class Instance {
     this.deploys.start()
     const revision = await this.configure()
     await proxies.start(this.control, revision)
+    this.control.ticks.start()
     await this.startAdmin()
     // The address of the admin API is known only now.
     this.fleet.announce()
@@ -308,6 +310,7 @@ export class Instance {
     const cut = await this.control.proxies.stop(acceptForMs, timeoutMs)
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
     await this.closeAdmin()
+    await this.control.ticks.stop()
     await this.fleet.leave()
     await this.end()
   }

@@ -18,6 +18,7 @@ import {
   text,
   written,
 } from './schema-parts.ts'
+import { statsAnswers } from './stats-schemas.ts'
 
 const percents = { type: 'object', additionalProperties: { type: 'number', minimum: 0, maximum: 100 } }
 const anything = {
@@ -348,6 +349,7 @@ export const answers = {
   Ready: object({ ready: flag, reason: { type: ['string', 'null'] } }),
   Live: object({ status: { const: 'ok' } }),
   ...problemAnswers,
+  ...statsAnswers,
 } satisfies Readonly<Record<string, Schema>>
 
 export type AnswerName = keyof typeof answers

@@ -10,6 +10,7 @@ import { type Server, servingKeys } from '../model/servers.ts'
 import type { HealthSpec } from '../model/spec.ts'
 import type { Health, State, StateName } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
+import type { TickExchange } from '../store/ticks.ts'
 import type { CommandMaker, Result } from './controller.ts'
 import { Controller } from './controller.ts'
 import { DrainStatus } from './drain-status.ts'
@@ -26,6 +27,7 @@ import { ProxyHooks } from './proxy-hooks.ts'
 import { ProxyLinks } from './proxy-links.ts'
 import type { Resolve } from './resolve.ts'
 import { RoutingTables, type ServicesInForce } from './routing-tables.ts'
+import { Ticks } from './ticks/ticks.ts'
 import type { Memory } from './unreadable.ts'
 import { whyUnreadable } from './unreadable.ts'
 
@@ -40,6 +42,8 @@ export interface ControlOptions {
   readonly name?: string
   /** The instances that share the store; absent = this instance alone. */
   readonly fleet?: Pick<Fleet, 'others' | 'unreadable' | 'refresh'>
+  /** Where the instances exchange their counts; absent = this instance alone. */
+  readonly ticks?: TickExchange | null
   /** Called when this instance has made progress. */
   readonly onProgress?: () => void
   /** The services that the proxies have in force from a previous control process; absent = they serve nothing yet. */
@@ -73,6 +77,8 @@ export class Control {
   readonly startedAt = new Date()
   readonly proxies = new ProxyLinks()
   readonly hooks: ProxyHooks
+  /** The counts of every second. */
+  readonly ticks: Ticks
   /** A local override is about to be in force here: no state counts as in force for the other instances. */
   isDiverging = false
   private readonly store: Store
@@ -85,6 +91,7 @@ export class Control {
     const { store, resolve, memory, hooks = NO_HOOKS, name = 'this instance', fleet = ALONE } = options
     const { inForce = null, onProgress, onProbe, onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
+    this.ticks = new Ticks(this.proxies, options.ticks ?? null, () => store.nowMs())
     this.hooks = new ProxyHooks(hooks, this.proxies, () => this.followAgain())
     this.healthBook = new HealthBook(this.proxies.all, () => this.tables.advance(), onProbe)
     this.tables = new RoutingTables({

@@ -39,6 +39,8 @@ export interface TablePool {
 
 export interface TableService {
   readonly name: string
+  /** Revision of the routing decision in force. */
+  readonly decision: number
   readonly hosts: readonly string[]
   readonly paths: readonly string[]
   readonly stripPrefix: boolean
@@ -119,7 +121,8 @@ export function compileService(service: Service, stickyKey: string | null = null
     return { name, version, share, servers }
   })
   const policies = isDeepStrictEqual(traffic, NO_POLICIES) ? {} : { traffic }
-  const routing = { name: service.name, hosts, paths, stripPrefix, balance, ...policies, panic }
+  const decision = service.decisions.at(-1)?.revision ?? 0
+  const routing = { name: service.name, decision, hosts, paths, stripPrefix, balance, ...policies, panic }
   const mode = service.mode === undefined ? {} : { mode: service.mode }
   return { ...routing, retry, timeouts, connections, drain, pools, ...mode }
 }

@@ -5,7 +5,8 @@ import {
   type MetricValue,
   Registry,
 } from 'prom-client'
-import type { TallyKind, TallyReport, Totals, Vitals } from '../model/messages.ts'
+import type { HistogramReport, SeriesReport, TallyKind, TallyReport, Totals, Vitals } from '../model/messages.ts'
+import { poolKey } from '../model/names.ts'
 import type { ServerState } from '../model/state.ts'
 import { REQUEST_BUCKETS_SECONDS } from './histogram.ts'
 
@@ -27,7 +28,11 @@ export interface MetricsSnapshot {
   readonly overrides: number
   /** Services that wait for the servers of a new definition. */
   readonly handovers: number
-  readonly services: readonly { readonly name: string; readonly mode: (typeof MODES)[number] }[]
+  readonly services: readonly {
+    readonly name: string
+    readonly pools: readonly string[]
+    readonly mode: (typeof MODES)[number]
+  }[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
   readonly accessLogDropped: number
@@ -183,7 +188,13 @@ export class Exposition {
       'histogram',
       'request_duration_seconds',
       'Time from the header of the request to the end of the response.',
-      durations,
+      ({ report }) => histograms('request_duration_seconds', report.series, ({ durations }) => durations),
+    )
+    this.add(
+      'histogram',
+      'upstream_duration_seconds',
+      'Time of each try at a server, from the choice of the server to the end of its response, or to its failure.',
+      ({ report }) => histograms('upstream_duration_seconds', report.series, ({ upstream }) => upstream),
     )
     for (const { kind, name, label, help } of TALLIES) {
       this.counter(name, help, ({ report }) =>
@@ -199,7 +210,10 @@ export class Exposition {
       'queued_requests',
       'Requests queued because all servers have reached their limits.',
       ({ report, services }) =>
-        services.map(({ name }) => ({ labels: { service: name }, value: report.queued[name] ?? 0 })),
+        services.map(({ name, pools }) => ({
+          labels: { service: name },
+          value: pools.reduce((sum, pool) => sum + (report.queued[poolKey(name, pool)] ?? 0), 0),
+        })),
     )
     this.gauge('held_requests', 'Requests held because their service is paused.', ({ report, services }) =>
       services.map(({ name }) => ({ labels: { service: name }, value: report.held[name] ?? 0 })),
@@ -347,9 +361,15 @@ function eachProcess({ processes }: MetricsSnapshot, value: (vitals: Vitals) => 
 }
 
 /** Cumulative buckets, sum and count of every series, as Prometheus wants a histogram. */
-function durations({ report }: MetricsSnapshot): readonly Sample[] {
-  const name = 'cutover_request_duration_seconds'
-  return report.series.flatMap(({ service, pool, version, buckets, sumSeconds }) => {
+function histograms(
+  metric: string,
+  series: readonly SeriesReport[],
+  histogramOf: (series: SeriesReport) => HistogramReport,
+): readonly Sample[] {
+  const name = `${PREFIX}${metric}`
+  return series.flatMap((each) => {
+    const { service, pool, version } = each
+    const { buckets, sumSeconds } = histogramOf(each)
     const labels = { service, pool, version }
     let count = 0
     const samples: Sample[] = buckets.map((inBucket, i) => {
@@ -359,6 +379,6 @@ function durations({ report }: MetricsSnapshot): readonly Sample[] {
     })
     samples.push({ name: `${name}_sum`, labels, value: sumSeconds })
     samples.push({ name: `${name}_count`, labels, value: count })
-    return samples
+    return count === 0 ? [] : samples
   })
 }

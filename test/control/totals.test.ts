@@ -5,7 +5,8 @@ import type { Report, SeriesReport } from '../../src/model/messages.ts'
 const MINUTE_MS = 60_000
 
 function series(version: string, count: number): SeriesReport {
-  return { service: 'shop', pool: 'blue', version, codes: { 200: count }, buckets: [count], sumSeconds: count }
+  const histogram = { buckets: [count], sumSeconds: count }
+  return { service: 'shop', pool: 'blue', version, codes: { 200: count }, durations: histogram, upstream: histogram }
 }
 
 function report(changes: Partial<Report>): Report {
@@ -19,6 +20,7 @@ function report(changes: Partial<Report>): Report {
     series: [],
     tallies: [],
     ended: [],
+    rows: [],
     accessLogDropped: 0,
     ...changes,
   }

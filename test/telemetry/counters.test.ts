@@ -18,7 +18,7 @@ test('a report has the totals of what has changed since the last report; a whole
   two.observe(200, 0.1)
   all.tally('retries', 'shop', 'connect').add()
   expect(versions(all.report(false))).toEqual(['1', '2'])
-  expect(all.report(false)).toEqual({ whole: false, series: [], tallies: [], ended: [] })
+  expect(all.report(false)).toEqual({ whole: false, series: [], tallies: [], ended: [], rows: [] })
   two.observe(500, 0.1)
   expect(all.report(false).series).toMatchObject([{ version: '2', codes: { 200: 1, 500: 1 } }])
   const whole = all.report(true)

@@ -39,7 +39,11 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       },
       overrides: control.controller.overrides.length,
       handovers: control.handoversPending,
-      services: all.map(({ name, mode }) => ({ name, mode: mode?.kind ?? 'serving' })),
+      services: all.map(({ name, mode, spec }) => ({
+        name,
+        pools: Object.keys(spec.pools),
+        mode: mode?.kind ?? 'serving',
+      })),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
       accessLogDropped: control.proxies.accessLogDropped,
