@@ -6,6 +6,7 @@ import { ask } from './admin/in-process.ts'
 import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
+import { logVersions } from './control/app-versions.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { Control } from './control/control.ts'
 import { Deploys } from './control/deploys/deploys.ts'
@@ -114,6 +115,7 @@ export class Instance {
         this.fleet.report()
         this.deploys.check()
       },
+      onVersionMismatch: (mismatch) => logVersions(log, mismatch),
       onProbe: (key, last) => this.deploys.probed(key, last),
       onHandover: (event) => logHandover(log, event),
       ...(options.onKept && { onKept: options.onKept }),

@@ -6,6 +6,8 @@ export interface Probe {
   readonly status: number | null
   readonly ms: number
   readonly error: string | null
+  /** The version that the server reports of itself, with versionHeader. */
+  readonly version?: string
 }
 
 export interface Server {
@@ -47,6 +49,8 @@ export interface Pool {
   /** Servers that take requests; backups only while no other one is up. */
   readonly up: number
   readonly servers: ReadonlyArray<Server>
+  /** Versions that its servers have reported in the last minute, in responses and health checks; with versionHeader. */
+  readonly reportedVersions?: ReadonlyArray<string>
 }
 
 export interface Service {

@@ -2,7 +2,7 @@ import type { HistogramReport, Report, SeriesReport, TallyReport } from '../mode
 import { seriesKey, tallyKey } from '../telemetry/counters.ts'
 
 /** How long the counts of a removed pool or version are still shown, ms. Proxies keep them for a shorter time. */
-const SHOWN_MS = 10 * 60_000
+const SHOWN_MS = 2 * 60_000
 
 interface Counts {
   readonly series: Map<string, SeriesReport>

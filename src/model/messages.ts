@@ -98,6 +98,15 @@ export interface SeriesReport {
   readonly upstream: HistogramReport
 }
 
+/** Versions that the servers of a pool have reported of themselves. */
+export interface VersionsReport {
+  readonly service: string
+  readonly pool: string
+  /** The version of the pool by its definition. */
+  readonly version: string
+  readonly seen: readonly string[]
+}
+
 export interface HistogramReport {
   /** Number per bucket of `REQUEST_BUCKETS_SECONDS`, not cumulative, the last one unbounded. */
   readonly buckets: readonly number[]
@@ -184,6 +193,8 @@ export interface Report extends LoadReport {
   readonly ended: readonly string[]
   /** Counts since the previous report. */
   readonly rows: readonly TickRow[]
+  /** Since the previous report; only of services with `versionHeader`. */
+  readonly versions: readonly VersionsReport[]
   /** Lines of the access log dropped since the start of this proxy. */
   readonly accessLogDropped: number
 }

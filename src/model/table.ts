@@ -47,6 +47,8 @@ export interface TableService {
   readonly balance: Balance
   /** Absent = none. */
   readonly traffic?: TrafficPolicies
+  /** See `ServiceSpec`; absent = none. */
+  readonly versionHeader?: string
   readonly panic: ServiceSpec['panic']
   readonly retry: ServiceSpec['retry']
   readonly timeouts: ServiceSpec['timeouts']
@@ -123,8 +125,10 @@ export function compileService(service: Service, stickyKey: string | null = null
   const policies = isDeepStrictEqual(traffic, NO_POLICIES) ? {} : { traffic }
   const decision = service.decisions.at(-1)?.revision ?? 0
   const routing = { name: service.name, decision, hosts, paths, stripPrefix, balance, ...policies, panic }
+  const { versionHeader } = service.spec
+  const reporting = versionHeader === '' ? {} : { versionHeader }
   const mode = service.mode === undefined ? {} : { mode: service.mode }
-  return { ...routing, retry, timeouts, connections, drain, pools, ...mode }
+  return { ...routing, retry, timeouts, connections, drain, pools, ...reporting, ...mode }
 }
 
 function earliest(a: number | null, b: number | null): number | null {

@@ -1,9 +1,9 @@
-import type { SeriesReport, TallyKind, TallyReport, TickRow } from '../model/messages.ts'
+import type { SeriesReport, TallyKind, TallyReport, TickRow, VersionsReport } from '../model/messages.ts'
 import { Series } from './series.ts'
 import { Row } from './ticks/row.ts'
 
 /** Time for which series that no table names any more are kept: long enough to be scraped once more. */
-const KEPT_MS = 5 * 60_000
+const KEPT_MS = 60_000
 
 /** Number of events of one kind, service and label since the start. */
 export class Tally {
@@ -43,6 +43,12 @@ export interface CountsReport {
   readonly tallies: readonly TallyReport[]
   readonly ended: readonly string[]
   readonly rows: readonly TickRow[]
+  readonly versions: readonly VersionsReport[]
+}
+
+/** Versions that were seen, until they are reported. */
+interface VersionsNews {
+  take(): VersionsReport
 }
 
 /**
@@ -58,6 +64,11 @@ export class Counters {
   private news: Series[] = []
   private newTallies: Tally[] = []
   private newRows: Row[] = []
+  private newVersions: VersionsNews[] = []
+  /** To be called with the first version seen after a report. */
+  readonly onVersions = (versions: VersionsNews): void => {
+    this.newVersions.push(versions)
+  }
   private readonly now: () => number
   private readonly onNews = (series: Series): void => {
     this.news.push(series)
@@ -115,7 +126,9 @@ export class Counters {
     this.news = []
     this.newTallies = []
     this.newRows = []
-    return { whole, series, tallies, ended: this.endUnused(), rows }
+    const versions = this.newVersions.map((seen) => seen.take())
+    this.newVersions = []
+    return { whole, series, tallies, ended: this.endUnused(), rows, versions }
   }
 
   /** Ends the series that no table has named for a while. Their totals have been reported. Returns their keys. */

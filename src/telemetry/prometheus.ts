@@ -13,6 +13,10 @@ import { REQUEST_BUCKETS_SECONDS } from './histogram.ts'
 /** Data of an instance at the moment of a scrape. */
 export interface MetricsSnapshot {
   readonly report: Totals
+  /** That of Cutover. */
+  readonly version: string
+  /** Pools of services with versionHeader. */
+  readonly versions: readonly { readonly service: string; readonly pool: string; readonly isMismatch: boolean }[]
   readonly revision: number
   /** The revision in force at each live instance of the fleet. */
   readonly applied: readonly { readonly instance: string; readonly revision: number }[]
@@ -253,6 +257,15 @@ export class Exposition {
     this.gauge('split_percent', 'Share of requests per pool, in percent.', ({ splits }) =>
       splits.map(({ service, pool, percent }) => ({ labels: { service, pool }, value: percent })),
     )
+    this.gauge(
+      'version_mismatch',
+      '1 if servers of the pool have reported another version than its own in the last minute; services with versionHeader.',
+      ({ versions }) =>
+        versions.map(({ service, pool, isMismatch }) => ({ labels: { service, pool }, value: isMismatch ? 1 : 0 })),
+    )
+    this.gauge('build_info', '1; the version of Cutover, and of the Node.js that it runs on.', ({ version }) => [
+      { labels: { version, node: process.version }, value: 1 },
+    ])
     this.gauge('revision', 'Revision of the state.', ({ revision }) => [{ labels: {}, value: revision }])
     this.gauge('applied_revision', 'Revision in force in all workers of each instance.', ({ applied }) =>
       applied.map(({ instance, revision }) => ({ labels: { instance }, value: revision })),

@@ -12,6 +12,7 @@ import { SlowStart } from './balance/slow-start.ts'
 import { hashed } from './hash.ts'
 import { Queue } from './queue.ts'
 import type { RoutedRequest } from './routed-request.ts'
+import { VersionsSeen } from './versions-seen.ts'
 
 /** A pool of the table in force, which picks servers for requests. */
 export class PoolRoute {
@@ -20,6 +21,8 @@ export class PoolRoute {
   readonly share: number
   /** Requests that are queued for a server of this pool. */
   readonly queue: Queue
+  /** Versions that the servers report; null = not asked for. */
+  readonly versions: VersionsSeen | null
   /** Credit of this pool for smooth weighted round robin over the shares; see `ServiceRoute.nextPool`. */
   credit = 0
   private readonly counters: Counters
@@ -44,7 +47,7 @@ export class PoolRoute {
 
   /** `previous`: the same pool in the previous table; its queue and the credits of its servers are taken over. */
   constructor(
-    { name: service, decision, panic, traffic }: TableService,
+    { name: service, decision, panic, traffic, versionHeader }: TableService,
     pool: TablePool,
     policy: Policy,
     targets: Targets,
@@ -69,6 +72,10 @@ export class PoolRoute {
         target.queue = this.queue
         return { target, weight, backup, seed: hashed(name), credit: credits?.get(target) ?? 0 }
       })
+    this.versions =
+      versionHeader === undefined
+        ? null
+        : new VersionsSeen(versionHeader, { service, pool: pool.name, version: pool.version }, counters.onVersions)
     const slowStartMs = traffic?.slowStartMs ?? 0
     this.slowStart = slowStartMs === 0 ? null : new SlowStart(this.members, slowStartMs)
   }

@@ -1,3 +1,4 @@
+import type { ResponseStart } from '../../http1/outbound-call.ts'
 import type { StoppedMode } from '../../model/service-mode.ts'
 import type { Row } from '../../telemetry/ticks/row.ts'
 import type { ClientStream } from '../client/client-stream.ts'
@@ -137,6 +138,12 @@ export class Tries implements QueuedRequest {
     this.request.leaveTry()
     this.sendTo(next.pool, next.target)
     return true
+  }
+
+  /** A response of the server has begun. */
+  answered({ status, fields }: Pick<ResponseStart, 'status' | 'fields'>): void {
+    this.outcome.answered(status)
+    this.pool?.versions?.note(fields)
   }
 
   /** Starts a try at a server of a pool. */
