@@ -1,4 +1,5 @@
 import type { LoadReport, Report, SeriesReport, TickRow, ToProxy } from '../model/messages.ts'
+import { own } from '../model/names.ts'
 import { Totals } from './totals.ts'
 
 /** Max time, ms, that a proxy may take to report before the reports of the others are used without it. */
@@ -108,5 +109,5 @@ function addUp(reports: readonly LoadReport[]): LoadReport {
 }
 
 function add(sums: Record<string, number>, counts: Readonly<Record<string, number>>): void {
-  for (const [key, count] of Object.entries(counts)) sums[key] = (sums[key] ?? 0) + count
+  for (const [key, count] of Object.entries(counts)) sums[key] = (own(sums, key) ?? 0) + count
 }
