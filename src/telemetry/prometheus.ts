@@ -31,6 +31,7 @@ export interface MetricsSnapshot {
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
   readonly accessLogDropped: number
+  readonly traceSpansDropped: number
   readonly splits: readonly { readonly service: string; readonly pool: string; readonly percent: number }[]
   /** Pools with backups. */
   readonly backups: readonly { readonly service: string; readonly pool: string; readonly inUse: boolean }[]
@@ -284,6 +285,11 @@ export class Exposition {
       'access_log_dropped_total',
       'Lines of the access log dropped because they were not read in time or could not be written.',
       ({ accessLogDropped }) => [{ labels: {}, value: accessLogDropped }],
+    )
+    this.counter(
+      'trace_spans_dropped_total',
+      'Spans of traced requests dropped because too many were waiting or could not be delivered.',
+      ({ traceSpansDropped }) => [{ labels: {}, value: traceSpansDropped }],
     )
     this.gauge('worker_cpu_percent', 'CPU usage of each process, in percent of one core.', (snapshot) =>
       eachProcess(snapshot, ({ cpuPercent }) => cpuPercent),

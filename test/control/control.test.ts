@@ -13,7 +13,15 @@ import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
 const NOTHING: LoadReport = { inFlight: {}, queued: {}, held: {}, connections: 0, listeners: {} }
-const EMPTY: Report = { ...NOTHING, whole: false, series: [], tallies: [], ended: [], accessLogDropped: 0 }
+const EMPTY: Report = {
+  ...NOTHING,
+  whole: false,
+  series: [],
+  tallies: [],
+  ended: [],
+  accessLogDropped: 0,
+  traceSpansDropped: 0,
+}
 
 let folder = ''
 let store: EmbeddedStore

@@ -20,6 +20,7 @@ function report(changes: Partial<Report>): Report {
     tallies: [],
     ended: [],
     accessLogDropped: 0,
+    traceSpansDropped: 0,
     ...changes,
   }
 }

@@ -10,7 +10,7 @@ import type { Attempt } from './retry.ts'
 import { mayBeRepeated, mayRetry, mayRetryStatus } from './retry.ts'
 import type { RoutedRequest } from './routed-request.ts'
 import type { Choice, ServiceRoute } from './service-route.ts'
-import { TryOutcome } from './try-outcome.ts'
+import { TryOutcome, type TryTrace } from './try-outcome.ts'
 
 /** Chooses the pool of a request in place of the routes and the split, and looks at the request before. */
 export interface PoolChooser {
@@ -22,6 +22,11 @@ export interface PoolChooser {
   poolFor(route: ServiceRoute): PoolRoute | null | 'failed'
 }
 
+/** Notes the tries of a request for its trace. */
+interface TriesTrace extends TryTrace {
+  begin(pool: PoolRoute, target: Target, at: number): void
+}
+
 /** A request that is tried at one or more servers. */
 export interface Tried {
   readonly stream: Pick<ClientStream, 'method' | 'destroy'>
@@ -31,6 +36,8 @@ export interface Tried {
   readonly routed: RoutedRequest
   /** null = the routes and the split choose the pool. */
   readonly hooked: PoolChooser | null
+  /** null = the request is not traced. */
+  readonly trace: TriesTrace | null
   /** Sends the request to a server. */
   send(target: Target): void
   /** Gives up the current try, before the next one. */
@@ -75,7 +82,7 @@ export class Tries implements QueuedRequest {
     this.context = context
     this.request = request
     this.current = route
-    this.outcome = new TryOutcome(context)
+    this.outcome = new TryOutcome(context, request.trace)
   }
 
   /** The service of the request. */
@@ -144,6 +151,7 @@ export class Tries implements QueuedRequest {
     this.target = target
     this.outcome.begin(target)
     this.beganAt = performance.now()
+    this.request.trace?.begin(pool, target, this.beganAt)
     this.request.send(target)
   }
 

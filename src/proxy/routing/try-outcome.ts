@@ -2,17 +2,27 @@ import type { ProxyContext } from '../context.ts'
 import { type ErrorCode, isConnectionFailure, isServersFault } from '../errors.ts'
 import type { Target } from '../upstream/target.ts'
 
+/** The trace of a request, which notes how its tries go. */
+export interface TryTrace {
+  answered(status: number): void
+  /** null = the try was given up. */
+  failed(code: ErrorCode | null): void
+}
+
 /** Reports how a try at a server went, for ejection and trials; each try once. */
 export class TryOutcome {
   private readonly context: Pick<ProxyContext, 'targets' | 'verdicts'>
+  private readonly trace: TryTrace | null
   private target: Target | null = null
   /** Whether this try is the trial of an ejected server, and its outcome is not reported yet. */
   private onTrial = false
   /** Whether this try has been reported as a failure of its server. */
   private isReported = false
 
-  constructor(context: Pick<ProxyContext, 'targets' | 'verdicts'>) {
+  /** `trace`: null = the request is not traced. */
+  constructor(context: Pick<ProxyContext, 'targets' | 'verdicts'>, trace: TryTrace | null) {
     this.context = context
+    this.trace = trace
   }
 
   /** A try at a server begins. */
@@ -25,6 +35,7 @@ export class TryOutcome {
 
   /** Reports the status of a response. */
   answered(status: number): void {
+    this.trace?.answered(status)
     if (status >= 500 || this.onTrial) this.report(status < 500)
   }
 
@@ -47,6 +58,7 @@ export class TryOutcome {
 
   /** Reports a failure. null = the try was aborted, which says nothing about the server. */
   failed(code: ErrorCode | null): void {
+    this.trace?.failed(code)
     if (code !== null && isServersFault(code)) this.report(false, isConnectionFailure(code))
     else if (this.onTrial) {
       this.onTrial = false
