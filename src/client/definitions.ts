@@ -583,6 +583,20 @@ export interface CutoverConfig {
         readonly token?: string | undefined
       }
     | undefined
+  /** What is told of requests, beside metrics and the access log. Default: {}. */
+  readonly telemetry?:
+    | {
+        /** OpenTelemetry spans of requests and of their tries. Default: {}. */
+        readonly tracing?:
+          | {
+              /** URL that takes spans by OTLP over HTTP: http://127.0.0.1:4318/v1/traces; empty = no tracing. Default: "". */
+              readonly endpoint?: string | undefined
+              /** Share of the traces that begin here and are recorded: 1 = all, 0.01 = every hundredth. Default: 0.01. */
+              readonly sample?: number | undefined
+            }
+          | undefined
+      }
+    | undefined
   /** The services, by name. Default: {}. */
   readonly services?:
     | {
