@@ -452,7 +452,7 @@ export interface CutoverConfig {
           | {
               /** Send Forwarded (RFC 7239), too. A Forwarded of a trusted proxy is always continued. Default: false. */
               readonly forwarded?: boolean | undefined
-              /** Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none. Default: 1. */
+              /** Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none. With tracing, its own sample decides. Default: 1. */
               readonly traceSample?: number | undefined
             }
           | undefined

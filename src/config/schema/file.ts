@@ -119,7 +119,8 @@ const ProxySection = kind.section(
           default: false,
         }),
         traceSample: Type.Number({
-          description: 'Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none.',
+          description:
+            'Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none. With tracing, its own sample decides.',
           errorMessage: 'expected a number from 0 to 1',
           default: 1,
           minimum: 0,
