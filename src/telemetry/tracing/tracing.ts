@@ -4,6 +4,12 @@ import type { TracedRequest } from './traced-request.ts'
 
 /** Max number of spans that are not delivered yet, about 10 MB; more are dropped. */
 const MAX_SPANS = 4_096
+/**
+ * Requests are made into spans several at once: this many, or those of this time. One by one costs twice as much, because the SDK
+ * has left the caches of the processor meanwhile.
+ */
+const REQUESTS_AT_ONCE = 32
+const WRITE_MS = 250
 /** Max time to deliver spans at the end of the process. */
 const FLUSH_MS = 1_000
 
@@ -24,7 +30,7 @@ export class Tracing {
   private writer: SpanWriter | null = null
   /** Requests that are not made into spans yet. */
   private ended: TracedRequest[] = []
-  private immediate: NodeJS.Immediate | null = null
+  private timer: NodeJS.Timeout | null = null
   private waitingSpans = 0
   private droppedSpans = 0
   private isFailing = false
@@ -44,7 +50,7 @@ export class Tracing {
     return this.droppedSpans
   }
 
-  /** Takes a request that has ended. Its spans are made later, so that the next request need not wait for that. */
+  /** Takes a request that has ended. Its spans are made later. */
   record(request: TracedRequest): void {
     const spans = 1 + request.tries.length
     if (this.isClosed || this.waitingSpans + spans > MAX_SPANS) {
@@ -53,7 +59,9 @@ export class Tracing {
     }
     this.waitingSpans += spans
     this.ended.push(request)
-    if (this.writer !== null) this.immediate ??= setImmediate(() => this.write())
+    if (this.writer === null) return
+    if (this.ended.length === REQUESTS_AT_ONCE) setImmediate(() => this.write())
+    else this.timer ??= setTimeout(() => this.write(), WRITE_MS).unref()
   }
 
   /** Delivers what is left, within `FLUSH_MS`, and drops the rest. */
@@ -85,7 +93,8 @@ export class Tracing {
   }
 
   private write(): void {
-    this.immediate = null
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
     const ended = this.ended
     this.ended = []
     for (const request of ended) this.writer?.write(request)
