@@ -1,6 +1,6 @@
 /**
- * The only file that loads the OpenTelemetry SDK, which takes 150 ms and 20 MB; so it is imported only once there is an
- * endpoint. Nothing is registered globally.
+ * The only file that loads the OpenTelemetry SDK, which takes 150 ms; so it is imported only if there is an endpoint.
+ * Nothing is registered globally.
  */
 import { hostname } from 'node:os'
 import {
