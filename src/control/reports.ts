@@ -1,4 +1,4 @@
-import type { LoadReport, Report, SeriesReport, ToProxy } from '../model/messages.ts'
+import type { LoadReport, Report, SeriesReport, TickRow, ToProxy } from '../model/messages.ts'
 import { DroppedCount } from './dropped-count.ts'
 import { Totals } from './totals.ts'
 
@@ -21,6 +21,7 @@ export class Reports {
   private readonly totals = new Totals()
   private readonly logDropped = new DroppedCount()
   private readonly spansDropped = new DroppedCount()
+  private rows: TickRow[] = []
   private readonly rounds = new Map<number, Round>()
 
   /** Asks all proxies for their load now, and adds it up. Their counts are up to date when it resolves. */
@@ -55,6 +56,13 @@ export class Reports {
     return this.spansDropped.total
   }
 
+  /** Returns the counts by server that have been reported since the last call. */
+  takeRows(): readonly TickRow[] {
+    const taken = this.rows
+    this.rows = []
+    return taken
+  }
+
   /** The load of a proxy in its last report. */
   lastOf(proxy: string): LoadReport | undefined {
     return this.last.get(proxy)
@@ -78,6 +86,7 @@ export class Reports {
   take(id: number, proxy: string, report: Report): void {
     this.last.set(proxy, report)
     this.totals.take(proxy, report)
+    this.rows.push(...report.rows)
     this.logDropped.take(proxy, report.accessLogDropped)
     this.spansDropped.take(proxy, report.traceSpansDropped)
     const round = this.rounds.get(id)

@@ -1,7 +1,8 @@
 import type { BlockList } from 'node:net'
 import type { TracingSettings } from '../model/tracing.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
-import type { Counters, Series } from '../telemetry/counters.ts'
+import type { Counters } from '../telemetry/counters.ts'
+import type { Row } from '../telemetry/ticks/row.ts'
 import type { Tracing } from '../telemetry/tracing/tracing.ts'
 import type { ForwardingPolicy } from './client/request-head.ts'
 import type { ErrorCode } from './errors.ts'
@@ -49,8 +50,8 @@ export interface ProxyContext {
   readonly accessLog: AccessLog | null
   readonly tracing: Tracing | null
   readonly trustedProxies: BlockList
-  /** Series for responses that come from no service. */
-  readonly unrouted: Series
+  /** Counts of responses that come from no service. */
+  readonly unrouted: Row
   readonly targets: Targets
   readonly verdicts: Verdicts
   readonly tunnels: Set<OpenTunnel>

@@ -1,4 +1,5 @@
 import type { AccessRecord, LogTag } from '../telemetry/access-log.ts'
+import type { RequestResult } from '../telemetry/ticks/row.ts'
 import type { Client } from './client/client.ts'
 import { clientAddress } from './client/client-address.ts'
 import { isSampled, traceIdOf } from './client/trace-context.ts'
@@ -7,6 +8,9 @@ import type { ErrorCode } from './errors.ts'
 import { RequestTrace, type Traced } from './request-trace.ts'
 import type { Tries } from './routing/tries.ts'
 import type { MirrorCall } from './upstream/mirror-call.ts'
+
+/** Status of a response after which a tunnel has begun; how that ends is no matter of the response. */
+const SWITCHING_PROTOCOLS = 101
 
 /** A request that has ended. */
 export interface Ended extends Traced {
@@ -30,8 +34,8 @@ export function record(
 ): void {
   const { stream, client, head, requestId, startedAt, connectedAt, answeredAt, tries, copy, hooked } = ended
   const durationMs = performance.now() - startedAt
-  const series = tries === null ? context.unrouted : (tries.pool?.series ?? tries.route.unrouted)
-  series.observe(status, durationMs / 1_000)
+  const counts = tries === null ? context.unrouted : tries.counts
+  counts.ended(status, durationMs, resultOf(status, answeredAt !== 0, error))
   copy?.originalEnded(error === 'client_gone' ? 0 : status)
   const trace = context.tracing === null ? null : (ended.trace ?? traceOfRefused(context, ended))
   if (context.accessLog === null && trace === null) return
@@ -68,4 +72,10 @@ function traceOfRefused({ settings }: ProxyContext, ended: Ended): RequestTrace 
   if (tries !== null) return null
   head.beginTrace(client.trusted, settings.forwarding)
   return isSampled(head.traceparent) ? new RequestTrace(ended) : null
+}
+
+/** `answered`: a response of a server has begun, which a later error breaks off. */
+function resultOf(status: number, answered: boolean, error: ErrorCode | ''): RequestResult {
+  if (error === 'client_gone') return 'left'
+  return status >= 500 || (answered && error !== '' && status !== SWITCHING_PROTOCOLS) ? 'error' : 'ok'
 }

@@ -19,6 +19,8 @@ const EMPTY: Report = {
   series: [],
   tallies: [],
   ended: [],
+  rows: [],
+  versions: [],
   accessLogDropped: 0,
   traceSpansDropped: 0,
 }
@@ -174,8 +176,8 @@ describe('reports', () => {
     pool,
     version: '1',
     codes: { '200': count, '502': 1 },
-    buckets: [count, 0, 1],
-    sumSeconds: count / 10,
+    durations: { buckets: [count, 0, 1], sumSeconds: count / 10 },
+    upstream: { buckets: [count], sumSeconds: count / 20 },
   })
 
   test('of all proxies are added up', async () => {
@@ -209,7 +211,12 @@ describe('reports', () => {
     })
     expect(control.counts()).toEqual({
       series: [
-        { ...series('blue', 7), codes: { '200': 7, '502': 2 }, buckets: [7, 0, 2], sumSeconds: 0.7 },
+        {
+          ...series('blue', 7),
+          codes: { '200': 7, '502': 2 },
+          durations: { buckets: [7, 0, 2], sumSeconds: 0.7 },
+          upstream: { buckets: [7], sumSeconds: 0.35 },
+        },
         series('green', 1),
       ],
       tallies: [
