@@ -9,7 +9,7 @@ import type { ProcessView } from '../model/fleet.ts'
 import { assertInherited } from '../net/held-socket.ts'
 import { forKey, listenOptions, proxyListenKey, urlOf } from '../net/listen-options.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
-import { AccessLog } from '../telemetry/access-log.ts'
+import { AccessLog } from '../telemetry/access-log/access-log.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
 
 const NAME = 'proxy'
@@ -24,11 +24,11 @@ export class LocalProxy implements Proxies {
   private readonly link = localLink()
   private readonly vitals = new VitalsMeter()
 
-  /** `log`: for errors of hooks. */
+  /** `log`: for errors of hooks and of the access log. */
   constructor(settings: ProxySettings, log: Logger) {
     this.settings = settings
     const { control: _, proxy } = this.link
-    const accessLog = settings.accessLog === null ? null : new AccessLog(settings.accessLog.sample)
+    const accessLog = settings.accessLog === null ? null : new AccessLog(settings.accessLog, log, false)
     this.plane = new DataPlane(settings, accessLog, (message) => proxy.send(message), log)
     proxy.receive((message) => this.plane.receive(message))
   }
@@ -51,6 +51,11 @@ export class LocalProxy implements Proxies {
     const options = address.kind === 'fd' ? { proxyProtocol, name: `fd:${address.fd}` } : { proxyProtocol }
     const listener = await this.plane.listen(listenOptions(address), options)
     this.addresses.push(address.kind === 'fd' ? `fd:${address.fd}` : urlOf(listener.address as AddressInfo | string))
+  }
+
+  /** Opens the file of the access log again. */
+  reopenLog(): void {
+    this.plane.accessLog?.reopen()
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 import type { BlockList } from 'node:net'
-import type { AccessLog } from '../telemetry/access-log.ts'
+import type { AccessLog } from '../telemetry/access-log/access-log.ts'
 import type { Counters, Series } from '../telemetry/counters.ts'
 import type { ForwardingPolicy } from './client/request-head.ts'
 import type { ErrorCode } from './errors.ts'

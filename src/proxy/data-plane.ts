@@ -4,7 +4,7 @@ import type { KnownHealth, LoadReport, Report, ToControl, ToProxy } from '../mod
 import { networks } from '../model/networks.ts'
 import type { TableChange, TableService } from '../model/table.ts'
 import type { ListenOn } from '../net/listen.ts'
-import type { AccessLog } from '../telemetry/access-log.ts'
+import type { AccessLog } from '../telemetry/access-log/access-log.ts'
 import { Counters } from '../telemetry/counters.ts'
 import { ClientListeners, type Listener, type ListenerOptions } from './client/client-listeners.ts'
 import type { DataPlaneSettings, OpenTunnel, ProxyContext } from './context.ts'

@@ -1,4 +1,4 @@
-import type { LogTag } from '../telemetry/access-log.ts'
+import type { LogTag } from '../telemetry/access-log/access-record.ts'
 import type { Client } from './client/client.ts'
 import { clientAddress } from './client/client-address.ts'
 import type { ClientStream } from './client/client-stream.ts'
@@ -43,6 +43,7 @@ export function record(
     method: stream.method,
     host: head.host,
     target: stream.target,
+    head,
     status,
     bytes,
     durationMs,

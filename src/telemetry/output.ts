@@ -23,7 +23,7 @@ interface Piece {
 }
 
 /**
- * Writes text to a descriptor or a file without ever waiting for the reader: a bounded amount is buffered, the rest is
+ * Writes text to a descriptor without ever waiting for the reader: a bounded amount is buffered, the rest is
  * dropped and counted. A blocking write would block the event loop or, in a libuv thread, the end of the process.
  */
 export class Output {
@@ -40,8 +40,7 @@ export class Output {
   private isTorn = false
 
   /** `onRecovered`: called when text can be written again after lines were dropped, with their number. */
-  constructor(to: number | string, onRecovered?: (dropped: number) => void) {
-    const fd = typeof to === 'number' ? to : openSync(to, 'a')
+  constructor(fd: number, onRecovered?: (dropped: number) => void) {
     const stats = statsOf(fd)
     this.isPipe = stats !== null && !stats.isFile()
     this.sink = sinkFor(fd, stats)

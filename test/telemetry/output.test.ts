@@ -100,7 +100,7 @@ test('a closed reader and a full disk block nothing, and their lines are counted
 
 test('a file gets every line', async () => {
   const path = join(folder, 'file')
-  const output = new Output(path)
+  const output = new Output(opened(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT))
   for (let i = 0; i < 3_000; i++) output.write(line(i))
   expect([output.isPipe, output.dropped]).toEqual([false, 0])
   expect((await readFile(path, 'utf8')).split('\n').length).toBe(3_001)
