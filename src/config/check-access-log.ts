@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Problems } from './problems.ts'
 import type { FileSettings } from './schema/file.ts'
@@ -19,7 +19,7 @@ function problemOf(file: string): string | null {
     if (stats?.isFile()) return may(file, R_OK | W_OK) ? null : `${file} may not be read and written by this user`
     if (stats !== undefined) return `${file} is not a regular file; leave it out to write to standard output`
     const folder = dirname(resolve(file))
-    if (!existsSync(folder)) return `there is no folder ${folder}; create it`
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return `there is no folder ${folder}; create it`
     return may(folder, W_OK | X_OK) ? null : `the folder ${folder} is not writable for this user`
   } catch (error) {
     return `${file} cannot be used: ${(error as Error).message}`
