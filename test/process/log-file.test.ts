@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
-import { endAll, endWithAll, pids, pool, until, upstream } from './support.ts'
+import { endAll, endWithAll, pool, until, upstream } from './support.ts'
 
 afterEach(endAll)
 vi.setConfig({ testTimeout: 120_000 })
@@ -100,13 +100,16 @@ test('examples/logrotate rotates it', async () => {
   const folder = await newFolder()
   const file = join(folder, 'access.log')
   const { cutover, load: start } = await logging({ workers: 2, file })
-  // Stands for systemd, which knows the processes of the service.
-  const systemctl = '#!/bin/sh\n[ "$*" = "kill --signal=USR1 cutover.service" ] && kill -USR1 $PIDS\n'
+  // Stands for systemd, which knows the first process of the service.
+  const systemctl = '#!/bin/sh\n[ "$*" = "kill -s USR1 --kill-whom=main cutover" ] && kill -USR1 $MAIN_PID\n'
   await writeFile(join(folder, 'systemctl'), systemctl, { mode: 0o755 })
-  const all = [cutover.process.pid, ...(await pids(cutover, 'worker')), ...(await pids(cutover, 'control'))]
   const load = start()
   await load.more(300)
-  await rotate(folder, file, { ...process.env, PATH: `${folder}:${process.env.PATH}`, PIDS: all.join(' ') })
+  await rotate(folder, file, {
+    ...process.env,
+    PATH: `${folder}:${process.env.PATH}`,
+    MAIN_PID: `${cutover.process.pid}`,
+  })
   await until(async () => (await stat(file)).size > 0)
   const before = (await stat(`${file}.1`)).size
   await load.more(500)
