@@ -13,6 +13,8 @@ const BUFFER_MS = 50
 /** Max length of buffered text; beyond it, the buffer is written at once. */
 const BUFFER_CHARS = 32 * 1024
 
+const AFTER_LINE = /(?<=\n)/
+
 /** Formats a record as a line that no text of the record can break. */
 type LineFormat = (record: AccessRecord) => string
 
@@ -27,6 +29,8 @@ export class AccessLog {
   private readonly output: Output | LogFile
   private readonly lineOf: LineFormat
   private readonly sample: number
+  /** Other processes write to the same pipe: only writes of at most `PIPE_BYTES` are not mixed with theirs. */
+  private readonly isSharedPipe: boolean
   private readonly bufferChars: number
   private pending = ''
   private pendingLines = 0
@@ -34,7 +38,10 @@ export class AccessLog {
   private readonly write = (): void => {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
-    if (this.pendingLines > 0) this.output.write(this.pending, this.pendingLines)
+    // Characters beyond ASCII take several bytes.
+    if (this.isSharedPipe && Buffer.byteLength(this.pending) > PIPE_BYTES)
+      for (const line of this.pending.split(AFTER_LINE)) this.output.write(line, 1)
+    else if (this.pendingLines > 0) this.output.write(this.pending, this.pendingLines)
     this.pending = ''
     this.pendingLines = 0
   }
@@ -44,7 +51,8 @@ export class AccessLog {
     this.lineOf = FORMATS[format]
     this.sample = sample
     this.output = file === '' ? new Output(STANDARD_OUTPUT) : new LogFile(file, log)
-    this.bufferChars = shared && this.output instanceof Output && this.output.isPipe ? PIPE_BYTES : BUFFER_CHARS
+    this.isSharedPipe = shared && this.output instanceof Output && this.output.isPipe
+    this.bufferChars = this.isSharedPipe ? PIPE_BYTES : BUFFER_CHARS
   }
 
   /** Number of lines dropped so far, because they were not read in time or could not be written to the disk. */
