@@ -7,8 +7,6 @@ const { O_RDWR, O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK } = constants
 /** Without O_NONBLOCK, opening a named pipe would wait for its reader. */
 const FLAGS = O_RDWR | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK
 const LINE_END = 0x0a
-/** Max time without a write after which the end of the file is looked at again, ms. */
-const SURE_MS = 1_000
 /** Min time between two reports of trouble, ms. */
 const REPORT_MS = 60_000
 
@@ -28,8 +26,8 @@ export class LogFile {
   private toldLines = 0
   private isInTrouble = false
   private reportedAt = Number.NEGATIVE_INFINITY
-  /** When the file is known to have ended with a whole line; monotonic ms. */
-  private sureAt = Number.NEGATIVE_INFINITY
+  /** Size at which the file was seen to end within a line; -1 = it was not. */
+  private tornSize = -1
   private readonly lastByte = Buffer.alloc(1)
 
   /** `log`: is told when the file cannot be written, and when it can be again. */
@@ -48,18 +46,20 @@ export class LogFile {
   write(text: string, lines: number): void {
     try {
       const fd = this.opened()
-      const bytes = Buffer.from(this.endsInLine(fd) ? text : `\n${text}`)
+      const bytes = Buffer.from(this.isTorn(fd) ? `\n${text}` : text)
       const written = writeSync(fd, bytes)
+      this.tornSize = -1
       if (written === bytes.length) this.handleSuccess()
       else {
         // The rest is not written: a line of another process may follow the first part by now.
         this.droppedLines += linesIn(bytes, written)
-        this.sureAt = Number.NEGATIVE_INFINITY
+        this.lookAtEnd(fd)
       }
     } catch (error) {
       this.droppedLines += lines
-      this.sureAt = Number.NEGATIVE_INFINITY
       this.report(error as Error)
+      // Other processes fail, too, and may have written a part of a line before.
+      if (this.fd !== null) this.lookAtEnd(this.fd)
     }
   }
 
@@ -70,7 +70,7 @@ export class LogFile {
   reopen(): void {
     this.mustOpen = true
     try {
-      this.open()
+      this.lookAtEnd(this.open())
     } catch (error) {
       this.report(error as Error)
     }
@@ -105,22 +105,31 @@ export class LogFile {
     this.close()
     this.fd = fd
     this.mustOpen = false
-    this.sureAt = Number.NEGATIVE_INFINITY
+    this.tornSize = -1
     return fd
   }
 
   /**
-   * Whether the file ends with a whole line: a process may have written a part of one, on a full disk or before a crash.
-   * Not looked at before every write, because a write of another process may just be under way.
+   * Notes whether the file ends within a line, as it does if a process could write only a part of one, on a full disk or
+   * before a crash. A write of another process that is just under way looks the same; `isTorn` tells them apart.
    */
-  private endsInLine(fd: number): boolean {
-    if (performance.now() - this.sureAt < SURE_MS) return true
-    const { size } = fstatSync(fd)
-    return size === 0 || readSync(fd, this.lastByte, 0, 1, size - 1) === 0 || this.lastByte[0] === LINE_END
+  private lookAtEnd(fd: number): void {
+    this.tornSize = -1
+    try {
+      const { size } = fstatSync(fd)
+      const hasByte = size > 0 && readSync(fd, this.lastByte, 0, 1, size - 1) === 1
+      if (hasByte && this.lastByte[0] !== LINE_END) this.tornSize = size
+    } catch {
+      // A file that cannot be read cannot be written either; the next write reports it.
+    }
+  }
+
+  /** Whether the file still ends where it was seen to end within a line. */
+  private isTorn(fd: number): boolean {
+    return this.tornSize >= 0 && fstatSync(fd).size === this.tornSize
   }
 
   private handleSuccess(): void {
-    this.sureAt = performance.now()
     if (!this.isInTrouble || this.mustOpen) return
     this.isInTrouble = false
     const dropped = this.droppedLines - this.toldLines

@@ -64,4 +64,4 @@ test('cutover check names a folder and a file that its user may not write', asyn
   )
   const old = join(closed, 'old.log')
   expect(await check(old)).toContain(`2 proxy.accessLog.file: ${old} may not be read and written by this user\n`)
-})
+}, 120_000)
