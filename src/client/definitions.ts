@@ -467,10 +467,12 @@ export interface CutoverConfig {
         /** A line for every request; or off. Default: {}. */
         readonly accessLog?:
           | {
-              /** Format of a line. Default: "json". */
-              readonly format?: 'json' | 'combined' | undefined
+              /** Format of a line: json; combined = that of Apache and nginx; logfmt = key=value. Default: "json". */
+              readonly format?: 'json' | 'combined' | 'logfmt' | undefined
               /** Share of the requests that are logged: 1 = all, 0.1 = every tenth. Default: 1. */
               readonly sample?: number | undefined
+              /** File that lines are appended to, opened again on SIGUSR1; empty = standard output. Default: "". */
+              readonly file?: string | undefined
             }
           | 'off'
           | false

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import { type HookSettings, NO_HOOKS } from '../model/hooks.ts'
 import type { JsonObject } from '../model/state.ts'
 import { formatListen, isLoopback, type ListenAddress } from '../net/listen-address.ts'
+import { checkAccessLog } from './check-access-log.ts'
 import { checkBounds, tooManyRoutes } from './check-bounds.ts'
 import { checkMeaning } from './check-service.ts'
 import { checkStoreTls, checkTlsFiles } from './check-tls.ts'
 import type { AdminToken, Config, Problem, ProxyListener, RedisTopology } from './config.ts'
 import { canonicalJson, mergePatch } from './merge.ts'
-import { NOT_YET_IN_FILE, refuseListenNotYet, refuseNotYet } from './not-yet.ts'
+import { refuseListenNotYet } from './not-yet.ts'
 import { findOverlaps } from './overlaps.ts'
 import { childPath, Problems } from './problems.ts'
 import { isKeyed, read } from './read.ts'
@@ -36,8 +37,8 @@ export function checkConfig(raw: unknown): CheckedConfig {
     checkTokens(settings, problems)
     if (isKeyed(settings.store?.tls) && !problems.has('store.tls')) checkStoreTls(settings.store.tls, problems)
     checkServices(settings, problems)
+    if (!problems.has('proxy.accessLog')) checkAccessLog(settings.proxy, problems)
     if (!problems.has('proxy')) hooks = readHooks(settings.proxy, problems)
-    refuseNotYet(NOT_YET_IN_FILE, FileSchema, settings, '', problems)
   }
   return problems.list.length === 0
     ? { ok: true, config: resolve(settings, raw as JsonObject, hooks) }
@@ -157,7 +158,7 @@ function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): 
         tunnelMs: proxy.timeouts.tunnel,
       },
       forwarding: proxy.forwarding,
-      accessLog: proxy.accessLog && { sample: proxy.accessLog.sample },
+      accessLog: proxy.accessLog,
     },
     hooks,
     shutdown: { acceptForMs: shutdown.acceptFor, timeoutMs: shutdown.timeout === 0 ? null : shutdown.timeout },

@@ -1,3 +1,4 @@
+import type { AccessLogSettings } from '../model/access-log-settings.ts'
 import type { HookSettings } from '../model/hooks.ts'
 import type { JsonObject } from '../model/state.ts'
 import type { TracingSettings } from '../model/tracing.ts'
@@ -40,8 +41,8 @@ export interface ProxySettings {
   }
   /** `forwarded`: whether requests carry Forwarded; `traceSample`: share of new traces marked as sampled, 0 to 1. */
   readonly forwarding: { readonly forwarded: boolean; readonly traceSample: number }
-  /** null = off; `sample` is the share of requests that are logged, 0 to 1. */
-  readonly accessLog: { readonly sample: number } | null
+  /** null = off. */
+  readonly accessLog: AccessLogSettings | null
 }
 
 export interface AdminSettings {

@@ -84,6 +84,8 @@ export type ToChild =
   | { readonly type: 'stop'; readonly timeoutMs: number | null }
   /** To a worker, if no control process can tell it: the whole instance is stopping. */
   | { readonly type: 'stopAll'; readonly acceptForMs: number; readonly timeoutMs: number | null }
+  /** To a worker: open the file of the access log again. */
+  | { readonly type: 'reopenLog' }
   | { readonly type: 'roster'; readonly roster: Roster }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
   /** To control: read the configuration again; answered with `reloaded`. */

@@ -73,10 +73,15 @@ export class Workers {
     return this.replacement.run()
   }
 
+  /** Makes every worker open the file of the access log again, those that start or leave too. */
+  reopenLog(): void {
+    for (const worker of this.all) worker.send({ type: 'reopenLog' })
+  }
+
   /** Stops starting workers. Returns the running ones. */
   end(): readonly Child[] {
     this.isEnding = true
-    return [...this.slots.flatMap(({ current, coming }) => [current ?? [], coming ?? []].flat()), ...this.leaving]
+    return this.all
   }
 
   roster(): Roster {
@@ -96,6 +101,10 @@ export class Workers {
       restarts: this.restarts,
       trouble: trouble.length === 0 ? null : trouble.join('; '),
     }
+  }
+
+  private get all(): readonly Child[] {
+    return [...this.slots.flatMap(({ current, coming }) => [current ?? [], coming ?? []].flat()), ...this.leaving]
   }
 
   /** Starts a worker for a slot; resolves with null once it accepts connections, or with how it ended instead. */

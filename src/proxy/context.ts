@@ -1,6 +1,6 @@
 import type { BlockList } from 'node:net'
 import type { TracingSettings } from '../model/tracing.ts'
-import type { AccessLog } from '../telemetry/access-log.ts'
+import type { AccessLog } from '../telemetry/access-log/access-log.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Row } from '../telemetry/ticks/row.ts'
 import type { Tracing } from '../telemetry/tracing/tracing.ts'

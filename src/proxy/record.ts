@@ -1,4 +1,4 @@
-import type { AccessRecord, LogTag } from '../telemetry/access-log.ts'
+import type { AccessRecord, LogTag } from '../telemetry/access-log/access-record.ts'
 import type { RequestResult } from '../telemetry/ticks/row.ts'
 import type { Client } from './client/client.ts'
 import { clientAddress } from './client/client-address.ts'
@@ -45,6 +45,7 @@ export function record(
     method: stream.method,
     host: head.host,
     target: stream.target,
+    head,
     status,
     bytes,
     durationMs,

@@ -28,6 +28,7 @@ export function refuseRequest(
     method,
     target,
     host: '',
+    head: null,
     status,
     bytes: isHead ? 0 : body.length,
     durationMs: 0,

@@ -1,4 +1,4 @@
-import type { AccessRecord } from '../telemetry/access-log.ts'
+import type { AccessRecord } from '../telemetry/access-log/access-record.ts'
 import type { TracedRequest, TracedTry } from '../telemetry/tracing/traced-request.ts'
 import type { Client } from './client/client.ts'
 import type { ClientStream } from './client/client-stream.ts'

@@ -18,7 +18,7 @@ test('an empty file is a proxy without services, with the defaults', () => {
       },
       timeouts: { headerMs: 10_000, requestMs: 0, keepAliveMs: 75_000, idleBodyMs: 60_000, tunnelMs: 3_600_000 },
       forwarding: { forwarded: false, traceSample: 1 },
-      accessLog: { sample: 1 },
+      accessLog: { format: 'json', sample: 1, file: '' },
     },
     hooks: { program: null, file: '', timeoutMs: 1_000, onError: 'fail' },
     shutdown: { acceptForMs: 0, timeoutMs: 30_000 },
@@ -139,7 +139,7 @@ describe('one problem, reported once with its path', () => {
       'proxy.limits.headerBytes: expected a size such as 512b, 64kb, 2mb or 1gb, or a whole number of bytes, got "16kib"',
     ],
     [{ proxy: { accessLog: { sample: 2 } } }, 'proxy.accessLog.sample: expected a number from 0 to 1, got 2'],
-    [{ proxy: { accessLog: 'on' } }, 'proxy.accessLog: expected {format, sample}, or off, got "on"'],
+    [{ proxy: { accessLog: 'on' } }, 'proxy.accessLog: expected {format, sample, file}, or off, got "on"'],
     [{ proxy: { workers: 'many' } }, 'proxy.workers: expected auto, or a whole number from 0 to 1024, got "many"'],
     [
       { admin: { listen: '0.0.0.0:9900' } },

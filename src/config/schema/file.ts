@@ -146,13 +146,20 @@ const ProxySection = kind.section(
       [
         kind.section(
           {
-            format: kind.choice(['json', 'combined'], { description: 'Format of a line.', default: 'json' }),
+            format: kind.choice(['json', 'combined', 'logfmt'], {
+              description: 'Format of a line: json; combined = that of Apache and nginx; logfmt = key=value.',
+              default: 'json',
+            }),
             sample: Type.Number({
               description: 'Share of the requests that are logged: 1 = all, 0.1 = every tenth.',
               errorMessage: 'expected a number from 0 to 1',
               default: 1,
               minimum: 0,
               maximum: 1,
+            }),
+            file: kind.text({
+              description: 'File that lines are appended to, opened again on SIGUSR1; empty = standard output.',
+              default: '',
             }),
           },
           {},
@@ -161,7 +168,7 @@ const ProxySection = kind.section(
       ],
       {
         description: 'A line for every request; or off.',
-        errorMessage: 'expected {format, sample}, or off',
+        errorMessage: 'expected {format, sample, file}, or off',
         default: {},
       },
     ),

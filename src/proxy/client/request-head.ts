@@ -55,10 +55,10 @@ export class RequestHead {
   readonly upgrade: string
   /** The traceparent for the server, once `linesFor` or `beginTrace` was called. */
   traceparent = ''
-  private readonly minor: number
+  /** Minor version of HTTP/1. */
+  readonly minor: number
   private readonly isOptions: boolean
 
-  /** `minor`: minor version of HTTP/1. */
   constructor(fields: Fields, minor: number, hasBody: boolean, isOptions = false) {
     this.fields = fields
     this.minor = minor
@@ -66,6 +66,12 @@ export class RequestHead {
     this.hasBody = hasBody
     this.host = lastOf(fields, HOST)
     this.upgrade = minor > 0 && fields.has(UPGRADE) && fields.has(CONNECTION) ? upgradeOf(fields) : ''
+  }
+
+  /** Value of the first field with this lower-case name; empty = there is none. */
+  firstOf(name: string): string {
+    const i = this.fields.indexOf(name)
+    return i < 0 ? '' : this.fields.value(i)
   }
 
   /** Value of X-Forwarded-For. */

@@ -1,4 +1,4 @@
-import type { AccessRecord } from '../access-log.ts'
+import type { AccessRecord } from '../access-log/access-record.ts'
 
 /** A request whose trace is recorded, once it has ended. */
 export interface TracedRequest {
