@@ -1,9 +1,7 @@
+import { HIDDEN } from '../model/secret-names.ts'
 import type { Config, StoreSettings } from './config.ts'
 
-/** The text shown in place of a secret. */
-export const HIDDEN = '(hidden)'
-
-/** The configuration without tokens and passwords. Services are left out: `admin/secrets.ts` hides their secrets. */
+/** The configuration without tokens and passwords. Services are left out: `model/without-secrets.ts` hides their secrets. */
 export function shown({ services: _, hasServices: __, hooks, ...config }: Config): object {
   const tokens = config.admin.tokens.map(({ name, role }) => ({ name, role }))
   return {

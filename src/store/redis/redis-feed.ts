@@ -1,21 +1,15 @@
+import { compareIds } from '../entry-ids.ts'
 import type { Entries, RedisConnection } from './redis-connection.ts'
 import { pairs } from './redis-documents.ts'
-
-/** Compares ids of stream entries, `MS-SEQ`: negative when `a` is before `b`. */
-export function compareIds(a: string, b: string): number {
-  const [aMs = 0, aSequence = 0] = a.split('-').map(Number)
-  const [bMs = 0, bSequence = 0] = b.split('-').map(Number)
-  return aMs - bMs || aSequence - bSequence
-}
 
 /** A stream and the position up to which it was read. */
 export class Cursor {
   readonly key: string
-  readonly #take: (fields: ReadonlyMap<string, string>) => void
+  readonly #take: (fields: ReadonlyMap<string, string>, id: string) => void
   /** Id of the last entry that was read; null = no position yet. */
   after: string | null = null
 
-  constructor(key: string, take: (fields: ReadonlyMap<string, string>) => void) {
+  constructor(key: string, take: (fields: ReadonlyMap<string, string>, id: string) => void) {
     this.key = key
     this.#take = take
   }
@@ -29,7 +23,7 @@ export class Cursor {
   advance(entries: Entries): void {
     for (const [id, flat] of entries) {
       this.moveTo(id)
-      this.#take(pairs(flat))
+      this.#take(pairs(flat), id)
     }
   }
 }

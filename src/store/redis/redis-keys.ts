@@ -14,6 +14,11 @@ export class RedisKeys {
   readonly leases: string
   readonly instances: string
   readonly reports: string
+  readonly events: string
+  /** What has begun with an event and not ended, by subject. */
+  readonly open: string
+  /** Positions of readers of events that several instances share. */
+  readonly cursors: string
   /** Keys for the check of the user's rights: a hash, a list and a stream. */
   readonly check: readonly string[]
   readonly #tag: string
@@ -30,12 +35,20 @@ export class RedisKeys {
     this.leases = `${this.#tag}:leases`
     this.instances = `${this.#tag}:instances`
     this.reports = `${this.#tag}:reports`
+    this.events = `${this.#tag}:events`
+    this.open = `${this.#tag}:open`
+    this.cursors = `${this.#tag}:cursors`
     this.check = ['hash', 'list', 'stream'].map((kind) => `${this.#tag}:check:${kind}`)
   }
 
   /** `subject`: a service or document, as in `HistoryEntry.service`. */
   history(subject: string): string {
     return `${this.#tag}:history:${subject}`
+  }
+
+  /** Number of the last event of a writer. */
+  writer(id: string): string {
+    return `${this.#tag}:writer:${id}`
   }
 
   answer(key: string): string {
