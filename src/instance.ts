@@ -9,6 +9,7 @@ import type { Config } from './config/config.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { Control } from './control/control.ts'
 import { Deploys } from './control/deploys/deploys.ts'
+import { EventSources } from './control/events/event-sources.ts'
 import { Fleet } from './control/fleet/fleet.ts'
 import { RememberedMembers } from './control/fleet/remembered-members.ts'
 import { Self } from './control/fleet/self.ts'
@@ -82,6 +83,7 @@ export class Instance {
   private readonly self: Self
   private readonly fleet: Fleet
   private readonly deploys: Deploys
+  private readonly events: EventSources
   private admin: Admin | null = null
   private stopping: Promise<void> | null = null
 
@@ -112,8 +114,10 @@ export class Instance {
       onProgress: () => {
         this.fleet.report()
         this.deploys.check()
+        this.events.check()
       },
       onProbe: (key, last) => this.deploys.probed(key, last),
+      onHealth: (keys) => this.events.healthChanged(keys),
       onHandover: (event) => logHandover(log, event),
       ...(options.onKept && { onKept: options.onKept }),
       ...(resumed &&
@@ -138,6 +142,7 @@ export class Instance {
       onChange: () => {
         this.control.convergence.check()
         this.deploys.check()
+        this.events.check()
       },
       remembered: this.remembered,
       nowMs: () => this.store.nowMs(),
@@ -145,6 +150,8 @@ export class Instance {
     })
     const { control, store, fleet } = this
     this.deploys = new Deploys({ control, store, fleet, identity, log })
+    this.events = new EventSources({ store, control, fleet, self: this.self, version: VERSION })
+    proxies.onWorkerDied = (death) => this.events.workerDied(death)
     this.overrides = new LocalOverrides({ control, store, fleet, folder, instance: address, log })
   }
 
@@ -219,6 +226,7 @@ export class Instance {
     this.deploys.start()
     const revision = await this.configure()
     await proxies.start(this.control, revision)
+    this.events.start()
     await this.startAdmin()
     // The address of the admin API is known only now.
     this.fleet.announce()
@@ -308,6 +316,7 @@ export class Instance {
     const cut = await this.control.proxies.stop(acceptForMs, timeoutMs)
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
     await this.closeAdmin()
+    this.events.leave()
     await this.fleet.leave()
     await this.end()
   }
@@ -317,6 +326,7 @@ export class Instance {
   }
 
   private async end(): Promise<void> {
+    this.events.stop()
     await this.deploys.stop()
     await this.closeAdmin()
     this.fleet.stop()

@@ -50,6 +50,8 @@ export interface ControlOptions {
   readonly onKept?: (kept: KeptDefinitions) => void
   /** Called after every check of a server. */
   readonly onProbe?: (key: string, last: LastProbe) => void
+  /** Called with the keys of servers whose health may have changed. */
+  readonly onHealth?: (keys: readonly string[]) => void
 }
 
 const SECRET_BYTES = 32
@@ -83,10 +85,11 @@ export class Control {
 
   constructor(options: ControlOptions) {
     const { store, resolve, memory, hooks = NO_HOOKS, name = 'this instance', fleet = ALONE } = options
-    const { inForce = null, onProgress, onProbe, onHandover = () => undefined, onKept = () => undefined } = options
+    const { inForce = null, onProgress, onProbe, onHealth } = options
+    const { onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
     this.hooks = new ProxyHooks(hooks, this.proxies, () => this.followAgain())
-    this.healthBook = new HealthBook(this.proxies.all, () => this.tables.advance(), onProbe)
+    this.healthBook = new HealthBook(this.proxies.all, () => this.tables.advance(), onProbe, onHealth)
     this.tables = new RoutingTables({
       health: this.healthBook,
       generations: this.generations,

@@ -66,7 +66,7 @@ export class Self {
       id,
       name,
       host: hostname(),
-      address: this.address(),
+      address: this.address,
       version,
       startedAt,
       configuration: this.configuration(),
@@ -84,7 +84,7 @@ export class Self {
   }
 
   /** URL at which other instances reach this instance's admin API; empty = they cannot. */
-  private address(): string {
+  get address(): string {
     const { address } = this.options.file().config.fleet
     if (address !== null) return address
     const own = this.options.adminAddress()
