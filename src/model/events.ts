@@ -10,7 +10,10 @@ export function eventRecord(given: Pick<EventRecord, 'type' | 'at'> & Partial<Ev
   const { before = null, after = null } = given
   const details = { before: withoutSecrets(before), after: withoutSecrets(after) }
   const isLong = JSON.stringify(details).length > MAX_DETAIL
+  const { type, at, ...rest } = given
   return {
+    type,
+    at,
     by: null,
     reason: null,
     service: null,
@@ -20,7 +23,7 @@ export function eventRecord(given: Pick<EventRecord, 'type' | 'at'> & Partial<Ev
     revision: null,
     action: null,
     forced: false,
-    ...given,
+    ...rest,
     ...(isLong ? { before: OMITTED, after: OMITTED } : details),
   }
 }

@@ -7,6 +7,7 @@ import {
 } from 'prom-client'
 import type { TallyKind, TallyReport, Totals, Vitals } from '../model/messages.ts'
 import type { ServerState } from '../model/state.ts'
+import { EVENT_METRICS, type EventFigures } from './event-metrics.ts'
 import { REQUEST_BUCKETS_SECONDS } from './histogram.ts'
 
 /** Data of an instance at the moment of a scrape. */
@@ -24,6 +25,7 @@ export interface MetricsSnapshot {
     readonly refusedConnections: number
     readonly wrongTokens: number
   }
+  readonly events: EventFigures
   readonly overrides: number
   /** Services that wait for the servers of a new definition. */
   readonly handovers: number
@@ -277,6 +279,7 @@ export class Exposition {
       'Overrides in force on this instance only, while the store is away or takes no changes.',
       ({ overrides }) => [{ labels: {}, value: overrides }],
     )
+    for (const { type, name, help, read } of EVENT_METRICS) this.add(type, name, help, ({ events }) => read(events))
     this.counter('worker_restarts_total', 'Number of workers that have ended unexpectedly.', ({ workerRestarts }) => [
       { labels: {}, value: workerRestarts },
     ])

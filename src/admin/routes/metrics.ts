@@ -7,11 +7,12 @@ import { currentSplit } from '../../model/state.ts'
 import { takesChanges } from '../../store/store.ts'
 import { Exposition } from '../../telemetry/prometheus.ts'
 import type { AdminContext } from '../context.ts'
+import type { EventReaders } from '../events/event-readers.ts'
 import type { Gate } from '../gate.ts'
 import { describe } from '../openapi.ts'
 
 /** Metrics for Prometheus, of this instance with all its workers. */
-export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate: Gate): void {
+export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate: Gate, readers: EventReaders): void {
   const { control, proxies, self, fleet, store } = context
   const exposition = new Exposition(async () => {
     const load = await control.proxies.collect()
@@ -37,6 +38,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         refusedConnections: gate.connections.refused,
         wrongTokens: gate.wrongTokens.total,
       },
+      events: { readers: readers.count, readersCut: readers.cut, dropped: store.events.dropped },
       overrides: control.controller.overrides.length,
       handovers: control.handoversPending,
       services: all.map(({ name, mode }) => ({ name, mode: mode?.kind ?? 'serving' })),

@@ -14,8 +14,8 @@ const REPEAT_MS = 5_000
 type Joining = Pick<InstanceRecord, 'id' | 'name' | 'address' | 'version'>
 
 /**
- * Keeps the log true to the fleet: an instance has joined when one of those that know it says so, and is gone when one of
- * those that miss it says so. The log takes each once.
+ * Keeps the log true to the fleet: each instance says itself that it has joined, also after it was gone, and those that
+ * miss another say that it is gone. The log takes each once.
  */
 export class Presence {
   private readonly log: EventLog
@@ -38,11 +38,12 @@ export class Presence {
   check(): void {
     const now = performance.now()
     const others = this.fleet.others()
-    const live = [this.self(), ...others.filter((member) => member.live).map(({ record }) => record)]
+    const self = this.self()
+    const live = [self, ...others.filter((member) => member.live).map(({ record }) => record)]
     const silent = new Set(others.filter((member) => !member.live).map(({ record }) => subjectOf(record.id)))
     const unreadable = this.fleet.unreadable().filter((each) => each.live)
     const present = new Set([...live, ...unreadable].map(({ id }) => subjectOf(id)))
-    for (const instance of live) if (!this.log.kept.open.has(subjectOf(instance.id))) this.report(this.joined(instance))
+    if (!this.log.kept.open.has(subjectOf(self.id))) this.report(this.joined(self))
     for (const subject of [...this.log.kept.open.keys()].filter((each) => each.startsWith(SUBJECT))) {
       if (present.has(subject)) this.unknownSince.delete(subject)
       else if (silent.has(subject)) this.report(this.gone(subject, 'it has been silent for too long'))

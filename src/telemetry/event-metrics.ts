@@ -1,0 +1,41 @@
+/** Figures of the events of an instance. */
+export interface EventFigures {
+  /** Readers of events that are connected. */
+  readonly readers: number
+  readonly readersCut: number
+  /** Events that too many others kept from waiting for the store. */
+  readonly dropped: number
+}
+
+interface EventMetric {
+  readonly type: 'counter' | 'gauge'
+  readonly name: string
+  readonly help: string
+  readonly read: (
+    figures: EventFigures,
+  ) => readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[]
+}
+
+const one = (value: number) => [{ labels: {}, value }]
+
+/** The metrics of events. */
+export const EVENT_METRICS: readonly EventMetric[] = [
+  {
+    type: 'gauge',
+    name: 'event_readers',
+    help: 'Connected readers of GET /api/events.',
+    read: ({ readers }) => one(readers),
+  },
+  {
+    type: 'counter',
+    name: 'event_readers_cut_total',
+    help: 'Readers of GET /api/events that were cut because they did not read.',
+    read: ({ readersCut }) => one(readersCut),
+  },
+  {
+    type: 'counter',
+    name: 'events_dropped_total',
+    help: 'Events of this instance that were dropped because too many waited for the store.',
+    read: ({ dropped }) => one(dropped),
+  },
+]
