@@ -21,6 +21,7 @@ import type { Identity, Proxies } from './control/proxies.ts'
 import type { Resolve } from './control/resolve.ts'
 import { servicesLeft } from './control/services-left.ts'
 import { UnreadableLog } from './control/unreadable-log.ts'
+import { Webhooks } from './control/webhooks/webhooks.ts'
 import type { Change } from './model/state.ts'
 import type { ListenOptions } from './net/listen.ts'
 import { listen } from './net/listen.ts'
@@ -84,6 +85,7 @@ export class Instance {
   private readonly fleet: Fleet
   private readonly deploys: Deploys
   private readonly events: EventSources
+  private readonly webhooks: Webhooks
   private admin: Admin | null = null
   private stopping: Promise<void> | null = null
 
@@ -151,6 +153,8 @@ export class Instance {
     const { control, store, fleet } = this
     this.deploys = new Deploys({ control, store, fleet, identity, log })
     this.events = new EventSources({ store, control, fleet, self: this.self, version: VERSION })
+    const { webhooks: settings } = config
+    this.webhooks = new Webhooks({ settings, store, isAlone: fleet.isAlone, instance: identity.name, log })
     proxies.onWorkerDied = (death) => this.events.workerDied(death)
     this.overrides = new LocalOverrides({ control, store, fleet, folder, instance: address, log })
   }
@@ -227,6 +231,7 @@ export class Instance {
     const revision = await this.configure()
     await proxies.start(this.control, revision)
     this.events.start()
+    this.webhooks.start()
     await this.startAdmin()
     // The address of the admin API is known only now.
     this.fleet.announce()
@@ -294,6 +299,7 @@ export class Instance {
       log,
       overrides: this.overrides,
       deploys: this.deploys,
+      webhooks: this.webhooks,
       file: this.file,
       isStopping: () => this.stopping !== null,
     })
@@ -316,6 +322,7 @@ export class Instance {
     const cut = await this.control.proxies.stop(acceptForMs, timeoutMs)
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
     await this.closeAdmin()
+    await this.webhooks.stop()
     this.events.leave()
     await this.fleet.leave()
     await this.end()
@@ -327,6 +334,7 @@ export class Instance {
 
   private async end(): Promise<void> {
     this.events.stop()
+    await this.webhooks.stop()
     await this.deploys.stop()
     await this.closeAdmin()
     this.fleet.stop()

@@ -328,7 +328,7 @@ export const answers = {
     forced: flag,
   }),
   History: object({ revision, history: { ...listOf('HistoryEntry'), description: 'Newest first.' } }, caveats),
-  Event: event,
+  LoggedEvent: event,
   Configuration: {
     ...object({ revision, services: { type: 'object' } }, { ...caveats, ...removed }),
     additionalProperties: true,

@@ -522,7 +522,7 @@ export interface History {
 }
 
 /** A reader that has missed events gets an event gap first: {"type": "gap", "after", "next"}. */
-export interface Event {
+export interface LoggedEvent {
   /** Grows, and is the same at all instances; null = the store is away, and it gets its id later. */
   readonly id: string | null
   /** change: A change of state by a command or a configuration file. health: Health checks of an instance have found a server up or down. ejection: An instance has ejected a server since requests failed there, or takes it back. drain.started: A server or pool gets no new requests any more. drain.finished: Nothing is in flight there any more in the whole fleet, or it takes requests again. instance.joined: An instance is part of the fleet. instance.gone: An instance has signed off, or has been silent for too long. store.away: An instance cannot reach the store. store.back: An instance can reach the store again. worker.died: A worker of an instance has ended unexpectedly. rollout.*: a step of a rollout. */

@@ -36,6 +36,7 @@ export function checkConfig(raw: unknown): CheckedConfig {
     checkTokens(settings, problems)
     if (isKeyed(settings.store?.tls) && !problems.has('store.tls')) checkStoreTls(settings.store.tls, problems)
     checkServices(settings, problems)
+    checkWebhooks(settings, problems)
     if (!problems.has('proxy')) hooks = readHooks(settings.proxy, problems)
     refuseNotYet(NOT_YET_IN_FILE, FileSchema, settings, '', problems)
   }
@@ -118,6 +119,16 @@ function checkTokens({ admin, fleet }: FileSettings, problems: Problems): void {
   if (owner !== undefined) problems.add('fleet.token', `is the secret of ${owner} as well; give each its own`)
 }
 
+/** Refuses a url that stands twice: the position in the events is kept by url. */
+function checkWebhooks({ webhooks }: FileSettings, problems: Problems): void {
+  if (problems.has('webhooks')) return
+  for (const [index, { url }] of webhooks.entries()) {
+    const first = webhooks.findIndex((other) => other.url === url)
+    const at = childPath(childPath('webhooks', index), 'url')
+    if (first !== index) problems.add(at, `is that of ${childPath('webhooks', first)} as well; name all types there`)
+  }
+}
+
 function checkServices({ services }: FileSettings, problems: Problems): void {
   if (!isKeyed(services)) return
   for (const [name, service] of Object.entries(services)) {
@@ -172,6 +183,7 @@ function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): 
     },
     store: { redis: topology(store.redis), tls: store.tls ?? null, prefix: store.prefix, path: store.path },
     fleet: { name: fleet.name ?? null, address: fleet.address ?? null, token: fleet.token ?? null },
+    webhooks: settings.webhooks,
     configVersion: configVersion ?? null,
     services,
     hasServices: raw.services !== undefined && raw.services !== null,

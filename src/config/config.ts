@@ -100,6 +100,14 @@ export interface FleetSettings {
   readonly token: string | null
 }
 
+/** A receiver of events. */
+export interface WebhookSettings {
+  readonly url: string
+  /** Types and patterns; none = all. */
+  readonly types: readonly string[]
+  readonly secret: string
+}
+
 /** A checked configuration file; services as written (`checkService` resolves them). */
 export interface Config {
   readonly proxy: ProxySettings
@@ -110,6 +118,7 @@ export interface Config {
   readonly admin: AdminSettings
   readonly store: StoreSettings
   readonly fleet: FleetSettings
+  readonly webhooks: readonly WebhookSettings[]
   /** null = the file has none. */
   readonly configVersion: number | null
   /** Service definitions as written, environment interpolated, defaults not filled in. */

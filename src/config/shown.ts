@@ -9,8 +9,15 @@ export function shown({ services: _, hasServices: __, hooks, ...config }: Config
     proxy: { ...config.proxy, hooks: hooks.file, hookTimeoutMs: hooks.timeoutMs, hookErrors: hooks.onError },
     admin: { ...config.admin, tokens },
     store: { ...config.store, redis: shownRedis(config.store.redis) },
+    webhooks: config.webhooks.map(({ url, types }) => ({ url: shownUrl(url), types, secret: HIDDEN })),
     fleet: { ...config.fleet, token: config.fleet.token === null ? null : HIDDEN },
   }
+}
+
+/** A url without its path and query, which are the secret of many receivers. */
+export function shownUrl(url: string): string {
+  const { origin, pathname, search } = new URL(url)
+  return pathname === '/' && search === '' ? origin : `${origin}/…`
 }
 
 function shownRedis(redis: StoreSettings['redis']): object | null {

@@ -33,6 +33,8 @@ export class KeptEvents {
   /** Id of the event before the first one that is kept. */
   #before = NO_ENTRY
   readonly #open = new Map<string, OpenFact>()
+  /** Number of events added so far. */
+  #added = 0
 
   /** Id of the newest event. */
   get newest(): string {
@@ -60,6 +62,7 @@ export class KeptEvents {
     if (compareIds(id, this.newest) <= 0) return false
     if (previous !== this.newest) this.clear(previous)
     this.#events.push(logged)
+    this.#added += 1
     if (opens !== undefined) this.#open.set(opens.subject, { id, event, keys: opens.keys })
     if (closes !== undefined) this.#open.delete(closes)
     if (this.#events.length > KEEP_EVENTS + SLACK) {
@@ -102,6 +105,16 @@ export class KeptEvents {
   after(id: string, max: number): readonly LoggedEvent[] {
     const start = this.#indexAfter(id)
     return this.#events.slice(start, start + max)
+  }
+
+  /** How many events have been added up to `id`. */
+  countTo(id: string): number {
+    return this.#added - this.countAfter(id)
+  }
+
+  /** How many of the events that were added are dropped. */
+  get dropped(): number {
+    return this.#added - this.#events.length
   }
 
   /** Number of events after `id`. */

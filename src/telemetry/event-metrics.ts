@@ -5,7 +5,17 @@ export interface EventFigures {
   readonly readersCut: number
   /** Events that too many others kept from waiting for the store. */
   readonly dropped: number
+  readonly webhooks: readonly {
+    readonly webhook: string
+    readonly delivered: number
+    readonly refused: number
+    readonly failed: number
+    readonly dropped: number
+    readonly backlog: number
+  }[]
 }
+
+const RESULTS = ['delivered', 'refused', 'failed'] as const
 
 interface EventMetric {
   readonly type: 'counter' | 'gauge'
@@ -37,5 +47,26 @@ export const EVENT_METRICS: readonly EventMetric[] = [
     name: 'events_dropped_total',
     help: 'Events of this instance that were dropped because too many waited for the store.',
     read: ({ dropped }) => one(dropped),
+  },
+  {
+    type: 'counter',
+    name: 'webhook_calls_total',
+    help: 'Calls of webhooks by this instance: an event was delivered, was refused by a 4xx, or is sent again.',
+    read: ({ webhooks }) =>
+      webhooks.flatMap((each) =>
+        RESULTS.map((result) => ({ labels: { webhook: each.webhook, result }, value: each[result] })),
+      ),
+  },
+  {
+    type: 'counter',
+    name: 'webhook_dropped_total',
+    help: 'Events that the log has dropped before a webhook took them.',
+    read: ({ webhooks }) => webhooks.map(({ webhook, dropped }) => ({ labels: { webhook }, value: dropped })),
+  },
+  {
+    type: 'gauge',
+    name: 'webhook_backlog',
+    help: 'Events that wait for a webhook; 0 at the instances that do not send.',
+    read: ({ webhooks }) => webhooks.map(({ webhook, backlog }) => ({ labels: { webhook }, value: backlog })),
   },
 ]

@@ -2,35 +2,9 @@ import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { EventStream, type EventStreamOptions } from '../../src/admin/events/event-stream.ts'
-import { eventRecord } from '../../src/model/events.ts'
 import { EventListeners, type EventLog } from '../../src/store/event-log.ts'
-import { KEEP_EVENTS, KeptEvents } from '../../src/store/kept-events.ts'
-
-/** A log in memory alone. */
-class Log implements EventLog {
-  readonly kept = new KeptEvents()
-  readonly dropped = 0
-  readonly listeners = new EventListeners()
-  private count = 0
-
-  whenLoaded = () => Promise.resolve()
-  append = () => undefined
-  subscribe = (listener: Parameters<EventLog['subscribe']>[0]) => this.listeners.subscribe(listener)
-  cursor = () => Promise.resolve(null)
-  moveCursor = () => Promise.resolve(true)
-
-  add(number: number, ref = ''): void {
-    for (let i = 0; i < number; i++) {
-      const event = this.event(`${++this.count}`)
-      this.kept.add({ id: `${this.count}-0`, previous: this.kept.newest, ref, event })
-    }
-    this.listeners.tell()
-  }
-
-  event(reason: string) {
-    return eventRecord({ type: 'health', at: '2026-11-29T00:00:00.000Z', reason })
-  }
-}
+import { KEEP_EVENTS } from '../../src/store/kept-events.ts'
+import { MemoryLog } from '../support/memory-log.ts'
 
 function streamOf(log: EventLog, options: Partial<EventStreamOptions> = {}): EventStream {
   const stream = new EventStream({ log, after: null, fits: () => true, onCut: () => undefined, ...options })
@@ -59,7 +33,7 @@ function readingOf(stream: EventStream): () => Promise<string> {
 const idsIn = (text: string) => [...text.matchAll(/^id: (\S+)$/gm)].map(([, id]) => id)
 
 test('a reader that does not read holds a bounded amount, and gets everything once it does', async () => {
-  const log = new Log()
+  const log = new MemoryLog()
   const stream = streamOf(log, { after: '0-0' })
   stream.once('readable', () => undefined)
   for (let i = 0; i < 50; i++) {
@@ -72,7 +46,7 @@ test('a reader that does not read holds a bounded amount, and gets everything on
 })
 
 test('a reader that reads nothing for a while is cut, and counted', async () => {
-  const log = new Log()
+  const log = new MemoryLog()
   let cuts = 0
   const stream = streamOf(log, { after: '0-0', heartbeatMs: 10, patienceMs: 100, onCut: () => cuts++ })
   stream.once('readable', () => undefined)
@@ -83,7 +57,7 @@ test('a reader that reads nothing for a while is cut, and counted', async () => 
 })
 
 test('a reader whose place was dropped meanwhile gets a gap, then what is kept', async () => {
-  const log = new Log()
+  const log = new MemoryLog()
   log.add(10)
   const stream = streamOf(log)
   await turn()
@@ -99,7 +73,7 @@ test('a reader whose place was dropped meanwhile gets a gap, then what is kept',
 })
 
 test('an event without an id is sent at once, and its id later, without the event', async () => {
-  const log = new Log()
+  const log = new MemoryLog()
   const stream = streamOf(log)
   const taken = readingOf(stream)
   await taken()
@@ -111,7 +85,7 @@ test('an event without an id is sent at once, and its id later, without the even
 })
 
 test('a reader of few types gets the ids that it can go on from with the heartbeats', async () => {
-  const log = new Log()
+  const log = new MemoryLog()
   const stream = streamOf(log, { heartbeatMs: 20, fits: () => false })
   const taken = readingOf(stream)
   await taken()

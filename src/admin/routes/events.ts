@@ -32,7 +32,7 @@ export function eventRoutes(api: FastifyInstance, context: AdminContext, readers
     tag: 'instance',
     summary: 'The events of the fleet as they happen, as Server-Sent Events; resumable with Last-Event-ID',
     query: EventsQuery,
-    stream: 'Event',
+    stream: 'LoggedEvent',
   })
   api.get('/api/events', { schema, exposeHeadRoute: false }, async (request, reply) => {
     const { service, types, lastEventId } = readInput(EventsQuery, request.query)

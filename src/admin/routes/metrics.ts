@@ -38,7 +38,12 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         refusedConnections: gate.connections.refused,
         wrongTokens: gate.wrongTokens.total,
       },
-      events: { readers: readers.count, readersCut: readers.cut, dropped: store.events.dropped },
+      events: {
+        readers: readers.count,
+        readersCut: readers.cut,
+        dropped: store.events.dropped,
+        webhooks: context.webhooks.figures,
+      },
       overrides: control.controller.overrides.length,
       handovers: control.handoversPending,
       services: all.map(({ name, mode }) => ({ name, mode: mode?.kind ?? 'serving' })),

@@ -4,6 +4,7 @@ import { parseCidr, parseHost, parseListen, parseMode, parsePeers, parseTcpListe
 import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { ServiceSchema } from './service.ts'
+import { WebhooksSection } from './webhooks.ts'
 
 const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or unix:/path'
 
@@ -261,6 +262,7 @@ export const FileSchema = kind.section(
     admin: AdminSection,
     store: StoreSection,
     fleet: FleetSection,
+    webhooks: WebhooksSection,
     services: kind.named(ServiceSchema, {
       description: 'The services, by name.',
       errorMessage: 'expected services by name, such as {shop: {pools: {…}}}',
