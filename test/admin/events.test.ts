@@ -1,3 +1,4 @@
+import { Compile } from 'typebox/schema'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { killControl } from '../fleet/support.ts'
 import { Cutover } from '../support/cutover.ts'
@@ -138,6 +139,17 @@ describe('a reader', () => {
       .toBe(true)
     for (const each of open) each.close()
   })
+})
+
+test('events are as the OpenAPI document describes them', async () => {
+  const events = await reader('0-0')
+  const revision = await flip()
+  await events.event(ofRevision(revision))
+  const { body: document } = await cutover.api('GET', '/api/openapi.json')
+  const { LoggedEvent: schema } = document.components.schemas
+  const whole = Compile({ ...schema, additionalProperties: false })
+  expect(events.events.length).toBeGreaterThan(1)
+  for (const { data } of events.events) expect([data, whole.Errors(data)]).toEqual([data, [true, []]])
 })
 
 test('each drain has one start and one end, also when it is undone before it is over', async () => {
