@@ -1,3 +1,4 @@
+import { event } from './events/event-schema.ts'
 import { problemAnswers } from './problem-schemas.ts'
 import {
   cannotFollow,
@@ -340,6 +341,7 @@ export const answers = {
     forced: flag,
   }),
   History: object({ revision, history: { ...listOf('HistoryEntry'), description: 'Newest first.' } }, caveats),
+  LoggedEvent: event,
   Configuration: {
     ...object({ revision, services: { type: 'object' } }, { ...caveats, ...removed }),
     additionalProperties: true,

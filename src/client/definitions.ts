@@ -601,6 +601,17 @@ export interface CutoverConfig {
           | undefined
       }
     | undefined
+  /** Receivers of events: each gets them in order, signed, and repeated until it has taken them. Default: []. */
+  readonly webhooks?:
+    | ReadonlyArray<{
+        /** Where events are sent by POST: http:// or https://, without credentials. */
+        readonly url: string
+        /** Types of events to send, patterns such as rollout.* included; none = all. Default: []. */
+        readonly types?: ReadonlyArray<string> | undefined
+        /** Key of the signature (HMAC-SHA256), at least 16 characters; whsec_ and base64, or any text. */
+        readonly secret: string
+      }>
+    | undefined
   /** The services, by name. Default: {}. */
   readonly services?:
     | {

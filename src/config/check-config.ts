@@ -38,6 +38,7 @@ export function checkConfig(raw: unknown): CheckedConfig {
     if (isKeyed(settings.store?.tls) && !problems.has('store.tls')) checkStoreTls(settings.store.tls, problems)
     checkServices(settings, problems)
     if (!problems.has('proxy.accessLog')) checkAccessLog(settings.proxy, problems)
+    checkWebhooks(settings, problems)
     if (!problems.has('proxy')) hooks = readHooks(settings.proxy, problems)
   }
   return problems.list.length === 0
@@ -119,6 +120,16 @@ function checkTokens({ admin, fleet }: FileSettings, problems: Problems): void {
   if (owner !== undefined) problems.add('fleet.token', `is the secret of ${owner} as well; give each its own`)
 }
 
+/** Refuses a url that stands twice: the position in the events is kept by url. */
+function checkWebhooks({ webhooks }: FileSettings, problems: Problems): void {
+  if (problems.has('webhooks')) return
+  for (const [index, { url }] of webhooks.entries()) {
+    const first = webhooks.findIndex((other) => other.url === url)
+    const at = childPath(childPath('webhooks', index), 'url')
+    if (first !== index) problems.add(at, `is that of ${childPath('webhooks', first)} as well; name all types there`)
+  }
+}
+
 function checkServices({ services }: FileSettings, problems: Problems): void {
   if (!isKeyed(services)) return
   for (const [name, service] of Object.entries(services)) {
@@ -174,6 +185,7 @@ function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): 
     store: { redis: topology(store.redis), tls: store.tls ?? null, prefix: store.prefix, path: store.path },
     fleet: { name: fleet.name ?? null, address: fleet.address ?? null, token: fleet.token ?? null },
     telemetry: { tracing: telemetry.tracing.endpoint === '' ? null : telemetry.tracing },
+    webhooks: settings.webhooks,
     configVersion: configVersion ?? null,
     services,
     hasServices: raw.services !== undefined && raw.services !== null,

@@ -102,6 +102,14 @@ export interface FleetSettings {
   readonly token: string | null
 }
 
+/** A receiver of events. */
+export interface WebhookSettings {
+  readonly url: string
+  /** Types and patterns; none = all. */
+  readonly types: readonly string[]
+  readonly secret: string
+}
+
 /** A checked configuration file; services as written (`checkService` resolves them). */
 export interface Config {
   readonly proxy: ProxySettings
@@ -114,6 +122,7 @@ export interface Config {
   readonly fleet: FleetSettings
   /** `tracing`: null = off. */
   readonly telemetry: { readonly tracing: TracingSettings | null }
+  readonly webhooks: readonly WebhookSettings[]
   /** null = the file has none. */
   readonly configVersion: number | null
   /** Service definitions as written, environment interpolated, defaults not filled in. */

@@ -57,6 +57,8 @@ export interface ControlOptions {
   readonly onVersionMismatch?: (mismatch: VersionMismatch) => void
   /** Called after every check of a server. */
   readonly onProbe?: (key: string, last: LastProbe) => void
+  /** Called with the keys of servers whose health may have changed. */
+  readonly onHealth?: (keys: readonly string[]) => void
 }
 
 const SECRET_BYTES = 32
@@ -94,7 +96,8 @@ export class Control {
 
   constructor(options: ControlOptions) {
     const { store, resolve, memory, hooks = NO_HOOKS, name = 'this instance', fleet = ALONE } = options
-    const { inForce = null, onProgress, onProbe, onHandover = () => undefined, onKept = () => undefined } = options
+    const { inForce = null, onProgress, onProbe, onHealth } = options
+    const { onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
     this.appVersions = new AppVersions({
       versionOf: (service, pool) => own(own(this.state.services, service)?.spec.pools ?? {}, pool)?.version,
@@ -112,6 +115,7 @@ export class Control {
           this.appVersions.take({ service, pool, version, seen: [last.version] })
         onProbe?.(key, last)
       },
+      onHealth,
     )
     this.tables = new RoutingTables({
       health: this.healthBook,

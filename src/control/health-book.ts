@@ -41,6 +41,7 @@ export class HealthBook {
   private readonly links: ReadonlyMap<string, ControlEnd>
   private readonly onChange: () => void
   private readonly onProbe: (key: string, last: LastProbe) => void
+  private readonly onHealth: (keys: readonly string[]) => void
   private onFirstProbes: (() => void) | null = null
   /** Pools with servers whose health by checks has changed in this turn of the event loop. */
   private touched = new Set<FollowedPool>()
@@ -51,16 +52,19 @@ export class HealthBook {
 
   /**
    * `links`: to the current proxies; read whenever health is sent. `onChange`: called at the end of a turn of the event
-   * loop in which health has changed. `onProbe`: called after every check of a server.
+   * loop in which health has changed. `onProbe`: called after every check of a server. `onHealth`: called with the
+   * servers whose health may have changed, once the proxies know.
    */
   constructor(
     links: ReadonlyMap<string, ControlEnd>,
     onChange: () => void = () => undefined,
     onProbe: HealthBook['onProbe'] = () => undefined,
+    onHealth: HealthBook['onHealth'] = () => undefined,
   ) {
     this.links = links
     this.onChange = onChange
     this.onProbe = onProbe
+    this.onHealth = onHealth
     this.checker = new HealthChecker({
       onChange: (key) => this.found(key),
       onProbe: (key, last) => this.probed(key, last),
@@ -289,6 +293,7 @@ export class HealthBook {
         const changes = servers.map((server) => this.slowStarts.entry(server, this.healthFor(server.key, name), now))
         link.send({ type: 'health', changes })
       }
+      this.onHealth(servers.map(({ key }) => key))
     }
     this.giveOutTrialsWhenDue()
     this.onChange()

@@ -11,6 +11,13 @@ export interface Identity {
   readonly startedAt: string
 }
 
+/** A worker that has ended unexpectedly. */
+export interface WorkerDeath {
+  readonly worker: string
+  /** How it has ended, for people. */
+  readonly how: string
+}
+
 /** The proxies of an instance: in this process, or in workers. */
 export interface Proxies {
   /**
@@ -25,6 +32,8 @@ export interface Proxies {
   readonly trouble: string | null
   /** Number of workers that have ended unexpectedly so far. */
   readonly restarts: number
+  /** Called when a worker has ended unexpectedly; set by the instance. */
+  onWorkerDied?: (death: WorkerDeath) => void
   /**
    * Replaces every worker, refusing no connection; resolves with the failure, or null. Absent = there are no workers.
    */

@@ -1,5 +1,5 @@
 import type { Config, ProxySettings } from '../config/config.ts'
-import type { Identity } from '../control/proxies.ts'
+import type { Identity, WorkerDeath } from '../control/proxies.ts'
 import type { Vitals } from '../model/messages.ts'
 import type { TracingSettings } from '../model/tracing.ts'
 import type { StateCopy, StateMessage } from './state-copy.ts'
@@ -17,6 +17,8 @@ export interface Roster {
   readonly workers: readonly RosterEntry[]
   /** Number of workers that have ended unexpectedly so far. */
   readonly restarts: number
+  /** The latest of them, oldest first. */
+  readonly deaths: readonly WorkerDeath[]
   /** Description of the problem for people; null = there is none. */
   readonly trouble: string | null
 }

@@ -7,11 +7,12 @@ import { currentSplit } from '../../model/state.ts'
 import { takesChanges } from '../../store/store.ts'
 import { Exposition } from '../../telemetry/prometheus.ts'
 import type { AdminContext } from '../context.ts'
+import type { EventReaders } from '../events/event-readers.ts'
 import type { Gate } from '../gate.ts'
 import { describe } from '../openapi.ts'
 
 /** Metrics for Prometheus, of this instance with all its workers. */
-export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate: Gate): void {
+export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate: Gate, readers: EventReaders): void {
   const { control, proxies, self, fleet, store } = context
   const exposition = new Exposition(async () => {
     const load = await control.proxies.collect()
@@ -46,6 +47,12 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         listeners: gate.connections.counts,
         refusedConnections: gate.connections.refused,
         wrongTokens: gate.wrongTokens.total,
+      },
+      events: {
+        readers: readers.count,
+        readersCut: readers.cut,
+        dropped: store.events.dropped,
+        webhooks: context.webhooks.figures,
       },
       overrides: control.controller.overrides.length,
       handovers: control.handoversPending,

@@ -5,6 +5,7 @@ import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { ServiceSchema } from './service.ts'
 import { TelemetrySection } from './telemetry.ts'
+import { WebhooksSection } from './webhooks.ts'
 
 const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or unix:/path'
 
@@ -271,6 +272,7 @@ export const FileSchema = kind.section(
     store: StoreSection,
     fleet: FleetSection,
     telemetry: TelemetrySection,
+    webhooks: WebhooksSection,
     services: kind.named(ServiceSchema, {
       description: 'The services, by name.',
       errorMessage: 'expected services by name, such as {shop: {pools: {…}}}',

@@ -1,5 +1,6 @@
 import type { Totals, Vitals } from '../../model/messages.ts'
 import type { ServerState } from '../../model/state.ts'
+import type { EventFigures } from './event-metrics.ts'
 
 /** Data of an instance at the moment of a scrape. */
 export interface MetricsSnapshot {
@@ -20,6 +21,7 @@ export interface MetricsSnapshot {
     readonly refusedConnections: number
     readonly wrongTokens: number
   }
+  readonly events: EventFigures
   readonly overrides: number
   /** Services that wait for the servers of a new definition. */
   readonly handovers: number
