@@ -287,9 +287,11 @@ export class Control {
       const pools = own(services, service)?.spec.pools
       return pools !== undefined && (pool === '' || own(pools, pool)?.version === version)
     }
-    return this.proxies.counts(
-      (series) => series.service === '' || isOf(this.state.services, series) || isOf(this.tables.services, series),
-    )
+    return this.proxies.counts({
+      isCurrent: (series) =>
+        series.service === '' || isOf(this.state.services, series) || isOf(this.tables.services, series),
+      exists: (name) => own(this.state.services, name) !== undefined || own(this.tables.services, name) !== undefined,
+    })
   }
 
   private follow(state: State): void {
