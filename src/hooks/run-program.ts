@@ -5,22 +5,35 @@ import { types } from 'node:util'
 import { compileFunction } from 'node:vm'
 import { HOOK_NAMES, type HookName, type HooksModule, type HooksProblem, type HooksProgram } from '../model/hooks.ts'
 import { NAMES } from './convert-module.ts'
+import { runWithin, TookTooLong } from './run-within.ts'
 import type { Hooks } from './types.ts'
 
 const STRICT = "'use strict';"
+/** Max time for the code at the top of all modules: the process does nothing else meanwhile. */
+const MAX_RUN_MS = 2_000
 /** Hooks whose results are used at once. */
 const SYNCHRONOUS: readonly HookName[] = HOOK_NAMES.filter((name) => name !== 'request')
 
 type Exports = Readonly<Record<string, unknown>>
 
-/** Runs the modules of a program, and returns its hooks. */
+/** Runs the modules of a program, and returns its hooks. Takes `MAX_RUN_MS` at most. */
 export function runProgram(program: HooksProgram): Hooks | HooksProblem {
   const entry = program.modules.at(-1)?.file ?? ''
   const all = new Map<string, Exports>()
+  let current = entry
   try {
-    for (const module of program.modules) all.set(module.file, run(module, all))
+    runWithin(MAX_RUN_MS, () => {
+      for (const module of program.modules) {
+        current = module.file
+        all.set(current, run(module, all))
+      }
+    })
   } catch (error) {
     if (error instanceof MissingExport) return { place: error.place, message: error.message }
+    if (error instanceof TookTooLong) {
+      const message = `was not loaded within ${MAX_RUN_MS / 1_000} s; look for a loop without an end at its top, or in what it imports`
+      return { place: current, message }
+    }
     return { place: placeOf(error, program) ?? entry, message: messageOf(error) }
   }
   return hooksIn(all.get(entry) ?? {}, program)

@@ -120,3 +120,18 @@ test('errors have the line of the file, whatever stands before it', async () => 
   }
   expect(placeOf(error, program)).toBe(`${folder}/lib.ts:4`)
 })
+
+test('a package that is stopped while it loads is loaded anew the next time', async () => {
+  const files = {
+    'node_modules/slow/package.json': '{"name":"slow"}',
+    'node_modules/slow/index.js': 'exports.half = 1; while (!globalThis.mayLoad); exports.whole = 2',
+    'hooks.ts': `import slow from 'slow'\n${returning('JSON.stringify(slow)')}`,
+  }
+  const { folder, program, problem } = await load(files)
+  if (program === null) throw new Error('not read')
+  expect(problem).toMatchObject({ place: `${folder}/hooks.ts`, message: expect.stringContaining('within 2 s') })
+  Object.assign(globalThis, { mayLoad: true })
+  const hooks = runProgram(program)
+  if (isProblem(hooks)) throw new Error(hooks.message)
+  expect(hooks.request?.(undefined as never)).toMatchObject({ body: '{"half":1,"whole":2}' })
+})
