@@ -261,7 +261,7 @@ export class Control {
 
   /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
-    return this.healthBook.undecided()
+    return this.healthBook.firstRounds.undecided()
   }
 
   /** Whether a server is in its first round of checks. */
@@ -271,7 +271,7 @@ export class Control {
 
   /** Resolves once the first round of checks of every server is over, or after `timeoutMs`. */
   firstProbes(timeoutMs: number): Promise<void> {
-    return this.healthBook.firstProbes(timeoutMs)
+    return this.healthBook.firstRounds.over(timeoutMs)
   }
 
   /** Resolves once the proxies use the health that control knows now. */

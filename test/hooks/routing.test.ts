@@ -52,6 +52,32 @@ describe('choosePool', () => {
     ])
   })
 
+  test('is mentioned where a decision is explained, since it is not called then', async () => {
+    const explained = async () => {
+      const { body } = await shop.cutover.api('GET', '/api/services/shop/explain')
+      return body.steps.map(({ step, result }: { step: string; result: string }) => `${step}: ${result}`)
+    }
+    const after = ['split: each request by the shares: blue 100 %', 'balance: leastRequest in blue']
+    const route = 'routes: route "never": header x-never is absent'
+    const program = 'hooks: the program in proxy.hooks'
+    const otherwise = 'otherwise it goes on as follows'
+    await shop.use(`request() { return { status: 200 } }, choosePool() { throw new Error('called') }`)
+    const may = 'its request may answer it, its choosePool may choose the pool (blue, green)'
+    expect((await explained()).slice(1)).toEqual([
+      'mode: serving',
+      `${program} is asked first, but not for an explanation: ${may}; ${otherwise}`,
+      route,
+      ...after,
+    ])
+    expect(shop.failures()).toEqual([])
+    await shop.use('response(r, h) {}')
+    expect((await explained())[2]).toBe(`${program} leaves the decision to what follows`)
+    await shop.cutover.configure({ ...shop.options, proxy: {} })
+    await shop.cutover.api('POST', '/api/config/reload')
+    expect((await explained()).slice(1)).toEqual(['mode: serving', route, ...after])
+    await shop.cutover.configure(shop.options)
+  })
+
   test('T11 requests that it has decided do not count towards the split', async () => {
     await shop.cutover.api('POST', '/api/services/shop/shift', { to: 'green', percent: 5 })
     await shop.use(`choosePool(r) { return r.path === '/pinned' ? 'blue' : undefined }`)
