@@ -41,7 +41,7 @@ export function runProgram(program: HooksProgram): Hooks | HooksProblem {
 
 /** `file:line` in a program where an error was thrown; null = not in its files. */
 export function placeOf(error: unknown, { modules }: HooksProgram): string | null {
-  const stack = error instanceof Error ? String(error.stack) : ''
+  const stack = textOf(() => (error instanceof Error ? String(error.stack) : ''))
   for (const line of stack.split('\n')) {
     const [, file = '', number = ''] = /(?:^|\(|at )(\/[^:]*):(\d+)/.exec(line) ?? []
     if (modules.some((module) => module.file === file)) return `${file}:${number}`
@@ -58,8 +58,17 @@ export function placeOfHook(name: string, { modules, lines }: HooksProgram): str
 
 /** The text of whatever was thrown, on one line. */
 export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`
+  const text = textOf(() => (error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`))
   return (text.split('\n')[0] ?? '').slice(0, 500)
+}
+
+/** The text of something thrown, which may have none, such as `Object.create(null)`. */
+function textOf(read: () => string): string {
+  try {
+    return read()
+  } catch {
+    return 'threw an object'
+  }
 }
 
 class MissingExport extends Error {

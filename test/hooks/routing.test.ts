@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { Load } from '../support/load.ts'
@@ -18,6 +21,7 @@ beforeAll(async () => {
       response.end(request.method === 'PUT' ? hash.digest('hex') : response.getHeader('x-upstream'))
     },
     service: { retry: { attempts: 3, on: ['connect', 'reset'], budget: '100%' } },
+    proxy: { hookTimeout: '20s' },
   })
   for (const { server } of [shop.blue, shop.green]) {
     const sockets = new WebSocketServer({ server })
@@ -124,6 +128,43 @@ describe('choosePool', () => {
     expect(await shop.whoAnswers()).toBe('blue1')
     const calls = 'request,choosePool,upstreamRequest,upstreamRequest,upstreamRequest,response,log'
     expect(await shop.whoAnswers('/calls')).toMatch(new RegExp(`^${calls}`))
+  })
+})
+
+describe('a request that waits for its hook', () => {
+  /** Begins a request whose hook waits for a file of this name; resolves once the hook has been called. */
+  async function waiting(
+    name: string,
+  ): Promise<{ readonly answer: Promise<string>; readonly release: () => Promise<void> }> {
+    const [called, go] = [`${shop.folder}/${name}.called`, `${shop.folder}/${name}.go`]
+    await shop.use(`async request(r) {
+      if (r.path !== '/${name}') return
+      const { existsSync, writeFileSync } = await import('node:fs')
+      writeFileSync('${called}', '')
+      while (!existsSync('${go}')) await new Promise((resolve) => setTimeout(resolve, 5))
+    }`)
+    const answer = shop.whoAnswers(`/${name}`)
+    while (!existsSync(called)) await delay(5)
+    return { answer, release: () => writeFile(go, '') }
+  }
+
+  test('goes where it is right to go then: after a switch, to the new pool', async () => {
+    const { answer, release } = await waiting('switch')
+    const { body } = await shop.cutover.api('POST', '/api/services/shop/switch?wait=5s', { to: 'green' })
+    expect(body.drained).toEqual(['blue'])
+    await release()
+    expect(await answer).toBe('green1')
+    await shop.cutover.api('POST', '/api/services/shop/switch?wait=5s', { to: 'blue' })
+  })
+
+  test('is held if the service has been paused, and released with the others', async () => {
+    const { answer, release } = await waiting('pause')
+    await shop.cutover.api('POST', '/api/services/shop/pause?wait=5s', { for: '20s' })
+    await release()
+    const service = async () => (await shop.cutover.api('GET', '/metrics')).body
+    while (!/cutover_held_requests\{service="shop"\} 1$/m.test(await service()));
+    await shop.cutover.api('POST', '/api/services/shop/resume?wait=5s')
+    expect(await answer).toBe('blue1')
   })
 })
 

@@ -14,7 +14,7 @@ export function answerOf(given: unknown, requestId: string): OwnAnswer {
   const bytes = bytesOf(body)
   const isBodiless = status === 204 || status === 304
   if (isBodiless && bytes.length > 0) throw new TypeError(`a ${status} has no body`)
-  if (typeof headers !== 'object' || headers === null) throw new TypeError('headers must be names and values')
+  if (!isPlain(headers)) throw new TypeError(`headers must be an object of names and values, not ${kindOf(headers)}`)
   let lines = ''
   const names = new Set<string>()
   for (const [name, value] of Object.entries(headers)) {
@@ -30,6 +30,11 @@ export function answerOf(given: unknown, requestId: string): OwnAnswer {
   return { status, code: '', body: bytes, lines }
 }
 
+/** Whether all that an object has are properties of its own; those of a class, such as Headers, may be elsewhere. */
+function isPlain(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value))
+}
+
 function bytesOf(body: unknown): Buffer {
   if (body === undefined) return NO_BODY
   if (typeof body === 'string') return Buffer.from(body)
@@ -40,5 +45,8 @@ function bytesOf(body: unknown): Buffer {
 /** What a value is, for a message that does not repeat it. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null'
-  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  if (Array.isArray(value)) return 'a list'
+  const { constructor: made } = value
+  return made === Object || made === undefined ? 'an object' : `an object of ${made.name}`
 }
