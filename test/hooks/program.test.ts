@@ -70,6 +70,15 @@ test('imports of every form, passed on by files in between', async () => {
   ).toBe('1,1,a,1,a,1,function,1,true')
 })
 
+test('the exports of a file win over those that it passes on', async () => {
+  const files = {
+    'a.js': 'export const a = 1; export * from "./b.js"; export const c = 3',
+    'b.js': 'export const a = 4, b = 2, c = 4',
+    'hooks.ts': `import { a, b, c } from './a.js'\n${returning('[a, b, c].join()')}`,
+  }
+  expect(await result(files)).toBe('1,2,3')
+})
+
 test('packages and CommonJS, as Node loads them', async () => {
   const files = {
     'node_modules/esm/package.json': '{"name":"esm","type":"module","exports":"./index.js"}',
@@ -81,6 +90,19 @@ test('packages and CommonJS, as Node loads them', async () => {
       ${returning('[E, e, C.c, c, o, fs.readFileSync === readFileSync, import.meta.dirname === import.meta.filename.slice(0, -9)].join()')}`,
   }
   expect(await result(files)).toBe('E,1,2,2,3,true,true')
+})
+
+test('a file is imported by its whole name, so that a reload reads it again', async () => {
+  const { folder, problem } = await load({ 'hooks.ts': `\nimport './lib'\n${returning('1')}`, 'lib.js': '' })
+  expect(problem).toEqual({
+    place: `${folder}/hooks.ts:2`,
+    message: `there is no file ${folder}/lib; is ${folder}/lib.js meant?`,
+  })
+})
+
+test('the address of a file on another host is refused', async () => {
+  const { folder, problem } = await load({ 'hooks.ts': `import 'file://host/lib.js'\n${returning('1')}` })
+  expect(problem).toEqual({ place: `${folder}/hooks.ts:1`, message: expect.stringContaining('host') })
 })
 
 test('files that import each other are refused', async () => {
