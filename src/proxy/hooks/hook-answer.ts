@@ -1,4 +1,5 @@
 import type { HookAnswer } from '../../hooks/types.ts'
+import { dateLine } from '../date.ts'
 import type { OwnAnswer } from '../own-answer.ts'
 import { checkResponseField } from './field-rules.ts'
 import { checkStatus } from './header-view.ts'
@@ -27,6 +28,7 @@ export function answerOf(given: unknown, requestId: string): OwnAnswer {
   if (typeof body === 'string' && !names.has('content-type')) lines += 'content-type: text/plain; charset=utf-8\r\n'
   if (!isBodiless) lines += `content-length: ${bytes.length}\r\n`
   if (!names.has('x-request-id')) lines += `x-request-id: ${requestId}\r\n`
+  if (!names.has('date')) lines += dateLine()
   return { status, code: '', body: bytes, lines }
 }
 
