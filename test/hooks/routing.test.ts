@@ -157,6 +157,17 @@ describe('a request that waits for its hook', () => {
     await shop.cutover.api('POST', '/api/services/shop/switch?wait=5s', { to: 'blue' })
   })
 
+  test('T1 20 switches under load, while hooks wait: no request fails', async () => {
+    await shop.use('async request() { await new Promise((resolve) => setTimeout(resolve, Math.random() * 20)) }')
+    const load = new Load({ url: `${shop.cutover.proxy}/`, clients: 8, names: ['blue1', 'green1'] })
+    for (let i = 0; i < 20; i++) {
+      const to = i % 2 === 0 ? 'green' : 'blue'
+      expect((await shop.cutover.api('POST', '/api/services/shop/switch?wait=10s', { to })).status).toBe(200)
+    }
+    const { failures, sent, completed } = await load.stop()
+    expect([failures, completed]).toEqual([{}, sent])
+  })
+
   test('is held if the service has been paused, and released with the others', async () => {
     const { answer, release } = await waiting('pause')
     await shop.cutover.api('POST', '/api/services/shop/pause?wait=5s', { for: '20s' })
