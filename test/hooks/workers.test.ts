@@ -91,7 +91,7 @@ test('hooks that never end loading, in control or in a worker alone, are refused
       if (basename(process.argv[1] ?? '').startsWith('${role}-main')) for (;;);
       export default { ${answering('bad')} }`)
     expect([role, status, body.problems[0].path]).toEqual([role, 422, 'proxy.hooks'])
-    expect(body.problems[0].message).toContain(`${shop.folder}/hooks.ts: was not loaded within 2 s`)
+    expect(body.problems[0].message).toContain(`${shop.folder}/hooks.ts: was not loaded within 5 s`)
     await expectEverywhere('good')
   }
   expect(await processes()).toEqual(before)
