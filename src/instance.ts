@@ -6,6 +6,7 @@ import { ask } from './admin/in-process.ts'
 import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
+import { logVersions } from './control/app-versions.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { Control } from './control/control.ts'
 import { Deploys } from './control/deploys/deploys.ts'
@@ -109,10 +110,12 @@ export class Instance {
         unreadable: () => this.fleet.unreadable(),
         refresh: (timeoutMs) => this.fleet.refresh(timeoutMs),
       },
+      ticks: redis?.ticks ?? null,
       onProgress: () => {
         this.fleet.report()
         this.deploys.check()
       },
+      onVersionMismatch: (mismatch) => logVersions(log, mismatch),
       onProbe: (key, last) => this.deploys.probed(key, last),
       onHandover: (event) => logHandover(log, event),
       ...(options.onKept && { onKept: options.onKept }),
@@ -219,6 +222,7 @@ export class Instance {
     this.deploys.start()
     const revision = await this.configure()
     await proxies.start(this.control, revision)
+    this.control.ticks.start()
     await this.startAdmin()
     // The address of the admin API is known only now.
     this.fleet.announce()
@@ -308,6 +312,7 @@ export class Instance {
     const cut = await this.control.proxies.stop(acceptForMs, timeoutMs)
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
     await this.closeAdmin()
+    await this.control.ticks.stop()
     await this.fleet.leave()
     await this.end()
   }

@@ -32,6 +32,7 @@ import { previewRoutes } from './routes/preview.ts'
 import { previewLinkRoutes } from './routes/preview-links.ts'
 import { serverRoutes } from './routes/servers.ts'
 import { serviceRoutes } from './routes/services.ts'
+import { statsRoutes } from './routes/stats.ts'
 import { trafficRoutes } from './routes/traffic.ts'
 import { workerRoutes } from './routes/workers.ts'
 import { markStale } from './stale.ts'
@@ -108,6 +109,7 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
     keepAnswers(api, context)
     markStale(api, context)
     serviceRoutes(api, context)
+    statsRoutes(api, context)
     trafficRoutes(api, context)
     pausingRoutes(api, context)
     deployRoutes(api, context)

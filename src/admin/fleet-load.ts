@@ -1,6 +1,8 @@
 import { addUp } from '../control/proxies.ts'
 import type { LeavingServer } from '../model/leaving.ts'
 import { leavingServers } from '../model/leaving.ts'
+import type { RequestLoad } from '../model/messages.ts'
+import type { LoadNow } from '../telemetry/stats.ts'
 import type { AdminContext } from './context.ts'
 
 /** Requests in flight in the fleet: at this instance as of now, at others as of their last heartbeat. */
@@ -11,6 +13,37 @@ export interface FleetLoad {
   readonly byInstance: readonly (readonly [instance: string, inFlight: Readonly<Record<string, number>>])[]
   /** Servers that were removed and still have requests in flight, or get more until others are up. */
   readonly leaving: readonly LeavingServer[]
+}
+
+/** Requests at this moment, with names in place of keys: by service, `service/pool` or `service/pool/server`. */
+export async function loadNow(
+  { control, fleet }: Pick<AdminContext, 'control' | 'fleet'>,
+  scope: 'fleet' | 'instance',
+): Promise<LoadNow> {
+  const here = await control.proxies.collect()
+  const all: RequestLoad[] = [here]
+  if (scope === 'fleet')
+    for (const { record } of fleet.live())
+      all.push({ inFlight: record.inFlight, queued: record.queued ?? {}, held: record.held ?? {} })
+  return {
+    inFlight: byName(addUp(all.map(({ inFlight }) => inFlight))),
+    queued: byName(addUp(all.map(({ queued }) => queued))),
+    held: addUp(all.map(({ held }) => held)),
+  }
+}
+
+/** Sums by name at each level: of `shop/blue/blue1=http://…`, for shop, shop/blue and shop/blue/blue1. */
+function byName(counts: Readonly<Record<string, number>>): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const [key, count] of Object.entries(counts)) {
+    const [path = ''] = key.split('=', 1)
+    const names = path.split('/')
+    for (let depth = 1; depth <= names.length; depth++) {
+      const name = names.slice(0, depth).join('/')
+      sums[name] = (sums[name] ?? 0) + count
+    }
+  }
+  return sums
 }
 
 /** Asks the data planes of this instance, and adds the reports of the other instances. */

@@ -77,6 +77,7 @@ const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
   'Servers',
   'Instance',
   'Instances',
+  'Stats',
   'InstanceStruck',
   'Configuration',
 ])

@@ -18,6 +18,7 @@ import {
   text,
   written,
 } from './schema-parts.ts'
+import { statsAnswers } from './stats-schemas.ts'
 
 const percents = { type: 'object', additionalProperties: { type: 'number', minimum: 0, maximum: 100 } }
 const anything = {
@@ -54,13 +55,16 @@ const removed = {
 
 /** Schemas of the answers, by name; SPEC §4. */
 export const answers = {
-  Probe: object({
-    at: instant,
-    ok: flag,
-    status: { type: ['integer', 'null'] },
-    ms: { type: 'number' },
-    error: { type: ['string', 'null'] },
-  }),
+  Probe: object(
+    {
+      at: instant,
+      ok: flag,
+      status: { type: ['integer', 'null'] },
+      ms: { type: 'number' },
+      error: { type: ['string', 'null'] },
+    },
+    { version: { ...text, description: 'The version that the server reports of itself, with versionHeader.' } },
+  ),
   Server: object(
     {
       name: text,
@@ -91,19 +95,28 @@ export const answers = {
       },
     },
   ),
-  Pool: object({
-    name: text,
-    version: text,
-    share: { type: 'number', description: 'Percent of the requests.' },
-    drained: {
-      ...flag,
-      description:
-        'Gets no requests (neither by a share nor by a policy), and none is in flight there in the whole fleet.',
+  Pool: object(
+    {
+      name: text,
+      version: text,
+      share: { type: 'number', description: 'Percent of the requests.' },
+      drained: {
+        ...flag,
+        description:
+          'Gets no requests (neither by a share nor by a policy), and none is in flight there in the whole fleet.',
+      },
+      inFlight: count,
+      up: { ...count, description: 'Servers that take requests; backups only while no other one is up.' },
+      servers: listOf('Server'),
     },
-    inFlight: count,
-    up: { ...count, description: 'Servers that take requests; backups only while no other one is up.' },
-    servers: listOf('Server'),
-  }),
+    {
+      reportedVersions: {
+        ...names,
+        description:
+          'Versions that its servers have reported in the last minute, in responses and health checks; with versionHeader.',
+      },
+    },
+  ),
   Service: object(
     {
       name: text,
@@ -357,6 +370,7 @@ export const answers = {
   Ready: object({ ready: flag, reason: { type: ['string', 'null'] } }),
   Live: object({ status: { const: 'ok' } }),
   ...problemAnswers,
+  ...statsAnswers,
 } satisfies Readonly<Record<string, Schema>>
 
 export type AnswerName = keyof typeof answers

@@ -49,6 +49,8 @@ export interface PoolView {
   readonly inFlight: number
   /** Servers that take requests, as counted by `minReady`: ready, with a weight, up, and no backup that is not needed. */
   readonly up: number
+  /** Versions that its servers have reported in the last minute; absent = the service has no versionHeader. */
+  readonly reportedVersions?: readonly string[]
   readonly servers: readonly ServerView[]
 }
 
@@ -94,6 +96,9 @@ export function viewService(viewContext: ViewContext, service: Service): Service
         isIdle(viewContext.control, service, serversOf(service, name)),
       inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
       up: onDuty(serversOf(service, name).filter((server) => isUsable(viewContext.control, server))).length,
+      ...(service.spec.versionHeader === ''
+        ? {}
+        : { reportedVersions: viewContext.control.appVersions.reportedBy(service.name, name) }),
       servers,
     }
   })
@@ -166,8 +171,8 @@ export function viewLeaving(
   }
 }
 
-export function shownProbe({ at, ok, status, ms, error }: LastProbe): ServerView['lastProbe'] {
-  return { at, ok, status, ms, error }
+export function shownProbe({ at, ok, status, ms, error, version }: LastProbe): ServerView['lastProbe'] {
+  return { at, ok, status, ms, error, ...(version === undefined ? {} : { version }) }
 }
 
 function isIdle(control: Control, service: Service, servers: readonly Server[]): boolean {

@@ -6,6 +6,8 @@ export interface Probe {
   readonly status: number | null
   readonly ms: number
   readonly error: string | null
+  /** The version that the server reports of itself, with versionHeader. */
+  readonly version?: string
 }
 
 export interface Server {
@@ -47,6 +49,8 @@ export interface Pool {
   /** Servers that take requests; backups only while no other one is up. */
   readonly up: number
   readonly servers: ReadonlyArray<Server>
+  /** Versions that its servers have reported in the last minute, in responses and health checks; with versionHeader. */
+  readonly reportedVersions?: ReadonlyArray<string>
 }
 
 export interface Service {
@@ -853,4 +857,102 @@ export interface NotDeployed {
   }>
   /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
   readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface Stats {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly window: string
+  /** Begin of the window: later than its length says if there are no earlier counts. */
+  readonly from: string
+  /** End of the window. */
+  readonly at: string
+  readonly services: ReadonlyArray<ServiceStats>
+}
+
+export interface ServiceStats {
+  readonly name: string
+  /** Requests that have ended. */
+  readonly requests: number
+  /** Requests per second. */
+  readonly rate: number
+  /** Share of the requests with a 5xx or a response that broke off; null = there were no requests. */
+  readonly errorRate: number | null
+  /** Share of the requests answered without an error. Requests whose client has left are in neither share. */
+  readonly successRate: number | null
+  /** Duration, ms, that 50 % of the requests did not exceed; null = there were none. */
+  readonly p50: number | null
+  /** Duration, ms, that 95 % of the requests did not exceed; null = there were none. */
+  readonly p95: number | null
+  /** Duration, ms, that 99 % of the requests did not exceed; null = there were none. */
+  readonly p99: number | null
+  /** Requests and tunnels in flight now. */
+  readonly inFlight: number
+  /** Requests that wait for a server now. */
+  readonly queued: number
+  /** Requests held now because the service is paused. */
+  readonly held: number
+  /** Requests sent again after a try that failed. */
+  readonly retries: number
+  /** Copies of requests sent to it. */
+  readonly mirrored: number
+  readonly pools: ReadonlyArray<PoolStats>
+}
+
+export interface PoolStats {
+  readonly name: string
+  readonly version: string
+  /** Requests that have ended. */
+  readonly requests: number
+  /** Requests per second. */
+  readonly rate: number
+  /** Share of the requests with a 5xx or a response that broke off; null = there were no requests. */
+  readonly errorRate: number | null
+  /** Share of the requests answered without an error. Requests whose client has left are in neither share. */
+  readonly successRate: number | null
+  /** Duration, ms, that 50 % of the requests did not exceed; null = there were none. */
+  readonly p50: number | null
+  /** Duration, ms, that 95 % of the requests did not exceed; null = there were none. */
+  readonly p95: number | null
+  /** Duration, ms, that 99 % of the requests did not exceed; null = there were none. */
+  readonly p99: number | null
+  /** Requests and tunnels in flight now. */
+  readonly inFlight: number
+  /** Requests that wait for a server now. */
+  readonly queued: number
+  /** Requests held now because the service is paused. */
+  readonly held: number
+  /** Requests sent again after a try that failed. */
+  readonly retries: number
+  /** Copies of requests sent to it. */
+  readonly mirrored: number
+  readonly servers: ReadonlyArray<ServerStats>
+}
+
+export interface ServerStats {
+  readonly name: string
+  /** Requests that have ended. */
+  readonly requests: number
+  /** Requests per second. */
+  readonly rate: number
+  /** Share of the requests with a 5xx or a response that broke off; null = there were no requests. */
+  readonly errorRate: number | null
+  /** Share of the requests answered without an error. Requests whose client has left are in neither share. */
+  readonly successRate: number | null
+  /** Duration, ms, that 50 % of the requests did not exceed; null = there were none. */
+  readonly p50: number | null
+  /** Duration, ms, that 95 % of the requests did not exceed; null = there were none. */
+  readonly p95: number | null
+  /** Duration, ms, that 99 % of the requests did not exceed; null = there were none. */
+  readonly p99: number | null
+  /** Requests and tunnels in flight now. */
+  readonly inFlight: number
+  /** Requests that wait for a server now. */
+  readonly queued: number
+  /** Requests held now because the service is paused. */
+  readonly held: number
+  /** Requests sent again after a try that failed. */
+  readonly retries: number
+  /** Copies of requests sent to it. */
+  readonly mirrored: number
 }

@@ -371,6 +371,8 @@ export interface ServiceDefinition {
           | undefined
       }
     | undefined
+  /** Response field in which the app reports its version, such as X-App-Version; it is compared with the version of the pool. Empty = none. Default: "". */
+  readonly versionHeader?: string | undefined
   /** Min ready servers: a command that would leave fewer is refused, unless forced. Default: 1. */
   readonly minReady?: number | undefined
 }

@@ -19,6 +19,7 @@ import type {
   ServersWritten,
   Service,
   Services,
+  Stats,
   WorkersRestarted,
   Written,
 } from './answers.ts'
@@ -113,6 +114,21 @@ export interface Operations {
     readonly names: readonly [service: string, pool: string, server: string]
     readonly options: WriteOptions
     readonly answer: Written
+  }
+  /** Rate, errors and durations of the requests, by service, pool, version and server. */
+  'GET /api/stats': {
+    readonly names: readonly []
+    readonly options: {
+      /** The time that the figures are about. Default: "60s". */
+      readonly window?: '10s' | '60s' | '5m' | '1h' | undefined
+      /** Only this service. */
+      readonly service?: string | undefined
+      /** fleet: the requests of all instances; instance: only those of the one that answers. Default: "fleet". */
+      readonly scope?: 'fleet' | 'instance' | undefined
+      /** End of the window, a time of the last two hours; by default the last second that is complete. */
+      readonly at?: string | undefined
+    }
+    readonly answer: Stats
   }
   /** Move all traffic to one pool, if it has enough servers up. */
   'POST /api/services/{service}/switch': {
@@ -462,6 +478,7 @@ export const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {
   'DELETE /api/services/{service}/pools/{pool}': ['wait', 'force', 'reason'],
   'PUT /api/services/{service}/pools/{pool}/servers/{server}': ['wait', 'force', 'reason'],
   'DELETE /api/services/{service}/pools/{pool}/servers/{server}': ['wait', 'force', 'reason'],
+  'GET /api/stats': ['window', 'service', 'scope', 'at'],
   'POST /api/services/{service}/switch': ['wait', 'force', 'reason', 'scope'],
   'POST /api/services/{service}/shift': ['wait', 'force', 'reason'],
   'POST /api/services/{service}/rollback': ['wait', 'force', 'reason'],

@@ -90,6 +90,7 @@ export function resolve(settings: ServiceSettings): ServiceSpec {
     split: settings.split ?? Object.fromEntries(pools.map(([name]) => [name, 100])),
     balance: balanceOf(settings.balance),
     traffic: resolveTraffic(settings),
+    versionHeader: settings.versionHeader,
     health: health && {
       path: health.path,
       intervalMs: health.interval,
@@ -101,6 +102,7 @@ export function resolve(settings: ServiceSettings): ServiceSpec {
       port: health.port,
       headers: health.headers,
       body: health.body,
+      ...(settings.versionHeader === '' ? {} : { versionHeader: settings.versionHeader }),
     },
     passive: { maxFails: passive.maxFails, failTimeoutMs: passive.failTimeout, maxEjected: passive.maxEjected },
     panic: settings.panic,

@@ -10,6 +10,8 @@ import { type Server, servingKeys } from '../model/servers.ts'
 import type { HealthSpec } from '../model/spec.ts'
 import type { Health, State, StateName } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
+import type { TickExchange } from '../store/ticks.ts'
+import { AppVersions, type VersionMismatch } from './app-versions.ts'
 import type { CommandMaker, Result } from './controller.ts'
 import { Controller } from './controller.ts'
 import { DrainStatus } from './drain-status.ts'
@@ -26,6 +28,7 @@ import { ProxyHooks } from './proxy-hooks.ts'
 import { ProxyLinks } from './proxy-links.ts'
 import type { Resolve } from './resolve.ts'
 import { RoutingTables, type ServicesInForce } from './routing-tables.ts'
+import { Ticks } from './ticks/ticks.ts'
 import type { Memory } from './unreadable.ts'
 import { whyUnreadable } from './unreadable.ts'
 
@@ -40,6 +43,8 @@ export interface ControlOptions {
   readonly name?: string
   /** The instances that share the store; absent = this instance alone. */
   readonly fleet?: Pick<Fleet, 'others' | 'unreadable' | 'refresh'>
+  /** Where the instances exchange their counts; absent = this instance alone. */
+  readonly ticks?: TickExchange | null
   /** Called when this instance has made progress. */
   readonly onProgress?: () => void
   /** The services that the proxies have in force from a previous control process; absent = they serve nothing yet. */
@@ -48,6 +53,8 @@ export interface ControlOptions {
   readonly onHandover?: (event: HandoverEvent) => void
   /** Called with the definitions that are kept while others wait, before they are in force. */
   readonly onKept?: (kept: KeptDefinitions) => void
+  /** Called when the servers of a pool begin or cease to report another version than the pool's. */
+  readonly onVersionMismatch?: (mismatch: VersionMismatch) => void
   /** Called after every check of a server. */
   readonly onProbe?: (key: string, last: LastProbe) => void
 }
@@ -73,6 +80,10 @@ export class Control {
   readonly startedAt = new Date()
   readonly proxies = new ProxyLinks()
   readonly hooks: ProxyHooks
+  /** Versions that the servers report of themselves. */
+  readonly appVersions: AppVersions
+  /** The counts of every second. */
+  readonly ticks: Ticks
   /** A local override is about to be in force here: no state counts as in force for the other instances. */
   isDiverging = false
   private readonly store: Store
@@ -85,8 +96,23 @@ export class Control {
     const { store, resolve, memory, hooks = NO_HOOKS, name = 'this instance', fleet = ALONE } = options
     const { inForce = null, onProgress, onProbe, onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
+    this.appVersions = new AppVersions({
+      versionOf: (service, pool) => own(own(this.state.services, service)?.spec.pools ?? {}, pool)?.version,
+      onMismatch: options.onVersionMismatch ?? (() => undefined),
+    })
+    this.ticks = new Ticks(this.proxies, options.ticks ?? null, () => store.nowMs())
     this.hooks = new ProxyHooks(hooks, this.proxies, () => this.followAgain())
-    this.healthBook = new HealthBook(this.proxies.all, () => this.tables.advance(), onProbe)
+    this.healthBook = new HealthBook(
+      this.proxies.all,
+      () => this.tables.advance(),
+      (key, last) => {
+        const [service = '', pool = ''] = key.split('/')
+        const version = own(own(this.state.services, service)?.spec.pools ?? {}, pool)?.version
+        if (last.version !== undefined && version !== undefined)
+          this.appVersions.take({ service, pool, version, seen: [last.version] })
+        onProbe?.(key, last)
+      },
+    )
     this.tables = new RoutingTables({
       health: this.healthBook,
       generations: this.generations,
@@ -321,6 +347,10 @@ export class Control {
         break
       case 'hooksFailed':
         this.hooks.failed(message.problem)
+        break
+      case 'report':
+        for (const versions of message.report.versions) this.appVersions.take(versions)
+        this.proxies.take(name, message)
         break
       default:
         this.proxies.take(name, message)

@@ -1,4 +1,5 @@
 import type { ProcessView } from '../model/fleet.ts'
+import type { RequestLoad } from '../model/messages.ts'
 import type { Control } from './control.ts'
 
 /** Identity of an instance; constant for the life of its supervisor. */
@@ -17,8 +18,8 @@ export interface Proxies {
   start(control: Control, revision: number): Promise<void>
   close(): void
   processes(control: Control): readonly ProcessView[]
-  /** Requests and tunnels in flight by target key, from the last reports. */
-  inFlight(control: Control): Readonly<Record<string, number>>
+  /** Requests and tunnels in flight, queued and held, from the last reports. */
+  load(control: Control): RequestLoad
   /** Problem with the processes, for people; null = none. */
   readonly trouble: string | null
   /** Number of workers that have ended unexpectedly so far. */

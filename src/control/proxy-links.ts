@@ -1,5 +1,5 @@
 import type { ExplainedRequest, Explanation } from '../model/explain.ts'
-import type { LoadReport, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
+import type { LoadReport, TickRow, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
 import { Explanations } from './explanations.ts'
 import type { ControlEnd } from './link.ts'
 import { Reports } from './reports.ts'
@@ -70,6 +70,11 @@ export class ProxyLinks {
   /** Asks all proxies for their load, and adds it up. */
   collect(): Promise<LoadReport> {
     return this.reports.collect(this.links)
+  }
+
+  /** Returns the counts by server that all proxies have reported since the last call. */
+  takeRows(): readonly TickRow[] {
+    return this.reports.takeRows()
   }
 
   /** The load of a proxy in its last report. */

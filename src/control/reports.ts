@@ -1,4 +1,4 @@
-import type { LoadReport, Report, ToProxy } from '../model/messages.ts'
+import type { LoadReport, Report, TickRow, ToProxy } from '../model/messages.ts'
 import { type InForce, Totals } from './totals.ts'
 
 /** Max time, ms, that a proxy may take to report before the reports of the others are used without it. */
@@ -20,6 +20,7 @@ export class Reports {
   private readonly totals = new Totals()
   private readonly droppedBy = new Map<string, number>()
   private droppedBefore = 0
+  private rows: TickRow[] = []
   private readonly rounds = new Map<number, Round>()
 
   /** Asks all proxies for their load now, and adds it up. Their counts are up to date when it resolves. */
@@ -51,6 +52,13 @@ export class Reports {
     return sum
   }
 
+  /** Returns the counts by server that have been reported since the last call. */
+  takeRows(): readonly TickRow[] {
+    const taken = this.rows
+    this.rows = []
+    return taken
+  }
+
   /** The load of a proxy in its last report. */
   lastOf(proxy: string): LoadReport | undefined {
     return this.last.get(proxy)
@@ -74,6 +82,7 @@ export class Reports {
   take(id: number, proxy: string, report: Report): void {
     this.last.set(proxy, report)
     this.totals.take(proxy, report)
+    this.rows.push(...report.rows)
     this.droppedBy.set(proxy, report.accessLogDropped)
     const round = this.rounds.get(id)
     if (round === undefined || !round.missing.delete(proxy)) return

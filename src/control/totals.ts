@@ -1,8 +1,8 @@
-import type { Report, SeriesReport, TallyReport } from '../model/messages.ts'
+import type { HistogramReport, Report, SeriesReport, TallyReport } from '../model/messages.ts'
 import { seriesKey, tallyKey } from '../telemetry/counters.ts'
 
 /** How long the counts of a removed pool or version are still shown, ms. Proxies keep them for a shorter time. */
-const SHOWN_MS = 10 * 60_000
+const SHOWN_MS = 2 * 60_000
 
 interface Counts {
   readonly series: Map<string, SeriesReport>
@@ -103,6 +103,11 @@ function addSeries(sums: Map<string, SeriesReport>, each: SeriesReport): void {
   }
   const codes: Record<string, number> = { ...known.codes }
   for (const [code, count] of Object.entries(each.codes)) codes[code] = (codes[code] ?? 0) + count
-  const buckets = known.buckets.map((count, i) => count + (each.buckets[i] ?? 0))
-  sums.set(key, { ...known, codes, buckets, sumSeconds: known.sumSeconds + each.sumSeconds })
+  const durations = addHistogram(known.durations, each.durations)
+  sums.set(key, { ...known, codes, durations, upstream: addHistogram(known.upstream, each.upstream) })
+}
+
+function addHistogram(a: HistogramReport, b: HistogramReport): HistogramReport {
+  const buckets = a.buckets.map((count, i) => count + (b.buckets[i] ?? 0))
+  return { buckets, sumSeconds: a.sumSeconds + b.sumSeconds }
 }

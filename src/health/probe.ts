@@ -15,6 +15,8 @@ export interface ProbeResult {
   readonly error: string | null
   /** The probe failed because this machine lacks a resource; it says nothing about the server. */
   readonly isLocal: boolean
+  /** The version that the server reports of itself; absent = none. */
+  readonly version?: string
 }
 
 const MAX_BODY_BYTES = 64 * 1024
@@ -42,11 +44,12 @@ export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal
     const startedAt = performance.now()
     let request: ClientRequest | undefined
     let status: number | null = null
+    let version: string | undefined
     // The first call decides: destroying the request makes it emit errors of its own, which are ignored.
     const finish = (error: string | null, isLocal = false): void => {
       clearTimeout(deadline)
       const ms = Math.round((performance.now() - startedAt) * 10) / 10
-      resolve({ ok: error === null, status, ms, error, isLocal })
+      resolve({ ok: error === null, status, ms, error, isLocal, ...(version !== undefined && { version }) })
       request?.destroy()
     }
     const fail = (error: unknown): void => {
@@ -66,6 +69,8 @@ export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal
     request.on('response', (response) => {
       const code = response.statusCode ?? 0
       status = code
+      const reported = spec.versionHeader === undefined ? undefined : response.headers[spec.versionHeader]
+      if (reported !== undefined) version = String(reported)
       if (!spec.expect.some(([from, to]) => from <= code && code <= to)) finish(`status ${code}`)
       else if (spec.body === '') finish(null)
       else search(response, spec.body, finish)

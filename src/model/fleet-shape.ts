@@ -52,13 +52,14 @@ export function isProgress(value: unknown): value is InstanceProgress {
 /** Whether `value` has the shape of an `InstanceRecord`. */
 export function isRecord(value: unknown): value is InstanceRecord {
   if (!isFields(value) || !isProgress(value)) return false
-  const { id, name, host, address, version, startedAt, configuration, overrides, inFlight, processes } =
+  const { id, name, host, address, version, startedAt, configuration, overrides, inFlight, queued, held, processes } =
     value as unknown as Record<string, unknown>
   return (
     [id, name, host, address, version, startedAt].every((text) => typeof text === 'string') &&
     isFields(configuration) &&
     typeof configuration.hash === 'string' &&
     isCounts(inFlight) &&
+    [queued, held].every((counts) => counts === undefined || isCounts(counts)) &&
     [overrides, processes].every((list) => Array.isArray(list) && list.every(isFields))
   )
 }

@@ -110,6 +110,9 @@ export interface InstanceRecord extends InstanceProgress {
   readonly store?: StoreStanding
   /** Requests and tunnels in flight by target key; targets without any are left out. */
   readonly inFlight: Readonly<Record<string, number>>
+  /** Requests queued, by pool, and held, by service; absent = none. */
+  readonly queued?: Readonly<Record<string, number>>
+  readonly held?: Readonly<Record<string, number>>
   readonly processes: readonly ProcessView[]
 }
 

@@ -92,9 +92,44 @@ export interface SeriesReport {
   readonly version: string
   /** Responses by status code. */
   readonly codes: Readonly<Record<string, number>>
-  /** Requests per bucket of `REQUEST_BUCKETS_SECONDS`, not cumulative, the last one unbounded. */
+  /** Times from the header of a request to the end of its response. */
+  readonly durations: HistogramReport
+  /** Times that tries at servers took, from the choice of the server to the end of its response. */
+  readonly upstream: HistogramReport
+}
+
+/** Versions that the servers of a pool have reported of themselves. */
+export interface VersionsReport {
+  readonly service: string
+  readonly pool: string
+  /** The version of the pool by its definition. */
+  readonly version: string
+  readonly seen: readonly string[]
+}
+
+export interface HistogramReport {
+  /** Number per bucket of `REQUEST_BUCKETS_SECONDS`, not cumulative, the last one unbounded. */
   readonly buckets: readonly number[]
   readonly sumSeconds: number
+}
+
+/** Counts, over a short time, of the requests that one routing decision has sent to one server. */
+export interface TickRow {
+  readonly service: string
+  readonly pool: string
+  readonly version: string
+  /** Revision of the routing decision; 0 = none. */
+  readonly decision: number
+  /** Empty = the requests that got no server. */
+  readonly server: string
+  /**
+   * In the order of `Figure`: requests that have ended; of these, those with an error (5xx, or a response that broke
+   * off) and those whose client has left; tries at the server, and those that failed (5xx, or the server's fault);
+   * requests sent again after such a try; copies of requests sent to it.
+   */
+  readonly counts: readonly number[]
+  /** Durations of the requests: pairs of a bucket of `DURATION_BOUNDS_MS` and a count. */
+  readonly durations: readonly number[]
 }
 
 /** Events of a service that are counted by a label; each kind is a metric. */
@@ -128,14 +163,18 @@ export interface TallyReport {
   readonly count: number
 }
 
-/** Requests and connections of a proxy at this moment. */
-export interface LoadReport {
+/** Requests at this moment. */
+export interface RequestLoad {
   /** Requests and tunnels in flight by target key; targets without any are left out. */
   readonly inFlight: Readonly<Record<string, number>>
-  /** Requests queued for a server by service; services without any are left out. */
+  /** Requests queued for a server by pool (`service/pool`); pools without any are left out. */
   readonly queued: Readonly<Record<string, number>>
   /** Requests held by service, while it is paused; services without any are left out. */
   readonly held: Readonly<Record<string, number>>
+}
+
+/** Requests and connections of a proxy at this moment. */
+export interface LoadReport extends RequestLoad {
   /** Open client connections. */
   readonly connections: number
   /** The same by listener (`127.0.0.1:8080`); those without any are there as well. */
@@ -152,6 +191,10 @@ export interface Report extends LoadReport {
    * begins at 0.
    */
   readonly ended: readonly string[]
+  /** Counts since the previous report. */
+  readonly rows: readonly TickRow[]
+  /** Since the previous report; only of services with `versionHeader`. */
+  readonly versions: readonly VersionsReport[]
   /** Lines of the access log dropped since the start of this proxy. */
   readonly accessLogDropped: number
 }

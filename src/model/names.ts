@@ -33,3 +33,8 @@ export function listed(names: readonly string[]): string {
   const first = names.slice(0, MAX_LISTED).join(', ')
   return names.length > MAX_LISTED ? `${first} and ${names.length - MAX_LISTED} more` : first
 }
+
+/** Identifies a pool: `service/pool`. */
+export function poolKey(service: string, pool: string): string {
+  return `${service}/${pool}`
+}

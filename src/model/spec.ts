@@ -21,6 +21,8 @@ export interface HealthSpec {
   readonly headers: Readonly<Record<string, string>>
   /** Text the response body must contain; empty = any body. */
   readonly body: string
+  /** As in the service; absent = none. */
+  readonly versionHeader?: string
 }
 
 /** Ejection of servers at which requests fail. Source: SPEC §3 `passive`. */
@@ -75,6 +77,8 @@ export interface ServiceSpec {
   readonly split: Split
   readonly balance: Balance
   readonly traffic: TrafficPolicies
+  /** Response field in which the app reports its version, lower case; empty = none. */
+  readonly versionHeader: string
   /** null = no active checks: all servers count as up. */
   readonly health: HealthSpec | null
   readonly passive: PassiveSpec

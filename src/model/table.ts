@@ -39,12 +39,16 @@ export interface TablePool {
 
 export interface TableService {
   readonly name: string
+  /** Revision of the routing decision in force. */
+  readonly decision: number
   readonly hosts: readonly string[]
   readonly paths: readonly string[]
   readonly stripPrefix: boolean
   readonly balance: Balance
   /** Absent = none. */
   readonly traffic?: TrafficPolicies
+  /** See `ServiceSpec`; absent = none. */
+  readonly versionHeader?: string
   readonly panic: ServiceSpec['panic']
   readonly retry: ServiceSpec['retry']
   readonly timeouts: ServiceSpec['timeouts']
@@ -119,9 +123,12 @@ export function compileService(service: Service, stickyKey: string | null = null
     return { name, version, share, servers }
   })
   const policies = isDeepStrictEqual(traffic, NO_POLICIES) ? {} : { traffic }
-  const routing = { name: service.name, hosts, paths, stripPrefix, balance, ...policies, panic }
+  const decision = service.decisions.at(-1)?.revision ?? 0
+  const routing = { name: service.name, decision, hosts, paths, stripPrefix, balance, ...policies, panic }
+  const { versionHeader } = service.spec
+  const reporting = versionHeader === '' ? {} : { versionHeader }
   const mode = service.mode === undefined ? {} : { mode: service.mode }
-  return { ...routing, retry, timeouts, connections, drain, pools, ...mode }
+  return { ...routing, retry, timeouts, connections, drain, pools, ...reporting, ...mode }
 }
 
 function earliest(a: number | null, b: number | null): number | null {

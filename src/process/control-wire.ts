@@ -32,6 +32,10 @@ export class ControlWire {
     this.connect()
   }
 
+  get isConnected(): boolean {
+    return this.link !== null
+  }
+
   /**
    * Sends a message, or drops it while disconnected: a control process that connects later asks for the whole state.
    */

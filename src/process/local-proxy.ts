@@ -6,6 +6,7 @@ import { localLink } from '../control/link.ts'
 import type { Proxies } from '../control/proxies.ts'
 import { sum } from '../control/proxies.ts'
 import type { ProcessView } from '../model/fleet.ts'
+import type { RequestLoad } from '../model/messages.ts'
 import { assertInherited } from '../net/held-socket.ts'
 import { forKey, listenOptions, proxyListenKey, urlOf } from '../net/listen-options.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
@@ -57,8 +58,8 @@ export class LocalProxy implements Proxies {
     // The data plane ends by itself, with its last request.
   }
 
-  inFlight(): Readonly<Record<string, number>> {
-    return this.plane.targets.inFlight()
+  load(): RequestLoad {
+    return this.plane.load()
   }
 
   processes(control: Control): readonly ProcessView[] {

@@ -3,7 +3,7 @@ import type { Control } from '../control/control.ts'
 import type { Proxies } from '../control/proxies.ts'
 import { addUp, sum } from '../control/proxies.ts'
 import type { ProcessView } from '../model/fleet.ts'
-import type { Vitals } from '../model/messages.ts'
+import type { RequestLoad, Vitals } from '../model/messages.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
 import type { ControlInit, Roster } from './ipc.ts'
 import { WorkerLinks } from './worker-links.ts'
@@ -67,8 +67,13 @@ export class RemoteProxies implements Proxies {
     for (const resolve of this.waiting.splice(0)) resolve(trouble)
   }
 
-  inFlight(control: Control): Readonly<Record<string, number>> {
-    return addUp(this.roster.workers.map(({ name }) => control.proxies.reportOf(name)?.inFlight))
+  load(control: Control): RequestLoad {
+    const reports = this.roster.workers.map(({ name }) => control.proxies.reportOf(name))
+    return {
+      inFlight: addUp(reports.map((report) => report?.inFlight)),
+      queued: addUp(reports.map((report) => report?.queued)),
+      held: addUp(reports.map((report) => report?.held)),
+    }
   }
 
   processes(control: Control): readonly ProcessView[] {

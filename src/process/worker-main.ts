@@ -12,8 +12,8 @@ import { VitalsMeter } from '../telemetry/vitals.ts'
 import { ControlWire } from './control-wire.ts'
 import type { FromChild, ToChild, WorkerInit } from './ipc.ts'
 
-/** Interval of reports to control, and so the time whose counts are lost if this process dies. */
-const REPORT_MS = 1_000
+/** Interval of the signs of life. */
+const ALIVE_MS = 1_000
 
 const log = openLog({ role: 'worker' })
 process.on('disconnect', () => process.exit(1))
@@ -46,7 +46,7 @@ class Worker {
       onConnected: () => this.plane.reportAll(),
     })
     process.on('message', (message: ToChild, handle: unknown) => this.handleMessage(message, handle))
-    setInterval(() => this.report(), REPORT_MS).unref()
+    setInterval(() => this.tellAlive(), ALIVE_MS).unref()
   }
 
   private receive(message: ToProxy): void {
@@ -99,10 +99,9 @@ class Worker {
     else opened.close()
   }
 
-  private report(): void {
+  private tellAlive(): void {
     send({ type: 'alive' })
     this.wire.send({ type: 'vitals', vitals: this.vitals.read() })
-    this.wire.send({ type: 'report', id: 0, report: this.plane.report() })
   }
 
   private sendToControl(message: ToControl): void {
@@ -115,7 +114,8 @@ class Worker {
       this.wire.send(message)
       return
     }
-    this.report()
+    this.tellAlive()
+    this.wire.send({ type: 'report', id: 0, report: this.plane.report() })
     this.wire.send(message)
     send({ type: 'stopped', cut: message.cut })
     void this.wire.close().then(() => process.exit(0))

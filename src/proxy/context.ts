@@ -1,6 +1,7 @@
 import type { BlockList } from 'node:net'
 import type { AccessLog } from '../telemetry/access-log.ts'
-import type { Counters, Series } from '../telemetry/counters.ts'
+import type { Counters } from '../telemetry/counters.ts'
+import type { Row } from '../telemetry/ticks/row.ts'
 import type { ForwardingPolicy } from './client/request-head.ts'
 import type { ErrorCode } from './errors.ts'
 import type { HooksInForce } from './hooks/hooks-in-force.ts'
@@ -44,8 +45,8 @@ export interface ProxyContext {
   readonly counters: Counters
   readonly accessLog: AccessLog | null
   readonly trustedProxies: BlockList
-  /** Series for responses that come from no service. */
-  readonly unrouted: Series
+  /** Counts of responses that come from no service. */
+  readonly unrouted: Row
   readonly targets: Targets
   readonly verdicts: Verdicts
   readonly tunnels: Set<OpenTunnel>

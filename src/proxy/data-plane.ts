@@ -1,6 +1,7 @@
 import type { BlockList } from 'node:net'
 import type { ExplainedRequest, Explanation } from '../model/explain.ts'
 import type { KnownHealth, LoadReport, Report, ToControl, ToProxy } from '../model/messages.ts'
+import { poolKey } from '../model/names.ts'
 import { networks } from '../model/networks.ts'
 import type { TableChange, TableService } from '../model/table.ts'
 import type { ListenOn } from '../net/listen.ts'
@@ -36,7 +37,7 @@ export class DataPlane implements ProxyContext {
   readonly counters = new Counters()
   readonly accessLog: AccessLog | null
   readonly trustedProxies: BlockList
-  readonly unrouted = this.counters.seriesFor('', '', '')
+  readonly unrouted = this.counters.row(this.counters.seriesFor('', '', ''))
   readonly targets: Targets
   readonly tunnels = new Set<OpenTunnel>()
   readonly verdicts: Verdicts
@@ -192,7 +193,7 @@ export class DataPlane implements ProxyContext {
     const queued: Record<string, number> = {}
     const held: Record<string, number> = {}
     for (const [service, route] of this.routes) {
-      if (route.queued > 0) queued[service] = route.queued
+      for (const pool of route.queues) queued[poolKey(service, pool.name)] = pool.queue.length
       if (route.heldCount > 0) held[service] = route.heldCount
     }
     const { connections } = this.clients

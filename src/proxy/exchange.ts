@@ -161,7 +161,7 @@ export class Exchange
   onResponse(response: ResponseStart): void {
     const { status } = response
     const tries = this.tries as Tries
-    tries.outcome.answered(status)
+    tries.answered(response)
     if (status >= 400 && tries.insteadOf(status)) return
     this.began(status)
     this.response = response.body

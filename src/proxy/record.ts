@@ -1,4 +1,5 @@
 import type { LogTag } from '../telemetry/access-log.ts'
+import type { RequestResult } from '../telemetry/ticks/row.ts'
 import type { Client } from './client/client.ts'
 import { clientAddress } from './client/client-address.ts'
 import type { ClientStream } from './client/client-stream.ts'
@@ -8,6 +9,9 @@ import type { ProxyContext } from './context.ts'
 import type { ErrorCode } from './errors.ts'
 import type { Tries } from './routing/tries.ts'
 import type { MirrorCall } from './upstream/mirror-call.ts'
+
+/** Status of a response after which a tunnel has begun; how that ends is no matter of the response. */
+const SWITCHING_PROTOCOLS = 101
 
 /** A request that has ended. */
 export interface Ended {
@@ -33,8 +37,8 @@ export function record(
 ): void {
   const { stream, client, head, requestId, startedAt, connectedAt, answeredAt, tries, copy, hooked } = ended
   const durationMs = performance.now() - startedAt
-  const series = tries === null ? context.unrouted : (tries.pool?.series ?? tries.route.unrouted)
-  series.observe(status, durationMs / 1_000)
+  const counts = tries === null ? context.unrouted : tries.counts
+  counts.ended(status, durationMs, resultOf(status, answeredAt !== 0, error))
   copy?.originalEnded(error === 'client_gone' ? 0 : status)
   if (context.accessLog === null) return
   context.accessLog.log({
@@ -60,4 +64,10 @@ export function record(
     error,
     tags: hooked?.tags() ?? null,
   })
+}
+
+/** `answered`: a response of a server has begun, which a later error breaks off. */
+function resultOf(status: number, answered: boolean, error: ErrorCode | ''): RequestResult {
+  if (error === 'client_gone') return 'left'
+  return status >= 500 || (answered && error !== '' && status !== SWITCHING_PROTOCOLS) ? 'error' : 'ok'
 }

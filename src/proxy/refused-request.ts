@@ -20,7 +20,7 @@ export function refuseRequest(
   const requestId = newRequestId()
   const { status, code, body, lines } = ownAnswer(refusal.status, refusal.text, 'http_request_denied', requestId)
   const isHead = method === 'HEAD'
-  context.unrouted.observe(status, 0)
+  context.unrouted.ended(status, 0, 'ok')
   context.accessLog?.log({
     atMs: Date.now(),
     client: clientAddress(client, '', context.trustedProxies),

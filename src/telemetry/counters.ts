@@ -1,61 +1,9 @@
-import type { SeriesReport, TallyKind, TallyReport } from '../model/messages.ts'
-import { Histogram } from './histogram.ts'
+import type { SeriesReport, TallyKind, TallyReport, TickRow, VersionsReport } from '../model/messages.ts'
+import { Series } from './series.ts'
+import { Row } from './ticks/row.ts'
 
-/** Status codes have three digits; any other status counts as 0. */
-const CODES = 1_000
 /** Time for which series that no table names any more are kept: long enough to be scraped once more. */
-const KEPT_MS = 5 * 60_000
-
-/** Counts of the responses of one service, pool and version since the start. */
-export class Series {
-  readonly key: string
-  readonly service: string
-  readonly pool: string
-  readonly version: string
-  /** Whether anything was counted since the last report. */
-  hasNews = false
-  // Allocated with the first count: of many services, most get few requests or none.
-  private codes: Float64Array | null = null
-  private durations: Histogram | null = null
-  private readonly onNews: (series: Series) => void
-
-  /** `onNews`: called with the first count after a report. */
-  constructor(key: string, service: string, pool: string, version: string, onNews: (series: Series) => void) {
-    this.key = key
-    this.service = service
-    this.pool = pool
-    this.version = version
-    this.onNews = onNews
-  }
-
-  observe(status: number, seconds: number): void {
-    const code = status > 0 && status < CODES ? status : 0
-    this.codes ??= new Float64Array(CODES)
-    this.durations ??= new Histogram()
-    this.codes[code] = (this.codes[code] as number) + 1
-    this.durations.observe(seconds)
-    if (this.hasNews) return
-    this.hasNews = true
-    this.onNews(this)
-  }
-
-  /** Totals; null = nothing was counted. */
-  report(): SeriesReport | null {
-    const { service, pool, version, durations } = this
-    if (this.codes === null || durations === null) return null
-    const codes: Record<string, number> = {}
-    this.codes.forEach((count, code) => {
-      if (count > 0) codes[code] = count
-    })
-    return { service, pool, version, codes, buckets: [...durations.buckets], sumSeconds: durations.sumSeconds }
-  }
-
-  /** Resets all counts to zero. */
-  reset(): void {
-    this.codes = null
-    this.durations = null
-  }
-}
+const KEPT_MS = 60_000
 
 /** Number of events of one kind, service and label since the start. */
 export class Tally {
@@ -94,6 +42,13 @@ export interface CountsReport {
   readonly series: readonly SeriesReport[]
   readonly tallies: readonly TallyReport[]
   readonly ended: readonly string[]
+  readonly rows: readonly TickRow[]
+  readonly versions: readonly VersionsReport[]
+}
+
+/** Versions that were seen, until they are reported. */
+interface VersionsNews {
+  take(): VersionsReport
 }
 
 /**
@@ -108,6 +63,12 @@ export class Counters {
   private readonly tallies = new Map<string, Tally>()
   private news: Series[] = []
   private newTallies: Tally[] = []
+  private newRows: Row[] = []
+  private newVersions: VersionsNews[] = []
+  /** To be called with the first version seen after a report. */
+  readonly onVersions = (versions: VersionsNews): void => {
+    this.newVersions.push(versions)
+  }
   private readonly now: () => number
   private readonly onNews = (series: Series): void => {
     this.news.push(series)
@@ -130,6 +91,11 @@ export class Counters {
     const series = new Series(key, service, pool, version, this.onNews)
     this.add(series)
     return series
+  }
+
+  /** Counts of a server since they were last reported; `decision` and `server` as for `Row`. */
+  row(series: Series, decision = 0, server = ''): Row {
+    return new Row(series, decision, server, (row) => this.newRows.push(row))
   }
 
   /** Marks all series of a service as unused. The next table calls `seriesFor` for those that it still names. */
@@ -156,9 +122,13 @@ export class Counters {
     const tallies = counted.map((tally) => tally.report())
     for (const tally of this.newTallies) tally.hasNews = false
     for (const entry of this.news) entry.hasNews = false
+    const rows = this.newRows.map((row) => row.take())
     this.news = []
     this.newTallies = []
-    return { whole, series, tallies, ended: this.endUnused() }
+    this.newRows = []
+    const versions = this.newVersions.map((seen) => seen.take())
+    this.newVersions = []
+    return { whole, series, tallies, ended: this.endUnused(), rows, versions }
   }
 
   /** Ends the series that no table has named for a while. Their totals have been reported. Returns their keys. */

@@ -13,7 +13,16 @@ import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
 const NOTHING: LoadReport = { inFlight: {}, queued: {}, held: {}, connections: 0, listeners: {} }
-const EMPTY: Report = { ...NOTHING, whole: false, series: [], tallies: [], ended: [], accessLogDropped: 0 }
+const EMPTY: Report = {
+  ...NOTHING,
+  whole: false,
+  series: [],
+  tallies: [],
+  ended: [],
+  rows: [],
+  versions: [],
+  accessLogDropped: 0,
+}
 
 let folder = ''
 let store: EmbeddedStore
@@ -166,8 +175,8 @@ describe('reports', () => {
     pool,
     version: '1',
     codes: { '200': count, '502': 1 },
-    buckets: [count, 0, 1],
-    sumSeconds: count / 10,
+    durations: { buckets: [count, 0, 1], sumSeconds: count / 10 },
+    upstream: { buckets: [count], sumSeconds: count / 20 },
   })
 
   test('of all proxies are added up', async () => {
@@ -201,7 +210,12 @@ describe('reports', () => {
     })
     expect(control.counts()).toEqual({
       series: [
-        { ...series('blue', 7), codes: { '200': 7, '502': 2 }, buckets: [7, 0, 2], sumSeconds: 0.7 },
+        {
+          ...series('blue', 7),
+          codes: { '200': 7, '502': 2 },
+          durations: { buckets: [7, 0, 2], sumSeconds: 0.7 },
+          upstream: { buckets: [7], sumSeconds: 0.35 },
+        },
         series('green', 1),
       ],
       tallies: [

@@ -5,7 +5,8 @@ import type { Report, SeriesReport } from '../../src/model/messages.ts'
 const MINUTE_MS = 60_000
 
 function series(version: string, count: number): SeriesReport {
-  return { service: 'shop', pool: 'blue', version, codes: { 200: count }, buckets: [count], sumSeconds: count }
+  const histogram = { buckets: [count], sumSeconds: count }
+  return { service: 'shop', pool: 'blue', version, codes: { 200: count }, durations: histogram, upstream: histogram }
 }
 
 function report(changes: Partial<Report>): Report {
@@ -19,6 +20,8 @@ function report(changes: Partial<Report>): Report {
     series: [],
     tallies: [],
     ended: [],
+    rows: [],
+    versions: [],
     accessLogDropped: 0,
     ...changes,
   }
@@ -59,9 +62,9 @@ test('series that are not current are shown for a while, then forgotten', () => 
   totals.take('b', report({ series: [series('1', 5)] }))
   const isCurrent = ({ version }: SeriesReport) => version === '2'
   expect(counts(totals, isCurrent)).toEqual({ 1: 10, 2: 1 })
-  nowMs = 9 * MINUTE_MS
+  nowMs = 1.9 * MINUTE_MS
   expect(counts(totals, isCurrent)).toEqual({ 1: 10, 2: 1 })
-  nowMs = 11 * MINUTE_MS
+  nowMs = 2.1 * MINUTE_MS
   expect(counts(totals, isCurrent)).toEqual({ 2: 1 })
   expect(counts(totals)).toEqual({ 2: 1 })
 })

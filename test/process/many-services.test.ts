@@ -29,6 +29,7 @@ function service(i: number): TableService {
   })
   return {
     name: `s${i}`,
+    decision: 1,
     hosts: [`s${i}.test`],
     paths: ['/'],
     stripPrefix: false,

@@ -12,6 +12,7 @@ const NONE_HELD = { count: 0, max: 0, share: WHOLE_SHARE }
 function service(name: string, hosts: readonly string[], paths: readonly string[]): TableService {
   return {
     name,
+    decision: 1,
     hosts,
     paths,
     stripPrefix: false,

@@ -54,3 +54,29 @@ test('a table with other shares begins anew', () => {
   const names = Array.from({ length: 100 }, () => after.choose(null, 0)?.pool.name)
   expect(names.filter((name) => name === 'green')).toHaveLength(1)
 })
+
+test('requests count for the decision that has sent them, even if another one is in force when they end', () => {
+  const world = new World({ shop: definitionOf({ blue: 1, green: 1 }, { health: 'off' }) })
+  const targets = new Targets({ onIdle: () => undefined }, WHOLE_SHARE)
+  const counters = new Counters()
+  const decide = (split: Record<string, number>, previous?: ServiceRoute): ServiceRoute => {
+    world.must({ kind: 'split', service: 'shop', split })
+    const table = compileService(world.service())
+    put(targets, table)
+    return new ServiceRoute(table, targets, counters, NONE_HELD, previous)
+  }
+  const before = decide({ blue: 50, green: 50 })
+  const early = [1, 2].map(() => before.choose(null, 0))
+  const after = decide({ blue: 95, green: 5 }, before)
+  const late = after.choose(null, 0)
+  for (const choice of [...early, late]) choice?.pool.rowOf(choice.target).ended(200, 1, 'ok')
+  const decisions = world.service().decisions.map(({ revision }) => revision)
+  const rows = counters
+    .report(false)
+    .rows.map(({ pool, decision, server, counts }) => [decision, pool, server, counts[0]])
+  expect(rows).toEqual([
+    [decisions.at(-2), 'blue', 'blue1', 1],
+    [decisions.at(-2), 'green', 'green1', 1],
+    [decisions.at(-1), 'blue', 'blue1', 1],
+  ])
+})

@@ -38,8 +38,8 @@ describe('counters', () => {
     const { series } = counters.report(true)
     expect(series).toHaveLength(2)
     expect(series[0]).toMatchObject({ service: 'shop', pool: 'blue', version: '1', codes: { 200: 2, 502: 1 } })
-    expect(series[0]?.buckets.reduce((a, b) => a + b)).toBe(3)
-    expect(series[0]?.sumSeconds).toBeCloseTo(40.202)
+    expect(series[0]?.durations.buckets.reduce((a, b) => a + b)).toBe(3)
+    expect(series[0]?.durations.sumSeconds).toBeCloseTo(40.202)
     expect(series[1]).toMatchObject({ version: '2', codes: { 200: 1 } })
   })
 

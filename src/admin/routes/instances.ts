@@ -30,6 +30,8 @@ interface InstanceView
     | 'busy'
     | 'cut'
     | 'inFlight'
+    | 'queued'
+    | 'held'
     | 'configuration'
     | 'cannotFollow'
   > {

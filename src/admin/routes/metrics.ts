@@ -20,6 +20,16 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
     const all = Object.values(services)
     return {
       report,
+      version: context.version,
+      versions: all.flatMap(({ name, spec }) =>
+        spec.versionHeader === ''
+          ? []
+          : Object.entries(spec.pools).map(([pool, { version }]) => ({
+              service: name,
+              pool,
+              isMismatch: control.appVersions.reportedBy(name, pool).some((each) => each !== version),
+            })),
+      ),
       revision,
       applied: [
         { instance: self.name, revision: control.applied()?.revision ?? -1 },
@@ -39,7 +49,11 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       },
       overrides: control.controller.overrides.length,
       handovers: control.handoversPending,
-      services: all.map(({ name, mode }) => ({ name, mode: mode?.kind ?? 'serving' })),
+      services: all.map(({ name, mode, spec }) => ({
+        name,
+        pools: Object.keys(spec.pools),
+        mode: mode?.kind ?? 'serving',
+      })),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
       accessLogDropped: control.proxies.accessLogDropped,

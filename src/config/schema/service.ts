@@ -181,6 +181,16 @@ export const ServiceSchema = kind.section(
     routes: RoutesSchema,
     mirror: MirrorSchema,
     headers: HeadersSchema,
+    versionHeader: kind.decoded(
+      kind.text({
+        description:
+          'Response field in which the app reports its version, such as X-App-Version; it is compared with the version of the pool. Empty = none.',
+        default: '',
+        pattern: `^(${kind.TOKEN})?$`,
+        errorMessage: 'expected the name of a response field, such as X-App-Version',
+      }),
+      (name) => name.toLowerCase(),
+    ),
     minReady: kind.count({
       description: 'Min ready servers: a command that would leave fewer is refused, unless forced.',
       default: 1,

@@ -61,6 +61,7 @@ export class Self {
   record(): InstanceRecord {
     const { control, store, proxies, identity, version } = this.options
     const { id, name, startedAt } = identity
+    const { inFlight, queued, held } = proxies.load(control)
     return {
       ...this.progress(),
       id,
@@ -72,7 +73,9 @@ export class Self {
       configuration: this.configuration(),
       overrides: control.controller.overrides.map(viewOverride),
       store: storeStanding(store, control.state.revision),
-      inFlight: proxies.inFlight(control),
+      inFlight,
+      ...(Object.keys(queued).length === 0 ? {} : { queued }),
+      ...(Object.keys(held).length === 0 ? {} : { held }),
       processes: proxies.processes(control),
     }
   }

@@ -71,7 +71,10 @@ export class Mirror implements CopyOwner {
   }
 
   pick(routed: RoutedRequest | null): Target | null {
-    return this.settings.pool.pickForCopy(performance.now(), routed)
+    const { pool } = this.settings
+    const target = pool.pickForCopy(performance.now(), routed)
+    if (target !== null) pool.rowOf(target).mirrored()
+    return target
   }
 
   ended(count: CopyCount, label: string): void {

@@ -1,7 +1,9 @@
 import { onDuty } from '../../model/backups.ts'
 import type { ServerVerdict } from '../../model/explain.ts'
 import type { TablePool, TableService } from '../../model/table.ts'
-import type { Counters, Series } from '../../telemetry/counters.ts'
+import type { Counters } from '../../telemetry/counters.ts'
+import type { Series } from '../../telemetry/series.ts'
+import type { Row } from '../../telemetry/ticks/row.ts'
 import type { Target } from '../upstream/target.ts'
 import type { Targets } from '../upstream/targets.ts'
 import type { Member, Policy } from './balance/candidates.ts'
@@ -10,17 +12,24 @@ import { SlowStart } from './balance/slow-start.ts'
 import { hashed } from './hash.ts'
 import { Queue } from './queue.ts'
 import type { RoutedRequest } from './routed-request.ts'
+import { VersionsSeen } from './versions-seen.ts'
 
 /** A pool of the table in force, which picks servers for requests. */
 export class PoolRoute {
   readonly name: string
   readonly version: string
   readonly share: number
-  readonly series: Series
   /** Requests that are queued for a server of this pool. */
   readonly queue: Queue
+  /** Versions that the servers report; null = not asked for. */
+  readonly versions: VersionsSeen | null
   /** Credit of this pool for smooth weighted round robin over the shares; see `ServiceRoute.nextPool`. */
   credit = 0
+  private readonly counters: Counters
+  private readonly series: Series
+  private readonly decision: number
+  private readonly rows = new Map<Target, Row>()
+  private noServer: Row | null = null
   private readonly targets: Targets
   private readonly members: readonly Member[]
   private readonly policy: Policy
@@ -38,7 +47,7 @@ export class PoolRoute {
 
   /** `previous`: the same pool in the previous table; its queue and the credits of its servers are taken over. */
   constructor(
-    { name: service, panic, traffic }: TableService,
+    { name: service, decision, panic, traffic, versionHeader }: TableService,
     pool: TablePool,
     policy: Policy,
     targets: Targets,
@@ -51,6 +60,8 @@ export class PoolRoute {
     this.policy = policy
     this.panic = panic
     this.targets = targets
+    this.counters = counters
+    this.decision = decision
     this.series = counters.seriesFor(service, pool.name, pool.version)
     this.queue = previous?.queue ?? new Queue()
     const credits = previous && new Map(previous.members.map(({ target, credit }) => [target, credit]))
@@ -61,8 +72,25 @@ export class PoolRoute {
         target.queue = this.queue
         return { target, weight, backup, seed: hashed(name), credit: credits?.get(target) ?? 0 }
       })
+    this.versions =
+      versionHeader === undefined
+        ? null
+        : new VersionsSeen(versionHeader, { service, pool: pool.name, version: pool.version }, counters.onVersions)
     const slowStartMs = traffic?.slowStartMs ?? 0
     this.slowStart = slowStartMs === 0 ? null : new SlowStart(this.members, slowStartMs)
+  }
+
+  /** Counts of the requests that a server gets by this table; null = of those that get none. */
+  rowOf(target: Target | null): Row {
+    if (target === null) {
+      this.noServer ??= this.counters.row(this.series, this.decision)
+      return this.noServer
+    }
+    const known = this.rows.get(target)
+    if (known !== undefined) return known
+    const row = this.counters.row(this.series, this.decision, target.name)
+    this.rows.set(target, row)
+    return row
   }
 
   /** Whether it has a server that takes requests, whatever its health. */

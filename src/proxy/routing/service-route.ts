@@ -2,7 +2,8 @@ import type { HookPool } from '../../hooks/types.ts'
 import type { Balance } from '../../model/spec.ts'
 import type { TableService } from '../../model/table.ts'
 import { NO_POLICIES } from '../../model/traffic-policies.ts'
-import type { Counters, Series } from '../../telemetry/counters.ts'
+import type { Counters } from '../../telemetry/counters.ts'
+import type { Row } from '../../telemetry/ticks/row.ts'
 import { type FieldEdit, fieldEdit } from '../field-edit.ts'
 import { poolViews } from '../hooks/pool-view.ts'
 import type { Target } from '../upstream/target.ts'
@@ -39,8 +40,8 @@ export class ServiceRoute {
   readonly responseEdit: FieldEdit | null
   /** null = off. */
   readonly sticky: Sticky | null
-  /** Series for responses that come from no pool. */
-  readonly unrouted: Series
+  /** Counts of responses that come from no pool. */
+  readonly unrouted: Row
   readonly budget: RetryBudget
   /** null = no request is copied. */
   readonly mirror: Mirror | null
@@ -64,7 +65,7 @@ export class ServiceRoute {
   ) {
     const { name, traffic = NO_POLICIES } = table
     this.table = table
-    this.unrouted = counters.seriesFor(name, '', '')
+    this.unrouted = counters.row(counters.seriesFor(name, '', ''), table.decision)
     this.budget = previous?.budget ?? new RetryBudget()
     this.budget.share = table.retry.budget
     this.heldTotal = heldTotal
@@ -182,11 +183,9 @@ export class ServiceRoute {
     return this.all.filter(({ isOpen }) => isOpen).map(({ name }) => name)
   }
 
-  /** Number of queued requests. */
-  get queued(): number {
-    let sum = 0
-    for (const pool of this.all) sum += pool.queue.length
-    return sum
+  /** Pools with queued requests. */
+  get queues(): readonly PoolRoute[] {
+    return this.all.filter(({ queue }) => queue.length > 0)
   }
 
   /** Lets queued requests continue after a change that they may have waited for. */

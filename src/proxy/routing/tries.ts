@@ -1,4 +1,6 @@
+import type { ResponseStart } from '../../http1/outbound-call.ts'
 import type { StoppedMode } from '../../model/service-mode.ts'
+import type { Row } from '../../telemetry/ticks/row.ts'
 import type { ClientStream } from '../client/client-stream.ts'
 import type { ProxyContext } from '../context.ts'
 import type { ErrorCode, ProxyError } from '../errors.ts'
@@ -57,6 +59,8 @@ export class Tries implements QueuedRequest {
   queuedMs = 0
   /** Begin of the current try, monotonic ms. */
   beganAt = 0
+  /** Counts of the server of the last try; null = there was none. */
+  private row: Row | null = null
   private readonly context: ProxyContext
   private readonly request: Tried
   private current: ServiceRoute
@@ -136,15 +140,32 @@ export class Tries implements QueuedRequest {
     return true
   }
 
+  /** A response of the server has begun. */
+  answered({ status, fields }: Pick<ResponseStart, 'status' | 'fields'>): void {
+    this.outcome.answered(status)
+    this.pool?.versions?.note(fields)
+  }
+
   /** Starts a try at a server of a pool. */
   private sendTo(pool: PoolRoute, target: Target): void {
     if (this.count++ === 0) this.route.budget.earn()
-    else this.context.counters.tally('retries', this.route.table.name, this.retryReason).add()
+    else this.countRetry()
     this.pool = pool
     this.target = target
-    this.outcome.begin(target)
-    this.beganAt = performance.now()
+    this.row = pool.rowOf(target)
+    this.outcome.begin(target, this.row)
+    this.beganAt = this.outcome.beganAt
     this.request.send(target)
+  }
+
+  private countRetry(): void {
+    this.row?.retried()
+    this.context.counters.tally('retries', this.route.table.name, this.retryReason).add()
+  }
+
+  /** Counts of where the request has got to: a server, a pool, or the service. */
+  get counts(): Row {
+    return this.row ?? this.pool?.rowOf(null) ?? this.route.unrouted
   }
 
   /** Ends the wait of the request, if it is queued or held. */

@@ -1,11 +1,16 @@
+import type { Row } from '../../telemetry/ticks/row.ts'
 import type { ProxyContext } from '../context.ts'
 import { type ErrorCode, isConnectionFailure, isServersFault } from '../errors.ts'
 import type { Target } from '../upstream/target.ts'
 
-/** Reports how a try at a server went, for ejection and trials; each try once. */
+/** Reports how a try at a server went, for ejection, trials and figures; each try once. */
 export class TryOutcome {
   private readonly context: Pick<ProxyContext, 'targets' | 'verdicts'>
+  /** Begin of the current try, monotonic ms. */
+  beganAt = 0
   private target: Target | null = null
+  /** Counts of the server; null = this try is counted. */
+  private counts: Row | null = null
   /** Whether this try is the trial of an ejected server, and its outcome is not reported yet. */
   private onTrial = false
   /** Whether this try has been reported as a failure of its server. */
@@ -16,8 +21,10 @@ export class TryOutcome {
   }
 
   /** A try at a server begins. */
-  begin(target: Target): void {
+  begin(target: Target, counts: Row): void {
+    this.beganAt = performance.now()
     this.target = target
+    this.counts = counts
     this.isReported = false
     this.onTrial = target.health === 'trial'
     if (this.onTrial) this.context.targets.beginTrial(target)
@@ -25,7 +32,8 @@ export class TryOutcome {
 
   /** Reports the status of a response. */
   answered(status: number): void {
-    if (status >= 500 || this.onTrial) this.report(status < 500)
+    if (status >= 500) this.report(false)
+    else if (this.onTrial) this.judge(true, false)
   }
 
   /**
@@ -33,6 +41,12 @@ export class TryOutcome {
    * failure. `unreachable`: the connection failed.
    */
   report(ok: boolean, unreachable = false): void {
+    this.counts?.tried(ok, performance.now() - this.beganAt)
+    this.counts = null
+    this.judge(ok, unreachable)
+  }
+
+  private judge(ok: boolean, unreachable: boolean): void {
     const target = this.target as Target
     if (this.onTrial) {
       this.onTrial = false

@@ -11,11 +11,11 @@ export function compareIds(a: string, b: string): number {
 /** A stream and the position up to which it was read. */
 export class Cursor {
   readonly key: string
-  readonly #take: (fields: ReadonlyMap<string, string>) => void
+  readonly #take: (fields: ReadonlyMap<string, string>, id: string) => void
   /** Id of the last entry that was read; null = no position yet. */
   after: string | null = null
 
-  constructor(key: string, take: (fields: ReadonlyMap<string, string>) => void) {
+  constructor(key: string, take: (fields: ReadonlyMap<string, string>, id: string) => void) {
     this.key = key
     this.#take = take
   }
@@ -29,7 +29,7 @@ export class Cursor {
   advance(entries: Entries): void {
     for (const [id, flat] of entries) {
       this.moveTo(id)
-      this.#take(pairs(flat))
+      this.#take(pairs(flat), id)
     }
   }
 }

@@ -14,6 +14,11 @@ export class RedisKeys {
   readonly leases: string
   readonly instances: string
   readonly reports: string
+  /** Counts of the instances, and their sums; see `RedisTicks`. */
+  readonly ticks: string
+  readonly tickTurn: string
+  readonly tickPosition: string
+  readonly tickSums: string
   /** Keys for the check of the user's rights: a hash, a list and a stream. */
   readonly check: readonly string[]
   readonly #tag: string
@@ -30,12 +35,21 @@ export class RedisKeys {
     this.leases = `${this.#tag}:leases`
     this.instances = `${this.#tag}:instances`
     this.reports = `${this.#tag}:reports`
+    this.ticks = `${this.#tag}:ticks`
+    this.tickTurn = `${this.#tag}:ticks:turn`
+    this.tickPosition = `${this.#tag}:ticks:position`
+    this.tickSums = `${this.#tag}:ticks:sums`
     this.check = ['hash', 'list', 'stream'].map((kind) => `${this.#tag}:check:${kind}`)
   }
 
   /** `subject`: a service or document, as in `HistoryEntry.service`. */
   history(subject: string): string {
     return `${this.#tag}:history:${subject}`
+  }
+
+  /** Number of the last ticks of a source. */
+  tickSequence(source: string): string {
+    return `${this.#tag}:ticks:sequence:${source}`
   }
 
   answer(key: string): string {

@@ -18,6 +18,7 @@ import type {
 } from '../store.ts'
 import { SNAPSHOT_HISTORY, StoreUnavailable, StoreUnusable } from '../store.ts'
 import { sparing, type Tell } from '../tell.ts'
+import type { TickExchange } from '../ticks.ts'
 import { Troubles } from '../troubles.ts'
 import { Availability } from './availability.ts'
 import { KnownState } from './known-state.ts'
@@ -29,6 +30,7 @@ import { RedisRegister } from './redis-register.ts'
 import { RedisScripts } from './redis-scripts.ts'
 import type { RedisSettings } from './redis-settings.ts'
 import { RedisSync } from './redis-sync.ts'
+import { RedisTicks } from './redis-ticks.ts'
 import { RedisWriter } from './redis-writer.ts'
 import { ServerClock } from './server-clock.ts'
 
@@ -69,6 +71,7 @@ const LEARNED = { subjects: 1_000, entries: SNAPSHOT_HISTORY }
 export class RedisStore implements Store {
   readonly register: Register
   readonly leases: Leases
+  readonly ticks: TickExchange
   /** The state that was on the disk when this store was opened. */
   lastKnown: Documents | null = null
   readonly #keys: RedisKeys
@@ -117,7 +120,9 @@ export class RedisStore implements Store {
     this.#before = before
     this.#troubles = troubles
     this.#lastKnown = new LastKnown({ path, prefix, current, tell, troubles, checkMs })
-    this.#feed = new RedisFeed(connection, [changes, reports])
+    const ticks = new RedisTicks(connection, keys)
+    this.ticks = ticks
+    this.#feed = new RedisFeed(connection, [changes, reports, ticks.cursor])
     this.#sync = new RedisSync({
       ...shared,
       changes,
