@@ -36,8 +36,9 @@ export function checkConfig(raw: unknown): CheckedConfig {
     checkTokens(settings, problems)
     if (isKeyed(settings.store?.tls) && !problems.has('store.tls')) checkStoreTls(settings.store.tls, problems)
     checkServices(settings, problems)
-    if (!problems.has('proxy')) hooks = readHooks(settings.proxy, problems)
     refuseNotYet(NOT_YET_IN_FILE, FileSchema, settings, '', problems)
+    // Last, since it runs the program only if there are no other problems.
+    if (!problems.has('proxy')) hooks = readHooks(settings.proxy, problems)
   }
   return problems.list.length === 0
     ? { ok: true, config: resolve(settings, raw as JsonObject, hooks) }
