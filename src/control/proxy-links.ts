@@ -91,6 +91,10 @@ export class ProxyLinks {
     return this.reports.accessLogDropped
   }
 
+  get traceSpansDropped(): number {
+    return this.reports.traceSpansDropped
+  }
+
   /** Counts of all proxies, from their last reports. `isCurrent`: series that are not are left out after a while. */
   counts(isCurrent: (series: SeriesReport) => boolean): Pick<Totals, 'series' | 'tallies'> {
     return this.reports.counts(isCurrent)
