@@ -454,7 +454,7 @@ export interface CutoverConfig {
           | {
               /** Send Forwarded (RFC 7239), too. A Forwarded of a trusted proxy is always continued. Default: false. */
               readonly forwarded?: boolean | undefined
-              /** Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none. Default: 1. */
+              /** Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none. With tracing, its own sample decides. Default: 1. */
               readonly traceSample?: number | undefined
             }
           | undefined
@@ -583,6 +583,20 @@ export interface CutoverConfig {
         readonly address?: string | undefined
         /** Token by which an instance passes calls on to another; the same everywhere. */
         readonly token?: string | undefined
+      }
+    | undefined
+  /** What is told of requests, beside metrics and the access log. Default: {}. */
+  readonly telemetry?:
+    | {
+        /** OpenTelemetry spans of requests and of their tries. Default: {}. */
+        readonly tracing?:
+          | {
+              /** URL that takes spans by OTLP over HTTP: http://127.0.0.1:4318/v1/traces; empty = no tracing. Default: "". */
+              readonly endpoint?: string | undefined
+              /** Share of the traces that begin here and are recorded: 1 = all, 0.01 = every hundredth. Default: 0.01. */
+              readonly sample?: number | undefined
+            }
+          | undefined
       }
     | undefined
   /** The services, by name. Default: {}. */

@@ -141,7 +141,7 @@ function checkServices({ services }: FileSettings, problems: Problems): void {
 }
 
 function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): Config {
-  const { proxy, shutdown, admin, store, fleet, configVersion } = settings
+  const { proxy, shutdown, admin, store, fleet, telemetry, configVersion } = settings
   // A null means the default. Definitions are kept without nulls, so that merge patches can change them.
   const services = mergePatch({}, raw.services ?? {}) as Config['services']
   return {
@@ -173,6 +173,7 @@ function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): 
     },
     store: { redis: topology(store.redis), tls: store.tls ?? null, prefix: store.prefix, path: store.path },
     fleet: { name: fleet.name ?? null, address: fleet.address ?? null, token: fleet.token ?? null },
+    telemetry: { tracing: telemetry.tracing.endpoint === '' ? null : telemetry.tracing },
     configVersion: configVersion ?? null,
     services,
     hasServices: raw.services !== undefined && raw.services !== null,

@@ -1,5 +1,6 @@
 import type { HookSettings } from '../model/hooks.ts'
 import type { JsonObject } from '../model/state.ts'
+import type { TracingSettings } from '../model/tracing.ts'
 import type { ListenAddress, TcpAddress } from '../net/listen-address.ts'
 
 /** A listener for clients; `proxyProtocol`: every connection opens with a PROXY header, version 1 or 2. */
@@ -110,6 +111,8 @@ export interface Config {
   readonly admin: AdminSettings
   readonly store: StoreSettings
   readonly fleet: FleetSettings
+  /** `tracing`: null = off. */
+  readonly telemetry: { readonly tracing: TracingSettings | null }
   /** null = the file has none. */
   readonly configVersion: number | null
   /** Service definitions as written, environment interpolated, defaults not filled in. */

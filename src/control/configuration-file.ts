@@ -236,7 +236,7 @@ function failureOf(reload: Reload): string | null {
 
 /** Settings that only a restart brings into force, such as `proxy.listen`. */
 function settingsThatDiffer(before: Config, after: Config): string[] {
-  return (['proxy', 'shutdown', 'admin', 'store', 'fleet'] as const).flatMap((section) => {
+  return (['proxy', 'shutdown', 'admin', 'store', 'fleet', 'telemetry'] as const).flatMap((section) => {
     const is = Object.entries(after[section])
     const was = new Map(Object.entries(before[section]))
     const differing = is.filter(([key, value]) => !isDeepStrictEqual(was.get(key), value)).map(([key]) => key)

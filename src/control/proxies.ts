@@ -1,5 +1,6 @@
 import type { ProcessView } from '../model/fleet.ts'
 import type { RequestLoad } from '../model/messages.ts'
+import { own } from '../model/names.ts'
 import type { Control } from './control.ts'
 
 /** Identity of an instance; constant for the life of its supervisor. */
@@ -36,7 +37,7 @@ export function addUp(
 ): Readonly<Record<string, number>> {
   const sums: Record<string, number> = {}
   for (const counts of all)
-    for (const [key, count] of Object.entries(counts ?? {})) sums[key] = (sums[key] ?? 0) + count
+    for (const [key, count] of Object.entries(counts ?? {})) sums[key] = (own(sums, key) ?? 0) + count
   return sums
 }
 

@@ -92,6 +92,10 @@ export class ProxyLinks {
     return this.reports.accessLogDropped
   }
 
+  get traceSpansDropped(): number {
+    return this.reports.traceSpansDropped
+  }
+
   /** Counts of all proxies, from their last reports; those that are not in force are left out after a while. */
   counts(inForce: InForce): Pick<Totals, 'series' | 'tallies'> {
     return this.reports.counts(inForce)

@@ -1,6 +1,7 @@
 import type { Config, ProxySettings } from '../config/config.ts'
 import type { Identity } from '../control/proxies.ts'
 import type { Vitals } from '../model/messages.ts'
+import type { TracingSettings } from '../model/tracing.ts'
 import type { StateCopy, StateMessage } from './state-copy.ts'
 
 export interface RosterEntry {
@@ -35,6 +36,8 @@ export interface WorkerInit {
   /** Number of workers that share the limits. */
   readonly workers: number
   readonly proxy: ProxySettings
+  /** null = off. */
+  readonly tracing: TracingSettings | null
   readonly listeners: readonly HandedListener[]
   /** Path of the control process's socket file. */
   readonly wire: string

@@ -7,6 +7,7 @@ import type { Proxies } from '../control/proxies.ts'
 import { sum } from '../control/proxies.ts'
 import type { ProcessView } from '../model/fleet.ts'
 import type { RequestLoad } from '../model/messages.ts'
+import type { TracingSettings } from '../model/tracing.ts'
 import { assertInherited } from '../net/held-socket.ts'
 import { forKey, listenOptions, proxyListenKey, urlOf } from '../net/listen-options.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
@@ -25,12 +26,12 @@ export class LocalProxy implements Proxies {
   private readonly link = localLink()
   private readonly vitals = new VitalsMeter()
 
-  /** `log`: for errors of hooks. */
-  constructor(settings: ProxySettings, log: Logger) {
+  /** `log`: for errors of hooks and of tracing. `tracing`: null = off. */
+  constructor(settings: ProxySettings, log: Logger, tracing: TracingSettings | null = null) {
     this.settings = settings
     const { control: _, proxy } = this.link
     const accessLog = settings.accessLog === null ? null : new AccessLog(settings.accessLog.sample)
-    this.plane = new DataPlane(settings, accessLog, (message) => proxy.send(message), log)
+    this.plane = new DataPlane({ ...settings, tracing }, accessLog, (message) => proxy.send(message), log)
     proxy.receive((message) => this.plane.receive(message))
   }
 

@@ -32,7 +32,7 @@ export class Alone {
    * StoreUnusable, and errors of listening.
    */
   static async start({ config, load, file, joinAnyway, log }: AloneOptions): Promise<Alone> {
-    const proxies = new LocalProxy(config.proxy, log)
+    const proxies = new LocalProxy(config.proxy, log, config.telemetry.tracing)
     const identity = { id: randomUUID(), name: config.fleet.name ?? hostname(), startedAt: new Date().toISOString() }
     const instance = await Instance.start({
       config,

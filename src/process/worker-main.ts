@@ -34,10 +34,11 @@ class Worker {
 
   constructor(init: WorkerInit) {
     this.init = init
-    const { proxy, name } = init
+    const { proxy, tracing, name } = init
     const accessLog = proxy.accessLog === null ? null : new AccessLog(proxy.accessLog.sample, 1, true)
     const share = { index: init.slot, of: init.workers }
-    this.plane = new DataPlane(proxy, accessLog, (message) => this.sendToControl(message), log, share)
+    const settings = { ...proxy, tracing }
+    this.plane = new DataPlane(settings, accessLog, (message) => this.sendToControl(message), log, share)
     this.wire = new ControlWire({
       path: init.wire,
       name,

@@ -124,8 +124,9 @@ export class Workers {
       })
       watchdog.watch(worker)
       slot.coming = worker
-      const { proxy } = config
-      worker.send({ type: 'worker', name, slot: slot.index, workers: this.slots.length, proxy, listeners, wire })
+      const { proxy, telemetry } = config
+      const shared = { workers: this.slots.length, proxy, tracing: telemetry.tracing, listeners, wire }
+      worker.send({ type: 'worker', name, slot: slot.index, ...shared })
       void worker.exited.then((how) => {
         resolve(how)
         this.handleExit(slot, worker, how)

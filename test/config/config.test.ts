@@ -33,6 +33,7 @@ test('an empty file is a proxy without services, with the defaults', () => {
     },
     store: { redis: null, tls: null, prefix: 'cutover', path: './data' },
     fleet: { name: null, address: null, token: null },
+    telemetry: { tracing: null },
     configVersion: null,
     services: {},
     hasServices: false,

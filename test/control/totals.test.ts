@@ -23,6 +23,7 @@ function report(changes: Partial<Report>): Report {
     rows: [],
     versions: [],
     accessLogDropped: 0,
+    traceSpansDropped: 0,
     ...changes,
   }
 }

@@ -57,6 +57,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
       accessLogDropped: control.proxies.accessLogDropped,
+      traceSpansDropped: control.proxies.traceSpansDropped,
       splits: all.flatMap((service) =>
         Object.keys(service.spec.pools).map((pool) => ({
           service: service.name,

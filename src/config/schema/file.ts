@@ -4,6 +4,7 @@ import { parseCidr, parseHost, parseListen, parseMode, parsePeers, parseTcpListe
 import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { ServiceSchema } from './service.ts'
+import { TelemetrySection } from './telemetry.ts'
 
 const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or unix:/path'
 
@@ -118,7 +119,8 @@ const ProxySection = kind.section(
           default: false,
         }),
         traceSample: Type.Number({
-          description: 'Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none.',
+          description:
+            'Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none. With tracing, its own sample decides.',
           errorMessage: 'expected a number from 0 to 1',
           default: 1,
           minimum: 0,
@@ -261,6 +263,7 @@ export const FileSchema = kind.section(
     admin: AdminSection,
     store: StoreSection,
     fleet: FleetSection,
+    telemetry: TelemetrySection,
     services: kind.named(ServiceSchema, {
       description: 'The services, by name.',
       errorMessage: 'expected services by name, such as {shop: {pools: {…}}}',

@@ -31,6 +31,7 @@ export interface MetricsSnapshot {
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
   readonly accessLogDropped: number
+  readonly traceSpansDropped: number
   readonly splits: readonly { readonly service: string; readonly pool: string; readonly percent: number }[]
   /** Pools with backups. */
   readonly backups: readonly { readonly service: string; readonly pool: string; readonly inUse: boolean }[]
