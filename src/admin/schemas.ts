@@ -291,7 +291,10 @@ export const answers = {
       },
       steps: {
         type: 'array',
-        items: object({ step: { enum: ['service', 'mode', 'routes', 'split', 'sticky', 'balance'] }, result: text }),
+        items: object({
+          step: { enum: ['service', 'mode', 'hooks', 'routes', 'split', 'sticky', 'balance'] },
+          result: text,
+        }),
         description: 'The decision step by step, with the reason of each.',
       },
       pools: {
@@ -320,7 +323,13 @@ export const answers = {
             reason: text,
             lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
           },
-          { since: { ...instant, description: 'When checks found its health; absent = before this process began.' } },
+          {
+            since: {
+              ...instant,
+              description: 'When checks found its health, or when it was ejected; absent = before this process began.',
+            },
+            ejectedUntil: { ...instant, description: 'Until when it is ejected; then one request tries it.' },
+          },
         ),
       },
     },

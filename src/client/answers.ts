@@ -450,7 +450,7 @@ export interface Explanation {
   readonly pool: string | null
   /** The decision step by step, with the reason of each. */
   readonly steps: ReadonlyArray<{
-    readonly step: 'service' | 'mode' | 'routes' | 'split' | 'sticky' | 'balance'
+    readonly step: 'service' | 'mode' | 'hooks' | 'routes' | 'split' | 'sticky' | 'balance'
     readonly result: string
   }>
   readonly pools: ReadonlyArray<{
@@ -472,8 +472,10 @@ export interface Explanation {
     readonly may: boolean
     readonly reason: string
     readonly lastProbe: Probe | null
-    /** When checks found its health; absent = before this process began. */
+    /** When checks found its health, or when it was ejected; absent = before this process began. */
     readonly since?: string
+    /** Until when it is ejected; then one request tries it. */
+    readonly ejectedUntil?: string
   }>
   /** The store is away: others may have changed the state meanwhile. */
   readonly stale?: true

@@ -39,6 +39,7 @@ export function checkConfig(raw: unknown): CheckedConfig {
     checkServices(settings, problems)
     if (!problems.has('proxy.accessLog')) checkAccessLog(settings.proxy, problems)
     checkWebhooks(settings, problems)
+    // Last, since it runs the program only if there are no other problems.
     if (!problems.has('proxy')) hooks = readHooks(settings.proxy, problems)
   }
   return problems.list.length === 0

@@ -291,7 +291,7 @@ export class Control {
 
   /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
-    return this.healthBook.undecided()
+    return this.healthBook.firstRounds.undecided()
   }
 
   /** Whether a server is in its first round of checks. */
@@ -301,7 +301,7 @@ export class Control {
 
   /** Resolves once the first round of checks of every server is over, or after `timeoutMs`. */
   firstProbes(timeoutMs: number): Promise<void> {
-    return this.healthBook.firstProbes(timeoutMs)
+    return this.healthBook.firstRounds.over(timeoutMs)
   }
 
   /** Resolves once the proxies use the health that control knows now. */
@@ -317,9 +317,11 @@ export class Control {
       const pools = own(services, service)?.spec.pools
       return pools !== undefined && (pool === '' || own(pools, pool)?.version === version)
     }
-    return this.proxies.counts(
-      (series) => series.service === '' || isOf(this.state.services, series) || isOf(this.tables.services, series),
-    )
+    return this.proxies.counts({
+      isCurrent: (series) =>
+        series.service === '' || isOf(this.state.services, series) || isOf(this.tables.services, series),
+      exists: (name) => own(this.state.services, name) !== undefined || own(this.tables.services, name) !== undefined,
+    })
   }
 
   private follow(state: State): void {

@@ -1,7 +1,7 @@
-import type { LoadReport, Report, SeriesReport, TickRow, ToProxy } from '../model/messages.ts'
+import type { LoadReport, Report, TickRow, ToProxy } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { DroppedCount } from './dropped-count.ts'
-import { Totals } from './totals.ts'
+import { type InForce, Totals } from './totals.ts'
 
 /** Max time, ms, that a proxy may take to report before the reports of the others are used without it. */
 const REPORT_TIMEOUT_MS = 1_000
@@ -42,9 +42,9 @@ export class Reports {
     })
   }
 
-  /** Counts of all proxies, from their last reports. `isCurrent`: series that are not are left out after a while. */
-  counts(isCurrent: (series: SeriesReport) => boolean): ReturnType<Totals['read']> {
-    return this.totals.read(isCurrent)
+  /** Counts of all proxies, from their last reports; those that are not in force are left out after a while. */
+  counts(inForce: InForce): ReturnType<Totals['read']> {
+    return this.totals.read(inForce)
   }
 
   /** Lines of the access log dropped by all proxies, those that have ended included. */

@@ -180,7 +180,7 @@ export class DataPlane implements ProxyContext {
 
   private explain(request: ExplainedRequest, service: string | null): Explanation {
     const route = service === null ? null : (this.routes.get(service) ?? null)
-    return explain(request, this.router, route, performance.now())
+    return explain(request, this.router, route, this.hooks?.hooks ?? null, performance.now())
   }
 
   /** Reports the current load, and the counts that have changed since the last report. */

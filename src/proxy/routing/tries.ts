@@ -18,7 +18,7 @@ import { TryOutcome, type TryTrace } from './try-outcome.ts'
 export interface PoolChooser {
   /** Whether the request may go on. */
   readonly isThrough: boolean
-  /** Looks at the request, which goes on with `Tries.begin`, is answered, or fails. */
+  /** Looks at the request, which goes on with `Tries.advance`, is answered, or fails. */
   begin(): void
   /** null = they decide; `failed` = the request fails. */
   poolFor(route: ServiceRoute): PoolRoute | null | 'failed'

@@ -1,6 +1,6 @@
 import type { Totals, Vitals } from '../../model/messages.ts'
 import type { ServerState } from '../../model/state.ts'
-import type { EventFigures } from './event-metrics.ts'
+import type { EventFigures } from './event-figures.ts'
 
 /** Data of an instance at the moment of a scrape. */
 export interface MetricsSnapshot {
