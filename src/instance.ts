@@ -120,7 +120,10 @@ export class Instance {
         this.deploys.check()
         this.events.check()
       },
-      onVersionMismatch: (mismatch) => logVersions(log, mismatch),
+      onVersionMismatch: (mismatch) => {
+        logVersions(log, mismatch)
+        this.events.versionsReported(mismatch)
+      },
       onProbe: (key, last) => this.deploys.probed(key, last),
       onHealth: (keys) => this.events.healthChanged(keys),
       onHandover: (event) => logHandover(log, event),

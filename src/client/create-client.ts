@@ -35,6 +35,7 @@ function apiOf(caller: Caller, through: string | null) {
   return {
     /** Which service, pool and servers a request would get. */
     explain: verb('GET /api/explain'),
+    stats: verb('GET /api/stats'),
     services: {
       list: verb('GET /api/services'),
       get: verb('GET /api/services/{service}'),

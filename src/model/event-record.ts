@@ -11,6 +11,8 @@ export const EVENT_TYPES = {
   'instance.gone': 'An instance has signed off, or has been silent for too long.',
   'store.away': 'An instance cannot reach the store.',
   'store.back': 'An instance can reach the store again.',
+  'version.mismatch': 'Servers of a pool report another version than the pool has.',
+  'version.match': 'The servers of the pool report its version again.',
   'worker.died': 'A worker of an instance has ended unexpectedly.',
 } as const
 

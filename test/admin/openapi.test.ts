@@ -67,6 +67,7 @@ POST /api/servers/{server}/drain
 POST /api/servers/{server}/enable
 GET /api/config
 GET /api/events
+GET /api/stats
 GET /api/instances
 GET /api/instances/{id}
 DELETE /api/instances/{id}

@@ -14,6 +14,7 @@ test('the smallest service gets every default', () => {
     split: { blue: 100 },
     balance: 'leastRequest',
     traffic: { splitBy: 'request', routes: [], sticky: null, slowStartMs: 0, headers: null, mirror: null },
+    versionHeader: '',
     health: {
       path: '/healthz',
       intervalMs: 1000,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { metric } from '../proxy/support.ts'
-import { define, HEALTH, pool, start, until, upstream } from './support.ts'
+import { EventReader } from '../support/event-reader.ts'
+import { atEnd, define, HEALTH, pool, start, until, upstream } from './support.ts'
 
 /** A server that reports a version, or none. */
 async function reporting(name: string, version: () => string | null) {
@@ -20,6 +21,8 @@ test('a pool shows the versions that its servers report; another one than its ow
   const pools = { blue: { ...pool(blue), version: '1.4.2' }, green: pool(await upstream('green1')) }
   const shop = { pools, split: { blue: 100 }, versionHeader: 'X-App-Version', health: HEALTH }
   const cutover = await start({ services: { shop } })
+  const events = await EventReader.open(cutover.admin, '', '?types=version.*')
+  atEnd(() => events.close())
   const ask = () => fetch(`${cutover.proxy}/`)
   await until(async () => {
     await ask()
@@ -37,6 +40,9 @@ test('a pool shows the versions that its servers report; another one than its ow
   await until(() =>
     /"pool":"blue","version":"1.4.2","reported":\["1.4.1","1.4.2"\].*another version/.test(cutover.stderr),
   )
+  const { data } = await events.event(({ type }) => type.startsWith('version.'))
+  const mismatch = { type: 'version.mismatch', service: 'shop', pool: 'blue', before: { version: '1.4.2' } }
+  expect(data).toMatchObject({ ...mismatch, after: { reported: ['1.4.1', '1.4.2'] } })
   // The definition follows: what was reported to the earlier one counts no more.
   const changed = { pools: { blue: { version: '1.4.1' } } }
   expect((await cutover.api('PATCH', '/api/services/shop', changed)).status).toBe(200)

@@ -1,6 +1,7 @@
 import type { EventRecord } from '../../model/event-record.ts'
 import { eventRecord } from '../../model/events.ts'
 import type { Store } from '../../store/store.ts'
+import type { VersionMismatch } from '../app-versions.ts'
 import type { Control } from '../control.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Self } from '../fleet/self.ts'
@@ -75,6 +76,11 @@ export class EventSources {
 
   healthChanged(keys: Iterable<string>): void {
     this.health.changed(keys)
+  }
+
+  versionsReported({ service, pool, version, reported, isMismatch }: VersionMismatch): void {
+    const type = isMismatch ? 'version.mismatch' : 'version.match'
+    this.log({ type, service, pool, before: { version }, after: { reported } })
   }
 
   workerDied({ worker, how }: WorkerDeath): void {
