@@ -80,6 +80,7 @@ const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
   'Instance',
   'Instances',
   'Stats',
+  'Explanation',
   'InstanceStruck',
   'Configuration',
 ])

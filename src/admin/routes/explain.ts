@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type StaticDecode, Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
 import type { ServerHealth } from '../../control/health-book.ts'
@@ -45,13 +45,14 @@ const ExplainQuery = kind.section(
 export function explainRoutes(api: FastifyInstance, context: AdminContext): void {
   const { control } = context
 
-  const answer = async (request: FastifyRequest, service: Service | null): Promise<object> => {
+  const answer = async (request: FastifyRequest, reply: FastifyReply, service: Service | null): Promise<object> => {
     const asked = askedRequest(readInput(ExplainQuery, request.query), service)
     const explanation = await control.proxies.explain(asked, service?.name ?? null)
     if (explanation === null) throw new ApiProblem(503, 'No answer', 'No worker answers at the moment; ask again.')
     const { revision, services } = control.state
     const found = explanation.service === null ? undefined : own(services, explanation.service)
     const only = explanation.pools.filter(({ gets }) => gets !== 'none')
+    reply.header('etag', `"${revision}"`)
     return {
       revision,
       request: { host: asked.host, method: asked.method, path: asked.target, ip: asked.address },
@@ -71,12 +72,12 @@ export function explainRoutes(api: FastifyInstance, context: AdminContext): void
 
   const summary = 'Which pool and servers such a request would get now, and why not the others'
   const schema = describe({ tag: 'traffic', summary, query: ExplainQuery, answer: 'Explanation' })
-  api.get('/api/explain', { schema }, (request) => answer(request, null))
-  api.get<{ Params: { service: string } }>('/api/services/:service/explain', { schema }, (request) => {
+  api.get('/api/explain', { schema }, (request, reply) => answer(request, reply, null))
+  api.get<{ Params: { service: string } }>('/api/services/:service/explain', { schema }, (request, reply) => {
     const { services } = control.state
     const service = own(services, request.params.service)
     if (service === undefined) throw unknownProblem('service', request.params.service, Object.keys(services))
-    return answer(request, service)
+    return answer(request, reply, service)
   })
 }
 

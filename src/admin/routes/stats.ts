@@ -46,7 +46,7 @@ export function statsRoutes(api: FastifyInstance, context: AdminContext): void {
     query: StatsQuery,
     answer: 'Stats',
   })
-  api.get('/api/stats', { schema }, async (request) => {
+  api.get('/api/stats', { schema }, async (request, reply) => {
     const query = readInput(StatsQuery, request.query)
     const { window, scope, service } = query
     const { services, revision } = control.state
@@ -56,6 +56,7 @@ export function statsRoutes(api: FastifyInstance, context: AdminContext): void {
     const span = spanOf(history, query)
     const load = await loadNow(context, scope)
     const defined = (found === undefined ? Object.values(services) : [found]).map(definedService)
+    reply.header('etag', `"${revision}"`)
     return {
       revision,
       window,
