@@ -57,10 +57,11 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
       accessLogDropped: control.proxies.accessLogDropped,
-      splits: all.flatMap((service) =>
-        Object.keys(service.spec.pools).map((pool) => ({
+      pools: all.flatMap((service) =>
+        Object.entries(service.spec.pools).map(([pool, { version }]) => ({
           service: service.name,
           pool,
+          version,
           percent: shareOf(currentSplit(service), pool) / 100,
         })),
       ),
