@@ -54,12 +54,15 @@ export const FLEET_PANELS: readonly Panel[] = [
   }),
   table({
     title: 'Instances',
-    description: 'Versions of Cutover and Node.js.',
+    description: 'Versions of Cutover and Node.js, and the revision that the instance knows.',
     width: 6,
     labels: ['instance', 'version', 'node'],
     columns: [
-      { title: 'Revision', unit: 'none', expr: `max by (instance) (${series('revision')})` },
-      { title: 'Runs', unit: 'none', expr: `max by (instance, version, node) (${series('build_info')})` },
+      {
+        title: 'Revision',
+        unit: 'none',
+        expr: `max by (instance) (${series('revision')}) * on (instance) group_right () max by (instance, version, node) (${series('build_info')})`,
+      },
     ],
   }),
 ]
