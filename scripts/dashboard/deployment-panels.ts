@@ -49,7 +49,8 @@ export const DEPLOYMENT_PANELS: readonly Panel[] = [
   }),
   lines({
     title: 'Split',
-    description: 'Share of each pool as decided. Vertical lines are changes of the split and of the revision.',
+    description:
+      'Share of each pool as decided. Changes of the split are marked, and drains of servers; all other changes can be switched on at the top.',
     width: 12,
     unit: 'percent',
     max: 100,
