@@ -88,7 +88,9 @@ function operations({ paths }: ApiDocument): string {
     // What is passed on, to an instance or a preview, has no form of its own.
     .filter(([path]) => !path.endsWith('{path}'))
     .flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, operation]) => new Described(method.toUpperCase(), path, operation)),
+      Object.entries(methods)
+        .filter(([, operation]) => !isStream(operation))
+        .map(([method, operation]) => new Described(method.toUpperCase(), path, operation)),
     )
   const ofChanges = all.find((each) => each.isChange)?.options ?? {}
   const shared = OF_CHANGES.map((name) => typescript.member(name, ofChanges[name] ?? {}, false))
@@ -103,6 +105,11 @@ function operations({ paths }: ApiDocument): string {
     `/** What each operation of the API takes and answers. */\nexport interface Operations {\n${all.map((each) => each.type(typescript)).join('\n')}\n}`,
     `/** The options that each operation takes in its query. */\nexport const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {\n${all.map((each) => each.query()).join('\n')}\n}\n`,
   ].join('\n\n')
+}
+
+/** Whether an operation answers with events as they happen, for which the client has a method of its own. */
+function isStream({ responses }: Operation): boolean {
+  return responses['200']?.content?.['text/event-stream'] !== undefined
 }
 
 /** One operation of the document. */

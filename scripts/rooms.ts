@@ -13,7 +13,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   config: ['model', 'net', 'hooks'],
   store: ['model'],
   health: ['model', 'net', 'time'],
-  telemetry: ['model'],
+  telemetry: ['model', 'version.ts'],
   proxy: ['model', 'net', 'telemetry', 'time', 'http1', 'hooks'],
   control: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry'],
   admin: ['model', 'net', 'config', 'store', 'health', 'telemetry', 'control'],

@@ -7,11 +7,15 @@ import { ensureInstalled } from './lib/install.mjs'
 import { root } from './lib/paths.mjs'
 
 const cutover = join(root, 'src/main.ts')
+/** Max time at the end for the reader of standard output to read what is left. */
+const flushMs = 200
 
 await main(async (args) => {
   await ensureInstalled()
   return args.length > 0 ? (await runNode([cutover, 'run', ...args])).code : runExample()
 })
+// Output that nobody reads would keep this process alive.
+setTimeout(() => process.exit(), flushMs).unref()
 
 /** Runs the apps and Cutover. The apps start before Cutover's first health check and stop after its last request. */
 async function runExample() {

@@ -31,6 +31,8 @@ export interface Cutover extends Omit<Client, 'ready' | 'live'> {
   readonly admin: string
   /** Resolves once the first health checks are over, or after five seconds. Rejects if it is closed before. */
   readonly ready: Promise<void>
+  /** Opens the file of the access log again, after it was renamed: what SIGUSR1 does to `cutover run`. */
+  reopenLog(): void
   /**
    * Stops as on SIGTERM: requests in flight finish within `shutdown.timeout`, then everything ends. Safe to call again.
    */
@@ -85,6 +87,7 @@ function running(alone: Alone): Cutover {
     proxyAddresses: alone.proxyAddresses,
     admin: alone.adminAddress,
     ready,
+    reopenLog: () => alone.reopenLog(),
     close: () => {
       closing ??= alone.stop()
       return closing

@@ -10,6 +10,7 @@ import { logVersions } from './control/app-versions.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { Control } from './control/control.ts'
 import { Deploys } from './control/deploys/deploys.ts'
+import { EventSources } from './control/events/event-sources.ts'
 import { Fleet } from './control/fleet/fleet.ts'
 import { RememberedMembers } from './control/fleet/remembered-members.ts'
 import { Self } from './control/fleet/self.ts'
@@ -21,6 +22,7 @@ import type { Identity, Proxies } from './control/proxies.ts'
 import type { Resolve } from './control/resolve.ts'
 import { servicesLeft } from './control/services-left.ts'
 import { UnreadableLog } from './control/unreadable-log.ts'
+import { Webhooks } from './control/webhooks/webhooks.ts'
 import type { Change } from './model/state.ts'
 import type { ListenOptions } from './net/listen.ts'
 import { listen } from './net/listen.ts'
@@ -83,6 +85,8 @@ export class Instance {
   private readonly self: Self
   private readonly fleet: Fleet
   private readonly deploys: Deploys
+  private readonly events: EventSources
+  private readonly webhooks: Webhooks
   private admin: Admin | null = null
   private stopping: Promise<void> | null = null
 
@@ -114,9 +118,11 @@ export class Instance {
       onProgress: () => {
         this.fleet.report()
         this.deploys.check()
+        this.events.check()
       },
       onVersionMismatch: (mismatch) => logVersions(log, mismatch),
       onProbe: (key, last) => this.deploys.probed(key, last),
+      onHealth: (keys) => this.events.healthChanged(keys),
       onHandover: (event) => logHandover(log, event),
       ...(options.onKept && { onKept: options.onKept }),
       ...(resumed &&
@@ -141,6 +147,7 @@ export class Instance {
       onChange: () => {
         this.control.convergence.check()
         this.deploys.check()
+        this.events.check()
       },
       remembered: this.remembered,
       nowMs: () => this.store.nowMs(),
@@ -148,6 +155,10 @@ export class Instance {
     })
     const { control, store, fleet } = this
     this.deploys = new Deploys({ control, store, fleet, identity, log })
+    this.events = new EventSources({ store, control, fleet, self: this.self, version: VERSION })
+    const { webhooks: settings } = config
+    this.webhooks = new Webhooks({ settings, store, isAlone: fleet.isAlone, instance: identity.name, log })
+    proxies.onWorkerDied = (death) => this.events.workerDied(death)
     this.overrides = new LocalOverrides({ control, store, fleet, folder, instance: address, log })
   }
 
@@ -223,6 +234,8 @@ export class Instance {
     const revision = await this.configure()
     await proxies.start(this.control, revision)
     this.control.ticks.start()
+    this.events.start()
+    this.webhooks.start()
     await this.startAdmin()
     // The address of the admin API is known only now.
     this.fleet.announce()
@@ -290,6 +303,7 @@ export class Instance {
       log,
       overrides: this.overrides,
       deploys: this.deploys,
+      webhooks: this.webhooks,
       file: this.file,
       isStopping: () => this.stopping !== null,
     })
@@ -313,6 +327,8 @@ export class Instance {
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
     await this.closeAdmin()
     await this.control.ticks.stop()
+    await this.webhooks.stop()
+    this.events.leave()
     await this.fleet.leave()
     await this.end()
   }
@@ -322,6 +338,8 @@ export class Instance {
   }
 
   private async end(): Promise<void> {
+    this.events.stop()
+    await this.webhooks.stop()
     await this.deploys.stop()
     await this.closeAdmin()
     this.fleet.stop()

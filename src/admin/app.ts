@@ -10,6 +10,7 @@ import { refuseForeign, refuseMisdirected } from './auth.ts'
 import { closeServer } from './connections.ts'
 import type { AdminContext } from './context.ts'
 import { documentation } from './docs-page.ts'
+import { EventReaders } from './events/event-readers.ts'
 import { MAX_BODY_BYTES, notJson, sendProblem } from './failures.ts'
 import { Gate } from './gate.ts'
 import { keepAnswers } from './idempotency.ts'
@@ -21,6 +22,7 @@ import { buildPreview } from './preview-app.ts'
 import { ApiProblem } from './problems.ts'
 import { configRoutes } from './routes/config.ts'
 import { deployRoutes } from './routes/deploy.ts'
+import { eventRoutes } from './routes/events.ts'
 import { explainRoutes } from './routes/explain.ts'
 import { handOverRoutes } from './routes/hand-over.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -82,6 +84,8 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
   app.setValidatorCompiler(() => (value) => ({ value }))
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
   app.decorateRequest('actor')
+  const readers = new EventReaders(context.settings.connections)
+  app.addHook('preClose', async () => readers.end())
   app.addHook('preClose', () => closeServer(app.server))
   app.decorateRequest('previewSession', null)
   app.addHook('onRequest', async (request, reply) => {
@@ -119,9 +123,10 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
     healthRoutes(api, context)
     instanceRoutes(api, context)
     overrideRoutes(api, context)
+    eventRoutes(api, context, readers)
     workerRoutes(api, context)
     previewLinkRoutes(api, context, access)
-    metricsRoutes(api, context, gate)
+    metricsRoutes(api, context, gate, readers)
   })
   await app.register(async (preview) => previewRoutes(preview, context, access, 'admin'))
   await app.register(async (others) => handOverRoutes(others, context))

@@ -93,10 +93,10 @@ function originalCaller({ headers }: FastifyRequest): Actor | null {
   return typeof name === 'string' && (role === 'read' || role === 'operate' || role === 'admin') ? { name, role } : null
 }
 
-/** Throws 403 unless the actor's role is at least `needed`. */
-export function authorize(actor: Actor, needed: Role): void {
+/** Throws 403 unless the actor's role is at least `needed`. `what`: what needs it, for the message. */
+export function authorize(actor: Actor, needed: Role, what = 'this'): void {
   if (RANK[actor.role] >= RANK[needed]) return
-  const detail = `The token "${actor.name}" has the role "${actor.role}"; this needs "${needed}".`
+  const detail = `The token "${actor.name}" has the role "${actor.role}"; ${what} needs "${needed}".`
   throw new ApiProblem(403, 'Role too low', detail)
 }
 

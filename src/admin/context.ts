@@ -7,6 +7,7 @@ import type { Fleet } from '../control/fleet/fleet.ts'
 import type { Self } from '../control/fleet/self.ts'
 import type { LocalOverrides } from '../control/local-overrides.ts'
 import type { Proxies } from '../control/proxies.ts'
+import type { Webhooks } from '../control/webhooks/webhooks.ts'
 import type { Store } from '../store/store.ts'
 
 /** The parts of an instance that the admin API reads and changes. */
@@ -24,6 +25,7 @@ export interface AdminContext {
   readonly file: ConfigurationFile
   readonly overrides: LocalOverrides
   readonly deploys: Deploys
+  readonly webhooks: Webhooks
   /** Whether the process is shutting down. */
   isStopping(): boolean
 }

@@ -2,6 +2,7 @@ import { addUp } from '../control/proxies.ts'
 import type { LeavingServer } from '../model/leaving.ts'
 import { leavingServers } from '../model/leaving.ts'
 import type { RequestLoad } from '../model/messages.ts'
+import { own } from '../model/names.ts'
 import type { LoadNow } from '../telemetry/stats.ts'
 import type { AdminContext } from './context.ts'
 
@@ -40,7 +41,7 @@ function byName(counts: Readonly<Record<string, number>>): Record<string, number
     const names = path.split('/')
     for (let depth = 1; depth <= names.length; depth++) {
       const name = names.slice(0, depth).join('/')
-      sums[name] = (sums[name] ?? 0) + count
+      sums[name] = (own(sums, name) ?? 0) + count
     }
   }
   return sums

@@ -46,6 +46,8 @@ export interface Described {
   readonly query?: TSchema
   /** Body of 200; absent = not JSON. */
   readonly answer?: AnswerName
+  /** The data of each event of 200, which is a stream of them. */
+  readonly stream?: AnswerName
   /** Body of 202: the work has begun and continues. */
   readonly accepted?: AnswerName
   /** Body of 503; absent = a problem document. */
@@ -86,7 +88,7 @@ const ETAG = { ETag: { type: 'string', description: 'The revision in this answer
 
 /** A route's entry in the OpenAPI document. */
 export function describe({ tag, summary, body, example = {}, query, ...rest }: Described): object {
-  const { answer, accepted, failing, late = 'NotYet', open } = rest
+  const { answer, stream, accepted, failing, late = 'NotYet', open } = rest
   const isChange = answer !== undefined && CHANGES.has(answer)
   const takesInput = body !== undefined || query !== undefined
   return {
@@ -96,7 +98,7 @@ export function describe({ tag, summary, body, example = {}, query, ...rest }: D
     ...(body === undefined ? {} : { body: { ...published(body), examples: [example] } }),
     ...(query === undefined ? {} : { querystring: published(query) }),
     response: {
-      200: answer === undefined ? { description: 'Done', type: 'null' } : json('Done', answer),
+      200: success(answer, stream),
       ...(accepted === undefined ? {} : { 202: json('Begun; the work continues', accepted) }),
       ...(isChange ? { 409: problem('The change would break a promise, or does not fit the state', 'Conflict') } : {}),
       ...(isChange ? { 412: problem('The resource has moved on from If-Match', 'MovedOn') } : {}),
@@ -110,6 +112,11 @@ export function describe({ tag, summary, body, example = {}, query, ...rest }: D
       default: problem('The problem, and what to do instead (RFC 9457)', 'Problem'),
     },
   }
+}
+
+function success(answer: AnswerName | undefined, stream: AnswerName | undefined): object {
+  if (stream !== undefined) return response('text/event-stream', 'Events; the schema is that of their data', stream)
+  return answer === undefined ? { description: 'Done', type: 'null' } : json('Done', answer)
 }
 
 function json(description: string, answer: AnswerName): object {

@@ -1,3 +1,4 @@
+import { event } from './events/event-schema.ts'
 import { problemAnswers } from './problem-schemas.ts'
 import {
   cannotFollow,
@@ -290,7 +291,10 @@ export const answers = {
       },
       steps: {
         type: 'array',
-        items: object({ step: { enum: ['service', 'mode', 'routes', 'split', 'sticky', 'balance'] }, result: text }),
+        items: object({
+          step: { enum: ['service', 'mode', 'hooks', 'routes', 'split', 'sticky', 'balance'] },
+          result: text,
+        }),
         description: 'The decision step by step, with the reason of each.',
       },
       pools: {
@@ -319,7 +323,13 @@ export const answers = {
             reason: text,
             lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
           },
-          { since: { ...instant, description: 'When checks found its health; absent = before this process began.' } },
+          {
+            since: {
+              ...instant,
+              description: 'When checks found its health, or when it was ejected; absent = before this process began.',
+            },
+            ejectedUntil: { ...instant, description: 'Until when it is ejected; then one request tries it.' },
+          },
         ),
       },
     },
@@ -340,6 +350,7 @@ export const answers = {
     forced: flag,
   }),
   History: object({ revision, history: { ...listOf('HistoryEntry'), description: 'Newest first.' } }, caveats),
+  LoggedEvent: event,
   Configuration: {
     ...object({ revision, services: { type: 'object' } }, { ...caveats, ...removed }),
     additionalProperties: true,

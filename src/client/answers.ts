@@ -450,7 +450,7 @@ export interface Explanation {
   readonly pool: string | null
   /** The decision step by step, with the reason of each. */
   readonly steps: ReadonlyArray<{
-    readonly step: 'service' | 'mode' | 'routes' | 'split' | 'sticky' | 'balance'
+    readonly step: 'service' | 'mode' | 'hooks' | 'routes' | 'split' | 'sticky' | 'balance'
     readonly result: string
   }>
   readonly pools: ReadonlyArray<{
@@ -472,8 +472,10 @@ export interface Explanation {
     readonly may: boolean
     readonly reason: string
     readonly lastProbe: Probe | null
-    /** When checks found its health; absent = before this process began. */
+    /** When checks found its health, or when it was ejected; absent = before this process began. */
     readonly since?: string
+    /** Until when it is ejected; then one request tries it. */
+    readonly ejectedUntil?: string
   }>
   /** The store is away: others may have changed the state meanwhile. */
   readonly stale?: true
@@ -523,6 +525,38 @@ export interface History {
   }>
   /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
   readonly leftOut?: ReadonlyArray<string>
+}
+
+/** A reader that has missed events gets an event gap first: {"type": "gap", "after", "next"}. */
+export interface LoggedEvent {
+  /** Grows, and is the same at all instances; null = the store is away, and it gets its id later. */
+  readonly id: string | null
+  /** change: A change of state by a command or a configuration file. health: Health checks of an instance have found a server up or down. ejection: An instance has ejected a server since requests failed there, or takes it back. drain.started: A server or pool gets no new requests any more. drain.finished: Nothing is in flight there any more in the whole fleet, or it takes requests again. instance.joined: An instance is part of the fleet. instance.gone: An instance has signed off, or has been silent for too long. store.away: An instance cannot reach the store. store.back: An instance can reach the store again. worker.died: A worker of an instance has ended unexpectedly. rollout.*: a step of a rollout. */
+  readonly type: string
+  /** By the clock of the store. */
+  readonly at: string
+  /** Name of the token, as in the history. */
+  readonly by: string | null
+  /** Given by a person, or found by the instance. */
+  readonly reason: string | null
+  /** Name of the service that it concerns. */
+  readonly service: string | null
+  /** Name of the pool. */
+  readonly pool: string | null
+  /** Name of the server; null = the whole pool. */
+  readonly server: string | null
+  /** Name of the instance that it happened at; null = it concerns the fleet. */
+  readonly instance: string | null
+  /** The revision of the change. */
+  readonly revision: number | null
+  /** The command, as in the history. */
+  readonly action: string | null
+  /** Whether it broke a promise on purpose. */
+  readonly forced: boolean
+  /** What was before; docs/events.md says what each type has here. (omitted) = too long. */
+  readonly before: unknown
+  /** What is after it; docs/events.md says what each type has here. (omitted) = too long. */
+  readonly after: unknown
 }
 
 export interface Configuration {

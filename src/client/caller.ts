@@ -70,6 +70,16 @@ export class Caller {
     )
   }
 
+  /** Opens a stream: as `raw`, with an answer of 200. Throws ApiError, too. */
+  async stream(path: string, init: RequestInit): Promise<Response> {
+    const response = await this.raw(path, init)
+    const { status, statusText } = response
+    if (status === 200) return response
+    const type = typeOf(response)
+    const body = type.endsWith('json') ? parsed(await response.text()) : undefined
+    throw new ApiError(isProblem(body) ? body : foreign({ status, statusText, type }))
+  }
+
   private async firstAnswer<T>(
     { isWrite, mayRepeat, signal }: Pick<ApiRequest, 'isWrite' | 'mayRepeat' | 'signal'>,
     ask: (url: string) => Promise<T>,
@@ -104,8 +114,7 @@ export class Caller {
       ...(body === undefined ? {} : { body }),
     })
     const { status, statusText } = response
-    const type = (response.headers.get('content-type') ?? '').replace(/;.*/, '').trim()
-    return { status, statusText, type, text: await response.text() }
+    return { status, statusText, type: typeOf(response), text: await response.text() }
   }
 }
 
@@ -137,6 +146,10 @@ function bodyOf(route: Route, answer: Answer): unknown {
   throw new ApiError(isProblem(body) ? body : foreign(answer))
 }
 
+function typeOf(response: Response): string {
+  return (response.headers.get('content-type') ?? '').replace(/;.*/, '').trim()
+}
+
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -150,7 +163,7 @@ function isProblem(body: unknown): body is Problem {
 }
 
 /** A problem for an answer that the API does not give. */
-function foreign({ status, statusText, type }: Answer): Problem {
+function foreign({ status, statusText, type }: Omit<Answer, 'text'>): Problem {
   const what = type === '' ? 'no content type' : type
   const detail = `The answer is ${status} with ${what}, which is none of Cutover's: is this the url of an admin API?`
   return { type: 'about:blank', title: statusText === '' ? `Status ${status}` : statusText, status, detail }

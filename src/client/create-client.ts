@@ -1,10 +1,12 @@
 /** The typed client of the admin API, over fetch; in Node and in browsers. */
 import { Caller } from './caller.ts'
+import { type EventsOptions, eventsOf, type SeenEvent } from './events.ts'
 import { type Route, segment, type Verb } from './request.ts'
 
 export type * from './answers.ts'
 export { ApiError, type Attempt, NoAnswerError } from './api-error.ts'
 export type * from './definitions.ts'
+export type { EventGap, EventsOptions, SeenEvent } from './events.ts'
 export type { Operations, WriteOptions } from './operations.ts'
 export type { CallOptions, Verb } from './request.ts'
 
@@ -101,6 +103,11 @@ export interface Client extends Api {
   at(instance: string): Api
   /** Reaches a pool that need not have any traffic; the answer is the app's. `path` begins with a slash. */
   preview(service: string, pool: string, path: string, init?: RequestInit): Promise<Response>
+  /**
+   * The events of the fleet as they happen. Connects again, at any of the urls, and goes on where it was, until the loop
+   * ends or `signal` is aborted. Throws ApiError for a request that is refused.
+   */
+  events(options?: EventsOptions): AsyncGenerator<SeenEvent, void, undefined>
   readonly health: Verb<'GET /health'>
   readonly ready: Verb<'GET /ready'>
   readonly live: Verb<'GET /healthz'>
@@ -121,6 +128,7 @@ export function createClient(options: ClientOptions): Client {
       if (!path.startsWith('/')) throw new TypeError(`the path of a preview begins with a slash, unlike ${path}`)
       return caller.raw(`/preview/${segment(service, 'service')}/${segment(pool, 'pool')}${path}`, init)
     },
+    events: (options = {}) => eventsOf(caller, options),
     health: verb('GET /health'),
     ready: verb('GET /ready'),
     live: verb('GET /healthz'),

@@ -454,7 +454,7 @@ export interface CutoverConfig {
           | {
               /** Send Forwarded (RFC 7239), too. A Forwarded of a trusted proxy is always continued. Default: false. */
               readonly forwarded?: boolean | undefined
-              /** Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none. Default: 1. */
+              /** Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none. With tracing, its own sample decides. Default: 1. */
               readonly traceSample?: number | undefined
             }
           | undefined
@@ -467,10 +467,12 @@ export interface CutoverConfig {
         /** A line for every request; or off. Default: {}. */
         readonly accessLog?:
           | {
-              /** Format of a line. Default: "json". */
-              readonly format?: 'json' | 'combined' | undefined
+              /** Format of a line: json; combined = that of Apache and nginx; logfmt = key=value. Default: "json". */
+              readonly format?: 'json' | 'combined' | 'logfmt' | undefined
               /** Share of the requests that are logged: 1 = all, 0.1 = every tenth. Default: 1. */
               readonly sample?: number | undefined
+              /** File that lines are appended to, opened again on SIGUSR1; empty = standard output. Default: "". */
+              readonly file?: string | undefined
             }
           | 'off'
           | false
@@ -584,6 +586,31 @@ export interface CutoverConfig {
         /** Token by which an instance passes calls on to another; the same everywhere. */
         readonly token?: string | undefined
       }
+    | undefined
+  /** What is told of requests, beside metrics and the access log. Default: {}. */
+  readonly telemetry?:
+    | {
+        /** OpenTelemetry spans of requests and of their tries. Default: {}. */
+        readonly tracing?:
+          | {
+              /** URL that takes spans by OTLP over HTTP: http://127.0.0.1:4318/v1/traces; empty = no tracing. Default: "". */
+              readonly endpoint?: string | undefined
+              /** Share of the traces that begin here and are recorded: 1 = all, 0.01 = every hundredth. Default: 0.01. */
+              readonly sample?: number | undefined
+            }
+          | undefined
+      }
+    | undefined
+  /** Receivers of events: each gets them in order, signed, and repeated until it has taken them. Default: []. */
+  readonly webhooks?:
+    | ReadonlyArray<{
+        /** Where events are sent by POST: http:// or https://, without credentials. */
+        readonly url: string
+        /** Types of events to send, patterns such as rollout.* included; none = all. Default: []. */
+        readonly types?: ReadonlyArray<string> | undefined
+        /** Key of the signature (HMAC-SHA256), at least 16 characters; whsec_ and base64, or any text. */
+        readonly secret: string
+      }>
     | undefined
   /** The services, by name. Default: {}. */
   readonly services?:

@@ -1,9 +1,9 @@
 import { CONNECTION_FIELDS } from '../model/changeable-fields.ts'
+import { HIDDEN } from '../model/secret-names.ts'
 import { parseHost } from './addresses.ts'
 import { checkFieldNames } from './field-names.ts'
 import { childPath, type Problems, quote } from './problems.ts'
 import { isKeyed } from './read.ts'
-import { HIDDEN } from './shown.ts'
 
 /** Max hosts × paths of one service. Each is an entry in the table of every worker. */
 export const MAX_ROUTES_OF_SERVICE = 10_000

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import { type HookSettings, NO_HOOKS } from '../model/hooks.ts'
 import type { JsonObject } from '../model/state.ts'
 import { formatListen, isLoopback, type ListenAddress } from '../net/listen-address.ts'
+import { checkAccessLog } from './check-access-log.ts'
 import { checkBounds, tooManyRoutes } from './check-bounds.ts'
 import { checkMeaning } from './check-service.ts'
 import { checkStoreTls, checkTlsFiles } from './check-tls.ts'
 import type { AdminToken, Config, Problem, ProxyListener, RedisTopology } from './config.ts'
 import { canonicalJson, mergePatch } from './merge.ts'
-import { NOT_YET_IN_FILE, refuseListenNotYet, refuseNotYet } from './not-yet.ts'
+import { refuseListenNotYet } from './not-yet.ts'
 import { findOverlaps } from './overlaps.ts'
 import { childPath, Problems } from './problems.ts'
 import { isKeyed, read } from './read.ts'
@@ -36,8 +37,10 @@ export function checkConfig(raw: unknown): CheckedConfig {
     checkTokens(settings, problems)
     if (isKeyed(settings.store?.tls) && !problems.has('store.tls')) checkStoreTls(settings.store.tls, problems)
     checkServices(settings, problems)
+    if (!problems.has('proxy.accessLog')) checkAccessLog(settings.proxy, problems)
+    checkWebhooks(settings, problems)
+    // Last, since it runs the program only if there are no other problems.
     if (!problems.has('proxy')) hooks = readHooks(settings.proxy, problems)
-    refuseNotYet(NOT_YET_IN_FILE, FileSchema, settings, '', problems)
   }
   return problems.list.length === 0
     ? { ok: true, config: resolve(settings, raw as JsonObject, hooks) }
@@ -118,6 +121,16 @@ function checkTokens({ admin, fleet }: FileSettings, problems: Problems): void {
   if (owner !== undefined) problems.add('fleet.token', `is the secret of ${owner} as well; give each its own`)
 }
 
+/** Refuses a url that stands twice: the position in the events is kept by url. */
+function checkWebhooks({ webhooks }: FileSettings, problems: Problems): void {
+  if (problems.has('webhooks')) return
+  for (const [index, { url }] of webhooks.entries()) {
+    const first = webhooks.findIndex((other) => other.url === url)
+    const at = childPath(childPath('webhooks', index), 'url')
+    if (first !== index) problems.add(at, `is that of ${childPath('webhooks', first)} as well; name all types there`)
+  }
+}
+
 function checkServices({ services }: FileSettings, problems: Problems): void {
   if (!isKeyed(services)) return
   for (const [name, service] of Object.entries(services)) {
@@ -140,7 +153,7 @@ function checkServices({ services }: FileSettings, problems: Problems): void {
 }
 
 function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): Config {
-  const { proxy, shutdown, admin, store, fleet, configVersion } = settings
+  const { proxy, shutdown, admin, store, fleet, telemetry, configVersion } = settings
   // A null means the default. Definitions are kept without nulls, so that merge patches can change them.
   const services = mergePatch({}, raw.services ?? {}) as Config['services']
   return {
@@ -157,7 +170,7 @@ function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): 
         tunnelMs: proxy.timeouts.tunnel,
       },
       forwarding: proxy.forwarding,
-      accessLog: proxy.accessLog && { sample: proxy.accessLog.sample },
+      accessLog: proxy.accessLog,
     },
     hooks,
     shutdown: { acceptForMs: shutdown.acceptFor, timeoutMs: shutdown.timeout === 0 ? null : shutdown.timeout },
@@ -172,6 +185,8 @@ function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): 
     },
     store: { redis: topology(store.redis), tls: store.tls ?? null, prefix: store.prefix, path: store.path },
     fleet: { name: fleet.name ?? null, address: fleet.address ?? null, token: fleet.token ?? null },
+    telemetry: { tracing: telemetry.tracing.endpoint === '' ? null : telemetry.tracing },
+    webhooks: settings.webhooks,
     configVersion: configVersion ?? null,
     services,
     hasServices: raw.services !== undefined && raw.services !== null,

@@ -1,5 +1,7 @@
+import type { AccessLogSettings } from '../model/access-log-settings.ts'
 import type { HookSettings } from '../model/hooks.ts'
 import type { JsonObject } from '../model/state.ts'
+import type { TracingSettings } from '../model/tracing.ts'
 import type { ListenAddress, TcpAddress } from '../net/listen-address.ts'
 
 /** A listener for clients; `proxyProtocol`: every connection opens with a PROXY header, version 1 or 2. */
@@ -39,8 +41,8 @@ export interface ProxySettings {
   }
   /** `forwarded`: whether requests carry Forwarded; `traceSample`: share of new traces marked as sampled, 0 to 1. */
   readonly forwarding: { readonly forwarded: boolean; readonly traceSample: number }
-  /** null = off; `sample` is the share of requests that are logged, 0 to 1. */
-  readonly accessLog: { readonly sample: number } | null
+  /** null = off. */
+  readonly accessLog: AccessLogSettings | null
 }
 
 export interface AdminSettings {
@@ -100,6 +102,14 @@ export interface FleetSettings {
   readonly token: string | null
 }
 
+/** A receiver of events. */
+export interface WebhookSettings {
+  readonly url: string
+  /** Types and patterns; none = all. */
+  readonly types: readonly string[]
+  readonly secret: string
+}
+
 /** A checked configuration file; services as written (`checkService` resolves them). */
 export interface Config {
   readonly proxy: ProxySettings
@@ -110,6 +120,9 @@ export interface Config {
   readonly admin: AdminSettings
   readonly store: StoreSettings
   readonly fleet: FleetSettings
+  /** `tracing`: null = off. */
+  readonly telemetry: { readonly tracing: TracingSettings | null }
+  readonly webhooks: readonly WebhookSettings[]
   /** null = the file has none. */
   readonly configVersion: number | null
   /** Service definitions as written, environment interpolated, defaults not filled in. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type Document, isScalar, LineCounter, parseDocument, type Scalar, visit, type YAMLError } from 'yaml'
 import { type CheckedConfig, checkConfig } from './check-config.ts'
 import type { Problem } from './config.ts'
@@ -61,7 +62,9 @@ function checkRaw(given: unknown, env: Environment): CheckedConfig {
 /** Checks again with references as scalars where text did not fit, such as `weight: ${W}`, which needs a number. */
 function checkInterpolated(value: unknown, again: (asScalars: ReadonlySet<string>) => unknown): CheckedConfig {
   const asText = checkConfig(value)
-  return asText.ok ? asText : checkConfig(again(new Set(asText.problems.map(({ path }) => path))))
+  if (asText.ok) return asText
+  const withScalars = again(new Set(asText.problems.map(({ path }) => path)))
+  return isDeepStrictEqual(withScalars, value) ? asText : checkConfig(withScalars)
 }
 
 type Parsed =

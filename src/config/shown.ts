@@ -1,9 +1,7 @@
+import { HIDDEN } from '../model/secret-names.ts'
 import type { Config, StoreSettings } from './config.ts'
 
-/** The text shown in place of a secret. */
-export const HIDDEN = '(hidden)'
-
-/** The configuration without tokens and passwords. Services are left out: `admin/secrets.ts` hides their secrets. */
+/** The configuration without tokens and passwords. Services are left out: `model/without-secrets.ts` hides their secrets. */
 export function shown({ services: _, hasServices: __, hooks, ...config }: Config): object {
   const tokens = config.admin.tokens.map(({ name, role }) => ({ name, role }))
   return {
@@ -11,8 +9,15 @@ export function shown({ services: _, hasServices: __, hooks, ...config }: Config
     proxy: { ...config.proxy, hooks: hooks.file, hookTimeoutMs: hooks.timeoutMs, hookErrors: hooks.onError },
     admin: { ...config.admin, tokens },
     store: { ...config.store, redis: shownRedis(config.store.redis) },
+    webhooks: config.webhooks.map(({ url, types }) => ({ url: shownUrl(url), types, secret: HIDDEN })),
     fleet: { ...config.fleet, token: config.fleet.token === null ? null : HIDDEN },
   }
+}
+
+/** A url without its path and query, which are the secret of many receivers. */
+export function shownUrl(url: string): string {
+  const { origin, pathname, search } = new URL(url)
+  return pathname === '/' && search === '' ? origin : `${origin}/…`
 }
 
 function shownRedis(redis: StoreSettings['redis']): object | null {

@@ -57,6 +57,8 @@ export interface ControlOptions {
   readonly onVersionMismatch?: (mismatch: VersionMismatch) => void
   /** Called after every check of a server. */
   readonly onProbe?: (key: string, last: LastProbe) => void
+  /** Called with the keys of servers whose health may have changed. */
+  readonly onHealth?: (keys: readonly string[]) => void
 }
 
 const SECRET_BYTES = 32
@@ -94,7 +96,8 @@ export class Control {
 
   constructor(options: ControlOptions) {
     const { store, resolve, memory, hooks = NO_HOOKS, name = 'this instance', fleet = ALONE } = options
-    const { inForce = null, onProgress, onProbe, onHandover = () => undefined, onKept = () => undefined } = options
+    const { inForce = null, onProgress, onProbe, onHealth } = options
+    const { onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
     this.appVersions = new AppVersions({
       versionOf: (service, pool) => own(own(this.state.services, service)?.spec.pools ?? {}, pool)?.version,
@@ -112,6 +115,7 @@ export class Control {
           this.appVersions.take({ service, pool, version, seen: [last.version] })
         onProbe?.(key, last)
       },
+      onHealth,
     )
     this.tables = new RoutingTables({
       health: this.healthBook,
@@ -287,7 +291,7 @@ export class Control {
 
   /** Checks in their first round: their number, and the keys of some of their servers. */
   undecided(): { readonly count: number; readonly some: readonly string[] } {
-    return this.healthBook.undecided()
+    return this.healthBook.firstRounds.undecided()
   }
 
   /** Whether a server is in its first round of checks. */
@@ -297,7 +301,7 @@ export class Control {
 
   /** Resolves once the first round of checks of every server is over, or after `timeoutMs`. */
   firstProbes(timeoutMs: number): Promise<void> {
-    return this.healthBook.firstProbes(timeoutMs)
+    return this.healthBook.firstRounds.over(timeoutMs)
   }
 
   /** Resolves once the proxies use the health that control knows now. */
@@ -313,9 +317,11 @@ export class Control {
       const pools = own(services, service)?.spec.pools
       return pools !== undefined && (pool === '' || own(pools, pool)?.version === version)
     }
-    return this.proxies.counts(
-      (series) => series.service === '' || isOf(this.state.services, series) || isOf(this.tables.services, series),
-    )
+    return this.proxies.counts({
+      isCurrent: (series) =>
+        series.service === '' || isOf(this.state.services, series) || isOf(this.tables.services, series),
+      exists: (name) => own(this.state.services, name) !== undefined || own(this.tables.services, name) !== undefined,
+    })
   }
 
   private follow(state: State): void {

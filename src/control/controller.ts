@@ -12,6 +12,7 @@ import type { Change, Documents, Service, ServiceDocument, State } from '../mode
 import { EMPTY_DOCUMENTS } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
 import { StoreUnavailable } from '../store/store.ts'
+import { startedDrains } from './events/started-drains.ts'
 import type { Resolve } from './resolve.ts'
 import type { Memory, UnreadableService } from './unreadable.ts'
 import { UnreadableServices, whyUnreadable } from './unreadable.ts'
@@ -155,7 +156,10 @@ export class Controller {
         return done(false, state.revision, this.drainsOf(command, state, state), servicesOf(command, state))
       case 'change': {
         const refusal = this.cannotDecide(command, outcome.change)
-        return refusal === null ? { ...outcome, command } : { kind: 'refused', refusal }
+        if (refusal !== null) return { kind: 'refused', refusal }
+        const events = startedDrains(outcome.change, state, this.resolve)
+        const change = events.length === 0 ? outcome.change : { ...outcome.change, events }
+        return { kind: 'change', change, command }
       }
     }
   }

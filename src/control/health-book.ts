@@ -7,9 +7,10 @@ import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, ServerSpec } from '../model/spec.ts'
 import type { Health, Service } from '../model/state.ts'
 import { LongTimer } from '../time/long-timer.ts'
+import { FirstRounds } from './first-rounds.ts'
 import { checkedTarget, type FollowedPool, type FollowedServer, FollowedServers } from './followed-servers.ts'
 import type { ControlEnd } from './link.ts'
-import { NextServers, withoutMark } from './next-servers.ts'
+import { NextServers } from './next-servers.ts'
 import { SlowStarts } from './slow-starts.ts'
 import { watchedPools } from './watched-pools.ts'
 
@@ -19,12 +20,12 @@ export interface ServerHealth {
   /** Whether a probe has ended, or the health was learned otherwise. */
   readonly probed: boolean
   readonly last: LastProbe | null
-  /** When checks found its health, ISO 8601; absent = none has, in this process. */
+  /** When checks found its health, or when it was ejected, ISO 8601; absent = none has, in this process. */
   readonly since?: string
+  /** Until when an ejected server gets no request at all, ISO 8601; absent = one request may try it. */
+  readonly ejectedUntil?: string
 }
 
-/** Max keys of servers that `unprobed()` returns. */
-const MAX_UNDECIDED_SHOWN = 5
 const UNCHECKED_UP: TargetHealth = { health: 'up', probed: true, last: null }
 
 /**
@@ -37,11 +38,12 @@ export class HealthBook {
   private readonly outliers = new Outliers()
   private readonly servers = new FollowedServers()
   private readonly next: NextServers
+  readonly firstRounds: FirstRounds
   private readonly slowStarts = new SlowStarts((key) => this.healthInForce(key).health === 'up')
   private readonly links: ReadonlyMap<string, ControlEnd>
   private readonly onChange: () => void
   private readonly onProbe: (key: string, last: LastProbe) => void
-  private onFirstProbes: (() => void) | null = null
+  private readonly onHealth: (keys: readonly string[]) => void
   /** Pools with servers whose health by checks has changed in this turn of the event loop. */
   private touched = new Set<FollowedPool>()
   /** Keys of servers whose health is sent to the proxies at the end of this turn. */
@@ -51,21 +53,25 @@ export class HealthBook {
 
   /**
    * `links`: to the current proxies; read whenever health is sent. `onChange`: called at the end of a turn of the event
-   * loop in which health has changed. `onProbe`: called after every check of a server.
+   * loop in which health has changed. `onProbe`: called after every check of a server. `onHealth`: called with the
+   * servers whose health may have changed, once the proxies know.
    */
   constructor(
     links: ReadonlyMap<string, ControlEnd>,
     onChange: () => void = () => undefined,
     onProbe: HealthBook['onProbe'] = () => undefined,
+    onHealth: HealthBook['onHealth'] = () => undefined,
   ) {
     this.links = links
     this.onChange = onChange
     this.onProbe = onProbe
+    this.onHealth = onHealth
     this.checker = new HealthChecker({
       onChange: (key) => this.found(key),
       onProbe: (key, last) => this.probed(key, last),
     })
     this.next = new NextServers(this.checker)
+    this.firstRounds = new FirstRounds(this.checker)
   }
 
   /** Health of a server by the current definition of its service, even if that is not in force yet. */
@@ -73,14 +79,12 @@ export class HealthBook {
     const next = this.next.get(key)
     if (next === undefined) return this.healthInForce(key)
     const { server, from } = next
-    const isEjected = from !== undefined && this.outliers.isEjected(from.key)
-    return { ...this.byChecks(server), ...(isEjected && { health: 'ejected' as const }) }
+    return this.withEjection(this.byChecks(server), from?.key ?? '')
   }
 
   /** Health of a server that the proxies know. */
   healthInForce(key: string): ServerHealth {
-    const known = this.byChecks(this.servers.get(key))
-    return this.outliers.isEjected(key) ? { ...known, health: 'ejected' } : known
+    return this.withEjection(this.byChecks(this.servers.get(key)), key)
   }
 
   /** Whether a server is up, or would be if it was added under this key. */
@@ -113,12 +117,6 @@ export class HealthBook {
     this.checker.probeNow(keys)
   }
 
-  /** Checks in their first round: their number, and the keys of some of their servers. */
-  undecided(): { readonly count: number; readonly some: readonly string[] } {
-    const some = this.checker.undecided(MAX_UNDECIDED_SHOWN).map(withoutMark)
-    return { count: this.checker.undecidedCount, some: [...new Set(some)] }
-  }
-
   /** Whether a server is in its first round of checks, by the current definition of its service. */
   isUndecided(key: string): boolean {
     return this.checker.isUndecided(this.next.get(key)?.server.key ?? key)
@@ -136,18 +134,6 @@ export class HealthBook {
     isUndecided: ({ key }) => this.isUndecided(key),
   }
 
-  /** Resolves once the first round of checks of every server is over, after `timeoutMs`, or with `stop`. */
-  firstProbes(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs)
-      this.onFirstProbes = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      this.checkFirstProbes()
-    })
-  }
-
   /**
    * Adds a proxy. `known`: the health that the proxy has from a previous control process; it counts until the first
    * checks have results, and its slow starts continue. Returns the health of all servers for the proxy.
@@ -161,7 +147,7 @@ export class HealthBook {
     const ejected = known.filter(([, health]) => health === 'ejected' || health === 'trial').map(([key]) => key)
     this.queue(this.outliers.adopt(ejected, name, now))
     this.slowStarts.adopt(known, this.servers, now)
-    this.checkFirstProbes()
+    this.firstRounds.check()
     return [...this.servers.all()].map((server) => this.slowStarts.entry(server, this.healthFor(server.key, name), now))
   }
 
@@ -183,7 +169,7 @@ export class HealthBook {
     this.outlierTimer?.cancel()
     if (this.scheduled !== null) clearImmediate(this.scheduled)
     this.checker.stop()
-    this.onFirstProbes?.()
+    this.firstRounds.stop()
   }
 
   /**
@@ -237,19 +223,22 @@ export class HealthBook {
       const now = performance.now()
       if (port === 0) this.queue(this.outliers.passed(key, now - last.ms, now))
     }
-    if (this.onFirstProbes !== null) this.checkFirstProbes()
+    this.firstRounds.check()
     this.onProbe(key, last)
-  }
-
-  private checkFirstProbes(): void {
-    if (this.onFirstProbes === null || this.checker.undecidedCount > 0) return
-    this.onFirstProbes()
-    this.onFirstProbes = null
   }
 
   /** Health of a server by its checks alone; up if it is not checked. */
   private byChecks(server: FollowedServer | undefined): TargetHealth {
     return server?.spec === null ? UNCHECKED_UP : this.checker.get(server?.key ?? '')
+  }
+
+  /** What checks know of a server, unless the server that the proxies know by this key is ejected. */
+  private withEjection(byChecks: TargetHealth, key: string): ServerHealth {
+    const ejection = this.outliers.ejection(key)
+    if (ejection === null) return byChecks
+    const { since, until } = ejection
+    const ended = until === null ? {} : { ejectedUntil: timeAt(until) }
+    return { ...byChecks, health: 'ejected', since: timeAt(since), ...ended }
   }
 
   private watched(pool: FollowedPool): readonly WatchedPool[] {
@@ -289,6 +278,7 @@ export class HealthBook {
         const changes = servers.map((server) => this.slowStarts.entry(server, this.healthFor(server.key, name), now))
         link.send({ type: 'health', changes })
       }
+      this.onHealth(servers.map(({ key }) => key))
     }
     this.giveOutTrialsWhenDue()
     this.onChange()
@@ -307,4 +297,9 @@ export class HealthBook {
     const ejectionState = this.outliers.ejectionState(key, proxy)
     return ejectionState === 'in' ? this.byChecks(this.servers.get(key)).health : ejectionState
   }
+}
+
+/** A monotonic time, ms, as ISO 8601. */
+function timeAt(ms: number): string {
+  return new Date(Date.now() + ms - performance.now()).toISOString()
 }

@@ -1,5 +1,6 @@
 import type { ProcessView } from '../model/fleet.ts'
 import type { RequestLoad } from '../model/messages.ts'
+import { own } from '../model/names.ts'
 import type { Control } from './control.ts'
 
 /** Identity of an instance; constant for the life of its supervisor. */
@@ -8,6 +9,13 @@ export interface Identity {
   readonly name: string
   /** ISO 8601. */
   readonly startedAt: string
+}
+
+/** A worker that has ended unexpectedly. */
+export interface WorkerDeath {
+  readonly worker: string
+  /** How it has ended, for people. */
+  readonly how: string
 }
 
 /** The proxies of an instance: in this process, or in workers. */
@@ -24,6 +32,8 @@ export interface Proxies {
   readonly trouble: string | null
   /** Number of workers that have ended unexpectedly so far. */
   readonly restarts: number
+  /** Called when a worker has ended unexpectedly; set by the instance. */
+  onWorkerDied?: (death: WorkerDeath) => void
   /**
    * Replaces every worker, refusing no connection; resolves with the failure, or null. Absent = there are no workers.
    */
@@ -36,7 +46,7 @@ export function addUp(
 ): Readonly<Record<string, number>> {
   const sums: Record<string, number> = {}
   for (const counts of all)
-    for (const [key, count] of Object.entries(counts ?? {})) sums[key] = (sums[key] ?? 0) + count
+    for (const [key, count] of Object.entries(counts ?? {})) sums[key] = (own(sums, key) ?? 0) + count
   return sums
 }
 

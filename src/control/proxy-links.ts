@@ -1,8 +1,9 @@
 import type { ExplainedRequest, Explanation } from '../model/explain.ts'
-import type { LoadReport, SeriesReport, TickRow, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
+import type { LoadReport, TickRow, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
 import { Explanations } from './explanations.ts'
 import type { ControlEnd } from './link.ts'
 import { Reports } from './reports.ts'
+import type { InForce } from './totals.ts'
 
 /** The links to the proxies of this instance, and what the proxies report of themselves. */
 export class ProxyLinks {
@@ -91,9 +92,13 @@ export class ProxyLinks {
     return this.reports.accessLogDropped
   }
 
-  /** Counts of all proxies, from their last reports. `isCurrent`: series that are not are left out after a while. */
-  counts(isCurrent: (series: SeriesReport) => boolean): Pick<Totals, 'series' | 'tallies'> {
-    return this.reports.counts(isCurrent)
+  get traceSpansDropped(): number {
+    return this.reports.traceSpansDropped
+  }
+
+  /** Counts of all proxies, from their last reports; those that are not in force are left out after a while. */
+  counts(inForce: InForce): Pick<Totals, 'series' | 'tallies'> {
+    return this.reports.counts(inForce)
   }
 
   /** Takes what a proxy says of itself. */

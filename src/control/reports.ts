@@ -1,5 +1,7 @@
-import type { LoadReport, Report, SeriesReport, TickRow, ToProxy } from '../model/messages.ts'
-import { Totals } from './totals.ts'
+import type { LoadReport, Report, TickRow, ToProxy } from '../model/messages.ts'
+import { own } from '../model/names.ts'
+import { DroppedCount } from './dropped-count.ts'
+import { type InForce, Totals } from './totals.ts'
 
 /** Max time, ms, that a proxy may take to report before the reports of the others are used without it. */
 const REPORT_TIMEOUT_MS = 1_000
@@ -18,8 +20,8 @@ export class Reports {
   private lastId = 0
   private readonly last = new Map<string, LoadReport>()
   private readonly totals = new Totals()
-  private readonly droppedBy = new Map<string, number>()
-  private droppedBefore = 0
+  private readonly logDropped = new DroppedCount()
+  private readonly spansDropped = new DroppedCount()
   private rows: TickRow[] = []
   private readonly rounds = new Map<number, Round>()
 
@@ -40,16 +42,19 @@ export class Reports {
     })
   }
 
-  /** Counts of all proxies, from their last reports. `isCurrent`: series that are not are left out after a while. */
-  counts(isCurrent: (series: SeriesReport) => boolean): ReturnType<Totals['read']> {
-    return this.totals.read(isCurrent)
+  /** Counts of all proxies, from their last reports; those that are not in force are left out after a while. */
+  counts(inForce: InForce): ReturnType<Totals['read']> {
+    return this.totals.read(inForce)
   }
 
   /** Lines of the access log dropped by all proxies, those that have ended included. */
   get accessLogDropped(): number {
-    let sum = this.droppedBefore
-    for (const dropped of this.droppedBy.values()) sum += dropped
-    return sum
+    return this.logDropped.total
+  }
+
+  /** Spans dropped by all proxies, likewise. */
+  get traceSpansDropped(): number {
+    return this.spansDropped.total
   }
 
   /** Returns the counts by server that have been reported since the last call. */
@@ -74,8 +79,8 @@ export class Reports {
   retire(proxy: string): void {
     this.last.delete(proxy)
     this.totals.retire(proxy)
-    this.droppedBefore += this.droppedBy.get(proxy) ?? 0
-    this.droppedBy.delete(proxy)
+    this.logDropped.retire(proxy)
+    this.spansDropped.retire(proxy)
   }
 
   /** Takes a report; `id` 0 = it was not asked for. */
@@ -83,7 +88,8 @@ export class Reports {
     this.last.set(proxy, report)
     this.totals.take(proxy, report)
     this.rows.push(...report.rows)
-    this.droppedBy.set(proxy, report.accessLogDropped)
+    this.logDropped.take(proxy, report.accessLogDropped)
+    this.spansDropped.take(proxy, report.traceSpansDropped)
     const round = this.rounds.get(id)
     if (round === undefined || !round.missing.delete(proxy)) return
     round.reports.push(report)
@@ -108,5 +114,5 @@ function addUp(reports: readonly LoadReport[]): LoadReport {
 }
 
 function add(sums: Record<string, number>, counts: Readonly<Record<string, number>>): void {
-  for (const [key, count] of Object.entries(counts)) sums[key] = (sums[key] ?? 0) + count
+  for (const [key, count] of Object.entries(counts)) sums[key] = (own(sums, key) ?? 0) + count
 }

@@ -9,6 +9,14 @@ interface Counts {
   readonly tallies: Map<string, TallyReport>
 }
 
+/** What the counts can be about now. */
+export interface InForce {
+  /** Whether the pool and version of a series exist. */
+  readonly isCurrent: (series: SeriesReport) => boolean
+  /** Whether there is such a service. */
+  readonly exists: (service: string) => boolean
+}
+
 /**
  * Counts of all proxies since their start, from reports of the changes. The counts of proxies and series that have
  * ended stay in the totals, so that the totals never decrease while they are shown.
@@ -49,10 +57,10 @@ export class Totals {
   }
 
   /**
-   * Returns the totals. `isCurrent`: whether the pool and version of a series exist; others are forgotten after
-   * `SHOWN_MS`.
+   * Returns the totals. Series that are not current are forgotten after `SHOWN_MS`. The tallies of a service are left out
+   * once it does not exist and none of its series is shown.
    */
-  read(isCurrent: (series: SeriesReport) => boolean): { series: SeriesReport[]; tallies: TallyReport[] } {
+  read({ isCurrent, exists }: InForce): { series: SeriesReport[]; tallies: TallyReport[] } {
     const all = [...this.byProxy.values(), this.retired]
     const series = new Map<string, SeriesReport>()
     const tallies = new Map<string, TallyReport>()
@@ -76,7 +84,7 @@ export class Totals {
     const services = new Set([...series.values()].map(({ service }) => service))
     return {
       series: [...series.values()],
-      tallies: [...tallies.values()].filter(({ service }) => services.has(service)),
+      tallies: [...tallies.values()].filter(({ service }) => services.has(service) || exists(service)),
     }
   }
 }

@@ -28,6 +28,8 @@ interface Failures {
 }
 
 interface Ejection {
+  /** When the server was ejected; monotonic ms. */
+  readonly beganAt: number
   readonly onTrial: boolean
   /** When the server was ejected or, on trial, when the trial was last given to a proxy; monotonic ms. */
   readonly since: number
@@ -146,7 +148,7 @@ export class Outliers {
     pool.ejections.delete(key)
     if (outcome !== 'ok') {
       const unreachable = outcome === 'unreachable'
-      pool.ejections.set(key, { proxy: ejection.proxy, onTrial: false, since: nowMs, unreachable })
+      pool.ejections.set(key, { ...newEjection(nowMs, ejection.proxy), unreachable })
     }
     return [key, ...this.#settle(pool, nowMs)]
   }
@@ -196,7 +198,7 @@ export class Outliers {
       const others = pool.keys.filter((each) => known.has(each) && !pool.ejections.has(each))
       if (pool.ejections.size >= maxEjected(pool, others.length)) return false
       // The cause of the ejection is not known: assume that it was not a connection failure.
-      pool.ejections.set(key, { onTrial: false, since: nowMs, proxy, unreachable: false })
+      pool.ejections.set(key, newEjection(nowMs, proxy))
       this.#ejecting.add(pool)
       return true
     })
@@ -227,6 +229,18 @@ export class Outliers {
     return this.#poolOf.get(key)?.ejections.has(key) === true
   }
 
+  /**
+   * When a server was ejected, and until when it gets no request at all; null = since then, one request may try it. Returns
+   * null if it is not ejected. Monotonic ms.
+   */
+  ejection(key: string): { readonly since: number; readonly until: number | null } | null {
+    const pool = this.#poolOf.get(key)
+    const ejection = pool?.ejections.get(key)
+    if (pool === undefined || ejection === undefined) return null
+    const { beganAt, onTrial } = ejection
+    return { since: beganAt, until: onTrial ? null : beganAt + pool.spec.failTimeoutMs }
+  }
+
   /** Releases, tries and ejects servers of a pool as far as its limits allow now. */
   #settle(pool: Pool, nowMs: number): string[] {
     const { spec, keys, hasBackup, ejections } = pool
@@ -253,7 +267,7 @@ export class Outliers {
     const ejected = failing.slice(0, Math.max(0, max - ejections.size))
     for (const key of ejected) {
       const { proxy = '', unreachable = false } = this.#failures.get(key) ?? {}
-      ejections.set(key, { onTrial: false, since: nowMs, proxy, unreachable })
+      ejections.set(key, { ...newEjection(nowMs, proxy), unreachable })
       this.#failures.delete(key)
     }
     if (ejections.size > 0) this.#ejecting.add(pool)
@@ -270,6 +284,11 @@ export class Outliers {
     const proxies = [...this.#proxies]
     return proxies[(proxies.indexOf(proxy) + 1) % proxies.length] ?? proxy
   }
+}
+
+/** An ejection that begins now; it is not known to be for a connection failure. */
+function newEjection(nowMs: number, proxy: string): Ejection {
+  return { beganAt: nowMs, onTrial: false, since: nowMs, proxy, unreachable: false }
 }
 
 /** Max number of servers of a pool that may be ejected at the same time. `failing`: number that would be next. */

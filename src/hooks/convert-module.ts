@@ -64,6 +64,8 @@ class Conversion {
   private readonly edits: { start: number; end: number; text: string }[] = []
   /** Getters of the exports. */
   private readonly exports: string[] = []
+  /** The imports of which all exports are exported as well; those of the module itself win over them. */
+  private readonly passedOn: string[] = []
 
   constructor(source: string) {
     this.source = source
@@ -77,7 +79,8 @@ class Conversion {
         break
       case 'ExportAllDeclaration': {
         const local = this.importedFrom(node.source.value, node.exported ? '*' : '**', node)
-        this.exports.push(node.exported ? getter(nameOf(node.exported), local) : `...${local}`)
+        if (node.exported) this.exports.push(getter(nameOf(node.exported), local))
+        else this.passedOn.push(`...${local}`)
         this.blank(node.start, node.end)
         break
       }
@@ -118,7 +121,7 @@ class Conversion {
       code += this.source.slice(at, start) + text
       at = end
     }
-    return `${code}${this.source.slice(at)}\nreturn { ${this.exports.join(', ')} }`
+    return `${code}${this.source.slice(at)}\nreturn { ${[...this.passedOn, ...this.exports].join(', ')} }`
   }
 
   private takeImport(node: ImportDeclaration): void {

@@ -80,19 +80,28 @@ class ProgramReader {
   /** Resolves an import, and reads the file if it is one of this program. */
   private resolveImport(file: string, { specifier, line }: FoundImport): string | HooksProblem {
     const place = `${file}:${line}`
-    if (/^(?:\.{0,2}\/|file:)/.test(specifier)) {
-      const path = specifier.startsWith('file:') ? fileURLToPath(specifier) : resolve(dirname(file), specifier)
-      return (READ.has(extname(path)) ? this.read(path, place) : null) ?? path
-    }
     if (isBuiltin(specifier)) return specifier
+    let path: string | null
+    let found: string
     try {
-      createRequire(file).resolve(specifier)
-      return specifier
+      path = pathOf(specifier, file)
+      if (path === null || !READ.has(extname(path))) found = createRequire(file).resolve(path ?? specifier)
+      else found = path
     } catch (error) {
       const [message = ''] = (error as Error).message.split('\n')
       return { place, message: `${message}; packages are loaded as by require()` }
     }
+    if (path === null || !READ.has(extname(found))) return path ?? specifier
+    // Node finds lib.js for ./lib, and would keep it.
+    if (found !== path) return { place, message: `there is no file ${path}; is ${found} meant?` }
+    return this.read(path, place) ?? path
   }
+}
+
+/** The path of a file that is imported by it; null = it is a package. Throws for the address of a file elsewhere. */
+function pathOf(specifier: string, importer: string): string | null {
+  if (specifier.startsWith('file:')) return fileURLToPath(specifier)
+  return /^\.{0,2}\//.test(specifier) ? resolve(dirname(importer), specifier) : null
 }
 
 /** Removes types as Node does, which leaves every line and column in its place. Throws UnreadableModule. */

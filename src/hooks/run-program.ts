@@ -5,22 +5,38 @@ import { types } from 'node:util'
 import { compileFunction } from 'node:vm'
 import { HOOK_NAMES, type HookName, type HooksModule, type HooksProblem, type HooksProgram } from '../model/hooks.ts'
 import { NAMES } from './convert-module.ts'
+import { runWithin, TookTooLong } from './run-within.ts'
 import type { Hooks } from './types.ts'
 
 const STRICT = "'use strict';"
+/**
+ * Max time for the code at the top of all modules: less than that after which a process counts as hung and is replaced, and
+ * enough for large packages on a busy machine.
+ */
+const MAX_RUN_MS = 5_000
 /** Hooks whose results are used at once. */
 const SYNCHRONOUS: readonly HookName[] = HOOK_NAMES.filter((name) => name !== 'request')
 
 type Exports = Readonly<Record<string, unknown>>
 
-/** Runs the modules of a program, and returns its hooks. */
+/** Runs the modules of a program, and returns its hooks. Takes `MAX_RUN_MS` at most. */
 export function runProgram(program: HooksProgram): Hooks | HooksProblem {
   const entry = program.modules.at(-1)?.file ?? ''
   const all = new Map<string, Exports>()
+  let current = entry
   try {
-    for (const module of program.modules) all.set(module.file, run(module, all))
+    runWithin(MAX_RUN_MS, () => {
+      for (const module of program.modules) {
+        current = module.file
+        all.set(current, run(module, all))
+      }
+    })
   } catch (error) {
     if (error instanceof MissingExport) return { place: error.place, message: error.message }
+    if (error instanceof TookTooLong) {
+      const message = `was not loaded within ${MAX_RUN_MS / 1_000} s; look for a loop without an end at its top, or in what it imports`
+      return { place: current, message }
+    }
     return { place: placeOf(error, program) ?? entry, message: messageOf(error) }
   }
   return hooksIn(all.get(entry) ?? {}, program)
@@ -28,7 +44,7 @@ export function runProgram(program: HooksProgram): Hooks | HooksProblem {
 
 /** `file:line` in a program where an error was thrown; null = not in its files. */
 export function placeOf(error: unknown, { modules }: HooksProgram): string | null {
-  const stack = error instanceof Error ? String(error.stack) : ''
+  const stack = textOf(() => (error instanceof Error ? String(error.stack) : ''))
   for (const line of stack.split('\n')) {
     const [, file = '', number = ''] = /(?:^|\(|at )(\/[^:]*):(\d+)/.exec(line) ?? []
     if (modules.some((module) => module.file === file)) return `${file}:${number}`
@@ -45,8 +61,17 @@ export function placeOfHook(name: string, { modules, lines }: HooksProgram): str
 
 /** The text of whatever was thrown, on one line. */
 export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`
+  const text = textOf(() => (error instanceof Error ? `${error.name}: ${error.message}` : `threw ${String(error)}`))
   return (text.split('\n')[0] ?? '').slice(0, 500)
+}
+
+/** The text of something thrown, which may have none, such as `Object.create(null)`. */
+function textOf(read: () => string): string {
+  try {
+    return read()
+  } catch {
+    return 'threw an object'
+  }
 }
 
 class MissingExport extends Error {

@@ -29,7 +29,10 @@ export interface Hooks {
   upstreamRequest?(r: HookRequest, h: HookHeader): void
   /** Changes status and header for the client, after `headers.response`; those of Cutover's own answers as well. */
   response?(r: HookRequest, h: HookResponse): void
-  /** Adds to the fields that the access log has under `tags`; begins with those of `r.tag`. Called when a request has ended. */
+  /**
+   * Adds to the fields that the access log has under `tags`, and the span of the request as attributes; begins with those of
+   * `r.tag`. Called when a request has ended.
+   */
   log?(r: HookRequest, fields: Record<string, HookTag>): void
 }
 
@@ -65,7 +68,7 @@ export interface HookRequest {
    * framing, and for values with line ends.
    */
   setHeader(name: string, value: string): void
-  /** Adds a field to `tags` in the access log. */
+  /** Adds a field to `tags` in the access log, and an attribute to the span of the request. */
   tag(name: string, value?: HookTag): void
 }
 

@@ -14,7 +14,7 @@ export interface ExplainedRequest {
 
 /** A step of the decision about a request, with its result and the reason in one sentence. */
 export interface DecisionStep {
-  readonly step: 'service' | 'mode' | 'routes' | 'split' | 'sticky' | 'balance'
+  readonly step: 'service' | 'mode' | 'hooks' | 'routes' | 'split' | 'sticky' | 'balance'
   readonly result: string
 }
 

@@ -197,6 +197,8 @@ export interface Report extends LoadReport {
   readonly versions: readonly VersionsReport[]
   /** Lines of the access log dropped since the start of this proxy. */
   readonly accessLogDropped: number
+  /** Spans dropped since the start of this proxy. */
+  readonly traceSpansDropped: number
 }
 
 /** Counts and load of all proxies together. */

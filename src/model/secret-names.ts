@@ -1,3 +1,6 @@
+/** The text shown in place of a secret. */
+export const HIDDEN = '(hidden)'
+
 /** Names of header fields, cookies and query parameters that carry credentials. */
 const SECRET = /auth|cookie|key|password|secret|session|signature|token/i
 

@@ -1,10 +1,9 @@
+import type { EventDraft } from './event-record.ts'
+import type { JsonObject, JsonValue } from './json.ts'
 import type { ServiceMode } from './service-mode.ts'
 import type { ServiceSpec, Split } from './spec.ts'
 
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject
-export interface JsonObject {
-  readonly [key: string]: JsonValue
-}
+export type { JsonObject, JsonValue } from './json.ts'
 
 /** Server state set by people. */
 export type ServerState = 'ready' | 'drain' | 'maint'
@@ -138,6 +137,8 @@ export interface Change {
   /** Writes by Idempotency-Key: the one that makes this change, and null for those to forget. */
   readonly keyed?: Readonly<Record<string, KeyedWrite | null>>
   readonly history: readonly HistoryEntry[]
+  /** Events of this change, beside those of `history`; absent = none. */
+  readonly events?: readonly EventDraft[]
 }
 
 export const EMPTY_DOCUMENTS: Documents = { revision: 0, head: '0', configuration: null, services: {} }

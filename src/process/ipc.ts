@@ -1,6 +1,7 @@
 import type { Config, ProxySettings } from '../config/config.ts'
-import type { Identity } from '../control/proxies.ts'
+import type { Identity, WorkerDeath } from '../control/proxies.ts'
 import type { Vitals } from '../model/messages.ts'
+import type { TracingSettings } from '../model/tracing.ts'
 import type { StateCopy, StateMessage } from './state-copy.ts'
 
 export interface RosterEntry {
@@ -16,6 +17,8 @@ export interface Roster {
   readonly workers: readonly RosterEntry[]
   /** Number of workers that have ended unexpectedly so far. */
   readonly restarts: number
+  /** The latest of them, oldest first. */
+  readonly deaths: readonly WorkerDeath[]
   /** Description of the problem for people; null = there is none. */
   readonly trouble: string | null
 }
@@ -35,6 +38,8 @@ export interface WorkerInit {
   /** Number of workers that share the limits. */
   readonly workers: number
   readonly proxy: ProxySettings
+  /** null = off. */
+  readonly tracing: TracingSettings | null
   readonly listeners: readonly HandedListener[]
   /** Path of the control process's socket file. */
   readonly wire: string
@@ -81,6 +86,8 @@ export type ToChild =
   | { readonly type: 'stop'; readonly timeoutMs: number | null }
   /** To a worker, if no control process can tell it: the whole instance is stopping. */
   | { readonly type: 'stopAll'; readonly acceptForMs: number; readonly timeoutMs: number | null }
+  /** To a worker: open the file of the access log again. */
+  | { readonly type: 'reopenLog' }
   | { readonly type: 'roster'; readonly roster: Roster }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
   /** To control: read the configuration again; answered with `reloaded`. */

@@ -7,10 +7,11 @@ import type { Proxies } from '../control/proxies.ts'
 import { sum } from '../control/proxies.ts'
 import type { ProcessView } from '../model/fleet.ts'
 import type { RequestLoad } from '../model/messages.ts'
+import type { TracingSettings } from '../model/tracing.ts'
 import { assertInherited } from '../net/held-socket.ts'
 import { forKey, listenOptions, proxyListenKey, urlOf } from '../net/listen-options.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
-import { AccessLog } from '../telemetry/access-log.ts'
+import { AccessLog } from '../telemetry/access-log/access-log.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
 
 const NAME = 'proxy'
@@ -25,12 +26,12 @@ export class LocalProxy implements Proxies {
   private readonly link = localLink()
   private readonly vitals = new VitalsMeter()
 
-  /** `log`: for errors of hooks. */
-  constructor(settings: ProxySettings, log: Logger) {
+  /** `log`: for errors of hooks, tracing and the access log. `tracing`: null = off. */
+  constructor(settings: ProxySettings, log: Logger, tracing: TracingSettings | null = null) {
     this.settings = settings
     const { control: _, proxy } = this.link
-    const accessLog = settings.accessLog === null ? null : new AccessLog(settings.accessLog.sample)
-    this.plane = new DataPlane(settings, accessLog, (message) => proxy.send(message), log)
+    const accessLog = settings.accessLog === null ? null : new AccessLog(settings.accessLog, log, false)
+    this.plane = new DataPlane({ ...settings, tracing }, accessLog, (message) => proxy.send(message), log)
     proxy.receive((message) => this.plane.receive(message))
   }
 
@@ -52,6 +53,11 @@ export class LocalProxy implements Proxies {
     const options = address.kind === 'fd' ? { proxyProtocol, name: `fd:${address.fd}` } : { proxyProtocol }
     const listener = await this.plane.listen(listenOptions(address), options)
     this.addresses.push(address.kind === 'fd' ? `fd:${address.fd}` : urlOf(listener.address as AddressInfo | string))
+  }
+
+  /** Opens the file of the access log again. */
+  reopenLog(): void {
+    this.plane.accessLog?.reopen()
   }
 
   close(): void {

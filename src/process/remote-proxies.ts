@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Control } from '../control/control.ts'
-import type { Proxies } from '../control/proxies.ts'
+import type { Proxies, WorkerDeath } from '../control/proxies.ts'
 import { addUp, sum } from '../control/proxies.ts'
 import type { ProcessView } from '../model/fleet.ts'
 import type { RequestLoad, Vitals } from '../model/messages.ts'
@@ -13,6 +13,7 @@ import { WorkerLinks } from './worker-links.ts'
  */
 export class RemoteProxies implements Proxies {
   supervisor: Vitals | null = null
+  onWorkerDied: (death: WorkerDeath) => void = () => undefined
   private roster: Roster
   private readonly log: Logger
   private readonly path: string
@@ -42,7 +43,9 @@ export class RemoteProxies implements Proxies {
 
   /** Takes the latest roster of the supervisor. */
   follow(roster: Roster): void {
+    const died = roster.restarts - this.roster.restarts
     this.roster = roster
+    for (const death of died > 0 ? roster.deaths.slice(-died) : []) this.onWorkerDied(death)
     this.control?.expect(roster.workers.map(({ name }) => name))
   }
 

@@ -19,11 +19,13 @@ export type AloneOptions = Pick<RunOptions, 'config' | 'load' | 'file' | 'joinAn
 export class Alone {
   readonly proxyAddresses: readonly string[]
   private readonly instance: Instance
+  private readonly proxies: LocalProxy
   private readonly shutdown: Config['shutdown']
 
-  private constructor(instance: Instance, proxyAddresses: readonly string[], shutdown: Config['shutdown']) {
+  private constructor(instance: Instance, proxies: LocalProxy, shutdown: Config['shutdown']) {
     this.instance = instance
-    this.proxyAddresses = proxyAddresses
+    this.proxies = proxies
+    this.proxyAddresses = proxies.addresses
     this.shutdown = shutdown
   }
 
@@ -32,7 +34,7 @@ export class Alone {
    * StoreUnusable, and errors of listening.
    */
   static async start({ config, load, file, joinAnyway, log }: AloneOptions): Promise<Alone> {
-    const proxies = new LocalProxy(config.proxy, log)
+    const proxies = new LocalProxy(config.proxy, log, config.telemetry.tracing)
     const identity = { id: randomUUID(), name: config.fleet.name ?? hostname(), startedAt: new Date().toISOString() }
     const instance = await Instance.start({
       config,
@@ -48,7 +50,7 @@ export class Alone {
       joinAnyway,
       patienceMs: 0,
     })
-    return new Alone(instance, proxies.addresses, config.shutdown)
+    return new Alone(instance, proxies, config.shutdown)
   }
 
   get adminAddress(): string {
@@ -67,6 +69,11 @@ export class Alone {
 
   reload(): void {
     void this.instance.reloadOnSignal()
+  }
+
+  /** Opens the file of the access log again. */
+  reopenLog(): void {
+    this.proxies.reopenLog()
   }
 
   /**
@@ -109,8 +116,10 @@ export async function runAlone(options: RunOptions): Promise<Running> {
   return {
     proxyAddresses: alone.proxyAddresses,
     adminAddress: alone.adminAddress,
+    logFile: options.config.proxy.accessLog?.file ?? '',
     stop: () => alone.stop(),
     reload: () => alone.reload(),
     replaceWorkers: () => log.warn('there are no workers to replace: proxy.workers is 0'),
+    reopenLog: () => alone.reopenLog(),
   }
 }

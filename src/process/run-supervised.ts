@@ -11,8 +11,10 @@ export async function runSupervised(options: RunOptions): Promise<Running> {
   return {
     proxyAddresses,
     adminAddress,
+    logFile: options.config.proxy.accessLog?.file ?? '',
     stop: () => supervisor.stop(),
     reload: () => supervisor.reload(),
     replaceWorkers: () => void supervisor.replaceWorkers(),
+    reopenLog: () => supervisor.reopenLog(),
   }
 }

@@ -20,10 +20,14 @@ export interface RunOptions {
 export interface Running {
   readonly proxyAddresses: readonly string[]
   readonly adminAddress: string
+  /** Path of the file of the access log; empty = it is written to no file. */
+  readonly logFile: string
   /** Lets requests in flight finish, then ends. Safe to call again. */
   stop(): Promise<unknown>
   /** Reads the configuration again. */
   reload(): void
   /** Replaces the workers one by one, refusing no connection. */
   replaceWorkers(): void
+  /** Opens the file of the access log again, in all processes that write to it. */
+  reopenLog(): void
 }

@@ -7,8 +7,8 @@ const SAME_SIGNAL_MS = 250
 const CALL_OFF_MS = 10_000
 
 /**
- * Handles signals as in SPEC §2, from the first moment of the process on. SIGHUP and SIGUSR2 during the start take
- * effect once the instance runs; SIGTERM and SIGINT cancel the start.
+ * Handles signals as in SPEC §2, from the first moment of the process on. SIGHUP, SIGUSR1 and SIGUSR2 during the start
+ * take effect once the instance runs; SIGTERM and SIGINT cancel the start.
  */
 export class Signals {
   /** Aborts with the first SIGTERM or SIGINT. */
@@ -19,6 +19,7 @@ export class Signals {
   /** Requests that came during the start. */
   private reloadRequested = false
   private replacementRequested = false
+  private reopeningRequested = false
   /** When the first SIGTERM or SIGINT came; monotonic ms. */
   private firstAt = 0
 
@@ -29,7 +30,7 @@ export class Signals {
     process.on('SIGHUP', () => this.reload())
     process.on('SIGUSR2', () => this.replaceWorkers())
     // Without a listener, Node would open its inspector.
-    process.on('SIGUSR1', () => this.log?.info('SIGUSR1 ignored: there is no log file to reopen'))
+    process.on('SIGUSR1', () => this.reopenLog())
   }
 
   /** Sets the log; signals before this are handled without a line about it. */
@@ -44,6 +45,7 @@ export class Signals {
     else {
       if (this.reloadRequested) running.reload()
       if (this.replacementRequested) running.replaceWorkers()
+      if (this.reopeningRequested) this.reopenLog()
     }
   }
 
@@ -92,5 +94,15 @@ export class Signals {
     if (this.stopAsked.aborted) return
     if (this.running === null) this.replacementRequested = true
     else this.running.replaceWorkers()
+  }
+
+  /** Also while stopping: requests in progress are still logged. */
+  private reopenLog(): void {
+    if (this.running === null) this.reopeningRequested = true
+    else if (this.running.logFile === '') this.log?.info('SIGUSR1 ignored: the access log is not written to a file')
+    else {
+      this.log?.info({ file: this.running.logFile }, 'opening the access log again')
+      this.running.reopenLog()
+    }
   }
 }

@@ -176,6 +176,11 @@ export class Supervisor {
     this.control.send({ type: 'replaced', trouble })
   }
 
+  /** Makes the workers open the file of the access log again. */
+  reopenLog(): void {
+    this.workers.reopenLog()
+  }
+
   private async run(stopAsked: AbortSignal): Promise<void> {
     const started = new Promise<void>((done, failed) => {
       this.settleStart = { done, failed }

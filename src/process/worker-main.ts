@@ -6,7 +6,7 @@ import { flushCompileCache } from 'node:module'
 import type { ToControl, ToProxy } from '../model/messages.ts'
 import type { Listener } from '../proxy/client/client-listeners.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
-import { AccessLog } from '../telemetry/access-log.ts'
+import { AccessLog } from '../telemetry/access-log/access-log.ts'
 import { openLog } from '../telemetry/log.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
 import { ControlWire } from './control-wire.ts'
@@ -34,10 +34,11 @@ class Worker {
 
   constructor(init: WorkerInit) {
     this.init = init
-    const { proxy, name } = init
-    const accessLog = proxy.accessLog === null ? null : new AccessLog(proxy.accessLog.sample, 1, true)
+    const { proxy, tracing, name } = init
+    const accessLog = proxy.accessLog === null ? null : new AccessLog(proxy.accessLog, log, true)
     const share = { index: init.slot, of: init.workers }
-    this.plane = new DataPlane(proxy, accessLog, (message) => this.sendToControl(message), log, share)
+    const settings = { ...proxy, tracing }
+    this.plane = new DataPlane(settings, accessLog, (message) => this.sendToControl(message), log, share)
     this.wire = new ControlWire({
       path: init.wire,
       name,
@@ -75,6 +76,9 @@ class Worker {
       case 'release':
         for (const listener of this.adopted.get(message.slot) ?? []) listener.close()
         this.adopted.delete(message.slot)
+        break
+      case 'reopenLog':
+        this.plane.accessLog?.reopen()
         break
       case 'stop':
         this.plane.receive({ ...message, acceptForMs: 0, tunnels: 'atDeadline' })

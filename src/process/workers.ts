@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
+import type { WorkerDeath } from '../control/proxies.ts'
 import type { Handle, HeldSocket } from '../net/held-socket.ts'
 import { Adoptions } from './adoptions.ts'
 import { Child, FIRST_HANDED_FD, GRACE_MS, waitForExit, wasSignalled } from './child.ts'
@@ -7,6 +8,9 @@ import type { Roster } from './ipc.ts'
 import { Slot } from './slot.ts'
 import type { Watchdog } from './watchdog.ts'
 import { WorkerReplacement } from './worker-replacement.ts'
+
+/** Max deaths in a roster: more do not happen between two. */
+const MAX_DEATHS = 16
 
 export interface WorkersOptions {
   readonly count: number
@@ -33,6 +37,7 @@ export class Workers {
   private readonly adoptions: Adoptions
   private readonly replacement: WorkerReplacement
   private restarts = 0
+  private deaths: readonly WorkerDeath[] = []
   private generation = 0
   /** Whether workers adopt each other's sockets: not before all have started, and not while the instance stops. */
   private adopts = false
@@ -73,10 +78,15 @@ export class Workers {
     return this.replacement.run()
   }
 
+  /** Makes every worker open the file of the access log again, those that start or leave too. */
+  reopenLog(): void {
+    for (const worker of this.all) worker.send({ type: 'reopenLog' })
+  }
+
   /** Stops starting workers. Returns the running ones. */
   end(): readonly Child[] {
     this.isEnding = true
-    return [...this.slots.flatMap(({ current, coming }) => [current ?? [], coming ?? []].flat()), ...this.leaving]
+    return this.all
   }
 
   roster(): Roster {
@@ -94,8 +104,13 @@ export class Workers {
     return {
       workers: living.map((worker) => ({ name: worker.name, pid: worker.pid, isHung: hung.includes(worker) })),
       restarts: this.restarts,
+      deaths: this.deaths,
       trouble: trouble.length === 0 ? null : trouble.join('; '),
     }
+  }
+
+  private get all(): readonly Child[] {
+    return [...this.slots.flatMap(({ current, coming }) => [current ?? [], coming ?? []].flat()), ...this.leaving]
   }
 
   /** Starts a worker for a slot; resolves with null once it accepts connections, or with how it ended instead. */
@@ -124,8 +139,9 @@ export class Workers {
       })
       watchdog.watch(worker)
       slot.coming = worker
-      const { proxy } = config
-      worker.send({ type: 'worker', name, slot: slot.index, workers: this.slots.length, proxy, listeners, wire })
+      const { proxy, telemetry } = config
+      const shared = { workers: this.slots.length, proxy, tracing: telemetry.tracing, listeners, wire }
+      worker.send({ type: 'worker', name, slot: slot.index, ...shared })
       void worker.exited.then((how) => {
         resolve(how)
         this.handleExit(slot, worker, how)
@@ -143,6 +159,7 @@ export class Workers {
       return
     }
     this.restarts++
+    this.deaths = [...this.deaths, { worker: worker.name, how }].slice(-MAX_DEATHS)
     slot.lastEnd = how
     const delayMs = slot.backOff.died(performance.now() - worker.startedAt)
     this.options.log.error({ worker: worker.name, pid: worker.pid, how, delayMs }, 'a worker has ended')

@@ -1,7 +1,9 @@
 import type { BlockList } from 'node:net'
-import type { AccessLog } from '../telemetry/access-log.ts'
+import type { TracingSettings } from '../model/tracing.ts'
+import type { AccessLog } from '../telemetry/access-log/access-log.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Row } from '../telemetry/ticks/row.ts'
+import type { Tracing } from '../telemetry/tracing/tracing.ts'
 import type { ForwardingPolicy } from './client/request-head.ts'
 import type { ErrorCode } from './errors.ts'
 import type { HooksInForce } from './hooks/hooks-in-force.ts'
@@ -15,6 +17,8 @@ export interface DataPlaneSettings {
   /** CIDRs; `unix` = the peers at socket files. */
   readonly trustedProxies: readonly string[]
   readonly forwarding: ForwardingPolicy
+  /** null = requests are not traced. */
+  readonly tracing: TracingSettings | null
   readonly limits: {
     readonly headerBytes: number
     readonly urlBytes: number
@@ -44,6 +48,7 @@ export interface ProxyContext {
   readonly settings: DataPlaneSettings
   readonly counters: Counters
   readonly accessLog: AccessLog | null
+  readonly tracing: Tracing | null
   readonly trustedProxies: BlockList
   /** Counts of responses that come from no service. */
   readonly unrouted: Row

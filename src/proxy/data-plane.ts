@@ -5,8 +5,9 @@ import { poolKey } from '../model/names.ts'
 import { networks } from '../model/networks.ts'
 import type { TableChange, TableService } from '../model/table.ts'
 import type { ListenOn } from '../net/listen.ts'
-import type { AccessLog } from '../telemetry/access-log.ts'
+import type { AccessLog } from '../telemetry/access-log/access-log.ts'
 import { Counters } from '../telemetry/counters.ts'
+import { Tracing, type TracingLog } from '../telemetry/tracing/tracing.ts'
 import { ClientListeners, type Listener, type ListenerOptions } from './client/client-listeners.ts'
 import type { DataPlaneSettings, OpenTunnel, ProxyContext } from './context.ts'
 import { Ending } from './ending.ts'
@@ -36,6 +37,7 @@ export class DataPlane implements ProxyContext {
   readonly settings: DataPlaneSettings
   readonly counters = new Counters()
   readonly accessLog: AccessLog | null
+  readonly tracing: Tracing | null
   readonly trustedProxies: BlockList
   readonly unrouted = this.counters.row(this.counters.seriesFor('', '', ''))
   readonly targets: Targets
@@ -53,15 +55,19 @@ export class DataPlane implements ProxyContext {
   private reportsAll = false
   private readonly hookLoader: HookLoader
 
-  /** `log`: for errors of hooks. `share`: the part of this data plane, if several divide the limits among them. */
+  /** `log`: for errors of hooks, and tracing. `share`: the part of this data plane, if several divide the limits among them. */
   constructor(
     settings: DataPlaneSettings,
     accessLog: AccessLog | null,
     send: (message: ToControl) => void,
-    log: ErrorLog,
+    log: ErrorLog & TracingLog,
     share: Share = WHOLE_SHARE,
   ) {
-    this.settings = settings
+    const { tracing } = settings
+    // Servers are told to record the traces that are recorded here, and no others.
+    this.settings =
+      tracing === null ? settings : { ...settings, forwarding: { ...settings.forwarding, traceSample: tracing.sample } }
+    this.tracing = tracing === null ? null : new Tracing(tracing, log)
     this.accessLog = accessLog
     this.send = send
     this.verdicts = new Verdicts(send)
@@ -92,7 +98,9 @@ export class DataPlane implements ProxyContext {
       tunnels: this.tunnels,
       onEnd: (cut) => {
         this.accessLog?.close()
-        this.send({ type: 'stopped', cut })
+        const stopped = (): void => this.send({ type: 'stopped', cut })
+        if (this.tracing === null) stopped()
+        else void this.tracing.close().then(stopped)
       },
     })
   }
@@ -172,7 +180,7 @@ export class DataPlane implements ProxyContext {
 
   private explain(request: ExplainedRequest, service: string | null): Explanation {
     const route = service === null ? null : (this.routes.get(service) ?? null)
-    return explain(request, this.router, route, performance.now())
+    return explain(request, this.router, route, this.hooks?.hooks ?? null, performance.now())
   }
 
   /** Reports the current load, and the counts that have changed since the last report. */
@@ -180,7 +188,8 @@ export class DataPlane implements ProxyContext {
     const whole = this.reportsAll
     this.reportsAll = false
     const accessLogDropped = this.accessLog?.dropped ?? 0
-    return { ...this.load(), ...this.counters.report(whole), accessLogDropped }
+    const traceSpansDropped = this.tracing?.dropped ?? 0
+    return { ...this.load(), ...this.counters.report(whole), accessLogDropped, traceSpansDropped }
   }
 
   /** Makes the next report a complete one; called when reports have a new receiver. */

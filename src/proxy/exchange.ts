@@ -13,6 +13,7 @@ import { type BodyOwner, RequestBody } from './client/request-body.ts'
 import { RequestHead } from './client/request-head.ts'
 import { newRequestId } from './client/request-id.ts'
 import { finalAnswer, mayHaveMore, passInterim, respond, respondWith } from './client/respond.ts'
+import { isSampled } from './client/trace-context.ts'
 import type { ProxyContext } from './context.ts'
 import { type ErrorCode, failureOf } from './errors.ts'
 import { type HookedRequest, type HookSubject, hookedRequest } from './hooks/hooked-request.ts'
@@ -20,6 +21,7 @@ import { openTunnel } from './open-tunnel.ts'
 import { outboundRequest } from './outbound-request.ts'
 import { failure, type OwnAnswer, ownAnswer, stoppedAnswer } from './own-answer.ts'
 import { record } from './record.ts'
+import { RequestTrace } from './request-trace.ts'
 import { ResponseFlow } from './response-flow.ts'
 import type { ServiceRoute } from './routing/service-route.ts'
 import { type Tried, Tries } from './routing/tries.ts'
@@ -49,6 +51,8 @@ export class Exchange
   copy: MirrorCall | null = null
   /** null = there are no hooks, or the request has not come as far as these. */
   hooked: HookedRequest | null = null
+  /** null = the request is not traced. */
+  trace: RequestTrace | null = null
   slot = -1
   /** Path and query for the server. */
   path = ''
@@ -90,6 +94,7 @@ export class Exchange
     this.path = admitted.path
     const { forwarding } = this.context.settings
     this.lines = this.head.linesFor(this.client, this.requestId, admitted.prefix, forwarding)
+    if (this.context.tracing !== null && isSampled(this.head.traceparent)) this.trace = new RequestTrace(this)
     this.tries = new Tries(this.context, this, admitted.route)
     this.hooked = hookedRequest(this.context.hooks, this)
     this.tries.begin()
@@ -111,6 +116,7 @@ export class Exchange
   send(target: Target): void {
     const tries = this.tries as Tries
     const { connections } = target
+    if (this.trace !== null) this.lines = this.trace.linesFor(this.lines)
     const request = outboundRequest(this, connections.host)
     if (request === null) {
       this.failHook()

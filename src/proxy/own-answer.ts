@@ -1,5 +1,6 @@
 import { fieldLines } from '../http1/head-text.ts'
 import type { StoppedMode } from '../model/service-mode.ts'
+import { dateLine } from './date.ts'
 import type { ErrorCode } from './errors.ts'
 import { statusOf } from './errors.ts'
 
@@ -54,10 +55,11 @@ export function ownAnswer(
   fields.push('x-request-id', requestId, 'proxy-status', `cutover; error=${code}`)
   if (retryAfterSeconds !== null) fields.push('retry-after', String(retryAfterSeconds))
   if (status === 405) fields.push('allow', METHODS)
-  return { status, code, body, lines: fieldLines(fields) }
+  return { status, code, body, lines: fieldLines(fields) + dateLine() }
 }
 
 /** Response to an OPTIONS request that may not be forwarded (RFC 9110 §7.6.2). */
 export function ownOptions(requestId: string): OwnAnswer {
-  return { status: 204, code: '', body: '', lines: fieldLines(['allow', METHODS, 'x-request-id', requestId]) }
+  const lines = fieldLines(['allow', METHODS, 'x-request-id', requestId]) + dateLine()
+  return { status: 204, code: '', body: '', lines }
 }

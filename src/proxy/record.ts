@@ -1,12 +1,11 @@
-import type { LogTag } from '../telemetry/access-log.ts'
+import type { AccessRecord, LogTag } from '../telemetry/access-log/access-record.ts'
 import type { RequestResult } from '../telemetry/ticks/row.ts'
 import type { Client } from './client/client.ts'
 import { clientAddress } from './client/client-address.ts'
-import type { ClientStream } from './client/client-stream.ts'
-import type { RequestHead } from './client/request-head.ts'
-import { traceIdOf } from './client/trace-context.ts'
+import { isSampled, traceIdOf } from './client/trace-context.ts'
 import type { ProxyContext } from './context.ts'
 import type { ErrorCode } from './errors.ts'
+import { RequestTrace, type Traced } from './request-trace.ts'
 import type { Tries } from './routing/tries.ts'
 import type { MirrorCall } from './upstream/mirror-call.ts'
 
@@ -14,16 +13,14 @@ import type { MirrorCall } from './upstream/mirror-call.ts'
 const SWITCHING_PROTOCOLS = 101
 
 /** A request that has ended. */
-export interface Ended {
-  readonly stream: Pick<ClientStream, 'method' | 'target'>
+export interface Ended extends Traced {
   readonly client: Client
-  readonly head: RequestHead
   readonly requestId: string
-  readonly startedAt: number
-  readonly connectedAt: number
   readonly answeredAt: number
   readonly tries: Tries | null
   readonly copy: MirrorCall | null
+  /** null = it is not traced, or was not forwarded. */
+  readonly trace: RequestTrace | null
   readonly hooked: { tags(): Readonly<Record<string, LogTag>> | null } | null
 }
 
@@ -40,13 +37,15 @@ export function record(
   const counts = tries === null ? context.unrouted : tries.counts
   counts.ended(status, durationMs, resultOf(status, answeredAt !== 0, error))
   copy?.originalEnded(error === 'client_gone' ? 0 : status)
-  if (context.accessLog === null) return
-  context.accessLog.log({
+  const trace = context.tracing === null ? null : (ended.trace ?? traceOfRefused(context, ended))
+  if (context.accessLog === null && trace === null) return
+  const entry: AccessRecord = {
     atMs: Date.now(),
     client: clientAddress(client, head.forwardedFor, context.trustedProxies),
     method: stream.method,
     host: head.host,
     target: stream.target,
+    head,
     status,
     bytes,
     durationMs,
@@ -60,10 +59,20 @@ export function record(
     server: tries?.target?.name ?? '',
     attempts: tries?.count ?? 0,
     requestId,
-    traceId: tries === null ? '' : traceIdOf(head.traceparent),
+    traceId: traceIdOf(head.traceparent),
     error,
     tags: hooked?.tags() ?? null,
-  })
+  }
+  context.accessLog?.log(entry)
+  if (trace !== null) context.tracing?.record(trace.end(entry))
+}
+
+/** The trace of a request that was not forwarded, which begins only now; null = it is not traced. */
+function traceOfRefused({ settings }: ProxyContext, ended: Ended): RequestTrace | null {
+  const { tries, head, client } = ended
+  if (tries !== null) return null
+  head.beginTrace(client.trusted, settings.forwarding)
+  return isSampled(head.traceparent) ? new RequestTrace(ended) : null
 }
 
 /** `answered`: a response of a server has begun, which a later error breaks off. */

@@ -5,7 +5,6 @@ import type { Client } from './client/client.ts'
 import { clientAddress } from './client/client-address.ts'
 import { newRequestId } from './client/request-id.ts'
 import type { ProxyContext } from './context.ts'
-import { dateLine } from './date.ts'
 import { ownAnswer } from './own-answer.ts'
 
 /**
@@ -28,6 +27,7 @@ export function refuseRequest(
     method,
     target,
     host: '',
+    head: null,
     status,
     bytes: isHead ? 0 : body.length,
     durationMs: 0,
@@ -45,5 +45,5 @@ export function refuseRequest(
     error: code,
     tags: null,
   })
-  return `${statusLine(status)}${lines}${dateLine()}Connection: close\r\n\r\n${isHead ? '' : body}`
+  return `${statusLine(status)}${lines}Connection: close\r\n\r\n${isHead ? '' : body}`
 }

@@ -1,14 +1,6 @@
 import type { Change, Documents } from '../model/state.ts'
+import { rethrowAsync } from './rethrow-async.ts'
 import type { StoreListener } from './store.ts'
-
-/**
- * Throws an error in a later tick, as uncaught, so that a bug in a callback does not become a failure of its caller.
- */
-export function rethrowAsync(error: unknown): void {
-  process.nextTick(() => {
-    throw error
-  })
-}
 
 /** The listeners of a store; each is told of every change. */
 export class Feed {

@@ -1,5 +1,6 @@
 import type { Lease } from '../model/leases.ts'
 import type { Change, Documents, HistoryEntry, JsonObject } from '../model/state.ts'
+import type { EventLog } from './event-log.ts'
 
 /**
  * `stale`: another change took the revision first; decide again on the newer state. `unreplicated`: committed, but no
@@ -118,6 +119,7 @@ export interface Store {
    */
   commit(change: Change): Promise<CommitOutcome>
   readonly leases: Leases
+  readonly events: EventLog
   /** Milliseconds since the epoch by the clock of the store, which is the same for all instances that share it. */
   nowMs(): number
   /**

@@ -23,7 +23,7 @@ interface Piece {
 }
 
 /**
- * Writes text to a descriptor or a file without ever waiting for the reader: a bounded amount is buffered, the rest is
+ * Writes text to a descriptor without ever waiting for the reader: a bounded amount is buffered, the rest is
  * dropped and counted. A blocking write would block the event loop or, in a libuv thread, the end of the process.
  */
 export class Output {
@@ -40,8 +40,7 @@ export class Output {
   private isTorn = false
 
   /** `onRecovered`: called when text can be written again after lines were dropped, with their number. */
-  constructor(to: number | string, onRecovered?: (dropped: number) => void) {
-    const fd = typeof to === 'number' ? to : openSync(to, 'a')
+  constructor(fd: number, onRecovered?: (dropped: number) => void) {
     const stats = statsOf(fd)
     this.isPipe = stats !== null && !stats.isFile()
     this.sink = sinkFor(fd, stats)
@@ -65,7 +64,7 @@ export class Output {
     if (this.timer === null) this.drain()
   }
 
-  /** Writes everything for the end of the process: waits up to `FLUSH_MS` for room, then gives up on the rest. */
+  /** Writes everything for the end of the process: waits up to `FLUSH_MS` for room, then drops the rest. */
   flush(): void {
     const until = performance.now() + FLUSH_MS
     this.drain()
@@ -73,6 +72,7 @@ export class Output {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
       this.drain()
     }
+    for (const piece of this.pending.splice(0)) this.drop(piece)
   }
 
   private drain(): void {
@@ -102,13 +102,17 @@ export class Output {
       first.bytes = first.bytes.subarray(taken)
       return first.bytes.length === 0
     } catch {
-      // The reader is gone, or the disk is full or broken. This piece is dropped; the next one is tried again.
-      this.isTorn ||= first.isStarted
-      this.pendingBytes -= first.bytes.length
-      this.droppedLines += first.lines
+      // The reader is gone, or the disk is full or broken. The next piece is tried again.
+      this.drop(first)
       this.toldLines += first.lines
       return true
     }
+  }
+
+  private drop({ bytes, lines, isStarted }: Piece): void {
+    this.isTorn ||= isStarted
+    this.pendingBytes -= bytes.length
+    this.droppedLines += lines
   }
 }
 

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import { EVENT_METRICS } from './metrics/event-metrics.ts'
 import { INSTANCE_METRICS } from './metrics/instance-metrics.ts'
 import type { Metric } from './metrics/metric.ts'
 import { metricText } from './metrics/metric-text.ts'
@@ -13,6 +14,7 @@ export const METRIC_GROUPS: readonly { readonly title: string; readonly metrics:
   { title: 'Requests', metrics: REQUEST_METRICS },
   { title: 'Policies', metrics: TALLY_METRICS },
   { title: 'Servers', metrics: SERVER_METRICS },
+  { title: 'Events and webhooks', metrics: EVENT_METRICS },
   { title: 'Instance', metrics: INSTANCE_METRICS },
 ]
 /** Gauges of prom-client with the suffix of counters. They are removed; for each there is another gauge, by type. */

@@ -1,3 +1,4 @@
+import { own } from '../model/names.ts'
 import { quantileOf } from './ticks/durations.ts'
 import { Figure, Figures } from './ticks/figures.ts'
 import type { Span, TickHistory } from './ticks/tick-history.ts'
@@ -113,12 +114,16 @@ export function statsOf(
       const now = isCurrent ? { inFlight: load.inFlight[at] ?? 0, queued: load.queued[at] ?? 0 } : NOTHING
       return { name: poolName, version, ...view(pool.figures, seconds, { ...now, held: 0 }), servers }
     })
-    const now = { inFlight: load.inFlight[name] ?? 0, queued: load.queued[name] ?? 0, held: load.held[name] ?? 0 }
+    const now = nowOf(load, name)
     return { name, ...view(service.figures, seconds, now), pools }
   })
 }
 
 const NOTHING = { inFlight: 0, queued: 0 }
+
+function nowOf({ inFlight, queued, held }: LoadNow, service: string): Record<keyof LoadNow, number> {
+  return { inFlight: own(inFlight, service) ?? 0, queued: own(queued, service) ?? 0, held: own(held, service) ?? 0 }
+}
 
 function view(
   { counts, durations }: Figures,

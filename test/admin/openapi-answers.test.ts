@@ -123,8 +123,9 @@ test('every route in the document is called here', async () => {
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   )
   const called = new Set(CALLS.map(([route]) => route))
-  // What is passed on takes any method.
-  expect(named.filter((route) => !called.has(route) && !route.endsWith('{path}'))).toEqual([])
+  // What is passed on takes any method. Events have no end: events.test.ts compares them with their schema.
+  const isCalled = (route: string) => called.has(route) || route === 'GET /api/events' || route.endsWith('{path}')
+  expect(named.filter((route) => !isCalled(route))).toEqual([])
 })
 
 describe('describes the actual answers:', () => {

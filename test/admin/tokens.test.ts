@@ -143,6 +143,28 @@ describe('S7: a role', () => {
     expect(upstream.requests).toEqual([])
   })
 
+  test.each([
+    ['ca', '/etc/passwd'],
+    ['cert', '/nowhere.pem'],
+    ['key', '/nowhere.pem'],
+    ['insecure', true],
+  ])('a deploy needs operate, and admin for tls.%s of a server', async (key, value) => {
+    const before = await revision()
+    const serverName = 'app.internal'
+    const deploy = (who: Who, tls: object, to = 'blue') => {
+      const servers = { one: 'https://127.0.0.1:9', two: { url: 'https://127.0.0.1:9', tls } }
+      return ask('POST', '/api/services/shop/deploy', who, { pool: to, servers })
+    }
+    problem(await deploy('read', { serverName }), 403, 'Role too low')
+    // The pool has the traffic, which is found out after the roles.
+    problem(await deploy('operate', { serverName, ca: '', insecure: false }), 409, 'Does not fit the state')
+    const { detail } = problem(await deploy('operate', { serverName, [key]: value }), 403, 'Role too low')
+    expect(detail).toBe(`The token "deploy" has the role "operate"; servers.two.tls.${key} in a deploy needs "admin".`)
+    const { status } = await deploy('admin', { serverName, [key]: value })
+    expect([409, 422]).toContain(status)
+    expect(await revision()).toBe(before)
+  })
+
   test('HEAD needs no more than GET', async () => {
     const headers = { authorization: `Bearer ${TOKENS.read}` }
     const { status } = await send(cutover.admin, { method: 'HEAD', path: '/api/services', headers })

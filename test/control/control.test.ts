@@ -22,6 +22,7 @@ const EMPTY: Report = {
   rows: [],
   versions: [],
   accessLogDropped: 0,
+  traceSpansDropped: 0,
 }
 
 let folder = ''

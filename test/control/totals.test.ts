@@ -23,13 +23,14 @@ function report(changes: Partial<Report>): Report {
     rows: [],
     versions: [],
     accessLogDropped: 0,
+    traceSpansDropped: 0,
     ...changes,
   }
 }
 
-const all = () => true
-const counts = (totals: Totals, isCurrent: (each: SeriesReport) => boolean = all) =>
-  Object.fromEntries(totals.read(isCurrent).series.map(({ version, codes }) => [version, codes[200]]))
+const all = { isCurrent: () => true, exists: () => true }
+const counts = (totals: Totals, isCurrent: (each: SeriesReport) => boolean = all.isCurrent) =>
+  Object.fromEntries(totals.read({ ...all, isCurrent }).series.map(({ version, codes }) => [version, codes[200]]))
 
 test('a report keeps series that it does not contain; a whole report replaces all', () => {
   const totals = new Totals()
@@ -67,4 +68,18 @@ test('series that are not current are shown for a while, then forgotten', () => 
   nowMs = 2.1 * MINUTE_MS
   expect(counts(totals, isCurrent)).toEqual({ 2: 1 })
   expect(counts(totals)).toEqual({ 2: 1 })
+})
+
+test('the tallies of a service are shown though it has answered nothing, and no longer once it is gone', () => {
+  let nowMs = 0
+  const totals = new Totals(() => nowMs)
+  const dropped = { kind: 'mirrorDropped' as const, service: 'shop', label: 'no_server', count: 2 }
+  totals.take('a', report({ tallies: [dropped] }))
+  expect(totals.read(all).tallies).toEqual([dropped])
+  const gone = { isCurrent: () => false, exists: () => false }
+  expect(totals.read(gone).tallies).toEqual([])
+  totals.take('a', report({ series: [series('1', 5)] }))
+  expect(totals.read(gone).tallies).toEqual([dropped])
+  nowMs = 11 * MINUTE_MS
+  expect(totals.read(gone).tallies).toEqual([])
 })

@@ -54,7 +54,7 @@ describe('request', () => {
     await shop.use(`request(r) {
       if (r.path === '/text') return { status: 401, headers: { 'WWW-Authenticate': 'Basic', 'Set-Cookie': ['a=1', 'b=2'] }, body: 'čaj' }
       if (r.path === '/bytes') return { status: 200, headers: { 'content-type': 'image/x' }, body: new Uint8Array([0, 255, 13, 10]).subarray(1) }
-      return { status: 204 }
+      return { status: 204, headers: { Date: 'Sun, 06 Nov 1994 08:49:37 GMT' } }
     }`)
     const text = await shop.ask('/text')
     expect([text.status, await text.text(), text.headers.getSetCookie()]).toEqual([401, 'čaj', ['a=1', 'b=2']])
@@ -71,6 +71,7 @@ describe('request', () => {
     expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([401, '4', ''])
     const none = await shop.ask('/none')
     expect([none.status, none.headers.get('content-length')]).toEqual([204, null])
+    expect(none.headers.get('date')).toBe('Sun, 06 Nov 1994 08:49:37 GMT')
     // The connection goes on after a body that nobody wanted.
     const connection = await shop.connect()
     for (const path of ['/text', '/bytes', '/none']) {

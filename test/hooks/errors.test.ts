@@ -14,6 +14,17 @@ afterAll(() => Promise.all([failing.stop(), ignoring.stop()]))
 const CASES: Readonly<Record<string, readonly [hooks: string, hook: string, error: RegExp]>> = {
   'request throws': ['request() { throw new Error("broken") }', 'request', /^Error: broken$/],
   'request throws no error': ['request() { throw "text" }', 'request', /^threw text$/],
+  'request throws what cannot be shown': ['request() { throw Object.create(null) }', 'request', /^threw an object$/],
+  'response throws what cannot be shown': [
+    'response() { throw Object.defineProperty(new Error(), "message", { get() { throw 1 } }) }',
+    'response',
+    /^threw an object$/,
+  ],
+  'request returns what cannot be looked at': [
+    'request() { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy }',
+    'request',
+    /^TypeError/,
+  ],
   'request rejects': ['async request() { throw new Error("late") }', 'request', /^Error: late$/],
   'request takes too long': ['request() { return new Promise(() => {}) }', 'request', /longer than 200 ms/],
   'request returns a number': ['request() { return 503 }', 'request', /not a number/],
@@ -36,6 +47,16 @@ const CASES: Readonly<Record<string, readonly [hooks: string, hook: string, erro
     'request() { return { status: 200, headers: { "x-a": 1 } } }',
     'request',
     /must be text, not number/,
+  ],
+  'headers in a list': [
+    'request() { return { status: 200, headers: [["x-a", "1"]] } }',
+    'request',
+    /headers must be an object of names and values, not a list/,
+  ],
+  'headers in a class of their own': [
+    'request() { return { status: 200, headers: new Headers({ "x-a": "1" }) } }',
+    'request',
+    /headers must be an object of names and values, not an object of Headers/,
   ],
   'framing in an answer': [
     'request() { return { status: 200, headers: { "Content-Length": "9" } } }',
@@ -141,6 +162,18 @@ test('an error in log is counted, and the line is written with the tags before i
   expect(await failing.whoAnswers('/log-fails')).toBe('blue1')
   expect(await logged(failing.cutover, '/log-fails')).toMatchObject({ status: 200, tags: { a: 1 } })
   expect(await failing.metric('cutover_hook_errors_total', 'hook="log"')).toBe(1)
+})
+
+test('a request has 32 tags at most, whoever adds them', async () => {
+  const many = 'try { for (let i = 0; i < 40; i++) add("t" + i) } catch {}'
+  await failing.use(`request(r) { const add = (name) => r.tag(name); ${many}; ${many} },
+    log(r, fields) { const add = (name) => { fields["log" + name] = 1 }; if (r.path === '/more-tags') { ${many} } }`)
+  for (const path of ['/many-tags', '/more-tags']) {
+    expect(await failing.whoAnswers(path)).toBe('blue1')
+    const { tags } = (await logged(failing.cutover, path)) as { tags: Record<string, unknown> }
+    expect(Object.keys(tags)).toEqual(Array.from({ length: 32 }, (_, i) => `t${i}`))
+  }
+  expect(failing.failures().at(-1)).toMatchObject({ hook: 'log', error: 'RangeError: a request may have 32 tags' })
 })
 
 test('a hook that fails often is logged once a second', async () => {

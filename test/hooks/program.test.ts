@@ -70,6 +70,15 @@ test('imports of every form, passed on by files in between', async () => {
   ).toBe('1,1,a,1,a,1,function,1,true')
 })
 
+test('the exports of a file win over those that it passes on', async () => {
+  const files = {
+    'a.js': 'export const a = 1; export * from "./b.js"; export const c = 3',
+    'b.js': 'export const a = 4, b = 2, c = 4',
+    'hooks.ts': `import { a, b, c } from './a.js'\n${returning('[a, b, c].join()')}`,
+  }
+  expect(await result(files)).toBe('1,2,3')
+})
+
 test('packages and CommonJS, as Node loads them', async () => {
   const files = {
     'node_modules/esm/package.json': '{"name":"esm","type":"module","exports":"./index.js"}',
@@ -81,6 +90,19 @@ test('packages and CommonJS, as Node loads them', async () => {
       ${returning('[E, e, C.c, c, o, fs.readFileSync === readFileSync, import.meta.dirname === import.meta.filename.slice(0, -9)].join()')}`,
   }
   expect(await result(files)).toBe('E,1,2,2,3,true,true')
+})
+
+test('a file is imported by its whole name, so that a reload reads it again', async () => {
+  const { folder, problem } = await load({ 'hooks.ts': `\nimport './lib'\n${returning('1')}`, 'lib.js': '' })
+  expect(problem).toEqual({
+    place: `${folder}/hooks.ts:2`,
+    message: `there is no file ${folder}/lib; is ${folder}/lib.js meant?`,
+  })
+})
+
+test('the address of a file on another host is refused', async () => {
+  const { folder, problem } = await load({ 'hooks.ts': `import 'file://host/lib.js'\n${returning('1')}` })
+  expect(problem).toEqual({ place: `${folder}/hooks.ts:1`, message: expect.stringContaining('host') })
 })
 
 test('files that import each other are refused', async () => {
@@ -119,4 +141,19 @@ test('errors have the line of the file, whatever stands before it', async () => 
     error = thrown
   }
   expect(placeOf(error, program)).toBe(`${folder}/lib.ts:4`)
+})
+
+test('a package that is stopped while it loads is loaded anew the next time', async () => {
+  const files = {
+    'node_modules/slow/package.json': '{"name":"slow"}',
+    'node_modules/slow/index.js': 'exports.half = 1; while (!globalThis.mayLoad); exports.whole = 2',
+    'hooks.ts': `import slow from 'slow'\n${returning('JSON.stringify(slow)')}`,
+  }
+  const { folder, program, problem } = await load(files)
+  if (program === null) throw new Error('not read')
+  expect(problem).toMatchObject({ place: `${folder}/hooks.ts`, message: expect.stringContaining('within 5 s') })
+  Object.assign(globalThis, { mayLoad: true })
+  const hooks = runProgram(program)
+  if (isProblem(hooks)) throw new Error(hooks.message)
+  expect(hooks.request?.(undefined as never)).toMatchObject({ body: '{"half":1,"whole":2}' })
 })

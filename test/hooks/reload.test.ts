@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -46,6 +46,7 @@ const BROKEN: Readonly<Record<string, readonly [text: string, line: number, mess
   'a hook that is no function': ['export default {\n\n  log: true }', 3, /log must be a function/],
   'an async choosePool': ['export default {\n  async choosePool() {},\n}', 2, /only request may return a promise/],
   'an error when it runs': ['\n\nthrow new Error("not today")\nexport default {}', 3, /Error: not today/],
+  'a loop without an end': ['for (;;);\nexport default {}', 0, /was not loaded within 5 s; look for a loop/],
   'an await at the top': ['\nawait 1\nexport default {}', 2, /await/],
   'a missing file': ['\nimport { x } from "./gone.ts"\nexport default {}', 2, /there is no file .*gone\.ts/],
   'a missing package': ['\n\nimport x from "no-such-package"\nexport default {}', 3, /no-such-package/],
@@ -80,6 +81,30 @@ test('a start and cutover check refuse a broken file, with its place', async () 
   await shop.use(answering('back'))
   const fine = await run(process.execPath, [MAIN, 'check', shop.cutover.configFile])
   expect([fine.stdout, fine.stderr]).toEqual([expect.stringContaining('is fine'), ''])
+})
+
+test('a check runs the file once, and only if all else is right', async () => {
+  const hooks = `import { appendFileSync } from 'node:fs'
+    appendFileSync('${shop.folder}/runs', 'x')
+    throw new Error('not today')
+    export default {}`
+  const runs = () => readFile(join(shop.folder, 'runs'), 'utf8')
+  expect((await shop.reload(hooks)).body.problems).toHaveLength(1)
+  expect(await runs()).toBe('x')
+  const { shop: service } = shop.options.services as { shop: object }
+  const check = async (weight: string) => {
+    const pools = { blue: { servers: { blue1: { url: 'http://127.0.0.1:9', weight } } } }
+    await shop.cutover.configure({ ...shop.options, services: { shop: { ...service, pools, routes: [] } } })
+    const env = { ...process.env, WEIGHT: '2' }
+    return run(process.execPath, [MAIN, 'check', shop.cutover.configFile], { env }).catch((error) => error)
+  }
+  expect((await check('heavy')).stderr).toContain('weight')
+  expect(await runs()).toBe('x')
+  // Read as text first, and as a number where that does not fit.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference to the environment
+  expect((await check('${WEIGHT}')).stderr).toContain('not today')
+  expect(await runs()).toBe('xx')
+  await shop.cutover.configure(shop.options)
 })
 
 test('a changed file is noticed though the configuration has not changed, and so are the files that it imports', async () => {

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { Load } from '../support/load.ts'
@@ -18,6 +21,7 @@ beforeAll(async () => {
       response.end(request.method === 'PUT' ? hash.digest('hex') : response.getHeader('x-upstream'))
     },
     service: { retry: { attempts: 3, on: ['connect', 'reset'], budget: '100%' } },
+    proxy: { hookTimeout: '20s' },
   })
   for (const { server } of [shop.blue, shop.green]) {
     const sockets = new WebSocketServer({ server })
@@ -50,6 +54,32 @@ describe('choosePool', () => {
       ['blue', '1', 100, 1],
       ['green', '2', 0, 1],
     ])
+  })
+
+  test('is mentioned where a decision is explained, since it is not called then', async () => {
+    const explained = async () => {
+      const { body } = await shop.cutover.api('GET', '/api/services/shop/explain')
+      return body.steps.map(({ step, result }: { step: string; result: string }) => `${step}: ${result}`)
+    }
+    const after = ['split: each request by the shares: blue 100 %', 'balance: leastRequest in blue']
+    const route = 'routes: route "never": header x-never is absent'
+    const program = 'hooks: the program in proxy.hooks'
+    const otherwise = 'otherwise it goes on as follows'
+    await shop.use(`request() { return { status: 200 } }, choosePool() { throw new Error('called') }`)
+    const may = 'its request may answer it, its choosePool may choose the pool (blue, green)'
+    expect((await explained()).slice(1)).toEqual([
+      'mode: serving',
+      `${program} is asked first, but not for an explanation: ${may}; ${otherwise}`,
+      route,
+      ...after,
+    ])
+    expect(shop.failures()).toEqual([])
+    await shop.use('response(r, h) {}')
+    expect((await explained())[2]).toBe(`${program} leaves the decision to what follows`)
+    await shop.cutover.configure({ ...shop.options, proxy: {} })
+    await shop.cutover.api('POST', '/api/config/reload')
+    expect((await explained()).slice(1)).toEqual(['mode: serving', route, ...after])
+    await shop.cutover.configure(shop.options)
   })
 
   test('T11 requests that it has decided do not count towards the split', async () => {
@@ -98,6 +128,54 @@ describe('choosePool', () => {
     expect(await shop.whoAnswers()).toBe('blue1')
     const calls = 'request,choosePool,upstreamRequest,upstreamRequest,upstreamRequest,response,log'
     expect(await shop.whoAnswers('/calls')).toMatch(new RegExp(`^${calls}`))
+  })
+})
+
+describe('a request that waits for its hook', () => {
+  /** Begins a request whose hook waits for a file of this name; resolves once the hook has been called. */
+  async function waiting(
+    name: string,
+  ): Promise<{ readonly answer: Promise<string>; readonly release: () => Promise<void> }> {
+    const [called, go] = [`${shop.folder}/${name}.called`, `${shop.folder}/${name}.go`]
+    await shop.use(`async request(r) {
+      if (r.path !== '/${name}') return
+      const { existsSync, writeFileSync } = await import('node:fs')
+      writeFileSync('${called}', '')
+      while (!existsSync('${go}')) await new Promise((resolve) => setTimeout(resolve, 5))
+    }`)
+    const answer = shop.whoAnswers(`/${name}`)
+    while (!existsSync(called)) await delay(5)
+    return { answer, release: () => writeFile(go, '') }
+  }
+
+  test('goes where it is right to go then: after a switch, to the new pool', async () => {
+    const { answer, release } = await waiting('switch')
+    const { body } = await shop.cutover.api('POST', '/api/services/shop/switch?wait=5s', { to: 'green' })
+    expect(body.drained).toEqual(['blue'])
+    await release()
+    expect(await answer).toBe('green1')
+    await shop.cutover.api('POST', '/api/services/shop/switch?wait=5s', { to: 'blue' })
+  })
+
+  test('T1 20 switches under load, while hooks wait: no request fails', async () => {
+    await shop.use('async request() { await new Promise((resolve) => setTimeout(resolve, Math.random() * 20)) }')
+    const load = new Load({ url: `${shop.cutover.proxy}/`, clients: 8, names: ['blue1', 'green1'] })
+    for (let i = 0; i < 20; i++) {
+      const to = i % 2 === 0 ? 'green' : 'blue'
+      expect((await shop.cutover.api('POST', '/api/services/shop/switch?wait=10s', { to })).status).toBe(200)
+    }
+    const { failures, sent, completed } = await load.stop()
+    expect([failures, completed]).toEqual([{}, sent])
+  })
+
+  test('is held if the service has been paused, and released with the others', async () => {
+    const { answer, release } = await waiting('pause')
+    await shop.cutover.api('POST', '/api/services/shop/pause?wait=5s', { for: '20s' })
+    await release()
+    const service = async () => (await shop.cutover.api('GET', '/metrics')).body
+    while (!/cutover_held_requests\{service="shop"\} 1$/m.test(await service()));
+    await shop.cutover.api('POST', '/api/services/shop/resume?wait=5s')
+    expect(await answer).toBe('blue1')
   })
 })
 

@@ -81,3 +81,18 @@ test('hooks that only a worker cannot use: the reload says so, and those before 
   expect(readFileSync(`${shop.folder}/taken`, 'utf8')).toBe('')
   await expectEverywhere('good')
 })
+
+test('hooks that never end loading, in control or in a worker alone, are refused, and no process is replaced', async () => {
+  await shop.use(answering('good'))
+  const processes = async () => [...(await pids(shop.cutover, 'worker')), ...(await pids(shop.cutover, 'control'))]
+  const before = await processes()
+  for (const role of ['control', 'worker']) {
+    const { status, body } = await shop.reload(`import { basename } from 'node:path'
+      if (basename(process.argv[1] ?? '').startsWith('${role}-main')) for (;;);
+      export default { ${answering('bad')} }`)
+    expect([role, status, body.problems[0].path]).toEqual([role, 422, 'proxy.hooks'])
+    expect(body.problems[0].message).toContain(`${shop.folder}/hooks.ts: was not loaded within 5 s`)
+    await expectEverywhere('good')
+  }
+  expect(await processes()).toEqual(before)
+})

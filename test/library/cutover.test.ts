@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -66,6 +66,25 @@ const refusal = async (config: unknown): Promise<ConfigurationError> => {
   expect(error).toBeInstanceOf(ConfigurationError)
   return error as ConfigurationError
 }
+
+test('opens the file of the access log again, and closes it at the end', async () => {
+  const file = join(folder, 'access.log')
+  const c = await create(configOf({ proxy: { listen: '127.0.0.1:0', accessLog: { file, format: 'combined' } } }))
+  await c.ready
+  await (await fetch(`${c.proxy}/one`)).text()
+  await rename(file, `${file}.1`)
+  c.reopenLog()
+  await (await fetch(`${c.proxy}/two`)).text()
+  await c.close()
+  expect(await readFile(`${file}.1`, 'utf8')).toMatch(
+    /^127\.0\.0\.1 - - \[.*\] "GET \/one HTTP\/1\.1" 200 4 "-" "node"\n$/,
+  )
+  expect(await readFile(file, 'utf8')).toMatch(/^\S+ - - \[.*\] "GET \/two HTTP\/1\.1" 200 4 "-" "node"\n$/)
+  const open = await Promise.all(
+    (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+  )
+  expect(open).not.toContain(file)
+})
 
 test('serves, switches and remembers, from an object and from a file', async () => {
   const file = join(folder, 'cutover.json')

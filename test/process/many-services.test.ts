@@ -50,12 +50,13 @@ function dataPlane(tell: (message: ToControl) => void): DataPlane {
     {
       trustedProxies: [],
       forwarding: { forwarded: false, traceSample: 1 },
+      tracing: null,
       limits: { headerBytes: 16_384, urlBytes: 8_192, bodyBytes: 0, connections: 0, requestsPerConnection: 0, held: 0 },
       timeouts: { headerMs: 10_000, requestMs: 0, keepAliveMs: 75_000, idleBodyMs: 60_000, tunnelMs: 3_600_000 },
     },
     null,
     tell,
-    { error: () => undefined },
+    { error: () => undefined, warn: () => undefined, info: () => undefined },
   )
 }
 

@@ -62,7 +62,7 @@ test('the cookies survive replaced workers, a killed control process, and a rest
   const second = await Cutover.start({ ...options, dataPath: first.dataPath })
   endWithAll(() => second.stop('SIGKILL'))
   await expectKept(second, known)
-}, 60_000)
+}, 120_000)
 
 /** The key of the cookies as the store has it. */
 async function keyIn(folder: string): Promise<string> {

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
-import { endAll, endWithAll, isAlive, pids, pool, until, upstream } from './support.ts'
+import { endAll, endWithAll, isAlive, pids, pool, processes, until, upstream } from './support.ts'
 
 afterEach(endAll)
 vi.setConfig({ testTimeout: 120_000 })
@@ -48,6 +48,28 @@ test.each([0, 2])('unread logs delay neither requests nor the end of the process
   const since = performance.now()
   expect(await cutover.exited).toEqual({ code: 0, signal: null })
   expect(performance.now() - since).toBeLessThan(20_000)
+})
+
+/** Memory of the process that needs most, bytes. */
+async function memory(cutover: Cutover): Promise<number> {
+  return Math.max(...(await processes(cutover)).map(({ memoryBytes }) => memoryBytes))
+}
+
+test.each([0, 2])('unread logs take a bounded amount of memory: workers %i', async (workers) => {
+  const { cutover, load } = await logging({ workers, outputs: neglect })
+  await load.more(5_000)
+  const before = await memory(cutover)
+  const droppedBefore = await dropped(cutover)
+  // Kept, the lines of these requests would take 150 MB.
+  await load.more(20_000)
+  const growth = (await memory(cutover)) - before
+  expect(await dropped(cutover)).toBeGreaterThan(droppedBefore + 15_000)
+  expect(growth).toBeLessThan(40_000_000)
+  expect((await load.stop()).failures).toEqual({})
+  cutover.process.kill('SIGTERM')
+  const since = performance.now()
+  expect(await cutover.exited).toEqual({ code: 0, signal: null })
+  expect(performance.now() - since).toBeLessThan(10_000)
 })
 
 test('workers with unread logs end with their supervisor', async () => {

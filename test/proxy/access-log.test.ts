@@ -110,6 +110,22 @@ test('accessLog: off: not a line', async () => {
   expect(cutover.stdout).not.toContain('unlogged')
 })
 
+test.each([
+  [
+    'combined',
+    /^127\.0\.0\.1 - - \[[^\]]+\] "POST \/a\?b=\\x22c HTTP\/1\.1" 201 7 "https:\/\/b\.test\/" "a \\x22b\\x5C"$/m,
+  ],
+  [
+    'logfmt',
+    /^time=\S+Z level=info msg=request client=127\.0\.0\.1 method=POST host=app\.test target="\/a\?b=\\"c" status=201 /m,
+  ],
+])('accessLog.format: %s, with what the client has sent', async (format, line) => {
+  const cutover = await startCutover({ app: { servers: [server] } }, { proxy: { accessLog: { format } } })
+  const fields = ['host: app.test', 'referer: https://b.test/', 'user-agent: a "b\\', 'content-length: 0']
+  await ask(cutover, ['POST /a?b="c HTTP/1.1', ...fields])
+  await cutover.printed(line)
+})
+
 test('accessLog.sample: about that share of the requests', async () => {
   const cutover = await startCutover({ app: { servers: [server] } }, { proxy: { accessLog: { sample: 0.25 } } })
   const client = await connect(cutover)

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { existsSync, readFileSync } from 'node:fs'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { Project, until } from './project.ts'
 
 const start = 'scripts/start.mjs'
@@ -62,4 +63,29 @@ test('stops the apps when Cutover fails, and passes its exit code on', async () 
 test('stops Cutover when the apps fail, and passes their exit code on', async () => {
   project.write('src/demo/main.ts', `console.log('apps are here'); setTimeout(() => process.exit(3), 1000)`)
   expect(await project.run(start)).toMatchObject({ code: 3, output: expect.stringMatching(/cutover stops\n$/) })
+})
+
+test('ends on a signal even if nobody reads its output, and Cutover has filled it', async () => {
+  const written = project.path('written')
+  project.write(
+    'src/main.ts',
+    `import { spawn } from 'node:child_process'
+    console.log('cutover ready: proxy http://127.0.0.1:8080, admin http://127.0.0.1:9900')
+    const loop = 'i=0; while :; do i=$((i+1)); echo ${'x'.repeat(5_000)}; echo $i > ${written}; done'
+    const lines = spawn('sh', ['-c', loop], { stdio: 'inherit' })
+    process.on('SIGTERM', () => { lines.kill('SIGKILL'); process.exit(0) })`,
+  )
+  const running = project.start([start])
+  onTestFinished(() => void running.process.kill('SIGKILL'))
+  await until(() => running.output().includes('Try:'))
+  running.process.stdout?.removeAllListeners('data').pause()
+  let seen = { text: '', since: performance.now() }
+  await until(() => {
+    const text = existsSync(written) ? readFileSync(written, 'utf8') : ''
+    if (text === '' || text !== seen.text) seen = { text, since: performance.now() }
+    return performance.now() - seen.since > 500
+  })
+  running.process.kill('SIGTERM')
+  const code = await new Promise((resolve) => running.process.once('exit', resolve))
+  expect(code).toBe(0)
 })

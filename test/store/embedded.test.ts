@@ -16,7 +16,7 @@ test('begins empty, in a directory it creates for its owner only', async () => {
   expect((await stat(path)).mode & 0o777).toBe(0o700)
   for (const file of await readdir(path)) expect((await stat(join(path, file))).mode & 0o777).toBe(0o600)
   await store.close()
-  expect(await readdir(path)).toEqual(['changes.log', 'state.json'])
+  expect(await readdir(path)).toEqual(['changes.log', 'events.log', 'state.json'])
 })
 
 test('documents and history survive a restart, from the log and from snapshots', async () => {

@@ -41,7 +41,7 @@ async function foundBy(path: string): Promise<object> {
 
 /** Ways in which files may be changed from outside under a running Cutover. */
 const HARM: Readonly<Record<string, (path: string, older: string) => Promise<unknown>>> = {
-  'the folder was removed': (path) => rm(path, { recursive: true }),
+  'the folder was removed': (path) => rm(path, { recursive: true, maxRetries: 5, retryDelay: 10 }),
   'the log was removed': (path) => unlink(join(path, 'changes.log')),
   'the snapshot was removed': (path) => unlink(join(path, 'state.json')),
   'the log was emptied': (path) => truncate(join(path, 'changes.log')),
@@ -51,7 +51,8 @@ const HARM: Readonly<Record<string, (path: string, older: string) => Promise<unk
   },
   'the snapshot was overwritten': (path) => writeFile(join(path, 'state.json'), 'nonsense'),
   'an older copy took its place': async (path, older) => {
-    await rm(path, { recursive: true })
+    // A file may be written again in the middle of it.
+    await rm(path, { recursive: true, maxRetries: 5, retryDelay: 10 })
     await cp(older, path, { recursive: true })
   },
   'the lock was removed': async (path) => {

@@ -17,6 +17,8 @@ export interface CutoverOptions {
   /** Beside `path`, which is `dataPath`. */
   readonly store?: object
   readonly fleet?: object
+  readonly telemetry?: object
+  readonly webhooks?: readonly object[]
   readonly configVersion?: number
   /** The folder of state to start on; otherwise a new one that goes with the instance. */
   readonly dataPath?: string
@@ -146,13 +148,15 @@ export interface Answer {
 }
 
 function configOf(options: CutoverOptions, dataPath: string): object {
-  const { services, proxy, admin, shutdown, store, fleet, configVersion } = options
+  const { services, proxy, admin, shutdown, store, fleet, telemetry, webhooks, configVersion } = options
   return {
     // Most of what is tested does not depend on how many processes there are; those tests that do say so.
     proxy: { listen: '127.0.0.1:0', workers: 0, ...proxy },
     admin: { listen: '127.0.0.1:0', ...admin },
     store: { path: dataPath, ...store },
     ...(fleet === undefined ? {} : { fleet }),
+    ...(telemetry === undefined ? {} : { telemetry }),
+    ...(webhooks === undefined ? {} : { webhooks }),
     ...(configVersion === undefined ? {} : { configVersion }),
     ...(shutdown === undefined ? {} : { shutdown }),
     ...(services === null ? {} : { services }),

@@ -63,7 +63,6 @@ test('an unread pipe blocks nothing: a bounded amount is buffered, the rest is d
   })
   const before = performance.now()
   for (let i = 0; i < 5_000; i++) output.write(line(i))
-  output.flush()
   expect(performance.now() - before).toBeLessThan(10_000)
   expect(output.dropped).toBeGreaterThan(3_000)
   expect(recovered).toBeNull()
@@ -83,6 +82,19 @@ test('an unread pipe blocks nothing: a bounded amount is buffered, the rest is d
   expect([numbers[0], numbers.at(-1)]).toEqual([0, 5_000])
 })
 
+test('at the end of the process, what has not been read soon is dropped and counted', () => {
+  const { writeEnd, read } = pipe()
+  const output = new Output(writeEnd)
+  for (let i = 0; i < 500; i++) output.write(line(i))
+  expect(output.dropped).toBe(0)
+  const before = performance.now()
+  output.flush()
+  expect(performance.now() - before).toBeLessThan(5_000)
+  const whole = read().split('\n').slice(0, -1)
+  expect(whole.length).toBeGreaterThan(0)
+  expect(whole.length + output.dropped).toBe(500)
+})
+
 test('a closed reader and a full disk block nothing, and their lines are counted as dropped', () => {
   const path = join(folder, 'gone')
   execFileSync('mkfifo', [path])
@@ -100,7 +112,7 @@ test('a closed reader and a full disk block nothing, and their lines are counted
 
 test('a file gets every line', async () => {
   const path = join(folder, 'file')
-  const output = new Output(path)
+  const output = new Output(opened(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT))
   for (let i = 0; i < 3_000; i++) output.write(line(i))
   expect([output.isPipe, output.dropped]).toEqual([false, 0])
   expect((await readFile(path, 'utf8')).split('\n').length).toBe(3_001)

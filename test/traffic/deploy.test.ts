@@ -43,6 +43,24 @@ async function history(cutover: Cutover) {
   return body.history.map(({ action, by, reason, forced }: Record<string, unknown>) => ({ action, by, reason, forced }))
 }
 
+/** A deploy that waits for its server `green9`, which fails its checks until the test sets `slow.health`. */
+async function waitingDeploy(cutover: Cutover, body: object = {}) {
+  const slow = await upstream('green9')
+  slow.health = 503
+  const call = deploy(cutover, { servers: servers(slow), ...body })
+  const deploying = await until(async () => (await standing(cutover)).deploying)
+  return { slow, call, deploying }
+}
+
+/** A service `shop` with a request in flight at its server `blue1`, and a server for a deploy. */
+async function busyShop() {
+  const { handler, held, release } = holding()
+  const { cutover } = await blueGreen(handler)
+  const asked = ask(cutover)
+  await until(() => held.length > 0)
+  return { cutover, asked, release, green: await upstream('green9') }
+}
+
 test('puts the servers there, switches once they are up, and answers when the old pool is idle, with the times', async () => {
   const { cutover, blue } = await blueGreen()
   const green = await upstream('green9')
@@ -159,17 +177,19 @@ test('without health checks, the servers count as up', async () => {
 describe('two deploys of a service', () => {
   test('the second is refused, the running one is shown', async () => {
     const { cutover } = await blueGreen()
-    const slow = await upstream('green9')
-    slow.health = 503
-    const first = deploy(cutover, { servers: servers(slow) })
-    const shown = await until(async () => (await standing(cutover)).deploying)
-    expect(shown).toEqual({ id: expect.any(String), pool: 'green', by: 'local', at: expect.stringMatching(/^20.*Z$/) })
+    const { slow, call, deploying } = await waitingDeploy(cutover)
+    expect(deploying).toEqual({
+      id: expect.any(String),
+      pool: 'green',
+      by: 'local',
+      at: expect.stringMatching(/^20.*Z$/),
+    })
     const { status, body } = await deploy(cutover, { servers: servers(slow) })
     expect([status, body.title]).toEqual([409, 'Does not fit the state'])
-    expect(body.detail).toContain(`local has been deploying shop to pool green since ${shown.at}`)
+    expect(body.detail).toContain(`local has been deploying shop to pool green since ${deploying.at}`)
     expect(body.detail).toContain('"replace": true')
     slow.health = 200
-    expect((await first).status).toBe(200)
+    expect((await call).status).toBe(200)
     expect((await standing(cutover)).deploying).toBeUndefined()
   })
 
@@ -189,13 +209,10 @@ describe('two deploys of a service', () => {
   test.each(['green', 'violet'])('with replace, the second to %s ends the first, which is told', async (to) => {
     const { cutover } = await blueGreen()
     const before = await standing(cutover)
-    const slow = await upstream('green9')
-    slow.health = 503
-    const first = deploy(cutover, { servers: servers(slow) })
-    await until(async () => (await standing(cutover)).deploying)
+    const { call } = await waitingDeploy(cutover)
     const other = await upstream('other')
     const second = await deploy(cutover, { pool: to, servers: servers(other), replace: true })
-    const told = await first
+    const told = await call
     expect([told.status, told.body.title]).toEqual([409, 'Replaced by another deploy'])
     expect(told.body.detail).toContain(`local has deployed to pool ${to} of shop instead`)
     expect([second.status, second.body.detail]).toEqual([200, undefined])
@@ -208,54 +225,39 @@ describe('two deploys of a service', () => {
   test('if the second fails as well, the pool is as it was before the first', async () => {
     const { cutover } = await blueGreen()
     const before = await standing(cutover)
-    const slow = await upstream('green9')
-    slow.health = 503
-    const first = deploy(cutover, { servers: servers(slow) })
-    await until(async () => (await standing(cutover)).deploying)
+    const { slow, call } = await waitingDeploy(cutover)
     const second = await deploy(cutover, { servers: servers(slow), version: '3', timeout: '200ms', replace: true })
-    expect([(await first).status, second.status]).toEqual([409, 504])
+    expect([(await call).status, second.status]).toEqual([409, 504])
     expect(await standing(cutover)).toEqual(before)
   })
 })
 
 describe('requests in flight at the old pool', () => {
   test('are waited for, and cut with `drain`', async () => {
-    const blue = holding()
-    const { cutover } = await blueGreen(blue.handler)
-    const held = ask(cutover)
-    await until(() => blue.held.length > 0)
-    const green = await upstream('green9')
+    const { cutover, asked, green } = await busyShop()
     const { status, body } = await deploy(cutover, { servers: servers(green), drain: '100ms' })
     expect([status, body.drained, body.cut]).toEqual([200, ['blue'], 1])
-    expect((await held).status).toBe(504)
+    expect((await asked).status).toBe(504)
   })
 
   test('may outlive the deploy, which is done', async () => {
-    const blue = holding()
-    const { cutover } = await blueGreen(blue.handler)
-    const held = ask(cutover)
-    await until(() => blue.held.length > 0)
-    const green = await upstream('green9')
+    const { cutover, asked, release, green } = await busyShop()
     const { status, body } = await deploy(cutover, { servers: servers(green), timeout: '500ms' })
     expect([status, body.drained]).toEqual([200, []])
     expect(body.missing).toEqual({ lagging: [], underWay: [{ name: 'blue', inFlight: 1 }] })
     expect(body.deploy.times).toMatchObject({ applied: expect.any(Number), idle: null })
-    blue.release()
-    expect(await held).toMatchObject({ status: 200, body: 'blue1' })
+    release()
+    expect(await asked).toMatchObject({ status: 200, body: 'blue1' })
   })
 
   test('with ?wait=, 504 tells that the deploy stands', async () => {
-    const blue = holding()
-    const { cutover } = await blueGreen(blue.handler)
-    const held = ask(cutover)
-    await until(() => blue.held.length > 0)
-    const green = await upstream('green9')
+    const { cutover, asked, release, green } = await busyShop()
     const { status, body } = await cutover.api('POST', `${DEPLOY}?wait=200ms`, { servers: servers(green) })
     expect([status, body.title]).toEqual([504, 'Not yet everywhere'])
     expect(body.missing.underWay).toEqual([{ name: 'blue', inFlight: 1 }])
     expect((await standing(cutover)).split).toEqual({ blue: 0, green: 100 })
-    blue.release()
-    await held
+    release()
+    await asked
   })
 })
 
@@ -320,13 +322,10 @@ describe('refuses, and changes nothing:', () => {
 describe('other requests meanwhile', () => {
   test('a change of the pool ends the deploy, and stays', async () => {
     const { cutover } = await blueGreen()
-    const slow = await upstream('green9')
-    slow.health = 503
-    const first = deploy(cutover, { servers: servers(slow) })
-    await until(async () => (await standing(cutover)).deploying)
+    const { call } = await waitingDeploy(cutover)
     const other = await upstream('other')
     await cutover.api('PUT', '/api/services/shop/pools/green/servers/other', { url: other.url })
-    const told = await first
+    const told = await call
     expect([told.status, told.body.title]).toEqual([409, 'Ended by another request'])
     const { written, deploying } = await standing(cutover)
     expect([Object.keys(written.pools.green.servers), deploying]).toEqual([['green9', 'other'], undefined])
@@ -334,24 +333,18 @@ describe('other requests meanwhile', () => {
 
   test('a switch to the pool by hand ends the deploy, and stays', async () => {
     const { cutover } = await blueGreen()
-    const slow = await upstream('green9')
-    slow.health = 503
-    const first = deploy(cutover, { servers: servers(slow) })
-    await until(async () => (await standing(cutover)).deploying)
+    const { call } = await waitingDeploy(cutover)
     await cutover.api('POST', '/api/services/shop/switch', { to: 'green', force: true })
-    expect((await first).status).toBe(409)
+    expect((await call).status).toBe(409)
     const { written, split } = await standing(cutover)
     expect([Object.keys(written.pools.green.servers), split]).toEqual([['green9'], { blue: 0, green: 100 }])
   })
 
   test('other changes of the service stay, whether the deploy fails or not', async () => {
     const { cutover } = await blueGreen()
-    const slow = await upstream('green9')
-    slow.health = 503
-    const first = deploy(cutover, { servers: servers(slow), timeout: '500ms' })
-    await until(async () => (await standing(cutover)).deploying)
+    const { call } = await waitingDeploy(cutover, { timeout: '500ms' })
     await cutover.api('PATCH', '/api/services/shop', { balance: 'roundRobin' })
-    expect((await first).status).toBe(504)
+    expect((await call).status).toBe(504)
     const { written } = await standing(cutover)
     expect([written.balance, Object.keys(written.pools.green.servers)]).toEqual(['roundRobin', ['green1']])
   })
@@ -359,12 +352,9 @@ describe('other requests meanwhile', () => {
   test('removing the service ends the deploy, and nothing is left of it', async () => {
     const { cutover } = await blueGreen()
     const before = await standing(cutover)
-    const slow = await upstream('green9')
-    slow.health = 503
-    const first = deploy(cutover, { servers: servers(slow) })
-    await until(async () => (await standing(cutover)).deploying)
+    const { call } = await waitingDeploy(cutover)
     await cutover.api('DELETE', '/api/services/shop?force')
-    const told = await first
+    const told = await call
     expect([told.status, told.body.detail]).toEqual([409, expect.stringContaining('shop was removed')])
     await cutover.api('PUT', '/api/services/shop', before.written)
     expect((await standing(cutover)).deploying).toBeUndefined()
@@ -442,12 +432,10 @@ test('a client that hangs up does not end the deploy', async () => {
 })
 
 test('an instance that is told to end restores the pool first, and tells the caller', async () => {
-  const [blue, green, slow] = [await upstream('blue1'), await upstream('green1'), await upstream('green9')]
-  slow.health = 503
+  const [blue, green] = [await upstream('blue1'), await upstream('green1')]
   const services = { shop: { pools: { blue: pool(blue), green: pool(green) }, split: { blue: 100 }, health: HEALTH } }
   const cutover = await start({ services })
-  const call = deploy(cutover, { servers: servers(slow) })
-  await until(async () => (await standing(cutover)).deploying)
+  const { call } = await waitingDeploy(cutover)
   cutover.process.kill('SIGTERM')
   const { status, body } = await call
   expect([status, body.title]).toEqual([503, 'The instance is shutting down'])

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { ask, blueGreen, define, health, holding, pool, raw, start, until, upstream } from './support.ts'
+import { ask, blueGreen, define, health, holding, pool, raw, serverView, start, until, upstream } from './support.ts'
 
 const explain = async (cutover: Cutover, query = '') => {
   const { status, body } = await cutover.api('GET', `/api/services/shop/explain${query}`)
@@ -176,6 +176,32 @@ test('a service that is paused, full servers, and hosts that belong to nobody', 
   const paused = await explain(cutover)
   expect(step(paused, 'mode')).toEqual(['paused: requests are held for up to 5 s, until someone resumes the service'])
   expect(paused.servers[0]).toMatchObject({ may: false, reason: 'its service is paused' })
+})
+
+test('an ejected server is told since when and until when; then, that a request tries it', async () => {
+  const bad = await upstream('bad', (_request, response) => response.writeHead(500).end())
+  const good = await upstream('good')
+  const passive = { maxFails: 1, failTimeout: '1h' }
+  const cutover = await define('shop', { pools: { blue: pool(bad, good) }, balance: 'roundRobin', passive })
+  const began = Date.now()
+  while ((await ask(cutover)).status !== 500);
+  await until(async () => (await serverView(cutover, 'bad')).health === 'ejected')
+  const [out, up] = (await explain(cutover)).servers
+  expect(out.reason).toMatch(/^it is ejected, because requests have failed there; one request tries it in 3[56]\d\d s$/)
+  expect(out).toMatchObject({ may: false, health: 'ejected', lastProbe: { ok: true } })
+  // Times are rounded, and each answer works them out anew.
+  expect(Date.parse(out.since)).toBeGreaterThanOrEqual(began - 2)
+  expect(Math.abs(Date.parse(out.ejectedUntil) - Date.parse(out.since) - 3_600_000)).toBeLessThanOrEqual(2)
+  expect(up).toMatchObject({ may: true, health: 'up', reason: 'it takes requests' })
+  expect(up.ejectedUntil).toBeUndefined()
+  await cutover.api('PATCH', '/api/services/shop', { passive: { failTimeout: '200ms' } })
+  const trying = await until(async () => {
+    const [server] = (await explain(cutover)).servers
+    return server.ejectedUntil === undefined && server
+  })
+  expect(trying.health).toBe('ejected')
+  expect(trying.reason).toMatch(/one request (tries it now|that tries it)$/)
+  expect(Math.abs(Date.parse(trying.since) - Date.parse(out.since))).toBeLessThanOrEqual(2)
 })
 
 test('bad questions are refused with their path', async () => {

@@ -1,5 +1,6 @@
 import { get } from 'node:http'
 import { expect, test } from 'vitest'
+import { metric } from '../proxy/support.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { figuresOf, requestsByWindow, stats, statsUntilNow } from '../support/stats.ts'
 import { atEnd, define, HEALTH, holding, pool, start, until, upstream } from './support.ts'
@@ -142,6 +143,14 @@ test('quantiles are those of the durations that clients have seen', async () => 
   expect(p50).toBeLessThan(250)
   expect(p95).toBeGreaterThan(280)
   expect(p99).toBeGreaterThanOrEqual(p95 as number)
+})
+
+test('a service with the name of a property that all objects have is counted as any other', async () => {
+  const cutover = await define('constructor', { pools: { blue: pool(await upstream('blue1')) } })
+  expect((await fetch(`${cutover.proxy}/`)).status).toBe(200)
+  const found = figuresOf(await statsUntilNow(cutover, 'window=60s&service=constructor'), 'constructor')
+  expect(found).toMatchObject({ requests: 1, inFlight: 0, queued: 0, held: 0 })
+  expect(await metric(cutover, 'cutover_held_requests', 'service="constructor"')).toBe(0)
 })
 
 test.each([

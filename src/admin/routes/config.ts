@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import * as kind from '../../config/schema/kinds.ts'
 import { shown } from '../../config/shown.ts'
+import { withoutSecrets } from '../../model/without-secrets.ts'
 import type { AdminContext } from '../context.ts'
 import { commandMembers, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { invalidProblem } from '../problems.ts'
-import { withoutSecrets } from '../secrets.ts'
 import { answerTo, requestOf, settle } from '../write.ts'
 
 const ReloadBody = kind.section(

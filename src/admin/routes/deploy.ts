@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
+import { type StaticDecode, Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
 import { PoolSchema } from '../../config/schema/service.ts'
 import type { DeployFailure, DeployOutcome } from '../../control/deploys/deploy-outcome.ts'
 import type { JsonObject } from '../../model/state.ts'
+import { type Actor, authorize } from '../auth.ts'
 import type { AdminContext } from '../context.ts'
 import { commandMembers, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
@@ -38,6 +39,9 @@ const DeployBody = kind.section(
   {},
 )
 
+/** Settings in `tls` of a server that need the role `admin`: names of files on this machine, and trust in whoever answers. */
+const TLS_OF_ADMINS = ['ca', 'cert', 'key', 'insecure'] as const
+
 const EXAMPLE = { version: '1.5.0', servers: { green1: 'http://127.0.0.1:9001' }, timeout: '5s' }
 
 /** Deploys: servers into a pool, and the switch there once they are up, in one call. */
@@ -59,6 +63,7 @@ export function deployRoutes(api: FastifyInstance, context: AdminContext): void 
       const message = 'name at least one server, such as {"green1": "http://10.0.1.1:9000"}'
       throw invalidProblem([{ path: 'servers', message }])
     }
+    authorizeTls(request.actor, servers)
     const query = readInput(WriteQuery, request.query)
     const wanted = { service, ...(pool === undefined ? {} : { pool }), definition: asWritten(request.body), replace }
     const times = { timeoutMs: timeout, ...(drain === undefined ? {} : { drainMs: drain }) }
@@ -73,6 +78,14 @@ export function deployRoutes(api: FastifyInstance, context: AdminContext): void 
       service: await serviceViewOrNull(context, service),
     })
   })
+}
+
+/** Throws 403 if a server has a setting in `tls` that the role of the caller does not suffice for. */
+function authorizeTls(actor: Actor, servers: StaticDecode<typeof DeployBody>['servers']): void {
+  for (const [name, server] of Object.entries(servers)) {
+    const tls = 'tls' in server ? server.tls : undefined
+    for (const key of TLS_OF_ADMINS) if (tls?.[key]) authorize(actor, 'admin', `servers.${name}.tls.${key} in a deploy`)
+  }
 }
 
 /** The definition of the pool as the caller has written it, without defaults. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type StaticDecode, Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
-import type { LastProbe } from '../../health/check.ts'
+import type { ServerHealth } from '../../control/health-book.ts'
 import type { ExplainedRequest, ServerVerdict } from '../../model/explain.ts'
 import { own } from '../../model/names.ts'
 import { type Server, serversOf } from '../../model/servers.ts'
@@ -113,7 +113,8 @@ function parseCookie(given: string): [string, string] | undefined {
 function serverViews({ control }: AdminContext, service: Service, verdicts: readonly ServerVerdict[]): object[] {
   const byKey = new Map(verdicts.map((verdict) => [verdict.key, verdict]))
   return serversOf(service).map((server) => {
-    const { health, last, since } = control.health(server.key)
+    const known = control.health(server.key)
+    const { health, last, since, ejectedUntil } = known
     const verdict = byKey.get(server.key)
     const { name, pool, url, weight, state } = server
     return {
@@ -124,8 +125,9 @@ function serverViews({ control }: AdminContext, service: Service, verdicts: read
       state,
       health,
       ...(since === undefined ? {} : { since }),
+      ...(ejectedUntil === undefined ? {} : { ejectedUntil }),
       may: verdict?.may ?? false,
-      reason: reasonOf(service, server, control.handoverOf(service.name) !== undefined, last, verdict),
+      reason: reasonOf(service, server, control.handoverOf(service.name) !== undefined, known, verdict),
       lastProbe:
         last === null ? null : { at: last.at, ok: last.ok, status: last.status, ms: last.ms, error: last.error },
     }
@@ -137,14 +139,14 @@ function reasonOf(
   { mode }: Service,
   { state, weight, maxConnections }: Server,
   isHandingOver: boolean,
-  last: LastProbe | null,
+  { health, last, ejectedUntil }: ServerHealth,
   verdict?: ServerVerdict,
 ): string {
   if (verdict === undefined)
     return isHandingOver ? 'the new definition waits until its servers are up' : 'the workers do not know it yet'
   switch (verdict.reason) {
     case null:
-      return 'it takes requests'
+      return health === 'ejected' ? 'it is ejected, and gets one request that tries it' : 'it takes requests'
     case 'closed':
       if (state !== 'ready') return `its state is ${state}, set by a person; enable it`
       if (weight === 0) return 'its weight is 0'
@@ -162,6 +164,12 @@ function reasonOf(
     case 'down':
       return `its health check fails${last?.error ? ` (${last.error})` : ''}`
     case 'ejected':
-      return 'it is ejected, because requests have failed there'
+      return `it is ejected, because requests have failed there; ${trial(ejectedUntil)}`
   }
+}
+
+/** When a request tries an ejected server again. */
+function trial(ejectedUntil: string | undefined): string {
+  const leftMs = ejectedUntil === undefined ? 0 : Date.parse(ejectedUntil) - Date.now()
+  return leftMs > 0 ? `one request tries it in ${Math.ceil(leftMs / 1_000)} s` : 'one request tries it now'
 }

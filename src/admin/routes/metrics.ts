@@ -7,11 +7,12 @@ import { currentSplit } from '../../model/state.ts'
 import { takesChanges } from '../../store/store.ts'
 import { Exposition } from '../../telemetry/prometheus.ts'
 import type { AdminContext } from '../context.ts'
+import type { EventReaders } from '../events/event-readers.ts'
 import type { Gate } from '../gate.ts'
 import { describe } from '../openapi.ts'
 
 /** Metrics for Prometheus, of this instance with all its workers. */
-export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate: Gate): void {
+export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate: Gate, readers: EventReaders): void {
   const { control, proxies, self, fleet, store } = context
   const exposition = new Exposition(async () => {
     const load = await control.proxies.collect()
@@ -47,6 +48,12 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         refusedConnections: gate.connections.refused,
         wrongTokens: gate.wrongTokens.total,
       },
+      events: {
+        readers: readers.count,
+        readersCut: readers.cut,
+        dropped: store.events.dropped,
+        webhooks: context.webhooks.figures,
+      },
       overrides: control.controller.overrides.length,
       handovers: control.handoversPending,
       services: all.map(({ name, mode, spec }) => ({
@@ -57,6 +64,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
       accessLogDropped: control.proxies.accessLogDropped,
+      traceSpansDropped: control.proxies.traceSpansDropped,
       pools: all.flatMap((service) =>
         Object.entries(service.spec.pools).map(([pool, { version }]) => ({
           service: service.name,

@@ -7,12 +7,14 @@ import type { CommandMaker } from '../../control/controller.ts'
 import { defineService, patchService, setPool, setServer } from '../../control/definitions.ts'
 import { own } from '../../model/names.ts'
 import type { HistoryEntry, JsonObject, JsonValue, Service } from '../../model/state.ts'
+import { withoutSecrets } from '../../model/without-secrets.ts'
 import type { AdminContext } from '../context.ts'
 import { fleetLoadOf } from '../fleet-load.ts'
 import { CommandBody, readBody, readInput, WriteQuery } from '../input.ts'
 import { describe } from '../openapi.ts'
-import { ApiProblem, unknownProblem } from '../problems.ts'
-import { withoutSecrets, withSecretsOf } from '../secrets.ts'
+import { ApiProblem } from '../problems.ts'
+import { requireService } from '../require-service.ts'
+import { withSecretsOf } from '../secrets.ts'
 import type { ServiceView } from '../views.ts'
 import { viewService } from '../views.ts'
 import type { WriteOptions, Written } from '../write.ts'
@@ -206,13 +208,6 @@ export async function serviceViewOrNull(context: AdminContext, name: string): Pr
   const viewContext = { control: context.control, load: await fleetLoadOf(context) }
   const service = own(context.control.state.services, name)
   return service === undefined ? null : viewService(viewContext, service)
-}
-
-function requireService(context: AdminContext, name: string): Service {
-  const { services } = context.control.state
-  const service = own(services, name)
-  if (service === undefined) throw unknownProblem('service', name, Object.keys(services))
-  return service
 }
 
 function withoutSecretsInEntry(entry: HistoryEntry): HistoryEntry {

@@ -4,6 +4,8 @@ import { parseCidr, parseHost, parseListen, parseMode, parsePeers, parseTcpListe
 import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { ServiceSchema } from './service.ts'
+import { TelemetrySection } from './telemetry.ts'
+import { WebhooksSection } from './webhooks.ts'
 
 const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or unix:/path'
 
@@ -118,7 +120,8 @@ const ProxySection = kind.section(
           default: false,
         }),
         traceSample: Type.Number({
-          description: 'Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none.',
+          description:
+            'Share of the traces that begin here whose traceparent is marked as sampled: 1 = all, 0 = none. With tracing, its own sample decides.',
           errorMessage: 'expected a number from 0 to 1',
           default: 1,
           minimum: 0,
@@ -144,13 +147,20 @@ const ProxySection = kind.section(
       [
         kind.section(
           {
-            format: kind.choice(['json', 'combined'], { description: 'Format of a line.', default: 'json' }),
+            format: kind.choice(['json', 'combined', 'logfmt'], {
+              description: 'Format of a line: json; combined = that of Apache and nginx; logfmt = key=value.',
+              default: 'json',
+            }),
             sample: Type.Number({
               description: 'Share of the requests that are logged: 1 = all, 0.1 = every tenth.',
               errorMessage: 'expected a number from 0 to 1',
               default: 1,
               minimum: 0,
               maximum: 1,
+            }),
+            file: kind.text({
+              description: 'File that lines are appended to, opened again on SIGUSR1; empty = standard output.',
+              default: '',
             }),
           },
           {},
@@ -159,7 +169,7 @@ const ProxySection = kind.section(
       ],
       {
         description: 'A line for every request; or off.',
-        errorMessage: 'expected {format, sample}, or off',
+        errorMessage: 'expected {format, sample, file}, or off',
         default: {},
       },
     ),
@@ -261,6 +271,8 @@ export const FileSchema = kind.section(
     admin: AdminSection,
     store: StoreSection,
     fleet: FleetSection,
+    telemetry: TelemetrySection,
+    webhooks: WebhooksSection,
     services: kind.named(ServiceSchema, {
       description: 'The services, by name.',
       errorMessage: 'expected services by name, such as {shop: {pools: {…}}}',

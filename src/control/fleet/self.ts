@@ -67,7 +67,7 @@ export class Self {
       id,
       name,
       host: hostname(),
-      address: this.address(),
+      address: this.address,
       version,
       startedAt,
       configuration: this.configuration(),
@@ -87,7 +87,7 @@ export class Self {
   }
 
   /** URL at which other instances reach this instance's admin API; empty = they cannot. */
-  private address(): string {
+  get address(): string {
     const { address } = this.options.file().config.fleet
     if (address !== null) return address
     const own = this.options.adminAddress()

@@ -2,6 +2,8 @@ import type { TickRow } from '../../model/messages.ts'
 import { mergeRows } from '../../telemetry/ticks/merge-rows.ts'
 
 const SECOND_MS = 1_000
+/** Max time by which a timer fires early, as the store's clock is corrected. */
+const EARLY_MS = 50
 /** Max time to wait for the reports of a second; what comes later counts for the next one. */
 const PATIENCE_MS = 300
 
@@ -41,8 +43,7 @@ export class TickClock {
   }
 
   private async tick(): Promise<void> {
-    // A timer may fire a little early.
-    const second = Math.round(this.options.nowMs() / SECOND_MS) - 1
+    const second = Math.floor((this.options.nowMs() + EARLY_MS) / SECOND_MS) - 1
     await this.gather(second)
     this.start()
   }

@@ -53,12 +53,12 @@ export class RequestHead {
   readonly hasBody: boolean
   /** The protocol of an upgrade to forward; empty = none. */
   readonly upgrade: string
-  /** The traceparent for the server, once `linesFor` was called. */
+  /** The traceparent for the server, once `linesFor` or `beginTrace` was called. */
   traceparent = ''
-  private readonly minor: number
+  /** Minor version of HTTP/1. */
+  readonly minor: number
   private readonly isOptions: boolean
 
-  /** `minor`: minor version of HTTP/1. */
   constructor(fields: Fields, minor: number, hasBody: boolean, isOptions = false) {
     this.fields = fields
     this.minor = minor
@@ -66,6 +66,12 @@ export class RequestHead {
     this.hasBody = hasBody
     this.host = lastOf(fields, HOST)
     this.upgrade = minor > 0 && fields.has(UPGRADE) && fields.has(CONNECTION) ? upgradeOf(fields) : ''
+  }
+
+  /** Value of the first field with this lower-case name; empty = there is none. */
+  firstOf(name: string): string {
+    const i = this.fields.indexOf(name)
+    return i < 0 ? '' : this.fields.value(i)
   }
 
   /** Value of X-Forwarded-For. */
@@ -162,19 +168,23 @@ export class RequestHead {
     return (trusted && lastOf(this.fields, number)) || otherwise
   }
 
-  /** Continues the trace of a trusted proxy, or begins a new one. */
-  private traceLines(trusted: boolean, { traceSample }: ForwardingPolicy): string {
+  /** Sets `traceparent`: continues the trace of a trusted proxy, or begins a new one. Returns its state; empty = none. */
+  beginTrace(trusted: boolean, { traceSample }: Pick<ForwardingPolicy, 'traceSample'>): string {
     const { fields } = this
     // A repeated traceparent is invalid.
     const received = trusted && fields.countOf(TRACEPARENT) === 1 ? fields.joined(TRACEPARENT) : ''
     if (received !== '' && isTraceparent(received)) {
       this.traceparent = continuedTrace(received)
-      const state = fields.joined(TRACESTATE)
-      return `traceparent: ${this.traceparent}\r\n${state === '' ? '' : `tracestate: ${state}\r\n`}`
+      return fields.joined(TRACESTATE)
     }
     // tracestate belongs to the trace that is not continued.
-    this.traceparent = newTrace(traceSample === 1 || Math.random() < traceSample)
-    return `traceparent: ${this.traceparent}\r\n`
+    this.traceparent = newTrace(traceSample)
+    return ''
+  }
+
+  private traceLines(trusted: boolean, policy: ForwardingPolicy): string {
+    const state = this.beginTrace(trusted, policy)
+    return `traceparent: ${this.traceparent}\r\n${state === '' ? '' : `tracestate: ${state}\r\n`}`
   }
 
   /** This hop, as RFC 7239 §4 has it. */

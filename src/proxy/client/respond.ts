@@ -54,7 +54,7 @@ export function mayHaveMore(stream: ClientStream, { upgrade }: RequestHead, awai
 /** The response of our own to a request as policies and hooks have changed it, or the one to the failure of a hook. */
 export function finalAnswer({ status, code, body, lines }: OwnAnswer, subject: PolicySubject): OwnAnswer {
   subject.status = status
-  const edited = editResponseLines(lines + dateLine(), subject)
+  const edited = editResponseLines(lines, subject)
   if (edited === null) return finalAnswer(failure('hook_failed', subject.requestId), subject)
   return { status: subject.status, code, body, lines: edited }
 }

@@ -1,4 +1,5 @@
 import type { HookAnswer } from '../../hooks/types.ts'
+import { dateLine } from '../date.ts'
 import type { OwnAnswer } from '../own-answer.ts'
 import { checkResponseField } from './field-rules.ts'
 import { checkStatus } from './header-view.ts'
@@ -14,7 +15,7 @@ export function answerOf(given: unknown, requestId: string): OwnAnswer {
   const bytes = bytesOf(body)
   const isBodiless = status === 204 || status === 304
   if (isBodiless && bytes.length > 0) throw new TypeError(`a ${status} has no body`)
-  if (typeof headers !== 'object' || headers === null) throw new TypeError('headers must be names and values')
+  if (!isPlain(headers)) throw new TypeError(`headers must be an object of names and values, not ${kindOf(headers)}`)
   let lines = ''
   const names = new Set<string>()
   for (const [name, value] of Object.entries(headers)) {
@@ -27,7 +28,13 @@ export function answerOf(given: unknown, requestId: string): OwnAnswer {
   if (typeof body === 'string' && !names.has('content-type')) lines += 'content-type: text/plain; charset=utf-8\r\n'
   if (!isBodiless) lines += `content-length: ${bytes.length}\r\n`
   if (!names.has('x-request-id')) lines += `x-request-id: ${requestId}\r\n`
+  if (!names.has('date')) lines += dateLine()
   return { status, code: '', body: bytes, lines }
+}
+
+/** Whether all that an object has are properties of its own; those of a class, such as Headers, may be elsewhere. */
+function isPlain(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value))
 }
 
 function bytesOf(body: unknown): Buffer {
@@ -40,5 +47,8 @@ function bytesOf(body: unknown): Buffer {
 /** What a value is, for a message that does not repeat it. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null'
-  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  if (Array.isArray(value)) return 'a list'
+  const { constructor: made } = value
+  return made === Object || made === undefined ? 'an object' : `an object of ${made.name}`
 }

@@ -9,7 +9,7 @@ import type { PoolChooser } from '../routing/tries.ts'
 import { linesOf, RequestHeaderView, ResponseView } from './header-view.ts'
 import { answerOf, kindOf } from './hook-answer.ts'
 import type { HooksInForce } from './hooks-in-force.ts'
-import { checkTag, RequestView } from './request-view.ts'
+import { checkTags, RequestView } from './request-view.ts'
 
 /** A request that hooks are called for. */
 export interface HookSubject extends PolicySubject {
@@ -50,13 +50,15 @@ export class HookedRequest implements PoolChooser {
   begin(): void {
     const { hooks } = this.inForce
     let result: unknown
+    let isPromise: boolean
     try {
       result = hooks.request?.(this.view)
+      isPromise = isThenable(result)
     } catch (error) {
       this.requestFailed(error)
       return
     }
-    if (isThenable(result)) this.awaitResult(result)
+    if (isPromise) this.awaitResult(result as PromiseLike<unknown>)
     else this.requested(result)
   }
 
@@ -129,7 +131,7 @@ export class HookedRequest implements PoolChooser {
       try {
         tags = { ...before }
         refuseResult('log', hooks.log(this.view, tags))
-        for (const [name, value] of Object.entries(tags)) checkTag(name, value)
+        checkTags(tags)
       } catch (error) {
         tags = before
         this.failed('log', error)
@@ -187,7 +189,8 @@ export class HookedRequest implements PoolChooser {
 
   private goOn(): void {
     this.isThrough = true
-    this.subject.tries?.begin()
+    // The table, and the mode of the service, may have changed while the hook was awaited.
+    this.subject.tries?.advance()
   }
 
   /** Records an error. Returns whether the request fails because of it. */

@@ -118,9 +118,9 @@ export class RequestView implements HookRequest {
 
   tag(name: string, value: HookTag = true): void {
     checkTag(name, value)
-    this.#tags ??= {}
-    this.#tags[name] = value
-    if (Object.keys(this.#tags).length > MAX_TAGS) throw new RangeError(`a request may have ${MAX_TAGS} tags`)
+    const tags = { ...this.#tags, [name]: value }
+    checkCount(tags)
+    this.#tags = tags
   }
 
   #mustBeChangeable(method: string): void {
@@ -128,8 +128,17 @@ export class RequestView implements HookRequest {
   }
 }
 
-/** Throws unless it can be a field of the access log. */
-export function checkTag(name: unknown, value: unknown): asserts value is HookTag {
+/** Throws unless they can be fields of the access log. */
+export function checkTags(tags: object): asserts tags is Record<string, HookTag> {
+  checkCount(tags)
+  for (const [name, value] of Object.entries(tags)) checkTag(name, value)
+}
+
+function checkCount(tags: object): void {
+  if (Object.keys(tags).length > MAX_TAGS) throw new RangeError(`a request may have ${MAX_TAGS} tags`)
+}
+
+function checkTag(name: unknown, value: unknown): asserts value is HookTag {
   if (typeof name !== 'string' || name === '') throw new TypeError('a tag needs a name')
   if (!['string', 'number', 'boolean'].includes(typeof value))
     throw new TypeError(`the tag ${name} must be text, a number or true or false, not ${kindOf(value)}`)

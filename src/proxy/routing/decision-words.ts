@@ -1,3 +1,4 @@
+import type { Hooks } from '../../hooks/types.ts'
 import type { ExplainedRequest } from '../../model/explain.ts'
 import type { Balance } from '../../model/spec.ts'
 import type { TableService } from '../../model/table.ts'
@@ -34,6 +35,16 @@ export function describeMode({ mode }: TableService): string {
   if (mode === undefined) return 'serving'
   if (mode.kind === 'stopped') return `stopped: every request is answered ${mode.status}; resume it first`
   return `paused: requests are held for up to ${mode.forMs / 1_000} s, until someone resumes the service`
+}
+
+/** What hooks may decide, which only a real request shows. `pools`: those that they may choose. */
+export function describeHooks({ request, choosePool }: Hooks, pools: readonly string[]): string {
+  const may = [
+    ...(request === undefined ? [] : ['its request may answer it']),
+    ...(choosePool === undefined ? [] : [`its choosePool may choose the pool (${pools.join(', ')})`]),
+  ]
+  if (may.length === 0) return 'the program in proxy.hooks leaves the decision to what follows'
+  return `the program in proxy.hooks is asked first, but not for an explanation: ${may.join(', ')}; otherwise it goes on as follows`
 }
 
 /** Whether a route fits a request, and why not. */

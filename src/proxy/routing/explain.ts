@@ -1,6 +1,8 @@
+import type { Hooks } from '../../hooks/types.ts'
 import type { DecisionStep, ExplainedRequest, Explanation, PoolVerdict, ServerVerdict } from '../../model/explain.ts'
 import {
   describeBalance,
+  describeHooks,
   describeKey,
   describeMatch,
   describeMode,
@@ -14,11 +16,15 @@ import type { PoolRoute } from './pool-route.ts'
 import type { Router } from './router.ts'
 import type { ServiceRoute } from './service-route.ts'
 
-/** Explains how a request would be decided now. `wanted`: the service to ask, whatever the host and path; null = the one that matches. */
+/**
+ * Explains how a request would be decided now. `wanted`: the service to ask, whatever the host and path; null = the one that
+ * matches. `hooks`: those in force, which are not called; null = none.
+ */
 export function explain(
   asked: ExplainedRequest,
   router: Router,
   wanted: ServiceRoute | null,
+  hooks: Hooks | null,
   now: number,
 ): Explanation {
   const match = router.match(asked.host, asked.target)
@@ -37,9 +43,11 @@ export function explain(
       return verdict.may && !chosen.has(name) ? { key, may: false, reason: 'otherPool' } : verdict
     })
   })
+  const before: DecisionStep[] = [found, { step: 'mode', result: describeMode(table) }]
+  if (hooks !== null) before.push({ step: 'hooks', result: describeHooks(hooks, route.choosableNames) })
   return {
     service: table.name,
-    steps: [found, { step: 'mode', result: describeMode(table) }, ...steps],
+    steps: [...before, ...steps],
     pools,
     servers,
   }

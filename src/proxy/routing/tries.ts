@@ -12,16 +12,21 @@ import type { Attempt } from './retry.ts'
 import { mayBeRepeated, mayRetry, mayRetryStatus } from './retry.ts'
 import type { RoutedRequest } from './routed-request.ts'
 import type { Choice, ServiceRoute } from './service-route.ts'
-import { TryOutcome } from './try-outcome.ts'
+import { TryOutcome, type TryTrace } from './try-outcome.ts'
 
 /** Chooses the pool of a request in place of the routes and the split, and looks at the request before. */
 export interface PoolChooser {
   /** Whether the request may go on. */
   readonly isThrough: boolean
-  /** Looks at the request, which goes on with `Tries.begin`, is answered, or fails. */
+  /** Looks at the request, which goes on with `Tries.advance`, is answered, or fails. */
   begin(): void
   /** null = they decide; `failed` = the request fails. */
   poolFor(route: ServiceRoute): PoolRoute | null | 'failed'
+}
+
+/** Notes the tries of a request for its trace. */
+interface TriesTrace extends TryTrace {
+  begin(pool: PoolRoute, target: Target, at: number): void
 }
 
 /** A request that is tried at one or more servers. */
@@ -33,6 +38,8 @@ export interface Tried {
   readonly routed: RoutedRequest
   /** null = the routes and the split choose the pool. */
   readonly hooked: PoolChooser | null
+  /** null = the request is not traced. */
+  readonly trace: TriesTrace | null
   /** Sends the request to a server. */
   send(target: Target): void
   /** Gives up the current try, before the next one. */
@@ -79,7 +86,7 @@ export class Tries implements QueuedRequest {
     this.context = context
     this.request = request
     this.current = route
-    this.outcome = new TryOutcome(context)
+    this.outcome = new TryOutcome(context, request.trace)
   }
 
   /** The service of the request. */
@@ -155,6 +162,7 @@ export class Tries implements QueuedRequest {
     this.row = pool.rowOf(target)
     this.outcome.begin(target, this.row)
     this.beganAt = this.outcome.beganAt
+    this.request.trace?.begin(pool, target, this.beganAt)
     this.request.send(target)
   }
 

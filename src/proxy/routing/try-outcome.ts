@@ -3,9 +3,17 @@ import type { ProxyContext } from '../context.ts'
 import { type ErrorCode, isConnectionFailure, isServersFault } from '../errors.ts'
 import type { Target } from '../upstream/target.ts'
 
+/** The trace of a request, which notes how its tries go. */
+export interface TryTrace {
+  answered(status: number): void
+  /** null = the try was given up. */
+  failed(code: ErrorCode | null): void
+}
+
 /** Reports how a try at a server went, for ejection, trials and figures; each try once. */
 export class TryOutcome {
   private readonly context: Pick<ProxyContext, 'targets' | 'verdicts'>
+  private readonly trace: TryTrace | null
   /** Begin of the current try, monotonic ms. */
   beganAt = 0
   private target: Target | null = null
@@ -16,8 +24,10 @@ export class TryOutcome {
   /** Whether this try has been reported as a failure of its server. */
   private isReported = false
 
-  constructor(context: Pick<ProxyContext, 'targets' | 'verdicts'>) {
+  /** `trace`: null = the request is not traced. */
+  constructor(context: Pick<ProxyContext, 'targets' | 'verdicts'>, trace: TryTrace | null) {
     this.context = context
+    this.trace = trace
   }
 
   /** A try at a server begins. */
@@ -32,6 +42,7 @@ export class TryOutcome {
 
   /** Reports the status of a response. */
   answered(status: number): void {
+    this.trace?.answered(status)
     if (status >= 500) this.report(false)
     else if (this.onTrial) this.judge(true, false)
   }
@@ -61,6 +72,7 @@ export class TryOutcome {
 
   /** Reports a failure. null = the try was aborted, which says nothing about the server. */
   failed(code: ErrorCode | null): void {
+    this.trace?.failed(code)
     if (code !== null && isServersFault(code)) this.report(false, isConnectionFailure(code))
     else if (this.onTrial) {
       this.onTrial = false

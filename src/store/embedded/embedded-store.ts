@@ -9,9 +9,10 @@ import {
 } from '../../model/state.ts'
 import { Answers } from '../answers.ts'
 import { explainDisk, isDiskError } from '../disk-errors.ts'
-import { Feed, rethrowAsync } from '../feed.ts'
+import { Feed } from '../feed.ts'
 import { History } from '../history.ts'
 import { type LeaseTake, StoreLeases } from '../leases.ts'
+import { rethrowAsync } from '../rethrow-async.ts'
 import { NewerFormat } from '../snapshot.ts'
 import {
   type CommitOutcome,
@@ -31,6 +32,7 @@ import {
 } from '../store.ts'
 import { sparing, type Tell } from '../tell.ts'
 import { Troubles } from '../troubles.ts'
+import { EmbeddedEvents } from './embedded-events.ts'
 import { HeldDirectory } from './held-directory.ts'
 import { LeaseTimes } from './lease-times.ts'
 
@@ -62,6 +64,7 @@ const PROBE_MS = 5_000
  */
 export class EmbeddedStore implements Store {
   readonly leases: Leases
+  readonly events: EmbeddedEvents
   readonly #path: string
   readonly #patienceMs: number
   readonly #compactAfter: { readonly changes: number; readonly bytes: number }
@@ -95,6 +98,7 @@ export class EmbeddedStore implements Store {
     this.#troubles = new Troubles(this.#tell, () => this.#troublesChanged())
     this.#documents = known?.documents ?? EMPTY_DOCUMENTS
     this.#history = new History(known?.history)
+    this.events = new EmbeddedEvents(join(this.#path, 'events.log'), this.#tell)
     this.leases = new StoreLeases({
       documents: () => this.#documents,
       nowMs: () => this.nowMs(),
@@ -189,6 +193,7 @@ export class EmbeddedStore implements Store {
       clearTimeout(this.#timer)
       const held = this.#held
       this.#held = null
+      await this.events.close()
       await held?.close()
     })
     this.#queue = closed.catch(() => undefined)
@@ -198,6 +203,7 @@ export class EmbeddedStore implements Store {
   /** Locks the directory and loads its state; if the known state is newer, writes that one instead. */
   async #take(patienceMs: number): Promise<void> {
     const held = await HeldDirectory.take(this.#path, patienceMs)
+    let changes: readonly Change[] = []
     try {
       const known = this.#documents
       const found = await held.load().catch((error: unknown) => {
@@ -209,6 +215,7 @@ export class EmbeddedStore implements Store {
         const kept = await held.replace({ documents: known, history: this.#history.entries(known) })
         this.#restored('were gone, damaged or older when this process started', kept)
       } else {
+        changes = found.changes
         this.#documents = found.documents
         this.#history = new History(found.history)
         if (found.torn > 0) {
@@ -224,6 +231,7 @@ export class EmbeddedStore implements Store {
       throw error
     }
     this.#held = held
+    await this.events.open(changes, this.#documents.revision)
   }
 
   /** Returns the directory after undoing what other programs did to its files. Throws the reason if that fails. */
@@ -259,6 +267,7 @@ export class EmbeddedStore implements Store {
     this.#troubles.clear('writes')
     this.#documents = applyChange(this.#documents, change)
     this.#history.record(change)
+    await this.events.record(change)
     this.#feed.tell(this.#documents, change)
     return 'committed'
   }
@@ -283,6 +292,7 @@ export class EmbeddedStore implements Store {
     if (!this.#isOpen) return
     try {
       const held = await this.#ready()
+      await this.events.check()
       const isDue = this.#troubles.get('writes') !== null || performance.now() - this.#writtenAt > PROBE_MS
       if (isDue) {
         await held.probe()

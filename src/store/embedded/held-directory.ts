@@ -20,6 +20,8 @@ const PROBE_BYTES = 4_096
 
 /** The contents of a store's directory. */
 export interface LoadedDirectory extends Snapshot {
+  /** The changes since the snapshot. */
+  readonly changes: readonly Change[]
   readonly hasSnapshot: boolean
   /** Bytes of an unfinished last change, which was dropped. */
   readonly torn: number
@@ -72,6 +74,7 @@ export class HeldDirectory {
     return {
       documents: changes.reduce((documents, change) => applyChange(documents, change), start),
       history: [...(snapshot?.history ?? []), ...changes.flatMap(({ history }) => history)],
+      changes,
       hasSnapshot: snapshot !== undefined,
       torn,
     }

@@ -1,12 +1,6 @@
+import { compareIds } from '../entry-ids.ts'
 import type { Entries, RedisConnection } from './redis-connection.ts'
 import { pairs } from './redis-documents.ts'
-
-/** Compares ids of stream entries, `MS-SEQ`: negative when `a` is before `b`. */
-export function compareIds(a: string, b: string): number {
-  const [aMs = 0, aSequence = 0] = a.split('-').map(Number)
-  const [bMs = 0, bSequence = 0] = b.split('-').map(Number)
-  return aMs - bMs || aSequence - bSequence
-}
 
 /** A stream and the position up to which it was read. */
 export class Cursor {

@@ -19,6 +19,11 @@ export class RedisKeys {
   readonly tickTurn: string
   readonly tickPosition: string
   readonly tickSums: string
+  readonly events: string
+  /** What has begun with an event and not ended, by subject. */
+  readonly open: string
+  /** Positions of readers of events that several instances share. */
+  readonly cursors: string
   /** Keys for the check of the user's rights: a hash, a list and a stream. */
   readonly check: readonly string[]
   readonly #tag: string
@@ -39,6 +44,9 @@ export class RedisKeys {
     this.tickTurn = `${this.#tag}:ticks:turn`
     this.tickPosition = `${this.#tag}:ticks:position`
     this.tickSums = `${this.#tag}:ticks:sums`
+    this.events = `${this.#tag}:events`
+    this.open = `${this.#tag}:open`
+    this.cursors = `${this.#tag}:cursors`
     this.check = ['hash', 'list', 'stream'].map((kind) => `${this.#tag}:check:${kind}`)
   }
 
@@ -50,6 +58,11 @@ export class RedisKeys {
   /** Number of the last ticks of a source. */
   tickSequence(source: string): string {
     return `${this.#tag}:ticks:sequence:${source}`
+  }
+
+  /** Number of the last event of a writer. */
+  writer(id: string): string {
+    return `${this.#tag}:writer:${id}`
   }
 
   answer(key: string): string {

@@ -1,7 +1,9 @@
 import { countDocuments, flatten, removesSubject } from '../../model/collections.ts'
+import { eventsOf } from '../../model/events.ts'
 import type { Change, Documents, HistoryEntry } from '../../model/state.ts'
 import type { LeaseTake } from '../leases.ts'
 import { StoreUnavailable } from '../store.ts'
+import { eventArguments } from './event-entries.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { checkFormat, FORMAT, headInRedis, type Loaded, type Probe, readLoaded, readProbe } from './redis-documents.ts'
 import { NotDone, REFUSED } from './redis-errors.ts'
@@ -9,7 +11,7 @@ import type { RedisKeys } from './redis-keys.ts'
 import { script } from './script.ts'
 
 const CHECK = script('check.lua')
-const COMMIT = script('commit.lua')
+const COMMIT = script('commit.lua', 'log-event.lua')
 const LOAD = script('load.lua')
 const PROBE = script('probe.lua')
 const RENEW = script('renew.lua')
@@ -56,11 +58,11 @@ export class RedisScripts {
     untilMs: number,
     take: LeaseTake | null,
   ): Promise<CommitReply> {
-    const { meta, services, changes, heads, keyed, documents, leases } = this.#keys
+    const { meta, services, changes, heads, keyed, documents, leases, events, open } = this.#keys
     const histories = change.history.map(({ service }) => this.#keys.history(service))
     const reply = await this.#connection.run(
       COMMIT,
-      [meta, services, changes, heads, keyed, documents, leases, ...histories],
+      [meta, services, changes, heads, keyed, documents, leases, events, open, ...histories],
       [
         FORMAT,
         headInRedis(before),
@@ -79,6 +81,7 @@ export class RedisScripts {
           removesSubject(change, entry.service) ? 'removed' : '',
           JSON.stringify(entry),
         ]),
+        ...eventsOf(change).flatMap(eventArguments),
       ],
     )
     const [kind, detail = ''] = reply as [CommitReply['kind'], string?]

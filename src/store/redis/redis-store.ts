@@ -24,6 +24,7 @@ import { Availability } from './availability.ts'
 import { KnownState } from './known-state.ts'
 import { LastKnown } from './last-known.ts'
 import { RedisConnection } from './redis-connection.ts'
+import { RedisEvents } from './redis-events.ts'
 import { Cursor, RedisFeed } from './redis-feed.ts'
 import { RedisKeys } from './redis-keys.ts'
 import { RedisRegister } from './redis-register.ts'
@@ -72,6 +73,7 @@ export class RedisStore implements Store {
   readonly register: Register
   readonly leases: Leases
   readonly ticks: TickExchange
+  readonly events: RedisEvents
   /** The state that was on the disk when this store was opened. */
   lastKnown: Documents | null = null
   readonly #keys: RedisKeys
@@ -108,8 +110,10 @@ export class RedisStore implements Store {
     const current = () => ({ documents: known.documents, history: known.historyEntries() })
     const changes = new Cursor(keys.changes, (fields) => this.#sync.hear(fields))
     const reports = new Cursor(keys.reports, (fields) => register.hear(fields))
+    const events = new RedisEvents(connection, keys, () => availability.status.up)
     const shared = { connection, scripts, known, availability, clock, tell, troubles, checkMs }
     this.register = register
+    this.events = events
     this.#keys = keys
     this.#connection = connection
     this.#tell = tell
@@ -122,12 +126,15 @@ export class RedisStore implements Store {
     this.#lastKnown = new LastKnown({ path, prefix, current, tell, troubles, checkMs })
     const ticks = new RedisTicks(connection, keys)
     this.ticks = ticks
-    this.#feed = new RedisFeed(connection, [changes, reports, ticks.cursor])
+    this.#feed = new RedisFeed(connection, [changes, reports, ticks.cursor, events.stream])
     this.#sync = new RedisSync({
       ...shared,
       changes,
       reports,
-      onSynced: () => this.#writer.reportUncertainWrites(),
+      onSynced: async () => {
+        await this.#writer.reportUncertainWrites()
+        await events.check()
+      },
       historyOf: (documents) => this.#historyOf(documents),
     })
     this.#writer = new RedisWriter({ ...shared, keys, sync: () => this.#sync.run() })
@@ -241,6 +248,7 @@ export class RedisStore implements Store {
     clearTimeout(this.#poll)
     this.#feed.close()
     await this.#writer.idle()
+    await this.events.close()
     await this.#lastKnown.close()
     this.#connection.close()
   }

@@ -76,6 +76,12 @@ export const INSTANCE_METRICS: readonly Metric[] = [
     'Lines of the access log dropped because they were not read in time or could not be written.',
     ({ accessLogDropped }) => accessLogDropped,
   ),
+  single(
+    'counter',
+    'trace_spans_dropped_total',
+    'Spans of traced requests dropped because too many were waiting or could not be delivered.',
+    ({ traceSpansDropped }) => traceSpansDropped,
+  ),
   {
     type: 'gauge',
     name: 'worker_cpu_percent',

@@ -1,4 +1,4 @@
-import { poolKey } from '../../model/names.ts'
+import { own, poolKey } from '../../model/names.ts'
 import { bit, type Metric } from './metric.ts'
 
 const SERIES = ['service', 'pool', 'version'] as const
@@ -62,7 +62,8 @@ export const REQUEST_METRICS: readonly Metric[] = [
     name: 'held_requests',
     help: 'Requests held because their service is paused.',
     labels: ['service'],
-    read: ({ report, services }) => services.map(({ name }) => ({ labels: [name], value: report.held[name] ?? 0 })),
+    read: ({ report, services }) =>
+      services.map(({ name }) => ({ labels: [name], value: own(report.held, name) ?? 0 })),
   },
   {
     type: 'gauge',

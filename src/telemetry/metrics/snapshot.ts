@@ -1,5 +1,6 @@
 import type { Totals, Vitals } from '../../model/messages.ts'
 import type { ServerState } from '../../model/state.ts'
+import type { EventFigures } from './event-figures.ts'
 
 /** Data of an instance at the moment of a scrape. */
 export interface MetricsSnapshot {
@@ -20,6 +21,7 @@ export interface MetricsSnapshot {
     readonly refusedConnections: number
     readonly wrongTokens: number
   }
+  readonly events: EventFigures
   readonly overrides: number
   /** Services that wait for the servers of a new definition. */
   readonly handovers: number
@@ -31,6 +33,7 @@ export interface MetricsSnapshot {
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
   readonly accessLogDropped: number
+  readonly traceSpansDropped: number
   readonly pools: readonly {
     readonly service: string
     readonly pool: string

@@ -1,6 +1,7 @@
 import type { TickRow } from '../../model/messages.ts'
-import { Figures } from './figures.ts'
+import type { Figures } from './figures.ts'
 import { type RowName, RowNames } from './row-names.ts'
+import { encodeTick } from './tick-bytes.ts'
 import { TickRing } from './tick-ring.ts'
 
 /** Two minutes by second, with some room for late counts, two hours by ten seconds, and the same by minute. */
@@ -23,27 +24,24 @@ export interface Span {
 export class TickHistory {
   private readonly names = new RowNames()
   private readonly fine = new TickRing(RINGS[0].seconds, RINGS[0].capacity)
-  private readonly coarse = new TickRing(RINGS[1].seconds, RINGS[1].capacity)
   private readonly minutes = new TickRing(RINGS[2].seconds, RINGS[2].capacity)
+  /** A minute gets the counts of ten seconds once these are over. */
+  private readonly coarse = new TickRing(RINGS[1].seconds, RINGS[1].capacity, (start, bytes) =>
+    this.minutes.add(start, bytes),
+  )
   /** First second whose counts are known; null = none yet. */
   private since: number | null = null
   /** End of the last second whose counts are complete. */
   private until = 0
   private tidiedAt = 0
 
-  /** Adds the counts of a second. */
+  /** Adds the counts of a second; their durations are in ascending order. */
   add(second: number, rows: readonly TickRow[]): void {
-    const sums = new Map<number, Figures>()
-    for (const row of rows) {
-      const id = this.names.idOf(row, second)
-      let figures = sums.get(id)
-      if (figures === undefined) {
-        figures = new Figures()
-        sums.set(id, figures)
-      }
-      figures.addRow(row.counts, row.durations)
-    }
-    for (const ring of [this.fine, this.coarse, this.minutes]) ring.add(second, sums)
+    const bytes = encodeTick(rows.map((row) => [this.names.idOf(row, second), row] as const))
+    const isLate = second < this.coarse.newestStart
+    this.fine.add(second, bytes)
+    this.coarse.add(second, bytes)
+    if (isLate) this.minutes.add(second, bytes)
     this.since ??= second
   }
 
@@ -109,8 +107,12 @@ export class TickHistory {
 
   /** The ring with the longest interval that begins at `at` and ends by `to`. */
   private ringFor(at: number, to: number): TickRing {
-    for (const ring of [this.minutes, this.coarse])
-      if (at % ring.seconds === 0 && at + ring.seconds <= to && at >= ring.oldestAt(this.until)) return ring
-    return this.fine
+    const { minutes, coarse } = this
+    if (isWhole(minutes, at, Math.min(to, coarse.newestStart)) && at >= minutes.oldestAt(this.until)) return minutes
+    return isWhole(coarse, at, to) && at >= coarse.oldestAt(this.until) ? coarse : this.fine
   }
+}
+
+function isWhole({ seconds }: TickRing, at: number, to: number): boolean {
+  return at % seconds === 0 && at + seconds <= to
 }

@@ -1,13 +1,11 @@
 import { Figures } from './figures.ts'
-import { addTick, encodeTick } from './tick-bytes.ts'
+import { addTick, encodeFigures } from './tick-bytes.ts'
 
 interface Slot {
   /** Its first second. */
   readonly start: number
-  /** Encoded counts; several if some came late. */
-  readonly chunks: Uint8Array[]
-  /** Counts of the newest slot, by row; null = it has ended, and they are encoded. */
-  open: Map<number, Figures> | null
+  /** Encoded counts. */
+  chunks: Uint8Array[]
 }
 
 /** The counts of a number of past intervals of the same length; each new one takes the place of the oldest. */
@@ -16,40 +14,46 @@ export class TickRing {
   readonly seconds: number
   private readonly slots: (Slot | undefined)[]
   private newest: Slot | null = null
+  private readonly onClosed: (start: number, bytes: Uint8Array) => void
 
-  /** `capacity`: number of intervals. */
-  constructor(seconds: number, capacity: number) {
+  /** `capacity`: number of intervals. `onClosed`: called with all counts of the newest interval when a newer one begins. */
+  constructor(seconds: number, capacity: number, onClosed: TickRing['onClosed'] = () => undefined) {
     this.seconds = seconds
     this.slots = new Array<Slot | undefined>(capacity)
+    this.onClosed = onClosed
   }
 
-  /** Adds the counts of a second, by row. Those of a second that is too old have no place any more. */
-  add(second: number, rows: ReadonlyMap<number, Figures>): void {
-    const slot = this.slotFor(second - (second % this.seconds))
-    if (slot === null) return
-    if (slot.open === null) {
-      slot.chunks.push(encodeTick(rows))
-      return
+  /** First second of the newest interval; -1 = there is none. */
+  get newestStart(): number {
+    return this.newest?.start ?? -1
+  }
+
+  /** Adds encoded counts of a second. Those of a second that is too old have no place any more. */
+  add(second: number, bytes: Uint8Array): void {
+    const start = second - (second % this.seconds)
+    const index = this.indexOf(start)
+    let slot = this.slots[index]
+    if (slot !== undefined && slot.start > start) return
+    if (slot?.start !== start) {
+      slot = { start, chunks: [] }
+      this.slots[index] = slot
+      if (start > this.newestStart) {
+        this.close()
+        this.newest = slot
+      }
     }
-    for (const [id, figures] of rows) {
-      const known = slot.open.get(id)
-      if (known === undefined) slot.open.set(id, copyOf(figures))
-      else known.add(figures)
-    }
+    if (bytes.length > 0) slot.chunks.push(bytes)
   }
 
   /** Adds the counts of the interval that begins at `start` to the figures of their rows; null = the row is left out. */
   addTo(start: number, figuresOf: (id: number) => Figures | null): void {
     const slot = this.slots[this.indexOf(start)]
-    if (slot?.start !== start) return
-    for (const chunk of slot.chunks) addTick(chunk, figuresOf)
-    for (const [id, figures] of slot.open ?? []) figuresOf(id)?.add(figures)
+    if (slot?.start === start) for (const chunk of slot.chunks) addTick(chunk, figuresOf)
   }
 
-  /** First second of the oldest interval that has a place, if `second` is the newest one. */
+  /** First second of the oldest interval that has a place, if `second` is in the newest one. */
   oldestAt(second: number): number {
-    const start = second - (second % this.seconds)
-    return start - (this.slots.length - 1) * this.seconds
+    return second - (second % this.seconds) - (this.slots.length - 1) * this.seconds
   }
 
   /** Size of the encoded counts. */
@@ -59,26 +63,13 @@ export class TickRing {
     return sum
   }
 
-  private slotFor(start: number): Slot | null {
-    const index = this.indexOf(start)
-    const slot = this.slots[index]
-    if (slot?.start === start) return slot
-    if (slot !== undefined && slot.start > start) return null
-    const isNewest = this.newest === null || start > this.newest.start
-    const fresh: Slot = { start, chunks: [], open: isNewest ? new Map() : null }
-    this.slots[index] = fresh
-    if (isNewest) {
-      this.close()
-      this.newest = fresh
-    }
-    return fresh
-  }
-
+  /** Sums up the chunks of the newest interval, which take more memory than their sum. */
   private close(): void {
     const { newest } = this
-    if (newest === null || newest.open === null) return
-    if (newest.open.size > 0) newest.chunks.push(encodeTick(newest.open))
-    newest.open = null
+    if (newest === null) return
+    if (newest.chunks.length > 1) newest.chunks = [summedUp(newest.chunks)]
+    const [bytes] = newest.chunks
+    if (bytes !== undefined) this.onClosed(newest.start, bytes)
   }
 
   private indexOf(start: number): number {
@@ -86,8 +77,16 @@ export class TickRing {
   }
 }
 
-function copyOf(figures: Figures): Figures {
-  const copy = new Figures()
-  copy.add(figures)
-  return copy
+function summedUp(chunks: readonly Uint8Array[]): Uint8Array {
+  const sums = new Map<number, Figures>()
+  const figuresOf = (id: number): Figures => {
+    let figures = sums.get(id)
+    if (figures === undefined) {
+      figures = new Figures()
+      sums.set(id, figures)
+    }
+    return figures
+  }
+  for (const chunk of chunks) addTick(chunk, figuresOf)
+  return encodeFigures(sums)
 }

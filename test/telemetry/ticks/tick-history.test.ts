@@ -4,7 +4,7 @@ import type { TickRow } from '../../../src/model/messages.ts'
 import { Figures } from '../../../src/telemetry/ticks/figures.ts'
 import { mergeRows } from '../../../src/telemetry/ticks/merge-rows.ts'
 import { rowKey } from '../../../src/telemetry/ticks/row-names.ts'
-import { addTick, encodeTick } from '../../../src/telemetry/ticks/tick-bytes.ts'
+import { addTick, encodeFigures } from '../../../src/telemetry/ticks/tick-bytes.ts'
 import { type Span, TickHistory } from '../../../src/telemetry/ticks/tick-history.ts'
 
 const START = 1_800_000_000
@@ -44,7 +44,7 @@ test('encoded counts are read as they were', () => {
     fc.property(fc.dictionary(fc.nat({ max: 1e6 }).map(String), figures, { maxKeys: 20 }), (byId) => {
       const rows = Object.entries(byId).map(([id, each]): [number, Figures] => [Number(id), each])
       const read = new Map<number, Figures>()
-      addTick(encodeTick(rows), (id) => {
+      addTick(encodeFigures(rows), (id) => {
         const empty = new Figures()
         read.set(id, empty)
         return empty
@@ -60,7 +60,7 @@ test('rows that are left out do not shift those behind them', () => {
   second.addRow([7], [0, 9])
   const read = new Figures()
   addTick(
-    encodeTick([
+    encodeFigures([
       [1, first],
       [2, second],
     ]),

@@ -1,7 +1,8 @@
--- Makes a change the next revision, atomically, or does nothing.
+-- Makes a change the next revision, atomically, or does nothing. log-event.lua comes before this file.
 --
 -- KEYS  1 meta (hash)  2 services (hash)  3 changes (stream)  4 heads (list)  5 keyed (hash)  6 documents (hash)
---       7 leases (hash)  8… the history (list) of every entry in ARGV, in their order
+--       7 leases (hash)  8 events (stream)  9 what has begun and not ended (hash)
+--       10… the history (list) of every entry in ARGV, in their order
 -- ARGV  1 format of the caller  2 head that the change was decided on ("" = an empty store)  3 head that it makes
 --       4 its revision  5 time of the server after which to refuse it (ms)  6 the change (JSON)
 --       7 configuration (JSON, "" = unchanged)
@@ -13,12 +14,13 @@
 --       …  number of documents of collections, then subject and document of each ("" = removed)
 --       …  number of history entries, then of each "removed" or "" (whether the change removes its
 --          service or document), and JSON
+--       …  of each event: JSON, subject that it opens, keys of that (JSON), subject that it closes
 -- Returns {"committed", id in the stream}; {"again"}: it was committed before;
 --       {"stale"}: another head is in force; {"late", time of the server}; {"newer", format}; {"damaged", problem};
 --       {"held"}: the holding of the lease has not run out
 
-local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash', 'hash', 'hash' }
-local LEASES = 7
+local TYPES = { 'hash', 'hash', 'stream', 'list', 'hash', 'hash', 'hash', 'stream', 'hash' }
+local LEASES, EVENTS, OPEN = 7, 8, 9
 -- An instance that has missed more changes than are kept reads everything. Few are kept, since a change may be as large
 -- as a configuration file.
 local KEEP_CHANGES, KEEP_HEADS, KEEP_HISTORY = 200, 2000, 1000
@@ -31,7 +33,7 @@ for i = 1, #KEYS do
   local is, wanted = redis.call('TYPE', KEYS[i]).ok, TYPES[i] or 'list'
   if is ~= 'none' and is ~= wanted then
     if i < LEASES then return { 'damaged', KEYS[i] .. ' is a ' .. is } end
-    -- A lease or a history can begin anew.
+    -- Leases, events and histories can begin anew.
     redis.call('DEL', KEYS[i])
   end
 end
@@ -84,7 +86,7 @@ end)
 pairsOf(function(subject, document)
   if document == '' then redis.call('HDEL', KEYS[6], subject) else redis.call('HSET', KEYS[6], subject, document) end
 end)
-local history = LEASES
+local history = OPEN
 pairsOf(function(removed, entry)
   history = history + 1
   local key = KEYS[history]
@@ -92,6 +94,10 @@ pairsOf(function(removed, entry)
   redis.call('LTRIM', key, 0, KEEP_HISTORY - 1)
   if removed == '' then redis.call('PERSIST', key) else redis.call('EXPIRE', key, FORGET_SECONDS) end
 end)
+
+for i = at, #ARGV, 4 do
+  logEvent(KEYS[EVENTS], KEYS[OPEN], '', ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+end
 
 local id = redis.call(
   'XADD', KEYS[3], 'MAXLEN', '~', KEEP_CHANGES, '*',

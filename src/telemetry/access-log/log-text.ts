@@ -28,3 +28,8 @@ export function escapedJson(value: unknown): string {
 function asEscape(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
+
+/** Rounds milliseconds to the microsecond. */
+export function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000
+}
