@@ -1,6 +1,7 @@
 // npm run dashboard: writes deploy/grafana/cutover.json, the dashboard for Grafana.
 import { writeFileSync } from 'node:fs'
 import { DEPLOYMENT_PANELS } from './dashboard/deployment-panels.ts'
+import { EVENT_PANELS } from './dashboard/event-panels.ts'
 import { FLEET_PANELS } from './dashboard/fleet-panels.ts'
 import { DATA_SOURCE, type Panel } from './dashboard/panels.ts'
 import { POLICY_PANELS } from './dashboard/policy-panels.ts'
@@ -20,6 +21,7 @@ const ROWS: readonly { readonly title: string; readonly panels: readonly Panel[]
   { title: 'Convergence and store', panels: FLEET_PANELS },
   { title: 'Requests', panels: REQUEST_PANELS },
   { title: 'Processes', panels: PROCESS_PANELS },
+  { title: 'Events and webhooks', panels: EVENT_PANELS, collapsed: true },
   { title: 'Traffic policies', panels: POLICY_PANELS, collapsed: true },
 ]
 

@@ -33,12 +33,19 @@ export const PROCESS_PANELS: readonly Panel[] = [
     queries: { '{{instance}} {{listener}}': `sum by (instance, listener) (${series('connections')})` },
   }),
   lines({
-    title: 'Workers that ended, log lines dropped',
-    description: 'Both are 0 in good times: connections break with a worker, and the access log has gaps.',
+    title: 'Workers that ended',
+    description: 'Unexpectedly: their connections break. 0 in good times.',
+    unit: 'short',
+    queries: { '{{instance}}': `sum by (instance) (increase(${series('worker_restarts_total')}[$rate]))` },
+  }),
+  lines({
+    title: 'Dropped records',
+    description:
+      'Lines of the access log and spans of traces, because what takes them is too slow or away. No request waits for it.',
     unit: 'short',
     queries: {
-      'workers {{instance}}': `sum by (instance) (increase(${series('worker_restarts_total')}[$rate]))`,
       'lines {{instance}}': `sum by (instance) (increase(${series('access_log_dropped_total')}[$rate]))`,
+      'spans {{instance}}': `sum by (instance) (increase(${series('trace_spans_dropped_total')}[$rate]))`,
     },
   }),
   lines({
