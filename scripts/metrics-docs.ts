@@ -9,7 +9,7 @@ const INTRODUCTION = `# Metrics
 \`GET /metrics\` of the admin API is the Prometheus page of one instance and all its workers; scrape every instance. Its counts are kept
 while workers and the control process are replaced, and begin anew with the instance. For figures of the whole fleet without Prometheus see
 [figures](figures.md). [deploy/grafana/cutover.json](../deploy/grafana/cutover.json) is a dashboard of these metrics, and
-[deploy/prometheus/alerts.yaml](../deploy/prometheus/alerts.yaml) has alerts.
+[deploy/prometheus/alerts.yaml](../deploy/prometheus/alerts.yaml) has alerts; [Monitoring](operations.md#monitoring) says how to use them.
 
 No path, host or address of a client is ever a label. The series of a pool, version or service that was removed are shown for two more
 minutes, so that its last requests are scraped, and go then.
@@ -19,9 +19,14 @@ minutes, so that its last requests are scraped, and go then.
 sum by (service, version) (rate(cutover_requests_total{code=~"5.."}[1m])) / sum by (service, version) (rate(cutover_requests_total[1m]))
 # 95th percentile of the durations, by pool
 histogram_quantile(0.95, sum by (service, pool, le) (rate(cutover_request_duration_seconds_bucket[1m])))
-# Instances that have not applied the current revision
-max(cutover_revision) - cutover_applied_revision > 0
+# Revisions by which instances are behind
+scalar(max(cutover_revision)) - max by (exported_instance) (cutover_applied_revision) > 0
+# Requests in flight by version
+sum by (service, pool) (cutover_requests_in_flight)
+  * on (service, pool) group_right () max by (service, pool, version) (cutover_pool_info)
 \`\`\`
+
+\`exported_instance\` is the label \`instance\` of \`cutover_applied_revision\`: Prometheus renames it, since \`instance\` is the address that it scrapes.
 
 This page is written from the metrics themselves: \`npm run metrics\`.
 `

@@ -95,6 +95,7 @@ test('has the names and labels of the specification', async () => {
     server_state: ['pool', 'server', 'service', 'state'],
     probe_duration_seconds: ['pool', 'server', 'service'],
     split_percent: ['pool', 'service'],
+    pool_info: ['pool', 'service', 'version'],
     revision: [],
     applied_revision: ['instance'],
     connections: ['listener'],
@@ -167,6 +168,7 @@ describe('counts', () => {
     const { revision } = await shop.done('PATCH', '/api/servers/blue2?wait=10s', { weight: 2 })
     await until(async () => (await values('server_up', 'server')).blue1 === 0)
     expect(await values('split_percent', 'pool')).toEqual({ blue: 87.66, green: 12.34 })
+    expect(await values('pool_info', 'pool', 'version')).toEqual({ 'blue/1.4.2': 1, 'green/1.5.0': 1 })
     expect(await values('server_up', 'server')).toEqual({ blue1: 0, blue2: 1, green1: 1, green2: 0 })
     const states = Object.entries(await values('server_state', 'server', 'state'))
     expect(states).toHaveLength(12)

@@ -16,6 +16,7 @@ import { GRACE_MS } from '../../src/process/child.ts'
 const ROOT = join(import.meta.dirname, '../..')
 
 interface ComposeService {
+  readonly profiles?: readonly string[]
   readonly image?: string
   readonly build?: string
   readonly entrypoint?: readonly string[]
@@ -26,6 +27,7 @@ interface ComposeService {
   readonly ports?: readonly string[]
   readonly volumes?: readonly string[]
   readonly networks?: readonly string[]
+  readonly configs?: readonly { readonly source: string; readonly target: string }[]
   readonly healthcheck?: { readonly test?: readonly string[] }
   readonly stop_grace_period?: string
 }
@@ -34,11 +36,23 @@ interface Compose {
   readonly services: Readonly<Record<string, ComposeService>>
   readonly networks: Readonly<Record<string, object>>
   readonly volumes: Readonly<Record<string, object>>
+  readonly configs: Readonly<Record<string, { readonly content: string }>>
+}
+
+interface PrometheusFile {
+  readonly scrape_configs: readonly {
+    readonly authorization: { readonly credentials_file: string }
+    readonly static_configs: readonly { readonly targets: readonly string[] }[]
+  }[]
 }
 
 interface FleetFile {
   readonly proxy: { readonly listen: string }
-  readonly admin: { readonly listen: string; readonly hosts: readonly string[] }
+  readonly admin: {
+    readonly listen: string
+    readonly hosts: readonly string[]
+    readonly tokens: readonly { readonly role: string; readonly token: string }[]
+  }
   readonly shutdown: { readonly acceptFor: string; readonly timeout: string }
   readonly store: { readonly path: string }
   readonly services: Readonly<
@@ -80,6 +94,7 @@ const dockerfile = instructionsOf(await text('Dockerfile'))
 const services = Object.entries(compose.services)
 const instances = services.filter(([name]) => name.startsWith('cutover-'))
 const apps = services.filter(([, { entrypoint }]) => entrypoint?.includes('src/demo/main.ts'))
+const monitoring = services.filter(([, { profiles }]) => profiles?.join() === 'monitoring')
 const servers = Object.values(fleet.services)
   .flatMap(({ pools }) => Object.values(pools))
   .flatMap((pool) => Object.entries(pool.servers))
@@ -108,10 +123,11 @@ function mountedAt(service: ComposeService, path: string): string | undefined {
 }
 
 describe('docker-compose.yml', () => {
-  test('is a Redis, two instances and four apps', () => {
+  test('is a Redis, two instances and four apps, and Prometheus and Grafana for who asks for them', () => {
     expect(instances.map(([name]) => name)).toEqual(['cutover-a', 'cutover-b'])
     expect(apps.map(([name]) => name)).toEqual(['blue1', 'blue2', 'green1', 'green2'])
-    expect(services).toHaveLength(7)
+    expect(monitoring.map(([name]) => name)).toEqual(['prometheus', 'grafana'])
+    expect(services).toHaveLength(9)
   })
 
   test.each(services)('%s has an image, a health check, and names nothing that is not there', (_, service) => {
@@ -128,8 +144,8 @@ describe('docker-compose.yml', () => {
   test('publishes on 127.0.0.1 only, each port once, and nothing of Redis and the apps', () => {
     const published = services.flatMap(([, { ports = [] }]) => ports)
     for (const port of published) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
-    expect(published.map((port) => port.split(':')[1])).toEqual(['8080', '9900', '8081', '9901'])
-    expect(services.filter(([, { ports }]) => ports !== undefined)).toEqual(instances)
+    expect(published.map((port) => port.split(':')[1])).toEqual(['8080', '9900', '8081', '9901', '9090', '3000'])
+    expect(services.filter(([, { ports }]) => ports !== undefined)).toEqual([...instances, ...monitoring])
   })
 
   test.each(instances)('%s publishes what the configuration listens on, and the image exposes', (_, { ports = [] }) => {
@@ -169,7 +185,7 @@ describe('docker-compose.yml', () => {
   test('tokens that everybody can read say so', () => {
     const [, instance] = instances[0] ?? ['', {}]
     const tokens = Object.entries(environmentOf(instance)).filter(([name]) => name.endsWith('_TOKEN'))
-    expect(tokens).toHaveLength(2)
+    expect(tokens).toHaveLength(3)
     for (const [, token] of tokens) expect(token).toMatch(/^insecure-demo-/)
   })
 
@@ -178,6 +194,40 @@ describe('docker-compose.yml', () => {
     expect(mountedAt(redis, '/data')).toBeDefined()
     const reaching = services.filter(([, { networks = [] }]) => networks.some((each) => redis.networks?.includes(each)))
     expect(reaching.map(([name]) => name)).toEqual(['redis', 'cutover-a', 'cutover-b'])
+  })
+})
+
+describe('monitoring', () => {
+  test('Prometheus scrapes the admin API of every instance, with a token that may only read', async () => {
+    const { scrape_configs: jobs } = (await yaml('deploy/prometheus/prometheus.yaml')) as PrometheusFile
+    const targets = jobs.flatMap(({ static_configs }) => static_configs.flatMap((each) => each.targets))
+    expect(targets).toEqual(instances.map(([name]) => `${name}:${portOf(fleet.admin.listen)}`))
+    const [config] = compose.services.prometheus?.configs ?? []
+    expect(jobs.map(({ authorization }) => authorization.credentials_file)).toEqual([config?.target])
+    const token = compose.configs[config?.source ?? '']?.content
+    expect(token).toMatch(/^\$\{CUTOVER_METRICS_TOKEN:-/)
+    for (const [, { environment }] of instances) expect(environment?.CUTOVER_METRICS_TOKEN).toBe(token)
+    expect(fleet.admin.tokens).toContainEqual(
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the configuration
+      expect.objectContaining({ role: 'read', token: '${CUTOVER_METRICS_TOKEN}' }),
+    )
+  })
+
+  test('everything that is mounted is there, and Grafana asks Prometheus where it listens', async () => {
+    const sources = monitoring.flatMap(([, { volumes = [] }]) => volumes).map((each) => each.split(':')[0] ?? '')
+    expect(sources).toHaveLength(3)
+    for (const source of sources) await access(join(ROOT, source))
+    const provisioned = 'deploy/grafana/provisioning'
+    const { datasources } = (await yaml(`${provisioned}/datasources/prometheus.yaml`)) as {
+      datasources: readonly { readonly url: string }[]
+    }
+    const [port = ''] = compose.services.prometheus?.ports ?? []
+    expect(datasources.map(({ url }) => url)).toEqual([`http://prometheus:${portOf(port)}`])
+    const { providers } = (await yaml(`${provisioned}/dashboards/cutover.yaml`)) as {
+      providers: readonly { readonly options: { readonly path: string } }[]
+    }
+    const dashboard = `${providers[0]?.options.path}/cutover.json`
+    expect(mountedAt(compose.services.grafana ?? {}, dashboard)).toBe('./deploy/grafana/cutover.json')
   })
 })
 

@@ -10,7 +10,14 @@ import { parse } from 'yaml'
 /** What docker-compose.yml says that matters here. */
 interface Compose {
   readonly services: Readonly<
-    Record<string, { readonly command?: readonly string[]; readonly environment?: Readonly<Record<string, string>> }>
+    Record<
+      string,
+      {
+        readonly profiles?: readonly string[]
+        readonly command?: readonly string[]
+        readonly environment?: Readonly<Record<string, string>>
+      }
+    >
   >
 }
 
@@ -75,7 +82,7 @@ async function api(name: string, method: string, path: string, body?: object) {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cutover-topology-'))
   compose = parse(await readFile(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true })
-  names = Object.keys(compose.services)
+  names = Object.keys(compose.services).filter((name) => compose.services[name]?.profiles === undefined)
   const [server = '', ...args] = compose.services.redis?.command ?? []
   const redisArgs = [...args, '--bind', addressOf('redis'), '--port', '6379', '--dir', folder]
   await run(server, redisArgs, {}, /Ready to accept connections/)
@@ -117,6 +124,16 @@ test('they know of each other, and one can be asked through the other', async ()
     addressOf('cutover-b'),
     `http://${addressOf('cutover-b')}:9900`,
   ])
+})
+
+test('Prometheus gets the figures of each, and changes nothing', async () => {
+  const headers = { authorization: 'Bearer insecure-demo-metrics-token' }
+  for (const name of INSTANCES) {
+    const page = await fetch(`http://${addressOf(name)}:9900/metrics`, { headers })
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('\ncutover_revision ')])
+    const change = await fetch(`http://${addressOf(name)}:9900/api/services/demo/switch`, { method: 'POST', headers })
+    expect(change.status).toBe(403)
+  }
 })
 
 test('without a token nothing is told', async () => {

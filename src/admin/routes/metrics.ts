@@ -65,10 +65,11 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       workerRestarts: proxies.restarts,
       accessLogDropped: control.proxies.accessLogDropped,
       traceSpansDropped: control.proxies.traceSpansDropped,
-      splits: all.flatMap((service) =>
-        Object.keys(service.spec.pools).map((pool) => ({
+      pools: all.flatMap((service) =>
+        Object.entries(service.spec.pools).map(([pool, { version }]) => ({
           service: service.name,
           pool,
+          version,
           percent: shareOf(currentSplit(service), pool) / 100,
         })),
       ),

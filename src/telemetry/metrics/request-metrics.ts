@@ -70,7 +70,14 @@ export const REQUEST_METRICS: readonly Metric[] = [
     name: 'split_percent',
     help: 'Share of requests per pool, in percent.',
     labels: ['service', 'pool'],
-    read: ({ splits }) => splits.map(({ service, pool, percent }) => ({ labels: [service, pool], value: percent })),
+    read: ({ pools }) => pools.map(({ service, pool, percent }) => ({ labels: [service, pool], value: percent })),
+  },
+  {
+    type: 'gauge',
+    name: 'pool_info',
+    help: '1; the version of the pool now.',
+    labels: SERIES,
+    read: ({ pools }) => pools.map(({ service, pool, version }) => ({ labels: [service, pool, version], value: 1 })),
   },
   {
     type: 'gauge',

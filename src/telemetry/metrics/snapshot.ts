@@ -34,7 +34,13 @@ export interface MetricsSnapshot {
   readonly workerRestarts: number
   readonly accessLogDropped: number
   readonly traceSpansDropped: number
-  readonly splits: readonly { readonly service: string; readonly pool: string; readonly percent: number }[]
+  readonly pools: readonly {
+    readonly service: string
+    readonly pool: string
+    readonly version: string
+    /** Its share of the split. */
+    readonly percent: number
+  }[]
   /** Pools with backups. */
   readonly backups: readonly { readonly service: string; readonly pool: string; readonly inUse: boolean }[]
   readonly servers: readonly {
