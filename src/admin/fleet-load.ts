@@ -21,7 +21,7 @@ export async function loadNow(
   { control, fleet }: Pick<AdminContext, 'control' | 'fleet'>,
   scope: 'fleet' | 'instance',
 ): Promise<LoadNow> {
-  const here = await control.proxies.collect()
+  const [here] = await Promise.all([control.proxies.collect(), scope === 'fleet' ? fleet.readLoads() : undefined])
   const all: RequestLoad[] = [here]
   if (scope === 'fleet')
     for (const { record } of fleet.live())
@@ -49,7 +49,7 @@ function byName(counts: Readonly<Record<string, number>>): Record<string, number
 
 /** Asks the data planes of this instance, and adds the reports of the other instances. */
 export async function fleetLoadOf({ control, fleet, self }: AdminContext): Promise<FleetLoad> {
-  const here = (await control.proxies.collect()).inFlight
+  const [{ inFlight: here }] = await Promise.all([control.proxies.collect(), fleet.readLoads()])
   const members = fleet.live()
   const others = members.map((member) => [control.convergence.nameOf(member), member.record.inFlight] as const)
   const byInstance = [[self.name, here] as const, ...others]
@@ -68,7 +68,7 @@ export async function remainingAt(
   { control, fleet }: AdminContext,
   keys: readonly string[],
 ): Promise<Record<string, number>> {
-  const here = (await control.proxies.collect()).inFlight
+  const [{ inFlight: here }] = await Promise.all([control.proxies.collect(), fleet.readLoads()])
   const members = fleet.live().map(({ record }) => record)
   const counts = keys.map((key): [string, number] => {
     const elsewhere = members.map(({ busy, inFlight }) => {

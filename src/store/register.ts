@@ -8,14 +8,24 @@ export interface Sighting {
   readonly ageMs: number
 }
 
+/** How a record is written, and what is read. */
+export interface BeatOptions {
+  /** Instances without a record, to be restored. */
+  readonly lost?: readonly Sighting[]
+  /** Changes with what matters of the record to the other instances: they read it again then. Absent = all of it does. */
+  readonly mark?: string
+  /** Reads all records anew, those that have not changed in what matters included. */
+  readonly whole?: boolean
+}
+
 /** Register of the instances that share a store. It passes their records on without interpreting them. */
 export interface Register {
   /**
-   * Writes the record of instance `id`, and restores those of `lost` that have no record. Resolves with the records of
-   * all instances, including this one. The age of the record counts from this call, however late the store receives it.
-   * Throws StoreUnavailable; after OutcomeUnknown the record may have been written, or may still be.
+   * Writes the record of instance `id`. Resolves with the records of all instances, including this one: as they are now, or
+   * as they were when they last changed in what matters. The age of the record counts from this call, however late the
+   * store receives it. Throws StoreUnavailable; after OutcomeUnknown the record may have been written, or may still be.
    */
-  beat(id: string, record: JsonObject, lost?: readonly Sighting[]): Promise<readonly Sighting[]>
+  beat(id: string, record: JsonObject, options?: BeatOptions): Promise<readonly Sighting[]>
   /** Sends progress to the other instances at once, between two beats. It is lost while the store is away. */
   report(id: string, progress: JsonObject): void
   /** Sets the listener for reports of the other instances; there is only one. */

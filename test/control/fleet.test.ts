@@ -5,7 +5,7 @@ import { Lineage } from '../../src/control/fleet/lineage.ts'
 import { Progress } from '../../src/control/progress.ts'
 import type { Departure, InstanceProgress, InstanceRecord } from '../../src/model/fleet.ts'
 import type { JsonObject } from '../../src/model/state.ts'
-import type { Register, Sighting } from '../../src/store/register.ts'
+import type { BeatOptions, Register, Sighting } from '../../src/store/register.ts'
 import { OutcomeUnknown, StoreUnavailable } from '../../src/store/store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
@@ -21,7 +21,7 @@ class HandDriven implements Register {
   error = new StoreUnavailable('away')
   tell: (id: string, progress: JsonObject) => void = () => undefined
 
-  async beat(_id: string, _record: JsonObject, lost: readonly Sighting[] = []): Promise<readonly Sighting[]> {
+  async beat(_id: string, _record: JsonObject, { lost = [] }: BeatOptions = {}): Promise<readonly Sighting[]> {
     this.putBack = lost
     if (this.isAway) throw this.error
     return this.sightings

@@ -106,6 +106,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
       }),
     },
     async (_request, reply) => {
+      await fleet.readLoads()
       const { revision } = control.state
       reply.header('etag', `"${revision}"`)
       const others = fleet.others().map(other)
@@ -118,6 +119,7 @@ export function instanceRoutes(api: FastifyInstance, context: AdminContext): voi
     '/api/instances/:id',
     { schema: describe({ tag: 'instance', summary: 'One instance of the fleet, by id or name', answer: 'Instance' }) },
     async (request, reply) => {
+      await fleet.readLoads()
       reply.header('etag', `"${control.state.revision}"`)
       const found = instanceOf(context, request.params.id)
       return found === 'self' ? own() : other(found)

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Departure, InstanceProgress, InstanceRecord } from '../../model/fleet.ts'
 import { isDeparture } from '../../model/fleet-shape.ts'
 import type { JsonObject } from '../../model/state.ts'
@@ -10,6 +11,8 @@ import type { RememberedMembers } from './remembered-members.ts'
 export const BEAT_MS = 1_000
 /** Time between heartbeats while the others are expected back, as after an outage of the store. */
 const SOON_MS = 250
+/** Max time to wait for the loads of the other instances. */
+const LOADS_WITHIN_MS = 250
 /** How long the register keeps a departure: long enough for every reachable instance to learn of it. */
 const DEPARTED_MS = 24 * 3_600_000
 
@@ -44,6 +47,9 @@ export class Fleet {
   private lastBeatAt: number | null = null
   /** Time of the last record that the others may have received, of an earlier process too, monotonic ms. */
   private lastSaidAt = performance.now()
+  /** Time at which all records were last read as they are, monotonic ms. */
+  private lastWholeAt = Number.NEGATIVE_INFINITY
+  private reading: Promise<unknown> | null = null
   private readonly onBeat = new Set<() => void>()
   private isReporting = false
   private sent = ''
@@ -110,6 +116,19 @@ export class Fleet {
       const timer = setTimeout(end, Math.max(0, deadline - performance.now()), false)
       this.onBeat.add(onBeat)
     })
+  }
+
+  /**
+   * Reads what the other instances have in flight, and how their processes are, unless that is known as of the last second.
+   * Heartbeats leave it out: it would be most of the traffic in a large fleet. Without the store, it stays as it was.
+   */
+  async readLoads(): Promise<void> {
+    if (this.isAlone || !this.hasJoined || this.hasLeft) return
+    if (performance.now() - this.lastWholeAt < BEAT_MS) return
+    this.reading ??= this.beat(true).finally(() => {
+      this.reading = null
+    })
+    await Promise.race([this.reading, delay(LOADS_WITHIN_MS, undefined, { ref: false })])
   }
 
   /**
@@ -196,13 +215,14 @@ export class Fleet {
   }
 
   /** Writes the record of this instance to the register, and reads the others. Returns whether it has. */
-  private async beat(): Promise<boolean> {
+  private async beat(whole = false): Promise<boolean> {
     const { register, id, record, onChange } = this.options
     if (register === null) return false
     const saidAt = performance.now()
+    const said = record()
     try {
       if (this.lastBeatAt === null) this.members.remember(this.options.remembered?.recall() ?? [])
-      const sightings = await register.beat(id, asJson(record()), this.members.lost())
+      const sightings = await register.beat(id, asJson(said), { lost: this.members.lost(), mark: markOf(said), whole })
       this.lastSaidAt = saidAt
       if (this.hasLeft) return false
       const now = performance.now()
@@ -213,10 +233,11 @@ export class Fleet {
       // An instance missing in the register may have departed so long ago that its departure was cleared away.
       if (silenceMs !== null && silenceMs > DEPARTED_MS / 2) this.members.clear()
       this.lastBeatAt = now
+      if (whole) this.lastWholeAt = now
       this.members.see(sightings)
       onChange()
       const lost = this.members.lost()
-      if (lost.length > 0) this.members.see(await register.beat(id, asJson(record()), lost))
+      if (lost.length > 0) this.members.see(await register.beat(id, asJson(said), { lost, mark: markOf(said) }))
       this.remember()
       for (const listener of [...this.onBeat]) listener()
       await this.tidy(sightings)
@@ -267,4 +288,24 @@ function asJson(value: InstanceRecord | Departure): JsonObject {
 function ifUnavailable(error: unknown): void {
   // The store logs its own outage, once.
   if (!(error instanceof StoreUnavailable)) throw error
+}
+
+/** Members of a record that change all the time: progress, which is reported at once, and loads (see `readLoads`). */
+const PASSING: ReadonlySet<string> = new Set<keyof InstanceRecord>([
+  'sequence',
+  'applied',
+  'appliedInPart',
+  'busy',
+  'cut',
+  'cannotFollow',
+  'deploys',
+  'inFlight',
+  'queued',
+  'held',
+  'processes',
+])
+
+/** Changes with what matters of a record to the other instances. */
+function markOf(record: InstanceRecord): string {
+  return JSON.stringify(Object.entries(record).filter(([key]) => !PASSING.has(key)))
 }

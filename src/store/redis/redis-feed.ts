@@ -32,11 +32,14 @@ export class Cursor {
 export class RedisFeed {
   readonly #connection: RedisConnection
   readonly #cursors: readonly Cursor[]
+  readonly #onInterrupted: () => void
   #isClosed = false
 
-  constructor(connection: RedisConnection, cursors: readonly Cursor[]) {
+  /** `onInterrupted`: called when reading has failed: entries that are not kept for long may be missed. */
+  constructor(connection: RedisConnection, cursors: readonly Cursor[], onInterrupted: () => void) {
     this.#connection = connection
     this.#cursors = cursors
+    this.#onInterrupted = onInterrupted
   }
 
   /** Reads the streams until `close`. A cursor without a position begins at the end of its stream. */
@@ -46,8 +49,10 @@ export class RedisFeed {
       // RedisSync reports the store as away; here it is enough to read again when the connection is back.
       const read = await this.#connection.read(streams).catch(() => null)
       if (this.#isClosed) return
-      if (read === null) await this.#connection.feedReady()
-      else for (const cursor of this.#cursors) cursor.advance(read.get(cursor.key) ?? [])
+      if (read === null) {
+        this.#onInterrupted()
+        await this.#connection.feedReady()
+      } else for (const cursor of this.#cursors) cursor.advance(read.get(cursor.key) ?? [])
     }
   }
 

@@ -13,6 +13,8 @@ export class RedisKeys {
   /** End and token of each lease's holding. */
   readonly leases: string
   readonly instances: string
+  /** When each record of an instance was written, and which of them have changed; see beats.lua. */
+  readonly beats: string
   readonly reports: string
   /** Counts of the instances, and their sums; see `RedisTicks`. */
   readonly ticks: string
@@ -39,6 +41,7 @@ export class RedisKeys {
     this.documents = `${this.#tag}:documents`
     this.leases = `${this.#tag}:leases`
     this.instances = `${this.#tag}:instances`
+    this.beats = `${this.#tag}:beats`
     this.reports = `${this.#tag}:reports`
     this.ticks = `${this.#tag}:ticks`
     this.tickTurn = `${this.#tag}:ticks:turn`

@@ -126,7 +126,7 @@ export class RedisStore implements Store {
     this.#lastKnown = new LastKnown({ path, prefix, current, tell, troubles, checkMs })
     const ticks = new RedisTicks(connection, keys)
     this.ticks = ticks
-    this.#feed = new RedisFeed(connection, [changes, reports, ticks.cursor, events.stream])
+    this.#feed = new RedisFeed(connection, [changes, reports, ticks.cursor, events.stream], () => register.missed())
     this.#sync = new RedisSync({
       ...shared,
       changes,
