@@ -11,6 +11,8 @@ import type { RememberedMembers } from './remembered-members.ts'
 export const BEAT_MS = 1_000
 /** Time between heartbeats while the others are expected back, as after an outage of the store. */
 const SOON_MS = 250
+/** The same for each of the others, if there are many. */
+const SOON_MS_EACH = 10
 /** Max time to wait for the loads of the other instances. */
 const LOADS_WITHIN_MS = 250
 /** How long the register keeps a departure: long enough for every reachable instance to learn of it. */
@@ -90,7 +92,10 @@ export class Fleet {
     } finally {
       // Jitter keeps instances that were started together from using the store at the same moment.
       if (!this.hasLeft) {
-        const intervalMs = this.live().every(({ isHeard }) => isHeard) ? BEAT_MS : SOON_MS
+        const live = this.live()
+        // Not of hundreds at once: an overloaded store would be asked even more.
+        const soonMs = Math.min(BEAT_MS, Math.max(SOON_MS, live.length * SOON_MS_EACH))
+        const intervalMs = live.every(({ isHeard }) => isHeard) ? BEAT_MS : soonMs
         this.timer = setTimeout(() => void this.beatOn(), intervalMs * (0.9 + Math.random() * 0.1)).unref()
       }
     }
