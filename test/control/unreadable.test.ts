@@ -182,8 +182,10 @@ test('the next process serves the last readable definition, too: from the disk o
   await writeFile(join(folder, 'last-readable-b.json'), '{"shop": 5, "damaged')
   const documents = { ...store.documents(), services: {} }
   const lastKnown = { ...documents, services: { shop: documentOf(known.shop as LastReadable) } }
-  const third = await restarted(new LastReadableFile(folder, 'b', () => lastKnown, unheard))
+  const fromLastKnown = new LastReadableFile(folder, 'b', () => lastKnown, unheard)
+  const third = await restarted(fromLastKnown)
   expect(serviceOf(third).spec.pools.green?.servers.green1?.url).toBe(server(2))
+  await fromLastKnown.close()
 })
 
 test('the next process that can read all definitions forgets the kept ones', async () => {
