@@ -40,7 +40,7 @@ async function known(): Promise<{ fleet: number[]; own: number[] }> {
 test('every instance has the same figures of the whole fleet, and each its own: those that the clients have counted', async () => {
   const before = await known()
   const load = loadEverywhere()
-  await delay(4_000)
+  await delay(2_000)
   await fleet.get('b').api('POST', '/api/services/shop/switch?wait=10s', { to: 'green' })
   await delay(2_000)
   const sent = await load.stop()
@@ -49,8 +49,12 @@ test('every instance has the same figures of the whole fleet, and each its own: 
   expect(since(after.own, before.own)).toEqual(sent)
   expect(since(after.fleet, before.fleet)).toEqual([sum(sent), sum(sent), sum(sent)])
   const { at } = await stats(fleet.get('a'), 'window=5m')
-  const views = await Promise.all(fleet.all.map((each) => stats(each, `window=5m&at=${at}`)))
-  const shops = views.map((view) => figuresOf(view))
+  // What is in flight at another instance is known as of its last heartbeats.
+  const shops = await until(async () => {
+    const views = await Promise.all(fleet.all.map((each) => stats(each, `window=5m&at=${at}`)))
+    const all = views.map((view) => figuresOf(view))
+    return all.every(({ inFlight }) => inFlight === 0) ? all : null
+  })
   expect(shops[1]).toEqual(shops[0])
   expect(shops[2]).toEqual(shops[0])
   expect(shops[0]?.pools.every(({ requests }) => requests > 0)).toBe(true)
@@ -64,7 +68,7 @@ test('while Redis is away every instance counts on; afterwards the fleet has eac
   await until(async () => (await Promise.all(fleet.all.map(isStale))).every((stale) => stale))
   const own = figuresOf(await statsUntilNow(fleet.get('a'), 'window=10s&scope=instance'))
   expect(own.requests).toBeGreaterThan(0)
-  await delay(6_000)
+  await delay(3_000)
   await fleet.redis.restart()
   await until(async () => !(await Promise.all(fleet.all.map(isStale))).some((stale) => stale))
   const sent = await load.stop()
@@ -77,15 +81,15 @@ test('while Redis is away every instance counts on; afterwards the fleet has eac
 test('a killed control process adds nothing twice, and loses the counts of a second or two at most', async () => {
   const before = await known()
   const load = loadEverywhere()
-  await delay(2_000)
+  await delay(1_000)
   await killControl(fleet.get('c'))
-  await delay(3_000)
+  await delay(2_000)
   const sent = await load.stop()
   const after = await known()
   // The new control process has read what the fleet has counted before it.
   expect(after.fleet[2]).toBe(after.fleet[0])
   const counted = (after.fleet[0] as number) - (before.fleet[0] as number)
   expect(counted).toBeLessThanOrEqual(sum(sent))
-  const perSecond = (sent[2] as number) / 5
+  const perSecond = (sent[2] as number) / 3
   expect(counted).toBeGreaterThan(sum(sent) - 3 * perSecond)
 })
