@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { RedisRegister } from '../../src/store/redis/redis-register.ts'
 import type { RedisStore } from '../../src/store/redis/redis-store.ts'
 import type { Sighting } from '../../src/store/register.ts'
 import { RedisServer } from '../support/redis.ts'
@@ -134,6 +135,16 @@ test('after the feed was interrupted, all records are read anew', async () => {
   await beatA()
   await redis.cli('CLIENT', 'KILL', 'TYPE', 'normal')
   await expect.poll(async () => of('a', await beatB().catch(() => [])).record.written).toBe(written)
+})
+
+test('the feed may be interrupted while a heartbeat is on its way: the next one reads all records all the same', async () => {
+  await beatA()
+  await beatB()
+  const beating = beatB()
+  ;(b.register as RedisRegister).missed()
+  await beating
+  await beatA()
+  expect(of('a', await beatB()).record.written).toBe(written)
 })
 
 test('a fleet of many costs each heartbeat a short reply', async () => {

@@ -43,6 +43,8 @@ export class RedisRegister implements Register {
   #wholeAt = 0
   /** Differs between instances that were started together, so that they do not read all records at the same moment. */
   readonly #wholeMs = WHOLE_MS * (0.5 + Math.random() / 2)
+  /** Number of times that reports of the others may have been missed. */
+  #interruptions = 0
   /** Number of reports of this instance that may not have arrived. */
   #lostReports = 0
 
@@ -64,6 +66,7 @@ export class RedisRegister implements Register {
     const mark = createHash('sha1')
       .update(`${this.#lostReports} ${options.mark ?? json}`)
       .digest('base64')
+    const interruptions = this.#interruptions
     this.#version = ''
     const args = [id, json, this.#clock.at(sentAt), mark, since, ...putBack]
     const [version = '', extent, removed = '', now, ...records] = await this.#run(
@@ -80,7 +83,8 @@ export class RedisRegister implements Register {
     }
     const told = pairs(records)
     for (const [each, said] of told) this.#known.set(each, readRecord(said))
-    this.#version = version
+    // What was missed while the reply was on its way may not be in it.
+    if (interruptions === this.#interruptions) this.#version = version
     return [...this.#known].flatMap(([each, { record: known, at }]) => {
       if (known === null || !Number.isFinite(at)) return []
       const isRecent = !told.has(each) && known.leaving !== true
@@ -90,6 +94,7 @@ export class RedisRegister implements Register {
 
   /** Reports of the others may have been missed: the next beat reads all records. */
   missed(): void {
+    this.#interruptions++
     this.#version = ''
   }
 
