@@ -66,6 +66,22 @@ export class AppVersions {
     this.options.onMismatch({ service, pool, version, reported: current, isMismatch })
   }
 
+  /** Takes the version that a health check of a server has found; undefined = none. `key`: of the target. */
+  probed(key: string, found: string | undefined): void {
+    if (found === undefined) return
+    const [service = '', pool = ''] = key.split('/')
+    const version = this.options.versionOf(service, pool)
+    if (version !== undefined) this.take({ service, pool, version, seen: [found] })
+  }
+
+  /** Forgets pools that are gone. */
+  tidy(): void {
+    for (const key of this.pools.keys()) {
+      const [service = '', pool = ''] = key.split('/')
+      if (this.options.versionOf(service, pool) === undefined) this.pools.delete(key)
+    }
+  }
+
   /** The versions that a pool has reported in the last minute. */
   reportedBy(service: string, pool: string): readonly string[] {
     const reported = this.pools.get(poolKey(service, pool))

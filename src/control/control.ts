@@ -109,10 +109,7 @@ export class Control {
       this.proxies.all,
       () => this.tables.advance(),
       (key, last) => {
-        const [service = '', pool = ''] = key.split('/')
-        const version = own(own(this.state.services, service)?.spec.pools ?? {}, pool)?.version
-        if (last.version !== undefined && version !== undefined)
-          this.appVersions.take({ service, pool, version, seen: [last.version] })
+        this.appVersions.probed(key, last.version)
         onProbe?.(key, last)
       },
       onHealth,
@@ -161,8 +158,9 @@ export class Control {
     this.controller.watch((state) => this.follow(state))
   }
 
-  /** Stops health checks. */
+  /** Stops health checks, and counting. */
   stop(): void {
+    this.ticks.cancel()
     this.tables.stop()
     this.healthBook.stop()
   }
@@ -326,6 +324,7 @@ export class Control {
 
   private follow(state: State): void {
     this.lineage.add(state)
+    this.appVersions.tidy()
     this.tables.follow(state, this.controller.overrides.length > 0)
   }
 

@@ -1,32 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
+import type { ServiceStats } from '../../src/telemetry/stats.ts'
 import type { Cutover } from './cutover.ts'
 
-/** Figures of a service, pool or server in GET /api/stats. */
-export interface FiguresView {
-  readonly name: string
-  readonly requests: number
-  readonly rate: number
-  readonly errorRate: number | null
-  readonly successRate: number | null
-  readonly p50: number | null
-  readonly p95: number | null
-  readonly p99: number | null
-  readonly inFlight: number
-  readonly queued: number
-  readonly held: number
-  readonly retries: number
-  readonly mirrored: number
-}
-
-export interface ServiceFigures extends FiguresView {
-  readonly pools: readonly (FiguresView & { readonly version: string; readonly servers: readonly FiguresView[] })[]
-}
-
+/** The answer of GET /api/stats. */
 export interface StatsView {
   readonly from: string
   readonly at: string
-  readonly services: readonly ServiceFigures[]
+  readonly services: readonly ServiceStats[]
 }
 
 export async function stats(cutover: Cutover, query = ''): Promise<StatsView> {
@@ -46,7 +27,7 @@ export async function statsUntilNow(cutover: Cutover, query = 'window=60s'): Pro
 }
 
 /** The figures of a service. */
-export function figuresOf({ services }: StatsView, service = 'shop'): ServiceFigures {
+export function figuresOf({ services }: StatsView, service = 'shop'): ServiceStats {
   const found = services.find(({ name }) => name === service)
   if (found === undefined) throw new Error(`there are no figures of ${service}`)
   return found

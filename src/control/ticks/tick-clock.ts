@@ -34,11 +34,15 @@ export class TickClock {
     this.timer = setTimeout(() => void this.tick(), SECOND_MS - (nowMs() % SECOND_MS)).unref()
   }
 
+  cancel(): void {
+    this.isStopped = true
+    clearTimeout(this.timer)
+  }
+
   /** Gathers what has been counted until now, for the end of the process. */
   async stop(): Promise<void> {
     if (this.isStopped) return
-    this.isStopped = true
-    clearTimeout(this.timer)
+    this.cancel()
     await this.gather(Math.floor(this.options.nowMs() / SECOND_MS))
   }
 

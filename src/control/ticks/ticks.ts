@@ -32,6 +32,11 @@ export class Ticks {
     this.clock.start()
   }
 
+  /** Ends without gathering anything more. */
+  cancel(): void {
+    this.clock.cancel()
+  }
+
   /** Gathers the last counts, and sends them to the other instances. */
   async stop(): Promise<void> {
     await this.clock.stop()
