@@ -1,5 +1,6 @@
 import type { ExplainedRequest, Explanation } from './explain.ts'
 import type { HookSettings, HooksProblem } from './hooks.ts'
+import type { FuseCount } from './rollout/table-rollout.ts'
 import type { Health } from './state.ts'
 import type { TableChange } from './table.ts'
 
@@ -54,6 +55,14 @@ export type ToControl =
   | { readonly type: 'failures'; readonly recovered: readonly string[]; readonly counts: readonly FailureCount[] }
   /** Outcome of the one request that `trial` has let through. */
   | { readonly type: 'trial'; readonly key: string; readonly outcome: TrialOutcome }
+  /** The fuse of a rollout has tripped here: the canary gets nothing from this proxy any more. */
+  | {
+      readonly type: 'fuse'
+      readonly service: string
+      readonly rollout: string
+      readonly canary: FuseCount
+      readonly stable: FuseCount
+    }
   /** `id` 0: sent without being asked for, so that control knows the counts of a process that dies. */
   | { readonly type: 'report'; readonly id: number; readonly report: Report }
   | { readonly type: 'vitals'; readonly vitals: Vitals }

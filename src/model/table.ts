@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { own } from './names.ts'
+import type { TableRollout } from './rollout/table-rollout.ts'
 import { getsRequests, serversOf, takesNew } from './servers.ts'
 import type { ServiceChanges } from './service-changes.ts'
 import type { ServiceMode } from './service-mode.ts'
@@ -57,6 +58,8 @@ export interface TableService {
   readonly pools: readonly TablePool[]
   /** Absent = its requests are served. */
   readonly mode?: ServiceMode
+  /** Absent = no rollout runs. */
+  readonly rollout?: TableRollout
 }
 
 /** The routing table: everything a proxy needs to route requests, as plain data. */

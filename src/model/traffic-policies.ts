@@ -45,6 +45,8 @@ export interface RouteRule {
   readonly to: string
   /** What becomes of its requests while the pool has no server up: the split decides, or they fail with 503. */
   readonly onUnavailable: 'split' | 'fail'
+  /** Id of the rollout that it belongs to; absent = it is part of the service's definition. */
+  readonly rollout?: string
 }
 
 /** Sends copies of requests to a pool, whose answers are discarded. */
@@ -58,6 +60,8 @@ export interface MirrorRule {
   readonly bodyBytes: number
   /** Max copies at a time in each worker. */
   readonly inFlight: number
+  /** Id of the rollout that it belongs to; absent = it is part of the service's definition. */
+  readonly rollout?: string
 }
 
 /** Keeps a client on one server. Source: SPEC §10 `sticky`. */
