@@ -4,7 +4,7 @@ import type { Facts, Request } from '../model/commands.ts'
 import type { AppliedInPart, CannotFollow } from '../model/fleet.ts'
 import type { Services } from '../model/handover.ts'
 import { type HookSettings, NO_HOOKS } from '../model/hooks.ts'
-import type { KnownHealth, SeriesReport, ToControl, Totals } from '../model/messages.ts'
+import type { FuseTrip, KnownHealth, SeriesReport, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { type Server, servingKeys } from '../model/servers.ts'
 import type { HealthSpec } from '../model/spec.ts'
@@ -55,6 +55,8 @@ export interface ControlOptions {
   readonly onKept?: (kept: KeptDefinitions) => void
   /** Called when the servers of a pool begin or cease to report another version than the pool's. */
   readonly onVersionMismatch?: (mismatch: VersionMismatch) => void
+  /** Called when the fuse of a rollout has tripped in a proxy. */
+  readonly onFuse?: (trip: FuseTrip) => void
   /** Called after every check of a server. */
   readonly onProbe?: (key: string, last: LastProbe) => void
   /** Called with the keys of servers whose health may have changed. */
@@ -89,6 +91,7 @@ export class Control {
   /** A local override is about to be in force here: no state counts as in force for the other instances. */
   isDiverging = false
   private readonly store: Store
+  private readonly onFuse: (trip: FuseTrip) => void
   private readonly healthBook: HealthBook
   private readonly generations = new Generations()
   private readonly lineage = new Lineage()
@@ -99,6 +102,7 @@ export class Control {
     const { inForce = null, onProgress, onProbe, onHealth } = options
     const { onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
+    this.onFuse = options.onFuse ?? (() => undefined)
     this.appVersions = new AppVersions({
       versionOf: (service, pool) => own(own(this.state.services, service)?.spec.pools ?? {}, pool)?.version,
       onMismatch: options.onVersionMismatch ?? (() => undefined),
@@ -350,6 +354,9 @@ export class Control {
         break
       case 'hooksFailed':
         this.hooks.failed(message.problem)
+        break
+      case 'fuse':
+        this.onFuse(message)
         break
       case 'report':
         for (const versions of message.report.versions) this.appVersions.take(versions)

@@ -56,13 +56,7 @@ export type ToControl =
   /** Outcome of the one request that `trial` has let through. */
   | { readonly type: 'trial'; readonly key: string; readonly outcome: TrialOutcome }
   /** The fuse of a rollout has tripped here: the canary gets nothing from this proxy any more. */
-  | {
-      readonly type: 'fuse'
-      readonly service: string
-      readonly rollout: string
-      readonly canary: FuseCount
-      readonly stable: FuseCount
-    }
+  | ({ readonly type: 'fuse' } & FuseTrip)
   /** `id` 0: sent without being asked for, so that control knows the counts of a process that dies. */
   | { readonly type: 'report'; readonly id: number; readonly report: Report }
   | { readonly type: 'vitals'; readonly vitals: Vitals }
@@ -83,6 +77,15 @@ export type KnownHealth = readonly (readonly [key: string, health: Health | 'tri
 export type FailureCount = readonly [key: string, count: number, unreachable: boolean]
 
 export type TrialOutcome = 'ok' | 'failed' | 'unreachable'
+
+/** Why a fuse has tripped. */
+export interface FuseTrip {
+  readonly service: string
+  /** Id of the rollout. */
+  readonly rollout: string
+  readonly canary: FuseCount
+  readonly stable: FuseCount
+}
 
 /** Resource usage of a process; see GET /api/instances. */
 export interface Vitals {
