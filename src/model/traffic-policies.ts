@@ -13,7 +13,7 @@ export type KeySource = { readonly from: 'ip' | 'path' } | { readonly from: 'hea
 export type SplitBy = 'request' | 'issuedCookie' | KeySource
 
 /** A condition on one value of a request: everything that is given must hold. */
-export interface ValueTest {
+export type ValueTest = {
   readonly exact?: string
   /** true: there is a value, whatever it is; false: there is none. */
   readonly present?: boolean
@@ -23,7 +23,7 @@ export interface ValueTest {
 }
 
 /** Conditions on a request; all must hold. Absent = any. */
-export interface RequestMatch {
+export type RequestMatch = {
   /** Upper case. */
   readonly methods?: readonly string[]
   /** Path without the query; a prefix matches on `/` boundaries. */
