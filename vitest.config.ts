@@ -5,6 +5,7 @@ import { SummaryReporter } from './test/support/summary-reporter.ts'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/setup.ts'],
     reporters: ['default', new SummaryReporter()],
     // Real sockets and real processes, on machines with two cores.
     pool: 'forks',

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
+import { atEnd } from '../support/endings.ts'
 import { Load } from '../support/load.ts'
 import type { Upstream } from '../support/upstream.ts'
 import { freePort, startUpstream } from '../support/upstream.ts'
 import {
   ask,
-  atEnd,
   define,
   expectNoneFailed,
   HEALTH,

@@ -3,7 +3,8 @@ import { Agent, request } from 'node:http'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
-import { atEnd, pool, raw, until, upstream } from './support.ts'
+import { atEnd } from '../support/endings.ts'
+import { pool, raw, until, upstream } from './support.ts'
 
 const run = promisify(execFile)
 

@@ -2,11 +2,12 @@ import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
+import { atEnd } from '../support/endings.ts'
 import { Latencies } from '../support/latencies.ts'
 import { Load } from '../support/load.ts'
 import { freePort, startRawUpstream } from '../support/upstream.ts'
 import { figuresOf, type MirrorFigures } from './mirror-support.ts'
-import { atEnd, expectNoneFailed, pool, raw, start, upstream } from './support.ts'
+import { expectNoneFailed, pool, raw, start, upstream } from './support.ts'
 
 /** Short rounds, in turn: what else the machine does in the meantime makes both services slower. */
 const ROUNDS = 20

@@ -2,10 +2,11 @@ import { EventEmitter, once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
+import { atEnd } from '../support/endings.ts'
 import { FullBacklog } from '../support/full-backlog.ts'
 import type { RawConnection } from '../support/raw-client.ts'
 import type { Handler, Upstream } from '../support/upstream.ts'
-import { ask, atEnd, define, health, holding, pool, raw, serverView, spread, until, upstream } from './support.ts'
+import { ask, define, health, holding, pool, raw, serverView, spread, until, upstream } from './support.ts'
 
 /** Ejected is ejected until the test says otherwise; every failure shows. */
 const FOREVER = { maxFails: 3, failTimeout: '1h' }

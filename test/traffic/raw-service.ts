@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { atEnd } from '../support/endings.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { startRawUpstream } from '../support/upstream.ts'
-import { atEnd, define } from './support.ts'
+import { define } from './support.ts'
 
 /**
  * A service on one server that is no HTTP server: what connects to it is the test's, byte for byte. `others`: URLs of

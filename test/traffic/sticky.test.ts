@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Cutover } from '../support/cutover.ts'
+import { atEnd } from '../support/endings.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { ask, atEnd, define, health, holding, pool, raw, spread, start, until, upstream, watched } from './support.ts'
+import { ask, define, health, holding, pool, raw, spread, start, until, upstream, watched } from './support.ts'
 import { echoing } from './websocket-peers.ts'
 
 const STICKY = { sticky: { cookie: 'server' } }

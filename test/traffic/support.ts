@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, expect } from 'vitest'
+import { expect } from 'vitest'
 import type { CutoverOptions } from '../support/cutover.ts'
 import { Cutover } from '../support/cutover.ts'
+import { atEnd, atEndOfFile } from '../support/endings.ts'
 import type { LoadFigures } from '../support/load.ts'
 import { Load } from '../support/load.ts'
 import { RawConnection } from '../support/raw-client.ts'
@@ -10,31 +11,30 @@ import type { Handler, Upstream, UpstreamOptions } from '../support/upstream.ts'
 import { startUpstream } from '../support/upstream.ts'
 
 const PATIENCE_MS = 15_000
-const ending: (() => unknown)[] = []
 
-afterEach(async () => {
-  for (const end of ending.splice(0).reverse()) await end()
-})
-
+/** The instance that the tests of a file share. */
 let shared: Promise<Cutover> | undefined
-afterAll(async () => {
-  await (await shared)?.stop('SIGKILL')
-})
 
-/** Registers a cleanup for the end of the test. */
-export function atEnd(end: () => unknown): void {
-  ending.push(end)
+function sharedCutover(): Promise<Cutover> {
+  if (shared !== undefined) return shared
+  const starting = Cutover.start({ services: {} })
+  shared = starting
+  atEndOfFile(async () => {
+    shared = undefined
+    await (await starting).stop('SIGKILL')
+  })
+  return starting
 }
 
 export async function start(options: CutoverOptions): Promise<Cutover> {
   const cutover = await Cutover.start(options)
-  ending.push(() => cutover.stop('SIGKILL'))
+  atEnd(() => cutover.stop('SIGKILL'))
   return cutover
 }
 
 export async function upstream(name: string, handler?: Handler, options: UpstreamOptions = {}): Promise<Upstream> {
   const server = await startUpstream(handler, { ...options, name })
-  ending.push(() => server.close())
+  atEnd(() => server.close())
   return server
 }
 
@@ -54,11 +54,10 @@ export interface BlueGreen {
 
 /** Defines a service for this test, in an instance that the tests of a file share; all of its servers are up. */
 export async function define(name: string, service: object): Promise<Cutover> {
-  shared ??= Cutover.start({ services: {} })
-  const cutover = await shared
+  const cutover = await sharedCutover()
   const { status, body } = await cutover.api('PUT', `/api/services/${name}`, { health: HEALTH, ...service })
   expect([status, body.changed, body.detail]).toEqual([200, true, undefined])
-  ending.push(() => cutover.api('DELETE', `/api/services/${name}?force`))
+  atEnd(() => cutover.api('DELETE', `/api/services/${name}?force`))
   await until(async () => {
     const { pools } = (await cutover.api('GET', `/api/services/${name}`)).body
     return pools.every((each: { up: number; servers: unknown[] }) => each.up === each.servers.length)
@@ -159,7 +158,7 @@ export function expectFast(times: readonly number[], ms: number): void {
 /** A connection to the proxy, byte for byte. */
 export async function raw(cutover: Cutover): Promise<RawConnection> {
   const connection = await RawConnection.connect(cutover.proxy)
-  ending.push(() => connection.destroy())
+  atEnd(() => connection.destroy())
   return connection
 }
 

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import type { RawData } from 'ws'
 import { WebSocket, WebSocketServer } from 'ws'
 import type { Cutover } from '../support/cutover.ts'
+import { atEnd } from '../support/endings.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { atEnd } from './support.ts'
 
 /** One end of a WebSocket, and what it has seen. */
 export class Peer {

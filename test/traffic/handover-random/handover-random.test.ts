@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Chance } from '../../support/chance.ts'
+import { atEnd } from '../../support/endings.ts'
 import { Load } from '../../support/load.ts'
 import { freePort, startUpstream, type Upstream } from '../../support/upstream.ts'
-import { ask, atEnd, start, until } from '../support.ts'
+import { ask, start, until } from '../support.ts'
 import { Definitions, type Drawing, PATHS, servicesOf } from './definitions.ts'
 
 const SECONDS = Number(process.env.HANDOVER_SECONDS ?? 12)
