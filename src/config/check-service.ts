@@ -6,6 +6,7 @@ import { checkServerTls, checkTlsFiles } from './check-tls.ts'
 import type { Problem } from './config.ts'
 import { childPath, Problems, quote, suggestion } from './problems.ts'
 import { isKeyed, read } from './read.ts'
+import { checkRolloutMeaning } from './rollout-spec.ts'
 import { NAME_PATTERN, NAME_RULE } from './schema/kinds.ts'
 import { ServiceSchema, type ServiceSettings } from './schema/service.ts'
 import { balanceOf, checkTraffic, resolveTraffic } from './traffic-policies.ts'
@@ -45,6 +46,7 @@ export function checkMeaning(settings: ServiceSettings, path: string, problems: 
     checkSplit(settings.split, Object.keys(settings.pools), path, problems)
     checkServerTls(settings.pools, path, problems)
     checkTraffic(settings, Object.keys(settings.pools), path, problems)
+    if (settings.rollout !== undefined) checkRolloutMeaning(settings.rollout, childPath(path, 'rollout'), problems)
   }
 }
 

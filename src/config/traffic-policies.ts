@@ -1,20 +1,12 @@
 import type { FieldEdits } from '../model/header-policy.ts'
 import { listed } from '../model/names.ts'
 import type { Balance } from '../model/spec.ts'
-import type {
-  KeySource,
-  MirrorRule,
-  RequestMatch,
-  RouteRule,
-  SplitBy,
-  TrafficPolicies,
-  ValueTest,
-} from '../model/traffic-policies.ts'
+import type { KeySource, MirrorRule, RouteRule, SplitBy, TrafficPolicies } from '../model/traffic-policies.ts'
 import { ID_COOKIE } from '../model/traffic-policies.ts'
 import { checkHeaders } from './check-headers.ts'
+import { matchOf } from './match.ts'
 import { childPath, type Problems, suggestion } from './problems.ts'
 import { isKeyed } from './read.ts'
-import type { MatchSettings } from './schema/routes.ts'
 import type { ServiceSettings } from './schema/service.ts'
 
 /** Checks what the schema cannot: names in policies. `settings` may have gaps where `problems` already has an entry. */
@@ -102,29 +94,4 @@ function keySourceOf(given: string): KeySource {
   if (from === 'header') return { from, name: name.toLowerCase() }
   if (from === 'cookie') return { from, name }
   return { from: from === 'path' ? 'path' : 'ip' }
-}
-
-function matchOf(match: MatchSettings): RequestMatch {
-  const { method, path, header, cookie, query, ip } = match
-  const not = 'not' in match ? match.not : undefined
-  return {
-    ...(method && { methods: [method].flat() }),
-    ...(path !== undefined && { path: testOf(path) }),
-    ...(header && { headers: testsOf(header, (name) => name.toLowerCase()) }),
-    ...(cookie && { cookies: testsOf(cookie) }),
-    ...(query && { query: testsOf(query) }),
-    ...(ip && { ips: [ip].flat() }),
-    ...(not && { not: matchOf(not) }),
-  }
-}
-
-function testsOf(
-  tests: Readonly<Record<string, string | ValueTest>>,
-  nameOf = (name: string) => name,
-): Readonly<Record<string, ValueTest>> {
-  return Object.fromEntries(Object.entries(tests).map(([name, test]) => [nameOf(name), testOf(test)]))
-}
-
-function testOf(test: string | ValueTest): ValueTest {
-  return typeof test === 'string' ? { exact: test } : test
 }

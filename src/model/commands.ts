@@ -1,8 +1,9 @@
 import type { Deploy } from './deploys.ts'
 import type { Refusal } from './refusal.ts'
+import type { Rollout } from './rollout/rollout.ts'
 import type { ServiceMode } from './service-mode.ts'
 import type { HealthSpec, ServerSpec, ServiceSpec, Split } from './spec.ts'
-import type { AppliedConfiguration, Change, JsonObject, ServerState } from './state.ts'
+import type { AppliedConfiguration, Change, Freeze, JsonObject, ServerState } from './state.ts'
 
 /** A service definition, as written and with every default resolved. */
 export interface Definition {
@@ -45,6 +46,12 @@ export type Command =
       readonly leaving?: string
     }
   | { readonly kind: 'remove'; readonly service: string }
+  /** Begins a rollout; `replace`: ends the one that runs. */
+  | { readonly kind: 'beginRollout'; readonly service: string; readonly rollout: Rollout; readonly replace: boolean }
+  /** Puts the next state of a rollout in place of the current one. */
+  | { readonly kind: 'moveRollout'; readonly service: string; readonly rollout: Rollout }
+  /** Keeps the routing of a service as it is; null = it may be changed again. */
+  | { readonly kind: 'freeze'; readonly service: string; readonly freeze: Freeze | null }
   /** Pauses or stops a service; null = resumes it. */
   | { readonly kind: 'mode'; readonly service: string; readonly mode: ServiceMode | null }
   /**

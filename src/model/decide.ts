@@ -3,11 +3,14 @@ import { configure, define } from './definitions.ts'
 import { abandonDeploy, beginDeploy, finishDeploy } from './deploying.ts'
 import type { Draft } from './draft.ts'
 import { unknown } from './draft.ts'
+import { setFreeze } from './freezing.ts'
 import { earlierWrite, keyedBy, keyRefusal } from './keyed.ts'
 import { own } from './names.ts'
 import { setMode } from './pausing.ts'
 import { safetyProblem } from './ready.ts'
 import type { Refusal } from './refusal.ts'
+import { changedRollouts, guardRollouts } from './rollout/guard.ts'
+import { beginRollout, moveRollout } from './rollout/rolling.ts'
 import { rollback, setSplit, shift, switchTo } from './routing.ts'
 import { changeServers } from './server-state.ts'
 import { findServers } from './servers.ts'
@@ -27,25 +30,32 @@ export function decide(state: State, command: Command, request: Request, facts: 
   }
   const draft = draftOf(state, command, facts)
   if ('kind' in draft) return { kind: 'refused', refusal: draft }
-  const refusal = movedRefusal(state, command, request) ?? unsafeRefusal(state, draft, request, facts)
-  if (refusal !== null) return { kind: 'refused', refusal: refusal }
-  const { edits, configuration } = draft
-  if (edits.length === 0 && configuration === undefined && draft.collections === undefined) return { kind: 'unchanged' }
+  const moved = movedRefusal(state, command, request)
+  if (moved !== null) return { kind: 'refused', refusal: moved }
+  const guarded = guardRollouts(state, command, draft, request, facts)
+  if ('kind' in guarded) return { kind: 'refused', refusal: guarded }
+  const refusal = unsafeRefusal(state, guarded, request, facts)
+  if (refusal !== null) return { kind: 'refused', refusal }
+  const { edits, configuration, notes = [] } = guarded
+  if (edits.length === 0 && configuration === undefined && guarded.collections === undefined)
+    return { kind: 'unchanged' }
 
   const revision = state.revision + 1
   const at = new Date(facts.nowMs).toISOString()
   const services = Object.fromEntries(
     edits.map(({ service, before, after }) => [service, after === null ? null : documentOf(after, before, revision)]),
   )
-  const history = edits.map(({ action, service, from, to }): HistoryEntry => {
+  const history = [...edits, ...notes].map(({ action, service, from, to }): HistoryEntry => {
     const { by, reason, force } = request
     return { revision, at, by, reason, action, service, from, to, forced: force }
   })
   const changed = edits.map(({ after }) => after)
-  const collections = { ...draft.collections, ...firstStickyKey(state, changed, facts.secret, revision) }
+  const collections = { ...guarded.collections, ...firstStickyKey(state, changed, facts.secret, revision) }
   // A deploy is remembered by the change that completes it: if it fails, a repetition tries again.
   const keyed = command.kind === 'beginDeploy' ? undefined : keyedBy(state, request, facts)
+  const events = changedRollouts(state, guarded.collections, { at, revision, ...request })
   const rest = {
+    ...(events.length === 0 ? {} : { events }),
     ...(Object.keys(collections).length === 0 ? {} : { collections }),
     ...(configuration && { configuration }),
     ...(keyed && { keyed }),
@@ -62,6 +72,7 @@ function draftOf(state: State, command: Command, facts: Facts): Draft {
   const service = own(state.services, command.service)
   if (command.kind === 'abandonDeploy')
     return abandonDeploy(state, command.service, service, command.id, command.definition)
+  if (command.kind === 'moveRollout') return moveRollout(state, service, command.rollout)
   if (service === undefined && command.kind === 'remove' && isLeaving(command.service, facts)) return { edits: [] }
   if (service === undefined) return unknown('service', command.service, Object.keys(state.services))
   switch (command.kind) {
@@ -79,6 +90,10 @@ function draftOf(state: State, command: Command, facts: Facts): Draft {
       return setSplit(service, command.split)
     case 'mode':
       return setMode(service, command.mode)
+    case 'freeze':
+      return setFreeze(service, command.freeze)
+    case 'beginRollout':
+      return beginRollout(state, service, command.rollout, command.replace, facts)
     case 'beginDeploy':
       return beginDeploy(state, service, command)
     case 'finishDeploy':

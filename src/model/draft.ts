@@ -13,6 +13,9 @@ export interface Edit {
   readonly to: JsonValue
 }
 
+/** An entry in the history of a service without a change of it. */
+export type Note = Pick<Edit, 'service' | 'action' | 'from' | 'to'>
+
 /** The edits of a command, or the reason why it is refused. */
 export type Draft =
   | {
@@ -20,6 +23,8 @@ export type Draft =
       readonly configuration?: AppliedConfiguration
       /** Documents of other kinds that the same change writes or removes. */
       readonly collections?: NonNullable<Change['collections']>
+      /** Entries in the history of services that do not change. */
+      readonly notes?: readonly Note[]
       /** A promise that the command would break, beside those that follow from the edits; `force` overrides it. */
       readonly unsafe?: string
     }

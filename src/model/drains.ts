@@ -22,6 +22,8 @@ export function drainsOf(command: Command, before: State, after: State, leaving:
     case 'split':
     case 'rollback':
     case 'finishDeploy':
+    case 'beginRollout':
+    case 'moveRollout':
       return poolDrains(own(before.services, command.service), own(after.services, command.service), leaving)
     case 'mode':
       return modeDrains(own(after.services, command.service))
@@ -36,6 +38,7 @@ export function drainsOf(command: Command, before: State, after: State, leaving:
     }
     case 'beginDeploy':
     case 'abandonDeploy':
+    case 'freeze':
       return []
     case 'configure':
       if (before === after) return leavingDrains(leaving)

@@ -95,12 +95,16 @@ export function takesNew(service: Service, server: Server): boolean {
 
 /** Whether a pool gets requests, be they copies. */
 export function getsRequests(service: Service, pool: string): boolean {
-  return answersClients(service, pool) || service.spec.traffic.mirror?.to === pool
+  return (
+    answersClients(service, pool) || service.spec.traffic.mirror?.to === pool || service.rollout?.mirror?.to === pool
+  )
 }
 
 /** Whether a pool gets requests that it answers: it has a share, or a route sends it some. */
 export function answersClients(service: Service, pool: string): boolean {
-  return shareOf(currentSplit(service), pool) > 0 || service.spec.traffic.routes.some(({ to }) => to === pool)
+  if (shareOf(currentSplit(service), pool) > 0) return true
+  const { spec, rollout } = service
+  return [...spec.traffic.routes, ...(rollout?.routes ?? [])].some(({ to }) => to === pool)
 }
 
 /** Whether state and weight let a server take new requests, whatever its health. */

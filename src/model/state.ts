@@ -1,5 +1,6 @@
 import type { EventDraft } from './event-record.ts'
 import type { JsonObject, JsonValue } from './json.ts'
+import type { ServiceRollout } from './rollout/table-rollout.ts'
 import type { ServiceMode } from './service-mode.ts'
 import type { ServiceSpec, Split } from './spec.ts'
 
@@ -48,6 +49,18 @@ export interface ServiceDocument {
   readonly poolCuts: Readonly<Record<string, number>>
   /** Set by commands; absent = its requests are served. */
   readonly mode?: ServiceMode
+  /** What routing depends on while a rollout runs; absent = none does. */
+  readonly rollout?: ServiceRollout
+  /** Absent = its routing may be changed. */
+  readonly freeze?: Freeze
+}
+
+/** Keeps the routing of a service as it is. */
+export type Freeze = {
+  readonly by: string
+  /** ISO 8601. */
+  readonly at: string
+  readonly reason: string | null
 }
 
 /** The configuration file as last applied; the next file is compared with it. */

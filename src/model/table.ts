@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { own } from './names.ts'
-import type { TableRollout } from './rollout/table-rollout.ts'
+import type { ServiceRollout, TableRollout } from './rollout/table-rollout.ts'
 import { getsRequests, serversOf, takesNew } from './servers.ts'
 import type { ServiceChanges } from './service-changes.ts'
 import type { ServiceMode } from './service-mode.ts'
@@ -102,7 +102,8 @@ export function tableChange(
 
 /** Compiles a service to its entry in the table. `stickyKey`: of the sticky cookies; null = there is none. */
 export function compileService(service: Service, stickyKey: string | null = null): TableService {
-  const { hosts, paths, stripPrefix, balance, traffic, panic, retry, timeouts, connections, drain } = service.spec
+  const { hosts, paths, stripPrefix, balance, panic, retry, timeouts, connections, drain } = service.spec
+  const traffic = trafficOf(service)
   const split = currentSplit(service)
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): TablePool => {
     const share = shareOf(split, name)
@@ -131,7 +132,18 @@ export function compileService(service: Service, stickyKey: string | null = null
   const { versionHeader } = service.spec
   const reporting = versionHeader === '' ? {} : { versionHeader }
   const mode = service.mode === undefined ? {} : { mode: service.mode }
-  return { ...routing, retry, timeouts, connections, drain, pools, ...reporting, ...mode }
+  const rollout = service.rollout === undefined ? {} : { rollout: tableRollout(service.rollout) }
+  return { ...routing, retry, timeouts, connections, drain, pools, ...reporting, ...mode, ...rollout }
+}
+
+/** The policies of a service together with those of its rollout, which come first. */
+function trafficOf({ spec: { traffic }, rollout }: Service): TrafficPolicies {
+  if (rollout === undefined || (rollout.routes.length === 0 && rollout.mirror === null)) return traffic
+  return { ...traffic, routes: [...rollout.routes, ...traffic.routes], mirror: rollout.mirror ?? traffic.mirror }
+}
+
+function tableRollout({ id, from, to, fuse }: ServiceRollout): TableRollout {
+  return { id, from, to, fuse }
 }
 
 function earliest(a: number | null, b: number | null): number | null {

@@ -39,7 +39,7 @@ export type RequestMatch = {
 }
 
 /** Sends matching requests to one pool, before the split. */
-export interface RouteRule {
+export type RouteRule = {
   readonly name: string
   readonly match: RequestMatch
   readonly to: string
@@ -50,7 +50,7 @@ export interface RouteRule {
 }
 
 /** Sends copies of requests to a pool, whose answers are discarded. */
-export interface MirrorRule {
+export type MirrorRule = {
   readonly to: string
   /** Share of the requests that are copied, in hundredths of a percent, 0 to 10,000. */
   readonly share: number

@@ -148,26 +148,26 @@ export const RetrySchema = kind.section(
   { description: 'Conditions under which a request is tried on another server.', default: {} },
 )
 
+export const MirrorFields = {
+  percent: kind.share({ description: 'Share of the requests that are copied.', default: 100 }),
+  methods: methods({
+    description: 'Methods of the requests that are copied. The copies are executed: choose those that change nothing.',
+    default: ['GET', 'HEAD'],
+    minItems: 1,
+  }),
+  bodyBytes: kind.size({
+    description: 'Requests with larger bodies are not copied; 0 = only those without a body.',
+    default: '1mb',
+  }),
+  inFlight: kind.count({
+    description: 'Max copies at a time in each worker; further ones are dropped.',
+    default: 64,
+    minimum: 1,
+  }),
+}
+
 const Mirror = kind.section(
-  {
-    to: kind.text({ description: 'The pool that gets the copies; its answers are discarded.' }),
-    percent: kind.share({ description: 'Share of the requests that are copied.', default: 100 }),
-    methods: methods({
-      description:
-        'Methods of the requests that are copied. The copies are executed: choose those that change nothing.',
-      default: ['GET', 'HEAD'],
-      minItems: 1,
-    }),
-    bodyBytes: kind.size({
-      description: 'Requests with larger bodies are not copied; 0 = only those without a body.',
-      default: '1mb',
-    }),
-    inFlight: kind.count({
-      description: 'Max copies at a time in each worker; further ones are dropped.',
-      default: 64,
-      minimum: 1,
-    }),
-  },
+  { to: kind.text({ description: 'The pool that gets the copies; its answers are discarded.' }), ...MirrorFields },
   {},
 )
 

@@ -49,7 +49,7 @@ const conditions = {
   ),
 }
 
-const Match = kind.section(
+export const MatchSchema = kind.section(
   {
     ...conditions,
     not: Type.Optional(
@@ -67,7 +67,7 @@ export const RoutesSchema = kind.list(
         pattern: kind.NAME_PATTERN,
         errorMessage: `expected a name; ${kind.NAME_RULE}`,
       }),
-      match: Match,
+      match: MatchSchema,
       to: kind.text({ description: 'The pool that gets matching requests.' }),
       onUnavailable: kind.choice(['split', 'fail'], {
         description: 'While that pool has no server up: split = the split decides; fail = 503.',

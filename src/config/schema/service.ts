@@ -19,6 +19,7 @@ import {
   SplitBySchema,
   StickySchema,
 } from './policies.ts'
+import { RolloutSchema } from './rollout.ts'
 import { RoutesSchema } from './routes.ts'
 
 const urlOptions = {
@@ -180,6 +181,7 @@ export const ServiceSchema = kind.section(
     drain: Drain,
     routes: RoutesSchema,
     mirror: MirrorSchema,
+    rollout: Type.Optional(RolloutSchema),
     headers: HeadersSchema,
     versionHeader: kind.decoded(
       kind.text({

@@ -28,7 +28,7 @@ export function resumed(rollout: Rollout, nowMs: number): Rollout {
 /** Takes all requests from the canary. */
 export function aborting(rollout: Rollout, reason: AbortReason, detail: string, nowMs: number): Rollout {
   const next = inState(rollout, 'Aborting', nowMs)
-  return { ...next, reason, detail, weight: 0, routes: [], mirror: 0 }
+  return { ...next, reason, detail, weight: 0, routes: [], mirror: null }
 }
 
 /** Does what `onFailure` says. */
@@ -39,7 +39,7 @@ export function failed(rollout: Rollout, reason: AbortReason, detail: string, no
 
 /** Ends it; reason and detail of an abort stay. */
 export function ended(rollout: Rollout, state: 'Succeeded' | 'Aborted' | 'Superseded', nowMs: number): Rollout {
-  return { ...rollout, state, resumesTo: null, stateSinceMs: nowMs, endedMs: nowMs, routes: [], mirror: 0 }
+  return { ...rollout, state, resumesTo: null, stateSinceMs: nowMs, endedMs: nowMs, routes: [], mirror: null }
 }
 
 /** A step that begins now. */
@@ -66,18 +66,18 @@ export function enterStep(rollout: Rollout, index: number, nowMs: number, attemp
   const state = isPreparing ? 'Initializing' : 'Progressing'
   const next = at.state === state ? { ...at, reason: null, detail: null, resumesTo: null } : inState(at, state, nowMs)
   if (step.kind === 'route') return { ...next, routes: [...routes.filter((name) => name !== step.name), step.name] }
-  return step.kind === 'mirror' ? { ...next, mirror: step.share } : next
+  return step.kind === 'mirror' ? { ...next, mirror: copiesOf(step) } : next
 }
 
 /** What is in force at a step that somebody has jumped to: the routes and copies of all steps before it. */
 export function jumpTo(rollout: Rollout, index: number, nowMs: number): Rollout {
   const before = rollout.spec.steps.slice(0, index)
   const routes = [...new Set(before.flatMap((step) => (step.kind === 'route' ? [step.name] : [])))]
-  const mirror = before.reduce((share, step) => (step.kind === 'mirror' ? step.share : share), 0)
+  const mirroring = before.findLast((step) => step.kind === 'mirror')
+  const mirror = mirroring === undefined ? null : copiesOf(mirroring)
   return enterStep({ ...rollout, routes, mirror }, index, nowMs)
 }
 
-/** The weight that the steps before `index` have set, percent. */
-export function weightBefore({ spec }: Rollout, index: number): number {
-  return spec.steps.slice(0, index).reduce((weight, step) => (step.kind === 'setWeight' ? step.percent : weight), 0)
+function copiesOf({ copies }: Extract<Step, { kind: 'mirror' }>): Rollout['mirror'] {
+  return copies.share === 0 ? null : copies
 }

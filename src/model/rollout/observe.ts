@@ -112,7 +112,8 @@ function onward(rollout: Rollout, seen: Observation): Rollout {
 function promoted(rollout: Rollout, { nowMs, canary, minReady, lagging }: Observation): Rollout {
   const { spec, weight } = rollout
   if (weight < 100) {
-    if (canary.up >= Math.max(1, minReady)) return { ...rollout, weight: 100, stateSinceMs: nowMs }
+    if (canary.up >= Math.max(1, minReady) && lagging.length === 0)
+      return { ...rollout, weight: 100, stateSinceMs: nowMs }
     if (nowMs - rollout.stateSinceMs <= spec.progressDeadlineMs) return rollout
     return failed(rollout, 'ProgressDeadline', `too few servers of ${rollout.to} are up for the promotion`, nowMs)
   }

@@ -1,4 +1,4 @@
-import type { RequestMatch } from '../traffic-policies.ts'
+import type { MirrorRule, RequestMatch } from '../traffic-policies.ts'
 import type { FuseSpec } from './table-rollout.ts'
 
 export type Strategy = 'canary' | 'blueGreen' | 'rolling' | 'healthGate' | 'steps'
@@ -12,8 +12,8 @@ export type Step =
   | { readonly kind: 'waitHealthy'; readonly servers: number | null; readonly timeoutMs: number | null }
   /** Sends matching requests to the canary until the end of the rollout. */
   | { readonly kind: 'route'; readonly name: string; readonly match: RequestMatch }
-  /** Sends copies of requests to the canary; 0 ends that. */
-  | { readonly kind: 'mirror'; readonly share: number }
+  /** Sends copies of requests to the canary; a share of 0 ends that. */
+  | { readonly kind: 'mirror'; readonly copies: Omit<MirrorRule, 'to' | 'rollout'> }
   /** Calls a URL, and goes on when it answers with a 2xx. */
   | { readonly kind: 'hook'; readonly url: string; readonly timeoutMs: number; readonly retries: number }
   /** Gives the canary this share of the requests, percent. */

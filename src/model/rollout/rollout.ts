@@ -1,6 +1,7 @@
 import { type DocumentKind, documentsOf } from '../document-kind.ts'
 import { isFields } from '../shape.ts'
 import type { Documents } from '../state.ts'
+import type { MirrorRule } from '../traffic-policies.ts'
 import type { RolloutSpec } from './rollout-spec.ts'
 
 /** Source: ROLLOUTS.md section 3. */
@@ -102,9 +103,10 @@ export type Rollout = {
   /** Share of the canary, percent. */
   readonly weight: number
   readonly step: StepStanding
-  /** Names of the routes in force, and the share of copies, in hundredths of a percent. */
+  /** Names of the routes in force. */
   readonly routes: readonly string[]
-  readonly mirror: number
+  /** The copies in force; null = none. */
+  readonly mirror: Omit<MirrorRule, 'to' | 'rollout'> | null
   readonly metrics: readonly MetricStanding[]
   /** First revision of the state whose routing decisions are this rollout's. */
   readonly firstDecision: number
@@ -159,4 +161,9 @@ export function runningRollouts(documents: Collected): readonly Rollout[] {
   return documentsOf(ROLLOUTS, documents)
     .map(({ value }) => value)
     .filter((rollout) => !hasEnded(rollout))
+}
+
+/** A rollout of a service by its id; null = there is none. */
+export function findRollout(documents: Collected, service: string, id: string): Rollout | null {
+  return rolloutsOf(documents, service).find((rollout) => rollout.id === id) ?? null
 }

@@ -1,3 +1,5 @@
+import type { MirrorRule, RouteRule } from '../traffic-policies.ts'
+
 /** When a worker stops sending requests to a canary on its own. Source: ROLLOUTS.md section 2, `fuse`. */
 export type FuseSpec = {
   /** Span of time whose answers count, ms. */
@@ -25,4 +27,15 @@ export interface TableRollout {
 export interface FuseCount {
   readonly answers: number
   readonly failures: number
+}
+
+/** The part of a rollout that routing depends on, in the document of its service. */
+export type ServiceRollout = {
+  readonly id: string
+  readonly from: string
+  readonly to: string
+  readonly fuse: FuseSpec | null
+  readonly onStoreLoss: { readonly afterMs: number; readonly action: 'stable' | 'hold' }
+  readonly routes: readonly RouteRule[]
+  readonly mirror: MirrorRule | null
 }
