@@ -60,7 +60,8 @@ export function newStep(index: number, attempt: number, nowMs: number): StepStan
 export function enterStep(rollout: Rollout, index: number, nowMs: number, attempt = 1): Rollout {
   const { spec, routes } = rollout
   const step = spec.steps[index]
-  const at = { ...rollout, step: newStep(index, attempt, nowMs) }
+  const metrics = rollout.metrics.map((metric) => ({ ...metric, ofStep: { requests: 0, bad: 0 } }))
+  const at = { ...rollout, metrics, step: newStep(index, attempt, nowMs) }
   if (step === undefined) return inState(at, 'Promoting', nowMs)
   const isPreparing = rollout.weight === 0 && spec.steps.slice(0, index + 1).every(({ kind }) => PREPARING.has(kind))
   const state = isPreparing ? 'Initializing' : 'Progressing'

@@ -1,4 +1,5 @@
-import type { MetricStanding } from './rollout.ts'
+import type { MetricStanding, Rollout } from './rollout.ts'
+import type { RoutedShares } from './routed-shares.ts'
 
 /** Servers of a pool. */
 export interface PoolHealth {
@@ -11,13 +12,15 @@ export interface PoolHealth {
 export interface Judged {
   /** Standings of all metrics after that. */
   readonly metrics: readonly MetricStanding[]
+  readonly shares: RoutedShares
+  readonly drift: Rollout['drift']
   readonly judgedUntil: number
   /** Time of it in which the counts of the fleet were known, ms. */
   readonly soakMs: number
   readonly canaryRequests: number
   readonly stableRequests: number
-  /** Both pools fail more requests than a comparison can bear. */
-  readonly areBothBad: boolean
+  /** The stable pool fails so many requests that a comparison says nothing. */
+  readonly isStableBad: boolean
 }
 
 /** How a call of a step has ended: a hook, or a health gate. */

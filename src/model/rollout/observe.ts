@@ -20,12 +20,14 @@ export function observe(rollout: Rollout, seen: Observation): Rollout {
 
 function withJudged(rollout: Rollout, { judged }: Observation): Rollout {
   if (judged === null) return rollout
-  const { metrics, judgedUntil, soakMs, canaryRequests, stableRequests } = judged
+  const { metrics, shares, drift, judgedUntil, soakMs, canaryRequests, stableRequests } = judged
   const { step } = rollout
   const soaks = rollout.state === 'Progressing'
   return {
     ...rollout,
     metrics,
+    shares,
+    drift,
     judgedUntil,
     step: soaks
       ? {
@@ -61,8 +63,8 @@ function isFailed({ spec }: Rollout, { name, verdict }: MetricStanding): boolean
 }
 
 /** Describes a metric that has failed, with its figures. */
-export function describeFailure({ name, canary, stable, value }: MetricStanding): string {
-  if (value !== null) return `${name} was ${value}`
+export function describeFailure({ name, canary, stable, web }: MetricStanding): string {
+  if (web !== null) return `${name} was ${web.value}`
   const share = ({ requests, bad }: MetricStanding['canary']): string =>
     `${bad} of ${requests} (${requests === 0 ? 0 : Math.round((bad / requests) * 10_000) / 100} %)`
   return `${name}: ${share(canary)} at the canary, ${share(stable)} at the stable pool`
@@ -80,18 +82,18 @@ function whilePaused(rollout: Rollout, seen: Observation): Rollout {
 
 /** Why the rollout must not go on for the moment; null = it may. */
 function holdReason(
-  { spec, metrics }: Rollout,
+  { spec, metrics, reason }: Rollout,
   { judged, stable, minReady, frozen, canary }: Observation,
 ): { readonly reason: 'BaselineDegraded' | 'ProviderError' | 'Frozen'; readonly detail: string } | null {
   if (frozen !== null) return { reason: 'Frozen', detail: frozen }
-  if (judged?.areBothBad === true)
-    return { reason: 'BaselineDegraded', detail: 'requests fail at both pools: nothing can be said about the canary' }
+  if (judged?.isStableBad ?? reason === 'BaselineDegraded')
+    return { reason: 'BaselineDegraded', detail: 'many requests fail at the stable pool: nothing can be said about the canary' }
   const isShort = stable.up < Math.min(minReady, stable.of)
   const fastTracks = spec.ifStableUnhealthy === 'fastTrack' && canary.up >= minReady
   if (isShort && !fastTracks)
     return { reason: 'BaselineDegraded', detail: `${stable.up} of ${stable.of} servers of the stable pool are up` }
-  const unknown = metrics.find(({ problem }) => problem !== null)
-  return unknown === undefined ? null : { reason: 'ProviderError', detail: `${unknown.name}: ${unknown.problem}` }
+  const unknown = metrics.find(({ web }) => web !== null && web.problem !== null)
+  return unknown === undefined ? null : { reason: 'ProviderError', detail: `${unknown.name}: ${unknown.web?.problem}` }
 }
 
 function onward(rollout: Rollout, seen: Observation): Rollout {

@@ -1,6 +1,7 @@
 import type { EventDraft } from '../event-record.ts'
 import { eventRecord } from '../events.ts'
 import type { JsonObject } from '../json.ts'
+import type { Counted } from './metric-evidence.ts'
 import { hasEnded, type Rollout } from './rollout.ts'
 
 /** Who has changed a rollout, when and with which revision. */
@@ -60,14 +61,20 @@ export function briefly({ id, state, reason, detail, step, spec, weight, from, t
 }
 
 function figures({ metrics }: Rollout): JsonObject[] {
-  return metrics.map(({ name, canary, stable, score, threshold, verdict, value }) => {
-    const ratio = ratioOf(canary, stable)
-    return { name, canary, stable, ratio, evidence: rounded(score), threshold: rounded(threshold), verdict, value }
-  })
+  return metrics.map(({ name, canary, stable, evidence, threshold, verdict, web }) => ({
+    name,
+    canary,
+    stable,
+    ratio: ratioOf(canary, stable),
+    evidence: rounded(Math.max(0, ...evidence.logs)),
+    threshold: rounded(threshold),
+    verdict,
+    value: web?.value ?? null,
+  }))
 }
 
 /** How many times the share of bad requests of the stable pool the canary has; null = it cannot be said. */
-export function ratioOf(canary: Rollout['metrics'][number]['canary'], stable: typeof canary): number | null {
+export function ratioOf(canary: Counted, stable: Counted): number | null {
   if (canary.requests === 0 || stable.requests === 0 || stable.bad === 0) return null
   return rounded(canary.bad / canary.requests / (stable.bad / stable.requests))
 }

@@ -1,4 +1,5 @@
 import type { MirrorRule, RequestMatch } from '../traffic-policies.ts'
+import type { Sensitivity } from './metric-evidence.ts'
 import type { FuseSpec } from './table-rollout.ts'
 
 export type Strategy = 'canary' | 'blueGreen' | 'rolling' | 'healthGate' | 'steps'
@@ -37,8 +38,6 @@ export type PauseStep = {
   readonly timeoutMs: number | null
   readonly onTimeout: 'abort' | 'approve'
 }
-
-export type Sensitivity = 'high' | 'normal' | 'strict'
 
 /** How many times the bad requests of the stable pool a canary may have, before it fails. */
 type Compared = {

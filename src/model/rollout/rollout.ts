@@ -2,7 +2,9 @@ import { type DocumentKind, documentsOf } from '../document-kind.ts'
 import { isFields } from '../shape.ts'
 import type { Documents } from '../state.ts'
 import type { MirrorRule } from '../traffic-policies.ts'
+import type { Counted, MetricEvidence } from './metric-evidence.ts'
 import type { RolloutSpec } from './rollout-spec.ts'
+import type { RoutedShares } from './routed-shares.ts'
 
 /** Source: ROLLOUTS.md section 3. */
 export type RolloutState =
@@ -45,24 +47,29 @@ export type AbortReason =
 export type MetricStanding = {
   readonly name: string
   /** Counts since the rollout began, as far as the judge has taken them. */
-  readonly canary: MetricCounts
-  readonly stable: MetricCounts
-  /** State of the judge; see `rollout/judge/`. Empty = nothing judged yet. */
-  readonly evidence: readonly number[]
-  /** Natural logarithms: the metric has failed when `score` reaches `threshold`. */
-  readonly score: number
+  readonly canary: Counted
+  readonly stable: Counted
+  /** Counts of the canary since the step began. */
+  readonly ofStep: Counted
+  readonly evidence: MetricEvidence
+  /** Natural logarithm of the evidence that fails the canary. */
   readonly threshold: number
   readonly verdict: 'none' | 'ok' | 'failed' | 'overMax'
-  /** Frozen threshold of a latency metric, ms; null = not measured yet. */
+  /** Frozen threshold of a latency metric, ms; null = not known yet. */
   readonly thresholdMs: number | null
-  /** The last value of a web metric, and its failures in a row; null = not measured. */
-  readonly value: number | null
-  readonly failuresInRow: number
-  /** Why it was not measured; null = it was. */
-  readonly problem: string | null
+  /** Of a web metric; null = it is none. */
+  readonly web: WebStanding | null
 }
 
-export type MetricCounts = { readonly requests: number; readonly bad: number }
+export type WebStanding = {
+  /** The last measurement; null = there was none yet. */
+  readonly value: number | null
+  readonly failuresInRow: number
+  /** Why the last measurement has failed; null = it has not. */
+  readonly problem: string | null
+  /** When the next one is due, ms by the store's clock. */
+  readonly nextAtMs: number
+}
 
 /** Where a rollout is in its steps. */
 export type StepStanding = {
@@ -108,6 +115,9 @@ export type Rollout = {
   /** The copies in force; null = none. */
   readonly mirror: Omit<MirrorRule, 'to' | 'rollout'> | null
   readonly metrics: readonly MetricStanding[]
+  /** Where requests went, compared with the weight. */
+  readonly shares: RoutedShares
+  readonly drift: 'ok' | 'more' | 'less'
   /** First revision of the state whose routing decisions are this rollout's. */
   readonly firstDecision: number
   /** End of the last second of the store's clock whose counts the judge has taken. */

@@ -122,10 +122,10 @@ export function missingFor(
   }
   needs('canary', step.canaryRequests)
   if (weight < 100) needs('stable pool', step.stableRequests)
-  for (const { name, verdict, canary: counts } of metrics) {
+  for (const { name, verdict, ofStep } of metrics) {
     const metric = spec.analysis.metrics.find((each) => each.name === name)
     if (metric === undefined || metric.dryRun) continue
-    if (verdict === 'overMax') missing.push(`${name} is above its max (${counts.bad} of ${counts.requests})`)
+    if (verdict === 'overMax') missing.push(`${name} is above its max (${ofStep.bad} of ${ofStep.requests})`)
     if (metric.kind === 'web' && verdict === 'none') missing.push(`${name} has not been measured yet`)
   }
   if (lagging.length > 0) missing.push(`${lagging.join(', ')} must apply the weight`)

@@ -1,6 +1,7 @@
 import type { Problem, Refusal } from '../refusal.ts'
 import { percentProblem } from '../split.ts'
 import { aborting, enterStep, inState, jumpTo, paused, resumed, stepOf } from './moves.ts'
+import { NO_EVIDENCE } from './metric-evidence.ts'
 import { hasEnded, type MetricStanding, type Rollout } from './rollout.ts'
 
 /** What a person asks of a rollout that runs. */
@@ -166,11 +167,9 @@ function withoutEvidence(rollout: Rollout): Rollout {
   const metrics = rollout.metrics.map(
     (metric): MetricStanding => ({
       ...metric,
-      evidence: [],
-      score: 0,
+      evidence: NO_EVIDENCE,
       verdict: 'none',
-      failuresInRow: 0,
-      problem: null,
+      web: metric.web && { ...metric.web, failuresInRow: 0, problem: null },
     }),
   )
   return { ...rollout, metrics }
