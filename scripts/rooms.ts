@@ -16,6 +16,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['model', 'version.ts'],
   proxy: ['model', 'net', 'telemetry', 'time', 'http1', 'hooks'],
   control: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry'],
+  rollout: ['model', 'telemetry'],
   admin: ['model', 'net', 'config', 'store', 'health', 'telemetry', 'control'],
   process: [...['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'proxy', 'control'], 'instance.ts'],
   client: [],
@@ -47,13 +48,16 @@ export function roomOverrides(): object[] {
   return [...rooms, HOOK_FILES]
 }
 
+/** Rooms whose name a folder within another room has as well: proxy/client/ and model/rollout/. */
+const NAMESAKES: readonly string[] = ['client', 'rollout']
+
 /** How imports of a room or a file look. */
 function patternsOf(name: string): string[] {
   if (name.endsWith('.ts')) return [`**/${name}`]
-  if (name !== 'client') return [`**/${name}/**`]
-  // proxy/ has a folder of this name as well, with other files in it.
-  const files = readdirSync(new URL('../src/client', import.meta.url))
-  return files.sort().map((file) => `**/client/${file}`)
+  if (!NAMESAKES.includes(name)) return [`**/${name}/**`]
+  // The namesake has other files and folders in it.
+  const entries = readdirSync(new URL(`../src/${name}`, import.meta.url), { withFileTypes: true })
+  return entries.map((entry) => `**/${name}/${entry.name}${entry.isDirectory() ? '/**' : ''}`).sort()
 }
 
 if (process.argv[1] === import.meta.filename) {
