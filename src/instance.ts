@@ -28,6 +28,7 @@ import type { ListenOptions } from './net/listen.ts'
 import { listen } from './net/listen.ts'
 import { formatListen } from './net/listen-address.ts'
 import { forKey, urlOf } from './net/listen-options.ts'
+import { Rollouts } from './rollout/rollouts.ts'
 import { EmbeddedStore } from './store/embedded/embedded-store.ts'
 import { RedisStore } from './store/redis/redis-store.ts'
 import type { Snapshot, Store } from './store/store.ts'
@@ -86,6 +87,7 @@ export class Instance {
   private readonly fleet: Fleet
   private readonly deploys: Deploys
   private readonly events: EventSources
+  private readonly rollouts: Rollouts
   private readonly webhooks: Webhooks
   private admin: Admin | null = null
   private stopping: Promise<void> | null = null
@@ -119,13 +121,18 @@ export class Instance {
         this.fleet.report()
         this.deploys.check()
         this.events.check()
+        this.rollouts.check()
       },
       onVersionMismatch: (mismatch) => {
         logVersions(log, mismatch)
         this.events.versionsReported(mismatch)
       },
       onProbe: (key, last) => this.deploys.probed(key, last),
-      onHealth: (keys) => this.events.healthChanged(keys),
+      onHealth: (keys) => {
+        this.events.healthChanged(keys)
+        this.rollouts.check()
+      },
+      onFuse: (trip) => this.rollouts.fuse(trip),
       onHandover: (event) => logHandover(log, event),
       ...(options.onKept && { onKept: options.onKept }),
       ...(resumed &&
@@ -151,6 +158,7 @@ export class Instance {
         this.control.convergence.check()
         this.deploys.check()
         this.events.check()
+        this.rollouts.check()
       },
       remembered: this.remembered,
       nowMs: () => this.store.nowMs(),
@@ -158,6 +166,7 @@ export class Instance {
     })
     const { control, store, fleet } = this
     this.deploys = new Deploys({ control, store, fleet, identity, log })
+    this.rollouts = new Rollouts({ control, store, fleet, instance: identity.name, log })
     this.events = new EventSources({ store, control, fleet, self: this.self, version: VERSION })
     const { webhooks: settings } = config
     this.webhooks = new Webhooks({ settings, store, isAlone: fleet.isAlone, instance: identity.name, log })
@@ -239,6 +248,7 @@ export class Instance {
     this.control.ticks.start()
     this.events.start()
     this.webhooks.start()
+    this.rollouts.start()
     await this.startAdmin()
     // The address of the admin API is known only now.
     this.fleet.announce()
@@ -307,6 +317,7 @@ export class Instance {
       overrides: this.overrides,
       deploys: this.deploys,
       webhooks: this.webhooks,
+      rollouts: this.rollouts,
       file: this.file,
       isStopping: () => this.stopping !== null,
     })
@@ -330,6 +341,7 @@ export class Instance {
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
     await this.closeAdmin()
     await this.control.ticks.stop()
+    await this.rollouts.stop()
     await this.webhooks.stop()
     this.events.leave()
     await this.fleet.leave()
@@ -342,6 +354,7 @@ export class Instance {
 
   private async end(): Promise<void> {
     this.events.stop()
+    await this.rollouts.stop()
     await this.webhooks.stop()
     await this.deploys.stop()
     await this.closeAdmin()

@@ -24,6 +24,7 @@ import { configRoutes } from './routes/config.ts'
 import { deployRoutes } from './routes/deploy.ts'
 import { eventRoutes } from './routes/events.ts'
 import { explainRoutes } from './routes/explain.ts'
+import { freezeRoutes } from './routes/freeze.ts'
 import { handOverRoutes } from './routes/hand-over.ts'
 import { healthRoutes } from './routes/health.ts'
 import { instanceRoutes } from './routes/instances.ts'
@@ -32,6 +33,7 @@ import { overrideRoutes } from './routes/overrides.ts'
 import { pausingRoutes } from './routes/pausing.ts'
 import { previewRoutes } from './routes/preview.ts'
 import { previewLinkRoutes } from './routes/preview-links.ts'
+import { rolloutRoutes } from './routes/rollouts.ts'
 import { serverRoutes } from './routes/servers.ts'
 import { serviceRoutes } from './routes/services.ts'
 import { statsRoutes } from './routes/stats.ts'
@@ -117,6 +119,8 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
     trafficRoutes(api, context)
     pausingRoutes(api, context)
     deployRoutes(api, context)
+    rolloutRoutes(api, context)
+    freezeRoutes(api, context)
     explainRoutes(api, context)
     serverRoutes(api, context)
     configRoutes(api, context)

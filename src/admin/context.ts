@@ -8,6 +8,7 @@ import type { Self } from '../control/fleet/self.ts'
 import type { LocalOverrides } from '../control/local-overrides.ts'
 import type { Proxies } from '../control/proxies.ts'
 import type { Webhooks } from '../control/webhooks/webhooks.ts'
+import type { Rollouts } from '../rollout/rollouts.ts'
 import type { Store } from '../store/store.ts'
 
 /** The parts of an instance that the admin API reads and changes. */
@@ -26,6 +27,7 @@ export interface AdminContext {
   readonly overrides: LocalOverrides
   readonly deploys: Deploys
   readonly webhooks: Webhooks
+  readonly rollouts: Rollouts
   /** Whether the process is shutting down. */
   isStopping(): boolean
 }

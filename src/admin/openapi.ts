@@ -20,6 +20,7 @@ export function documented(version: string): FastifyDynamicSwaggerOptions {
       tags: [
         { name: 'services', description: 'Services: pools, split and policies.' },
         { name: 'traffic', description: 'Distribution of requests to pools.' },
+        { name: 'rollouts', description: 'Rollouts: shifts that are judged by the traffic they route.' },
         { name: 'servers', description: 'Servers: state, weight and limit.' },
         { name: 'instance', description: 'This instance and its fleet.' },
       ],
@@ -38,7 +39,7 @@ export function published(schema: TSchema): object {
 }
 
 export interface Described {
-  readonly tag: 'services' | 'traffic' | 'servers' | 'instance'
+  readonly tag: 'services' | 'traffic' | 'rollouts' | 'servers' | 'instance'
   readonly summary: string
   readonly body?: TSchema
   /** A body that is accepted unchanged; by default `{}`. */
@@ -48,6 +49,8 @@ export interface Described {
   readonly answer?: AnswerName
   /** The data of each event of 200, which is a stream of them. */
   readonly stream?: AnswerName
+  /** Body of 201: something was created. */
+  readonly created?: AnswerName
   /** Body of 202: the work has begun and continues. */
   readonly accepted?: AnswerName
   /** Body of 503; absent = a problem document. */
@@ -59,7 +62,13 @@ export interface Described {
 }
 
 /** Answers of routes that change the state: these take If-Match, may refuse with 409, and can wait for the fleet. */
-const CHANGES: ReadonlySet<AnswerName> = new Set(['Written', 'ServersWritten', 'Reloaded', 'Deployed'])
+const CHANGES: ReadonlySet<AnswerName> = new Set([
+  'Written',
+  'ServersWritten',
+  'Reloaded',
+  'Deployed',
+  'RolloutWritten',
+])
 
 /** Descriptions of 504, by its body. */
 const LATE: Partial<Record<AnswerName, string>> = {
@@ -82,6 +91,8 @@ const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
   'Stats',
   'Explanation',
   'InstanceStruck',
+  'Rollouts',
+  'RolloutShown',
   'Configuration',
 ])
 
@@ -89,8 +100,8 @@ const ETAG = { ETag: { type: 'string', description: 'The revision in this answer
 
 /** A route's entry in the OpenAPI document. */
 export function describe({ tag, summary, body, example = {}, query, ...rest }: Described): object {
-  const { answer, stream, accepted, failing, late = 'NotYet', open } = rest
-  const isChange = answer !== undefined && CHANGES.has(answer)
+  const { answer, stream, created, accepted, failing, late = 'NotYet', open } = rest
+  const isChange = [answer, created].some((name) => name !== undefined && CHANGES.has(name))
   const takesInput = body !== undefined || query !== undefined
   return {
     tags: [tag],
@@ -100,6 +111,7 @@ export function describe({ tag, summary, body, example = {}, query, ...rest }: D
     ...(query === undefined ? {} : { querystring: published(query) }),
     response: {
       200: success(answer, stream),
+      ...(created === undefined ? {} : { 201: json('Created; Location is its path', created) }),
       ...(accepted === undefined ? {} : { 202: json('Begun; the work continues', accepted) }),
       ...(isChange ? { 409: problem('The change would break a promise, or does not fit the state', 'Conflict') } : {}),
       ...(isChange ? { 412: problem('The resource has moved on from If-Match', 'MovedOn') } : {}),

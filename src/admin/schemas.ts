@@ -1,5 +1,6 @@
 import { event } from './events/event-schema.ts'
 import { problemAnswers } from './problem-schemas.ts'
+import { rolloutAnswers } from './rollout-schemas.ts'
 import {
   cannotFollow,
   caveats,
@@ -144,6 +145,20 @@ export const answers = {
       deploying: {
         ...object({ id: text, pool: text, by: text, at: instant }),
         description: 'The deploy that waits for its servers to be up; absent = none.',
+      },
+      rollout: {
+        ...object({
+          id: text,
+          to: text,
+          state: text,
+          reason: { type: ['string', 'null'] },
+          weight: { type: 'number' },
+        }),
+        description: 'The rollout that runs; absent = none.',
+      },
+      freeze: {
+        ...object({ by: text, at: instant, reason: { type: ['string', 'null'] } }),
+        description: 'Its routing stays as it is; absent = it may be changed.',
       },
       ...caveats,
     },
@@ -373,6 +388,7 @@ export const answers = {
   Live: object({ status: { const: 'ok' } }),
   ...problemAnswers,
   ...statsAnswers,
+  ...rolloutAnswers,
 } satisfies Readonly<Record<string, Schema>>
 
 export type AnswerName = keyof typeof answers

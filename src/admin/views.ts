@@ -5,11 +5,12 @@ import type { LastProbe } from '../health/check.ts'
 import { onDuty } from '../model/backups.ts'
 import { type Deploy, runningDeploy } from '../model/deploys.ts'
 import type { LeavingServer } from '../model/leaving.ts'
+import { type Rollout, runningRollout } from '../model/rollout/rollout.ts'
 import type { Server, ServerFilter } from '../model/servers.ts'
 import { getsRequests, serversOf } from '../model/servers.ts'
 import type { Split } from '../model/spec.ts'
 import { shareOf } from '../model/split.ts'
-import type { Health, ServerState, Service } from '../model/state.ts'
+import type { Freeze, Health, ServerState, Service } from '../model/state.ts'
 import { currentSplit } from '../model/state.ts'
 import type { FleetLoad } from './fleet-load.ts'
 
@@ -63,6 +64,10 @@ export interface ServiceView {
   readonly mode: 'serving' | 'paused' | 'stopped'
   /** The deploy that waits for its servers; absent = none. */
   readonly deploying?: Pick<Deploy, 'id' | 'pool' | 'by' | 'at'>
+  /** The rollout that runs; absent = none. */
+  readonly rollout?: Pick<Rollout, 'id' | 'to' | 'state' | 'reason' | 'weight'>
+  /** Absent = its routing may be changed. */
+  readonly freeze?: Freeze
   readonly pools: readonly PoolView[]
   /** Present while the previous definition serves the requests, since servers of this one are not up yet. */
   readonly handover?: HandoverView
@@ -104,6 +109,7 @@ export function viewService(viewContext: ViewContext, service: Service): Service
   })
   const { name, revision, spec } = service
   const deploy = runningDeploy(viewContext.control.state, name)
+  const rollout = runningRollout(viewContext.control.state, name)
   const whole = Object.fromEntries(pools.map((pool) => [pool.name, pool.share]))
   const handover = viewContext.control.handoverOf(name)
   return {
@@ -114,9 +120,15 @@ export function viewService(viewContext: ViewContext, service: Service): Service
     split: whole,
     mode: service.mode?.kind ?? 'serving',
     ...(deploy === null ? {} : { deploying: { id: deploy.id, pool: deploy.pool, by: deploy.by, at: deploy.at } }),
+    ...(rollout === null ? {} : { rollout: viewRolloutShort(rollout) }),
+    ...(service.freeze === undefined ? {} : { freeze: service.freeze }),
     pools,
     ...(handover && { handover: viewHandover(handover) }),
   }
+}
+
+function viewRolloutShort({ id, to, state, reason, weight }: Rollout): NonNullable<ServiceView['rollout']> {
+  return { id, to, state, reason, weight }
 }
 
 function viewHandover({ sinceMs, untilMs, waitsFor }: Handover): HandoverView {

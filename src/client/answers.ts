@@ -85,6 +85,20 @@ export interface Service {
     readonly by: string
     readonly at: string
   }
+  /** The rollout that runs; absent = none. */
+  readonly rollout?: {
+    readonly id: string
+    readonly to: string
+    readonly state: string
+    readonly reason: string | null
+    readonly weight: number
+  }
+  /** Its routing stays as it is; absent = it may be changed. */
+  readonly freeze?: {
+    readonly by: string
+    readonly at: string
+    readonly reason: string | null
+  }
   /** The store is away: others may have changed the state meanwhile. */
   readonly stale?: true
   /** Overrides of instances, made with ?scope=local while the store was away. */
@@ -987,4 +1001,172 @@ export interface ServerStats {
   readonly retries: number
   /** Copies of requests sent to it. */
   readonly mirrored: number
+}
+
+export interface Rollout {
+  readonly id: string
+  readonly service: string
+  /** The stable pool. */
+  readonly from: string
+  /** The canary. */
+  readonly to: string
+  readonly state:
+    | 'Pending'
+    | 'Initializing'
+    | 'Progressing'
+    | 'Paused'
+    | 'Promoting'
+    | 'Watching'
+    | 'Succeeded'
+    | 'Aborting'
+    | 'Aborted'
+    | 'Superseded'
+  /** Why it is paused, or was aborted. */
+  readonly reason: string | null
+  /** The same for people, with figures. */
+  readonly detail: string | null
+  readonly strategy: string
+  readonly step: {
+    /** From 1. */
+    readonly index: number
+    readonly of: number
+    readonly kind:
+      | 'waitHealthy'
+      | 'route'
+      | 'mirror'
+      | 'hook'
+      | 'setWeight'
+      | 'pause'
+      | 'analysis'
+      | 'healthGate'
+      | null
+    readonly attempt: number
+    readonly since: string
+    /** Seconds of it in which the fleet's counts were known. */
+    readonly soakSeconds: number
+    /** The gate that waits for an approval. */
+    readonly gate: string | null
+  }
+  readonly steps: ReadonlyArray<{
+    readonly index: number
+    readonly kind: 'waitHealthy' | 'route' | 'mirror' | 'hook' | 'setWeight' | 'pause' | 'analysis' | 'healthGate'
+    readonly text: string
+  }>
+  readonly weight: {
+    /** Share of the canary, percent. */
+    readonly set: number
+    /** Share of the requests that it got, percent; null = there were none. */
+    readonly measured: number | null
+    /** Whether the canary gets more or less than its weight. */
+    readonly drift: 'ok' | 'more' | 'less'
+  }
+  readonly convergence: {
+    readonly applied: boolean
+    readonly lagging: ReadonlyArray<string>
+  }
+  /** Name of the instance that runs it. */
+  readonly leader: string | null
+  /** Number of the leader's lease. */
+  readonly epoch: number
+  readonly metrics: ReadonlyArray<RolloutMetric>
+  readonly waitingFor: string | null
+  /** The smallest ratio of bad requests that the current step can find at this rate. */
+  readonly findableRatio: number | null
+  readonly by: string
+  readonly note: string | null
+  readonly startedAt: string
+  readonly endedAt: string | null
+}
+
+export interface RolloutMetric {
+  readonly name: string
+  readonly kind: 'errorRate' | 'latency' | 'web'
+  readonly canary: {
+    readonly requests: number
+    readonly bad: number
+  }
+  readonly stable: {
+    readonly requests: number
+    readonly bad: number
+  }
+  /** Share of bad requests, canary to stable. */
+  readonly ratio: number | null
+  /** That the canary is worse; it fails when this reaches the threshold. */
+  readonly evidence: number
+  readonly threshold: number
+  readonly verdict: 'none' | 'ok' | 'failed' | 'overMax'
+  /** latency: slower requests are bad. */
+  readonly thresholdMs: number | null
+  /** web: the last measurement. */
+  readonly value: number | null
+  /** web: why it could not be measured. */
+  readonly problem: string | null
+}
+
+export interface Rollouts {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly rollouts: ReadonlyArray<Rollout>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface RolloutShown {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly rollout: Rollout
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface RolloutPlan {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly dryRun: true
+  readonly rollout: Rollout
+  /** What each comparison could find at the rate of the last minutes. */
+  readonly remarks: ReadonlyArray<string>
+}
+
+export interface RolloutWritten {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed: boolean
+  readonly rollout: Rollout
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
 }

@@ -15,6 +15,10 @@ import type {
   PreviewLink,
   Ready,
   Reloaded,
+  RolloutPlan,
+  RolloutShown,
+  Rollouts,
+  RolloutWritten,
   Servers,
   ServersWritten,
   Service,
@@ -236,6 +240,488 @@ export interface Operations {
       readonly idempotencyKey?: string | undefined
     }
     readonly answer: Deployed
+  }
+  /** The rollouts of a service, newest first. */
+  'GET /api/services/{service}/rollouts': {
+    readonly names: readonly [service: string]
+    readonly options: Record<never, never>
+    readonly answer: Rollouts
+  }
+  /** Roll out a pool: steps that the traffic judges, to all of it or back to none. */
+  'POST /api/services/{service}/rollouts': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** true: say what would happen, and change nothing. Default: false. */
+      readonly dryRun?: boolean | undefined
+      /** The pool to roll out; by default the one without a share, of two. */
+      readonly to?: string | undefined
+      /** While another rollout of the service runs: refuse this one, or end that one. Default: "refuse". */
+      readonly concurrency?: 'refuse' | 'replace' | undefined
+      /** canary: 5, 25, 50, 98 %, each judged; blueGreen: one switch, then watched; rolling: server by server; healthGate: one switch, taken back unless a path answers. By default canary. */
+      readonly strategy?: 'canary' | 'blueGreen' | 'rolling' | 'healthGate' | undefined
+      /** Steps of your own, in place of a strategy. */
+      readonly steps?:
+        | ReadonlyArray<{
+            /** Waits until servers of the pool are up. */
+            readonly waitHealthy?:
+              | {
+                  /** Number of servers; by default all. */
+                  readonly servers?: number | undefined
+                  /** Max time; by default progressDeadline. */
+                  readonly timeout?: string | 0 | undefined
+                }
+              | undefined
+            /** Sends matching requests to the pool until the end of the rollout. */
+            readonly route?:
+              | {
+                  /** Name of the route in figures. */
+                  readonly name: string
+                  /** Conditions; all must hold. */
+                  readonly match: {
+                    /** The method, or several. */
+                    readonly method?: string | ReadonlyArray<string> | undefined
+                    /** The path without the query, or conditions on it. */
+                    readonly path?:
+                      | string
+                      | {
+                          /** true: there is a value; false: there is none. */
+                          readonly present?: boolean | undefined
+                          /** Begin of the value; of a path, whole segments. */
+                          readonly prefix?: string | undefined
+                          /** End of the value. */
+                          readonly suffix?: string | undefined
+                          /** Part of the value. */
+                          readonly contains?: string | undefined
+                        }
+                      | undefined
+                    /** Header fields. */
+                    readonly header?:
+                      | {
+                          readonly [name: string]:
+                            | string
+                            | {
+                                /** true: there is a value; false: there is none. */
+                                readonly present?: boolean | undefined
+                                /** Begin of the value; of a path, whole segments. */
+                                readonly prefix?: string | undefined
+                                /** End of the value. */
+                                readonly suffix?: string | undefined
+                                /** Part of the value. */
+                                readonly contains?: string | undefined
+                              }
+                        }
+                      | undefined
+                    /** Cookies. */
+                    readonly cookie?:
+                      | {
+                          readonly [name: string]:
+                            | string
+                            | {
+                                /** true: there is a value; false: there is none. */
+                                readonly present?: boolean | undefined
+                                /** Begin of the value; of a path, whole segments. */
+                                readonly prefix?: string | undefined
+                                /** End of the value. */
+                                readonly suffix?: string | undefined
+                                /** Part of the value. */
+                                readonly contains?: string | undefined
+                              }
+                        }
+                      | undefined
+                    /** Query parameters. */
+                    readonly query?:
+                      | {
+                          readonly [name: string]:
+                            | string
+                            | {
+                                /** true: there is a value; false: there is none. */
+                                readonly present?: boolean | undefined
+                                /** Begin of the value; of a path, whole segments. */
+                                readonly prefix?: string | undefined
+                                /** End of the value. */
+                                readonly suffix?: string | undefined
+                                /** Part of the value. */
+                                readonly contains?: string | undefined
+                              }
+                        }
+                      | undefined
+                    /** The client's address or network, or several. */
+                    readonly ip?: string | ReadonlyArray<string> | undefined
+                    /** Conditions that must not all hold. */
+                    readonly not?:
+                      | {
+                          /** The method, or several. */
+                          readonly method?: string | ReadonlyArray<string> | undefined
+                          /** The path without the query, or conditions on it. */
+                          readonly path?:
+                            | string
+                            | {
+                                /** true: there is a value; false: there is none. */
+                                readonly present?: boolean | undefined
+                                /** Begin of the value; of a path, whole segments. */
+                                readonly prefix?: string | undefined
+                                /** End of the value. */
+                                readonly suffix?: string | undefined
+                                /** Part of the value. */
+                                readonly contains?: string | undefined
+                              }
+                            | undefined
+                          /** Header fields. */
+                          readonly header?:
+                            | {
+                                readonly [name: string]:
+                                  | string
+                                  | {
+                                      /** true: there is a value; false: there is none. */
+                                      readonly present?: boolean | undefined
+                                      /** Begin of the value; of a path, whole segments. */
+                                      readonly prefix?: string | undefined
+                                      /** End of the value. */
+                                      readonly suffix?: string | undefined
+                                      /** Part of the value. */
+                                      readonly contains?: string | undefined
+                                    }
+                              }
+                            | undefined
+                          /** Cookies. */
+                          readonly cookie?:
+                            | {
+                                readonly [name: string]:
+                                  | string
+                                  | {
+                                      /** true: there is a value; false: there is none. */
+                                      readonly present?: boolean | undefined
+                                      /** Begin of the value; of a path, whole segments. */
+                                      readonly prefix?: string | undefined
+                                      /** End of the value. */
+                                      readonly suffix?: string | undefined
+                                      /** Part of the value. */
+                                      readonly contains?: string | undefined
+                                    }
+                              }
+                            | undefined
+                          /** Query parameters. */
+                          readonly query?:
+                            | {
+                                readonly [name: string]:
+                                  | string
+                                  | {
+                                      /** true: there is a value; false: there is none. */
+                                      readonly present?: boolean | undefined
+                                      /** Begin of the value; of a path, whole segments. */
+                                      readonly prefix?: string | undefined
+                                      /** End of the value. */
+                                      readonly suffix?: string | undefined
+                                      /** Part of the value. */
+                                      readonly contains?: string | undefined
+                                    }
+                              }
+                            | undefined
+                          /** The client's address or network, or several. */
+                          readonly ip?: string | ReadonlyArray<string> | undefined
+                        }
+                      | undefined
+                  }
+                }
+              | undefined
+            /** Sends copies of requests to the pool; percent: 0 ends that. */
+            readonly mirror?:
+              | {
+                  /** Share of the requests that are copied. Default: 100. */
+                  readonly percent?: number | undefined
+                  /** Methods of the requests that are copied. The copies are executed: choose those that change nothing. Default: ["GET","HEAD"]. */
+                  readonly methods?: ReadonlyArray<string> | undefined
+                  /** Requests with larger bodies are not copied; 0 = only those without a body. Default: "1mb". */
+                  readonly bodyBytes?: string | number | undefined
+                  /** Max copies at a time in each worker; further ones are dropped. Default: 64. */
+                  readonly inFlight?: number | undefined
+                }
+              | undefined
+            /** Calls a URL, and goes on when it answers 2xx. */
+            readonly hook?:
+              | {
+                  /** Called by POST; a 2xx goes on. */
+                  readonly url: string
+                  /** Max time of a call. Default: "10s". */
+                  readonly timeout?: string | 0 | undefined
+                  /** Further calls after one that fails. Default: 2. */
+                  readonly retries?: number | undefined
+                }
+              | undefined
+            /** Share of the requests that the pool gets. */
+            readonly setWeight?: number | undefined
+            /** Raises the weight step by step, each one judged. */
+            readonly ramp?:
+              | {
+                  /** First weight. */
+                  readonly from: number
+                  /** Last weight. */
+                  readonly to: number
+                  /** Each weight is so many times the one before. */
+                  readonly factor?: number | undefined
+                  /** Each weight is so much more than the one before. */
+                  readonly by?: number | undefined
+                  /** How long each weight is judged. Default: "3m". */
+                  readonly interval?: string | 0 | undefined
+                }
+              | undefined
+            /** Waits for a time, or for an approval. */
+            readonly pause?:
+              | {
+                  /** Name of the gate; by default gate-1, gate-2 and so on. */
+                  readonly name?: string | undefined
+                  /** How long; by default until it is approved. */
+                  readonly for?: string | 0 | undefined
+                  /** Max time to wait for an approval. */
+                  readonly timeout?: string | 0 | undefined
+                  /** What happens when nobody has approved in time. Default: "abort". */
+                  readonly onTimeout?: 'abort' | 'approve' | undefined
+                }
+              | undefined
+            /** Compares the pool with the stable one; goes on if it is no worse. */
+            readonly analysis?:
+              | {
+                  /** How long both pools are compared. Default: "5m". */
+                  readonly duration?: string | 0 | undefined
+                  /** Max time to gather enough evidence; by default six times duration. */
+                  readonly maxDuration?: string | 0 | undefined
+                }
+              | undefined
+            /** Asks servers of the pool for a path until one answers 2xx; if none does, the rollout fails. */
+            readonly healthGate?:
+              | {
+                  /** Path that servers of the pool are asked for. Default: "/health". */
+                  readonly path?: string | undefined
+                  /** Max number of requests. Default: 5. */
+                  readonly times?: number | undefined
+                  /** Time between two of them. Default: "10s". */
+                  readonly interval?: string | 0 | undefined
+                }
+              | undefined
+          }>
+        | undefined
+      /** canary, rolling: how long each weight is judged; by default 5m and 1m. */
+      readonly stepDuration?: string | 0 | undefined
+      /** blueGreen: wait for an approval before the switch. Default: false. */
+      readonly approval?: boolean | undefined
+      /** Asks servers of the pool for a path until one answers 2xx; if none does, the rollout fails. */
+      readonly healthGate?:
+        | {
+            /** Path that servers of the pool are asked for. Default: "/health". */
+            readonly path?: string | undefined
+            /** Max number of requests. Default: 5. */
+            readonly times?: number | undefined
+            /** Time between two of them. Default: "10s". */
+            readonly interval?: string | 0 | undefined
+          }
+        | undefined
+      /** How the canary is judged, whenever it has traffic. Default: {}. */
+      readonly analysis?:
+        | {
+            /** Time between two looks. Default: "5s". */
+            readonly tick?: string | 0 | undefined
+            /** high finds more and is wrong more often; strict the other way round. Default: "normal". */
+            readonly sensitivity?: 'high' | 'normal' | 'strict' | undefined
+            /** Requests of each side that a step needs; auto = enough to find maxRatio. Default: "auto". */
+            readonly minRequests?: 'auto' | number | undefined
+            /** The ratio of bad requests, canary to stable, that a step must be able to find (minRequests: auto). Default: 5. */
+            readonly maxRatio?: number | undefined
+            /** When a step has not passed: wait until maxDuration and pause, pause at once, or abort at maxDuration. Default: "wait". */
+            readonly onInconclusive?: 'wait' | 'pause' | 'abort' | undefined
+            /** By default errors and slow requests. */
+            readonly metrics?:
+              | ReadonlyArray<{
+                  /** Name of the metric. */
+                  readonly name: string
+                  /** What is measured. */
+                  readonly kind: 'errorRate' | 'latency' | 'web'
+                  /** Tolerated odds ratio of bad requests, canary to stable. Default: 1.25. */
+                  readonly allowedIncrease?: number | undefined
+                  /** Max share of bad requests of the canary, such as 1%; web: max value. */
+                  readonly max?: string | number | undefined
+                  /** What a share above max does: no step passes, or the rollout fails. Default: "hold". */
+                  readonly absolute?: 'hold' | 'abort' | undefined
+                  /** It is shown, and decides nothing. Default: false. */
+                  readonly dryRun?: boolean | undefined
+                  /** latency: requests slower than this are bad; auto = the p95 of the stable pool at the start. */
+                  readonly threshold?: 'auto' | string | 0 | undefined
+                  /** web: where the number is asked for. */
+                  readonly url?: string | undefined
+                  /** web: where the number is in the answer. Default: "$". */
+                  readonly jsonPath?: string | undefined
+                  /** web: min value. */
+                  readonly min?: number | undefined
+                  /** web: time between two measurements. Default: "60s". */
+                  readonly interval?: string | 0 | undefined
+                  /** web: tolerated failures in a row. Default: 2. */
+                  readonly failureLimit?: number | undefined
+                }>
+              | undefined
+          }
+        | undefined
+      /** Each worker stops sending to a canary that fails, or off. Default: {}. */
+      readonly fuse?:
+        | 'off'
+        | false
+        | {
+            /** Time whose answers count. Default: "10s". */
+            readonly window?: string | 0 | undefined
+            /** Min answers of the canary. Default: 10. */
+            readonly minRequests?: number | undefined
+            /** Share of failures from which it trips. Default: "50%". */
+            readonly errorRate?: string | 0 | undefined
+            /** With this share of failures at the stable pool, the canary is not to blame. Default: "10%". */
+            readonly stableMax?: string | 0 | undefined
+          }
+        | undefined
+      /** What a failure does. Default: "abort". */
+      readonly onFailure?: 'abort' | 'pause' | undefined
+      /** While too few servers of the stable pool are up: wait, or promote the canary. Default: "pause". */
+      readonly ifStableUnhealthy?: 'pause' | 'fastTrack' | undefined
+      /** When an instance cannot reach the store. Default: {}. */
+      readonly onStoreLoss?:
+        | {
+            /** Time without the store. Default: "30s". */
+            readonly after?: string | 0 | undefined
+            /** What an instance does then: all requests to the stable pool, or nothing. Default: "stable". */
+            readonly action?: 'stable' | 'hold' | undefined
+          }
+        | undefined
+      /** The rollout goes on after the promotion, and returns at once if the pool fails. 0 = not. */
+      readonly watch?:
+        | {
+            /** How long. Default: "10m". */
+            readonly duration?: string | 0 | undefined
+          }
+        | undefined
+      /** Max time of a step that waits for servers or instances. Default: "10m". */
+      readonly progressDeadline?: string | 0 | undefined
+      /** Max time until the promotion. Default: "4h". */
+      readonly maxDuration?: string | 0 | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutPlan
+  }
+  /** A rollout: state, evidence, and what it waits for. */
+  'GET /api/services/{service}/rollouts/{id}': {
+    readonly names: readonly [service: string, id: string]
+    readonly options: Record<never, never>
+    readonly answer: RolloutShown
+  }
+  /** Hold a rollout where it is; the canary keeps its share, and a failure still aborts it. */
+  'POST /api/services/{service}/rollouts/{id}/pause': {
+    readonly names: readonly [service: string, id: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutWritten
+  }
+  /** Go on after a pause; after one for lack of evidence, the step begins again. */
+  'POST /api/services/{service}/rollouts/{id}/resume': {
+    readonly names: readonly [service: string, id: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutWritten
+  }
+  /** Leave the current step, as if it had passed. */
+  'POST /api/services/{service}/rollouts/{id}/skip': {
+    readonly names: readonly [service: string, id: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutWritten
+  }
+  /** Return to the weight before the current one. */
+  'POST /api/services/{service}/rollouts/{id}/back': {
+    readonly names: readonly [service: string, id: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutWritten
+  }
+  /** Take all requests from the canary at once. */
+  'POST /api/services/{service}/rollouts/{id}/abort': {
+    readonly names: readonly [service: string, id: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutWritten
+  }
+  /** Begin the current step again with new evidence; of an aborted rollout, begin it anew. */
+  'POST /api/services/{service}/rollouts/{id}/retry': {
+    readonly names: readonly [service: string, id: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutWritten
+  }
+  /** Go on to the next step, to a later one (toStep), or to all of the traffic (full). */
+  'POST /api/services/{service}/rollouts/{id}/promote': {
+    readonly names: readonly [service: string, id: string]
+    readonly options: WriteOptions & {
+      /** Skip all steps that are left. Default: false. */
+      readonly full?: boolean | undefined
+      /** Number of the step to go on with, from 1. */
+      readonly toStep?: number | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutWritten
+  }
+  /** Give the canary another share within the current step. */
+  'POST /api/services/{service}/rollouts/{id}/setWeight': {
+    readonly names: readonly [service: string, id: string]
+    readonly options: WriteOptions & {
+      /** Share of the requests that the canary gets. */
+      readonly percent?: number | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutWritten
+  }
+  /** Let a rollout pass a gate. */
+  'POST /api/services/{service}/rollouts/{id}/gates/{gate}/approve': {
+    readonly names: readonly [service: string, id: string, gate: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutWritten
+  }
+  /** Abort a rollout at a gate. */
+  'POST /api/services/{service}/rollouts/{id}/gates/{gate}/reject': {
+    readonly names: readonly [service: string, id: string, gate: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: RolloutWritten
+  }
+  /** Keep the routing of a service as it is: switches, shifts, deploys and rollouts are refused, unless forced. */
+  'POST /api/services/{service}/freeze': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Written
+  }
+  /** Let the routing of a service be changed again. */
+  'POST /api/services/{service}/unfreeze': {
+    readonly names: readonly [service: string]
+    readonly options: WriteOptions & {
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: Written
   }
   /** Which pool and servers such a request would get now, and why not the others. */
   'GET /api/explain': {
@@ -486,6 +972,21 @@ export const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {
   'POST /api/services/{service}/resume': ['wait', 'force', 'reason'],
   'POST /api/services/{service}/stop': ['wait', 'force', 'reason'],
   'POST /api/services/{service}/deploy': ['wait', 'force', 'reason'],
+  'GET /api/services/{service}/rollouts': [],
+  'POST /api/services/{service}/rollouts': ['wait', 'force', 'reason', 'dryRun'],
+  'GET /api/services/{service}/rollouts/{id}': [],
+  'POST /api/services/{service}/rollouts/{id}/pause': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollouts/{id}/resume': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollouts/{id}/skip': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollouts/{id}/back': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollouts/{id}/abort': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollouts/{id}/retry': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollouts/{id}/promote': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollouts/{id}/setWeight': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollouts/{id}/gates/{gate}/approve': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollouts/{id}/gates/{gate}/reject': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/freeze': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/unfreeze': ['wait', 'force', 'reason'],
   'GET /api/explain': ['host', 'method', 'path', 'header', 'cookie', 'ip'],
   'GET /api/services/{service}/explain': ['host', 'method', 'path', 'header', 'cookie', 'ip'],
   'GET /api/servers': ['service', 'pool'],

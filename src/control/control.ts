@@ -12,7 +12,7 @@ import type { Health, State, StateName } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
 import type { TickExchange } from '../store/ticks.ts'
 import { AppVersions, type VersionMismatch } from './app-versions.ts'
-import type { CommandMaker, Result } from './controller.ts'
+import type { CommandMaker, Commit, Result } from './controller.ts'
 import { Controller } from './controller.ts'
 import { DrainStatus } from './drain-status.ts'
 import { Convergence } from './fleet/convergence.ts'
@@ -199,8 +199,8 @@ export class Control {
   }
 
   /** See `Controller.execute`. */
-  execute(make: CommandMaker, request: Request): Promise<Result> {
-    return this.controller.execute(make, request)
+  execute(make: CommandMaker, request: Request, commit?: Commit): Promise<Result> {
+    return this.controller.execute(make, request, commit)
   }
 
   /** The state that all proxies have in force, with all its definitions; null = none yet. */
@@ -238,6 +238,11 @@ export class Control {
   /** Number of services that wait for the servers of a new definition. */
   get handoversPending(): number {
     return this.tables.handovers.handingOver.length
+  }
+
+  /** Sends all requests of these rollouts to their stable pools at this instance; see `RoutingTables`. */
+  closeCanaries(rollouts: ReadonlySet<string>): void {
+    this.tables.closeCanaries(rollouts)
   }
 
   /** The revision that a proxy has in force; -1 = none yet. */
@@ -367,7 +372,8 @@ export class Control {
     }
   }
 
-  private facts(): Facts {
+  /** Inputs of a decision now. */
+  facts(): Facts {
     return {
       nowMs: this.store.nowMs(),
       secret: randomBytes(SECRET_BYTES).toString('base64url'),

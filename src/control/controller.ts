@@ -10,7 +10,7 @@ import { isRelative, overtakenRefusal } from '../model/relative.ts'
 import { findServers } from '../model/servers.ts'
 import type { Change, Documents, Service, ServiceDocument, State } from '../model/state.ts'
 import { EMPTY_DOCUMENTS } from '../model/state.ts'
-import type { Store } from '../store/store.ts'
+import type { CommitOutcome, Store } from '../store/store.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import { startedDrains } from './events/started-drains.ts'
 import type { Resolve } from './resolve.ts'
@@ -47,6 +47,10 @@ interface Decided {
   readonly change: Change
 }
 
+/** Commits a change; `fenced`: the lease under which it was to be made is held by another instance. */
+export type Commit = (change: Change) => Promise<CommitOutcome | 'fenced'>
+
+const FENCED: Refusal = { kind: 'conflict', detail: 'Another instance has taken over meanwhile.' }
 /** Max attempts to commit while changes of other instances come first; more mean that the store is faulty. */
 const MAX_TRIES = 100
 const EMPTY_STATE: State = { ...EMPTY_DOCUMENTS, services: {} }
@@ -102,9 +106,13 @@ export class Controller {
 
   /**
    * Carries out a command, or returns a refusal. Results without a change, and relative commands, are decided on a
-   * state that is not older than the call. Throws StoreUnavailable.
+   * state that is not older than the call. `commit`: by default that of the store. Throws StoreUnavailable.
    */
-  async execute(make: CommandMaker, request: Request): Promise<Result> {
+  async execute(
+    make: CommandMaker,
+    request: Request,
+    commit: Commit = (change) => this.store.commit(change),
+  ): Promise<Result> {
     let seen = this.stored
     let isCurrent = false
     for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -126,8 +134,9 @@ export class Controller {
       const { command, change } = verdict
       const overtaken = overtakenRefusal(command, seen, before)
       if (overtaken !== null) return { kind: 'refused', refusal: overtaken }
-      const committed = await this.store.commit(change)
+      const committed = await commit(change)
       if (committed === 'stale') continue
+      if (committed === 'fenced') return { kind: 'refused', refusal: FENCED }
       const drains = this.drainsOf(command, before, this.stored)
       return {
         ...done(true, change.revision, drains, servicesOf(command, before)),

@@ -1,6 +1,7 @@
 import type { HandoverRecord } from '../model/fleet.ts'
 import type { Services } from '../model/handover.ts'
 import type { ToProxy } from '../model/messages.ts'
+import { withCanaryClosed } from '../model/rollout/close-canary.ts'
 import { serviceChanges } from '../model/service-changes.ts'
 import type { Service, State } from '../model/state.ts'
 import { EMPTY_DOCUMENTS } from '../model/state.ts'
@@ -50,6 +51,8 @@ export class RoutingTables {
   private timer: LongTimer | null = null
   /** Compiled services with the current key of sticky cookies, cached by service object. */
   private cache = new WeakMap<Service, TableService>()
+  /** Ids of the rollouts whose canaries get no requests here. */
+  private closed: ReadonlySet<string> = new Set()
 
   constructor(options: RoutingTablesOptions) {
     const { health, nowMs, inForce, onHandover: onEvent } = options
@@ -85,6 +88,17 @@ export class RoutingTables {
     else this.setTimer()
   }
 
+  /** Sends all requests of these rollouts to their stable pools, whatever the state says. */
+  closeCanaries(rollouts: ReadonlySet<string>): void {
+    const changed = Object.values(this.followed.services).filter(
+      ({ rollout }) => rollout !== undefined && this.closed.has(rollout.id) !== rollouts.has(rollout.id),
+    )
+    this.closed = rollouts
+    if (changed.length === 0) return
+    for (const service of changed) this.cache.delete(service)
+    this.update(changed)
+  }
+
   /** Sends a table that changes nothing. Returns its generation. */
   again(): number {
     this.update()
@@ -112,8 +126,11 @@ export class RoutingTables {
     this.timer?.cancel()
   }
 
-  /** Sends the difference between the last table and the services that are to be in force. */
-  private update(): void {
+  /**
+   * Sends the difference between the last table and the services that are to be in force. `recompiled`: services that are
+   * sent although they are the same.
+   */
+  private update(recompiled: readonly Service[] = []): void {
     const { health, generations, send, nowMs, onKept } = this.options
     const { inForce, handingOver } = this.handovers
     const state = { ...this.wanted, services: inForce }
@@ -124,7 +141,8 @@ export class RoutingTables {
     // After that, so that servers that are in force now go on with the checks that they had.
     this.handovers.prepare()
     const generation = generations.begin(state, changes.changed, this.isOverridden, handingOver)
-    send({ type: 'table', change: tableChange(changes, generation, this.compiled), health: known, nowMs: nowMs() })
+    const sent = { ...changes, changed: [...new Set([...changes.changed, ...recompiled])] }
+    send({ type: 'table', change: tableChange(sent, generation, this.compiled), health: known, nowMs: nowMs() })
     this.setTimer()
   }
 
@@ -137,7 +155,8 @@ export class RoutingTables {
   private readonly compiled = (service: Service): TableService => {
     const known = this.cache.get(service)
     if (known !== undefined) return known
-    const table = compileService(service, stickyKeyOf(this.wanted))
+    const compiled = compileService(service, stickyKeyOf(this.wanted))
+    const table = this.closed.has(service.rollout?.id ?? '') ? withCanaryClosed(compiled) : compiled
     this.cache.set(service, table)
     return table
   }

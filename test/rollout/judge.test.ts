@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type MetricEvidence, NO_EVIDENCE, type Stratum } from '../../src/model/rollout/metric-evidence.ts'
-import { gain, logMeanExp } from '../../src/rollout/judge/detector.ts'
+import { logMeanExp, type MetricEvidence, NO_EVIDENCE, type Stratum } from '../../src/model/rollout/metric-evidence.ts'
+import { gain } from '../../src/rollout/judge/detector.ts'
 import { evidenceOf, RATIOS, ratioOf, verdictOf, withTick } from '../../src/rollout/judge/evidence.ts'
 import { failThreshold } from '../../src/rollout/judge/sensitivity.ts'
 

@@ -85,13 +85,16 @@ export class FleetTicks {
     try {
       const pending = await this.exchange.pending()
       if (pending.ticks.length === 0) return
-      const sums = new Map<number, TickRow[]>()
-      for (const [second, rows] of pending.ticks.flatMap(unpackTicks)) {
+      const sums = new Map<number, { readonly rows: TickRow[]; instances: number }>()
+      for (const [second, rows, instances = 1] of pending.ticks.flatMap(unpackTicks)) {
         const known = sums.get(second)
-        if (known === undefined) sums.set(second, [...rows])
-        else for (const row of rows) known.push(row)
+        if (known === undefined) sums.set(second, { rows: [...rows], instances })
+        else {
+          for (const row of rows) known.rows.push(row)
+          known.instances += instances
+        }
       }
-      const merged = [...sums].map(([second, rows]): Tick => [second, mergeRows(rows)])
+      const merged = [...sums].map(([second, { rows, instances }]): Tick => [second, mergeRows(rows), instances])
       await this.exchange.publish(pending, packTicks(merged.sort(([a], [b]) => a - b)))
     } catch (error) {
       // The next turn sums up these as well.
@@ -104,7 +107,7 @@ export class FleetTicks {
     const last = ticks.at(-1)?.[0]
     if (last === undefined) return
     if (!isNext) this.history.startAnew(last)
-    for (const [second, rows] of ticks) this.history.add(second, rows)
+    for (const [second, rows, instances] of ticks) this.history.add(second, rows, instances)
     // An instance may send its tick of the last second after this sum.
     this.history.completeUntil(last)
   }

@@ -1,7 +1,7 @@
 import type { TickRow } from '../../model/messages.ts'
 
-/** A second of the store's clock, and its counts. */
-export type Tick = readonly [second: number, rows: readonly TickRow[]]
+/** A second of the store's clock, and its counts; `instances`: number of those that they are of, absent = 1. */
+export type Tick = readonly [second: number, rows: readonly TickRow[], instances?: number]
 
 type PackedRow = readonly [
   service: string,
@@ -16,7 +16,7 @@ type PackedRow = readonly [
 /** Writes ticks as text. */
 export function packTicks(ticks: readonly Tick[]): string {
   return JSON.stringify(
-    ticks.map(([second, rows]) => [
+    ticks.map(([second, rows, instances = 1]) => [
       second,
       rows.map(
         ({ service, pool, version, decision, server, counts, durations }): PackedRow => [
@@ -29,6 +29,7 @@ export function packTicks(ticks: readonly Tick[]): string {
           durations,
         ],
       ),
+      ...(instances === 1 ? [] : [instances]),
     ]),
   )
 }
@@ -49,9 +50,9 @@ function parsed(text: string): unknown {
 
 function readTick(value: unknown): Tick[] {
   if (!Array.isArray(value)) return []
-  const [second, rows] = value as unknown[]
-  if (!isCount(second) || !Array.isArray(rows)) return []
-  return [[second, rows.flatMap(readRow)]]
+  const [second, rows, instances = 1] = value as unknown[]
+  if (!isCount(second) || !Array.isArray(rows) || !isCount(instances)) return []
+  return [[second, rows.flatMap(readRow), instances]]
 }
 
 function readRow(value: unknown): TickRow[] {

@@ -28,6 +28,24 @@ export type MetricEvidence = {
   readonly matched: { readonly canary: number; readonly stable: number }
 }
 
+/** Natural logarithm of the mean of exp(each of `logs`), at any size of these. 0 = there are none. */
+export function logMeanExp(logs: readonly number[]): number {
+  if (logs.length === 0) return 0
+  let most = Number.NEGATIVE_INFINITY
+  for (const log of logs) if (log > most) most = log
+  let sum = 0
+  for (const log of logs) sum += Math.exp(log - most)
+  return most + Math.log(sum / logs.length)
+}
+
+/** Max value that is shown: JSON has no infinity. */
+const MAX_EVIDENCE = 1e12
+
+/** The evidence for people: what fails a canary when it reaches 1,000 or 5,000, by sensitivity. */
+export function evidenceValue(logs: readonly number[]): number {
+  return Math.min(MAX_EVIDENCE, Number(Math.exp(Math.min(50, logMeanExp(logs))).toPrecision(3)))
+}
+
 export const NO_EVIDENCE: MetricEvidence = {
   logs: [],
   ticks: 0,

@@ -1,4 +1,4 @@
-import type { MetricStanding, Rollout } from './rollout.ts'
+import type { MetricStanding, Rollout, WebStanding } from './rollout.ts'
 import type { RoutedShares } from './routed-shares.ts'
 
 /** Servers of a pool. */
@@ -50,6 +50,10 @@ export interface Observation {
   readonly minRequests: number
   /** null = no new counts. */
   readonly judged: Judged | null
+  /** 95th percentile of the durations of the stable pool, ms; null = too few requests. */
+  readonly slowMs: number | null
+  /** Web metrics measured since, by name. */
+  readonly measured: Readonly<Record<string, WebStanding>>
   /** null = none has ended since. */
   readonly call: CallOutcome | null
   /** Why the service is frozen; null = it is not. */

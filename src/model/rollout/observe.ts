@@ -1,3 +1,4 @@
+import { own } from '../names.ts'
 import { aborting, ended, enterStep, failed, inState, paused, resumed, stepOf } from './moves.ts'
 import type { Observation } from './observation.ts'
 import { hasEnded, type MetricStanding, type Rollout } from './rollout.ts'
@@ -12,7 +13,7 @@ const HELD: ReadonlySet<Rollout['reason']> = new Set(['FailureHeld'])
 export function observe(rollout: Rollout, seen: Observation): Rollout {
   if (hasEnded(rollout)) return rollout
   const { nowMs, epoch, lagging } = seen
-  const judged = withJudged(rollout, seen)
+  const judged = withLearned(withJudged(rollout, seen), seen)
   const current = judged.epoch === epoch ? judged : { ...judged, epoch }
   if (current.state === 'Aborting') return lagging.length === 0 ? ended(current, 'Aborted', nowMs) : current
   return failure(current, seen) ?? (current.state === 'Paused' ? whilePaused(current, seen) : onward(current, seen))
@@ -38,6 +39,24 @@ function withJudged(rollout: Rollout, { judged }: Observation): Rollout {
         }
       : step,
   }
+}
+
+/** Freezes the threshold of slow requests, and takes the measurements of web metrics. */
+function withLearned(rollout: Rollout, { slowMs, measured }: Observation): Rollout {
+  let isChanged = false
+  const metrics = rollout.metrics.map((standing): MetricStanding => {
+    const metric = rollout.spec.analysis.metrics.find(({ name }) => name === standing.name)
+    if (metric?.kind === 'latency' && standing.thresholdMs === null && slowMs !== null) {
+      isChanged = true
+      return { ...standing, thresholdMs: slowMs }
+    }
+    const web = own(measured, standing.name)
+    if (metric?.kind !== 'web' || web === undefined) return standing
+    isChanged = true
+    const hasFailed = web.failuresInRow > metric.failureLimit
+    return { ...standing, web, verdict: hasFailed ? 'failed' : web.value === null ? 'none' : 'ok' }
+  })
+  return isChanged ? { ...rollout, metrics } : rollout
 }
 
 /** The rollout after a failure, whatever its phase; null = there is none. */
@@ -87,7 +106,10 @@ function holdReason(
 ): { readonly reason: 'BaselineDegraded' | 'ProviderError' | 'Frozen'; readonly detail: string } | null {
   if (frozen !== null) return { reason: 'Frozen', detail: frozen }
   if (judged?.isStableBad ?? reason === 'BaselineDegraded')
-    return { reason: 'BaselineDegraded', detail: 'many requests fail at the stable pool: nothing can be said about the canary' }
+    return {
+      reason: 'BaselineDegraded',
+      detail: 'many requests fail at the stable pool: nothing can be said about the canary',
+    }
   const isShort = stable.up < Math.min(minReady, stable.of)
   const fastTracks = spec.ifStableUnhealthy === 'fastTrack' && canary.up >= minReady
   if (isShort && !fastTracks)

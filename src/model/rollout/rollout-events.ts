@@ -1,7 +1,7 @@
 import type { EventDraft } from '../event-record.ts'
 import { eventRecord } from '../events.ts'
 import type { JsonObject } from '../json.ts'
-import type { Counted } from './metric-evidence.ts'
+import { type Counted, evidenceValue } from './metric-evidence.ts'
 import { hasEnded, type Rollout } from './rollout.ts'
 
 /** Who has changed a rollout, when and with which revision. */
@@ -66,8 +66,8 @@ function figures({ metrics }: Rollout): JsonObject[] {
     canary,
     stable,
     ratio: ratioOf(canary, stable),
-    evidence: rounded(Math.max(0, ...evidence.logs)),
-    threshold: rounded(threshold),
+    evidence: evidenceValue(evidence.logs),
+    threshold: Math.round(Math.exp(threshold)),
     verdict,
     value: web?.value ?? null,
   }))

@@ -1,7 +1,7 @@
 import type { Problem, Refusal } from '../refusal.ts'
 import { percentProblem } from '../split.ts'
-import { aborting, enterStep, inState, jumpTo, paused, resumed, stepOf } from './moves.ts'
 import { NO_EVIDENCE } from './metric-evidence.ts'
+import { aborting, enterStep, inState, jumpTo, paused, resumed, stepOf } from './moves.ts'
 import { hasEnded, type MetricStanding, type Rollout } from './rollout.ts'
 
 /** What a person asks of a rollout that runs. */

@@ -1,3 +1,5 @@
+import { logMeanExp } from '../../model/rollout/metric-evidence.ts'
+
 /** Part of the evidence needed for an alarm that one tick can add, so that an alarm takes three ticks at least. */
 const TICK_PART = 1 / 3
 /** Allowance for the rounding of sums: three ticks of a third each reach the threshold. */
@@ -41,16 +43,6 @@ export function gain(
 export function advanced(logs: readonly number[], gains: readonly number[], threshold: number): number[] {
   const most = threshold * TICK_PART
   return gains.map((gained, i) => Math.max(logs[i] ?? 0, 0) + Math.min(gained, most))
-}
-
-/** Natural logarithm of the mean of exp(each of `logs`), at any size of these. 0 = there are none. */
-export function logMeanExp(logs: readonly number[]): number {
-  if (logs.length === 0) return 0
-  let most = Number.NEGATIVE_INFINITY
-  for (const log of logs) if (log > most) most = log
-  let sum = 0
-  for (const log of logs) sum += Math.exp(log - most)
-  return most + Math.log(sum / logs.length)
 }
 
 /** Whether the evidence suffices for an alarm. */

@@ -1,5 +1,6 @@
 import type { Counted, MetricEvidence, Stratum } from '../../model/rollout/metric-evidence.ts'
-import { advanced, gain, isAlarm, logMeanExp } from './detector.ts'
+import { logMeanExp } from '../../model/rollout/metric-evidence.ts'
+import { advanced, gain, isAlarm } from './detector.ts'
 
 /** How many times the tolerated odds the canary's may be: the alternatives that evidence is collected for. */
 export const RATIOS: readonly number[] = [1.5, 2, 3, 5, 10, 30, 100]

@@ -1,5 +1,6 @@
+import { logMeanExp } from '../../model/rollout/metric-evidence.ts'
 import type { Routed, RoutedShares } from '../../model/rollout/routed-shares.ts'
-import { advanced, gain, isAlarm, logMeanExp } from './detector.ts'
+import { advanced, gain, isAlarm } from './detector.ts'
 import { failThreshold } from './sensitivity.ts'
 
 /** How many times the odds of its weight the canary's share may be, either way, before it counts as drift. */

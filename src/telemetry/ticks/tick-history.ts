@@ -1,5 +1,6 @@
 import type { TickRow } from '../../model/messages.ts'
 import type { Figures } from './figures.ts'
+import { Reporters } from './reporters.ts'
 import { type RowName, RowNames } from './row-names.ts'
 import { encodeTick } from './tick-bytes.ts'
 import { TickRing } from './tick-ring.ts'
@@ -34,9 +35,14 @@ export class TickHistory {
   /** End of the last second whose counts are complete. */
   private until = 0
   private tidiedAt = 0
+  private readonly reporters = new Reporters()
 
-  /** Adds the counts of a second; their durations are in ascending order. */
-  add(second: number, rows: readonly TickRow[]): void {
+  /**
+   * Adds the counts of a second; their durations are in ascending order. `instances`: number of those whose counts they
+   * are.
+   */
+  add(second: number, rows: readonly TickRow[], instances = 1): void {
+    this.reporters.add(second, instances)
     const bytes = encodeTick(rows.map((row) => [this.names.idOf(row, second), row] as const))
     const isLate = second < this.coarse.newestStart
     this.fine.add(second, bytes)
@@ -71,6 +77,11 @@ export class TickHistory {
 
   private aligned(second: number): number {
     return second >= this.fine.oldestAt(this.until) ? second : second - (second % COARSE_SECONDS)
+  }
+
+  /** Number of instances whose counts of a second of the last two minutes are known. */
+  instancesAt(second: number): number {
+    return this.reporters.at(second)
   }
 
   /** First second of which there are counts. */
