@@ -101,7 +101,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
     '/metrics',
     { schema: describe({ tag: 'instance', summary: 'Prometheus metrics' }) },
     async (_request, reply) => {
-      reply.type(exposition.contentType).serializer((payload: string) => payload)
+      reply.type(exposition.contentType)
       return exposition.text()
     },
   )

@@ -1,18 +1,19 @@
 import { REQUEST_BUCKETS_SECONDS } from '../histogram.ts'
 import type { HistogramSample, Metric, Sample } from './metric.ts'
+import type { Page } from './page.ts'
 import type { MetricsSnapshot } from './snapshot.ts'
 
 const ESCAPED: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' }
-const LABELS_LE = [...REQUEST_BUCKETS_SECONDS.map(String), '+Inf']
+/** What follows the labels of each bucket. */
+const BUCKET_ENDS = [...REQUEST_BUCKETS_SECONDS.map(String), '+Inf'].map((le) => `,le="${le}"} `)
 
 /** Writes a metric in the text format of Prometheus (version 0.0.4). */
-export function metricText(prefix: string, metric: Metric, snapshot: MetricsSnapshot): string {
+export function writeMetric(page: Page, prefix: string, metric: Metric, snapshot: MetricsSnapshot): void {
   const name = `${prefix}${metric.name}`
-  const lines = [`# HELP ${name} ${metric.help}\n# TYPE ${name} ${metric.type}\n`]
+  page.write(`# HELP ${name} ${metric.help}\n# TYPE ${name} ${metric.type}\n`)
   if (metric.type === 'histogram')
-    for (const sample of metric.read(snapshot)) lines.push(histogram(name, metric.labels, sample))
-  else for (const sample of metric.read(snapshot)) lines.push(line(name, metric.labels, sample))
-  return lines.join('')
+    for (const sample of metric.read(snapshot)) page.write(histogram(name, metric.labels, sample))
+  else for (const sample of metric.read(snapshot)) page.write(line(name, metric.labels, sample))
 }
 
 function line(name: string, labels: readonly string[], sample: Sample): string {
@@ -25,11 +26,12 @@ function line(name: string, labels: readonly string[], sample: Sample): string {
 function histogram(name: string, labels: readonly string[], sample: HistogramSample): string {
   const { buckets, sumSeconds } = sample.histogram
   const named = pairs(labels, sample.labels)
+  const begin = `${name}_bucket{${named}`
   let count = 0
   let text = ''
-  for (const [i, le] of LABELS_LE.entries()) {
+  for (let i = 0; i < BUCKET_ENDS.length; i++) {
     count += buckets[i] ?? 0
-    text += `${name}_bucket{${named},le="${le}"} ${count}\n`
+    text += `${begin}${BUCKET_ENDS[i]}${count}\n`
   }
   return count === 0 ? '' : `${text}${name}_sum{${named}} ${sumSeconds}\n${name}_count{${named}} ${count}\n`
 }
