@@ -73,14 +73,11 @@ export interface ReportContext {
 }
 
 export function viewRollout(rollout: Rollout, { surroundings, findable, leader, nowMs }: ReportContext): RolloutView {
-  const { id, service, from, to, state, reason, detail, spec, step, weight, shares } = rollout
+  const { id, service, from, to, state, reason, detail, spec, step, weight } = rollout
   const isOver = hasEnded(rollout)
   const seen = surroundings.observe(rollout)
   const minRequests = isOver ? 0 : new MinRequests().of(rollout, surroundings)
   const current = stepOf(rollout)
-  const routed = step.canaryRequests + step.stableRequests
-  const inStep = routed === 0 ? null : round((100 * step.canaryRequests) / routed)
-  const all = shares.canary + shares.stable
   return {
     id,
     service,
@@ -102,7 +99,7 @@ export function viewRollout(rollout: Rollout, { surroundings, findable, leader, 
     steps: spec.steps.map((each, i) => ({ index: i + 1, kind: each.kind, text: describeStep(each) })),
     weight: {
       set: weight,
-      measured: inStep ?? (all === 0 ? null : round((100 * shares.canary) / all)),
+      measured: isOver ? null : surroundings.measuredShare(rollout),
       drift: rollout.drift,
     },
     convergence: { applied: seen.lagging.length === 0, lagging: isOver ? [] : seen.lagging },

@@ -9,7 +9,9 @@ import { aborting } from '../model/rollout/moves.ts'
 import { findRollout, hasEnded, type Rollout, runningRollouts } from '../model/rollout/rollout.ts'
 import type { State } from '../model/state.ts'
 import { type Store, StoreUnavailable } from '../store/store.ts'
+import type { RolloutFigures } from '../telemetry/metrics/rollout-figures.ts'
 import { inTurn } from './held-lease.ts'
+import { RolloutCounts } from './rollout-counts.ts'
 import { Runner } from './runner.ts'
 import { StoreLoss } from './store-loss.ts'
 import { Surroundings } from './surroundings.ts'
@@ -39,6 +41,7 @@ interface Turn {
  */
 export class Rollouts {
   readonly surroundings: Surroundings
+  readonly counts = new RolloutCounts()
   private readonly options: RolloutsOptions
   private readonly loss: StoreLoss
   /** By service. */
@@ -74,6 +77,12 @@ export class Rollouts {
     await Promise.all(this.running)
   }
 
+  /** Figures for metrics. */
+  figures(): RolloutFigures {
+    const running = runningRollouts(this.options.control.state)
+    return this.counts.figures(running, (rollout) => this.surroundings.measuredShare(rollout))
+  }
+
   /** Name of the instance that runs the rollout of a service; null = none at the moment. */
   leaderOf(service: string): string | null {
     const { store, control, fleet, instance } = this.options
@@ -95,6 +104,7 @@ export class Rollouts {
     const { service, rollout: id, canary, stable } = trip
     if (this.isStopped || this.tripped.has(id)) return
     this.tripped.add(id)
+    this.counts.fuseTrips += 1
     const failed = `${canary.failures} of ${canary.answers} answers of the canary failed`
     const detail = `${failed}, ${stable.failures} of ${stable.answers} of the stable pool, at ${this.options.instance}`
     this.track(this.abort(service, id, detail))
@@ -129,11 +139,9 @@ export class Rollouts {
     const run = async (held: Parameters<Parameters<typeof inTurn>[4]>[0] | null): Promise<void> => {
       const rollout = findRollout(this.options.control.state, service, turn.id)
       if (rollout === null || hasEnded(rollout)) return
-      turn.runner = new Runner(rollout, held, {
-        ...this.options,
-        surroundings: this.surroundings,
-        isAlone: fleet.isAlone,
-      })
+      const { options, surroundings, counts } = this
+      counts.taken += 1
+      turn.runner = new Runner(rollout, held, { ...options, surroundings, counts, isAlone: fleet.isAlone })
       await turn.runner.run(signal)
       turn.runner = null
     }

@@ -10,6 +10,7 @@ import { askServer, callHook } from './calls.ts'
 import type { HeldLease } from './held-lease.ts'
 import { judge } from './judging.ts'
 import { MinRequests } from './min-requests.ts'
+import type { RolloutCounts } from './rollout-counts.ts'
 import type { Surroundings } from './surroundings.ts'
 import { TickTaker } from './tick-taker.ts'
 import { measure, measured } from './web-metrics.ts'
@@ -21,6 +22,7 @@ export interface RunnerOptions {
   readonly control: Control
   readonly store: Store
   readonly surroundings: Surroundings
+  readonly counts: RolloutCounts
   readonly isAlone: boolean
   readonly log: Logger
 }
@@ -62,7 +64,8 @@ export class Runner {
     try {
       while (!any.aborted) {
         const rollout = this.current
-        if (rollout === null || hasEnded(rollout)) return
+        if (rollout === null) return
+        if (hasEnded(rollout)) return this.options.counts.ended(rollout)
         this.isDue = false
         await this.step(rollout)
         await this.pause(any)
@@ -109,10 +112,12 @@ export class Runner {
     }
   }
 
-  private readonly commit: Commit = (change) => {
+  private readonly commit: Commit = async (change) => {
     const { store } = this.options
     if (this.held === null) return store.commit(change)
-    return this.held.isTrusted ? store.leases.commit(this.held.lease, change) : Promise.resolve('fenced')
+    const outcome = this.held.isTrusted ? await store.leases.commit(this.held.lease, change) : 'fenced'
+    if (outcome === 'fenced') this.options.counts.fenced += 1
+    return outcome
   }
 
   /** `base`: the rollout that the counts were judged for. */

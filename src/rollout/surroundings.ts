@@ -14,6 +14,7 @@ import { Figure, Figures as Sums } from '../telemetry/ticks/figures.ts'
 import { pairsOf } from '../telemetry/ticks/merge-rows.ts'
 import type { Span } from '../telemetry/ticks/tick-history.ts'
 import { autoThreshold } from './judge/latency.ts'
+import { countsOf } from './side-counts.ts'
 
 /** Span whose failures tell whether the stable pool is well, s. */
 const STABLE_SECONDS = 30
@@ -21,6 +22,8 @@ const STABLE_SECONDS = 30
 const BAD_SHARE = 0.05
 const GOOD_SHARE = 0.025
 const MIN_REQUESTS = 20
+/** Span of the share of requests that is shown, s. */
+const MEASURED_SECONDS = 10
 /** Span of the warm-up, s, and the min number of requests for its 95th percentile. */
 const WARM_UP_SECONDS = 60
 const MIN_WARM_UP = 100
@@ -83,6 +86,21 @@ export class Surroundings {
     const tries = counts[Figure.tries] as number
     const share = tries === 0 ? 0 : (counts[Figure.failures] as number) / tries
     return tries >= MIN_REQUESTS && share >= (reason === 'BaselineDegraded' ? GOOD_SHARE : BAD_SHARE)
+  }
+
+  /**
+   * Share of the requests that the canary got in the last seconds by the decision in force, percent; null = there were
+   * none.
+   */
+  measuredShare(rollout: Rollout): number | null {
+    const { fleet } = this.control.ticks
+    const decision = this.service(rollout.service)?.decisions.at(-1)?.revision
+    if (decision === undefined) return null
+    const span: Span = { from: Math.max(fleet.begin, fleet.end - MEASURED_SECONDS), to: fleet.end }
+    const sides = countsOf(fleet, span, rollout).get(decision)
+    const canary = sides?.canary.counts[Figure.requests] ?? 0
+    const all = canary + (sides?.stable.counts[Figure.requests] ?? 0)
+    return all === 0 ? null : Math.round((10_000 * canary) / all) / 100
   }
 
   /** Share of the canary by a routing decision, 0 to 1; null = it is not known any more. */

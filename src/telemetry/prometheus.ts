@@ -5,6 +5,7 @@ import type { Metric } from './metrics/metric.ts'
 import { writeMetric } from './metrics/metric-text.ts'
 import { Page } from './metrics/page.ts'
 import { REQUEST_METRICS } from './metrics/request-metrics.ts'
+import { ROLLOUT_METRICS } from './metrics/rollout-metrics.ts'
 import { SERVER_METRICS } from './metrics/server-metrics.ts'
 import type { MetricsSnapshot } from './metrics/snapshot.ts'
 import { TALLY_METRICS } from './metrics/tally-metrics.ts'
@@ -15,6 +16,7 @@ export const METRIC_GROUPS: readonly { readonly title: string; readonly metrics:
   { title: 'Requests', metrics: REQUEST_METRICS },
   { title: 'Policies', metrics: TALLY_METRICS },
   { title: 'Servers', metrics: SERVER_METRICS },
+  { title: 'Rollouts', metrics: ROLLOUT_METRICS },
   { title: 'Events and webhooks', metrics: EVENT_METRICS },
   { title: 'Instance', metrics: INSTANCE_METRICS },
 ]

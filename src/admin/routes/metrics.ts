@@ -54,6 +54,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         dropped: store.events.dropped,
         webhooks: context.webhooks.figures,
       },
+      rollouts: context.rollouts.figures(),
       overrides: control.controller.overrides.length,
       handovers: control.handoversPending,
       services: all.map(({ name, mode, spec }) => ({

@@ -1,6 +1,7 @@
 import type { Totals, Vitals } from '../../model/messages.ts'
 import type { ServerState } from '../../model/state.ts'
 import type { EventFigures } from './event-figures.ts'
+import type { RolloutFigures } from './rollout-figures.ts'
 
 /** Data of an instance at the moment of a scrape. */
 export interface MetricsSnapshot {
@@ -22,6 +23,7 @@ export interface MetricsSnapshot {
     readonly wrongTokens: number
   }
   readonly events: EventFigures
+  readonly rollouts: RolloutFigures
   readonly overrides: number
   /** Services that wait for the servers of a new definition. */
   readonly handovers: number
