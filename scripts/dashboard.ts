@@ -7,6 +7,7 @@ import { DATA_SOURCE, type Panel } from './dashboard/panels.ts'
 import { POLICY_PANELS } from './dashboard/policy-panels.ts'
 import { PROCESS_PANELS } from './dashboard/process-panels.ts'
 import { REQUEST_PANELS } from './dashboard/request-panels.ts'
+import { ROLLOUT_PANELS } from './dashboard/rollout-panels.ts'
 import { series } from './dashboard/select.ts'
 import { SERVER_PANELS } from './dashboard/server-panels.ts'
 
@@ -17,6 +18,7 @@ const SCHEMA_VERSION = 42
 
 const ROWS: readonly { readonly title: string; readonly panels: readonly Panel[]; readonly collapsed?: boolean }[] = [
   { title: 'Deployment', panels: DEPLOYMENT_PANELS },
+  { title: 'Rollouts', panels: ROLLOUT_PANELS },
   { title: 'Drains and health', panels: SERVER_PANELS },
   { title: 'Convergence and store', panels: FLEET_PANELS },
   { title: 'Requests', panels: REQUEST_PANELS },
