@@ -24,6 +24,11 @@ export interface TableServer {
   readonly maxConnections: number
   /** Whether it takes new requests, whatever its health. */
   readonly open: boolean
+  /**
+   * Only in the stable pool of a rollout: the server takes no requests because the pool has no share, and would take
+   * some if it had one. With `open`, the fuse of the rollout has opened it. Absent = no.
+   */
+  readonly standby?: true
   /** When requests in flight are cut, ms since the epoch by the store's clock; null = never. */
   readonly cutAt: number | null
   /** Value of the cookie that keeps clients on this server; absent = the service is not sticky. */

@@ -42,7 +42,7 @@ export class Targets {
         for (const server of pool.servers) {
           named.add(server.key)
           const target = this.ensure(service, server)
-          if (server.open) target.reopen()
+          if (server.open) target.reopen(server.standby)
           else target.close(server.cutAt, nowMs)
         }
       }
@@ -54,6 +54,14 @@ export class Targets {
       this.keysOf.delete(name)
     }
     this.epoch++
+  }
+
+  /** Opens the servers that a fuse has put in the place of its canary's; returns whether there are any. */
+  openStandbys({ pools }: TableService): boolean {
+    const opened = pools.flatMap(({ servers }) => servers.filter(({ open, standby }) => open && standby === true))
+    for (const { key } of opened) this.get(key).reopen(true)
+    this.epoch++
+    return opened.length > 0
   }
 
   private leaveAllBut(service: string, named: ReadonlySet<string>): void {
@@ -99,9 +107,14 @@ export class Targets {
     this.epoch++
   }
 
-  /** Requests in flight at targets that accept no new ones. */
+  /**
+   * Requests in flight at targets that accept no new ones. A target that only a fuse has opened counts as well, with 1
+   * at least: for control it accepts none, and must not pass for idle.
+   */
   busy(): Record<string, number> {
-    return this.counts((target) => target.isClosed())
+    const busy = this.counts((target) => target.isClosed() || target.isStandby)
+    for (const { key, isStandby } of this.byKey.values()) if (isStandby) busy[key] ??= 1
+    return busy
   }
 
   inFlight(): Record<string, number> {
