@@ -76,23 +76,24 @@ describe('R2 a canary that fails', () => {
   })
 
   test('at 100 % gives way to a healthy stable pool, which is not taken for drained', async () => {
-    const [stable, canary] = [await stableServer(), await upstream(fails)]
+    const [{ server: stable, held }, canary] = [await holding(), await upstream(fails)]
     const stage = await RolloutStage.start({ stable: [stable], canary: [canary], percent: 100 })
     expect(stage.busy).toEqual({})
     expect(bodies(await stage.askTimes(10))).toEqual(['500 canary'])
-    expect(bodies(await stage.askTimes(10))).toEqual(['200 stable'])
-    expect(stage.trips.length).toBe(1)
     const [key = ''] = stage.keysOf('stable')
-    expect(stage.busy).toEqual({ [key]: 1 })
+    expect([stage.trips.length, stage.busy]).toEqual([1, { [key]: 1 }])
+    const asked = ['/1', '/2'].map((path) => stage.ask(path))
+    await until(() => held.size === 2, 5_000)
     stage.put()
-    expect(stage.busy).toEqual({ [key]: 1 })
-    expect(bodies(await stage.askTimes(10))).toEqual(['200 stable'])
+    expect(stage.busy).toEqual({ [key]: 2 })
     stage.put({ percent: 0 })
     expect(stage.busy).toEqual({})
-    expect(bodies(await stage.askTimes(10))).toEqual(['200 stable'])
     stage.rollout = null
     stage.put({ percent: 100 })
-    expect(stage.busy).toEqual({})
+    expect(stage.busy).toEqual({ [key]: 2 })
+    for (const response of held.values()) response.end('stable')
+    expect(bodies(await Promise.all(asked))).toEqual(['200 stable'])
+    expect(stage.sent.at(-1)).toEqual({ type: 'idle', key, cut: 0 })
   })
 
   test('at 100 % is kept while the stable pool is down', async () => {
@@ -284,8 +285,9 @@ describe('a canary that is closed', () => {
     const queued = ['/1', '/2', '/3'].map((path) => stage.ask(path))
     await until(() => stage.plane.load().queued['shop/canary'] === 3, 5_000)
     held.get('/in-flight')?.write('first ')
-    held.get('/failing')?.writeHead(500).end('canary')
+    held.get('/failing')?.writeHead(500).write('canary')
     expect(bodies(await Promise.all(queued))).toEqual(['200 stable'])
+    held.get('/failing')?.end()
     expect(await failing).toMatchObject({ status: 500 })
     held.get('/in-flight')?.end('last')
     expect(await inFlight).toMatchObject({ status: 200, body: 'first last' })

@@ -112,26 +112,24 @@ export class Targets {
    * at least: for control it accepts none, and must not pass for idle.
    */
   busy(): Record<string, number> {
-    const busy = this.counts((target) => target.isClosed() || target.isStandby)
-    for (const { key, isStandby } of this.byKey.values()) if (isStandby) busy[key] ??= 1
+    const busy: Record<string, number> = {}
+    for (const target of this.byKey.values()) {
+      const { key, inFlight, isStandby } = target
+      if (isStandby) busy[key] = Math.max(1, inFlight)
+      else if (inFlight > 0 && target.isClosed()) busy[key] = inFlight
+    }
     return busy
   }
 
   inFlight(): Record<string, number> {
-    return this.counts(() => true)
+    const counts: Record<string, number> = {}
+    for (const { key, inFlight } of this.byKey.values()) if (inFlight > 0) counts[key] = inFlight
+    return counts
   }
 
   /** Removes an idle target that the table no longer names. */
   forgetIfGone(target: Target): void {
     if (target.isLeaving) this.byKey.delete(target.key)
-  }
-
-  private counts(wanted: (target: Target) => boolean): Record<string, number> {
-    const counts: Record<string, number> = {}
-    for (const target of this.byKey.values()) {
-      if (target.inFlight > 0 && wanted(target)) counts[target.key] = target.inFlight
-    }
-    return counts
   }
 
   private ensure(service: TableService, server: TableServer): Target {
