@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { own } from './names.ts'
 import type { ServiceRollout, TableRollout } from './rollout/table-rollout.ts'
-import { getsRequests, serversOf, takesNew } from './servers.ts'
+import { getsRequests, isStandby, serversOf, takesNew } from './servers.ts'
 import type { ServiceChanges } from './service-changes.ts'
 import type { ServiceMode } from './service-mode.ts'
 import type { Balance, ServerTls, ServiceSpec } from './spec.ts'
@@ -123,6 +123,7 @@ export function compileService(service: Service, stickyKey: string | null = null
         backup: server.backup,
         maxConnections: server.maxConnections,
         open: takesNew(service, server),
+        ...(service.rollout?.from === name && isStandby(service, server) ? { standby: true } : {}),
         cutAt: earliest(server.cutAt, poolCut),
         ...(traffic.sticky && stickyKey !== null
           ? { sticky: stickyValue(stickyKey, service.name, name, server.name) }

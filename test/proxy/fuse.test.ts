@@ -93,7 +93,7 @@ describe('R2 a canary that fails', () => {
     expect(stage.busy).toEqual({ [key]: 2 })
     for (const response of held.values()) response.end('stable')
     expect(bodies(await Promise.all(asked))).toEqual(['200 stable'])
-    expect(stage.sent.at(-1)).toEqual({ type: 'idle', key, cut: 0 })
+    expect(stage.sent.filter(({ type }) => type === 'idle')).toEqual([{ type: 'idle', key, cut: 0 }])
   })
 
   test('at 100 % is kept while the stable pool is down', async () => {

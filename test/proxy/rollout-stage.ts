@@ -1,7 +1,7 @@
 import http from 'node:http'
 import type { ToControl, ToProxy } from '../../src/model/messages.ts'
 import type { FuseSpec } from '../../src/model/rollout/table-rollout.ts'
-import { isStandby, serversOf } from '../../src/model/servers.ts'
+import { serversOf } from '../../src/model/servers.ts'
 import type { JsonObject } from '../../src/model/state.ts'
 import { compileService, type TableService } from '../../src/model/table.ts'
 import { DataPlane } from '../../src/proxy/data-plane.ts'
@@ -149,18 +149,17 @@ export class RolloutStage {
 
   private table(): TableService {
     const service = this.world.service()
-    const compiled = compileService(service, 'key')
-    if (this.rollout === null) return this.edit(compiled)
-    const rollout = { id: this.rollout, from: 'stable', to: 'canary', fuse: this.fuse }
-    const waiting = new Set(
-      serversOf(service, 'stable')
-        .filter((each) => isStandby(service, each))
-        .map(({ key }) => key),
-    )
-    const pools = compiled.pools.map((pool) => ({
-      ...pool,
-      servers: pool.servers.map((each) => (waiting.has(each.key) ? { ...each, standby: true as const } : each)),
-    }))
-    return this.edit({ ...compiled, pools, rollout })
+    if (this.rollout === null) return this.edit(compileService(service, 'key'))
+    const onStoreLoss = { afterMs: 30_000, action: 'stable' as const }
+    const rollout = {
+      id: this.rollout,
+      from: 'stable',
+      to: 'canary',
+      fuse: this.fuse,
+      onStoreLoss,
+      routes: [],
+      mirror: null,
+    }
+    return this.edit(compileService({ ...service, rollout }, 'key'))
   }
 }
