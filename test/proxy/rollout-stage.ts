@@ -1,4 +1,4 @@
-import http from 'node:http'
+import http, { type ServerResponse } from 'node:http'
 import type { ToControl, ToProxy } from '../../src/model/messages.ts'
 import type { FuseSpec } from '../../src/model/rollout/table-rollout.ts'
 import { serversOf } from '../../src/model/servers.ts'
@@ -6,7 +6,8 @@ import type { JsonObject } from '../../src/model/state.ts'
 import { compileService, type TableService } from '../../src/model/table.ts'
 import { DataPlane } from '../../src/proxy/data-plane.ts'
 import { resolved, World } from '../model/support.ts'
-import { endWithAll } from './support.ts'
+import type { Handler, Upstream } from '../support/upstream.ts'
+import { endWithAll, upstream } from './support.ts'
 
 export const FUSE: FuseSpec = { windowMs: 10_000, minRequests: 10, errorRate: 0.5, stableMax: 0.1 }
 
@@ -162,4 +163,31 @@ export class RolloutStage {
     }
     return this.edit(compileService({ ...service, rollout }, 'key'))
   }
+}
+
+export const fails: Handler = (_request, response) => response.writeHead(500).end('canary')
+/** Answers `/500` with that status, and so on. */
+export const asAsked: Handler = ({ url = '' }, response) =>
+  response.writeHead(url.length === 4 ? Number(url.slice(1)) : 200).end('canary')
+
+export const bodies = (answers: readonly Answer[]) => [
+  ...new Set(answers.map(({ status, body }) => `${status} ${body}`)),
+]
+export const stableServer = () => upstream(undefined, 'stable')
+
+/** A rollout whose first failure trips its fuse. */
+export const trippingAtOnce = async (percent: number, canary: { port: number }, service: JsonObject = {}) =>
+  RolloutStage.start({
+    stable: [await stableServer()],
+    canary: [canary],
+    percent,
+    service,
+    fuse: { minRequests: 1, errorRate: 0.01 },
+  })
+
+/** A server whose requests wait until they are answered here, by path. */
+export async function holding(): Promise<{ server: Upstream; held: Map<string, ServerResponse> }> {
+  const held = new Map<string, ServerResponse>()
+  const server = await upstream(({ url = '' }, response) => void held.set(url, response))
+  return { server, held }
 }
