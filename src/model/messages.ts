@@ -42,7 +42,10 @@ export type ToProxy =
 
 /** Messages from a proxy to control. */
 export type ToControl =
-  /** The table of this generation is in force; `busy`: requests in flight, by key, at targets that take no new ones. */
+  /**
+   * The table of this generation is in force; `busy`: requests in flight, by key, at targets that take no new ones by
+   * that table. If a fuse has opened one of these, it is in `busy` with 1 at least, and the message is sent again when it does.
+   */
   | { readonly type: 'applied'; readonly generation: number; readonly busy: Readonly<Record<string, number>> }
   /** The hooks of the last `hooks` cannot be used here; those before them stay in force. */
   | { readonly type: 'hooksFailed'; readonly problem: HooksProblem }
@@ -55,7 +58,10 @@ export type ToControl =
   | { readonly type: 'failures'; readonly recovered: readonly string[]; readonly counts: readonly FailureCount[] }
   /** Outcome of the one request that `trial` has let through. */
   | { readonly type: 'trial'; readonly key: string; readonly outcome: TrialOutcome }
-  /** The fuse of a rollout has tripped here: the canary gets nothing from this proxy any more. */
+  /**
+   * The fuse of a rollout has tripped here: the canary gets nothing from this proxy any more. Sent once, and again after
+   * each whole table with this rollout, since it comes from a control process that may not know.
+   */
   | ({ readonly type: 'fuse' } & FuseTrip)
   /** `id` 0: sent without being asked for, so that control knows the counts of a process that dies. */
   | { readonly type: 'report'; readonly id: number; readonly report: Report }

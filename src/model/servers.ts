@@ -93,6 +93,11 @@ export function takesNew(service: Service, server: Server): boolean {
   return service.mode === undefined && isOpen(server) && getsRequests(service, server.pool)
 }
 
+/** Whether a server takes no new requests only because its pool gets none. */
+export function isStandby(service: Service, server: Server): boolean {
+  return service.mode === undefined && isOpen(server) && !getsRequests(service, server.pool)
+}
+
 /** Whether a pool gets requests, be they copies. */
 export function getsRequests(service: Service, pool: string): boolean {
   return (

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { own } from './names.ts'
 import type { ServiceRollout, TableRollout } from './rollout/table-rollout.ts'
-import { getsRequests, serversOf, takesNew } from './servers.ts'
+import { getsRequests, isStandby, serversOf, takesNew } from './servers.ts'
 import type { ServiceChanges } from './service-changes.ts'
 import type { ServiceMode } from './service-mode.ts'
 import type { Balance, ServerTls, ServiceSpec } from './spec.ts'
@@ -24,6 +24,11 @@ export interface TableServer {
   readonly maxConnections: number
   /** Whether it takes new requests, whatever its health. */
   readonly open: boolean
+  /**
+   * Only in the stable pool of a rollout: the server takes no requests because the pool has no share, and would take
+   * some if it had one. With `open`, the fuse of the rollout has opened it. Absent = no.
+   */
+  readonly standby?: true
   /** When requests in flight are cut, ms since the epoch by the store's clock; null = never. */
   readonly cutAt: number | null
   /** Value of the cookie that keeps clients on this server; absent = the service is not sticky. */
@@ -118,6 +123,7 @@ export function compileService(service: Service, stickyKey: string | null = null
         backup: server.backup,
         maxConnections: server.maxConnections,
         open: takesNew(service, server),
+        ...(service.rollout?.from === name && isStandby(service, server) ? { standby: true } : {}),
         cutAt: earliest(server.cutAt, poolCut),
         ...(traffic.sticky && stickyKey !== null
           ? { sticky: stickyValue(stickyKey, service.name, name, server.name) }

@@ -3,6 +3,7 @@ import type { ExplainedRequest, Explanation } from '../model/explain.ts'
 import type { KnownHealth, LoadReport, Report, ToControl, ToProxy } from '../model/messages.ts'
 import { poolKey } from '../model/names.ts'
 import { networks } from '../model/networks.ts'
+import { withCanaryClosed } from '../model/rollout/close-canary.ts'
 import type { TableChange, TableService } from '../model/table.ts'
 import type { ListenOn } from '../net/listen.ts'
 import type { AccessLog } from '../telemetry/access-log/access-log.ts'
@@ -17,6 +18,8 @@ import { HookLoader, type HooksInForce } from './hooks/hooks-in-force.ts'
 import { inboundOptions } from './inbound-options.ts'
 import { refuseRequest } from './refused-request.ts'
 import { explain } from './routing/explain.ts'
+import type { Fuse } from './routing/fuse.ts'
+import { Fuses } from './routing/fuses.ts'
 import type { HeldTotal } from './routing/held-requests.ts'
 import { Router } from './routing/router.ts'
 import { ServiceRoute } from './routing/service-route.ts'
@@ -50,6 +53,7 @@ export class DataPlane implements ProxyContext {
   /** Generation of the table in force; -1 = no table yet. */
   private generation = -1
   private routes = new Map<string, ServiceRoute>()
+  private readonly fuses: Fuses
   private readonly clients: ClientListeners
   private readonly ending: Ending
   private reportsAll = false
@@ -80,6 +84,7 @@ export class DataPlane implements ProxyContext {
       },
     }
     this.targets = new Targets(events, share)
+    this.fuses = new Fuses(this.targets, (fuse) => this.closeCanary(fuse))
     this.heldTotal = { count: 0, max: settings.limits.held, share }
     this.router = new Router([])
     this.clients = new ClientListeners(
@@ -154,14 +159,16 @@ export class DataPlane implements ProxyContext {
     const before = this.routes
     const names = new Set(services.map(({ name }) => name))
     const gone = base === null ? [...before.keys()].filter((name) => !names.has(name)) : removed
-    this.targets.apply(services, gone, nowMs)
+    for (const name of gone) this.fuses.forget(name)
+    const inForce = services.map((service) => this.fuses.take(service))
+    this.targets.apply(inForce, gone, nowMs)
     this.targets.setHealth(health)
     const routes = new Map(before)
     for (const name of gone) {
       routes.delete(name)
       this.counters.forget(name)
     }
-    for (const service of services) {
+    for (const service of inForce) {
       this.counters.forget(service.name)
       routes.set(service.name, this.routeFor(service, before.get(service.name)))
     }
@@ -171,11 +178,32 @@ export class DataPlane implements ProxyContext {
     // Queued requests may go on: to another pool if theirs has lost its share, or because limits were raised.
     for (const route of before.values()) route.pump()
     for (const name of [...services.map((service) => service.name), ...gone]) before.get(name)?.releaseHeld()
-    this.send({ type: 'applied', generation, busy: this.targets.busy() })
+    this.sendApplied()
+    if (base === null) for (const trip of this.fuses.trips()) this.send({ type: 'fuse', ...trip })
+  }
+
+  private sendApplied(): void {
+    this.send({ type: 'applied', generation: this.generation, busy: this.targets.busy() })
+  }
+
+  /** Puts a service without the canary of its rollout in force, in one step. Requests in flight there go on. */
+  private closeCanary({ table, trip }: Fuse): void {
+    const before = this.routes.get(table.name)
+    if (before === undefined || trip === null) return
+    const closed = withCanaryClosed(table)
+    const hasOpened = this.targets.openStandbys(closed)
+    const route = this.routeFor(closed, before)
+    this.routes.set(table.name, route)
+    this.router = new Router(this.routes.values())
+    if (route.mirror === null) before.mirror?.stop()
+    before.pump()
+    if (hasOpened) this.sendApplied()
+    this.send({ type: 'fuse', ...trip })
   }
 
   private routeFor(service: TableService, previous: ServiceRoute | undefined): ServiceRoute {
-    return new ServiceRoute(service, this.targets, this.counters, this.heldTotal, previous)
+    const fuse = this.fuses.of(service.name)
+    return new ServiceRoute(service, this.targets, this.counters, this.heldTotal, previous, fuse)
   }
 
   private explain(request: ExplainedRequest, service: string | null): Explanation {

@@ -128,10 +128,17 @@ type Verdict = Pick<PoolVerdict, 'gets' | 'reason'> & { readonly from?: number |
 function verdicts(route: ServiceRoute, judge: (pool: PoolRoute) => Verdict): readonly PoolVerdict[] {
   return route.table.pools.map(({ name }) => {
     const pool = route.poolNamed(name)
-    if (pool === undefined)
-      return { name, gets: 'none', reason: 'it has no share, and no route sends requests here', from: null }
-    return { name, from: null, ...judge(pool) }
+    const verdict: Verdict =
+      pool === undefined ? { gets: 'none', reason: 'it has no share, and no route sends requests here' } : judge(pool)
+    const fused = verdict.gets === 'none' ? fusedBy(route, name) : null
+    return { name, from: null, ...verdict, ...(fused === null ? {} : { reason: fused }) }
   })
+}
+
+/** Why a pool gets no requests while the fuse of a rollout has tripped; null = not for that reason. */
+function fusedBy({ fuse }: ServiceRoute, pool: string): string | null {
+  if (fuse === null || fuse.trip === null || fuse.rollout.to !== pool) return null
+  return `the fuse of rollout ${fuse.rollout.id} keeps requests from it`
 }
 
 function shareVerdict(pool: PoolRoute, able: readonly PoolRoute[]): Verdict {

@@ -38,6 +38,7 @@ export class Mirror implements CopyOwner {
   private credit = 0
   /** Copies that are gathered or sent. */
   private inFlight = 0
+  private isStopped = false
 
   constructor(settings: MirrorSettings, counters: Counters) {
     this.settings = settings
@@ -70,7 +71,13 @@ export class Mirror implements CopyOwner {
     return new MirrorCall(this, request, body, routed)
   }
 
+  /** Sends no more copies, those included that wait for the rest of their requests. */
+  stop(): void {
+    this.isStopped = true
+  }
+
   pick(routed: RoutedRequest | null): Target | null {
+    if (this.isStopped) return null
     const { pool } = this.settings
     const target = pool.pickForCopy(performance.now(), routed)
     if (target !== null) pool.rowOf(target).mirrored()

@@ -9,6 +9,7 @@ import type { Targets } from '../upstream/targets.ts'
 import type { Member, Policy } from './balance/candidates.ts'
 import { candidates } from './balance/candidates.ts'
 import { SlowStart } from './balance/slow-start.ts'
+import type { TryCounter } from './fuse.ts'
 import { hashed } from './hash.ts'
 import { Queue } from './queue.ts'
 import type { RoutedRequest } from './routed-request.ts'
@@ -23,6 +24,8 @@ export class PoolRoute {
   readonly queue: Queue
   /** Versions that the servers report; null = not asked for. */
   readonly versions: VersionsSeen | null
+  /** Counts tries for the fuse of a rollout; null = none does. */
+  readonly fuse: TryCounter | null
   /** Credit of this pool for smooth weighted round robin over the shares; see `ServiceRoute.nextPool`. */
   credit = 0
   private readonly counters: Counters
@@ -53,10 +56,12 @@ export class PoolRoute {
     targets: Targets,
     counters: Counters,
     previous: PoolRoute | undefined,
+    fuse: TryCounter | null = null,
   ) {
     this.name = pool.name
     this.version = pool.version
     this.share = pool.share
+    this.fuse = fuse
     this.policy = policy
     this.panic = panic
     this.targets = targets

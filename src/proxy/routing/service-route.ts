@@ -13,6 +13,7 @@ import { hash } from './balance/hash.ts'
 import { leastRequest } from './balance/least-request.ts'
 import { roundRobin } from './balance/round-robin.ts'
 import { Cohort } from './cohort.ts'
+import type { Fuse } from './fuse.ts'
 import { HeldRequests, type HeldTotal } from './held-requests.ts'
 import { Mirror } from './mirror.ts'
 import { PoolRoute } from './pool-route.ts'
@@ -45,6 +46,8 @@ export class ServiceRoute {
   readonly budget: RetryBudget
   /** null = no request is copied. */
   readonly mirror: Mirror | null
+  /** null = there is no rollout, or it has no fuse. */
+  readonly fuse: Fuse | null
   /** Pools that get requests, those with the largest shares first. */
   private readonly all: readonly PoolRoute[]
   /** Pools with a share, the largest first. */
@@ -62,9 +65,11 @@ export class ServiceRoute {
     counters: Counters,
     heldTotal: HeldTotal,
     previous: ServiceRoute | undefined,
+    fuse: Fuse | null = null,
   ) {
     const { name, traffic = NO_POLICIES } = table
     this.table = table
+    this.fuse = fuse
     this.unrouted = counters.row(counters.seriesFor(name, '', ''), table.decision)
     this.budget = previous?.budget ?? new RetryBudget()
     this.budget.share = table.retry.budget
@@ -75,7 +80,11 @@ export class ServiceRoute {
     this.all = table.pools
       .filter((pool) => pool.share > 0 || routed.has(pool.name))
       .sort((a, b) => b.share - a.share)
-      .map((pool) => new PoolRoute(table, pool, policy, targets, counters, previous?.poolNamed(pool.name)))
+      .map((pool) => {
+        const { name: own } = pool
+        const counter = fuse?.counterOf(own) ?? null
+        return new PoolRoute(table, pool, policy, targets, counters, previous?.poolNamed(own), counter)
+      })
     this.pools = this.all.filter(({ share }) => share > 0)
     // With unchanged shares the credits are taken over, so that the split stays exact across tables.
     for (const pool of this.pools) {

@@ -160,7 +160,7 @@ export class Tries implements QueuedRequest {
     this.pool = pool
     this.target = target
     this.row = pool.rowOf(target)
-    this.outcome.begin(target, this.row)
+    this.outcome.begin(target, this.row, pool.fuse)
     this.beganAt = this.outcome.beganAt
     this.request.trace?.begin(pool, target, this.beganAt)
     this.request.send(target)

@@ -2,6 +2,7 @@ import type { Row } from '../../telemetry/ticks/row.ts'
 import type { ProxyContext } from '../context.ts'
 import { type ErrorCode, isConnectionFailure, isServersFault } from '../errors.ts'
 import type { Target } from '../upstream/target.ts'
+import type { TryCounter } from './fuse.ts'
 
 /** The trace of a request, which notes how its tries go. */
 export interface TryTrace {
@@ -19,6 +20,8 @@ export class TryOutcome {
   private target: Target | null = null
   /** Counts of the server; null = this try is counted. */
   private counts: Row | null = null
+  /** The fuse of a rollout; null = the try does not matter to one. */
+  private fuse: TryCounter | null = null
   /** Whether this try is the trial of an ejected server, and its outcome is not reported yet. */
   private onTrial = false
   /** Whether this try has been reported as a failure of its server. */
@@ -31,10 +34,11 @@ export class TryOutcome {
   }
 
   /** A try at a server begins. */
-  begin(target: Target, counts: Row): void {
+  begin(target: Target, counts: Row, fuse: TryCounter | null): void {
     this.beganAt = performance.now()
     this.target = target
     this.counts = counts
+    this.fuse = fuse
     this.isReported = false
     this.onTrial = target.health === 'trial'
     if (this.onTrial) this.context.targets.beginTrial(target)
@@ -52,9 +56,17 @@ export class TryOutcome {
    * failure. `unreachable`: the connection failed.
    */
   report(ok: boolean, unreachable = false): void {
-    this.counts?.tried(ok, performance.now() - this.beganAt)
+    const { counts } = this
+    if (counts === null) {
+      this.judge(ok, unreachable)
+      return
+    }
     this.counts = null
+    const now = performance.now()
+    counts.tried(ok, now - this.beganAt)
     this.judge(ok, unreachable)
+    // Last, because it may replace the routes.
+    if (this.fuse !== null) this.fuse.tried(ok, now)
   }
 
   private judge(ok: boolean, unreachable: boolean): void {

@@ -35,6 +35,8 @@ export class Target {
   failuresInRow = 0
   /** The current table does not name this target. */
   isLeaving = false
+  /** Accepts new requests because of a fuse, though the table that control has sent closes it. */
+  isStandby = false
   inFlight = 0
   /** Max requests and tunnels in flight; 0 = unlimited. */
   maxConnections = 0
@@ -125,9 +127,10 @@ export class Target {
     return this.closed
   }
 
-  /** Accepts new requests again. */
-  reopen(): void {
+  /** Accepts new requests again; `standby`: because of a fuse. */
+  reopen(standby = false): void {
     this.closed = false
+    this.isStandby = standby
     this.cutCount = 0
     this.setDeadline(null, 0)
   }
@@ -138,6 +141,7 @@ export class Target {
    */
   close(cutAt: number | null, nowMs: number): void {
     this.closed = true
+    this.isStandby = false
     this.setDeadline(cutAt, nowMs)
     if (this.inFlight === 0) this.connections.closeIdle()
   }
@@ -146,6 +150,7 @@ export class Target {
   leave(): void {
     this.isLeaving = true
     this.closed = true
+    this.isStandby = false
     this.cutAt = undefined
     this.startTimer(this.leaveMs === 0 ? null : this.leaveMs)
     if (this.inFlight === 0) this.connections.closeIdle()

@@ -42,7 +42,7 @@ export class Targets {
         for (const server of pool.servers) {
           named.add(server.key)
           const target = this.ensure(service, server)
-          if (server.open) target.reopen()
+          if (server.open) target.reopen(server.standby)
           else target.close(server.cutAt, nowMs)
         }
       }
@@ -54,6 +54,14 @@ export class Targets {
       this.keysOf.delete(name)
     }
     this.epoch++
+  }
+
+  /** Opens the servers that a fuse has put in the place of its canary's; returns whether there are any. */
+  openStandbys({ pools }: TableService): boolean {
+    const opened = pools.flatMap(({ servers }) => servers.filter(({ open, standby }) => open && standby === true))
+    for (const { key } of opened) this.get(key).reopen(true)
+    this.epoch++
+    return opened.length > 0
   }
 
   private leaveAllBut(service: string, named: ReadonlySet<string>): void {
@@ -99,26 +107,29 @@ export class Targets {
     this.epoch++
   }
 
-  /** Requests in flight at targets that accept no new ones. */
+  /**
+   * Requests in flight at targets that accept no new ones. A target that only a fuse has opened counts as well, with 1
+   * at least: for control it accepts none, and must not pass for idle.
+   */
   busy(): Record<string, number> {
-    return this.counts((target) => target.isClosed())
+    const busy: Record<string, number> = {}
+    for (const target of this.byKey.values()) {
+      const { key, inFlight, isStandby } = target
+      if (isStandby) busy[key] = Math.max(1, inFlight)
+      else if (inFlight > 0 && target.isClosed()) busy[key] = inFlight
+    }
+    return busy
   }
 
   inFlight(): Record<string, number> {
-    return this.counts(() => true)
+    const counts: Record<string, number> = {}
+    for (const { key, inFlight } of this.byKey.values()) if (inFlight > 0) counts[key] = inFlight
+    return counts
   }
 
   /** Removes an idle target that the table no longer names. */
   forgetIfGone(target: Target): void {
     if (target.isLeaving) this.byKey.delete(target.key)
-  }
-
-  private counts(wanted: (target: Target) => boolean): Record<string, number> {
-    const counts: Record<string, number> = {}
-    for (const target of this.byKey.values()) {
-      if (target.inFlight > 0 && wanted(target)) counts[target.key] = target.inFlight
-    }
-    return counts
   }
 
   private ensure(service: TableService, server: TableServer): Target {
