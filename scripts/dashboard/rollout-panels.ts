@@ -8,9 +8,13 @@ export const ROLLOUT_PANELS: readonly Panel[] = [
     description: 'Their state, and why they are paused.',
     labels: ['service', 'rollout', 'pool', 'state', 'reason'],
     columns: [
-      { name: 'Step', expr: `max by (service, rollout) (${series('rollout_step')})` },
-      { name: 'Of', expr: `max by (service, rollout) (${series('rollout_steps')})` },
-      { name: 'State', expr: `max by (service, rollout, pool, state, reason) (${series('rollout_info')})` },
+      { title: 'Step', unit: 'short', expr: `max by (service, rollout) (${series('rollout_step')})` },
+      { title: 'Of', unit: 'short', expr: `max by (service, rollout) (${series('rollout_steps')})` },
+      {
+        title: 'Runs',
+        unit: 'short',
+        expr: `max by (service, rollout, pool, state, reason) (${series('rollout_info')})`,
+      },
     ],
   }),
   lines({
