@@ -61,7 +61,10 @@ function waitHealthy(rollout: Rollout, step: Extract<Step, { kind: 'waitHealthy'
 function setWeight(rollout: Rollout, percent: number, seen: Observation): Rollout {
   const isHealthy = seen.canary.up >= Math.max(1, seen.minReady)
   const rises = percent > rollout.weight
-  if (percent !== rollout.weight) return rises && !isHealthy ? overdue(rollout, seen) : { ...rollout, weight: percent }
+  if (percent !== rollout.weight) {
+    const mayRise = isHealthy && seen.lagging.length === 0
+    return rises && !mayRise ? overdue(rollout, seen) : { ...rollout, weight: percent }
+  }
   if (seen.lagging.length > 0 || (percent > 0 && !isHealthy)) return overdue(rollout, seen)
   return next(rollout, seen)
 }
