@@ -22,9 +22,13 @@ export function drainsOf(command: Command, before: State, after: State, leaving:
     case 'split':
     case 'rollback':
     case 'finishDeploy':
-    case 'beginRollout':
-    case 'moveRollout':
       return poolDrains(own(before.services, command.service), own(after.services, command.service), leaving)
+    case 'beginRollout':
+    case 'moveRollout': {
+      const [was, is] = [own(before.services, command.service), own(after.services, command.service)]
+      const isSame = was === undefined || is === undefined || sameSplit(currentSplit(was), currentSplit(is))
+      return isSame ? [] : poolDrains(was, is, leaving)
+    }
     case 'mode':
       return modeDrains(own(after.services, command.service))
     case 'server':

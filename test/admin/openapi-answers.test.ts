@@ -29,7 +29,7 @@ function strict(schema: unknown): unknown {
 }
 
 /** Statuses that an operation lists by themselves where it answers with them; other problems are its `default`. */
-const LISTED = [200, 202, 412, 422, 504]
+const LISTED = [200, 201, 202, 412, 422, 504]
 
 async function expectDescribed(route: string, answer: Answer): Promise<void> {
   const [method = '', path = ''] = route.split(' ')
@@ -51,6 +51,8 @@ async function expectDescribed(route: string, answer: Answer): Promise<void> {
 
 const SERVICE = '/api/services/{service}'
 const POOL = `${SERVICE}/pools/{pool}`
+const ROLLOUTS = `${SERVICE}/rollouts`
+const ROLLOUT_VERBS = ['pause', 'resume', 'promote', 'skip', 'back', 'abort', 'retry'] as const
 const NOWHERE = 'http://127.0.0.1:1'
 const STANDBY = { version: '2', servers: { other1: NOWHERE } }
 
@@ -71,6 +73,17 @@ const CALLS: readonly (readonly [string, number, string, object?])[] = [
   [`POST ${SERVICE}/shift`, 200, '/api/services/shop/shift', { to: 'green', percent: 5 }],
   [`POST ${SERVICE}/rollback`, 409, '/api/services/shop/rollback'],
   [`POST ${SERVICE}/deploy`, 504, '/api/services/shop/deploy', { servers: { green9: NOWHERE }, timeout: '100ms' }],
+  [`GET ${ROLLOUTS}`, 200, '/api/services/shop/rollouts'],
+  [`POST ${ROLLOUTS}`, 200, '/api/services/shop/rollouts?dryRun', { to: 'green' }],
+  [`GET ${ROLLOUTS}/{id}`, 404, '/api/services/shop/rollouts/r0'],
+  ...ROLLOUT_VERBS.map(
+    (verb) => [`POST ${ROLLOUTS}/{id}/${verb}`, 404, `/api/services/shop/rollouts/r0/${verb}`] as const,
+  ),
+  [`POST ${ROLLOUTS}/{id}/setWeight`, 404, '/api/services/shop/rollouts/r0/setWeight', { percent: 5 }],
+  [`POST ${ROLLOUTS}/{id}/gates/{gate}/approve`, 404, '/api/services/shop/rollouts/r0/gates/qa/approve'],
+  [`POST ${ROLLOUTS}/{id}/gates/{gate}/reject`, 404, '/api/services/shop/rollouts/r0/gates/qa/reject'],
+  [`POST ${SERVICE}/freeze`, 200, '/api/services/shop/freeze', { reason: 'black friday' }],
+  [`POST ${SERVICE}/unfreeze`, 200, '/api/services/shop/unfreeze'],
   [`GET ${SERVICE}/explain`, 200, '/api/services/shop/explain?header=x-a:1'],
   ['GET /api/explain', 200, '/api/explain?host=shop.test&path=/cart'],
   ['GET /api/stats', 200, '/api/stats?window=10s&service=shop'],
@@ -198,6 +211,24 @@ describe('describes the actual answers:', () => {
     const replaced = await slow
     expect([replaced.status, replaced.body.title]).toEqual([409, 'Replaced by another deploy'])
     await expectDescribed(route, replaced)
+  })
+
+  test('a rollout: begun, shown, paused, refused, aborted', async () => {
+    const path = '/api/services/shop/rollouts'
+    const begun = await shop.api('POST', path, { to: 'green', steps: [{ pause: {} }] })
+    expect([begun.status, begun.headers.get('location')]).toEqual([201, `${path}/${begun.body.rollout.id}`])
+    await expectDescribed(`POST ${ROLLOUTS}`, begun)
+    const at = `${path}/${begun.body.rollout.id}`
+    await expectDescribed(`GET ${ROLLOUTS}/{id}`, await shop.api('GET', at))
+    await expectDescribed(`GET ${ROLLOUTS}`, await shop.api('GET', path))
+    await expectDescribed(`GET ${SERVICE}`, await shop.api('GET', '/api/services/shop'))
+    const second = await shop.api('POST', path, { to: 'green' })
+    expect(second.status).toBe(409)
+    await expectDescribed(`POST ${ROLLOUTS}`, second)
+    await expectDescribed(`POST ${ROLLOUTS}/{id}/pause`, await shop.api('POST', `${at}/pause`))
+    const aborted = await shop.api('POST', `${at}/abort`, { reason: 'enough' })
+    expect([aborted.status, aborted.body.rollout.state]).toEqual([200, 'Aborting'])
+    await expectDescribed(`POST ${ROLLOUTS}/{id}/abort`, aborted)
   })
 
   test('failures', async () => {

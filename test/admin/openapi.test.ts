@@ -59,6 +59,21 @@ POST /api/services/{service}/resume
 POST /api/services/{service}/rollback
 POST /api/services/{service}/deploy
 POST /api/services/{service}/stop
+GET /api/services/{service}/rollouts
+POST /api/services/{service}/rollouts
+GET /api/services/{service}/rollouts/{id}
+POST /api/services/{service}/rollouts/{id}/pause
+POST /api/services/{service}/rollouts/{id}/resume
+POST /api/services/{service}/rollouts/{id}/promote
+POST /api/services/{service}/rollouts/{id}/skip
+POST /api/services/{service}/rollouts/{id}/back
+POST /api/services/{service}/rollouts/{id}/setWeight
+POST /api/services/{service}/rollouts/{id}/abort
+POST /api/services/{service}/rollouts/{id}/retry
+POST /api/services/{service}/rollouts/{id}/gates/{gate}/approve
+POST /api/services/{service}/rollouts/{id}/gates/{gate}/reject
+POST /api/services/{service}/freeze
+POST /api/services/{service}/unfreeze
 GET /api/servers
 GET /api/servers/{server}
 PATCH /api/servers/{server}
@@ -127,7 +142,7 @@ test('is a valid OpenAPI 3.1 document', async () => {
     const parameters = operation.parameters ?? []
     const inPath = parameters.filter((each) => each.in === 'path')
     const templates = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
-    expect(path.replaceAll(/\{\w+\}/g, '')).toMatch(/^\/[a-z/]*$/)
+    expect(path.replaceAll(/\{\w+\}/g, '')).toMatch(/^\/[a-zA-Z/]*$/)
     expect(inPath.map(({ name }) => name).toSorted()).toEqual(templates.toSorted())
     expect(inPath.every(({ required }) => required === true)).toBe(true)
     for (const { in: where, name, schema } of parameters) {

@@ -250,6 +250,7 @@ describe('queries', () => {
       'PUT /api/services/{service}/pools/{pool}': pools.green,
       'PUT /api/services/{service}/pools/{pool}/servers/{server}': 'http://127.0.0.1:1',
       'PATCH /api/servers/{server}': { weight: 5 },
+      'POST /api/services/{service}/rollouts/{id}/setWeight': { percent: 5 },
       'POST /api/services/{service}/shift': { to: 'green', percent: 5 },
       'POST /api/services/{service}/deploy': { servers: { green1: 'http://127.0.0.1:1' } },
     }
