@@ -1,16 +1,4 @@
-import {
-  caveats,
-  count,
-  instant,
-  listOf,
-  names,
-  object,
-  ref,
-  revision,
-  type Schema,
-  text,
-  written,
-} from './schema-parts.ts'
+import { caveats, count, instant, listOf, names, object, ref, revision, type Schema, text } from './schema-parts.ts'
 
 const number: Schema = { type: 'number' }
 const maybeNumber: Schema = { type: ['number', 'null'] }
@@ -84,5 +72,4 @@ export const rolloutAnswers = {
     rollout: ref('Rollout'),
     remarks: { ...names, description: 'What each comparison could find at the rate of the last minutes.' },
   }),
-  RolloutWritten: object({ ...written, rollout: ref('Rollout') }, caveats),
 }

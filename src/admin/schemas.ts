@@ -183,6 +183,7 @@ export const answers = {
     },
     { ...drained, missing: { ...missing, description: 'What was not complete when `timeout` ended; the deploy is.' } },
   ),
+  RolloutWritten: object({ ...written, rollout: ref('Rollout') }, drained),
   ServersWritten: object({ ...written, servers: listOf('Server') }, { service: ref('Service'), ...drained }),
   Instance: object(
     {

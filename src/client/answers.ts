@@ -255,6 +255,42 @@ export interface Deployed {
   }
 }
 
+export interface RolloutWritten {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** false: there was nothing to change, and no revision was made. */
+  readonly changed: boolean
+  readonly rollout: Rollout
+  /** Pools and servers that this change drained and that are idle. */
+  readonly drained?: ReadonlyArray<string>
+  /** Requests that were cut at the deadline. */
+  readonly cut?: number
+  /** With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained. */
+  readonly times?: {
+    readonly applied: number
+    readonly idle: number
+  }
+  /** Only this instance was changed. */
+  readonly scope?: 'local'
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+  /** Instances that cannot read a definition, and keep the last readable one. */
+  readonly cannotFollow?: ReadonlyArray<string>
+  /** No replica of the store has it yet: a fail-over now would lose it. */
+  readonly mayBeLost?: true
+}
+
 export interface ServersWritten {
   /** Revision of the whole state; also in the ETag. */
   readonly revision: number
@@ -1148,25 +1184,4 @@ export interface RolloutPlan {
   readonly rollout: Rollout
   /** What each comparison could find at the rate of the last minutes. */
   readonly remarks: ReadonlyArray<string>
-}
-
-export interface RolloutWritten {
-  /** Revision of the whole state; also in the ETag. */
-  readonly revision: number
-  /** false: there was nothing to change, and no revision was made. */
-  readonly changed: boolean
-  readonly rollout: Rollout
-  /** The store is away: others may have changed the state meanwhile. */
-  readonly stale?: true
-  /** Overrides of instances, made with ?scope=local while the store was away. */
-  readonly overrides?: ReadonlyArray<{
-    readonly instance: string
-    readonly at: string
-    readonly by: string
-    readonly reason: string | null
-    /** Such as `drain blue1`. */
-    readonly what: string
-  }>
-  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
-  readonly leftOut?: ReadonlyArray<string>
 }
