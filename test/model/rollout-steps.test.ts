@@ -74,7 +74,8 @@ describe('at the end of a pause for a time', () => {
     const held = observe(paused, seen(70_000, more))
     expect(brief(held)).toEqual(['Paused', reason, 10, 1])
     expect(observe(held, seen(80_000, more))).toBe(held)
-    expect(brief(settle(held, 90_000))).toEqual(['Watching', null, 100, 3])
+    const freed = observe(held, seen(90_000, { judged: soak(held, 5) }))
+    expect(brief(settle(freed, 90_001))).toEqual(['Watching', null, 100, 3])
   })
 })
 
@@ -98,13 +99,17 @@ describe('a gate', () => {
 
 describe('a health gate', () => {
   const steps = [{ setWeight: 100 }, { healthGate: { path: '/health', times: 2, interval: '10s' } }]
-  const asking = settle(rollout({ steps, watch: { duration: '0' } }))
+  const asking = settle(rollout({ steps, watch: { duration: '0s' } }))
   const call = { index: 1, attempt: 1, failures: 0, ok: false, detail: 'green1: status 503' }
 
   test('R31 asks again after a time, and returns everything when no answer was a 2xx', () => {
     expect([brief(asking), dueCall(asking, 5)?.kind]).toEqual([['Progressing', null, 100, 1], 'healthGate'])
     const failed = observe(asking, seen(100, { call }))
-    expect([failed.step.failures, dueCall(failed, 10_099), dueCall(failed, 10_100)?.kind]).toEqual([1, null, 'healthGate'])
+    expect([failed.step.failures, dueCall(failed, 10_099), dueCall(failed, 10_100)?.kind]).toEqual([
+      1,
+      null,
+      'healthGate',
+    ])
     expect(observe(failed, seen(10_200, { call: { ...call, failures: 1 } }))).toMatchObject({
       state: 'Aborting',
       reason: 'HealthGateFailed',
@@ -127,7 +132,11 @@ describe('a metric of the web', () => {
   const metric = { name: 'orders', kind: 'web', url: 'http://127.0.0.1:1/', min: 0.9, failureLimit: 1 }
   const at10 = (more: JsonObject = {}) =>
     settle(rollout({ steps: [{ setWeight: 10 }, { analysis: {} }], analysis: { metrics: [{ ...metric, ...more }] } }))
-  const web = (value: number | null, failuresInRow = 0, problem: string | null = null): Record<string, WebStanding> => ({
+  const web = (
+    value: number | null,
+    failuresInRow = 0,
+    problem: string | null = null,
+  ): Record<string, WebStanding> => ({
     orders: { value, failuresInRow, problem, nextAtMs: 60_000 },
   })
 
