@@ -1,6 +1,8 @@
 import { checkRollout } from '../config/rollout-spec.ts'
 import type { CommandMaker } from '../control/controller.ts'
+import type { Command } from '../model/commands.ts'
 import { unknown } from '../model/draft.ts'
+import { earlierWrite } from '../model/keyed.ts'
 import { own } from '../model/names.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
 import { newStep } from '../model/rollout/moves.ts'
@@ -18,7 +20,7 @@ import { newMetric } from './judging.ts'
 /** A rollout as a caller asks for it. */
 export interface WantedRollout {
   readonly service: string
-  /** Absent = the pool without a share, of two. */
+  /** Absent = the pool of the rollout that runs, or the one without a share, of two. */
   readonly to?: string
   /** Keys of the rollout as written. */
   readonly settings: JsonObject
@@ -28,11 +30,15 @@ export interface WantedRollout {
 
 /** Begins a rollout. `nowSecond`: end of the counts that are known, a second of the store's clock. */
 export function startRollout(wanted: WantedRollout, nowSecond: () => number): CommandMaker {
-  return (state, { by, reason, force }, facts) => {
+  return (state, request, facts) => {
+    const { by, reason, force } = request
     const service = own(state.services, wanted.service)
     if (service === undefined) return { refusal: unknown('service', wanted.service, Object.keys(state.services)) }
+    const earlier = earlierWrite(state, request, facts)
+    const begunEarlier = earlier === null ? null : findRollout(state, service.name, idOf(earlier.revision))
+    if (begunEarlier !== null) return repeated('beginRollout', begunEarlier)
     const running = runningRollout(state, service.name)
-    const to = wanted.to ?? (wanted.replace && running !== null ? running.to : standbyPool(service))
+    const to = wanted.to ?? running?.to ?? standbyPool(service)
     if (to === null) return invalid([{ path: 'to', message: standbyProblem(service) }])
     const pools = Object.keys(service.spec.pools)
     if (!pools.includes(to)) return { refusal: unknown('pool', to, pools) }
@@ -67,6 +73,8 @@ export function askRollout(name: string, id: string, verb: RolloutVerb, nowSecon
           rolloutsOf(state, name).map((each) => each.id),
         ),
       }
+    const earlier = earlierWrite(state, request, facts)
+    if (earlier !== null) return repeated('moveRollout', findRollout(state, name, idOf(earlier.revision)) ?? rollout)
     const { by, reason, force } = request
     if (verb.verb === 'retry' && hasEnded(rollout) && rollout.state !== 'Succeeded') {
       const { to, from, spec } = rollout
@@ -93,6 +101,17 @@ export function askRollout(name: string, id: string, verb: RolloutVerb, nowSecon
   }
 }
 
+/** A command that has been carried out already, under the same Idempotency-Key: `decide` says so. */
+function repeated(kind: 'beginRollout' | 'moveRollout', rollout: Rollout): { readonly command: Command } {
+  const { service } = rollout
+  return { command: kind === 'moveRollout' ? { kind, service, rollout } : { kind, service, rollout, replace: false } }
+}
+
+/** The id of the rollout that began with a revision. */
+function idOf(revision: number): string {
+  return `r${revision}`
+}
+
 interface NewRollout {
   readonly secret: string
   readonly to: string
@@ -105,7 +124,7 @@ interface NewRollout {
 function newRollout(state: State, service: Service, { to, from, spec, nowMs, nowSecond, secret }: NewRollout): Rollout {
   const revision = state.revision + 1
   return {
-    id: `r${revision}`,
+    id: idOf(revision),
     service: service.name,
     from,
     to,
