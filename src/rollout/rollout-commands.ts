@@ -1,6 +1,8 @@
 import { checkRollout } from '../config/rollout-spec.ts'
 import type { CommandMaker } from '../control/controller.ts'
+import type { Facts, Request } from '../model/commands.ts'
 import { unknown } from '../model/draft.ts'
+import { earlierWrite } from '../model/keyed.ts'
 import { own } from '../model/names.ts'
 import type { Problem, Refusal } from '../model/refusal.ts'
 import { newStep } from '../model/rollout/moves.ts'
@@ -28,9 +30,15 @@ export interface WantedRollout {
 
 /** Begins a rollout. `nowSecond`: end of the counts that are known, a second of the store's clock. */
 export function startRollout(wanted: WantedRollout, nowSecond: () => number): CommandMaker {
-  return (state, { by, reason, force }, facts) => {
+  return (state, request, facts) => {
+    const { by, reason, force } = request
     const service = own(state.services, wanted.service)
     if (service === undefined) return { refusal: unknown('service', wanted.service, Object.keys(state.services)) }
+    const begunBefore = begunEarlier(state, service.name, request, facts)
+    if (begunBefore !== null)
+      return {
+        command: { kind: 'beginRollout', service: service.name, rollout: begunBefore, replace: wanted.replace },
+      }
     const running = runningRollout(state, service.name)
     const to = wanted.to ?? (wanted.replace && running !== null ? running.to : standbyPool(service))
     if (to === null) return invalid([{ path: 'to', message: standbyProblem(service) }])
@@ -66,6 +74,10 @@ export function askRollout(name: string, id: string, verb: RolloutVerb, nowSecon
           rolloutsOf(state, name).map((each) => each.id),
         ),
       }
+    if (earlierWrite(state, request, facts) !== null) {
+      const moved = begunEarlier(state, name, request, facts) ?? rollout
+      return { command: { kind: 'moveRollout', service: name, rollout: moved } }
+    }
     const { by, reason, force } = request
     if (verb.verb === 'retry' && hasEnded(rollout) && rollout.state !== 'Succeeded') {
       const { to, from, spec } = rollout
@@ -85,6 +97,20 @@ export function askRollout(name: string, id: string, verb: RolloutVerb, nowSecon
   }
 }
 
+/**
+ * The rollout that an earlier request with the same Idempotency-Key has begun: its repetition is no second one, and not
+ * refused because the first one has been carried out. null = there is none.
+ */
+function begunEarlier(state: State, service: string, request: Request, facts: Facts): Rollout | null {
+  const earlier = earlierWrite(state, request, facts)
+  return earlier === null ? null : findRollout(state, service, idOf(earlier.revision))
+}
+
+/** The id of the rollout that begins with a revision. */
+function idOf(revision: number): string {
+  return `r${revision}`
+}
+
 interface NewRollout {
   readonly to: string
   readonly from: string
@@ -96,7 +122,7 @@ interface NewRollout {
 function newRollout(state: State, service: Service, { to, from, spec, nowMs, nowSecond }: NewRollout): Rollout {
   const revision = state.revision + 1
   return {
-    id: `r${revision}`,
+    id: idOf(revision),
     service: service.name,
     from,
     to,
