@@ -27,7 +27,10 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   demo: [],
 }
 /** Files of src/ that stand beside the rooms. */
-const FILES = ['main.ts', 'index.ts', 'command-line.ts', 'create-cutover.ts', 'instance.ts', 'version.ts']
+const FILES = [
+  ...['main.ts', 'index.ts', 'command-line.ts', 'check-command.ts', 'run-command.ts'],
+  ...['create-cutover.ts', 'instance.ts', 'version.ts'],
+]
 
 /** A hooks file exports its hooks as its default export. */
 const HOOK_FILES = {
