@@ -56,15 +56,19 @@ export async function startApp({ name, version, port, host = '127.0.0.1' }: AppO
 
   function fail({ query, request, response }: Context): void {
     const rate = Number(query.get('rate') ?? 1)
-    if (request.method !== 'POST') return answer(response, 405, { error: 'use POST' })
-    if (!(rate >= 0 && rate <= 1)) return answer(response, 400, { error: 'rate is a number from 0 to 1' })
-    failRate = rate
-    answer(response, 200, { name, version, failRate })
+    if (request.method !== 'POST') answer(response, 405, { error: 'use POST' })
+    else if (!(rate >= 0 && rate <= 1)) answer(response, 400, { error: 'rate is a number from 0 to 1' })
+    else {
+      failRate = rate
+      answer(response, 200, { name, version, failRate })
+    }
   }
   function echoOrFail(context: Context): void {
-    if (failRate === 0 || Math.random() >= failRate) return echo(context)
-    context.request.resume()
-    answer(context.response, 500, { name, version, error: 'as POST /fail has asked for' })
+    if (Math.random() >= failRate) echo(context)
+    else {
+      context.request.resume()
+      answer(context.response, 500, { name, version, error: 'as POST /fail has asked for' })
+    }
   }
 
   const server = http.createServer({ keepAliveTimeout: 5000 }, (request, response) => {

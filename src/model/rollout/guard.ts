@@ -15,6 +15,8 @@ type Edits = Exclude<Draft, Refusal>
 
 /** Commands that a rollout is made of, and those that leave routing as it is. */
 const UNGUARDED: ReadonlySet<Command['kind']> = new Set(['beginRollout', 'moveRollout', 'server', 'mode', 'freeze'])
+/** Commands that are the beginning of a change of routing. */
+const BEGINNINGS: ReadonlySet<Command['kind']> = new Set(['beginRollout', 'beginDeploy'])
 /** Commands that may return a frozen service to where it was. */
 const WAYS_BACK: ReadonlySet<Command['kind']> = new Set(['rollback', 'moveRollout', 'abandonDeploy'])
 
@@ -32,7 +34,7 @@ export function guardRollouts(
   let guarded = draft
   for (const edit of draft.edits) {
     const frozen = kind === 'freeze' || WAYS_BACK.has(kind) ? undefined : edit.before?.freeze
-    if (frozen !== undefined && changesRouting(edit) && !request.force)
+    if (frozen !== undefined && (BEGINNINGS.has(kind) || changesRouting(edit)) && !request.force)
       return unsafe(`${edit.service} is ${describeFreeze(frozen)}.`)
     if (UNGUARDED.has(kind)) continue
     const running = runningRollout(state, edit.service)
