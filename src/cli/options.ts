@@ -50,10 +50,9 @@ export function waitOf({ wait = 0 }: WriteFlags): number {
   return wait === true ? WAIT_MS : wait
 }
 
-/** Adds examples to the help of a command: what it does, and the line. */
+/** Adds examples to the help of a command: the line, and what it does. */
 export function withExamples(command: Command, examples: readonly (readonly [line: string, what: string])[]): Command {
-  const width = Math.max(...examples.map(([line]) => line.length))
-  const lines = examples.map(([line, what]) => `  ${line.padEnd(width)}   # ${what}`)
+  const lines = examples.flatMap(([line, what]) => [`  # ${what}`, `  ${line}`])
   return command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`)
 }
 

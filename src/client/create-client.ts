@@ -73,6 +73,8 @@ function apiOf(caller: Caller, through: string | null) {
       retry: verb('POST /api/services/{service}/rollouts/{id}/retry'),
       approve: verb('POST /api/services/{service}/rollouts/{id}/gates/{gate}/approve'),
       reject: verb('POST /api/services/{service}/rollouts/{id}/gates/{gate}/reject'),
+      /** For people without a token. */
+      gateLinks: verb('POST /api/services/{service}/rollouts/{id}/gates/{gate}/links'),
     },
     pools: {
       put: verb('PUT /api/services/{service}/pools/{pool}'),

@@ -14,17 +14,31 @@ import { figure, percent } from './words.ts'
 
 interface SimulateOptions {
   readonly rate?: number
-  readonly weights: readonly number[]
-  readonly stepDuration: number
-  readonly errorRate: number
-  readonly ratio: readonly number[]
-  readonly sensitivity: 'high' | 'normal' | 'strict'
-  readonly allowedIncrease: number
-  readonly tick: number
-  readonly runs: number
-  readonly seed: number
+  readonly weights?: readonly number[]
+  readonly stepDuration?: number
+  readonly errorRate?: number
+  readonly ratio?: readonly number[]
+  readonly sensitivity?: 'high' | 'normal' | 'strict'
+  readonly allowedIncrease?: number
+  readonly tick?: number
+  readonly runs?: number
+  readonly seed?: number
   readonly ticks?: string
 }
+
+const USUAL = {
+  weights: [5, 25, 50],
+  stepDuration: 300_000,
+  errorRate: 0.5,
+  ratio: [2, 3, 5, 10],
+  sensitivity: 'normal',
+  allowedIncrease: 1.25,
+  tick: 5_000,
+  runs: 2_000,
+  seed: 1,
+} as const
+
+type Settings = Required<Omit<SimulateOptions, 'rate' | 'ticks'>>
 
 const readRatio = readNumber(1, 1_000)
 
@@ -33,15 +47,17 @@ export function addSimulate(rollout: Command): void {
     .command('simulate')
     .description('what the judge finds, how probably and how soon: on random traffic, or on recorded ticks')
     .option('--rate <number>', 'requests per second of the whole service', readNumber(0.01, 1_000_000))
-    .option('--weights <percents>', 'weights of the canary', collect(readPercent), [5, 25, 50])
-    .option('--step-duration <time>', 'how long each weight is judged', readDuration, 300_000)
-    .option('--error-rate <percent>', 'share of bad requests at the stable pool', readPercent, 0.5)
-    .option('--ratio <numbers>', 'how many times as often the canary fails', collect(readRatio), [2, 3, 5, 10])
-    .addOption(new Option('--sensitivity <name>').choices(['high', 'normal', 'strict']).default('normal' as const))
-    .option('--allowed-increase <number>', 'tolerated odds ratio of bad requests', readNumber(1, 100), 1.25)
-    .option('--tick <time>', 'time between two looks', readDuration, 5_000)
-    .option('--runs <number>', 'simulated rollouts of each kind', readNumber(100, 100_000, true), 2_000)
-    .option('--seed <number>', 'of the random numbers', readNumber(0, 2 ** 31, true), 1)
+    .option('--weights <percents>', 'weights of the canary (default: 5,25,50)', collect(readPercent))
+    .option('--step-duration <time>', 'how long each weight is judged (default: 5m)', readDuration)
+    .option('--error-rate <percent>', 'share of bad requests at the stable pool (default: 0.5%)', readPercent)
+    .option('--ratio <numbers>', 'how many times as often the canary fails (default: 2,3,5,10)', collect(readRatio))
+    .addOption(
+      new Option('--sensitivity <name>', 'of the judge (default: normal)').choices(['high', 'normal', 'strict']),
+    )
+    .option('--allowed-increase <number>', 'tolerated odds ratio (default: 1.25)', readNumber(1, 100))
+    .option('--tick <time>', 'time between two looks (default: 5s)', readDuration)
+    .option('--runs <number>', 'rollouts of each kind (default: 2000)', readNumber(100, 100_000, true))
+    .option('--seed <number>', 'of the random numbers (default: 1)', readNumber(0, 2 ** 31, true))
     .option(
       '--ticks <file>',
       'judge these instead: JSON lines {canary: {requests, bad}, stable: {…}}; - is standard input',
@@ -52,7 +68,8 @@ export function addSimulate(rollout: Command): void {
     ['cutover rollout simulate --ticks ticks.jsonl --sensitivity strict', 'would this canary have failed?'],
   ])
   command.action(
-    act<SimulateOptions>(async (session, _names, options) => {
+    act<SimulateOptions>(async (session, _names, given) => {
+      const options = { ...USUAL, ...given }
       if (options.ticks !== undefined) return replay(session, options.ticks, options)
       if (options.rate === undefined) throw new Unusable('say how many requests come: --rate 200, or give --ticks FILE')
       return simulate(session, options.rate, options)
@@ -60,7 +77,7 @@ export function addSimulate(rollout: Command): void {
   )
 }
 
-async function replay({ terminal, isJson }: Session, file: string, options: SimulateOptions): Promise<ExitCode> {
+async function replay({ terminal, isJson }: Session, file: string, options: Settings): Promise<ExitCode> {
   const ticks = await readTicks(file)
   const threshold = failThreshold(options.sensitivity, ticks.length)
   const outcome = replayed(ticks, { allowedIncrease: options.allowedIncrease, threshold })
@@ -91,7 +108,7 @@ interface Found {
   readonly byStep: readonly number[]
 }
 
-function simulate({ terminal, isJson }: Session, rate: number, options: SimulateOptions): ExitCode {
+function simulate({ terminal, isJson }: Session, rate: number, options: Settings): ExitCode {
   const { weights, stepDuration, tick, errorRate, runs, sensitivity, allowedIncrease, seed } = options
   if (errorRate === 0) throw new Unusable('--error-rate must be above 0: no number of times 0 is more')
   if (stepDuration < tick) throw new Unusable('--step-duration must be at least one --tick')
@@ -139,7 +156,7 @@ function foundOf(plan: SimulatedPlan, ratio: number, runs: number, seed: number)
   }
 }
 
-function foundTable(found: readonly Found[], { weights, runs }: SimulateOptions): string[] {
+function foundTable(found: readonly Found[], { weights, runs }: Settings): string[] {
   const heads = ['BAD REQUESTS', 'FOUND', 'HALF OF THEM WITHIN', ...weights.map((weight) => `BY END OF ${weight} %`)]
   const rows = found
     .filter(({ ratio }) => ratio !== 1)
