@@ -38,7 +38,7 @@ export async function awaitEnd(session: Session, first: Rollout, waitMs: number)
     terminal.tell(`Interrupted. Rollout ${last.id} of ${last.service} goes on (${stateOf(last)}, ${whereOf(last)}).`)
     return EXIT.interrupted
   }
-  if (session.isJson) terminal.printJson(last)
+  if (session.isJson) terminal.printJson({ rollout: last })
   terminal.tell(`Rollout ${last.id} of ${last.service} has not ended after ${spoken(waitMs)}: ${sentenceOf(last)}`)
   for (const line of nextSteps(last)) terminal.tell(line)
   return EXIT.failed
@@ -51,7 +51,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 export function tellEnd({ terminal, isJson }: Session, rollout: Rollout): ExitCode {
   const { paint } = terminal
   const { mark, ink } = lookOf(rollout)
-  if (isJson) terminal.printJson(rollout)
+  if (isJson) terminal.printJson({ rollout })
   else terminal.print(`${paint(ink, mark)} ${rollout.service} ${rollout.id}: ${sentenceOf(rollout)}`)
   return rollout.state === 'Aborted' || rollout.state === 'Superseded' ? EXIT.failed : EXIT.done
 }

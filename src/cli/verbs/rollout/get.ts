@@ -47,7 +47,7 @@ async function watched(session: Session, first: Rollout): Promise<ExitCode> {
   try {
     for await (const look of followed(client, first, interrupt.signal)) {
       if (isJson || !terminal.isInteractive) {
-        const line = isJson ? JSON.stringify(look.rollout) : lineOf(look)
+        const line = isJson ? JSON.stringify({ rollout: look.rollout }) : lineOf(look)
         if (line !== before) terminal.print(isJson ? line : `${new Date().toISOString()}  ${line}`)
         before = line
         continue
