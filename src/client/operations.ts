@@ -602,7 +602,7 @@ export interface Operations {
       /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
       readonly idempotencyKey?: string | undefined
     }
-    readonly answer: RolloutPlan
+    readonly answer: RolloutPlan | RolloutWritten
   }
   /** A rollout: state, evidence, and what it waits for. */
   'GET /api/services/{service}/rollouts/{id}': {

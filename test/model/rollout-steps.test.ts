@@ -104,7 +104,11 @@ describe('a health gate', () => {
   test('R31 asks again after a time, and returns everything when no answer was a 2xx', () => {
     expect([brief(asking), dueCall(asking, 5)?.kind]).toEqual([['Progressing', null, 100, 1], 'healthGate'])
     const failed = observe(asking, seen(100, { call }))
-    expect([failed.step.failures, dueCall(failed, 10_099), dueCall(failed, 10_100)?.kind]).toEqual([1, null, 'healthGate'])
+    expect([failed.step.failures, dueCall(failed, 10_099), dueCall(failed, 10_100)?.kind]).toEqual([
+      1,
+      null,
+      'healthGate',
+    ])
     expect(observe(failed, seen(10_200, { call: { ...call, failures: 1 } }))).toMatchObject({
       state: 'Aborting',
       reason: 'HealthGateFailed',
@@ -127,7 +131,11 @@ describe('a metric of the web', () => {
   const metric = { name: 'orders', kind: 'web', url: 'http://127.0.0.1:1/', min: 0.9, failureLimit: 1 }
   const at10 = (more: JsonObject = {}) =>
     settle(rollout({ steps: [{ setWeight: 10 }, { analysis: {} }], analysis: { metrics: [{ ...metric, ...more }] } }))
-  const web = (value: number | null, failuresInRow = 0, problem: string | null = null): Record<string, WebStanding> => ({
+  const web = (
+    value: number | null,
+    failuresInRow = 0,
+    problem: string | null = null,
+  ): Record<string, WebStanding> => ({
     orders: { value, failuresInRow, problem, nextAtMs: 60_000 },
   })
 
