@@ -136,8 +136,8 @@ class Described {
       ...(isDefinition ? {} : body?.properties),
       ...Object.fromEntries(this.parameters('header').map(({ name, ...rest }) => ofHeader(name, rest))),
     }
-    const { '200': done, '202': begun } = operation.responses
-    const types = [done, begun].flatMap((response) =>
+    const { '200': done, '201': created, '202': begun } = operation.responses
+    const types = [done, created, begun].flatMap((response) =>
       Object.values(response?.content ?? {}).map(({ schema }) => schema),
     )
     const typescript = new TypeScriptOf({ isInput: false })

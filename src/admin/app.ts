@@ -25,6 +25,7 @@ import { deployRoutes } from './routes/deploy.ts'
 import { eventRoutes } from './routes/events.ts'
 import { explainRoutes } from './routes/explain.ts'
 import { freezeRoutes } from './routes/freeze.ts'
+import { gateLinkRoutes } from './routes/gate-links.ts'
 import { handOverRoutes } from './routes/hand-over.ts'
 import { healthRoutes } from './routes/health.ts'
 import { instanceRoutes } from './routes/instances.ts'
@@ -121,6 +122,7 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
     deployRoutes(api, context)
     rolloutRoutes(api, context)
     freezeRoutes(api, context)
+    gateLinkRoutes(api, context)
     explainRoutes(api, context)
     serverRoutes(api, context)
     configRoutes(api, context)

@@ -66,6 +66,7 @@ export const rolloutAnswers = {
   }),
   Rollouts: object({ revision, rollouts: listOf('Rollout') }, caveats),
   RolloutShown: object({ revision, rollout: ref('Rollout') }, caveats),
+  GateLinks: object({ approve: text, reject: text, expiresAt: instant }),
   RolloutPlan: object({
     revision,
     dryRun: { const: true },

@@ -1177,6 +1177,12 @@ export interface RolloutShown {
   readonly leftOut?: ReadonlyArray<string>
 }
 
+export interface GateLinks {
+  readonly approve: string
+  readonly reject: string
+  readonly expiresAt: string
+}
+
 export interface RolloutPlan {
   /** Revision of the whole state; also in the ETag. */
   readonly revision: number

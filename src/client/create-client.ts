@@ -52,7 +52,29 @@ function apiOf(caller: Caller, through: string | null) {
       pause: verb('POST /api/services/{service}/pause'),
       resume: verb('POST /api/services/{service}/resume'),
       stop: verb('POST /api/services/{service}/stop'),
+      /** Keeps the routing as it is until `unfreeze`. */
+      freeze: verb('POST /api/services/{service}/freeze'),
+      unfreeze: verb('POST /api/services/{service}/unfreeze'),
       explain: verb('GET /api/services/{service}/explain'),
+    },
+    rollouts: {
+      /** Newest first. */
+      list: verb('GET /api/services/{service}/rollouts'),
+      get: verb('GET /api/services/{service}/rollouts/{id}'),
+      /** With `dryRun`: what it would be, and what its steps could find. */
+      start: verb('POST /api/services/{service}/rollouts'),
+      pause: verb('POST /api/services/{service}/rollouts/{id}/pause'),
+      resume: verb('POST /api/services/{service}/rollouts/{id}/resume'),
+      promote: verb('POST /api/services/{service}/rollouts/{id}/promote'),
+      skip: verb('POST /api/services/{service}/rollouts/{id}/skip'),
+      back: verb('POST /api/services/{service}/rollouts/{id}/back'),
+      setWeight: verb('POST /api/services/{service}/rollouts/{id}/setWeight'),
+      abort: verb('POST /api/services/{service}/rollouts/{id}/abort'),
+      retry: verb('POST /api/services/{service}/rollouts/{id}/retry'),
+      approve: verb('POST /api/services/{service}/rollouts/{id}/gates/{gate}/approve'),
+      reject: verb('POST /api/services/{service}/rollouts/{id}/gates/{gate}/reject'),
+      /** For people without a token. */
+      gateLinks: verb('POST /api/services/{service}/rollouts/{id}/gates/{gate}/links'),
     },
     pools: {
       put: verb('PUT /api/services/{service}/pools/{pool}'),

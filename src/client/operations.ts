@@ -5,6 +5,7 @@ import type {
   Definition,
   Deployed,
   Explanation,
+  GateLinks,
   Health,
   History,
   Instance,
@@ -601,7 +602,7 @@ export interface Operations {
       /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
       readonly idempotencyKey?: string | undefined
     }
-    readonly answer: RolloutPlan
+    readonly answer: RolloutPlan | RolloutWritten
   }
   /** A rollout: state, evidence, and what it waits for. */
   'GET /api/services/{service}/rollouts/{id}': {
@@ -722,6 +723,17 @@ export interface Operations {
       readonly idempotencyKey?: string | undefined
     }
     readonly answer: Written
+  }
+  /** Links to approve or reject the gate at which a rollout waits; they work once, without a token. */
+  'POST /api/services/{service}/rollouts/{id}/gates/{gate}/links': {
+    readonly names: readonly [service: string, id: string, gate: string]
+    readonly options: {
+      /** How long the links are good. Default: "1d". */
+      readonly expiresIn?: string | 0 | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: GateLinks
   }
   /** Which pool and servers such a request would get now, and why not the others. */
   'GET /api/explain': {
@@ -987,6 +999,7 @@ export const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {
   'POST /api/services/{service}/rollouts/{id}/gates/{gate}/reject': ['wait', 'force', 'reason'],
   'POST /api/services/{service}/freeze': ['wait', 'force', 'reason'],
   'POST /api/services/{service}/unfreeze': ['wait', 'force', 'reason'],
+  'POST /api/services/{service}/rollouts/{id}/gates/{gate}/links': [],
   'GET /api/explain': ['host', 'method', 'path', 'header', 'cookie', 'ip'],
   'GET /api/services/{service}/explain': ['host', 'method', 'path', 'header', 'cookie', 'ip'],
   'GET /api/servers': ['service', 'pool'],

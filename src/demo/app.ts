@@ -33,14 +33,16 @@ const MEGABYTE = Buffer.alloc(1024 * 1024, '.')
 
 /**
  * Starts an example app. It answers any request with an echo of the request and the app's name and version, and serves
- * `/healthz`, `/events`, `/slow?ms=`, `/download?mb=` and the WebSocket `/ws`. Rejects if it cannot listen.
+ * `/healthz`, `/fail?rate=` (the share of requests that fail from then on), `/events`, `/slow?ms=`, `/download?mb=` and the WebSocket `/ws`. Rejects if it cannot listen.
  */
 export async function startApp({ name, version, port, host = '127.0.0.1' }: AppOptions): Promise<App> {
   let healthy = true
+  let failRate = 0
   const routes: Readonly<Record<string, (context: Context) => unknown>> = {
     '/healthz': ({ response }) => answer(response, healthy ? 200 : 503, { name, version, healthy }),
     '/healthz/ok': (context) => setHealth(context, true),
     '/healthz/fail': (context) => setHealth(context, false),
+    '/fail': fail,
     '/events': events,
     '/slow': slow,
     '/download': download,
@@ -52,9 +54,26 @@ export async function startApp({ name, version, port, host = '127.0.0.1' }: AppO
     } else answer(response, 405, { error: 'use POST' })
   }
 
+  function fail({ query, request, response }: Context): void {
+    const rate = Number(query.get('rate') ?? 1)
+    if (request.method !== 'POST') answer(response, 405, { error: 'use POST' })
+    else if (!(rate >= 0 && rate <= 1)) answer(response, 400, { error: 'rate is a number from 0 to 1' })
+    else {
+      failRate = rate
+      answer(response, 200, { name, version, failRate })
+    }
+  }
+  function echoOrFail(context: Context): void {
+    if (Math.random() >= failRate) echo(context)
+    else {
+      context.request.resume()
+      answer(context.response, 500, { name, version, error: 'as POST /fail has asked for' })
+    }
+  }
+
   const server = http.createServer({ keepAliveTimeout: 5000 }, (request, response) => {
     const { pathname, query } = split(request.url ?? '/')
-    const route = Object.hasOwn(routes, pathname) ? routes[pathname] : echo
+    const route = Object.hasOwn(routes, pathname) ? routes[pathname] : echoOrFail
     route?.({ name, version, query, request, response })
   })
   const sockets = new WebSocketServer({ server, path: '/ws' })

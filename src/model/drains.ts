@@ -1,5 +1,6 @@
 import type { Command } from './commands.ts'
 import { own, serverNameOf } from './names.ts'
+import type { Rollout } from './rollout/rollout.ts'
 import { findServers, getsRequests, serversOf, takesNew } from './servers.ts'
 import { sameSplit } from './split.ts'
 import type { Service, State } from './state.ts'
@@ -27,7 +28,10 @@ export function drainsOf(command: Command, before: State, after: State, leaving:
     case 'moveRollout': {
       const [was, is] = [own(before.services, command.service), own(after.services, command.service)]
       const isSame = was === undefined || is === undefined || sameSplit(currentSplit(was), currentSplit(is))
-      return isSame ? [] : poolDrains(was, is, leaving)
+      if (!isSame) return poolDrains(was, is, leaving)
+      // A repeated request waits for what the first one drains.
+      const left = before === after ? poolWithoutShare(command.rollout) : null
+      return left === null ? [] : poolDrains(was, is, leaving).filter(({ name }) => name === left)
     }
     case 'mode':
       return modeDrains(own(after.services, command.service))
@@ -70,6 +74,12 @@ function poolDrains(before: Service | undefined, after: Service | undefined, lea
       const gone = leaving.filter((key) => key.startsWith(`${after.name}/${pool}/`))
       return { name: pool, keys: [...serversOf(after, pool).map((server) => server.key), ...gone] }
     })
+}
+
+/** The pool from which a rollout has taken all requests; null = none. */
+function poolWithoutShare({ state, weight, from, to }: Rollout): string | null {
+  if (weight === 100) return from
+  return state === 'Aborting' || state === 'Aborted' ? to : null
 }
 
 /** The pools that would get requests if their service were not paused or stopped. */

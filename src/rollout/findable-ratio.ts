@@ -35,8 +35,7 @@ export class FindableRatio {
   at({ spec, service, from, weight, seconds, key }: AskedStep): number | null {
     const metric = spec.analysis.metrics.find(({ kind }) => kind === 'errorRate')
     if (metric === undefined || metric.kind === 'web' || weight <= 0 || weight >= 100) return null
-    const { counts } = this.surroundings.figures(service, from, MEASURED_SECONDS)
-    const tries = counts[Figure.tries] as number
+    const { tries, badRate } = this.stable(service, from)
     if (tries === 0) return null
     const known = this.kept.get(`${key} ${weight}`)
     if (known !== undefined) return known
@@ -46,7 +45,7 @@ export class FindableRatio {
         threshold: thresholdOf(spec),
         requestsPerSecond: tries / MEASURED_SECONDS,
         weight: weight / 100,
-        badRate: ((counts[Figure.failures] as number) + PRIOR.bad) / (tries + PRIOR.requests),
+        badRate,
         tickSeconds: spec.analysis.tickMs / 1_000,
       },
       seconds,
@@ -56,6 +55,13 @@ export class FindableRatio {
     if (this.kept.size >= MAX_KEPT) this.kept.clear()
     this.kept.set(`${key} ${weight}`, found)
     return found
+  }
+
+  /** Requests of the stable pool in the last minutes, and which share of them counts as bad, 0 to 1. */
+  stable(service: string, from: string): { readonly tries: number; readonly badRate: number } {
+    const { counts } = this.surroundings.figures(service, from, MEASURED_SECONDS)
+    const tries = counts[Figure.tries] as number
+    return { tries, badRate: ((counts[Figure.failures] as number) + PRIOR.bad) / (tries + PRIOR.requests) }
   }
 }
 

@@ -51,6 +51,7 @@ export function startRollout(wanted: WantedRollout, nowSecond: () => number): Co
       from,
       spec: checked.spec,
       nowMs: facts.nowMs,
+      secret: facts.secret,
       nowSecond: nowSecond(),
     })
     const rollout: Rollout = { ...begun, by, note: reason, forced: force }
@@ -77,7 +78,14 @@ export function askRollout(name: string, id: string, verb: RolloutVerb, nowSecon
     const { by, reason, force } = request
     if (verb.verb === 'retry' && hasEnded(rollout) && rollout.state !== 'Succeeded') {
       const { to, from, spec } = rollout
-      const begun = newRollout(state, service, { to, from, spec, nowMs: facts.nowMs, nowSecond: nowSecond() })
+      const begun = newRollout(state, service, {
+        to,
+        from,
+        spec,
+        nowMs: facts.nowMs,
+        secret: facts.secret,
+        nowSecond: nowSecond(),
+      })
       return {
         command: {
           kind: 'beginRollout',
@@ -105,6 +113,7 @@ function idOf(revision: number): string {
 }
 
 interface NewRollout {
+  readonly secret: string
   readonly to: string
   readonly from: string
   readonly spec: RolloutSpec
@@ -112,7 +121,7 @@ interface NewRollout {
   readonly nowSecond: number
 }
 
-function newRollout(state: State, service: Service, { to, from, spec, nowMs, nowSecond }: NewRollout): Rollout {
+function newRollout(state: State, service: Service, { to, from, spec, nowMs, nowSecond, secret }: NewRollout): Rollout {
   const revision = state.revision + 1
   return {
     id: idOf(revision),
@@ -139,6 +148,7 @@ function newRollout(state: State, service: Service, { to, from, spec, nowMs, now
     startedMs: nowMs,
     endedMs: null,
     epoch: 0,
+    gateKey: secret,
     forced: false,
   }
 }

@@ -69,11 +69,13 @@ export class Runner {
       while (!any.aborted) {
         const rollout = this.current
         if (rollout === null) return
-        if (hasEnded(rollout)) return this.options.counts.ended(rollout)
+        if (hasEnded(rollout)) break
         this.isDue = false
         await this.step(rollout)
         await this.pause(any)
       }
+      const last = this.current
+      if (last !== null && hasEnded(last)) this.options.counts.ended(last)
     } finally {
       this.ended.abort()
     }

@@ -82,6 +82,7 @@ const CALLS: readonly (readonly [string, number, string, object?])[] = [
   [`POST ${ROLLOUTS}/{id}/setWeight`, 404, '/api/services/shop/rollouts/r0/setWeight', { percent: 5 }],
   [`POST ${ROLLOUTS}/{id}/gates/{gate}/approve`, 404, '/api/services/shop/rollouts/r0/gates/qa/approve'],
   [`POST ${ROLLOUTS}/{id}/gates/{gate}/reject`, 404, '/api/services/shop/rollouts/r0/gates/qa/reject'],
+  [`POST ${ROLLOUTS}/{id}/gates/{gate}/links`, 404, '/api/services/shop/rollouts/r0/gates/qa/links'],
   [`POST ${SERVICE}/freeze`, 200, '/api/services/shop/freeze', { reason: 'black friday' }],
   [`POST ${SERVICE}/unfreeze`, 200, '/api/services/shop/unfreeze'],
   [`GET ${SERVICE}/explain`, 200, '/api/services/shop/explain?header=x-a:1'],
@@ -225,6 +226,10 @@ describe('describes the actual answers:', () => {
     const second = await shop.api('POST', path, { to: 'green' })
     expect(second.status).toBe(409)
     await expectDescribed(`POST ${ROLLOUTS}`, second)
+    await until(async () => (await shop.api('GET', at)).body.rollout.reason === 'Gate')
+    const links = await shop.api('POST', `${at}/gates/gate-1/links`)
+    expect(links.status).toBe(200)
+    await expectDescribed(`POST ${ROLLOUTS}/{id}/gates/{gate}/links`, links)
     await expectDescribed(`POST ${ROLLOUTS}/{id}/pause`, await shop.api('POST', `${at}/pause`))
     const aborted = await shop.api('POST', `${at}/abort`, { reason: 'enough' })
     expect([aborted.status, aborted.body.rollout.state]).toEqual([200, 'Aborting'])

@@ -72,6 +72,7 @@ POST /api/services/{service}/rollouts/{id}/abort
 POST /api/services/{service}/rollouts/{id}/retry
 POST /api/services/{service}/rollouts/{id}/gates/{gate}/approve
 POST /api/services/{service}/rollouts/{id}/gates/{gate}/reject
+POST /api/services/{service}/rollouts/{id}/gates/{gate}/links
 POST /api/services/{service}/freeze
 POST /api/services/{service}/unfreeze
 GET /api/servers

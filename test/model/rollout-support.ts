@@ -43,6 +43,7 @@ export function rollout(settings: JsonObject, servers = 2): Rollout {
     startedMs: 0,
     endedMs: null,
     epoch: 0,
+    gateKey: 'key',
     forced: false,
   }
 }

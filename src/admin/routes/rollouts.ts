@@ -149,7 +149,12 @@ export function rolloutRoutes(api: FastifyInstance, context: AdminContext): void
     if (outcome.kind === 'refused') throw refusalProblem(outcome.refusal)
     if (made.command.kind !== 'beginRollout') throw new Error('a rollout begins with beginRollout')
     const { rollout } = made.command
-    return { revision: state.revision, dryRun: true, rollout: view(rollout), remarks: remarksOn(rollout, findable) }
+    return {
+      revision: state.revision,
+      dryRun: true,
+      rollout: view(rollout),
+      remarks: remarksOn(rollout, new FindableRatio(rollouts.surroundings)),
+    }
   }
 
   const carry = async (
@@ -236,6 +241,8 @@ function settingsOf(body: JsonObject | undefined): JsonObject {
 /** What a rollout could not find at the rate of the last minutes. */
 function remarksOn(rollout: Rollout, findable: FindableRatio): string[] {
   const remarks: string[] = []
+  const { badRate } = findable.stable(rollout.service, rollout.from)
+  const shareOf = (ratio: number): string => `${Number((100 * Math.min(1, ratio * badRate)).toPrecision(2))} %`
   let weight = 0
   for (const [i, step] of rollout.spec.steps.entries()) {
     if (step.kind === 'setWeight') weight = step.percent
@@ -245,7 +252,7 @@ function remarksOn(rollout: Rollout, findable: FindableRatio): string[] {
     remarks.push(
       ratio === null
         ? `step ${i + 1} at ${weight} % finds nothing at this rate of requests: it would wait, and pause at maxDuration`
-        : `step ${i + 1} at ${weight} % finds a canary that fails ${ratio} times as often`,
+        : `step ${i + 1} at ${weight} % finds a canary that fails ${ratio} times as often, ${shareOf(ratio)} of its requests`,
     )
   }
   return remarks

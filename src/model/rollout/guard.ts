@@ -57,6 +57,7 @@ function withSuperseded(state: State, draft: Edits, edit: Edit, { nowMs }: Facts
 function isKeptFrom(command: Command, edit: Edit): boolean {
   if (command.kind === 'freeze' || WAYS_BACK.has(command.kind)) return false
   if (command.kind === 'beginRollout') return !command.rollout.forced
+  if (command.kind === 'beginDeploy') return true
   if (command.kind !== 'moveRollout') return changesRouting(edit)
   const { rollout } = command
   return (

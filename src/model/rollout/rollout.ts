@@ -130,6 +130,8 @@ export type Rollout = {
   readonly forgivenMs?: number
   /** Epoch of the lease under which it last moved; 0 = none yet. */
   readonly epoch: number
+  /** Signs the links of its gates. Secret. */
+  readonly gateKey: string
   /** Whether it was done on purpose against a promise. */
   readonly forced: boolean
 }

@@ -1,0 +1,17 @@
+import type { Client, Rollout } from '../../../client/create-client.ts'
+import { CannotDo } from '../../unusable.ts'
+
+const ENDED: ReadonlySet<Rollout['state']> = new Set(['Succeeded', 'Aborted', 'Superseded'])
+
+/** The rollout of an id; without one, the newest of the service. Throws CannotDo if there is none, and ApiError. */
+export async function rolloutOf(client: Client, service: string, id: string | undefined): Promise<Rollout> {
+  if (id !== undefined) return (await client.rollouts.get(service, id)).rollout
+  const [newest] = (await client.rollouts.list(service)).rollouts
+  if (newest !== undefined) return newest
+  throw new CannotDo(`${service} has no rollout. Start one: cutover rollout start ${service}`)
+}
+
+/** Whether nothing moves it any more. */
+export function hasEnded({ state }: Rollout): boolean {
+  return ENDED.has(state)
+}

@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+export interface Ran {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** What it reads from standard input. */
+  readonly input?: string
+}
+
+/** A `cutover` process of the command line. */
+export class CommandLine {
+  readonly process: ChildProcess
+  stdout = ''
+  stderr = ''
+  readonly ended: Promise<Ran>
+
+  constructor(args: readonly string[], { env = {}, cwd, input = '' }: RunOptions = {}) {
+    this.process = spawn(process.execPath, [join(ROOT, 'src/main.ts'), ...args], {
+      cwd,
+      env: { ...process.env, NO_COLOR: '', ...env },
+      stdio: 'pipe',
+    })
+    this.process.stdin?.end(input)
+    this.process.stdout?.on('data', (chunk: Buffer) => {
+      this.stdout += chunk.toString()
+    })
+    this.process.stderr?.on('data', (chunk: Buffer) => {
+      this.stderr += chunk.toString()
+    })
+    this.ended = once(this.process, 'close').then(([code]) => ({
+      code: code as number | null,
+      stdout: this.stdout,
+      stderr: this.stderr,
+    }))
+  }
+
+  /** Resolves once it has printed this to standard error. Rejects with all it has printed if it ends before. */
+  async said(pattern: RegExp): Promise<void> {
+    const ended = this.ended.then((ran) => {
+      throw new Error(`it has ended: ${JSON.stringify(ran)}`)
+    })
+    ended.catch(() => undefined)
+    while (!pattern.test(this.stderr))
+      await Promise.race([once(this.process.stderr as NodeJS.ReadableStream, 'data'), ended])
+  }
+}
+
+/** Runs `cutover` to its end. */
+export function runCutover(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  return new CommandLine(args, options).ended
+}
