@@ -149,7 +149,12 @@ export function rolloutRoutes(api: FastifyInstance, context: AdminContext): void
     if (outcome.kind === 'refused') throw refusalProblem(outcome.refusal)
     if (made.command.kind !== 'beginRollout') throw new Error('a rollout begins with beginRollout')
     const { rollout } = made.command
-    return { revision: state.revision, dryRun: true, rollout: view(rollout), remarks: remarksOn(rollout, new FindableRatio(rollouts.surroundings)) }
+    return {
+      revision: state.revision,
+      dryRun: true,
+      rollout: view(rollout),
+      remarks: remarksOn(rollout, new FindableRatio(rollouts.surroundings)),
+    }
   }
 
   const carry = async (
