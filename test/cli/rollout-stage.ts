@@ -1,11 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { until } from '../admin/support.ts'
 import { Cutover } from '../support/cutover.ts'
-import { Load } from '../support/load.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { CommandLine, type Ran } from './support.ts'
 
@@ -65,28 +65,26 @@ export class RolloutStage {
     this.failing.add(hostOf(service))
   }
 
-  /** Sends requests to a service until stopped. */
-  load(service: string): Load {
-    return new Load({
-      url: `${this.cutover.proxy}/`,
-      clients: 2,
-      names: NAMES,
-      hostHeader: hostOf(service),
-      onlyGet: true,
-    })
+  /** Sends a hundred requests per second to a service. Returns a function that ends it. */
+  load(service: string): () => void {
+    const agent = new http.Agent({ keepAlive: true })
+    const options = { agent, headers: { host: hostOf(service) } }
+    const timer = setInterval(
+      () => http.get(this.cutover.proxy, options, (response) => response.resume()).on('error', () => undefined),
+      10,
+    )
+    return () => {
+      clearInterval(timer)
+      agent.destroy()
+    }
   }
 
   /** Sends a request that the server answers only when `release` is called. */
   hold(service: string): void {
-    const load = new Load({
-      url: `${this.cutover.proxy}/hold`,
-      clients: 1,
-      names: NAMES,
-      hostHeader: hostOf(service),
-      onlyGet: true,
-      requests: 1,
-    })
-    load.done.catch(() => undefined)
+    const held = http.get(`${this.cutover.proxy}/hold`, { headers: { host: hostOf(service) } }, (answer) =>
+      answer.resume(),
+    )
+    held.on('error', () => undefined)
   }
 
   release(): void {

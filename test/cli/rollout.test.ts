@@ -15,7 +15,7 @@ const GATE = [{ setWeight: 10 }, { pause: { name: 'qa' } }]
 describe('start and status --wait', () => {
   test('a healthy canary succeeds: exit code 0, with how it stands meanwhile', async () => {
     const service = await stage.service('healthy')
-    const load = stage.load(service)
+    const stop = stage.load(service)
     const file = await stage.file(
       'healthy.yaml',
       'steps: [{ setWeight: 20 }, { analysis: { duration: 1s } }]\nanalysis: { tick: 1s, minRequests: 20 }\nwatch: { duration: 0s }\n',
@@ -30,14 +30,14 @@ describe('start and status --wait', () => {
     const { stdout: tree } = await stage.run(['get', service])
     expect(tree).toMatch(/steps, by ann .* ago, took .*: release 2\n/)
     expect(tree).toMatch(/├─ ✔ 20 %\n├─ ✔ analysis 1s\n└─ ✔ promotion/)
-    expect(tree).toMatch(/errors .*canary 0 of \d+ \(0 %\) {2}stable 0 of \d+ \(0 %\)\n/)
-    await load.stop()
+    expect(tree).toMatch(/errors .*canary 0 of \d+ \(0 %\) +stable 0 of \d+ \(0 %\)\n/)
+    stop()
   })
 
   test('a canary that fails: exit code 1, and why', async () => {
     const service = await stage.service('failing')
     stage.fail(service)
-    const load = stage.load(service)
+    const stop = stage.load(service)
     const { code, stdout, stderr } = await stage.run(['start', service, '--set-weight', '20,50', '--wait', '30s'])
     expect([code, stdout]).toEqual([
       1,
@@ -45,7 +45,7 @@ describe('start and status --wait', () => {
     ])
     expect(stderr).toMatch(/^Rollout r\d+ of failing has begun: blue → green\n/)
     expect((await stage.run(['status', service])).code).toBe(1)
-    await load.stop()
+    stop()
   })
 
   test('R31 a health gate that never passes: back by itself, exit code 1 of status --wait', async () => {
@@ -112,7 +112,7 @@ describe('moves', () => {
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^error: Rollout r\d+ has ended/)])
   })
 
-  test('approve, skip, promote, reject and retry', async () => {
+  test('approve, skip and reject', async () => {
     const service = await stage.service('approved')
     const gates = [{ pause: { name: 'qa' } }, { pause: { name: 'ops' } }, { setWeight: 5 }, { pause: { name: 'all' } }]
     const id = await stage.atGate(service, gates)
@@ -122,17 +122,23 @@ describe('moves', () => {
     await until(async () => (await stage.newest(service)).step.gate === 'ops')
     expect((await stage.run(['skip', service, id])).code).toBe(0)
     await until(async () => (await stage.newest(service)).step.gate === 'all')
-    expect((await stage.run(['reject', service, '--reason', 'ticket 42'])).stdout).toContain(
-      'ann has rejected gate all',
-    )
+    const { stdout } = await stage.run(['reject', service, '--reason', 'ticket 42'])
+    expect(stdout).toContain('ann has rejected gate all: ticket 42')
+  })
+
+  test('retry and promote', async () => {
+    const service = await stage.service('promoted')
+    const id = await stage.atGate(service, [{ pause: {} }, { setWeight: 5 }, { pause: {} }])
+    await stage.done('POST', `/api/services/${service}/rollouts/${id}/abort`)
     await until(async () => (await stage.newest(service)).state === 'Aborted')
     const retried = await stage.run(['retry', service])
-    expect(retried.stdout).toMatch(/^● approved r\d+: Pending/)
+    expect(retried.stdout).toMatch(/^● promoted r\d+: Pending/)
     expect(retried.stdout).not.toContain(id)
-    expect((await stage.run(['promote', service, '--to-step', '4'])).stdout).toContain('step 4 of 4')
+    expect((await stage.run(['promote', service, '--to-step', '3'])).stdout).toContain('step 3 of 3')
     expect((await stage.run(['promote', service, '--full'])).code).toBe(0)
     await until(async () => (await stage.newest(service)).state === 'Watching')
-    expect((await stage.run(['approve', service])).stderr).toContain('waits at no gate (Watching)')
+    const { code, stderr } = await stage.run(['approve', service])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('waits at no gate (Watching)')])
   })
 
   test('a write that waits says what is in flight where; after Ctrl-C, that it stands', async () => {
@@ -219,20 +225,20 @@ describe('list and get', () => {
 describe('lint', () => {
   test('says what each step can find by the traffic of now, and changes nothing', async () => {
     const service = await stage.service('linted')
-    const load = stage.load(service)
+    const stop = stage.load(service)
     const findable = async (duration: string): Promise<number> => {
       const { code, stdout } = await stage.run(['lint', service, '--set-weight', '20', '--step-duration', duration])
       expect([code, stdout]).toEqual([0, expect.stringMatching(/^linted: blue → green, steps\. Nothing is changed/)])
       return Number(
-        /^ +3\. +analysis \w+ +at 20 % finds a canary that fails (\d+) times .* % of its/m.exec(stdout)?.[1],
+        /^ +3\. +analysis \w+ +at 20 % finds a canary that fails ([\d.]+) times .* % of its/m.exec(stdout)?.[1],
       )
     }
     await until(async () => (await findable('1m')) > 0)
-    const [short, long] = [await findable('15s'), await findable('1h')]
+    const [short, long] = [await findable('1m'), await findable('1h')]
     expect(short).toBeGreaterThan(long)
     const dry = await stage.run(['start', service, '--dry-run', '--strategy', 'blueGreen'])
     expect(dry.stdout).toContain('No step compares the pools')
-    await load.stop()
+    stop()
     expect((await stage.done('GET', `/api/services/${service}/rollouts`)).rollouts).toEqual([])
   })
 
@@ -252,7 +258,7 @@ describe('lint', () => {
   })
 })
 
-describe('what cannot be done', () => {
+describe.concurrent('what cannot be done', () => {
   test('an unknown service: exit code 2, with the nearest name', async () => {
     await stage.service('checkout')
     const { code, stdout, stderr } = await stage.run(['status', 'chekout'])

@@ -54,6 +54,7 @@ function tooOld(state: State, service: string): readonly Rollout[] {
 export function moveRollout(state: State, service: Service | undefined, next: Rollout): Draft {
   const before = findRollout(state, next.service, next.id)
   if (before === null || hasEnded(before)) return conflict(`Rollout ${next.id} has ended.`)
+  if (next === before) return { edits: [] }
   const collections = putDocument(ROLLOUTS, next.id, next, state.revision + 1)
   if (service === undefined) return { edits: [], collections }
   const isSame = before.weight === next.weight && sameRouting(service, next)

@@ -35,10 +35,10 @@ function head(rollout: Rollout, { paint, columns, nowMs }: TreeContext): string[
     ['State', paint(ink, `${mark} ${stateOf(rollout)}`)],
   ]
   for (const [label, text] of [
-    ['Because', rollout.detail],
-    ['Waits for', rollout.waitingFor === rollout.detail ? null : rollout.waitingFor],
+    ['Because', rollout.waitingFor === rollout.detail ? null : rollout.detail],
+    ['Waits for', rollout.waitingFor],
   ] as const) {
-    if (text === null) continue
+    if (text === null || rollout.state === 'Superseded') continue
     for (const [i, line] of wrapped(harmless(text), columns - LABEL_COLUMNS).entries())
       lines.push([i === 0 ? label : '', line])
   }

@@ -24,7 +24,8 @@ export function lookOf({ state }: Rollout): { readonly mark: string; readonly in
 
 /** The state with its reason: `Paused (Gate)`. */
 export function stateOf({ state, reason }: Rollout): string {
-  return reason === null ? state : `${state} (${harmless(reason)})`
+  // One that was superseded keeps the reason of its last pause.
+  return reason === null || state === 'Superseded' ? state : `${state} (${harmless(reason)})`
 }
 
 /** Where it is: `step 3 of 9, 25 %`. */
@@ -34,8 +35,8 @@ export function whereOf({ step, weight, state }: Rollout): string {
 }
 
 /** What it waits for, or why it has ended; empty = nothing is to be said. */
-export function whyOf({ waitingFor, detail }: Rollout): string {
-  return harmless(waitingFor ?? detail ?? '')
+export function whyOf({ waitingFor, detail, state }: Rollout): string {
+  return state === 'Superseded' ? '' : harmless(waitingFor ?? detail ?? '')
 }
 
 export function percent(value: number): string {
