@@ -11,6 +11,7 @@ import type { HeldLease } from './held-lease.ts'
 import { judge } from './judging.ts'
 import { MinRequests } from './min-requests.ts'
 import type { RolloutCounts } from './rollout-counts.ts'
+import type { StoreLoss } from './store-loss.ts'
 import type { Surroundings } from './surroundings.ts'
 import { TickTaker } from './tick-taker.ts'
 import { measure, measured } from './web-metrics.ts'
@@ -23,6 +24,7 @@ export interface RunnerOptions {
   readonly store: Store
   readonly surroundings: Surroundings
   readonly counts: RolloutCounts
+  readonly loss: Pick<StoreLoss, 'backSince' | 'hasClosed'>
   readonly isAlone: boolean
   readonly log: Logger
 }
@@ -80,9 +82,10 @@ export class Runner {
   }
 
   private async step(rollout: Rollout): Promise<void> {
-    const { control, store, log } = this.options
+    const { control, store, loss, log } = this.options
     if (this.held !== null && !this.held.isTrusted) return
-    if (!store.status().up) return
+    // Nothing goes on before the pause for the time without the store.
+    if (!store.status().up || loss.hasClosed(this.id)) return
     this.startCalls(rollout)
     const judged = this.judge(rollout)
     const call = this.call
@@ -142,8 +145,8 @@ export class Runner {
   }
 
   private judge(rollout: Rollout): Judged | null {
-    const { surroundings } = this.options
-    const tick = this.taker.take(rollout, surroundings.instances)
+    const { surroundings, loss } = this.options
+    const tick = this.taker.take(rollout, surroundings.instances, loss.backSince)
     if (tick === null) return null
     return judge(rollout, tick, {
       weightOf: (decision) => surroundings.weightOf(rollout, decision),
