@@ -9,7 +9,7 @@ export default defineConfig({
     reporters: ['default', new SummaryReporter()],
     // Real sockets and real processes, on machines with two cores.
     pool: 'forks',
-    maxWorkers: 3,
+    maxWorkers: 2,
     // Files share the processes of the workers: starting one per file costs as much CPU as the tests of most files.
     isolate: false,
     testTimeout: 30_000,

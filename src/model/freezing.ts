@@ -10,6 +10,14 @@ export function setFreeze(service: Service, freeze: Freeze | null): Draft {
   return { edits: [{ before: service, after, service: service.name, action, from: before ?? null, to: freeze }] }
 }
 
+/** Whether a rollout need not mind a freeze: it was begun in spite of it. */
+export function isUnfrozen(
+  freeze: Freeze | undefined,
+  { forced, startedMs }: { readonly forced: boolean; readonly startedMs: number },
+): boolean {
+  return freeze === undefined || (forced && Date.parse(freeze.at) <= startedMs)
+}
+
 /** Describes who has frozen a service: `frozen by anna since …: black friday`. */
 export function describeFreeze({ by, at, reason }: Freeze): string {
   return `frozen by ${by} since ${at}${reason === null ? '' : `: ${reason}`}`

@@ -13,7 +13,7 @@ const MEASURED_SECONDS = 60
 const PRIOR = { bad: 0.5, requests: 100 }
 const SEED = 1
 
-/** How many requests of each side a step needs: computed once per step and weight. */
+/** How many requests of each side a step needs: computed once per step and weight. At least one: nothing measured = nothing passed. */
 export class MinRequests {
   private key = ''
   private known = 0
@@ -33,7 +33,7 @@ export class MinRequests {
     const { spec, service, from, to, weight } = rollout
     const { analysis } = spec
     const metric = analysis.metrics.find(({ kind }) => kind === 'errorRate')
-    if (metric === undefined || metric.kind === 'web' || weight === 0 || weight === 100) return 0
+    if (metric === undefined || metric.kind === 'web' || weight === 0 || weight === 100) return 1
     const stable = surroundings.figures(service, from, MEASURED_SECONDS).counts
     const canary = surroundings.figures(service, to, MEASURED_SECONDS).counts
     const tries = stable[Figure.tries] as number
@@ -51,6 +51,6 @@ export class MinRequests {
       POWER,
       seededRandom(SEED),
     )
-    return found === null ? 0 : Math.min(found.canary, found.stable)
+    return found === null ? 1 : Math.max(1, Math.min(found.canary, found.stable))
   }
 }

@@ -1,6 +1,6 @@
 import { checkRollout } from '../config/rollout-spec.ts'
 import type { CommandMaker } from '../control/controller.ts'
-import type { Facts, Request } from '../model/commands.ts'
+import type { Command } from '../model/commands.ts'
 import { unknown } from '../model/draft.ts'
 import { earlierWrite } from '../model/keyed.ts'
 import { own } from '../model/names.ts'
@@ -20,7 +20,7 @@ import { newMetric } from './judging.ts'
 /** A rollout as a caller asks for it. */
 export interface WantedRollout {
   readonly service: string
-  /** Absent = the pool without a share, of two. */
+  /** Absent = the pool of the rollout that runs, or the one without a share, of two. */
   readonly to?: string
   /** Keys of the rollout as written. */
   readonly settings: JsonObject
@@ -34,13 +34,11 @@ export function startRollout(wanted: WantedRollout, nowSecond: () => number): Co
     const { by, reason, force } = request
     const service = own(state.services, wanted.service)
     if (service === undefined) return { refusal: unknown('service', wanted.service, Object.keys(state.services)) }
-    const begunBefore = begunEarlier(state, service.name, request, facts)
-    if (begunBefore !== null)
-      return {
-        command: { kind: 'beginRollout', service: service.name, rollout: begunBefore, replace: wanted.replace },
-      }
+    const earlier = earlierWrite(state, request, facts)
+    const begunEarlier = earlier === null ? null : findRollout(state, service.name, idOf(earlier.revision))
+    if (begunEarlier !== null) return repeated('beginRollout', begunEarlier)
     const running = runningRollout(state, service.name)
-    const to = wanted.to ?? (wanted.replace && running !== null ? running.to : standbyPool(service))
+    const to = wanted.to ?? running?.to ?? standbyPool(service)
     if (to === null) return invalid([{ path: 'to', message: standbyProblem(service) }])
     const pools = Object.keys(service.spec.pools)
     if (!pools.includes(to)) return { refusal: unknown('pool', to, pools) }
@@ -75,10 +73,8 @@ export function askRollout(name: string, id: string, verb: RolloutVerb, nowSecon
           rolloutsOf(state, name).map((each) => each.id),
         ),
       }
-    if (earlierWrite(state, request, facts) !== null) {
-      const moved = begunEarlier(state, name, request, facts) ?? rollout
-      return { command: { kind: 'moveRollout', service: name, rollout: moved } }
-    }
+    const earlier = earlierWrite(state, request, facts)
+    if (earlier !== null) return repeated('moveRollout', findRollout(state, name, idOf(earlier.revision)) ?? rollout)
     const { by, reason, force } = request
     if (verb.verb === 'retry' && hasEnded(rollout) && rollout.state !== 'Succeeded') {
       const { to, from, spec } = rollout
@@ -105,16 +101,13 @@ export function askRollout(name: string, id: string, verb: RolloutVerb, nowSecon
   }
 }
 
-/**
- * The rollout that an earlier request with the same Idempotency-Key has begun: its repetition is no second one, and not
- * refused because the first one has been carried out. null = there is none.
- */
-function begunEarlier(state: State, service: string, request: Request, facts: Facts): Rollout | null {
-  const earlier = earlierWrite(state, request, facts)
-  return earlier === null ? null : findRollout(state, service, idOf(earlier.revision))
+/** A command that has been carried out already, under the same Idempotency-Key: `decide` says so. */
+function repeated(kind: 'beginRollout' | 'moveRollout', rollout: Rollout): { readonly command: Command } {
+  const { service } = rollout
+  return { command: kind === 'moveRollout' ? { kind, service, rollout } : { kind, service, rollout, replace: false } }
 }
 
-/** The id of the rollout that begins with a revision. */
+/** The id of the rollout that began with a revision. */
 function idOf(revision: number): string {
   return `r${revision}`
 }

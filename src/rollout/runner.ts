@@ -12,11 +12,13 @@ import { judge } from './judging.ts'
 import { MinRequests } from './min-requests.ts'
 import type { RolloutCounts } from './rollout-counts.ts'
 import type { Surroundings } from './surroundings.ts'
-import { TickTaker } from './tick-taker.ts'
+import { isEmpty, TickTaker } from './tick-taker.ts'
 import { measure, measured } from './web-metrics.ts'
 
 /** Max time between two looks; most are due to something that has changed. */
 const LOOK_MS = 1_000
+/** Max time without requests before it is committed that there were none, s. */
+const IDLE_SECONDS = 30
 
 export interface RunnerOptions {
   readonly control: Control
@@ -42,6 +44,8 @@ export class Runner {
   private readonly busy = new Set<string>()
   private wake: (() => void) | null = null
   private isDue = false
+  /** End of the last second without a request, s: it is not worth a commit. */
+  private idleUntil = 0
 
   /** `held`: null = no other instance can run it. */
   constructor(rollout: Rollout, held: HeldLease | null, options: RunnerOptions) {
@@ -85,6 +89,8 @@ export class Runner {
     const { control, store, log } = this.options
     if (this.held !== null && !this.held.isTrusted) return
     if (!store.status().up) return
+    // Somebody may have left the step meanwhile.
+    if (this.call !== null && !isOfStep(this.call, rollout)) this.call = null
     this.startCalls(rollout)
     const judged = this.judge(rollout)
     const call = this.call
@@ -105,7 +111,6 @@ export class Runner {
         log.debug({ service: this.service, rollout: this.id, refusal: result.refusal }, 'a rollout could not move')
         return
       }
-      if (call === this.call) this.call = null
       for (const [name, web] of Object.entries(webs)) if (this.webs.get(name) === web) this.webs.delete(name)
       // The next step may be ready at once.
       this.look()
@@ -145,12 +150,17 @@ export class Runner {
 
   private judge(rollout: Rollout): Judged | null {
     const { surroundings } = this.options
-    const tick = this.taker.take(rollout, surroundings.instances)
+    const { judgedUntil } = rollout
+    const known = { ...rollout, judgedUntil: Math.max(judgedUntil, this.idleUntil) }
+    const tick = this.taker.take(known, surroundings.instances)
     if (tick === null) return null
-    return judge(rollout, tick, {
+    const judged = judge(rollout, tick, {
       weightOf: (decision) => surroundings.weightOf(rollout, decision),
       isStableBad: surroundings.isStableBad(rollout),
     })
+    if (!isEmpty(tick) || tick.until - judgedUntil >= IDLE_SECONDS) return judged
+    this.idleUntil = tick.until
+    return { ...judged, judgedUntil }
   }
 
   /** Starts the calls and measurements that are due. */
@@ -207,6 +217,11 @@ export class Runner {
       if (any.aborted || this.isDue) end()
     })
   }
+}
+
+/** Whether a call was made for what its step still waits for. */
+function isOfStep({ index, attempt, failures }: CallOutcome, { step }: Rollout): boolean {
+  return index === step.index && attempt === step.attempt && failures === step.failures
 }
 
 /** Whether requests return to the stable pool: that must not wait for a promise about it to be kept. */

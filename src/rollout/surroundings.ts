@@ -2,7 +2,7 @@ import type { Control } from '../control/control.ts'
 import type { Fleet } from '../control/fleet/fleet.ts'
 import { isUsable } from '../control/readiness.ts'
 import { onDuty } from '../model/backups.ts'
-import { describeFreeze } from '../model/freezing.ts'
+import { describeFreeze, isUnfrozen } from '../model/freezing.ts'
 import { own } from '../model/names.ts'
 import type { Observation, PoolHealth } from '../model/rollout/observation.ts'
 import type { Rollout } from '../model/rollout/rollout.ts'
@@ -66,7 +66,8 @@ export class Surroundings {
       canary: this.health(service, rollout.to),
       stable: this.health(service, rollout.from),
       minReady: service.spec.minReady,
-      frozen: service.freeze === undefined ? null : describeFreeze(service.freeze),
+      frozen:
+        service.freeze === undefined || isUnfrozen(service.freeze, rollout) ? null : describeFreeze(service.freeze),
       slowMs: this.slowMs(rollout),
     }
   }

@@ -18,6 +18,13 @@ export interface TakenTick {
   readonly knownSeconds: number
 }
 
+/** Whether nothing was counted. */
+export function isEmpty({ counts }: TakenTick): boolean {
+  return [...counts.values()].every(({ canary, stable }) =>
+    [canary, stable].every((side) => side.counts.every((count) => count === 0)),
+  )
+}
+
 /**
  * Takes the counts of a rollout out of the history, each once: those that arrive after their tick was taken come with a
  * later one.

@@ -5,7 +5,10 @@ const shop = useShop({ proxy: { workers: 1 } })
 const PATH = '/api/services/shop/rollouts'
 
 async function atGate(): Promise<string> {
-  const { body } = await shop.api('POST', PATH, { to: 'green', steps: [{ pause: { name: 'qa' } }, { pause: { name: 'boss' } }] })
+  const { body } = await shop.api('POST', PATH, {
+    to: 'green',
+    steps: [{ pause: { name: 'qa' } }, { pause: { name: 'boss' } }],
+  })
   const at = `${PATH}/${body.rollout.id}`
   await until(async () => (await shop.api('GET', at)).body.rollout.step.gate === 'qa')
   return at
@@ -41,7 +44,10 @@ test('a link rejects; one that is forged, for another gate, or too old, does not
   const forged = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
   const other = Buffer.from(JSON.stringify({ ...forged, untilMs: forged.untilMs + 1 })).toString('base64url')
   for (const token of [`${other}.${signature}`, payload, `${payload}.`, 'x', '%00'])
-    expect([token, (await send(shop.cutover.admin, { method: 'POST', path: `/gates/${token}` })).status]).toEqual([token, 410])
+    expect([token, (await send(shop.cutover.admin, { method: 'POST', path: `/gates/${token}` })).status]).toEqual([
+      token,
+      410,
+    ])
   await until(async () => (await open('GET', short.approve)).status === 410)
   expect((await shop.api('GET', at)).body.rollout.step.gate).toBe('qa')
   expect((await open('POST', links.reject)).status).toBe(200)

@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Command, Facts, Request } from '../commands.ts'
 import type { Draft, Edit } from '../draft.ts'
 import type { EventDraft } from '../event-record.ts'
-import { describeFreeze } from '../freezing.ts'
+import { describeFreeze, isUnfrozen } from '../freezing.ts'
 import type { Refusal } from '../refusal.ts'
-import { sameSplit } from '../split.ts'
-import type { Change, State } from '../state.ts'
+import { sameSplit, shareOf } from '../split.ts'
+import type { Change, Service, State } from '../state.ts'
 import { currentSplit } from '../state.ts'
 import { superseded } from './rolling.ts'
 import { findRollout, ROLLOUTS, type Rollout, runningRollout } from './rollout.ts'
@@ -15,10 +15,8 @@ type Edits = Exclude<Draft, Refusal>
 
 /** Commands that a rollout is made of, and those that leave routing as it is. */
 const UNGUARDED: ReadonlySet<Command['kind']> = new Set(['beginRollout', 'moveRollout', 'server', 'mode', 'freeze'])
-/** Commands that are the beginning of a change of routing. */
-const BEGINNINGS: ReadonlySet<Command['kind']> = new Set(['beginRollout', 'beginDeploy'])
 /** Commands that may return a frozen service to where it was. */
-const WAYS_BACK: ReadonlySet<Command['kind']> = new Set(['rollback', 'moveRollout', 'abandonDeploy'])
+const WAYS_BACK: ReadonlySet<Command['kind']> = new Set(['rollback', 'abandonDeploy'])
 
 /**
  * Refuses a command that changes the routing of a service while a rollout of it runs, or while it is frozen. With `force`
@@ -26,17 +24,17 @@ const WAYS_BACK: ReadonlySet<Command['kind']> = new Set(['rollback', 'moveRollou
  */
 export function guardRollouts(
   state: State,
-  { kind }: Command,
+  command: Command,
   draft: Edits,
   request: Request,
   facts: Facts,
 ): Edits | Refusal {
   let guarded = draft
   for (const edit of draft.edits) {
-    const frozen = kind === 'freeze' || WAYS_BACK.has(kind) ? undefined : edit.before?.freeze
-    if (frozen !== undefined && (BEGINNINGS.has(kind) || changesRouting(edit)) && !request.force)
+    const frozen = edit.before?.freeze
+    if (frozen !== undefined && !request.force && isKeptFrom(command, edit))
       return unsafe(`${edit.service} is ${describeFreeze(frozen)}.`)
-    if (UNGUARDED.has(kind)) continue
+    if (UNGUARDED.has(command.kind)) continue
     const running = runningRollout(state, edit.service)
     if (running === null || !disturbs(edit)) continue
     if (!request.force) {
@@ -53,6 +51,22 @@ function withSuperseded(state: State, draft: Edits, edit: Edit, { nowMs }: Facts
   if (found === null) return draft
   const edits = draft.edits.map((each) => (each === edit ? found.edit : each))
   return { ...draft, edits, collections: { ...draft.collections, ...found.collections } }
+}
+
+/** Whether a freeze of the service keeps a command from an edit. */
+function isKeptFrom(command: Command, edit: Edit): boolean {
+  if (command.kind === 'freeze' || WAYS_BACK.has(command.kind)) return false
+  if (command.kind === 'beginRollout') return !command.rollout.forced
+  if (command.kind === 'beginDeploy') return true
+  if (command.kind !== 'moveRollout') return changesRouting(edit)
+  const { rollout } = command
+  return (
+    !isUnfrozen(edit.before?.freeze, rollout) && canaryShare(edit.after, rollout) > canaryShare(edit.before, rollout)
+  )
+}
+
+function canaryShare(service: Service | null, { to }: Rollout): number {
+  return service === null ? 0 : shareOf(currentSplit(service), to)
 }
 
 function changesRouting({ before, after }: Edit): boolean {

@@ -20,9 +20,13 @@ export function paused(rollout: Rollout, reason: PauseReason, detail: string, no
   return { ...rollout, state: 'Paused', reason, detail, resumesTo, stateSinceMs: nowMs }
 }
 
-/** Returns from a pause to the state before it. */
+/**
+ * Returns from a pause to the state before it. The step has its whole time again for what it waits for; only the time of a
+ * step that is a pause itself went on.
+ */
 export function resumed(rollout: Rollout, nowMs: number): Rollout {
-  return inState(rollout, rollout.resumesTo ?? 'Progressing', nowMs)
+  const next = inState(rollout, rollout.resumesTo ?? 'Progressing', nowMs)
+  return stepOf(rollout)?.kind === 'pause' ? next : { ...next, step: { ...rollout.step, sinceMs: nowMs } }
 }
 
 /** Takes all requests from the canary. */

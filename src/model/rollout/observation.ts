@@ -14,6 +14,7 @@ export interface Judged {
   readonly metrics: readonly MetricStanding[]
   readonly shares: RoutedShares
   readonly drift: Rollout['drift']
+  /** The same as that of the rollout = there was nothing to judge. */
   readonly judgedUntil: number
   /** Time of it in which the counts of the fleet were known, ms. */
   readonly soakMs: number

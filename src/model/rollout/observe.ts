@@ -2,7 +2,7 @@ import { own } from '../names.ts'
 import { aborting, ended, enterStep, failed, inState, paused, resumed, stepOf } from './moves.ts'
 import type { Observation } from './observation.ts'
 import { hasEnded, type MetricStanding, type Rollout } from './rollout.ts'
-import { advance } from './steps.ts'
+import { advance, isAwaiting, overdue } from './steps.ts'
 
 /** Reasons of pauses that end by themselves. */
 const PASSING: ReadonlySet<Rollout['reason']> = new Set(['BaselineDegraded', 'ProviderError', 'Frozen'])
@@ -20,7 +20,7 @@ export function observe(rollout: Rollout, seen: Observation): Rollout {
 }
 
 function withJudged(rollout: Rollout, { judged }: Observation): Rollout {
-  if (judged === null) return rollout
+  if (judged === null || judged.judgedUntil === rollout.judgedUntil) return rollout
   const { metrics, shares, drift, judgedUntil, soakMs, canaryRequests, stableRequests } = judged
   const { step } = rollout
   const soaks = rollout.state === 'Progressing'
@@ -69,7 +69,7 @@ function failure(rollout: Rollout, { nowMs, canary, stable }: Observation): Roll
   if (HELD.has(reason)) return null
   const worst = metrics.find((metric) => isFailed(rollout, metric))
   if (worst !== undefined) return failed(rollout, 'MetricFailed', describeFailure(worst), nowMs)
-  if (rollout.state !== 'Watching' && nowMs - rollout.startedMs > spec.maxDurationMs)
+  if (rollout.state !== 'Watching' && nowMs - (rollout.forgivenMs ?? rollout.startedMs) > spec.maxDurationMs)
     return failed(rollout, 'MaxDuration', 'it has taken longer than maxDuration', nowMs)
   return null
 }
@@ -96,7 +96,9 @@ function whilePaused(rollout: Rollout, seen: Observation): Rollout {
   if (!isInStep) return rollout
   // The time of a pause goes on while it is watched.
   const next = advance({ ...rollout, state: resumesTo ?? 'Progressing' }, seen)
-  return next.state === 'Paused' && next.step.index === rollout.step.index ? rollout : next
+  if (next.state === 'Paused' && next.step.index === rollout.step.index) return rollout
+  const hold = next.state === 'Aborting' ? null : holdReason(rollout, seen)
+  return hold === null ? next : paused(rollout, hold.reason, hold.detail, seen.nowMs)
 }
 
 /** Why the rollout must not go on for the moment; null = it may. */
@@ -114,19 +116,28 @@ function holdReason(
   const fastTracks = spec.ifStableUnhealthy === 'fastTrack' && canary.up >= minReady
   if (isShort && !fastTracks)
     return { reason: 'BaselineDegraded', detail: `${stable.up} of ${stable.of} servers of the stable pool are up` }
-  const unknown = metrics.find(({ web }) => web !== null && web.problem !== null)
+  const unknown = metrics.find(({ name, web }) => web !== null && web.problem !== null && !isDryRun(spec, name))
   return unknown === undefined ? null : { reason: 'ProviderError', detail: `${unknown.name}: ${unknown.web?.problem}` }
 }
 
+function isDryRun({ analysis }: Rollout['spec'], metric: string): boolean {
+  return analysis.metrics.some(({ name, dryRun }) => name === metric && dryRun)
+}
+
 function onward(rollout: Rollout, seen: Observation): Rollout {
-  const { nowMs, stable, canary, minReady } = seen
+  const { nowMs, stable, canary, minReady, lagging } = seen
   if (rollout.state === 'Watching') return watched(rollout, seen)
   const hold = holdReason(rollout, seen)
   if (hold !== null) return paused(rollout, hold.reason, hold.detail, nowMs)
   const isStranded = stable.up < Math.min(minReady, stable.of) && canary.up >= minReady && rollout.weight > 0
   if (isStranded && rollout.state === 'Progressing')
     return promoted(enterStep(rollout, rollout.spec.steps.length, nowMs), seen)
-  if (rollout.state === 'Pending') return onward(enterStep(rollout, 0, nowMs), seen)
+  // It may take the place of another rollout, whose canary must have lost its share everywhere.
+  if (rollout.state === 'Pending') {
+    if (lagging.length > 0) return overdue(rollout, seen)
+    const begun = enterStep(rollout, 0, nowMs)
+    return isAwaiting(rollout, begun) ? begun : onward(begun, seen)
+  }
   if (rollout.state === 'Promoting') return promoted(rollout, seen)
   const next = advance(rollout, seen)
   return next.state === 'Promoting' ? promoted(next, seen) : next

@@ -24,7 +24,7 @@ export function beginRollout(state: State, service: Service, rollout: Rollout, r
   const deploy = runningDeploy(state, service.name)
   if (deploy !== null)
     return conflict(`${deploy.by} deploys to pool ${deploy.pool} of ${service.name}; wait until that has ended.`)
-  const stopped = running === null ? null : ended({ ...running, weight: 0 }, 'Superseded', facts.nowMs)
+  const stopped = running === null ? null : displaced({ ...running, weight: 0 }, facts.nowMs)
   const edit = rolled(service, rollout, 'begin rollout', null, briefly(rollout))
   const replaced = stopped === null ? {} : { [stopped.id]: { revision: state.revision + 1, value: stopped } }
   const begun = { [rollout.id]: { revision: state.revision + 1, value: rollout } }
@@ -83,11 +83,16 @@ export function superseded(
 ): { readonly edit: Edit; readonly collections: NonNullable<Change['collections']> } | null {
   const running = runningRollout(state, edit.service)
   if (running === null) return null
-  const next = ended(running, 'Superseded', nowMs)
+  const next = displaced(running, nowMs)
   const collections = putDocument(ROLLOUTS, running.id, next, state.revision + 1)
   if (edit.after === null) return { edit, collections }
   const { rollout: _, ...after } = edit.after
   return { edit: { ...edit, after }, collections }
+}
+
+/** Ends a rollout because something else takes its place: one that is being aborted stays aborted. */
+function displaced(running: Rollout, nowMs: number): Rollout {
+  return ended(running, running.state === 'Aborting' ? 'Aborted' : 'Superseded', nowMs)
 }
 
 /** Refuses a command that a running rollout would be confused by. */

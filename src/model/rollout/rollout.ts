@@ -126,6 +126,8 @@ export type Rollout = {
   readonly stateSinceMs: number
   readonly startedMs: number
   readonly endedMs: number | null
+  /** When somebody let it go on after a failure: maxDuration counts from then. Absent = nobody has. */
+  readonly forgivenMs?: number
   /** Epoch of the lease under which it last moved; 0 = none yet. */
   readonly epoch: number
   /** Signs the links of its gates. Secret. */

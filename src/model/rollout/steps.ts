@@ -19,7 +19,7 @@ export function advance(rollout: Rollout, seen: Observation): Rollout {
 }
 
 /** Whether the fleet has to apply something before the next step. */
-function isAwaiting(before: Rollout, after: Rollout): boolean {
+export function isAwaiting(before: Rollout, after: Rollout): boolean {
   return before.weight !== after.weight || before.routes !== after.routes || before.mirror !== after.mirror
 }
 
@@ -63,14 +63,15 @@ function setWeight(rollout: Rollout, percent: number, seen: Observation): Rollou
   const rises = percent > rollout.weight
   if (percent !== rollout.weight) {
     const mayRise = isHealthy && seen.lagging.length === 0
-    return rises && !mayRise ? overdue(rollout, seen) : { ...rollout, weight: percent }
+    if (rises && !mayRise) return overdue(rollout, seen)
+    return { ...rollout, weight: percent, step: { ...rollout.step, sinceMs: seen.nowMs } }
   }
   if (seen.lagging.length > 0 || (percent > 0 && !isHealthy)) return overdue(rollout, seen)
   return next(rollout, seen)
 }
 
 /** Fails a step that has made no progress for too long. */
-function overdue(rollout: Rollout, { nowMs, lagging, canary }: Observation): Rollout {
+export function overdue(rollout: Rollout, { nowMs, lagging, canary }: Observation): Rollout {
   const { spec, step } = rollout
   if (nowMs - step.sinceMs <= spec.progressDeadlineMs) return rollout
   const detail =

@@ -27,15 +27,23 @@ export interface Asked {
   readonly reason: string | null
 }
 
+/** Verbs after which the rollout goes on. */
+const LEADING_ON: ReadonlySet<RolloutVerb['verb']> = new Set([
+  ...(['resume', 'promote', 'skip', 'back', 'retry', 'approve'] as const),
+])
+/** Reasons of pauses that only a person ends. */
+const WAITING: ReadonlySet<Rollout['reason']> = new Set(['Manual', 'Inconclusive', 'FailureHeld', 'StoreLost'])
+
 /** Carries out what a person asks; the same object = it is so already. Pure. */
-export function ask(rollout: Rollout, verb: RolloutVerb, asked: Asked): Rollout | Refusal {
-  const refusal = refusalOf(rollout, verb)
+export function ask(before: Rollout, verb: RolloutVerb, asked: Asked): Rollout | Refusal {
+  const refusal = refusalOf(before, verb)
   if (refusal !== null) return refusal
   const { nowMs, by, reason } = asked
+  const rollout = LEADING_ON.has(verb.verb) ? forgiven(before, nowMs) : before
   const { step } = rollout
   switch (verb.verb) {
     case 'pause':
-      return rollout.reason === 'Manual' && rollout.state === 'Paused'
+      return rollout.state === 'Paused' && WAITING.has(rollout.reason)
         ? rollout
         : paused(rollout, 'Manual', said('paused', asked), nowMs)
     case 'resume':
@@ -73,13 +81,15 @@ function refusalOf(rollout: Rollout, verb: RolloutVerb): Refusal | null {
   if (hasEnded(rollout)) return conflict(`Rollout ${id} has ended (${state}). Start a new one.`)
   const isLeaving = state === 'Aborting'
   if (isLeaving && verb.verb !== 'abort') return conflict(`Rollout ${id} is being aborted.`)
-  const isOver = state === 'Promoting' || state === 'Watching'
+  const phase = rollout.resumesTo ?? state
+  const isOver = phase === 'Promoting' || phase === 'Watching'
   switch (verb.verb) {
     case 'setWeight': {
       const problem = percentProblem(verb.percent)
       if (problem !== null) return invalid([{ path: 'percent', message: problem }])
-      if (isOver || rollout.resumesTo === 'Promoting' || rollout.resumesTo === 'Watching')
-        return conflict(`Rollout ${id} has all traffic on ${to} already; send back or abort.`)
+      if (isOver) return conflict(`Rollout ${id} has all traffic on ${to} already; send back or abort.`)
+      if (phase === 'Pending' || phase === 'Initializing')
+        return conflict(`Rollout ${id} is not ready for requests yet (${phase}); send promote to leave this step.`)
       return null
     }
     case 'promote': {
@@ -132,9 +142,8 @@ function afterPause(rollout: Rollout, nowMs: number): Rollout {
     case 'Step':
       return enterStep(rollout, step.index + 1, nowMs)
     case 'Inconclusive':
-      return enterStep(rollout, step.index, nowMs, step.attempt + 1)
     case 'FailureHeld':
-      return enterStep(withoutEvidence(rollout), step.index, nowMs, step.attempt + 1)
+      return enterStep(rollout, step.index, nowMs, step.attempt + 1)
     case 'StoreLost':
       return fromWeightStep(rollout, nowMs)
     default:
@@ -161,6 +170,12 @@ function backFrom(rollout: Rollout, nowMs: number): Rollout | Refusal {
     return conflict(`Rollout ${rollout.id} has no smaller weight to return to; abort it instead.`)
   const at = jumpTo(inState(rollout, 'Progressing', nowMs), earlier.index, nowMs)
   return { ...at, weight: earlier.percent }
+}
+
+/** A failure that a person knows of is none any more. */
+function forgiven(rollout: Rollout, nowMs: number): Rollout {
+  const isHeld = rollout.state === 'Paused' && rollout.reason === 'FailureHeld'
+  return isHeld ? { ...withoutEvidence(rollout), forgivenMs: nowMs } : rollout
 }
 
 function withoutEvidence(rollout: Rollout): Rollout {

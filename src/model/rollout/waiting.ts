@@ -16,7 +16,7 @@ export function waitingFor(
   const applying = lagging.length === 0 ? null : `${lagging.join(', ')} must apply ${weight} %`
   switch (state) {
     case 'Pending':
-      return 'an instance must take it on'
+      return applying ?? 'an instance must take it on'
     case 'Paused':
       return rollout.detail
     case 'Promoting':
