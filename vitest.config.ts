@@ -5,6 +5,8 @@ import { SummaryReporter } from './test/support/summary-reporter.ts'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // npm run test:rollouts runs these; they take two minutes.
+    exclude: process.env.LONG === undefined ? ['test/fleet/rollout-*.test.ts'] : [],
     setupFiles: ['test/setup.ts'],
     reporters: ['default', new SummaryReporter()],
     // Real sockets and real processes, on machines with two cores.

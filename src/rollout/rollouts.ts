@@ -139,9 +139,9 @@ export class Rollouts {
     const run = async (held: Parameters<Parameters<typeof inTurn>[4]>[0] | null): Promise<void> => {
       const rollout = findRollout(this.options.control.state, service, turn.id)
       if (rollout === null || hasEnded(rollout)) return
-      const { options, surroundings, counts } = this
+      const { options, surroundings, counts, loss } = this
       counts.taken += 1
-      turn.runner = new Runner(rollout, held, { ...options, surroundings, counts, isAlone: fleet.isAlone })
+      turn.runner = new Runner(rollout, held, { ...options, surroundings, counts, loss, isAlone: fleet.isAlone })
       await turn.runner.run(signal)
       turn.runner = null
     }

@@ -11,6 +11,7 @@ import type { HeldLease } from './held-lease.ts'
 import { judge } from './judging.ts'
 import { MinRequests } from './min-requests.ts'
 import type { RolloutCounts } from './rollout-counts.ts'
+import type { StoreLoss } from './store-loss.ts'
 import type { Surroundings } from './surroundings.ts'
 import { isEmpty, TickTaker } from './tick-taker.ts'
 import { measure, measured } from './web-metrics.ts'
@@ -25,6 +26,7 @@ export interface RunnerOptions {
   readonly store: Store
   readonly surroundings: Surroundings
   readonly counts: RolloutCounts
+  readonly loss: Pick<StoreLoss, 'backSince' | 'hasClosed'>
   readonly isAlone: boolean
   readonly log: Logger
 }
@@ -86,9 +88,10 @@ export class Runner {
   }
 
   private async step(rollout: Rollout): Promise<void> {
-    const { control, store, log } = this.options
+    const { control, store, loss, log } = this.options
     if (this.held !== null && !this.held.isTrusted) return
-    if (!store.status().up) return
+    // Nothing goes on before the pause for the time without the store.
+    if (!store.status().up || loss.hasClosed(this.id)) return
     // Somebody may have left the step meanwhile.
     if (this.call !== null && !isOfStep(this.call, rollout)) this.call = null
     this.startCalls(rollout)
@@ -149,10 +152,10 @@ export class Runner {
   }
 
   private judge(rollout: Rollout): Judged | null {
-    const { surroundings } = this.options
+    const { surroundings, loss } = this.options
     const { judgedUntil } = rollout
     const known = { ...rollout, judgedUntil: Math.max(judgedUntil, this.idleUntil) }
-    const tick = this.taker.take(known, surroundings.instances)
+    const tick = this.taker.take(known, surroundings.instances, loss.backSince)
     if (tick === null) return null
     const judged = judge(rollout, tick, {
       weightOf: (decision) => surroundings.weightOf(rollout, decision),

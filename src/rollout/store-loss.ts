@@ -16,8 +16,14 @@ interface StoreLossOptions {
 /** A rollout whose canary this instance has closed. */
 interface Closed {
   readonly service: string
-  /** When the judge had last looked: if it has looked since, others went on without this instance. */
-  readonly judgedUntil: number
+  /** When the store was found to be away, by its own clock, ms: if it has moved since, others went on without this instance. */
+  readonly awaySinceMs: number
+}
+
+/** A time by the store's clock and by the monotonic one, ms. */
+interface Away {
+  readonly atMs: number
+  readonly since: number
 }
 
 /**
@@ -31,6 +37,9 @@ export class StoreLoss {
   /** By id of the rollout. */
   private readonly closed = new Map<string, Closed>()
   private timer: NodeJS.Timeout | undefined
+  /** When the store was found to be away; null = it is not. */
+  private away: Away | null = null
+  private reachedFrom = 0
   private isReturning = false
   private isStopped = false
 
@@ -49,6 +58,19 @@ export class StoreLoss {
     clearTimeout(this.timer)
   }
 
+  /**
+   * First second of the store's clock since which the store could be reached without a break: what was counted before
+   * that came late, and nobody could have acted on it.
+   */
+  get backSince(): number {
+    return this.reachedFrom
+  }
+
+  /** Whether this instance has closed the canary of a rollout, and the fleet may not know of it yet. */
+  hasClosed(id: string): boolean {
+    return this.closed.has(id)
+  }
+
   /** Takes the rollouts that run, by service. */
   follow(running: ReadonlyMap<string, Rollout>): void {
     this.running = running
@@ -58,19 +80,26 @@ export class StoreLoss {
   private check(): void {
     clearTimeout(this.timer)
     if (this.isStopped) return
-    const status = this.options.store.status()
-    if (status.up) void this.comeBack()
-    else this.closeDue(status.since.getTime())
+    const { store } = this.options
+    const status = store.status()
+    if (status.up) {
+      if (this.away !== null) this.reachedFrom = Math.ceil(store.nowMs() / 1_000)
+      this.away = null
+      void this.comeBack()
+    } else {
+      this.away ??= { atMs: store.nowMs(), since: performance.now() }
+      this.closeDue(this.away)
+    }
   }
 
-  private closeDue(since: number): void {
+  private closeDue(away: Away): void {
     let nextMs = Number.POSITIVE_INFINITY
     for (const rollout of this.running.values()) {
       const { action, afterMs } = rollout.spec.onStoreLoss
       if (action !== 'stable' || this.closed.has(rollout.id)) continue
-      const leftMs = since + afterMs - Date.now()
+      const leftMs = away.since + afterMs - performance.now()
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs)
-      else if (this.hasStable(rollout)) this.close(rollout)
+      else if (this.hasStable(rollout)) this.close(rollout, away)
       else nextMs = Math.min(nextMs, RETRY_MS)
     }
     if (Number.isFinite(nextMs)) this.timer = setTimeout(() => this.check(), nextMs).unref()
@@ -81,8 +110,8 @@ export class StoreLoss {
     return service !== undefined && this.surroundings.health(service, from).up > 0
   }
 
-  private close({ id, service, judgedUntil }: Rollout): void {
-    this.closed.set(id, { service, judgedUntil })
+  private close({ id, service }: Rollout, { atMs }: Away): void {
+    this.closed.set(id, { service, awaySinceMs: atMs })
     this.options.log.warn({ service, rollout: id }, 'the store is away: all requests go to the stable pool here')
     this.options.control.closeCanaries(new Set(this.closed.keys()))
   }
@@ -105,19 +134,23 @@ export class StoreLoss {
     }
   }
 
-  private async pause(id: string, { service, judgedUntil }: Closed): Promise<void> {
+  private async pause(id: string, { service, awaySinceMs }: Closed): Promise<void> {
     const { control, store, instance } = this.options
     const request = { by: instance, reason: 'the store was away', force: true, ifMatch: null }
     await control.execute((state) => {
       const rollout = findRollout(state, service, id)
-      const isAsBefore = rollout !== null && !hasEnded(rollout) && rollout.judgedUntil === judgedUntil
-      if (!isAsBefore || rollout.state === 'Aborting')
+      if (rollout === null || hasEnded(rollout) || rollout.state === 'Aborting' || lastMoved(rollout) > awaySinceMs)
         return { refusal: { kind: 'conflict', detail: 'It has moved meanwhile.' } }
       const detail = `the store was away: ${instance} has returned all requests to the stable pool`
       const next = { ...paused(rollout, 'StoreLost', detail, store.nowMs()), weight: 0 }
       return { command: { kind: 'moveRollout', service, rollout: next } }
     }, request)
   }
+}
+
+/** When something was last decided about a rollout, or judged, ms by the store's clock. */
+function lastMoved({ stateSinceMs, step, judgedUntil }: Rollout): number {
+  return Math.max(stateSinceMs, step.sinceMs, judgedUntil * 1_000)
 }
 
 const RETRY_MS = 500

@@ -43,9 +43,9 @@ export class TickTaker {
 
   /**
    * Takes what has come since; null = it is not time yet. `instances`: number of those that are alive; with counts of less
-   * than 80 % of them, a second is not known.
+   * than 80 % of them, a second is not known. `knownFrom`: nor are the seconds before this one.
    */
-  take(rollout: Rollout, instances: number): TakenTick | null {
+  take(rollout: Rollout, instances: number, knownFrom: number): TakenTick | null {
     const { history } = this
     const until = history.end - this.arrivalSeconds
     const from = Math.max(rollout.judgedUntil, history.end - FINE_SECONDS)
@@ -57,7 +57,7 @@ export class TickTaker {
     const keptFrom = Math.max(until - LATE_SECONDS, lateFrom)
     this.taken = { until, counts: countsOf(history, { from: keptFrom, to: until }, rollout) }
     let knownSeconds = 0
-    for (let second = from; second < until; second++)
+    for (let second = Math.max(from, knownFrom); second < until; second++)
       if (history.instancesAt(second) >= instances * KNOWN_SHARE) knownSeconds++
     return { counts, until, knownSeconds }
   }

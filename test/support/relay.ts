@@ -18,6 +18,8 @@ export class Relay {
   #trap: { readonly text: string; readonly caught: () => void; readonly released: Promise<void> } | null = null
   /** Set while an answer is awaited after which nothing passes. */
   #last: string | null = null
+  /** Set while a request is awaited that does not pass, nor anything after it. */
+  #first: { readonly text: string; readonly said: () => void } | null = null
   /** Pending while frozen. */
   #passable: Promise<void> = Promise.resolve()
   #thaw: () => void = () => {}
@@ -75,6 +77,13 @@ export class Relay {
     this.#last = text
   }
 
+  /** Passes everything until a client says `text`, and nothing from then on, this included; resolves when it was said. */
+  freezeBeforeRequest(text: string): Promise<void> {
+    const said = Promise.withResolvers<void>()
+    this.#first = { text, said: said.resolve }
+    return said.promise
+  }
+
   /** Passes what was held back, in order, and all that comes. */
   thaw(): void {
     this.#thaw()
@@ -109,6 +118,11 @@ export class Relay {
     this.#watch(upstream, this.#upstreams)
     let answersPassable: Promise<void> = Promise.resolve()
     client.on('data', (chunk: Buffer) => {
+      if (this.#first !== null && chunk.includes(this.#first.text)) {
+        this.freeze()
+        this.#first.said()
+        this.#first = null
+      }
       const trap = this.#trap
       if (trap === null || !chunk.includes(trap.text)) return
       this.#trap = null
