@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+import { type Ran, ROOT, runCutover } from './support.ts'
 
 let folder = ''
 beforeAll(async () => {
@@ -14,21 +11,9 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-interface Ran {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
-
 /** Runs `cutover` to its end. */
-function cutover(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  return new Promise((resolve) => {
-    const options = { env: { ...process.env, ...env }, cwd: folder }
-    execFile(process.execPath, [join(ROOT, 'src/main.ts'), ...args], options, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
-    })
-  })
-}
+const cutover = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> =>
+  runCutover(args, { env, cwd: folder })
 
 async function file(name: string, text: string): Promise<string> {
   const path = join(folder, name)

@@ -91,7 +91,7 @@ async function replay({ terminal, isJson }: Session, file: string, options: Sett
   const most = `the most evidence was ${figure(Math.max(...evidence))} of ${needed}`
   terminal.print(
     failedAt === null
-      ? `${ticks.length} ticks: the canary does not fail; ${most}${worse}`
+      ? `${ticks.length} tick${ticks.length === 1 ? '' : 's'}: the canary does not fail; ${most}${worse}`
       : `The canary fails at tick ${failedAt} of ${ticks.length}, after ${spoken(failedAt * options.tick)}${worse}`,
   )
   return EXIT.done

@@ -34,9 +34,11 @@ export function whereOf({ step, weight, state }: Rollout): string {
   return isPast ? percent(weight.set) : `step ${step.index} of ${step.of}, ${percent(weight.set)}`
 }
 
-/** What it waits for, or why it has ended; empty = nothing is to be said. */
+/** Why it is as it is, and what it waits for; empty = nothing is to be said. */
 export function whyOf({ waitingFor, detail, state }: Rollout): string {
-  return state === 'Superseded' ? '' : harmless(waitingFor ?? detail ?? '')
+  if (state === 'Superseded') return ''
+  const parts = new Set([detail, waitingFor].filter((text) => text !== null))
+  return harmless([...parts].join('; '))
 }
 
 export function percent(value: number): string {
