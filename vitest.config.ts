@@ -7,6 +7,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // npm run test:rollouts runs these; they take two minutes.
     exclude: process.env.LONG === undefined ? ['test/fleet/rollout-*.test.ts'] : [],
+    globalSetup: ['test/bundle.mjs'],
     setupFiles: ['test/setup.ts'],
     reporters: ['default', new SummaryReporter()],
     // Real sockets and real processes, on machines with two cores.

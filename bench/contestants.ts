@@ -28,7 +28,7 @@ export interface Contestant {
   readonly launch: (place: Place) => Launch
 }
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 
 export const contestants: readonly Contestant[] = [
   onNode('splice'),
@@ -118,7 +118,7 @@ function installed(name: string, launch: Contestant['launch']): Contestant {
 function cutover(name: string, accessLog: { format: 'json' } | 'off'): Contestant {
   return {
     name,
-    missing: () => (existsSync(main) ? undefined : 'src/main.ts is missing'),
+    missing: () => (existsSync(main) ? undefined : 'dist/main.js is missing'),
     launch: ({ port, adminPort, upstreamPort, folder }) => {
       const service = {
         pools: { only: { servers: { one: `http://127.0.0.1:${upstreamPort}` } } },

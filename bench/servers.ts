@@ -12,7 +12,7 @@ const FLAPPING = Math.min(3_000, SERVERS)
 const SERVERS_PER_SERVICE = 100
 const ROUNDS = 3
 const LIMIT_MS = 60_000
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 const UPSTREAM = fileURLToPath(new URL('./servers-upstream.ts', import.meta.url))
 
 const folder = mkdtempSync(join(tmpdir(), 'cutover-bench-'))

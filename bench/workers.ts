@@ -11,7 +11,7 @@ import { BenchProcess, type CutoverProcess, freePort, processesOf } from './proc
 const SECONDS = 4
 const CONNECTIONS = 64
 const IDLE = 5_000
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 const UPSTREAM = fileURLToPath(new URL('./upstream.ts', import.meta.url))
 
 const folder = mkdtempSync(join(tmpdir(), 'cutover-bench-'))

@@ -43,6 +43,3 @@ function within(keyword: string, rule: JsonValue): JsonValue {
   if (keyword === 'items') return interpolatable(rule as JsonObject)
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, interpolatable(schema)]))
 }
-
-// node src/config/json-schema.ts > config/cutover.schema.json
-if (import.meta.main) process.stdout.write(`${JSON.stringify(jsonSchema, null, 2)}\n`)

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { PROGRAM } from '../support/program.ts'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -26,7 +26,7 @@ export class CommandLine {
   readonly ended: Promise<Ran>
 
   constructor(args: readonly string[], { env = {}, cwd, input = '' }: RunOptions = {}) {
-    this.process = spawn(process.execPath, [join(ROOT, 'src/main.ts'), ...args], {
+    this.process = spawn(process.execPath, [PROGRAM, ...args], {
       cwd,
       env: { ...process.env, NO_COLOR: '', ...env },
       stdio: 'pipe',

@@ -3,9 +3,9 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { PROGRAM } from '../support/program.ts'
 import { configOf, configProblemsOf } from './support.ts'
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts')
 /** A user who may not write everywhere, since tests may run as root. */
 const USER = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
 
@@ -54,7 +54,7 @@ test('cutover check names a folder and a file that its user may not write', asyn
     const config = join(folder, 'cutover.json')
     await writeFile(config, JSON.stringify({ proxy: { accessLog: { file } }, services: {} }))
     return new Promise((resolve) =>
-      execFile(process.execPath, [MAIN, 'check', config], USER, (error, _stdout, stderr) =>
+      execFile(process.execPath, [PROGRAM, 'check', config], USER, (error, _stdout, stderr) =>
         resolve(`${error?.code} ${stderr}`),
       ),
     )

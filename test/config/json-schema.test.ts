@@ -12,7 +12,7 @@ import { ServiceSchema } from '../../src/config/schema/service.ts'
 
 const validator = Schema.Compile(jsonSchema)
 
-test('the published schema is the one in the code (node src/config/json-schema.ts > config/cutover.schema.json)', async () => {
+test('the published schema is the one in the code (npm run schema)', async () => {
   const published = await readFile(join(import.meta.dirname, '../../config/cutover.schema.json'), 'utf8')
   expect(published).toBe(`${JSON.stringify(jsonSchema, null, 2)}\n`)
 })

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
+import { PROGRAM } from '../support/program.ts'
 import { HookedShop } from './support.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const run = promisify(execFile)
 
 let shop: HookedShop
@@ -68,7 +67,7 @@ describe.for(Object.entries(BROKEN))('%s', ([, [text, line, message]]) => {
 
 test('a start and cutover check refuse a broken file, with its place', async () => {
   await shop.reload('export default {\n  unknown() {} }')
-  const checked = await run(process.execPath, [MAIN, 'check', shop.cutover.configFile]).catch((error) => error)
+  const checked = await run(process.execPath, [PROGRAM, 'check', shop.cutover.configFile]).catch((error) => error)
   const said = `proxy.hooks: ${shop.folder}/hooks.ts:2: there is no hook "unknown"`
   expect([checked.code, checked.stderr]).toEqual([2, expect.stringContaining(said)])
   const start = await Cutover.launch(shop.options)
@@ -76,10 +75,10 @@ test('a start and cutover check refuse a broken file, with its place', async () 
   expect(start.stderr).toContain(said)
   await start.stop()
   await rm(join(shop.folder, 'hooks.ts'))
-  const missing = await run(process.execPath, [MAIN, 'check', shop.cutover.configFile]).catch((error) => error)
+  const missing = await run(process.execPath, [PROGRAM, 'check', shop.cutover.configFile]).catch((error) => error)
   expect(missing.stderr).toContain(`proxy.hooks: ${shop.folder}/hooks.ts: there is no file`)
   await shop.use(answering('back'))
-  const fine = await run(process.execPath, [MAIN, 'check', shop.cutover.configFile])
+  const fine = await run(process.execPath, [PROGRAM, 'check', shop.cutover.configFile])
   expect([fine.stdout, fine.stderr]).toEqual([expect.stringContaining('is fine'), ''])
 })
 
@@ -96,7 +95,7 @@ test('a check runs the file once, and only if all else is right', async () => {
     const pools = { blue: { servers: { blue1: { url: 'http://127.0.0.1:9', weight } } } }
     await shop.cutover.configure({ ...shop.options, services: { shop: { ...service, pools, routes: [] } } })
     const env = { ...process.env, WEIGHT: '2' }
-    return run(process.execPath, [MAIN, 'check', shop.cutover.configFile], { env }).catch((error) => error)
+    return run(process.execPath, [PROGRAM, 'check', shop.cutover.configFile], { env }).catch((error) => error)
   }
   expect((await check('heavy')).stderr).toContain('weight')
   expect(await runs()).toBe('x')

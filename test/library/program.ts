@@ -34,7 +34,7 @@ export class Project {
   async run(program: string, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
     const file = join(this.folder, 'program.ts')
     await writeFile(file, program)
-    return endOf(['--conditions=cutover-source', file], this.folder, env)
+    return endOf([file], this.folder, env)
   }
 
   remove(): Promise<void> {

@@ -4,13 +4,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
 import { Load } from '../support/load.ts'
+import { PROGRAM } from '../support/program.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { endAll, endWithAll, pool, start, until, upstream } from './support.ts'
-
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 afterEach(endAll)
 
@@ -24,7 +22,7 @@ async function folder(): Promise<string> {
 async function run(config: object, fd?: number) {
   const file = join(await folder(), 'cutover.json')
   await writeFile(file, JSON.stringify(config))
-  const child = spawn(process.execPath, [MAIN, 'run', '--config', file], {
+  const child = spawn(process.execPath, [PROGRAM, 'run', '--config', file], {
     stdio: ['ignore', 'pipe', 'pipe', ...(fd === undefined ? [] : [fd])],
   })
   endWithAll(() => child.kill('SIGKILL'))

@@ -3,9 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+import { PROGRAM } from './program.ts'
 
 /** What a test may set; everything else is as in a newcomer's configuration, on free ports and in a new folder. */
 export interface CutoverOptions {
@@ -54,7 +52,7 @@ export class Cutover {
     this.folder = folder
     this.dataPath = dataPath
     this.configFile = join(folder, 'cutover.json')
-    const command = [process.execPath, MAIN, 'run', '--config', this.configFile, ...args]
+    const command = [process.execPath, PROGRAM, 'run', '--config', this.configFile, ...args]
     const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, ...command]
     const wrapped = [...(wrapper?.(dataPath) ?? []), ...(descriptors === undefined ? command : limited)]
     const [program = '', ...given] = wrapped

@@ -56,8 +56,8 @@ export function hasStopped(pid: number): boolean {
 }
 
 function roleIn(commandLine: string): Role | null {
-  if (commandLine.includes('control-main.ts')) return 'control'
-  return commandLine.includes('worker-main.ts') ? 'worker' : null
+  if (commandLine.includes('control-main')) return 'control'
+  return commandLine.includes('worker-main') ? 'worker' : null
 }
 
 function commandLineOf(pid: number): string {

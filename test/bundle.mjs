@@ -1,0 +1,2 @@
+// Bundles src/ into dist/ before the tests, which start instances from there.
+export { ensureBundle as setup } from '../scripts/lib/bundle.mjs'
