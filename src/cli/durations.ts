@@ -20,3 +20,9 @@ export function spoken(ms: number): string {
 function withRest(amount: number, unit: string, rest: number, restUnit: string): string {
   return rest === 0 ? `${amount}${unit}` : `${amount}${unit} ${rest}${restUnit}`
 }
+
+/** A time as the API takes it; it reads nine digits at most. */
+export function asDuration(ms: number | undefined): string | undefined {
+  if (ms === undefined) return undefined
+  return ms < 1e9 ? `${ms}ms` : `${Math.round(ms / 1_000)}s`
+}
