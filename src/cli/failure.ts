@@ -49,3 +49,8 @@ function codeOf(status: number): ExitCode {
 function problemLine({ path, message }: { readonly path: string; readonly message: string }): string {
   return path === '' ? `  ${message}` : `  ${path}: ${message}`
 }
+
+/** Whether the same request may succeed later: nobody has answered, or an instance has trouble of its own. */
+export function isTemporary(error: unknown): error is Error {
+  return error instanceof NoAnswerError || (error instanceof ApiError && error.status >= 500)
+}

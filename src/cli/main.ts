@@ -2,9 +2,11 @@ import type { Command } from 'commander'
 import { addDeploy } from './verbs/deploy.ts'
 import { addDrain } from './verbs/drain.ts'
 import { addEnable } from './verbs/enable.ts'
+import { addEvents } from './verbs/events.ts'
 import { addExplain } from './verbs/explain.ts'
 import { addHistory } from './verbs/history.ts'
 import { addInstances } from './verbs/instances.ts'
+import { addLogs } from './verbs/logs.ts'
 import { addOpenapi } from './verbs/openapi.ts'
 import { addPause } from './verbs/pause.ts'
 import { addResume } from './verbs/resume.ts'
@@ -14,6 +16,7 @@ import { addShift } from './verbs/shift.ts'
 import { addStatus } from './verbs/status.ts'
 import { addStop } from './verbs/stop.ts'
 import { addSwitch } from './verbs/switch.ts'
+import { addTop } from './verbs/top.ts'
 
 /** The verbs in the order of the help. */
 const VERBS: readonly ((program: Command) => void)[] = [
@@ -30,6 +33,9 @@ const VERBS: readonly ((program: Command) => void)[] = [
   addStop,
   addHistory,
   addExplain,
+  addEvents,
+  addTop,
+  addLogs,
   addInstances,
   addOpenapi,
 ]
