@@ -2,6 +2,7 @@ import { ApiError, NoAnswerError } from '../client/create-client.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import type { Terminal } from './output/terminal.ts'
 import { harmless } from './output/text.ts'
+import { withSockets } from './socket-fetch.ts'
 import { CannotDo, Unusable } from './unusable.ts'
 
 /** Statuses of requests that were not understood, or name what is not there. */
@@ -23,7 +24,7 @@ export function tellFailure(error: unknown, terminal: Terminal): ExitCode {
 
 function describe(error: unknown): { readonly lines: readonly string[]; readonly code: ExitCode } {
   if (error instanceof ApiError) return ofApi(error)
-  if (error instanceof NoAnswerError) return { lines: [error.message, ...NOBODY], code: EXIT.failed }
+  if (error instanceof NoAnswerError) return { lines: [withSockets(error.message), ...NOBODY], code: EXIT.failed }
   if (error instanceof Unusable) return { lines: error.message.split('\n'), code: EXIT.unusable }
   if (error instanceof CannotDo) return { lines: error.message.split('\n'), code: EXIT.failed }
   throw error
