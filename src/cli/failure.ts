@@ -2,7 +2,7 @@ import { ApiError, NoAnswerError } from '../client/create-client.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import type { Terminal } from './output/terminal.ts'
 import { harmless } from './output/text.ts'
-import { withSockets } from './socket-fetch.ts'
+import { withSockets } from './undici-fetch.ts'
 import { CannotDo, Unusable } from './unusable.ts'
 
 /** Statuses of requests that were not understood, or name what is not there. */
@@ -11,6 +11,8 @@ const UNUSABLE: ReadonlySet<number> = new Set([400, 404, 422])
 const IN_OPTIONS: readonly (readonly [RegExp, string])[] = [
   [/To do it nevertheless, send \{"force": true\}\./, 'To do it nevertheless, add --force.'],
   [/, or send \{"concurrency": "replace"\}/, ', or add --replace'],
+  [/, or send \{"replace": true\}/, ', or add --replace'],
+  [/ To change this instance alone meanwhile: \?scope=local on switch, drain and enable\./, ''],
   [/let this request supersede it\./, 'supersede it.'],
 ]
 

@@ -55,6 +55,8 @@ export async function* followedFile(path: string, position: number, signal: Abor
       }
       const now = await stat(path).catch(() => null)
       if (now !== null && now.ino !== ino) {
+        // What was written before the new file was seen.
+        if ((await file.stat()).size > at) continue
         await file.close()
         file = await open(path)
         at = 0

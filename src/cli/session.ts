@@ -4,7 +4,7 @@ import type { ExitCode } from './exit-codes.ts'
 import { tellFailure } from './failure.ts'
 import { type ConnectionOptions, DEFAULT_ADMIN } from './options.ts'
 import { Terminal } from './output/terminal.ts'
-import { isSocket, socketFetch, socketPath, socketUrl } from './socket-fetch.ts'
+import { isSocket, socketPath, socketUrl, undiciFetch } from './undici-fetch.ts'
 import { Unusable } from './unusable.ts'
 
 /** What a verb works with. */
@@ -29,7 +29,12 @@ export class Session {
     return this.made
   }
 
-  private createClient(): Client {
+  /** A client for a call that may take longer than the five minutes after which that of Node gives up. Throws Unusable. */
+  get patientClient(): Client {
+    return this.createClient(true)
+  }
+
+  private createClient(isPatient = false): Client {
     const { admin = this.env.CUTOVER_ADMIN || DEFAULT_ADMIN } = this.options
     const addresses = admin
       .split(',')
@@ -41,7 +46,7 @@ export class Session {
       return address.includes('://') ? address : `http://${address}`
     })
     try {
-      const fetchOptions = sockets.size === 0 ? {} : { fetch: socketFetch(sockets) }
+      const fetchOptions = sockets.size === 0 && !isPatient ? {} : { fetch: undiciFetch(sockets) }
       return createClient({ urls, token: this.env.CUTOVER_TOKEN || undefined, ...fetchOptions })
     } catch (error) {
       if (!(error instanceof TypeError)) throw error

@@ -26,19 +26,22 @@ export function withSockets(text: string): string {
   return text.replaceAll(`${BASE}/`, `${SCHEME}/`)
 }
 
-/** A fetch that reaches socket files. `sockets`: their paths, by the urls that stand for them. */
-export function socketFetch(sockets: ReadonlyMap<string, string>): typeof fetch {
+/**
+ * A fetch that waits for an answer as long as it takes, and reaches socket files. `sockets`: their paths, by the urls that
+ * stand for them.
+ */
+export function undiciFetch(sockets: ReadonlyMap<string, string>): typeof fetch {
   const agents = new Map<string, Agent>()
   return async (input, init) => {
-    const url = String(input)
-    const found = [...sockets].find(([base]) => url.startsWith(`${base}/`))
-    if (found === undefined) return fetch(url, init)
-    const [base, path] = found
-    // Loaded only here: most admin APIs have a port.
+    // Loaded only here: most commands need neither.
     const undici = await import('undici')
-    const agent = agents.get(path) ?? new undici.Agent({ connect: { socketPath: path } })
+    const url = String(input)
+    const [base = '', path = ''] = [...sockets].find(([each]) => url.startsWith(`${each}/`)) ?? []
+    const connect = path === '' ? {} : { connect: { socketPath: path } }
+    const agent = agents.get(path) ?? new undici.Agent({ headersTimeout: 0, bodyTimeout: 0, ...connect })
     agents.set(path, agent)
+    const target = path === '' ? url : `http://localhost${url.slice(base.length)}`
     const request = { ...init, dispatcher: agent } as Parameters<typeof undici.fetch>[1]
-    return (await undici.fetch(`http://localhost${url.slice(base.length)}`, request)) as unknown as Response
+    return (await undici.fetch(target, request)) as unknown as Response
   }
 }
