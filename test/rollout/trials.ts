@@ -1,14 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { request } from 'undici'
-import { afterAll, beforeAll, expect, vi } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { EventReader, type SeenEvent } from '../support/event-reader.ts'
 import { Load, type LoadFigures } from '../support/load.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
-
-// The tests of a file run at once.
-vi.setConfig({ testTimeout: 90_000 })
 
 /** A server whose answers a test decides. */
 export class Actor {
