@@ -12,6 +12,8 @@ export async function runCommandLine(signals: Signals | null): Promise<void> {
   const program = new Command('cutover')
     .description('A reverse proxy that switches, shifts and drains traffic without losing a request.')
     .version(VERSION)
+    // A verb may have options of the same name, as deploy --version has.
+    .enablePositionalOptions()
     .showHelpAfterError('(cutover --help lists the commands and options)')
     .exitOverride()
 

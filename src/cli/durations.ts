@@ -20,3 +20,17 @@ export function spoken(ms: number): string {
 function withRest(amount: number, unit: string, rest: number, restUnit: string): string {
   return rest === 0 ? `${amount}${unit}` : `${amount}${unit} ${rest}${restUnit}`
 }
+
+/** A time as the API takes it; it reads nine digits at most. */
+export function asDuration(ms: number | undefined): string | undefined {
+  if (ms === undefined) return undefined
+  return ms < 1e9 ? `${ms}ms` : `${Math.round(ms / 1_000)}s`
+}
+
+/** A point in time for people, by the clock of this machine: 2026-11-29 11:32:28. */
+export function clockTime(iso: string): string {
+  const at = new Date(iso)
+  const two = (part: number): string => String(part).padStart(2, '0')
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`
+}

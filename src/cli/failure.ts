@@ -34,11 +34,16 @@ const NOBODY = [
 ]
 
 function ofApi({ status, title, detail, problems }: ApiError): { lines: readonly string[]; code: ExitCode } {
-  const code = UNUSABLE.has(status) ? EXIT.unusable : EXIT.failed
+  const code = codeOf(status)
   if (problems.length > 0) return { lines: [`${title}:`, ...problems.map(problemLine)], code }
   const said = IN_OPTIONS.reduce((text, [pattern, option]) => text.replace(pattern, option), detail)
   if (status === 401) return { lines: [said, 'Set CUTOVER_TOKEN to one of admin.tokens.'], code }
   return { lines: [said], code }
+}
+
+function codeOf(status: number): ExitCode {
+  if (UNUSABLE.has(status)) return EXIT.unusable
+  return status === 504 ? EXIT.timedOut : EXIT.failed
 }
 
 function problemLine({ path, message }: { readonly path: string; readonly message: string }): string {

@@ -8,6 +8,8 @@ import type { Session } from './session.ts'
 /** How long the API is let wait for each answer, ms: what is missing is known that often. */
 const FIRST_SLICE_MS = 500
 const SLICE_MS = 2_000
+/** Time between two looks at what is under way, ms. */
+const LOOK_MS = 1_000
 
 /** What a write hands to the method of the client that carries it out. */
 export interface SentOptions {
@@ -21,12 +23,23 @@ export interface SentOptions {
 
 /** How a write has gone; refusals are thrown. */
 export type Written<A> =
-  | { readonly kind: 'done'; readonly answer: A }
+  /** `wasLate`: an earlier answer said that it was made, and not complete. */
+  | { readonly kind: 'done'; readonly answer: A; readonly wasLate: boolean }
   /** It is made, but not everywhere in force, or what it drains is busy. `why`: for people. */
-  | { readonly kind: 'incomplete' | 'interrupted'; readonly revision: number | null; readonly why: string }
+  | { readonly kind: 'incomplete'; readonly revision: number; readonly missing: Missing; readonly why: string }
+  /** `revision`: null = it is not known whether it is made. */
+  | { readonly kind: 'interrupted'; readonly revision: number | null; readonly why: string }
+
+/** What is particular about waiting for some writes. */
+export interface WriteManner {
+  /** Says what is under way until the change is made, if that takes time of its own; asked each second. */
+  readonly meanwhile?: (signal: AbortSignal) => Promise<string>
+  /** What stands after Ctrl-C before the API has answered. */
+  readonly unanswered?: string
+}
 
 /** What the fleet still has to do, as the API says it with 504. */
-interface Missing {
+export interface Missing {
   readonly lagging?: readonly string[]
   readonly underWay?: readonly { readonly name: string; readonly inFlight: number; readonly at?: readonly string[] }[]
   readonly handovers?: readonly { readonly instance: string; readonly waitsFor: string }[]
@@ -41,6 +54,7 @@ export async function write<A>(
   session: Session,
   flags: WriteFlags,
   send: (options: SentOptions) => Promise<A>,
+  { meanwhile, unanswered = UNANSWERED }: WriteManner = {},
 ): Promise<Written<A>> {
   const waitMs = waitOf(flags)
   const interrupt = new Interrupt()
@@ -52,38 +66,63 @@ export async function write<A>(
     signal: interrupt.signal,
   }
   let known: { readonly revision: number; readonly missing: Missing } | null = null
+  // What takes time of its own is not counted.
+  let sinceMs = 0
+  const answered = new AbortController()
+  if (meanwhile !== undefined) void showMeanwhile(progress, meanwhile, answered.signal)
   try {
     for (let slice = FIRST_SLICE_MS; ; slice = SLICE_MS) {
-      const left = Math.min(slice, waitMs - progress.elapsedMs)
+      const left = Math.min(slice, waitMs - (progress.elapsedMs - sinceMs))
       if (known !== null && left <= 0) {
         const why = `${standing(known.revision)}, but after ${spoken(waitMs)}: ${sentence(known.missing)}`
-        return { kind: 'incomplete', revision: known.revision, why }
+        return { kind: 'incomplete', ...known, why }
       }
       try {
         const wait = waitMs === 0 ? {} : { wait: `${Math.max(1, Math.round(left))}ms` }
-        return { kind: 'done', answer: await send({ ...options, ...wait }) }
+        return { kind: 'done', answer: await send({ ...options, ...wait }), wasLate: known !== null }
       } catch (error) {
-        if (interrupt.isPressed) return interrupted(known)
+        if (interrupt.isPressed) return interrupted(known, unanswered)
         const late = lateness(error)
-        if (late !== null) known = late
-        else if (known === null || !(error instanceof NoAnswerError)) throw error
+        if (late !== null) {
+          if (known === null && meanwhile !== undefined) sinceMs = progress.elapsedMs
+          answered.abort()
+          known = late
+        } else if (known === null || !(error instanceof NoAnswerError)) throw error
         // Once the change is known to stand, an instance that does not answer is only waited for.
         else await pause(FIRST_SLICE_MS, interrupt.signal)
         progress.show('in force', sentence(known?.missing ?? {}))
       }
     }
   } finally {
+    answered.abort()
     progress.end()
     interrupt.end()
   }
 }
 
-function interrupted(known: { readonly revision: number } | null): Written<never> {
+const UNANSWERED = 'The change may have been made: look at the state before you repeat it.'
+
+function interrupted(known: { readonly revision: number } | null, unanswered: string): Written<never> {
   const why =
     known === null
-      ? 'Interrupted. The change may have been made: look at the state before you repeat it.'
+      ? `Interrupted. ${unanswered}`
       : `Interrupted. ${standing(known.revision)}; it is only not waited for any more.`
   return { kind: 'interrupted', revision: known?.revision ?? null, why }
+}
+
+/** Shows what is under way, each second until `signal` is aborted. */
+async function showMeanwhile(
+  progress: Progress,
+  meanwhile: NonNullable<WriteManner['meanwhile']>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await pause(LOOK_MS, signal)
+    // The write itself reports what is wrong.
+    const text = await meanwhile(signal).catch(() => '')
+    if (signal.aborted) return
+    if (text !== '') progress.show('under way', text)
+  }
 }
 
 function standing(revision: number): string {

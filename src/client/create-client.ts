@@ -1,7 +1,7 @@
 /** The typed client of the admin API, over fetch; in Node and in browsers. */
 import { Caller } from './caller.ts'
 import { type EventsOptions, eventsOf, type SeenEvent } from './events.ts'
-import { type Route, segment, type Verb } from './request.ts'
+import { type CallOptions, type Route, segment, type Verb } from './request.ts'
 
 export type * from './answers.ts'
 export { ApiError, type Attempt, NoAnswerError } from './api-error.ts'
@@ -136,6 +136,8 @@ export interface Client extends Api {
   readonly live: Verb<'GET /healthz'>
   /** In the text format of Prometheus. */
   readonly metrics: Verb<'GET /metrics'>
+  /** The OpenAPI document of the API. */
+  openApi(options?: CallOptions): Promise<Readonly<Record<string, unknown>>>
 }
 
 /** Makes a client; nothing is sent yet. Throws TypeError for options that cannot be used. */
@@ -156,5 +158,9 @@ export function createClient(options: ClientOptions): Client {
     ready: verb('GET /ready'),
     live: verb('GET /healthz'),
     metrics: verb('GET /metrics'),
+    openApi: async ({ signal } = {}) => {
+      const response = await caller.stream('/api/openapi.json', signal === undefined ? {} : { signal })
+      return (await response.json()) as Readonly<Record<string, unknown>>
+    },
   }
 }

@@ -60,7 +60,11 @@ export function requestOf(
     CallOptions
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   const isOfQuery = ([name]: [string, unknown]): boolean => QUERIES[route].includes(name)
-  const query = new URLSearchParams(given.filter(isOfQuery).map(([name, value]) => [name, String(value)]))
+  // A parameter with several values is repeated.
+  const parameters = given
+    .filter(isOfQuery)
+    .flatMap(([name, value]) => [value].flat().map((each) => [name, String(each)]))
+  const query = new URLSearchParams(parameters)
   const members = given.filter((each) => !isOfQuery(each))
   const content = takesDefinition ? definition : members.length > 0 ? Object.fromEntries(members) : undefined
   const isForOneInstance = FOR_ONE_INSTANCE.has(route) || options.scope === 'local'

@@ -60,13 +60,27 @@ describe('start and status --wait', () => {
     expect((await stage.done('GET', `/api/services/${service}`)).split).toEqual({ blue: 100, green: 0 })
   })
 
-  test('one that has not ended in time: exit code 1, with what is missing and what to do', async () => {
+  test('one that waits for a person: exit code 3, with what is missing and what to do', async () => {
     const service = await stage.service('slow')
     const id = await stage.atGate(service, GATE)
     const { code, stdout, stderr } = await stage.run(['status', service, '--wait', '100ms'])
-    expect([code, stdout]).toEqual([1, ''])
+    expect([code, stdout]).toEqual([3, ''])
     expect(stderr).toContain(`Rollout ${id} of slow has not ended after 100ms: Paused (Gate), step 2 of 2, 10 %`)
     expect(stderr).toContain(`cutover rollout approve slow ${id}`)
+    const atOnce = await stage.run(['status', service])
+    expect([atOnce.code, atOnce.stdout]).toEqual([3, expect.stringContaining('Paused (Gate)')])
+    expect(atOnce.stderr).toContain(`cutover rollout approve slow ${id}`)
+  })
+
+  test('one that goes on by itself, and has not ended in time: exit code 4', async () => {
+    const service = await stage.service('steady')
+    const steps = [{ setWeight: 10 }, { pause: { for: '10m' } }]
+    await stage.done('POST', `/api/services/${service}/rollouts`, { to: 'green', steps })
+    await until(async () => (await stage.newest(service)).reason === 'Step')
+    const { code, stdout, stderr } = await stage.run(['status', service, '--wait', '100ms'])
+    expect([code, stdout]).toEqual([4, ''])
+    expect(stderr).toContain('has not ended after 100ms: Paused (Step)')
+    expect((await stage.run(['status', service])).code).toBe(0)
   })
 
   test('one that a person has overruled: exit code 1', async () => {

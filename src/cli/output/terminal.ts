@@ -38,6 +38,11 @@ export class Terminal {
     return sizeOf(this.stdout)
   }
 
+  /** Columns of a table; where there is no terminal, each row is one line, however long, for grep and the like. */
+  get tableColumns(): number {
+    return this.isInteractive ? this.size.columns : Number.POSITIVE_INFINITY
+  }
+
   /** Prints lines of a result. */
   print(...lines: readonly string[]): void {
     this.stdout.write(lines.map((line) => `${line}\n`).join(''))

@@ -6,12 +6,13 @@ import { Progress } from '../../output/progress.ts'
 import { harmless } from '../../output/text.ts'
 import type { Session } from '../../session.ts'
 import { followed } from './follow.ts'
-import { hasEnded } from './of-service.ts'
+import { hasEnded, needsPerson } from './of-service.ts'
 import { lookOf, metricInShort, percent, stateOf, whereOf, whyOf } from './words.ts'
 
 /**
  * Waits until a rollout has ended, at most `waitMs`, with a line that shows how it stands. Exit code: done if it has
- * succeeded, failed if it was aborted or superseded, or has not ended in time.
+ * succeeded, failed if it was aborted or superseded. If it has not ended in time: needsPerson if it waits for one, otherwise
+ * timedOut.
  */
 export async function awaitEnd(session: Session, first: Rollout, waitMs: number): Promise<ExitCode> {
   const { client, terminal } = session
@@ -40,20 +41,23 @@ export async function awaitEnd(session: Session, first: Rollout, waitMs: number)
   }
   if (session.isJson) terminal.printJson({ rollout: last })
   terminal.tell(`Rollout ${last.id} of ${last.service} has not ended after ${spoken(waitMs)}: ${sentenceOf(last)}`)
-  for (const line of nextSteps(last)) terminal.tell(line)
-  return EXIT.failed
+  terminal.tell(...nextSteps(last))
+  return needsPerson(last) ? EXIT.needsPerson : EXIT.timedOut
 }
 
 /** The longest time of a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-/** Prints how a rollout stands. Exit code: failed if it was aborted or superseded. */
+/** Prints how a rollout stands. Exit code: failed if it was aborted or superseded, needsPerson if it waits for one. */
 export function tellEnd({ terminal, isJson }: Session, rollout: Rollout): ExitCode {
   const { paint } = terminal
   const { mark, ink } = lookOf(rollout)
   if (isJson) terminal.printJson({ rollout })
   else terminal.print(`${paint(ink, mark)} ${rollout.service} ${rollout.id}: ${sentenceOf(rollout)}`)
-  return rollout.state === 'Aborted' || rollout.state === 'Superseded' ? EXIT.failed : EXIT.done
+  if (!needsPerson(rollout))
+    return rollout.state === 'Aborted' || rollout.state === 'Superseded' ? EXIT.failed : EXIT.done
+  terminal.tell(...nextSteps(rollout))
+  return EXIT.needsPerson
 }
 
 /** State, step and reason in one sentence. */
@@ -73,8 +77,9 @@ export function sentenceOf(rollout: Rollout): string {
 }
 
 /** What a person can do about a rollout that waits for one. */
-function nextSteps({ state, service, id, step }: Rollout): string[] {
-  if (state !== 'Paused') return []
+function nextSteps(rollout: Rollout): string[] {
+  if (!needsPerson(rollout)) return []
+  const { service, id, step } = rollout
   if (step.gate !== null)
     return [`Let it pass, or abort it: cutover rollout approve ${service} ${id}, or reject ${service} ${id}`]
   return [`Go on, or abort it: cutover rollout resume ${service} ${id}, or abort ${service} ${id}`]

@@ -174,7 +174,7 @@ async function move(
 function tellMove({ terminal, isJson }: Session, written: Written<Answer>, { service, id }: Rollout): ExitCode {
   if (written.kind !== 'done') {
     terminal.tell(written.why, `Look at it: cutover rollout get ${service} ${id}`)
-    return written.kind === 'interrupted' ? EXIT.interrupted : EXIT.failed
+    return written.kind === 'interrupted' ? EXIT.interrupted : EXIT.timedOut
   }
   const { rollout, changed, drained = [] } = written.answer
   if (isJson) {

@@ -15,3 +15,11 @@ export async function rolloutOf(client: Client, service: string, id: string | un
 export function hasEnded({ state }: Rollout): boolean {
   return ENDED.has(state)
 }
+
+/** Reasons of a pause that only a person ends. */
+const WAITS_FOR_PERSON: ReadonlySet<string> = new Set(['Gate', 'Manual', 'Inconclusive', 'FailureHeld', 'StoreLost'])
+
+/** Whether it goes on only when a person says so. */
+export function needsPerson({ state, reason }: Rollout): boolean {
+  return state === 'Paused' && reason !== null && WAITS_FOR_PERSON.has(reason)
+}

@@ -29,7 +29,7 @@ export function addStart(rollout: Command): void {
       const written = await write(session, flags, (sent) => client.rollouts.start(service, { ...wanted, ...sent }))
       if (written.kind !== 'done') {
         terminal.tell(written.why, `Look at it: cutover rollout list ${service}`)
-        return written.kind === 'interrupted' ? EXIT.interrupted : EXIT.failed
+        return written.kind === 'interrupted' ? EXIT.interrupted : EXIT.timedOut
       }
       const { rollout } = written.answer
       if (wait !== undefined) {

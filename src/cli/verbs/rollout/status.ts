@@ -7,10 +7,16 @@ import { rolloutOf } from './of-service.ts'
 export function addStatus(rollout: Command): void {
   const command = rollout
     .command('status')
-    .description('how a rollout stands, in one sentence; exit code 1 if it was aborted or superseded')
+    .description(
+      'how a rollout stands, in one sentence; exit code 1 if it was aborted or superseded, 3 if it waits for a person',
+    )
     .argument('<service>')
     .argument('[id]')
-    .option('--wait [time]', 'wait until it has ended; exit code 1, too, if it has not in this time', readDuration)
+    .option(
+      '--wait [time]',
+      'wait until it has ended; exit code 4 if it has not in this time, 3 if it waits for a person then',
+      readDuration,
+    )
   withConnection(command)
   withExamples(command, [
     ['cutover rollout status shop', 'at once'],
