@@ -8,6 +8,7 @@ import { addInstances } from './verbs/instances.ts'
 import { addOpenapi } from './verbs/openapi.ts'
 import { addPause } from './verbs/pause.ts'
 import { addResume } from './verbs/resume.ts'
+import { addRoll } from './verbs/roll.ts'
 import { addRollback } from './verbs/rollback.ts'
 import { addRolloutVerbs } from './verbs/rollout.ts'
 import { addShift } from './verbs/shift.ts'
@@ -22,6 +23,7 @@ const VERBS: readonly ((program: Command) => void)[] = [
   addShift,
   addRollback,
   addDeploy,
+  addRoll,
   addRolloutVerbs,
   addDrain,
   addEnable,
