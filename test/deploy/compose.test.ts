@@ -281,7 +281,9 @@ describe('Dockerfile', () => {
   test('what it copies is there, and .dockerignore lets it through', async () => {
     const [first, ...allowed] = (await text('.dockerignore')).split('\n').filter((line) => /^[^#]/.test(line))
     expect(first).toBe('*')
-    expect(allowed.map((line) => line.slice(1)).toSorted()).toEqual([...new Set(copied.map((source) => source.split('/')[0]))].toSorted())
+    expect(allowed.map((line) => line.slice(1)).toSorted()).toEqual(
+      [...new Set(copied.map((source) => source.split('/')[0]))].toSorted(),
+    )
     for (const source of copied) await access(join(ROOT, source))
   })
 
