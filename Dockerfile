@@ -26,6 +26,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY config ./config
+COPY docs/problems.md ./docs/problems.md
 COPY --from=build /app/dist ./dist
 # The example apps of docker-compose.yml, which Node runs without a build.
 COPY src/demo ./src/demo
