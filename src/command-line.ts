@@ -1,6 +1,9 @@
 import { Command } from 'commander'
+import { addCheck } from './check-command.ts'
 import { EXIT } from './cli/exit-codes.ts'
 import { addVerbs } from './cli/main.ts'
+import { withExamples } from './cli/options.ts'
+import { withUsage } from './cli/usage.ts'
 import type { Signals } from './process/signals.ts'
 import { VERSION } from './version.ts'
 
@@ -9,15 +12,28 @@ import { VERSION } from './version.ts'
  * set.
  */
 export async function runCommandLine(signals: Signals | null): Promise<void> {
+  try {
+    await createProgram(signals).parseAsync()
+  } catch (error) {
+    // commander has printed the error. It also throws, with exit code 0, after --help and --version.
+    const { exitCode } = error as { exitCode?: number }
+    if (exitCode === undefined) throw error
+    process.exitCode = exitCode === 0 ? EXIT.done : EXIT.unusable
+  }
+}
+
+/** All commands. It throws instead of ending the process. `signals`: see `runCommandLine`. */
+export function createProgram(signals: Signals | null): Command {
   const program = new Command('cutover')
     .description('A reverse proxy that switches, shifts and drains traffic without losing a request.')
     .version(VERSION)
     // A verb may have options of the same name, as deploy --version has.
     .enablePositionalOptions()
-    .showHelpAfterError('(cutover --help lists the commands and options)')
+    .configureHelp({ subcommandTerm: (verb) => `${verb.name()} ${verb.usage().replace(/\[options\] ?/, '')}`.trim() })
     .exitOverride()
 
-  program
+  program.commandsGroup('Running it:')
+  const run = program
     .command('run')
     .description('run the proxy and its admin API')
     .requiredOption('-c, --config <file>', 'configuration file (YAML or JSON)', process.env.CUTOVER_CONFIG || undefined)
@@ -27,21 +43,12 @@ export async function runCommandLine(signals: Signals | null): Promise<void> {
       const { run } = await import('./run-command.ts')
       await run(config, joinAnyway, signals)
     })
-
-  program
-    .command('check')
-    .description('check a configuration file and list all of its problems')
-    .argument('<file>', 'configuration file (YAML or JSON)')
-    .action(async (file: string) => (await import('./check-command.ts')).check(file))
-
+  withExamples(run, [
+    ['cutover run --config cutover.yaml', 'until SIGTERM or Ctrl-C'],
+    ['cutover run --config edge.yaml --join-anyway', 'into a fleet that has other services'],
+  ])
+  addCheck(program)
   addVerbs(program)
-
-  try {
-    await program.parseAsync()
-  } catch (error) {
-    // commander has printed the error. It also throws, with exit code 0, after --help and --version.
-    const { exitCode } = error as { exitCode?: number }
-    if (exitCode === undefined) throw error
-    process.exitCode = exitCode === 0 ? EXIT.done : EXIT.unusable
-  }
+  withUsage(program)
+  return program
 }

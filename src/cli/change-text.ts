@@ -6,16 +6,29 @@ type Members = Readonly<Record<string, unknown>>
  */
 export function changeText(from: unknown, to: unknown): string {
   if (isSplit(from) && isSplit(to)) return `${sharesOf(from)} → ${sharesOf(to)}`
-  const before = isMembers(from) ? leavesOf(from) : new Map([['', from]])
-  const after = isMembers(to) ? leavesOf(to) : new Map([['', to]])
-  // One of the two may be a single value, such as null before the first definition.
-  const keys = [...new Set([...before.keys(), ...after.keys()])].filter(
-    (key) => key !== '' || before.size + after.size === 2,
+  return differences(from, to)
+    .map(({ path, text }) => (path === '' ? text : `${path}: ${text}`))
+    .join(', ')
+}
+
+/** A value within a document that differs; `text`: `ready → drain`, the value if it is new, or that it was removed. */
+export interface Difference {
+  readonly path: string
+  readonly text: string
+}
+
+/** The values that differ between two documents. */
+export function differences(from: unknown, to: unknown): Difference[] {
+  const before = leavesOf(from)
+  const after = leavesOf(to)
+  const paths = [...new Set([...before.keys(), ...after.keys()])]
+  return (
+    paths
+      // A document that is there on one side only is seen by its values.
+      .filter((path) => path !== '' || (before.size === 1 && after.size === 1))
+      .filter((path) => shown(before.get(path)) !== shown(after.get(path)))
+      .map((path) => ({ path, text: arrow(before.get(path), after.get(path)) }))
   )
-  const parts = keys
-    .filter((key) => shown(before.get(key)) !== shown(after.get(key)))
-    .map((key) => `${key === '' ? '' : `${key}: `}${arrow(before.get(key), after.get(key))}`)
-  return parts.join(', ')
 }
 
 function arrow(before: unknown, after: unknown): string {
@@ -37,15 +50,13 @@ function isMembers(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The values within a document by their paths. */
-function leavesOf(members: Members, path = ''): Map<string, unknown> {
-  const leaves = new Map<string, unknown>()
-  for (const [key, value] of Object.entries(members)) {
-    const at = path === '' ? key : `${path}.${key}`
-    if (isMembers(value)) for (const leaf of leavesOf(value, at)) leaves.set(...leaf)
-    else leaves.set(at, value)
-  }
-  return leaves
+/** The values within a document by their paths; of a single value, that of the empty path. */
+function leavesOf(document: unknown, path = ''): Map<string, unknown> {
+  if (!isMembers(document)) return new Map([[path, document]])
+  const within = Object.entries(document).flatMap(([key, value]) => [
+    ...leavesOf(value, path === '' ? key : `${path}.${key}`),
+  ])
+  return new Map(within)
 }
 
 function isNone(value: unknown): boolean {

@@ -2,6 +2,7 @@ import { ApiError, NoAnswerError } from '../client/create-client.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import type { Terminal } from './output/terminal.ts'
 import { harmless } from './output/text.ts'
+import { withSockets } from './undici-fetch.ts'
 import { CannotDo, Unusable } from './unusable.ts'
 
 /** Statuses of requests that were not understood, or name what is not there. */
@@ -10,6 +11,8 @@ const UNUSABLE: ReadonlySet<number> = new Set([400, 404, 422])
 const IN_OPTIONS: readonly (readonly [RegExp, string])[] = [
   [/To do it nevertheless, send \{"force": true\}\./, 'To do it nevertheless, add --force.'],
   [/, or send \{"concurrency": "replace"\}/, ', or add --replace'],
+  [/, or send \{"replace": true\}/, ', or add --replace'],
+  [/ To change this instance alone meanwhile: \?scope=local on switch, drain and enable\./, ''],
   [/let this request supersede it\./, 'supersede it.'],
 ]
 
@@ -23,7 +26,7 @@ export function tellFailure(error: unknown, terminal: Terminal): ExitCode {
 
 function describe(error: unknown): { readonly lines: readonly string[]; readonly code: ExitCode } {
   if (error instanceof ApiError) return ofApi(error)
-  if (error instanceof NoAnswerError) return { lines: [error.message, ...NOBODY], code: EXIT.failed }
+  if (error instanceof NoAnswerError) return { lines: [withSockets(error.message), ...NOBODY], code: EXIT.failed }
   if (error instanceof Unusable) return { lines: error.message.split('\n'), code: EXIT.unusable }
   if (error instanceof CannotDo) return { lines: error.message.split('\n'), code: EXIT.failed }
   throw error
@@ -48,4 +51,9 @@ function codeOf(status: number): ExitCode {
 
 function problemLine({ path, message }: { readonly path: string; readonly message: string }): string {
   return path === '' ? `  ${message}` : `  ${path}: ${message}`
+}
+
+/** Whether the same request may succeed later: nobody has answered, or an instance has trouble of its own. */
+export function isTemporary(error: unknown): error is Error {
+  return error instanceof NoAnswerError || (error instanceof ApiError && error.status >= 500)
 }

@@ -11,6 +11,11 @@ export class Interrupt {
     return this.controller.signal
   }
 
+  /** Does what Ctrl-C does, where it came as a key. */
+  press(): void {
+    this.controller.abort()
+  }
+
   get isPressed(): boolean {
     return this.signal.aborted
   }

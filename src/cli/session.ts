@@ -4,6 +4,7 @@ import type { ExitCode } from './exit-codes.ts'
 import { tellFailure } from './failure.ts'
 import { type ConnectionOptions, DEFAULT_ADMIN } from './options.ts'
 import { Terminal } from './output/terminal.ts'
+import { isSocket, socketPath, socketUrl, undiciFetch } from './undici-fetch.ts'
 import { Unusable } from './unusable.ts'
 
 /** What a verb works with. */
@@ -28,19 +29,25 @@ export class Session {
     return this.made
   }
 
-  private createClient(): Client {
+  /** A client for a call that may take longer than the five minutes after which that of Node gives up. Throws Unusable. */
+  get patientClient(): Client {
+    return this.createClient(true)
+  }
+
+  private createClient(isPatient = false): Client {
     const { admin = this.env.CUTOVER_ADMIN || DEFAULT_ADMIN } = this.options
-    const urls = admin
+    const addresses = admin
       .split(',')
-      .map((url) => url.trim())
-      .filter((url) => url !== '')
-      .map((url) => (url.includes('://') ? url : `http://${url}`))
-    if (urls.some((url) => url.startsWith('http://unix:')))
-      throw new Unusable(
-        `${admin}: the command line cannot use a socket file yet; let admin.listen have a port as well`,
-      )
+      .map((address) => address.trim())
+      .filter((address) => address !== '')
+    const sockets = new Map(addresses.filter(isSocket).map((address) => [socketUrl(address), socketPath(address)]))
+    const urls = addresses.map((address) => {
+      if (isSocket(address)) return socketUrl(address)
+      return address.includes('://') ? address : `http://${address}`
+    })
     try {
-      return createClient({ urls, token: this.env.CUTOVER_TOKEN || undefined })
+      const fetchOptions = sockets.size === 0 && !isPatient ? {} : { fetch: undiciFetch(sockets) }
+      return createClient({ urls, token: this.env.CUTOVER_TOKEN || undefined, ...fetchOptions })
     } catch (error) {
       if (!(error instanceof TypeError)) throw error
       throw new Unusable(`--admin, CUTOVER_ADMIN or CUTOVER_TOKEN cannot be used: ${error.message}`)

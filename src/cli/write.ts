@@ -32,8 +32,8 @@ export type Written<A> =
 
 /** What is particular about waiting for some writes. */
 export interface WriteManner {
-  /** Says what is under way until the change is made, if that takes time of its own; asked each second. */
-  readonly meanwhile?: (signal: AbortSignal) => Promise<string>
+  /** The API answers only once, after all that there is to wait for. Says what is under way until then; asked each second. */
+  readonly meanwhile?: (signal: AbortSignal) => Promise<readonly [headline: string, detail: string]>
   /** What stands after Ctrl-C before the API has answered. */
   readonly unanswered?: string
 }
@@ -66,13 +66,12 @@ export async function write<A>(
     signal: interrupt.signal,
   }
   let known: { readonly revision: number; readonly missing: Missing } | null = null
-  // What takes time of its own is not counted.
-  let sinceMs = 0
   const answered = new AbortController()
   if (meanwhile !== undefined) void showMeanwhile(progress, meanwhile, answered.signal)
   try {
     for (let slice = FIRST_SLICE_MS; ; slice = SLICE_MS) {
-      const left = Math.min(slice, waitMs - (progress.elapsedMs - sinceMs))
+      const rest = waitMs - progress.elapsedMs
+      const left = meanwhile === undefined ? Math.min(slice, rest) : known === null ? waitMs : 0
       if (known !== null && left <= 0) {
         const why = `${standing(known.revision)}, but after ${spoken(waitMs)}: ${sentence(known.missing)}`
         return { kind: 'incomplete', ...known, why }
@@ -83,11 +82,8 @@ export async function write<A>(
       } catch (error) {
         if (interrupt.isPressed) return interrupted(known, unanswered)
         const late = lateness(error)
-        if (late !== null) {
-          if (known === null && meanwhile !== undefined) sinceMs = progress.elapsedMs
-          answered.abort()
-          known = late
-        } else if (known === null || !(error instanceof NoAnswerError)) throw error
+        if (late !== null) known = late
+        else if (known === null || !(error instanceof NoAnswerError)) throw error
         // Once the change is known to stand, an instance that does not answer is only waited for.
         else await pause(FIRST_SLICE_MS, interrupt.signal)
         progress.show('in force', sentence(known?.missing ?? {}))
@@ -119,9 +115,9 @@ async function showMeanwhile(
   for (;;) {
     await pause(LOOK_MS, signal)
     // The write itself reports what is wrong.
-    const text = await meanwhile(signal).catch(() => '')
+    const said = await meanwhile(signal).catch(() => null)
     if (signal.aborted) return
-    if (text !== '') progress.show('under way', text)
+    if (said !== null) progress.show(...said)
   }
 }
 

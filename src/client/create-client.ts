@@ -1,12 +1,14 @@
 /** The typed client of the admin API, over fetch; in Node and in browsers. */
 import { Caller } from './caller.ts'
 import { type EventsOptions, eventsOf, type SeenEvent } from './events.ts'
+import { type KeptEvents, keptEventsOf } from './kept-events.ts'
 import { type CallOptions, type Route, segment, type Verb } from './request.ts'
 
 export type * from './answers.ts'
 export { ApiError, type Attempt, NoAnswerError } from './api-error.ts'
 export type * from './definitions.ts'
 export type { EventGap, EventsOptions, SeenEvent } from './events.ts'
+export type { KeptEvents } from './kept-events.ts'
 export type { Operations, WriteOptions } from './operations.ts'
 export type { CallOptions, Verb } from './request.ts'
 
@@ -131,6 +133,8 @@ export interface Client extends Api {
    * ends or `signal` is aborted. Throws ApiError for a request that is refused.
    */
   events(options?: EventsOptions): AsyncGenerator<SeenEvent, void, undefined>
+  /** The newest `last` of the events that are kept, oldest first, and the position to go on from. Throws ApiError and NoAnswerError. */
+  keptEvents(last: number, options?: Omit<EventsOptions, 'lastEventId'>): Promise<KeptEvents>
   readonly health: Verb<'GET /health'>
   readonly ready: Verb<'GET /ready'>
   readonly live: Verb<'GET /healthz'>
@@ -154,6 +158,7 @@ export function createClient(options: ClientOptions): Client {
       return caller.raw(`/preview/${segment(service, 'service')}/${segment(pool, 'pool')}${path}`, init)
     },
     events: (options = {}) => eventsOf(caller, options),
+    keptEvents: (last, options = {}) => keptEventsOf(caller, last, options),
     health: verb('GET /health'),
     ready: verb('GET /ready'),
     live: verb('GET /healthz'),

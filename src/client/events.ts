@@ -88,7 +88,8 @@ function* taken(
   if (data !== null) yield JSON.parse(data) as SeenEvent
 }
 
-function pathOf({ service, types = [] }: EventsOptions): string {
+/** The path of a stream of these events. */
+export function pathOf({ service, types = [] }: EventsOptions): string {
   const query = new URLSearchParams()
   if (service !== undefined) query.set('service', service)
   if (types.length > 0) query.set('types', types.join(','))

@@ -1,8 +1,7 @@
 import { Writable } from 'node:stream'
-import { Command } from 'commander'
 import { describe, expect, test } from 'vitest'
+import { changeText } from '../../src/cli/change-text.ts'
 import { spoken } from '../../src/cli/durations.ts'
-import { addVerbs } from '../../src/cli/main.ts'
 import { bar, evidenceShare } from '../../src/cli/output/bar.ts'
 import { COLOURED, PLAIN, paintFor } from '../../src/cli/output/paint.ts'
 import { Progress } from '../../src/cli/output/progress.ts'
@@ -115,6 +114,23 @@ describe('text', () => {
     ])
   })
 
+  test('in the last column is wrapped to the width of the terminal, and what cannot be wrapped is cut in pieces', () => {
+    expect(tableLines([['a', 'one two http://a.very.long.address.example.com:80']], [], 24)).toEqual([
+      'a  one two',
+      '   http://a.very.long.ad',
+      '   dress.example.com:80',
+    ])
+  })
+
+  test.for([
+    [{ blue: 100 }, { blue: 5, green: 95, old: 0 }, 'blue 100 → blue 5, green 95'],
+    ['up', 'down', 'up → down'],
+    [null, { why: 'split', cutAt: null }, 'why: split'],
+    [{ a: { b: 'x' }, c: [1] }, { a: { b: 'y' }, c: [1, 2] }, 'a.b: x → y, c: [1] → [1,2]'],
+    [{ a: 1, b: 'x' }, { b: 'x' }, 'a: removed'],
+    [null, null, ''],
+  ] as const)('of a change from %j to %j is %j', ([from, to, text]) => expect(changeText(from, to)).toBe(text))
+
   test.for([
     [0, '0ms'],
     [999.4, '999ms'],
@@ -141,28 +157,4 @@ test('the bar of evidence grows with its logarithm', () => {
   expect(evidenceShare(0.3, 5_000)).toBe(0)
   expect(evidenceShare(Math.sqrt(5_000), 5_000)).toBeCloseTo(0.5)
   expect(evidenceShare(1e12, 5_000)).toBe(1)
-})
-
-describe('help', () => {
-  const program = new Command('cutover').exitOverride()
-  addVerbs(program)
-  const leaves = (command: Command): Command[] =>
-    command.commands.length === 0 ? [command] : command.commands.flatMap(leaves)
-
-  test.for(leaves(program).map((command) => [command.name(), command] as const))(
-    'of %s has two examples, with options that it takes',
-    ([name, command]) => {
-      let text = ''
-      command.configureOutput({ writeOut: (piece) => (text += piece) })
-      command.outputHelp()
-      const [, examples = ''] = text.split('\nExamples:\n')
-      const lines = examples.split('\n').filter((line) => line.startsWith('  cutover '))
-      expect(lines).toHaveLength(2)
-      for (const line of lines) {
-        expect(line).toContain(`cutover rollout ${name}`)
-        const known = command.options.flatMap(({ short, long }) => [short, long])
-        for (const [option] of line.matchAll(/(?<= )--?[a-z][a-z-]*/g)) expect(known).toContain(option)
-      }
-    },
-  )
 })

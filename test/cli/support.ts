@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly cwd?: string
   /** What it reads from standard input. */
   readonly input?: string
+  /** A command that runs `wordsOf(args)` itself; its standard input stays open. */
+  readonly within?: readonly string[]
 }
 
 /** A `cutover` process of the command line. */
@@ -26,13 +28,19 @@ export class CommandLine {
   stderr = ''
   readonly ended: Promise<Ran>
 
-  constructor(args: readonly string[], { env = {}, cwd, input = '' }: RunOptions = {}) {
-    this.process = spawn(process.execPath, [PROGRAM, ...args], {
+  /** The words of the command line that runs `cutover` with these arguments. */
+  static wordsOf(args: readonly string[]): readonly string[] {
+    return [process.execPath, PROGRAM, ...args]
+  }
+
+  constructor(args: readonly string[], { env = {}, cwd, input = '', within }: RunOptions = {}) {
+    const [command = '', ...words] = within ?? CommandLine.wordsOf(args)
+    this.process = spawn(command, words, {
       cwd,
       env: { ...process.env, NO_COLOR: '', ...env },
       stdio: 'pipe',
     })
-    this.process.stdin?.end(input)
+    if (within === undefined) this.process.stdin?.end(input)
     this.process.stdout?.on('data', (chunk: Buffer) => {
       this.stdout += chunk.toString()
     })

@@ -28,7 +28,15 @@ export function tableLines(
   return rows.flatMap((row) => {
     const last = row.length === count ? (row[count - 1] ?? '') : ''
     if (widthOf(last) <= room) return [lineOf(row)]
-    const [first = '', ...more] = wrapped(last, room)
+    const [first = '', ...more] = wrapped(last, room).flatMap((line) => pieces(line, room))
     return [lineOf([...row.slice(0, -1), first]), ...more.map((line) => ' '.repeat(before) + line)]
   })
+}
+
+/** A word that is too long, such as a url, in pieces. */
+function pieces(line: string, columns: number): string[] {
+  if (widthOf(line) <= columns) return [line]
+  const characters = [...line]
+  const count = Math.ceil(characters.length / columns)
+  return Array.from({ length: count }, (_, i) => characters.slice(i * columns, (i + 1) * columns).join(''))
 }

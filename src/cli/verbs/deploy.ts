@@ -46,7 +46,7 @@ export function addDeploy(program: Command): void {
 }
 
 async function deploy(session: Session, service: string, options: DeployOptions): Promise<ExitCode> {
-  const { client } = session
+  const client = session.patientClient
   const { pool, server = [], version, timeout, drain, replace, ...flags } = options
   if (server.length === 0)
     throw new Unusable(
@@ -69,14 +69,16 @@ async function deploy(session: Session, service: string, options: DeployOptions)
   return code
 }
 
-/** The servers that a deploy waits for, and why. */
-async function underWay(client: Client, service: string, signal: AbortSignal): Promise<string> {
+/** What a deploy waits for: servers, and why they are not up; then the pools that it has taken the requests from. */
+async function underWay(client: Client, service: string, signal: AbortSignal): Promise<readonly [string, string]> {
   const { deploying, pools } = await client.services.get(service, { signal })
-  if (deploying === undefined) return ''
+  if (deploying === undefined) {
+    const busy = pools.filter(({ share, inFlight }) => share === 0 && inFlight > 0)
+    return ['in force', busy.map(({ name, inFlight }) => `${name} has ${requests(inFlight)} in flight`).join(', ')]
+  }
   const servers = pools.find(({ name }) => name === deploying.pool)?.servers ?? []
   const waits = servers.map((each) => [each.name, troubleOf(each)] as const).filter(([, trouble]) => trouble !== '')
-  if (waits.length === 0) return `the servers of ${deploying.pool} are up; the switch is next`
-  return `${deploying.pool} waits for ${waits.map(([name, trouble]) => `${name} (${trouble})`).join(', ')}`
+  return [`${deploying.pool} waits for its servers`, waits.map(([name, trouble]) => `${name} (${trouble})`).join(', ')]
 }
 
 function sentenceOf(service: string, { deploy }: Deployed): string {
@@ -95,6 +97,10 @@ function tellMissing({ terminal }: Session, { missing }: Deployed): void {
     terminal.tell(
       `${name} still has ${inFlight} request${inFlight === 1 ? '' : 's'} in flight; they end by themselves.`,
     )
+}
+
+function requests(count: number): string {
+  return `${count} request${count === 1 ? '' : 's'}`
 }
 
 function readServer(text: string, before: readonly NamedServer[] = []): readonly NamedServer[] {

@@ -16,7 +16,7 @@ export function addEnable(program: Command): void {
     ['cutover enable blue1', 'state ready'],
     ['cutover enable blue1 --weight 2 --wait', 'with twice the requests, in force in the whole fleet'],
   ])
-  type Options = WriteFlags & ServerScope & { weight?: number | null; maxConnections?: number }
+  type Options = WriteFlags & ServerScope & { weight?: number | 'configured'; maxConnections?: number }
   command.action(
     act<Options>(async (session, [server = ''], { weight, maxConnections, service, pool, ...flags }) => {
       const { servers } = session.client
@@ -24,15 +24,19 @@ export function addEnable(program: Command): void {
       return writeServer(session, flags, ({ idempotencyKey, ...sent }) =>
         isPlain
           ? servers.enable(server, { service, pool, idempotencyKey, ...sent })
-          : servers.patch(server, { state: 'ready', weight, maxConnections }, { service, pool, ...sent }),
+          : servers.patch(
+              server,
+              { state: 'ready', weight: weight === 'configured' ? null : weight, maxConnections },
+              { service, pool, ...sent },
+            ),
       )
     }),
   )
 }
 
-/** Reads a weight; null = as configured. Throws InvalidArgumentError. */
-function readWeight(text: string): number | null {
-  if (text === 'configured') return null
+/** Reads a weight. Throws InvalidArgumentError. */
+function readWeight(text: string): number | 'configured' {
+  if (text === 'configured') return text
   try {
     return readNumber(0, 1_000, true)(text)
   } catch {

@@ -45,18 +45,16 @@ async function historyOfAll(client: Client, last: number) {
 }
 
 function historyTable(entries: readonly HistoryEntry[], withService: boolean, paint: Paint, columns: number): string[] {
-  const heads = ['REVISION', 'WHEN', 'BY', ...(withService ? ['SERVICE'] : []), 'ACTION', 'CHANGE']
+  const heads = ['REVISION', 'WHEN', 'BY', 'CHANGE']
   return tableLines(
     [
       heads.map((head) => paint('dim', head)),
-      ...entries.map(({ revision, at, by, service, action, from, to, reason, forced }) => [
-        String(revision),
-        clockTime(at),
-        harmless(by),
-        ...(withService ? [service] : []),
-        forced ? `${action}, forced` : action,
-        harmless([changeText(from, to), ...(reason === null ? [] : [reason])].filter((each) => each !== '').join('; ')),
-      ]),
+      ...entries.map(({ revision, at, by, service, action, from, to, reason, forced }) => {
+        const what = [...(withService ? [service] : []), action, ...(forced ? ['(forced)'] : [])].join(' ')
+        const change = changeText(from, to)
+        const parts = [change === '' ? what : `${what}: ${change}`, ...(reason === null ? [] : [reason])]
+        return [String(revision), clockTime(at), harmless(by), harmless(parts.join('; '))]
+      }),
     ],
     [0],
     columns,

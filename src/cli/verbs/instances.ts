@@ -31,7 +31,8 @@ export function addInstances(program: Command): void {
 }
 
 function instanceTable(instances: readonly Instance[], revision: number, paint: Paint, columns: number): string[] {
-  const heads = ['INSTANCE', 'SEEN', 'REVISION', 'WORKERS', 'IN FLIGHT', 'CPU', 'MEMORY', 'VERSION', 'ADDRESS']
+  const heads = ['INSTANCE', 'SEEN', 'REVISION', 'WORKERS', 'CPU', 'MEMORY', 'ADDRESS']
+  const isMixed = new Set(instances.map(({ version }) => version)).size > 1
   return tableLines(
     [
       heads.map((head) => paint('dim', head)),
@@ -42,21 +43,21 @@ function instanceTable(instances: readonly Instance[], revision: number, paint: 
         const ago = `${spoken(Math.max(0, Date.now() - Date.parse(lastSeen)))} ago`
         const isCurrent = appliedRevision >= revision
         const troubles = troublesOf(instance)
-        const what = [address === '' ? '–' : address, ...troubles].join('; ')
+        const what = [address === '' ? '–' : address, ...(isMixed ? [`version ${version}`] : []), ...troubles].join(
+          '; ',
+        )
         return [
           paint('bold', self ? `${name} *` : name),
           live ? paint('green', 'live') : paint('red', ago),
           paint(isCurrent || !live ? 'dim' : 'yellow', String(appliedRevision)),
           String(processes.filter(({ role }) => role === 'worker').length),
-          String(sum(({ inFlight }) => inFlight)),
           `${Math.round(sum(({ cpuPercent }) => cpuPercent))} %`,
           `${Math.round(sum(({ memoryBytes }) => memoryBytes) / MEGABYTE)} MB`,
-          version,
           harmless(what),
         ]
       }),
     ],
-    [2, 3, 4, 5, 6],
+    [2, 3, 4, 5],
     columns,
   )
 }

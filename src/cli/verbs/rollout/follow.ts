@@ -1,4 +1,5 @@
-import { ApiError, type Client, NoAnswerError, type Rollout } from '../../../client/create-client.ts'
+import type { Client, Rollout } from '../../../client/create-client.ts'
+import { isTemporary } from '../../failure.ts'
 import { pause } from '../../interrupt.ts'
 import { hasEnded } from './of-service.ts'
 
@@ -33,8 +34,4 @@ export async function* followed(client: Client, first: Rollout, signal: AbortSig
       problem = error.message
     }
   }
-}
-
-function isTemporary(error: unknown): error is Error {
-  return error instanceof NoAnswerError || (error instanceof ApiError && error.status >= 500)
 }
