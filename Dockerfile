@@ -5,6 +5,14 @@
 #   docker run --rm -v ./my-config:/etc/cutover:ro --entrypoint cutover cutover check /etc/cutover/cutover.yaml
 
 # The same Node that package.json pins (devDependencies.node).
+FROM node:26.10.0-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY scripts ./scripts
+COPY src ./src
+RUN node scripts/bundle.mjs
+
 FROM node:26.10.0-bookworm-slim AS dependencies
 WORKDIR /app
 # Only these two files, so that the layer changes only when they do.
@@ -18,15 +26,17 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY config ./config
-# Node runs TypeScript without a build.
-COPY src ./src
+COPY docs/problems.md ./docs/problems.md
+COPY --from=build /app/dist ./dist
+# The example apps of docker-compose.yml, which Node runs without a build.
+COPY src/demo ./src/demo
 
 # The store may only write to /data. The link covers configurations that leave store.path at its default, ./data.
 # `cutover` is for `docker exec`. It replaces bin/cutover.mjs, which installs missing packages; here none are missing.
 RUN mkdir /data \
  && chown node:node /data \
  && ln -s /data ./data \
- && printf '#!/bin/sh\nexec node /app/src/main.ts "$@"\n' > /usr/local/bin/cutover \
+ && printf '#!/bin/sh\nexec node /app/dist/main.js "$@"\n' > /usr/local/bin/cutover \
  && chmod 755 /usr/local/bin/cutover
 VOLUME /data
 
@@ -43,5 +53,5 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
 
 # Requests in progress finish within shutdown.timeout (30 s by default): use `docker stop -t 45`, its default is 10 s.
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["node", "src/main.ts", "run"]
+ENTRYPOINT ["node", "dist/main.js", "run"]
 CMD ["--config", "/etc/cutover/cutover.yaml"]

@@ -15,7 +15,9 @@ export default defineConfig({
     maxWorkers: 2,
     // Files share the processes of the workers: starting one per file costs as much CPU as the tests of most files.
     isolate: false,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // A fleet is a dozen processes. Only what waits for long sets more: `vi.setConfig` outside of a file of tests would hold
+    // for the first file alone, since modules are loaded once for many files.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 })

@@ -1,5 +1,5 @@
-// Bundles src/ into dist/, so that an instance starts in half the time. Of the packages only TypeBox is bundled: reading
-// its 700 modules takes longer than all others together.
+// Bundles src/ and the packages into dist/, so that an instance starts in a third of the time: most of a start is spent on
+// finding and reading 1,500 modules.
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
@@ -8,6 +8,8 @@ import { root } from './lib/paths.mjs'
 
 const src = join(root, 'src')
 const dist = join(root, 'dist')
+/** Packages that are not bundled: one reads files beside its modules, the others are loaded only for tracing. */
+const external = [/^@fastify\/swagger-ui$/, /^@opentelemetry\//]
 /** Files that are started or imported from outside, by the names of their bundles. */
 const entries = {
   main: 'main.ts',
@@ -21,7 +23,6 @@ const entries = {
 await main(async () => {
   rmSync(dist, { recursive: true, force: true })
   const input = Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, join(src, file)]))
-  const external = (name) => /^[^./]/.test(name) && !name.startsWith('typebox')
   const build = await rolldown({ input, platform: 'node', external })
   await build.write({ dir: dist, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' })
   await build.close()

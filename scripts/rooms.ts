@@ -19,7 +19,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   proxy: ['model', 'net', 'telemetry', 'time', 'http1', 'hooks'],
   control: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry'],
   rollout: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'control'],
-  admin: ['model', 'net', 'config', 'store', 'health', 'telemetry', 'control', 'rollout'],
+  admin: ['model', 'net', 'config', 'store', 'health', 'telemetry', 'control', 'rollout', 'version.ts'],
   process: [...['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'proxy', 'control'], 'instance.ts'],
   client: [],
   // The judge is pure: `cutover rollout simulate` asks it without an instance.

@@ -2,5 +2,8 @@ import { readFileSync } from 'node:fs'
 
 const PACKAGE = new URL('../package.json', import.meta.url)
 
+/** The page that has a section for each problem of the admin API. */
+export const PROBLEMS_PAGE = new URL('../docs/problems.md', import.meta.url)
+
 /** The version of this package. */
 export const VERSION: string = JSON.parse(readFileSync(PACKAGE, 'utf8')).version

@@ -17,7 +17,7 @@ const TOO_SLOW = [
   'Content-Type: application/problem+json',
   'Connection: close',
   '',
-  '{"type":"urn:cutover:problem:too-slow","title":"Too slow","status":408,"detail":"The body did not come in time; send it within 10 seconds."}',
+  '{"type":"urn:cutover:problem:too-slow","title":"Too slow","status":408,"detail":"The body did not come in time; send it within 10 seconds.","help":"/docs/problems/too-slow"}',
 ].join('\r\n')
 
 /** Closes a server and its connections. Fastify does not close a server that it did not make listen. */

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { PROBLEMS_PAGE } from '../version.ts'
 import { refuseQuery } from './input.ts'
+import { ApiProblem, slugOf } from './problems.ts'
 
 /** The logo of the page and the icon of its tab: two lanes, one of which takes over. */
 const MARK =
@@ -23,7 +26,9 @@ const CONTENT_SECURITY_POLICY = {
   'frame-ancestors': "'none'",
 }
 
-/** The OpenAPI document and a page to try it. They need no token: they show no state, and a browser cannot send one before the page is there. */
+const MARKDOWN = 'text/markdown; charset=utf-8'
+
+/** The OpenAPI document, a page to try it, and the pages of problems. They need no token: they show no state, and a browser cannot send one before the page is there. */
 export async function documentation(docs: FastifyInstance): Promise<void> {
   docs.addHook('onRoute', (route) => {
     route.config = { ...route.config, role: 'none' }
@@ -37,5 +42,18 @@ export async function documentation(docs: FastifyInstance): Promise<void> {
     },
     logo: { type: 'image/svg+xml', content: LOGO },
   })
-  docs.get('/api/openapi.json', { schema: { hide: true }, preValidation: refuseQuery }, () => docs.swagger())
+  const options = { schema: { hide: true }, preValidation: refuseQuery }
+  docs.get('/docs/problems', options, (_request, reply) => reply.type(MARKDOWN).send(readFileSync(PROBLEMS_PAGE)))
+  docs.get<{ Params: { problem: string } }>('/docs/problems/:problem', options, ({ params }, reply) =>
+    reply.type(MARKDOWN).send(problemSection(params.problem)),
+  )
+  docs.get('/api/openapi.json', options, () => docs.swagger())
+}
+
+/** The section of one problem. Throws 404. */
+function problemSection(slug: string): string {
+  const sections = readFileSync(PROBLEMS_PAGE, 'utf8').split(/^(?=##+ )/m)
+  const found = sections.find((section) => slugOf(/^### (.*)/.exec(section)?.[1] ?? '') === slug)
+  if (found === undefined) throw new ApiProblem(404, 'Not found', 'There is no such problem; see /docs/problems.')
+  return found
 }

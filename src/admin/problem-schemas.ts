@@ -52,7 +52,9 @@ function problem(
   properties: Readonly<Record<string, Schema>>,
   optional: Readonly<Record<string, Schema>> = {},
 ): Schema {
-  return object({ type: text, title: text, status: { type: 'integer' }, detail: text, ...properties }, optional)
+  const help = { ...text, description: 'Path of a page about this kind of problem: GET /docs/problems/….' }
+  const standard = { type: text, title: text, status: { type: 'integer' }, detail: text }
+  return object({ ...standard, ...properties }, { help, ...optional })
 }
 
 /** Bodies of refusals and failures, by name. `Problem` has every member that any of the others may have. */

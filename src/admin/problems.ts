@@ -19,10 +19,16 @@ export class ApiProblem extends Error {
   }
 
   toJSON(): object {
-    const slug = this.title.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
     const { status, title, message, members } = this
-    return { type: `urn:cutover:problem:${slug}`, title, status, detail: message, ...members }
+    const slug = slugOf(title)
+    const help = `/docs/problems/${slug}`
+    return { type: `urn:cutover:problem:${slug}`, title, status, detail: message, help, ...members }
   }
+}
+
+/** The name of a problem in its `type`. */
+export function slugOf(title: string): string {
+  return title.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
 }
 
 /** 422 for invalid values: the first fifty, with their paths, and the number of others. */

@@ -12,6 +12,7 @@ import { addLogs } from './verbs/logs.ts'
 import { addOpenapi } from './verbs/openapi.ts'
 import { addPause } from './verbs/pause.ts'
 import { addResume } from './verbs/resume.ts'
+import { addRoll } from './verbs/roll.ts'
 import { addRollback } from './verbs/rollback.ts'
 import { addRolloutVerbs } from './verbs/rollout.ts'
 import { addShift } from './verbs/shift.ts'
@@ -24,7 +25,7 @@ type Add = (program: Command) => void
 
 /** The verbs in the order of the help. */
 const VERBS: readonly (readonly [group: string, verbs: readonly Add[]])[] = [
-  ['Where requests go:', [addStatus, addSwitch, addShift, addRollback, addDeploy, addRolloutVerbs]],
+  ['Where requests go:', [addStatus, addSwitch, addShift, addRollback, addDeploy, addRoll, addRolloutVerbs]],
   ['Servers and services:', [addDrain, addEnable, addPause, addResume, addStop]],
   ['What happens:', [addTop, addEvents, addLogs, addHistory, addExplain, addInstances]],
   ['Files and shells:', [addInit, addOpenapi, addCompletion]],

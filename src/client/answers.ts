@@ -723,6 +723,8 @@ export interface Problem {
   readonly title: string
   readonly status: number
   readonly detail: string
+  /** Path of a page about this kind of problem: GET /docs/problems/…. */
+  readonly help?: string
   /** 422: the first fifty problems, with their paths. */
   readonly problems?: ReadonlyArray<{
     readonly path: string
@@ -791,6 +793,8 @@ export interface Conflict {
   readonly title: string
   readonly status: number
   readonly detail: string
+  /** Path of a page about this kind of problem: GET /docs/problems/…. */
+  readonly help?: string
   /** Revision of the whole state; also in the ETag. */
   readonly revision?: number
   /** 409: pools and servers that a later change made take requests again. */
@@ -828,6 +832,8 @@ export interface MovedOn {
   readonly expected: number
   /** 412: the last revision that changed the resource. */
   readonly actual: number
+  /** Path of a page about this kind of problem: GET /docs/problems/…. */
+  readonly help?: string
 }
 
 export interface Invalid {
@@ -840,6 +846,8 @@ export interface Invalid {
     readonly path: string
     readonly message: string
   }>
+  /** Path of a page about this kind of problem: GET /docs/problems/…. */
+  readonly help?: string
   /** 422: the number of further problems. */
   readonly moreProblems?: number
 }
@@ -871,6 +879,8 @@ export interface NotYet {
       readonly waitsFor: string
     }>
   }
+  /** Path of a page about this kind of problem: GET /docs/problems/…. */
+  readonly help?: string
   /** Instances that cannot read a definition, and keep the last readable one. */
   readonly cannotFollow?: ReadonlyArray<string>
   /** The store is away: others may have changed the state meanwhile. */
@@ -895,6 +905,8 @@ export interface NotDeployed {
   readonly detail: string
   /** Revision of the whole state; also in the ETag. */
   readonly revision: number
+  /** Path of a page about this kind of problem: GET /docs/problems/…. */
+  readonly help?: string
   /** Deploy: the servers that are not up, as this instance has found them. */
   readonly servers?: ReadonlyArray<{
     readonly name: string

@@ -166,8 +166,9 @@ export class Controller {
       case 'change': {
         const refusal = this.cannotDecide(command, outcome.change)
         if (refusal !== null) return { kind: 'refused', refusal }
-        const events = startedDrains(outcome.change, state, this.resolve)
-        const change = events.length === 0 ? outcome.change : { ...outcome.change, events }
+        const { events = [] } = outcome.change
+        const all = [...events, ...startedDrains(outcome.change, state, this.resolve)]
+        const change = all.length === 0 ? outcome.change : { ...outcome.change, events: all }
         return { kind: 'change', change, command }
       }
     }

@@ -18,6 +18,9 @@ export interface ControlOptions {
   readonly onTrouble: (message: string) => void
 }
 
+/** Time after the start of the control process until the standby process starts: the start is not to wait for it, ms. */
+const STANDBY_AFTER_MS = 5_000
+
 /**
  * The control process, restarted when it dies. Most of its start is spent on loading code, so a standby process that
  * has already loaded it is kept ready.
@@ -27,6 +30,7 @@ export class Control {
   private readonly backOff = new BackOff()
   private current: Child | null = null
   private standby: Child | null = null
+  private standbyTimer: NodeJS.Timeout | undefined
   private isEnding = false
   /** Whether the current control process has started and answers. */
   isReady = false
@@ -41,6 +45,7 @@ export class Control {
 
   start(): void {
     this.isReady = false
+    clearTimeout(this.standbyTimer)
     const control = this.standby ?? this.fork()
     this.standby = null
     this.current = control
@@ -49,9 +54,13 @@ export class Control {
     control.send(this.options.init())
   }
 
-  /** Starts the standby process unless there is one. */
+  /** Starts the standby process in a while, unless there is one. */
   prepareStandby(): void {
-    if (!this.isEnding) this.standby ??= this.fork()
+    if (this.isEnding || this.standby !== null) return
+    clearTimeout(this.standbyTimer)
+    this.standbyTimer = setTimeout(() => {
+      this.standby ??= this.fork()
+    }, STANDBY_AFTER_MS)
   }
 
   /** Sends a message, or drops it while there is no control process: a new one gets everything with `init`. */
@@ -70,6 +79,7 @@ export class Control {
   /** Stops restarting the control process. Returns the current one; null = none runs. */
   end(): Child | null {
     this.isEnding = true
+    clearTimeout(this.standbyTimer)
     this.standby?.kill()
     return this.current
   }

@@ -101,13 +101,11 @@ export class Rollouts {
 
   /** Aborts the rollout whose fuse has tripped in a proxy of this instance. */
   fuse(trip: FuseTrip): void {
-    const { service, rollout: id, canary, stable } = trip
+    const { service, rollout: id } = trip
     if (this.isStopped || this.tripped.has(id)) return
     this.tripped.add(id)
     this.counts.fuseTrips += 1
-    const failed = `${canary.failures} of ${canary.answers} answers of the canary failed`
-    const detail = `${failed}, ${stable.failures} of ${stable.answers} of the stable pool, at ${this.options.instance}`
-    this.track(this.abort(service, id, detail))
+    this.track(this.abort(service, id, whyTripped(trip, this.options.instance)))
   }
 
   private follow(state: State): void {
@@ -150,7 +148,7 @@ export class Rollouts {
   }
 
   /** Tries until the rollout is being aborted, or has ended. */
-  private async abort(service: string, id: string, detail: string): Promise<void> {
+  private async abort(service: string, id: string, { reason, detail }: TripReason): Promise<void> {
     const { control, store, instance, log } = this.options
     while (!this.isStopped) {
       try {
@@ -160,7 +158,7 @@ export class Rollouts {
           if (rollout === null || hasEnded(rollout) || rollout.state === 'Aborting')
             return { refusal: { kind: 'conflict', detail: 'It has ended.' } }
           return {
-            command: { kind: 'moveRollout', service, rollout: aborting(rollout, 'fuse', detail, store.nowMs()) },
+            command: { kind: 'moveRollout', service, rollout: aborting(rollout, reason, detail, store.nowMs()) },
           }
         }, request)
         if (result.kind === 'done') log.warn({ service, rollout: id, detail }, 'the fuse of a rollout has tripped')
@@ -179,6 +177,23 @@ export class Rollouts {
       .finally(() => this.running.delete(tracked))
     this.running.add(tracked)
   }
+}
+
+interface TripReason {
+  readonly reason: 'fuse' | 'CanaryUnhealthy'
+  readonly detail: string
+}
+
+/** Why a rollout is aborted whose fuse has tripped: servers that cannot be reached have answered nothing. */
+function whyTripped({ canary, stable }: FuseTrip, instance: string): TripReason {
+  const { answers, failures, unreachable } = canary
+  if (unreachable * 2 >= failures) {
+    const detail = `no connection to the canary in ${unreachable} of ${answers} tries, at ${instance}`
+    return { reason: 'CanaryUnhealthy', detail }
+  }
+  const failed = `${failures} of ${answers} answers of the canary failed`
+  const detail = `${failed}, ${stable.failures} of ${stable.answers} of the stable pool, at ${instance}`
+  return { reason: 'fuse', detail }
 }
 
 function leaseName(service: string): string {

@@ -3,13 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
 import { HEALTH, problem, send, until, useShop } from './support.ts'
-
-// Several tests start processes of their own; on a busy machine each takes its time.
-vi.setConfig({ testTimeout: 120_000 })
 
 const shop = useShop()
 

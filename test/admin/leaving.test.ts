@@ -1,7 +1,5 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { problem, type ServerName, until, useShop } from './support.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const shop = useShop()
 const POOLS = '/api/services/shop/pools'

@@ -2,13 +2,10 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { until } from './support.ts'
-
-// Every test starts several processes, one after the other; on a busy machine each takes its time.
-vi.setConfig({ testTimeout: 120_000 })
 
 let upstream: Upstream
 let folder = ''

@@ -1,10 +1,7 @@
 import { rm } from 'node:fs/promises'
-import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { HEALTH, problem, until, useShop } from './support.ts'
-
-// Some tests start processes of their own.
-vi.setConfig({ testTimeout: 120_000 })
 
 const shop = useShop()
 const SOLO = '/api/services/solo'

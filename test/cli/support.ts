@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { PROGRAM } from '../support/program.ts'
 
@@ -54,13 +55,21 @@ export class CommandLine {
   }
 
   /** Resolves once it has printed this to standard error. Rejects with all it has printed if it ends before. */
-  async said(pattern: RegExp): Promise<void> {
+  said(pattern: RegExp): Promise<void> {
+    return this.shown(() => this.stderr, this.process.stderr, pattern)
+  }
+
+  /** The same of standard output. */
+  printed(pattern: RegExp): Promise<void> {
+    return this.shown(() => this.stdout, this.process.stdout, pattern)
+  }
+
+  private async shown(text: () => string, stream: Readable | null, pattern: RegExp): Promise<void> {
     const ended = this.ended.then((ran) => {
       throw new Error(`it has ended: ${JSON.stringify(ran)}`)
     })
     ended.catch(() => undefined)
-    while (!pattern.test(this.stderr))
-      await Promise.race([once(this.process.stderr as NodeJS.ReadableStream, 'data'), ended])
+    while (!pattern.test(text())) await Promise.race([once(stream as Readable, 'data'), ended])
   }
 }
 

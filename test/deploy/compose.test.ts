@@ -271,25 +271,28 @@ describe('Dockerfile', () => {
 
   test('every stage has the Node that package.json pins, and the image does not have it twice', () => {
     const stages = restsOf('FROM')
-    expect(stages).toHaveLength(2)
+    expect(stages).toHaveLength(3)
     for (const stage of stages)
       expect(stage.split(' ')[0]).toBe(`node:${packageJson.devDependencies.node}-bookworm-slim`)
     expect(packageLock.packages['node_modules/node'].dev).toBe(true)
-    expect(restsOf('RUN')[0]).toContain('npm ci --omit=dev')
+    expect(restsOf('RUN')[2]).toContain('npm ci --omit=dev')
   })
 
   test('what it copies is there, and .dockerignore lets it through', async () => {
     const [first, ...allowed] = (await text('.dockerignore')).split('\n').filter((line) => /^[^#]/.test(line))
     expect(first).toBe('*')
-    expect(allowed.map((line) => line.slice(1)).toSorted()).toEqual([...new Set(copied)].toSorted())
+    expect(allowed.map((line) => line.slice(1)).toSorted()).toEqual(
+      [...new Set(copied.map((source) => source.split('/')[0]))].toSorted(),
+    )
     for (const source of copied) await access(join(ROOT, source))
   })
 
   test('everything that is started is in the image', () => {
     const started = [restsOf('ENTRYPOINT'), apps.map(([, { entrypoint }]) => JSON.stringify(entrypoint))].flat()
     const programs = new Set(started.map((list) => (JSON.parse(list) as string[])[1]))
-    expect([...programs]).toEqual(['src/main.ts', 'src/demo/main.ts'])
-    for (const program of programs) expect(copied).toContain(program?.split('/')[0])
+    expect([...programs]).toEqual(['dist/main.js', 'src/demo/main.ts'])
+    expect(restsOf('COPY')).toEqual(expect.arrayContaining(['--from=build /app/dist ./dist', 'src/demo ./src/demo']))
+    expect(restsOf('RUN')[1]).toBe('node scripts/bundle.mjs')
     expect(restsOf('CMD')).toEqual(['["--config", "/etc/cutover/cutover.yaml"]'])
   })
 

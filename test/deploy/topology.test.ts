@@ -68,7 +68,7 @@ async function startInstance(name: string): Promise<void> {
   )
   const environment = Object.entries(compose.services[name]?.environment ?? {})
   const env = { ...Object.fromEntries(environment.map(([key, value]) => [key, here(value)])), HOSTNAME: own }
-  await run(process.execPath, ['src/main.ts', 'run', '--config', file], env, /^cutover ready/m)
+  await run(process.execPath, ['dist/main.js', 'run', '--config', file], env, /^cutover ready/m)
 }
 
 async function api(name: string, method: string, path: string, body?: object) {

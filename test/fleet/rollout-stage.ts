@@ -70,6 +70,17 @@ export class RolloutStage {
     this.answering.badShare = share
   }
 
+  /** The same of one service; `takesMs`: how long its answers take. */
+  behave(service: string, badShare: number, takesMs: number): void {
+    this.answering.badShares.set(host(service), badShare)
+    this.answering.takesMs.set(host(service), takesMs)
+  }
+
+  /** How many answers of the canary were errors, by service. */
+  errorsOf(service: string): number {
+    return this.answering.errors.get(host(service)) ?? 0
+  }
+
   /** When the canary got its last request of a service, monotonic ms. */
   lastAtCanary(service: string): number {
     return this.answering.lastAt.get(host(service)) ?? 0
@@ -81,29 +92,35 @@ export class RolloutStage {
   }
 
   /** Clients at each of these instances: all that run, unless told otherwise. */
-  load(service: string, at: readonly Cutover[] = this.fleet.all): RolloutLoad {
-    return new RolloutLoad(service, at)
+  load(service: string, at: readonly Cutover[] = this.fleet.all, clients = 2): RolloutLoad {
+    return new RolloutLoad(service, at, clients)
   }
 }
 
 /** How the servers answer. */
 class Answering {
   badShare = 0
+  readonly badShares = new Map<string, number>()
+  readonly takesMs = new Map<string, number>()
+  readonly errors = new Map<string, number>()
   /** When the canary got its last request, monotonic ms, by host. */
   readonly lastAt = new Map<string, number>()
-  private due = 0
+  private readonly due = new Map<string, number>()
 
   async well(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.resume()
-    if (request.url !== QUICK) await delay(ANSWER_MS)
+    const { host = '' } = request.headers
+    if (request.url !== QUICK) await delay(this.takesMs.get(host) ?? ANSWER_MS)
     response.end(response.getHeader('x-upstream'))
   }
 
   async orBadly(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.lastAt.set(request.headers.host ?? '', performance.now())
-    this.due += this.badShare
-    if (this.due >= 1) {
-      this.due -= 1
+    const { host = '' } = request.headers
+    this.lastAt.set(host, performance.now())
+    const due = (this.due.get(host) ?? 0) + (this.badShares.get(host) ?? this.badShare)
+    this.due.set(host, due >= 1 ? due - 1 : due)
+    if (due >= 1) {
+      this.errors.set(host, (this.errors.get(host) ?? 0) + 1)
       response.statusCode = 500
     }
     await this.well(request, response)
@@ -114,10 +131,10 @@ class Answering {
 export class RolloutLoad {
   private readonly loads: readonly Load[]
 
-  constructor(service: string, at: readonly Cutover[]) {
+  constructor(service: string, at: readonly Cutover[], clients: number) {
     this.loads = at.map(
       ({ proxy }) =>
-        new Load({ url: `${proxy}/`, clients: 2, names: [OLD, NEW], hostHeader: host(service), onlyGet: true }),
+        new Load({ url: `${proxy}/`, clients, names: [OLD, NEW], hostHeader: host(service), onlyGet: true }),
     )
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, vi } from 'vitest'
+import { expect } from 'vitest'
 import type { Answer, CutoverOptions } from '../support/cutover.ts'
 import { Cutover } from '../support/cutover.ts'
 import type { LoadFigures } from '../support/load.ts'
@@ -9,8 +9,6 @@ import { RedisServer } from '../support/redis.ts'
 import { App, BLUE, GREEN } from './app.ts'
 
 const PATIENCE_MS = 30_000
-// A fleet is a dozen processes, and starting them takes its time where other tests run beside it.
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 })
 
 export type InstanceName = 'a' | 'b' | 'c'
 export const INSTANCES: readonly InstanceName[] = ['a', 'b', 'c']

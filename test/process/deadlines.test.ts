@@ -5,8 +5,6 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { endAll, endWithAll, pids, pool, upstream } from './support.ts'
 
-vi.setConfig({ testTimeout: 90_000 })
-
 afterEach(endAll)
 
 test('the deadline of a drain holds when the control process is killed and the next one has a different clock', async () => {

@@ -1,10 +1,9 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { freePort, startRawUpstream, type Upstream } from '../support/upstream.ts'
 import { endAll, endWithAll, pids, pool, start, until, upstream } from './support.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
 afterEach(endAll)
 
 const DEPLOYS = 30

@@ -1,12 +1,10 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { freePort, startUpstream } from '../support/upstream.ts'
 import { endAll, endWithAll, isAlive, pids, pool, until, upstream } from './support.ts'
 
 afterEach(endAll)
-// Processes take their time to start where other tests run beside them.
-vi.setConfig({ testTimeout: 90_000 })
 
 const SERVICE = { health: { interval: '50ms' }, retry: { attempts: 1 } }
 

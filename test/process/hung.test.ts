@@ -1,11 +1,10 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { endAll, endWithAll, isAlive, pids, pool, processes, start, until, upstream } from './support.ts'
 
 afterEach(endAll)
-vi.setConfig({ testTimeout: 120_000 })
 
 async function launch(): Promise<Cutover> {
   return start({ service: { pools: { blue: pool(await upstream('blue1')) }, health: 'off' } })

@@ -3,13 +3,12 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { endAll, endWithAll, pool, until, upstream } from './support.ts'
 
 afterEach(endAll)
-vi.setConfig({ testTimeout: 120_000 })
 
 /** Makes a write of several lines longer than a page of memory. */
 const LONG_PATH = `/${'x'.repeat(3_000)}`

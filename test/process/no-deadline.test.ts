@@ -1,13 +1,12 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { RawConnection } from '../support/raw-client.ts'
 import type { Upstream } from '../support/upstream.ts'
 import { endAll, endWithAll, pids, pool, start, until, upstream } from './support.ts'
 
 afterEach(endAll)
-vi.setConfig({ testTimeout: 90_000 })
 
 /** Long enough for several rounds of closing idle connections. */
 const ROUNDS_MS = 600

@@ -4,8 +4,6 @@ import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
-
 const ROUNDS = 20
 const CLIENTS = 64
 /** Connections of clients whose requests are held; a process may not have more than 20,000 descriptors here. */

@@ -2,13 +2,12 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { PrivateFolder } from '../../src/process/private-folder.ts'
 import { Cutover } from '../support/cutover.ts'
 import { endAll, endWithAll, pool, upstream } from './support.ts'
 
 afterEach(endAll)
-vi.setConfig({ testTimeout: 90_000 })
 
 async function parent(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'cutover-parent-'))

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { checkConfig } from '../../src/config/check-config.ts'
 import { Instance } from '../../src/instance.ts'
 import { LocalProxy } from '../../src/process/local-proxy.ts'
@@ -17,7 +17,6 @@ import type { Upstream } from '../support/upstream.ts'
 import { endAll, endWithAll, isAlive, pids, pool, start, until, upstream } from './support.ts'
 
 afterEach(endAll)
-vi.setConfig({ testTimeout: 90_000 })
 
 /** All descendants of a process. */
 function descendants(pid: number): number[] {

@@ -3,13 +3,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { clearSocketFile } from '../../src/net/socket-file.ts'
 import { Cutover } from '../support/cutover.ts'
 import { endAll, endWithAll, isAlive, type Process, pool, until, upstream } from './support.ts'
 
 afterEach(endAll)
-vi.setConfig({ testTimeout: 90_000 })
 
 async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'cutover-files-'))

@@ -1,10 +1,9 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { endAll, endWithAll, isAlive, pids, pool, processes, until, upstream } from './support.ts'
 
 afterEach(endAll)
-vi.setConfig({ testTimeout: 120_000 })
 
 /** Makes lines of the access log so long that pipe and buffers of two workers hold only about 300 of them. */
 const LONG_PATH = `/${'x'.repeat(7_500)}`

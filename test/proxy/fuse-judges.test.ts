@@ -54,8 +54,8 @@ describe('the canary', () => {
     expect(fuse.trip).toEqual({
       service: 'shop',
       rollout: 'r1',
-      canary: { answers: 10, failures: 5 },
-      stable: { answers: 0, failures: 0 },
+      canary: { answers: 10, failures: 5, unreachable: 0 },
+      stable: { answers: 0, failures: 0, unreachable: 0 },
     })
     canary(0, 100)
     expect([fuse.trip?.canary.answers, trips()]).toEqual([10, 1])

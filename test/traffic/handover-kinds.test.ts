@@ -4,16 +4,13 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSecureContext, type TlsOptions } from 'node:tls'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { AUTHORITY, type KeyPair, LOCALHOST, UP_TEST } from '../support/certificates.ts'
 import type { Answer, Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
 import { Load } from '../support/load.ts'
 import { freePort, startUpstream } from '../support/upstream.ts'
 import { ask, expectNoneFailed, HEALTH, health, start, until, upstream } from './support.ts'
-
-// Each test starts an instance of its own, which takes its time where other tests run beside it.
-vi.setConfig({ testTimeout: 90_000 })
 
 /** A service; a failed request shows, since nothing is tried twice. */
 const service = (pools: object, rest: object = {}) => ({ pools, health: HEALTH, retry: { attempts: 1 }, ...rest })

@@ -63,8 +63,9 @@ export function accepting(server: Upstream, onPeer: (peer: Peer) => void = () =>
 }
 
 /** Opens a WebSocket through the proxy. Rejects when the server does not agree. */
-export async function dial(cutover: Cutover, path = '/'): Promise<Peer> {
-  const socket = new WebSocket(`${cutover.proxy.replace('http', 'ws')}${path}`)
+export async function dial(cutover: Cutover, path = '/', host?: string): Promise<Peer> {
+  const headers = host === undefined ? {} : { host }
+  const socket = new WebSocket(`${cutover.proxy.replace('http', 'ws')}${path}`, { headers })
   atEnd(() => socket.terminate())
   const peer = new Peer(socket)
   await once(socket, 'open')

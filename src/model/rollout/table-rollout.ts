@@ -27,6 +27,8 @@ export interface TableRollout {
 export interface FuseCount {
   readonly answers: number
   readonly failures: number
+  /** Failures without a connection. */
+  readonly unreachable: number
 }
 
 /** The part of a rollout that routing depends on, in the document of its service. */

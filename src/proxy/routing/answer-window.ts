@@ -8,9 +8,12 @@ export class AnswerWindow {
   /** Within the window as of the last `advance`. */
   answers = 0
   failures = 0
+  /** Failures without a connection. */
+  unreachable = 0
   private readonly slotMs: number
   private readonly answersOf = new Uint32Array(SLOTS)
   private readonly failuresOf = new Uint32Array(SLOTS)
+  private readonly unreachableOf = new Uint32Array(SLOTS)
   /** Number of the slot that `advance` has reached, from 0 at the start of the clock. */
   private newest = 0
 
@@ -18,8 +21,8 @@ export class AnswerWindow {
     this.slotMs = windowMs / SLOTS
   }
 
-  /** Counts an answer. `now`: monotonic ms. */
-  add(ok: boolean, now: number): void {
+  /** Counts an answer. `unreachable`: there was no connection. `now`: monotonic ms. */
+  add(ok: boolean, now: number, unreachable = false): void {
     this.advance(now)
     const at = this.newest % SLOTS
     this.answersOf[at] = (this.answersOf[at] as number) + 1
@@ -27,6 +30,9 @@ export class AnswerWindow {
     if (ok) return
     this.failuresOf[at] = (this.failuresOf[at] as number) + 1
     this.failures++
+    if (!unreachable) return
+    this.unreachableOf[at] = (this.unreachableOf[at] as number) + 1
+    this.unreachable++
   }
 
   /** Forgets the answers that are too old. `now`: monotonic ms. */
@@ -36,14 +42,16 @@ export class AnswerWindow {
       const at = i % SLOTS
       this.answers -= this.answersOf[at] as number
       this.failures -= this.failuresOf[at] as number
+      this.unreachable -= this.unreachableOf[at] as number
       this.answersOf[at] = 0
       this.failuresOf[at] = 0
+      this.unreachableOf[at] = 0
     }
     if (slot > this.newest) this.newest = slot
   }
 
   /** What is in the window as of the last `advance`. */
   count(): FuseCount {
-    return { answers: this.answers, failures: this.failures }
+    return { answers: this.answers, failures: this.failures, unreachable: this.unreachable }
   }
 }

@@ -6,8 +6,11 @@ import { AnswerWindow } from './answer-window.ts'
 
 /** Counts the tries at a pool. */
 export interface TryCounter {
-  /** A try has ended with a response or an error of the server. `now`: monotonic ms. */
-  tried(ok: boolean, now: number): void
+  /**
+   * A try has ended with a response or an error of the server. `now`: monotonic ms. `unreachable`: there was no
+   * connection.
+   */
+  tried(ok: boolean, now: number, unreachable?: boolean): void
 }
 
 /**
@@ -28,8 +31,8 @@ export class Fuse {
   private readonly canary: AnswerWindow
   private readonly stable: AnswerWindow
   private readonly canaryCounter: TryCounter = {
-    tried: (ok, now) => {
-      this.canary.add(ok, now)
+    tried: (ok, now, unreachable) => {
+      this.canary.add(ok, now, unreachable)
       if (!ok && this.trip === null && !this.isOver) this.judge(now)
     },
   }

@@ -66,7 +66,7 @@ export class TryOutcome {
     counts.tried(ok, now - this.beganAt)
     this.judge(ok, unreachable)
     // Last, because it may replace the routes.
-    if (this.fuse !== null) this.fuse.tried(ok, now)
+    if (this.fuse !== null) this.fuse.tried(ok, now, unreachable)
   }
 
   private judge(ok: boolean, unreachable: boolean): void {
