@@ -44,6 +44,7 @@ export function conditionsOf(service: Service): string[] {
 export function troubleOf({ state, health, lastProbe, inFlight, drained }: Server): string {
   if (state !== 'ready') return drained ? `${state}, drained` : `${state}, ${inFlight} in flight`
   if (health === 'up') return ''
+  if (health === 'unknown') return 'not checked yet'
   const error = health === 'down' ? lastProbe?.error : null
   return error ? `${health}: ${error}` : health
 }
