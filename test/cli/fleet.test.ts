@@ -57,8 +57,7 @@ describe('a fleet of two, of which the first to be asked is killed', () => {
       const words = args()
       const { code, stdout, stderr } = await run([...words, '--reason', words.join(' ')])
       expect([words, code, stdout]).toEqual([words, 0, expect.stringMatching(says)])
-      // A rollout says nothing of the instances.
-      if (words[0] !== 'rollout') expect([words, stderr]).toEqual([words, expect.stringMatching(LEFT_OUT)])
+      expect([words, stderr]).toEqual([words, expect.stringMatching(LEFT_OUT)])
     }
     const { body } = await fleet.get('b').api('GET', '/api/services/shop/history?limit=1000')
     const reasons: readonly string[] = body.history.map(({ reason }: { reason: string | null }) => reason ?? '')

@@ -57,7 +57,7 @@ describe('waiting', () => {
       4,
       { revision: expect.any(Number), missing: { lagging: [], underWay: [{ name: 'blue', inFlight: 1 }] } },
     ])
-    expect(stderr).toMatch(/^\d+ms {2}in force: blue has 1 request in flight\n/)
+    expect(stderr).toMatch(/^\d+m?s {2}in force: blue has 1 request in flight\n/)
     expect(stderr).toMatch(/The change stands \(revision \d+\), but after 700ms: blue has 1 request in flight\n/)
     expect(stderr).toContain('Look at it: cutover status late')
     expect((await stage.shop.view(service)).split).toEqual({ blue: 0, green: 100 })

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { Client, Rollout } from '../../../client/create-client.ts'
 import { EXIT, type ExitCode } from '../../exit-codes.ts'
 import { readNumber, readPercent, type WriteFlags, withExamples, withWrite } from '../../options.ts'
+import { tellRemarks } from '../../remarks.ts'
 import { act, type Session } from '../../session.ts'
 import { CannotDo } from '../../unusable.ts'
 import { type SentOptions, type Written, write } from '../../write.ts'
@@ -177,6 +178,7 @@ function tellMove({ terminal, isJson }: Session, written: Written<Answer>, { ser
     return written.kind === 'interrupted' ? EXIT.interrupted : EXIT.timedOut
   }
   const { rollout, changed, drained = [] } = written.answer
+  tellRemarks(terminal, written.answer)
   if (isJson) {
     terminal.printJson(written.answer)
     return EXIT.done

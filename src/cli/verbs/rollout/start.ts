@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { EXIT } from '../../exit-codes.ts'
 import { readDuration, type WriteFlags, withExamples, withReason } from '../../options.ts'
+import { tellRemarks } from '../../remarks.ts'
 import { act } from '../../session.ts'
 import { write } from '../../write.ts'
 import { awaitEnd } from './await-end.ts'
@@ -32,6 +33,7 @@ export function addStart(rollout: Command): void {
         return written.kind === 'interrupted' ? EXIT.interrupted : EXIT.timedOut
       }
       const { rollout } = written.answer
+      if ('changed' in written.answer) tellRemarks(terminal, written.answer)
       if (wait !== undefined) {
         terminal.tell(`Rollout ${rollout.id} of ${service} has begun: ${rollout.from} → ${rollout.to}`)
         return awaitEnd(session, rollout, wait === true ? Number.POSITIVE_INFINITY : wait)
