@@ -12,7 +12,7 @@ const IN_OPTIONS: readonly (readonly [RegExp, string])[] = [
   [/To do it nevertheless, send \{"force": true\}\./, 'To do it nevertheless, add --force.'],
   [/, or send \{"concurrency": "replace"\}/, ', or add --replace'],
   [/, or send \{"replace": true\}/, ', or add --replace'],
-  [/ To change this instance alone meanwhile: \?scope=local on switch, drain and enable\./, ''],
+  [/ To change this instance alone meanwhile: \?scope=local on/, ' To change one instance alone meanwhile: --local on'],
   [/let this request supersede it\./, 'supersede it.'],
 ]
 

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { durationMs } from './durations.ts'
 
 export const DEFAULT_ADMIN = 'http://127.0.0.1:9900'
@@ -17,6 +17,7 @@ export interface WriteFlags {
   readonly force?: boolean
   /** Milliseconds; true = for the usual time. */
   readonly wait?: number | true
+  readonly local?: true
 }
 
 /** Adds the options of a verb that talks to the admin API. */
@@ -43,6 +44,12 @@ export function withReason(command: Command): Command {
   return withConnection(command)
     .option('--reason <text>', 'why, for the history')
     .option('--force', 'do it even if that breaks a promise; recorded in the history')
+}
+
+/** Adds the option of a write that can be made at one instance alone. */
+export function withLocal(command: Command): Command {
+  const what = 'change only the instance that is asked, while the store is away; ends when it takes changes again'
+  return command.addOption(new Option('--local', what).conflicts(['maint', 'weight', 'maxConnections']))
 }
 
 /** How long a write is waited for, ms; 0 = not at all. */

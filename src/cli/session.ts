@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { type Client, createClient } from '../client/create-client.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { tellFailure } from './failure.ts'
-import { type ConnectionOptions, DEFAULT_ADMIN } from './options.ts'
+import { type ConnectionOptions, DEFAULT_ADMIN, type WriteFlags } from './options.ts'
 import { Terminal } from './output/terminal.ts'
 import { isSocket, socketPath, socketUrl, undiciFetch } from './undici-fetch.ts'
 import { Unusable } from './unusable.ts'
@@ -34,12 +34,24 @@ export class Session {
     return this.createClient(true)
   }
 
-  private createClient(isPatient = false): Client {
+  /** The option `scope` of a write. Throws Unusable if it is for one instance, and several may be asked. */
+  scopeOf({ local }: WriteFlags): 'local' | undefined {
+    if (local !== true) return undefined
+    if (this.addresses.length === 1) return 'local'
+    throw new Unusable('--local changes the instance that is asked: say which one with --admin URL')
+  }
+
+  /** `--admin` comes before CUTOVER_ADMIN. */
+  private get addresses(): readonly string[] {
     const { admin = this.env.CUTOVER_ADMIN || DEFAULT_ADMIN } = this.options
-    const addresses = admin
+    return admin
       .split(',')
       .map((address) => address.trim())
       .filter((address) => address !== '')
+  }
+
+  private createClient(isPatient = false): Client {
+    const { addresses } = this
     const sockets = new Map(addresses.filter(isSocket).map((address) => [socketUrl(address), socketPath(address)]))
     const urls = addresses.map((address) => {
       if (isSocket(address)) return socketUrl(address)

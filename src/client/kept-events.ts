@@ -15,7 +15,7 @@ export async function keptEventsOf(caller: Caller, last: number, options: Events
   const { service, types = [], signal } = options
   const position = await newestId(caller, options)
   const events: LoggedEvent[] = []
-  if (position === NONE) return { events, position }
+  if (position === NONE || last === 0) return { events, position }
   // All are read, since only an event itself tells that the reader has come to it.
   for await (const event of eventsOf(caller, { lastEventId: NONE, signal })) {
     if (!('id' in event)) continue

@@ -100,9 +100,12 @@ describe('check --diff', () => {
   })
 })
 
+/** Whatever else runs on this machine. */
+const PATIENT = { CUTOVER_COMPLETION_TIMEOUT: '20s' }
+
 describe('completion', () => {
   const complete = async (...words: readonly string[]): Promise<string[]> => {
-    const { code, stdout, stderr } = await stage.run(['__complete', '--', ...words])
+    const { code, stdout, stderr } = await stage.run(['__complete', '--', ...words], PATIENT)
     expect([code, stderr]).toEqual([0, ''])
     return stdout
       .trimEnd()
@@ -153,7 +156,7 @@ describe('completion', () => {
 
   test('is silent at once where nobody answers', async () => {
     for (const CUTOVER_ADMIN of ['127.0.0.1:2', 'ftp://x'])
-      expect(await stage.run(['__complete', '--', 'switch', ''], { CUTOVER_ADMIN })).toEqual({
+      expect(await stage.run(['__complete', '--', 'switch', ''], { ...PATIENT, CUTOVER_ADMIN })).toEqual({
         code: 0,
         stdout: 'words\n',
         stderr: '',
@@ -171,7 +174,7 @@ describe('completion', () => {
         _cutover && echo "\${COMPREPLY[@]}"
       done`
     const { stdout } = await promisify(execFile)('bash', ['--norc', '-c', script], {
-      env: { ...process.env, CUTOVER_ADMIN: stage.admin },
+      env: { ...process.env, ...PATIENT, CUTOVER_ADMIN: stage.admin },
     })
     expect(stdout).toBe('complete -F _cutover cutover\nswitch\nblue green\n')
   })

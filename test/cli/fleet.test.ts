@@ -116,4 +116,22 @@ describe('a fleet of two, of which the first to be asked is killed', () => {
     ])
     expect(stderr).not.toContain('may have been made')
   })
+
+  test('without the store: reads are marked, writes change nothing, and --local changes the instance that is asked', async () => {
+    await fleet.redis.stop()
+    await until(async () => (await fleet.get('b').api('GET', '/api/services')).body.stale === true)
+    expect((await run(['status'])).stderr).toContain('note: the store is away')
+    const refused = await run(['drain', 'blue2'])
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/Nothing was changed.*: --local on switch, drain and enable/),
+    ])
+    expect(await run(['drain', 'blue2', '--local'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--admin URL'),
+    })
+    const here = await run(['drain', 'blue2', '--local', '--admin', fleet.get('b').admin])
+    expect([here.code, here.stdout]).toEqual([0, expect.stringContaining('blue2: drain')])
+    expect(here.stderr).toContain('note: only this instance was changed')
+  })
 })

@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { until } from '../admin/support.ts'
+import { atEnd } from '../support/endings.ts'
 import { CommandLine, type Ran } from './support.ts'
 
 const CLEAR_BELOW = '\u001b[J'
@@ -17,6 +18,8 @@ export class PseudoTerminal {
       env: { TERM: 'xterm', SHELL: '/bin/sh', ...env },
       within: ['script', '-qfc', line, '/dev/null'],
     })
+    // Without its terminal, a command that is still there ends.
+    atEnd(() => this.script.process.kill('SIGKILL'))
   }
 
   /** All that was written to the terminal. */

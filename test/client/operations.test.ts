@@ -36,6 +36,29 @@ test('traffic: switches, shifts and rolls back', async () => {
   expect((await client.services.rollback('shop')).service?.split.blue).toBe(5)
 })
 
+test('explains a request with several header fields, whose values may have commas', async () => {
+  const match = { header: { 'x-a': '1, 2', 'x-b': '3' } }
+  await client.services.patch('shop', { routes: [{ name: 'both', match, to: 'green' }] })
+  expect((await client.services.explain('shop', { header: ['x-a: 1, 2', 'x-b: 3'] })).pool).toBe('green')
+  expect((await client.services.explain('shop', { header: 'x-a: 1, 2' })).pool).toBe('blue')
+})
+
+test('events of the past: the newest of those asked for, and where to go on', async () => {
+  for (const to of ['green', 'blue']) await client.services.switch('shop', { to, wait: '10s' })
+  const { events, position } = await client.keptEvents(2, { service: 'shop', types: ['change'] })
+  expect(events.map(({ after }) => after)).toEqual([{ green: 100 }, { blue: 100 }])
+  expect((await client.keptEvents(100, { types: ['drain.*'] })).events.every(({ type }) => /^drain\./.test(type))).toBe(
+    true,
+  )
+  const next = client.events({ lastEventId: position, types: ['change'] })
+  await client.services.switch('shop', { to: 'green' })
+  expect((await next.next()).value).toMatchObject({ after: { green: 100 } })
+  await next.return()
+  expect((await client.keptEvents(0)).events).toEqual([])
+  await expect(client.keptEvents(1, { types: ['helth'] })).rejects.toMatchObject({ status: 400 })
+  expect((await client.openApi()).openapi).toMatch(/^3\.1/)
+})
+
 test('pools: defines, previews and removes them', async () => {
   await client.pools.put('shop', 'red', { version: '3', servers: { red1: shop.server('green1').url } })
   expect((await client.pools.previewLink('shop', 'red', { path: '/login' })).url).toContain('/login')

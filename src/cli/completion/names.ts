@@ -1,13 +1,14 @@
 import type { Client } from '../../client/create-client.ts'
+import { durationMs } from '../durations.ts'
 import type { Session } from '../session.ts'
 import type { Candidate, Line, NameKind } from './candidates.ts'
 
-/** Max time for names, ms: somebody waits with a finger on the key. */
+/** Max time for names, ms, unless CUTOVER_COMPLETION_TIMEOUT says another: somebody waits with a finger on the key. */
 const PATIENCE_MS = 700
 
 /** Asks the API for names. Nothing, if it does not answer at once, or its address cannot be used. */
 export async function namesOf(session: Session, kind: NameKind, { service }: Line): Promise<readonly Candidate[]> {
-  const signal = AbortSignal.timeout(PATIENCE_MS)
+  const signal = AbortSignal.timeout(durationMs(process.env.CUTOVER_COMPLETION_TIMEOUT ?? '') ?? PATIENCE_MS)
   try {
     return await ask(session.client, kind, service, signal)
   } catch {

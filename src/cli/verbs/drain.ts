@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type WriteFlags, withExamples, withWrite } from '../options.ts'
+import { type WriteFlags, withExamples, withLocal, withWrite } from '../options.ts'
 import { act } from '../session.ts'
 import { type ServerScope, withServer, writeServer } from './server-options.ts'
 
@@ -9,7 +9,7 @@ export function addDrain(program: Command): void {
     .alias('disable')
     .description('take a server out: no new requests, and those in flight finish')
   withServer(command).option('--maint', 'state maint: no health checks either')
-  withExamples(withWrite(command), [
+  withExamples(withLocal(withWrite(command)), [
     ['cutover drain blue1 --wait 60s', 'exit code 0 = no request is in flight there, in the whole fleet'],
     ['cutover drain blue1 --maint --service shop --reason "new disk"', 'for longer work on the machine'],
   ])
@@ -17,10 +17,11 @@ export function addDrain(program: Command): void {
     act<WriteFlags & ServerScope & { maint?: true }>(async (session, [server = ''], options) => {
       const { maint, service, pool, ...flags } = options
       const { servers } = session.client
+      const scope = session.scopeOf(flags)
       return writeServer(session, flags, ({ idempotencyKey, ...sent }) =>
         maint === true
           ? servers.patch(server, { state: 'maint' }, { service, pool, ...sent })
-          : servers.drain(server, { service, pool, idempotencyKey, ...sent }),
+          : servers.drain(server, { service, pool, scope, idempotencyKey, ...sent }),
       )
     }),
   )

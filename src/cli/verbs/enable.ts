@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { readNumber, type WriteFlags, withExamples, withWrite } from '../options.ts'
+import { readNumber, type WriteFlags, withExamples, withLocal, withWrite } from '../options.ts'
 import { act } from '../session.ts'
 import { type ServerScope, withServer, writeServer } from './server-options.ts'
 
@@ -12,7 +12,7 @@ export function addEnable(program: Command): void {
       'max requests in flight there, per instance; 0 = no limit',
       readNumber(0, 1e6, true),
     )
-  withExamples(withWrite(command), [
+  withExamples(withLocal(withWrite(command)), [
     ['cutover enable blue1', 'state ready'],
     ['cutover enable blue1 --weight 2 --wait', 'with twice the requests, in force in the whole fleet'],
   ])
@@ -20,10 +20,11 @@ export function addEnable(program: Command): void {
   command.action(
     act<Options>(async (session, [server = ''], { weight, maxConnections, service, pool, ...flags }) => {
       const { servers } = session.client
+      const scope = session.scopeOf(flags)
       const isPlain = weight === undefined && maxConnections === undefined
       return writeServer(session, flags, ({ idempotencyKey, ...sent }) =>
         isPlain
-          ? servers.enable(server, { service, pool, idempotencyKey, ...sent })
+          ? servers.enable(server, { service, pool, scope, idempotencyKey, ...sent })
           : servers.patch(
               server,
               { state: 'ready', weight: weight === 'configured' ? null : weight, maxConnections },

@@ -55,12 +55,10 @@ export function addEvents(program: Command): void {
       const interrupt = new Interrupt()
       const { signal } = interrupt
       try {
-        let lastEventId = after
-        if (last !== undefined && after === undefined) {
-          const kept = await client.keptEvents(last, { ...filter, signal })
-          for (const event of kept.events) print(session, event)
-          lastEventId = kept.position
-        }
+        // Whether somebody answers, and the filter can be used, is known before it waits for events.
+        const kept = await client.keptEvents(after === undefined ? (last ?? 0) : 0, { ...filter, signal })
+        for (const event of kept.events) print(session, event)
+        const lastEventId = after ?? kept.position
         for await (const event of client.events({ ...filter, lastEventId, signal })) print(session, event)
       } catch (error) {
         if (!interrupt.isPressed) throw error
