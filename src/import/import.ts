@@ -1,5 +1,6 @@
 import { parseConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problems.ts'
+import { readHaproxy } from './haproxy/read.ts'
 import type { Imported } from './imported.ts'
 import { readNginx } from './nginx/read.ts'
 import { Report } from './report.ts'
@@ -9,7 +10,7 @@ import { writeYaml } from './write.ts'
 type Read = (file: string, text: string, report: Report) => Imported
 
 /** The proxies whose configurations can be read. */
-export const SOURCES = { nginx: readNginx } satisfies Record<string, Read>
+export const SOURCES = { nginx: readNginx, haproxy: readHaproxy } satisfies Record<string, Read>
 
 export type Source = keyof typeof SOURCES
 

@@ -8,6 +8,8 @@ export interface Rule {
   readonly hosts: readonly string[] | null
   /** Path prefixes without a slash at the end, on segment boundaries; null = any path. */
   readonly paths: readonly string[] | null
+  /** Hosts and path prefixes for which it does not hold. */
+  readonly except?: { readonly hosts: readonly string[]; readonly paths: readonly string[] }
   /** More conditions; null = none. */
   readonly match: Match | null
   /** null = the other proxy answers itself, or refuses: Cutover sends the request nowhere. */
@@ -35,32 +37,80 @@ export interface Cell extends Decision {
  * Decides by a list of rules for every host and path that they name, and returns the decisions that Cutover needs: it looks
  * for the most specific host, then for the longest path, so whatever follows from a less specific one is left out.
  */
-export function cellsOf(rules: readonly Rule[]): readonly Cell[] {
-  const hosts = [...new Set([null, ...rules.flatMap((rule) => rule.hosts ?? [])])].sort(hostOrder)
-  const paths = [...new Set(['/', ...rules.flatMap((rule) => rule.paths ?? [])])].sort((a, b) => a.length - b.length)
+export function cellsOf(given: readonly Rule[]): readonly Cell[] {
+  const rules = given.flatMap(withPathAsCondition)
+  const all = (of: (rule: Rule) => readonly string[] | null | undefined) => rules.flatMap((rule) => of(rule) ?? [])
+  const hosts = [...new Set([null, ...all((rule) => rule.hosts), ...all(({ except }) => except?.hosts)])].sort(
+    hostOrder,
+  )
+  const paths = [...new Set(['/', ...all((rule) => rule.paths), ...all(({ except }) => except?.paths)])]
+  paths.sort((a, b) => a.length - b.length)
   const kept = new Map<string | null, Map<string, Cell>>()
   for (const host of hosts) {
-    const concerning = rules.filter((rule) => rule.hosts === null || rule.hosts.some((each) => covers(each, host)))
+    const concerning = rules.filter(
+      (rule) =>
+        (rule.hosts === null || rule.hosts.some((each) => covers(each, host))) &&
+        rule.except?.hosts.some((each) => covers(each, host)) !== true,
+    )
     for (const path of paths) {
       const cell = { host, path, ...decide(concerning, path, paths) }
       const inherited = lookUp(kept, host, path)
       const isNothing = cell.target === null && cell.conditional.length === 0
-      if (inherited === undefined ? isNothing : isSame(inherited, cell)) continue
+      if (inherited === undefined ? isNothing : isSame(seenFrom(inherited, path, paths), cell)) continue
       const ofHost = kept.get(host) ?? new Map<string, Cell>()
       kept.set(host, ofHost.set(path, cell))
     }
   }
-  return [...kept.values()].flatMap((ofHost) => [...ofHost.values()])
+  return [...kept.values()].flatMap((ofHost) =>
+    [...ofHost.values()].map((cell) => withoutDeeper(cell, [...ofHost.keys()])),
+  )
+}
+
+/** A decision without the rules for prefixes at which other cells of the host decide. */
+function withoutDeeper(cell: Cell, paths: readonly string[]): Cell {
+  const deeper = paths.filter((path) => path !== cell.path && isUnder(path, cell.path))
+  const conditional = cell.conditional.filter(({ match }) => {
+    const test = match?.path
+    const prefix = typeof test === 'object' && test.prefix !== undefined ? prefixOf(test.prefix) : null
+    return prefix === null || !deeper.some((path) => isUnder(prefix, path))
+  })
+  return { ...cell, conditional }
+}
+
+/** A rule with further conditions as one for each of its paths, which become conditions: they need no service of their own. */
+function withPathAsCondition(rule: Rule): readonly Rule[] {
+  const { match, paths } = rule
+  if (match === null || paths === null || match.path !== undefined) return [rule]
+  return paths.map((prefix) => ({ ...rule, paths: null, match: { path: { prefix }, ...match } }))
 }
 
 function decide(rules: readonly Rule[], path: string, paths: readonly string[]): Decision {
   const conditional: Rule[] = []
   for (const rule of rules) {
+    const { match, except } = rule
     if (rule.paths !== null && !rule.paths.some((prefix) => isUnder(path, prefix))) continue
-    if (rule.match === null) return { conditional, target: rule.target }
-    if (concerns(rule.match, path, paths)) conditional.push(rule)
+    if (except?.paths.some((prefix) => isUnder(path, prefix)) === true) continue
+    if (match === null) return { conditional, target: rule.target }
+    if (concerns(match, path, paths)) conditional.push({ ...rule, match: within(match, path) })
   }
   return { conditional, target: null }
+}
+
+/** What is left of a decision for requests below `path`. */
+function seenFrom({ conditional, target }: Decision, path: string, paths: readonly string[]): Decision {
+  const left = conditional.flatMap((rule) => {
+    const { match } = rule
+    return match !== null && concerns(match, path, paths) ? [{ ...rule, match: within(match, path) }] : []
+  })
+  return { conditional: left, target }
+}
+
+/** A condition without the part of it that holds for all paths below `path`. */
+function within(match: Match, path: string): Match {
+  const { path: test, ...rest } = match
+  const isOnlyPrefix = typeof test === 'object' && Object.keys(test).length === 1 && test.prefix !== undefined
+  const holds = isOnlyPrefix && isUnder(path, prefixOf(test.prefix ?? '') ?? test.prefix ?? '')
+  return holds && Object.keys(rest).length > 0 ? rest : match
 }
 
 /** Whether a condition can hold for requests that Cutover finds by the prefix `path`, one of `paths`. */

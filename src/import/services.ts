@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Match, PoolDraft, Settings, Target } from './draft.ts'
 import { nameOf, UniqueNames } from './names.ts'
-import type { Report } from './report.ts'
+import type { Report, Statement } from './report.ts'
 import { type Cell, cellsOf, effectOf, type Rule } from './rules.ts'
 
 export interface RouteDraft {
@@ -39,10 +39,18 @@ const NOWHERE_POOL: PoolDraft = {
 export function servicesOf(rules: readonly Rule[], report: Report): readonly ServiceDraft[] {
   const cells = cellsOf(rules)
   const groups = Map.groupBy(cells, (cell) => effectOf(cell))
-  const names = new UniqueNames()
-  return [...groups.values()].flatMap((group) =>
-    regions(group).map(({ hosts, paths }) => serviceOf(group[0] as Cell, hosts, paths, names, report)),
+  const tools = { names: new UniqueNames(), report, noted: new OtherPolicies() }
+  const services = [...groups.values()].flatMap((group) =>
+    regions(group).map(({ hosts, paths }) => serviceOf(group[0] as Cell, hosts, paths, tools)),
   )
+  tools.noted.tell(report)
+  return services
+}
+
+interface Tools {
+  readonly names: UniqueNames
+  readonly report: Report
+  readonly noted: OtherPolicies
 }
 
 interface Region {
@@ -70,22 +78,17 @@ function serviceOf(
   { conditional, target }: Cell,
   hosts: readonly string[],
   paths: readonly string[],
-  names: UniqueNames,
-  report: Report,
+  { names, report, noted }: Tools,
 ): ServiceDraft {
   // Rules at the end that decide like the target are no routes.
   const last = conditional.findLastIndex((rule) => !isDeepStrictEqual(rule.target, target))
   const rules = conditional.slice(0, last + 1)
   const pools = new Pools(target)
-  const routes = routesOf(rules, pools, target, report)
+  const routes = routesOf(rules, pools, target, { report, noted })
   const main = target ?? rules.find((rule) => rule.target !== null)?.target ?? null
   if (target === null) pools.add(NOWHERE_POOL)
   return {
-    name: names.pick([
-      ...(main?.names ?? []),
-      ...hosts.map((host) => `${labelOf(host)}-${NOWHERE}`),
-      ...paths.map((path) => `${nameOf(path, 'rest')}-${NOWHERE}`),
-    ]),
+    name: names.pick(namesFor(main, hosts, paths)),
     hosts,
     paths,
     stripPrefix: main?.stripPrefix === true,
@@ -96,6 +99,14 @@ function serviceOf(
     ...(target === null ? { minReady: 0 } : {}),
     comments: main?.comments ?? [],
   }
+}
+
+/** Names for a service, the best one first. */
+function namesFor(main: Target | null, hosts: readonly string[], paths: readonly string[]): readonly string[] {
+  const places = [...hosts.map(labelOf), ...paths.map((path) => nameOf(path, 'rest'))]
+  if (main === null) return places.map((place) => `${place}-${NOWHERE}`)
+  const [first = 'app'] = main.names
+  return [...main.names, ...places.filter((place) => place !== first).map((place) => `${first}-${place}`)]
 }
 
 /** `shop` of `shop.example.com` and of `*.shop.example.com`. */
@@ -133,7 +144,12 @@ function baseOf({ name }: PoolDraft): string {
   return name.replace(/-\d+$/, '')
 }
 
-function routesOf(rules: readonly Rule[], pools: Pools, main: Target | null, report: Report): RouteDraft[] {
+function routesOf(
+  rules: readonly Rule[],
+  pools: Pools,
+  main: Target | null,
+  { report, noted }: Omit<Tools, 'names'>,
+): RouteDraft[] {
   const names = new UniqueNames()
   return rules.flatMap((rule): RouteDraft[] => {
     const { match, target } = rule
@@ -145,14 +161,28 @@ function routesOf(rules: readonly Rule[], pools: Pools, main: Target | null, rep
     if (chosen === undefined) return []
     if (Object.values(target.split ?? {}).filter((share) => share > 0).length > 1)
       report.differs(rule.statement, `a route has one pool and no split: these requests all go to ${chosen.name}`)
-    const different = main === null ? [] : differences(main, target)
-    if (different.length > 0)
-      report.differs(
-        rule.statement,
-        `requests of a route have the policies of its service; here those of ${target.names[0]} are others (${different.join(', ')})`,
-      )
+    if (main !== null) noted.add(rule.statement, target, differences(main, target))
     return [{ name, match, to: pools.add(chosen), onUnavailable: 'fail' }]
   })
+}
+
+/** Notes which policies of a target are not those of the services whose routes lead to it. */
+class OtherPolicies {
+  private readonly noted = new Map<Statement, { readonly name: string; readonly policies: Set<string> }>()
+
+  add(statement: Statement, { names }: Target, policies: readonly string[]): void {
+    if (policies.length === 0) return
+    const entry = this.noted.get(statement) ?? { name: names[0] ?? '', policies: new Set() }
+    for (const policy of policies) entry.policies.add(policy)
+    this.noted.set(statement, entry)
+  }
+
+  tell(report: Report): void {
+    for (const [statement, { name, policies }] of this.noted) {
+      const list = [...policies].join(', ')
+      report.differs(statement, `requests of a route have the policies of its service; ${name} has others (${list})`)
+    }
+  }
 }
 
 /** The policies in which two targets differ. */
