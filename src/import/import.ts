@@ -1,16 +1,23 @@
 import { parseConfig } from '../config/load.ts'
 import { formatProblem } from '../config/problems.ts'
+import { readCaddy } from './caddy/read.ts'
 import { readHaproxy } from './haproxy/read.ts'
 import type { Imported } from './imported.ts'
 import { readNginx } from './nginx/read.ts'
 import { Report } from './report.ts'
 import { servicesOf } from './services.ts'
+import { readTraefik } from './traefik/read.ts'
 import { writeYaml } from './write.ts'
 
 type Read = (file: string, text: string, report: Report) => Imported
 
 /** The proxies whose configurations can be read. */
-export const SOURCES = { nginx: readNginx, haproxy: readHaproxy } satisfies Record<string, Read>
+export const SOURCES = {
+  nginx: readNginx,
+  haproxy: readHaproxy,
+  traefik: readTraefik,
+  caddy: readCaddy,
+} satisfies Record<string, Read>
 
 export type Source = keyof typeof SOURCES
 

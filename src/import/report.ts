@@ -40,6 +40,13 @@ export class Report {
     this.add('left out', statement, why)
   }
 
+  /** Like leftOut, instead of whatever else has been said about it. */
+  onlyLeftOut(statement: Statement, why: string): void {
+    const others = this.remarks.filter((remark) => remark.statement !== statement)
+    this.remarks.splice(0, this.remarks.length, ...others)
+    this.leftOut(statement, why)
+  }
+
   differs(statement: Statement, why: string): void {
     this.add('differs', statement, why)
   }

@@ -44,6 +44,7 @@ export function servicesOf(rules: readonly Rule[], report: Report): readonly Ser
     regions(group).map(({ hosts, paths }) => serviceOf(group[0] as Cell, hosts, paths, tools)),
   )
   tools.noted.tell(report)
+  tellShadowed(rules, cells, report)
   return services
 }
 
@@ -164,6 +165,18 @@ function routesOf(
     if (main !== null) noted.add(rule.statement, target, differences(main, target))
     return [{ name, match, to: pools.add(chosen), onUnavailable: 'fail' }]
   })
+}
+
+/** Reports rules that decide nothing, since those before them take all of their requests. */
+function tellShadowed(rules: readonly Rule[], cells: readonly Cell[], report: Report): void {
+  const deciding = new Set(cells.flatMap(({ conditional }) => conditional.map(({ statement }) => statement)))
+  for (const { target, match, statement } of rules) {
+    const isUsed = match === null && cells.some((cell) => isDeepStrictEqual(cell.target, target))
+    // Where nothing decides, a request finds no service.
+    if (match === null && target === null) continue
+    if (!isUsed && !deciding.has(statement))
+      report.onlyLeftOut(statement, 'the rules before it take all of its requests')
+  }
 }
 
 /** Notes which policies of a target are not those of the services whose routes lead to it. */

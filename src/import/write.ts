@@ -15,7 +15,8 @@ export function writeYaml(proxy: ProxyDraft, services: readonly ServiceDraft[], 
     },
     { aliasDuplicateObjects: false },
   )
-  document.commentBefore = commentOf(header)
+  const isEmpty = Object.keys(proxySection).length === 0
+  document.commentBefore = commentOf(isEmpty ? [...header, ...proxy.comments] : header)
   const root = document.contents as unknown as YAMLMap
   comment(root, ['proxy'], proxy.comments)
   for (const service of services) {

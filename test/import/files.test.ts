@@ -8,7 +8,7 @@ const FILES = join(import.meta.dirname, 'files')
 /** Files by their source, the part of their name before the first dash. */
 const files = readdirSync(FILES)
   .map((name) => ({ name, source: name.split(/[-.]/)[0] as Source }))
-  .filter(({ name }) => /\.(conf|cfg|ya?ml|toml|caddyfile)$/.test(name))
+  .filter(({ name }) => /\.(conf|cfg|yaml|toml|caddyfile)$/.test(name))
 
 test.each(files)('$name becomes the expected configuration, which passes `cutover check`', async ({ name, source }) => {
   const path = `test/import/files/${name}`

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Source } from '../../import/import.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { withExamples } from '../options.ts'
 import { harmless } from '../output/text.ts'
@@ -13,13 +14,23 @@ Cutover cannot do (left out), does in another way (differs), or need not be told
 Exit codes: 0 everything is in the configuration; 1 something is left out, differs, or has to be mended by hand;
 2 the file cannot be read or is none of that kind.`
 
+const SOURCES: readonly (readonly [source: Source, what: string, example: string])[] = [
+  ['nginx', 'an nginx.conf, with the files that it includes', '/etc/nginx/nginx.conf'],
+  ['haproxy', 'an haproxy.cfg', '/etc/haproxy/haproxy.cfg'],
+  [
+    'traefik',
+    'a file of Traefik (YAML or TOML, dynamic or static), or labels in one of Docker Compose',
+    'docker-compose.yml',
+  ],
+  ['caddy', 'a Caddyfile, with the files that it imports', '/etc/caddy/Caddyfile'],
+]
+
 /** `cutover import`: a configuration out of that of another proxy. */
 export function addImport(program: Command): void {
   const parent = program
     .command('import')
-    .description('make a configuration out of that of nginx, HAProxy, Traefik or Caddy')
-  const sources = [['nginx', 'an nginx.conf, with the files that it includes', '/etc/nginx/nginx.conf']] as const
-  for (const [source, what, example] of sources) {
+    .description('make a configuration out of that of nginx, HAProxy, Traefik or Caddy; see docs/importing.md')
+  for (const [source, what, example] of SOURCES) {
     const command = parent
       .command(source)
       .description(`read ${what}`)
@@ -33,7 +44,7 @@ export function addImport(program: Command): void {
   }
 }
 
-async function importFile({ terminal }: Session, source: 'nginx', file: string): Promise<ExitCode> {
+async function importFile({ terminal }: Session, source: Source, file: string): Promise<ExitCode> {
   // Loaded only here, as are the parsers that it needs.
   const { importFrom, Unreadable } = await import('../../import/import.ts')
   const text = await readText(file)

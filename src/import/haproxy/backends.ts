@@ -4,22 +4,22 @@ import type { Report } from '../report.ts'
 import { readFields } from './fields.ts'
 import type { Line } from './parse.ts'
 import { readPolicies } from './policies.ts'
-import type { Proxy } from './sections.ts'
+import type { ProxySection } from './sections.ts'
 import { readServers } from './servers.ts'
 
 /** Reads backends, each when a frontend sends requests to it. */
 export class Backends {
-  private readonly proxies: ReadonlyMap<string, Proxy>
+  private readonly proxies: ReadonlyMap<string, ProxySection>
   private readonly used = new Set<string>()
   private readonly report: Report
 
-  constructor(proxies: readonly Proxy[], report: Report) {
+  constructor(proxies: readonly ProxySection[], report: Report) {
     this.proxies = new Map(proxies.filter(({ hasServers }) => hasServers).map((proxy) => [proxy.name, proxy]))
     this.report = report
   }
 
   /** The target for a backend, used from a frontend at the path prefixes `paths`; null = there is none of that name. */
-  target(name: string, frontend: Proxy, paths: readonly string[] | null): Target | null {
+  target(name: string, frontend: ProxySection, paths: readonly string[] | null): Target | null {
     const proxy = this.proxies.get(name)
     if (proxy === undefined) return null
     this.used.add(name)
@@ -39,12 +39,12 @@ export class Backends {
   }
 
   /** Backends that no frontend names. */
-  get unused(): readonly Proxy[] {
+  get unused(): readonly ProxySection[] {
     return [...this.proxies.values()].filter(({ name, servesClients }) => !this.used.has(name) && !servesClients)
   }
 
   /** Whether a backend cuts off the prefix by which it is found. */
-  private stripsPrefix(proxy: Proxy, paths: readonly string[] | null): boolean {
+  private stripsPrefix(proxy: ProxySection, paths: readonly string[] | null): boolean {
     const lines = ['set-path', 'replace-path', 'set-uri', 'replace-uri', 'set-pathq'].flatMap((action) =>
       proxy.own('http-request', action),
     )

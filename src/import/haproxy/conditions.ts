@@ -1,34 +1,17 @@
+import { ALWAYS, and, atHosts, atPaths, type Condition, NEVER, not, only } from '../conditions.ts'
 import type { Match, ValueTest } from '../draft.ts'
-import { both, negated } from '../matches.ts'
 import { prefixOf } from '../places.ts'
 import { testsOf } from '../regexes.ts'
 import type { Report } from '../report.ts'
 import type { Line } from './parse.ts'
-import type { Proxy } from './sections.ts'
-
-/** Conditions that hold together: on the host, on the begin of the path, and on anything else. */
-export interface Conjunction {
-  readonly hosts: readonly string[] | null
-  readonly paths: readonly string[] | null
-  readonly match: Match | null
-  /** Hosts and paths for which it does not hold. */
-  readonly except: { readonly hosts: readonly string[]; readonly paths: readonly string[] }
-}
-
-const NOTHING = { hosts: [], paths: [] }
-
-/** One of them must hold; an empty list never holds. */
-export type Condition = readonly Conjunction[]
-
-export const ALWAYS: Condition = [{ hosts: null, paths: null, match: null, except: NOTHING }]
-const NEVER: Condition = []
+import type { ProxySection } from './sections.ts'
 
 /** Reads the ACLs of a section, and the conditions made of them. */
 export class Acls {
   private readonly lines: readonly Line[]
   private readonly report: Report
 
-  constructor(proxy: Proxy, report: Report) {
+  constructor(proxy: ProxySection, report: Report) {
     this.lines = proxy.look('acl')
     this.report = report
   }
@@ -150,10 +133,6 @@ function testOf(fetch: string, argument: string, flag: string, values: readonly 
   return name === 'always_false' ? NEVER : null
 }
 
-function only(match: Match): Condition {
-  return [{ hosts: null, paths: null, match, except: NOTHING }]
-}
-
 function any(tests: readonly (Condition | null)[]): Condition | null {
   return tests.length > 0 && tests.every((test) => test !== null) ? tests.flat() : null
 }
@@ -192,13 +171,13 @@ function pathTest(method: string, value: string): Condition | null {
         typeof test === 'object' && test.prefix !== undefined && Object.keys(test).length === 1
           ? prefixOf(test.prefix)
           : null
-      return prefix === null ? only({ path: test }) : [{ hosts: null, paths: [prefix], match: null, except: NOTHING }]
+      return prefix === null ? only({ path: test }) : atPaths([prefix])
     }) ?? null
   )
 }
 
 function hostTest(method: string, value: string): Condition | null {
-  const of = (...hosts: string[]): Condition => [{ hosts, paths: null, match: null, except: NOTHING }]
+  const of = (...hosts: string[]): Condition => atHosts(hosts)
   const name = value.replace(/:\d+$/, '')
   if (!/^\.?[\w-]+(\.[\w-]+)*$/.test(name)) {
     const tests = method === 'reg' ? testsOf(value) : null
@@ -213,35 +192,6 @@ function hostTest(method: string, value: string): Condition | null {
   if (method === 'end') return of(name, `*.${name}`)
   // The whole name with or without a port.
   return method === 'beg' && name.includes('.') && !name.endsWith('.') ? of(name) : null
-}
-
-function and(a: Condition, b: Condition): Condition | null {
-  const pairs = a.flatMap((first) => b.map((second) => together(first, second)))
-  return pairs.every((pair) => pair !== null) ? pairs : null
-}
-
-function together(a: Conjunction, b: Conjunction): Conjunction | null {
-  if ((a.hosts !== null && b.hosts !== null) || (a.paths !== null && b.paths !== null)) return null
-  const match = both(a.match, b.match)
-  if (match === null && (a.match !== null || b.match !== null)) return null
-  const except = { hosts: [...a.except.hosts, ...b.except.hosts], paths: [...a.except.paths, ...b.except.paths] }
-  return { hosts: a.hosts ?? b.hosts, paths: a.paths ?? b.paths, match, except }
-}
-
-/** Where a condition does not hold; null = Cutover cannot say it, as where it has several parts. */
-function not(condition: Condition): Condition | null {
-  if (condition.length === 0) return ALWAYS
-  let all: Condition | null = ALWAYS
-  for (const { hosts, paths, match, except } of condition) {
-    const isSimple = [hosts, paths, match].filter((part) => part !== null).length <= 1
-    if (!isSimple || except.hosts.length + except.paths.length > 0) return null
-    if (hosts === null && paths === null && match === null) return NEVER
-    const turned = match === null ? null : negated(match)
-    if (match !== null && turned === null) return null
-    const one = { hosts: null, paths: null, match: turned, except: { hosts: hosts ?? [], paths: paths ?? [] } }
-    all = all === null ? null : and(all, [one])
-  }
-  return all
 }
 
 function splitAt(words: readonly string[], isSeparator: (word: string) => boolean): readonly (readonly string[])[] {

@@ -2,7 +2,7 @@ import type { Settings } from '../draft.ts'
 import { Fields, literal } from '../fields.ts'
 import type { Report } from '../report.ts'
 import type { Line } from './parse.ts'
-import type { Proxy } from './sections.ts'
+import type { ProxySection } from './sections.ts'
 
 /** Samples and variables of HAProxy that are placeholders of Cutover. */
 const PLACEHOLDERS: Readonly<Record<string, string>> = {
@@ -21,7 +21,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
 }
 
 /** Reads what sections do with header fields; those of the frontend come first. */
-export function readFields(proxies: readonly Proxy[], report: Report): Settings {
+export function readFields(proxies: readonly ProxySection[], report: Report): Settings {
   const fields = new Fields(report)
   for (const proxy of proxies) {
     for (const line of [...proxy.look('http-request'), ...proxy.look('http-response')]) readLine(line, fields, report)

@@ -1,17 +1,18 @@
+import { ALWAYS, type Condition, type Conjunction } from '../conditions.ts'
 import { ALWAYS as EVERYTHING, type Target } from '../draft.ts'
 import { nameOf } from '../names.ts'
 import type { Report } from '../report.ts'
 import type { Rule } from '../rules.ts'
 import { percentOf } from '../units.ts'
 import type { Backends } from './backends.ts'
-import { Acls, ALWAYS, type Condition, type Conjunction } from './conditions.ts'
+import { Acls } from './conditions.ts'
 import type { Line } from './parse.ts'
-import type { Proxy } from './sections.ts'
+import type { ProxySection } from './sections.ts'
 
 const LOST = 'Cutover cannot say this condition; a route or a hook may (docs/traffic.md, docs/programming.md)'
 
 /** Reads the decisions of a frontend: what it refuses, then where it sends requests. */
-export function rulesOfFrontend(frontend: Proxy, backends: Backends, report: Report): readonly Rule[] {
+export function rulesOfFrontend(frontend: ProxySection, backends: Backends, report: Report): readonly Rule[] {
   const acls = new Acls(frontend, report)
   report.take(frontend.section.line)
   const refused = [...frontend.look('http-request'), ...frontend.look('redirect')].flatMap((line) =>
@@ -42,7 +43,7 @@ function ruleOf(line: Line, { hosts, paths, match, except }: Conjunction, target
 function targetOf(
   line: Line,
   name: string,
-  frontend: Proxy,
+  frontend: ProxySection,
   paths: readonly string[] | null,
   backends: Backends,
   report: Report,
@@ -68,7 +69,7 @@ function randomShare({ words }: Line, acls: Acls): number | null {
 }
 
 function defaultRule(
-  frontend: Proxy,
+  frontend: ProxySection,
   shares: readonly { readonly line: Line; readonly percent: number; readonly name: string }[],
   backends: Backends,
   report: Report,

@@ -2,13 +2,13 @@ import type { Settings } from '../draft.ts'
 import type { Report } from '../report.ts'
 import { durationOf } from '../units.ts'
 import type { Line } from './parse.ts'
-import type { Proxy } from './sections.ts'
+import type { ProxySection } from './sections.ts'
 import type { ServerLine } from './servers.ts'
 
 type Probe = Record<string, string | number | Readonly<Record<string, string>>>
 
 /** Reads the checks of a backend. Without `check` at its servers there are none. */
-export function readHealth(proxy: Proxy, servers: readonly ServerLine[], report: Report): Settings['health'] {
+export function readHealth(proxy: ProxySection, servers: readonly ServerLine[], report: Report): Settings['health'] {
   const checked = servers.filter(({ options }) => options.has('check'))
   const [first] = checked
   if (first === undefined) return 'off'
@@ -40,7 +40,7 @@ function commonOption(servers: readonly ServerLine[], name: string, report: Repo
   return value
 }
 
-function tcpProbe(proxy: Proxy, line: Line, report: Report): Probe {
+function tcpProbe(proxy: ProxySection, line: Line, report: Report): Probe {
   const other = [
     'tcp-check',
     'ssl-hello-chk',
@@ -61,7 +61,7 @@ function tcpProbe(proxy: Proxy, line: Line, report: Report): Probe {
   return { path: '/', expect: '100-599' }
 }
 
-function httpProbe(proxy: Proxy, report: Report): Probe {
+function httpProbe(proxy: ProxySection, report: Report): Probe {
   const probe: Probe = { path: '/', expect: '200-399' }
   const headers: Record<string, string> = {}
   const option = proxy.one('option', 'httpchk')

@@ -2,7 +2,7 @@ import type { Settings } from '../draft.ts'
 import type { Report } from '../report.ts'
 import { durationOf, msOf } from '../units.ts'
 import { readHealth } from './health.ts'
-import type { Proxy } from './sections.ts'
+import type { ProxySection } from './sections.ts'
 import type { ServerLine } from './servers.ts'
 
 /** Reasons of `retry-on`, as causes in `retry.on`. */
@@ -15,7 +15,7 @@ const CAUSES: Readonly<Record<string, string>> = {
 const NO_RETRY_BODY = [500, 502, 503, 504]
 
 /** Reads what holds for the servers of a backend. */
-export function readPolicies(proxy: Proxy, servers: readonly ServerLine[], report: Report): Settings {
+export function readPolicies(proxy: ProxySection, servers: readonly ServerLine[], report: Report): Settings {
   return {
     balance: balanceOf(proxy, report),
     ...stickyOf(proxy, servers, report),
@@ -28,7 +28,7 @@ export function readPolicies(proxy: Proxy, servers: readonly ServerLine[], repor
   }
 }
 
-function balanceOf(proxy: Proxy, report: Report): string {
+function balanceOf(proxy: ProxySection, report: Report): string {
   const stick = proxy.own('stick', 'on').concat(proxy.own('stick', 'match'))[0]
   const [, , sample = ''] = stick?.words ?? []
   const byTable = stick === undefined ? null : keyOf(sample)
@@ -63,7 +63,7 @@ function keyOf(sample: string): string | null {
 }
 
 /** `cookie NAME insert indirect nocache`, if servers have values for it. */
-function stickyOf(proxy: Proxy, servers: readonly ServerLine[], report: Report): Settings {
+function stickyOf(proxy: ProxySection, servers: readonly ServerLine[], report: Report): Settings {
   const line = proxy.one('cookie')
   const [, cookie, ...options] = line?.words ?? []
   const isUsed = servers.some(({ options: of }) => of.has('cookie')) || options.includes('dynamic')
@@ -85,7 +85,7 @@ function passiveOf(servers: readonly ServerLine[], report: Report): NonNullable<
   return { maxFails: Number(observed.options.get('error-limit') ?? 10) }
 }
 
-function timeoutsOf(proxy: Proxy, servers: readonly ServerLine[]): Settings {
+function timeoutsOf(proxy: ProxySection, servers: readonly ServerLine[]): Settings {
   const duration = (name: string) => {
     const text = proxy.one('timeout', name)?.words[2]
     return text === undefined ? null : durationOf(text, 'ms')
@@ -115,7 +115,7 @@ function connectionsOf(servers: readonly ServerLine[], report: Report): Settings
   return perServer > 0 ? { connections: { perServer } } : {}
 }
 
-function retryOf(proxy: Proxy, report: Report): NonNullable<Settings['retry']> {
+function retryOf(proxy: ProxySection, report: Report): NonNullable<Settings['retry']> {
   const attempts = Number(proxy.one('retries')?.words[1] ?? 3) + 1
   const line = proxy.one('retry-on')
   const reasons = line?.words.slice(1) ?? ['conn-failure']

@@ -2,7 +2,7 @@ import { emptyProxy, type ProxyDraft } from '../draft.ts'
 import type { Report } from '../report.ts'
 import { durationOf } from '../units.ts'
 import type { Line, Section } from './parse.ts'
-import type { Proxy } from './sections.ts'
+import type { ProxySection } from './sections.ts'
 
 /** Time limits for clients. */
 const TIMEOUTS: Readonly<Record<string, string>> = {
@@ -13,7 +13,11 @@ const TIMEOUTS: Readonly<Record<string, string>> = {
 }
 
 /** Reads what holds for all clients: listeners, limits, time limits. */
-export function readProxy(sections: readonly Section[], frontends: readonly Proxy[], report: Report): ProxyDraft {
+export function readProxy(
+  sections: readonly Section[],
+  frontends: readonly ProxySection[],
+  report: Report,
+): ProxyDraft {
   const proxy = emptyProxy()
   for (const { kind, line, lines } of sections) if (kind === 'global') readGlobal(proxy, [line, ...lines], report)
   for (const frontend of frontends) readBinds(proxy, frontend, report)
@@ -48,7 +52,7 @@ function readGlobal(proxy: ProxyDraft, lines: readonly Line[], report: Report): 
   }
 }
 
-function readBinds(proxy: ProxyDraft, frontend: Proxy, report: Report): void {
+function readBinds(proxy: ProxyDraft, frontend: ProxySection, report: Report): void {
   for (const line of frontend.own('bind')) {
     const [, addresses = '', ...options] = line.words
     if (options.includes('ssl')) {

@@ -7,7 +7,7 @@ import { rulesOfFrontend } from './frontends.ts'
 import { parseHaproxy, type Section } from './parse.ts'
 import { readProxy } from './proxy.ts'
 import { reportRest } from './reasons.ts'
-import { type Proxy, proxiesOf } from './sections.ts'
+import { type ProxySection, proxiesOf } from './sections.ts'
 
 /** Reads an haproxy.cfg. Throws Unreadable. */
 export function readHaproxy(file: string, text: string, report: Report): Imported {
@@ -32,12 +32,12 @@ export function readHaproxy(file: string, text: string, report: Report): Importe
   return { proxy, rules: standbys }
 }
 
-function isTcp(proxy: Proxy): boolean {
+function isTcp(proxy: ProxySection): boolean {
   return proxy.look('mode').at(-1)?.words[1] !== 'http'
 }
 
 /** A service answers at every address: of several frontends, the first one decides about what both answer. */
-function tellOverlaps(frontends: readonly Proxy[], rules: readonly (readonly Rule[])[], report: Report): void {
+function tellOverlaps(frontends: readonly ProxySection[], rules: readonly (readonly Rule[])[], report: Report): void {
   const catching = frontends.filter((_, index) =>
     rules[index]?.some((rule) => rule.hosts === null && rule.paths === null && rule.match === null),
   )

@@ -2,7 +2,7 @@ import type { Report } from '../report.ts'
 import type { Line, Section } from './parse.ts'
 
 /** A proxy section with what it has from its defaults. */
-export class Proxy {
+export class ProxySection {
   readonly section: Section
   private readonly inherited: readonly Line[]
   private readonly report: Report
@@ -62,10 +62,10 @@ function beginsWith({ words }: Line, wanted: readonly string[]): boolean {
 }
 
 /** The frontends, backends and listens of a file, each with its defaults. */
-export function proxiesOf(sections: readonly Section[], report: Report): readonly Proxy[] {
+export function proxiesOf(sections: readonly Section[], report: Report): readonly ProxySection[] {
   const named = new Map<string, readonly Line[]>()
   let last: readonly Line[] = []
-  const proxies: Proxy[] = []
+  const proxies: ProxySection[] = []
   for (const section of sections) {
     const { kind, name, line, lines } = section
     const from = line.words.indexOf('from')
@@ -75,7 +75,7 @@ export function proxiesOf(sections: readonly Section[], report: Report): readonl
       last = base === null ? lines : merged(base, lines)
       if (name !== '') named.set(name, last)
     } else if (['frontend', 'backend', 'listen'].includes(kind)) {
-      proxies.push(new Proxy(section, base ?? last, report))
+      proxies.push(new ProxySection(section, base ?? last, report))
     }
   }
   return proxies

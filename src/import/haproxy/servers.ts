@@ -3,7 +3,7 @@ import { nameOf } from '../names.ts'
 import type { Report } from '../report.ts'
 import { weightsWithin } from '../units.ts'
 import type { Line } from './parse.ts'
-import type { Proxy } from './sections.ts'
+import type { ProxySection } from './sections.ts'
 
 /** A `server` line: its options with those of default-server. */
 export interface ServerLine {
@@ -32,7 +32,7 @@ const NOT_NEEDED: ReadonlySet<string> = new Set(
 )
 
 /** Reads the servers of a backend. */
-export function readServers(proxy: Proxy, report: Report): readonly ServerLine[] {
+export function readServers(proxy: ProxySection, report: Report): readonly ServerLine[] {
   const defaults = optionsOf(proxy.all('default-server').flatMap(({ words }) => words.slice(1)))
   for (const template of proxy.own('server-template'))
     report.leftOut(template, 'write out its servers: Cutover has the addresses of a name as one server')
