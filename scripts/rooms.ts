@@ -22,8 +22,9 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   admin: ['model', 'net', 'config', 'store', 'health', 'telemetry', 'control', 'rollout', 'version.ts'],
   process: [...['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'proxy', 'control'], 'instance.ts'],
   client: [],
+  import: ['model', 'config'],
   // The judge is pure: `cutover rollout simulate` asks it without an instance.
-  cli: ['client', 'rollout/judge', 'version.ts'],
+  cli: ['client', 'rollout/judge', 'import', 'version.ts'],
   demo: [],
 }
 /** Files of src/ that stand beside the rooms. */

@@ -6,6 +6,7 @@ import { addEnable } from './verbs/enable.ts'
 import { addEvents } from './verbs/events.ts'
 import { addExplain } from './verbs/explain.ts'
 import { addHistory } from './verbs/history.ts'
+import { addImport } from './verbs/import.ts'
 import { addInit } from './verbs/init.ts'
 import { addInstances } from './verbs/instances.ts'
 import { addLogs } from './verbs/logs.ts'
@@ -28,7 +29,7 @@ const VERBS: readonly (readonly [group: string, verbs: readonly Add[]])[] = [
   ['Where requests go:', [addStatus, addSwitch, addShift, addRollback, addDeploy, addRoll, addRolloutVerbs]],
   ['Servers and services:', [addDrain, addEnable, addPause, addResume, addStop]],
   ['What happens:', [addTop, addEvents, addLogs, addHistory, addExplain, addInstances]],
-  ['Files and shells:', [addInit, addOpenapi, addCompletion]],
+  ['Files and shells:', [addInit, addImport, addOpenapi, addCompletion]],
 ]
 
 /** Adds the commands that talk to the admin API of a Cutover that runs, and those for files and shells. */
