@@ -13,6 +13,7 @@ defaults base
 defaults checked from base
     option httpchk GET /healthz
     http-check expect status 200
+    timeout check 10s
     default-server check inter 500ms
 
 frontend main from base

@@ -78,8 +78,8 @@ export class Pair {
     if (problems.length > 0) throw new Error(problems.join('\n'))
     const { proxy, services } = parse(yaml)
     const cutover = await Cutover.start({ services, proxy: { ...proxy, listen: '127.0.0.1:0', workers: 0 } })
-    // The other proxies send requests before any check; Cutover is ready when its servers are up.
-    while ((await cutover.api('GET', '/ready')).status !== 200) await sleep(20)
+    // The other proxies send requests before any check.
+    while (!(await areUp(cutover))) await sleep(20)
     return new Pair(original, cutover)
   }
 
@@ -94,6 +94,11 @@ export class Pair {
   async stop(): Promise<void> {
     await Promise.all([this.original.stop(), this.cutover.stop()])
   }
+}
+
+async function areUp(cutover: Cutover): Promise<boolean> {
+  const { body } = await cutover.api('GET', '/api/servers')
+  return body.servers.every(({ health }: { health: string }) => health === 'up')
 }
 
 /** A real nginx or HAProxy, which `npm test` downloads. */
