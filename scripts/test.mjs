@@ -4,12 +4,13 @@ import { runNode } from './lib/child.mjs'
 import { Failure, main } from './lib/failure.mjs'
 import { ensureInstalled } from './lib/install.mjs'
 import { root } from './lib/paths.mjs'
-import { ensurePromtool, ensureRedis } from './lib/test-programs.mjs'
+import { ensureOtherProxies, ensurePromtool, ensureRedis } from './lib/test-programs.mjs'
 
 await main(async (args) => {
   await ensureInstalled()
   await ensureRedis()
   await ensurePromtool()
+  await ensureOtherProxies()
   process.chdir(root)
   const steps = [
     ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],

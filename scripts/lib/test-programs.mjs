@@ -1,4 +1,5 @@
-import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { run } from './child.mjs'
 import { Failure } from './failure.mjs'
@@ -46,15 +47,95 @@ function hasPromtool() {
   return findOnPath('promtool', [binFolder, process.env.PATH].join(delimiter)) !== undefined
 }
 
-/**
- * Takes promtool out of Debian's package. To install the package instead would need root, and would add a server, a
- * user and ten packages.
- */
+/** Takes promtool out of Debian's package. */
 async function downloadPromtool() {
-  const folder = mkdtempSync(join(root, 'node_modules/.promtool-'))
+  await withPackages(['prometheus'], async (folder) => {
+    const extract = 'dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool'
+    const { code } = await run('sh', ['-c', extract], { cwd: folder, ...printErrors })
+    if (code === 0) renameSync(join(folder, 'usr/bin/promtool'), join(binFolder, 'promtool'))
+  })
+}
+
+/**
+ * Puts nginx and HAProxy into node_modules/.bin if they are missing and apt-get can download them: the tests of
+ * `cutover import` send the same requests to them and to Cutover.
+ */
+export async function ensureOtherProxies() {
+  for (const name of ['nginx', 'haproxy']) {
+    if (hasProxy(name)) continue
+    if (findOnPath('apt-get') && findOnPath('dpkg-deb')) {
+      console.error(`cutover: downloading ${name} (apt-get download ${name}), once`)
+      await downloadProxy(name)
+      if (hasProxy(name)) continue
+    }
+    throw new Failure(`the tests need ${name}, whose configuration cutover imports, on the PATH. Install it and try again:
+
+  Debian, Ubuntu   sudo apt-get install --no-install-recommends ${name}
+  Fedora           sudo dnf install ${name}
+  macOS            brew install ${name}`)
+  }
+}
+
+function hasProxy(name) {
+  const path = [binFolder, process.env.PATH, '/usr/sbin', '/usr/local/sbin'].join(delimiter)
+  return findOnPath(name, path) !== undefined
+}
+
+/** Unpacks a program of Debian, with the libraries that are not installed here, and a script that starts it with them. */
+async function downloadProxy(name) {
+  await withPackages(
+    () => [name, ...missingLibraries(name)],
+    async (folder) => {
+      const extract = 'for each in *.deb; do dpkg-deb -x "$each" tree || exit 1; done'
+      const { code } = await run('sh', ['-c', extract], { cwd: folder, ...printErrors })
+      if (code !== 0) return
+      const home = join(root, 'node_modules/.debian', name)
+      mkdirSync(join(home, '..'), { recursive: true })
+      rmSync(home, { recursive: true, force: true })
+      renameSync(join(folder, 'tree'), home)
+      const script = join(binFolder, name)
+      writeFileSync(
+        script,
+        `#!/bin/sh
+home=$(dirname "$0")/../.debian/${name}
+libraries=$(echo "$home"/usr/lib/*-linux-gnu* | tr ' ' ':')
+LD_LIBRARY_PATH="$libraries\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$home/usr/sbin/${name}" "$@"
+`,
+      )
+      chmodSync(script, 0o755)
+    },
+  )
+}
+
+/** Libraries that a package of Debian needs, and those that they need, as far as they are not installed. */
+function missingLibraries(name) {
+  const only = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map((each) => `--no-${each}`)
+  const depends = output('apt-cache', ['depends', '--recurse', ...only, name])
+  const libraries = [...new Set(depends.match(/^lib[\w.+-]+$/gm) ?? [])]
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query replaces them
+  const installed = output('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n', ...libraries])
+  return libraries.filter((library) => !installed.includes(`${library} installed\n`))
+}
+
+/** What a command prints, also if it fails: dpkg-query does for packages that it does not know. */
+function output(command, args) {
+  try {
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  } catch (error) {
+    return String(error.stdout ?? '')
+  }
+}
+
+/**
+ * Downloads packages of Debian into a folder that is removed after `use`. To install them instead would need root, and would
+ * add servers, users and more packages. `packages`: their names, or a function that finds them in the lists of packages.
+ */
+async function withPackages(packages, use) {
+  const folder = mkdtempSync(join(root, 'node_modules/.download-'))
   const download = async (stdio) => {
     const limits = ['-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=30', '-o', 'APT::Sandbox::User=root']
-    const { code } = await run('apt-get', ['download', '-qq', ...limits, 'prometheus'], { cwd: folder, stdio })
+    const names = typeof packages === 'function' ? packages() : packages
+    const { code } = await run('apt-get', ['download', '-qq', ...limits, ...names], { cwd: folder, stdio })
     return code === 0
   }
   try {
@@ -63,9 +144,7 @@ async function downloadPromtool() {
       await aptGet()?.('update', '-qq')
       if (!(await download(printErrors.stdio))) return
     }
-    const extract = 'dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool'
-    const { code } = await run('sh', ['-c', extract], { cwd: folder, ...printErrors })
-    if (code === 0) renameSync(join(folder, 'usr/bin/promtool'), join(binFolder, 'promtool'))
+    await use(folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

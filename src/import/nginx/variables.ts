@@ -118,12 +118,15 @@ export class Variables {
     const source = kind === 'geo' && args.length === 1 ? '$remote_addr' : (args[0] ?? '')
     const rules: Outcome['rules'][number][] = []
     let fallback = ''
+    const hasPatterns = block?.some(({ name }) => name === 'hostnames') === true
     // nginx asks exact values before expressions.
     const entries = (block ?? []).toSorted((a, b) => Number(a.name.startsWith('~')) - Number(b.name.startsWith('~')))
     for (const entry of entries) {
       const [text = ''] = entry.args
       if (entry.name === 'default') fallback = text
       else if (['hostnames', 'volatile', 'proxy', 'proxy_recursive', 'ranges', 'delete'].includes(entry.name)) continue
+      else if (!hasPatterns && kind === 'map' && /^\$(http_)?host$/.test(source) && /^\*?\./.test(entry.name))
+        this.report.notNeeded(entry, 'no host fits it: without "hostnames" nginx takes it literally')
       else {
         const conditions = this.testOf(source, entry.name.replace(/^\\/, ''), entry)
         if (conditions === null) this.report.leftOut(entry, `Cutover has no such condition on ${source}`)
