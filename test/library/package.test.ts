@@ -1,9 +1,11 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startUpstream } from '../support/upstream.ts'
 import { endOf, ROOT } from './program.ts'
 
 /** What the project of a consumer has beside Cutover and its dependencies. */
@@ -118,6 +120,51 @@ test(
     await writeFile(join(folder, 'cutover.yaml'), 'services: {}\nproxi: 1\n')
     const { code, stderr } = await endOf(['node_modules/.bin/cutover', 'check', 'cutover.yaml'], folder)
     expect([code, stderr]).toEqual([2, expect.stringContaining('did you mean "proxy"')])
+  },
+  MINUTES,
+)
+
+test(
+  'runs an instance with workers, which its own command line drives, the pages of problems and the manual with it',
+  async () => {
+    const blue = await startUpstream(undefined, { name: 'blue1' })
+    const green = await startUpstream(undefined, { name: 'green1' })
+    const pools = { blue: { servers: { blue1: blue.url } }, green: { servers: { green1: green.url } } }
+    const config = {
+      proxy: { listen: '127.0.0.1:0', workers: 1, accessLog: 'off' },
+      admin: { listen: '127.0.0.1:0' },
+      store: { path: './run-data' },
+      services: { shop: { pools, split: { blue: 100 }, health: { interval: '50ms' } } },
+    }
+    await writeFile(join(folder, 'run.json'), JSON.stringify(config))
+    const cutover = join(folder, 'node_modules/.bin/cutover')
+    const running = spawn(cutover, ['run', '--config', 'run.json'], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    try {
+      let printed = ''
+      for await (const chunk of running.stdout) {
+        printed += chunk
+        if (printed.includes('cutover ready')) break
+      }
+      const [, proxy = '', admin = ''] = /proxy (\S+), admin (\S+)/.exec(printed) ?? []
+      expect(await (await fetch(proxy)).text()).toBe('blue1')
+      const env = { ...process.env, CUTOVER_ADMIN: admin }
+      const run = (...args: string[]) => promisify(execFile)(cutover, args, { cwd: folder, env })
+      expect((await run('switch', 'shop', 'green', '--wait', '20s')).stdout).toContain(
+        'all requests to green; blue drained',
+      )
+      expect(await (await fetch(proxy)).text()).toBe('green1')
+      expect((await run('status')).stdout).toMatch(/shop +blue .*\n.*green/)
+      expect(await (await fetch(`${admin}/docs/problems/unknown-service`)).text()).toContain('There is no service')
+      expect(await readFile(join(folder, 'node_modules/cutover/man/cutover.1'), 'utf8')).toContain('.TH CUTOVER 1')
+    } finally {
+      const ended = once(running, 'exit')
+      running.kill('SIGTERM')
+      await ended
+      await Promise.all([blue.close(), green.close()])
+    }
   },
   MINUTES,
 )
