@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { differences } from './differences.ts'
 import type { Match, PoolDraft, Settings, Target } from './draft.ts'
 import { nameOf, UniqueNames } from './names.ts'
 import type { Report, Statement } from './report.ts'
@@ -196,16 +197,6 @@ class OtherPolicies {
       report.differs(statement, `requests of a route have the policies of its service; ${name} has others (${list})`)
     }
   }
-}
-
-/** The policies in which two targets differ. */
-function differences(a: Target, b: Target): readonly string[] {
-  const keys = [...new Set([...Object.keys(a.settings), ...Object.keys(b.settings)])] as (keyof Settings)[]
-  // The split has no part in the requests of a route.
-  const different: string[] = keys.filter(
-    (key) => key !== 'splitBy' && !isDeepStrictEqual(a.settings[key], b.settings[key]),
-  )
-  return (a.stripPrefix === true) === (b.stripPrefix === true) ? different : [...different, 'stripPrefix']
 }
 
 function splitOf(target: Target | null, pools: readonly PoolDraft[]): Readonly<Record<string, number>> | null {

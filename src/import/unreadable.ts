@@ -5,6 +5,11 @@ export class Unreadable extends Error {
   override name = 'Unreadable'
 
   constructor(place: Place | string, message: string) {
-    super(`${typeof place === 'string' ? place : `${place.file}:${place.line}`}: ${message}`)
+    super(`${placeOf(place)}: ${message}`)
   }
+}
+
+function placeOf(place: Place | string): string {
+  const name = (file: string) => (file === '-' ? 'standard input' : file)
+  return typeof place === 'string' ? name(place) : `${name(place.file)}:${place.line}`
 }

@@ -1,4 +1,5 @@
 import { ALWAYS, type Condition, type Conjunction } from '../conditions.ts'
+import { tellOtherPolicies } from '../differences.ts'
 import { ALWAYS as EVERYTHING, type Target } from '../draft.ts'
 import { nameOf } from '../names.ts'
 import type { Report } from '../report.ts'
@@ -97,6 +98,7 @@ function defaultRule(
     // Each rule gets its share of what the ones before it have left.
     weights.set(target.pools[0]?.name ?? '', (left * share.percent) / 100)
     left -= (left * share.percent) / 100
+    tellOtherPolicies(share.line, main, target, report)
     return [target]
   })
   if (targets.length === 0) return [rule(main)]

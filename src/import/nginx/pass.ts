@@ -1,3 +1,4 @@
+import { tellOtherPolicies } from '../differences.ts'
 import type { PoolDraft, Settings, Target } from '../draft.ts'
 import { appOf, isVersionName, nameOf } from '../names.ts'
 import { percentOf } from '../units.ts'
@@ -117,6 +118,7 @@ function passedTo(
   const shares = new Map(parts.map(({ percent, part }) => [part?.pool.name ?? '', percent]))
   const split = percentOf(shares)
   const main = targetOf(first.part, place, change)
+  for (const { part } of parts) if (part !== null) tellOtherPolicies(pass, main, targetOf(part, place, change), report)
   return {
     rules: rules.flatMap(({ rule, part }) => {
       if (part === null) return []

@@ -22,6 +22,7 @@ function fromYaml(file: string, text: string): Tree {
   const grow = (tree: Tree, node: Node | null): void => {
     const value = isAlias(node) ? (node.resolve(document) ?? null) : node
     if (isMap(value)) {
+      if (value.items.length === 0) tree.put('{}')
       for (const pair of value.items) {
         const key = isScalar(pair.key) ? String(pair.key.value) : ''
         grow(key === '<<' ? tree : tree.grow(key, place(pair.key as Node)), (pair.value ?? null) as Node | null)
@@ -54,6 +55,7 @@ function fromToml(file: string, text: string): Tree {
         (tree, key) => tree.grow(String(key), { file, line: node.loc.start.line }),
         root,
       )
+      if (node.body.length === 0) table.put('{}')
       for (const pair of node.body) growPair(table, pair, file)
     }
   }

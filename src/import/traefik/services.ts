@@ -1,3 +1,4 @@
+import { tellOtherPolicies } from '../differences.ts'
 import type { PoolDraft, ServerDraft, ServerTls, Settings, Target } from '../draft.ts'
 import { appOf, isVersionName, nameOf } from '../names.ts'
 import type { Report } from '../report.ts'
@@ -13,6 +14,8 @@ export function baseName(name: string): string {
 export class Services {
   private readonly trees: ReadonlyMap<string, Tree>
   private readonly transports: ReadonlyMap<string, Tree>
+  /** Names of the services that are being read. */
+  private readonly open = new Set<string>()
   private readonly report: Report
 
   constructor(http: Tree, report: Report) {
@@ -30,7 +33,17 @@ export class Services {
   target(given: string): Target | null {
     const name = baseName(given)
     const tree = this.trees.get(name)
-    if (tree === undefined) return null
+    // A service may not be a part of itself.
+    if (tree === undefined || this.open.has(name)) return null
+    this.open.add(name)
+    try {
+      return this.read(name, tree)
+    } finally {
+      this.open.delete(name)
+    }
+  }
+
+  private read(name: string, tree: Tree): Target | null {
     const [balanced, weighted, mirroring, failover] = ['loadBalancer', 'weighted', 'mirroring', 'failover'].map(
       (kind) => tree.at(kind),
     )
@@ -172,10 +185,11 @@ export class Services {
       const weight = Number(item.text(report, 'weight') ?? 1)
       const target = this.target(item.text(report, 'name') ?? '')
       if (target === null) report.leftOut(item.statement, 'there is no such service in this file')
-      return target === null ? [] : [{ target, weight }]
+      return target === null ? [] : [{ target, weight, item }]
     })
     const [first] = parts
     if (first === undefined) return null
+    for (const { target, item } of parts) tellOtherPolicies(item.statement, first.target, target, report)
     const weights = new Map(parts.map(({ target, weight }) => [target.pools[0]?.name ?? '', weight]))
     const split = percentOf(weights)
     const cookie = tree.at('sticky', 'cookie')

@@ -77,7 +77,9 @@ export class Tree {
 
   /** All statements in it. */
   get leaves(): readonly Statement[] {
-    const own = this.leaf === null ? [] : [this.leaf]
+    // An empty mapping that has got something in it is none.
+    const isFilled = this.value === '{}' && this.children.size > 0
+    const own = this.leaf === null || isFilled ? [] : [this.leaf]
     return [...own, ...this.items.flatMap((item) => item.leaves)]
   }
 }
