@@ -1,5 +1,6 @@
 import type { Match } from './draft.ts'
 import { both, negated } from './matches.ts'
+import { covers, isUnder } from './places.ts'
 
 /** Conditions that hold together: on the host, on the begin of the path, and on anything else. */
 export interface Conjunction {
@@ -32,16 +33,32 @@ export function only(match: Match): Condition {
 
 /** Where both hold; null = Cutover cannot say it. */
 export function and(a: Condition, b: Condition): Condition | null {
-  const pairs = a.flatMap((first) => b.map((second) => together(first, second)))
+  const pairs = a.flatMap((first) => b.flatMap((second) => together(first, second)))
   return pairs.every((pair) => pair !== null) ? pairs : null
 }
 
-function together(a: Conjunction, b: Conjunction): Conjunction | null {
-  if ((a.hosts !== null && b.hosts !== null) || (a.paths !== null && b.paths !== null)) return null
+/** Where both hold; nothing if they exclude each other, null if Cutover cannot say it. */
+function together(a: Conjunction, b: Conjunction): readonly (Conjunction | null)[] {
+  const hosts = intersection(a.hosts, b.hosts, (inner, outer) => covers(outer, inner))
+  const paths = intersection(a.paths, b.paths, isUnder)
+  if (hosts?.length === 0 || paths?.length === 0) return []
   const match = both(a.match, b.match)
-  if (match === null && (a.match !== null || b.match !== null)) return null
+  if (match === null && (a.match !== null || b.match !== null)) return [null]
   const except = { hosts: [...a.except.hosts, ...b.except.hosts], paths: [...a.except.paths, ...b.except.paths] }
-  return { hosts: a.hosts ?? b.hosts, paths: a.paths ?? b.paths, match, except }
+  return [{ hosts, paths, match, except }]
+}
+
+/** What two lists of hosts or prefixes have in common; null = all. */
+function intersection(
+  a: readonly string[] | null,
+  b: readonly string[] | null,
+  isWithin: (inner: string, outer: string) => boolean,
+): readonly string[] | null {
+  if (a === null || b === null) return a ?? b
+  const common = a.flatMap((one) =>
+    b.flatMap((other) => (isWithin(one, other) ? one : isWithin(other, one) ? other : [])),
+  )
+  return [...new Set(common)]
 }
 
 /** Where a condition does not hold; null = Cutover cannot say it, as where it has several parts. */

@@ -38,6 +38,11 @@ export class Backends {
     }
   }
 
+  /** The section of a backend; null = there is none of that name. */
+  section(name: string): ProxySection | null {
+    return this.proxies.get(name) ?? null
+  }
+
   /** Backends that no frontend names. */
   get unused(): readonly ProxySection[] {
     return [...this.proxies.values()].filter(({ name, servesClients }) => !this.used.has(name) && !servesClients)

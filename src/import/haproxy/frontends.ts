@@ -1,4 +1,4 @@
-import { ALWAYS, type Condition, type Conjunction } from '../conditions.ts'
+import { ALWAYS, and, type Condition, type Conjunction } from '../conditions.ts'
 import { tellOtherPolicies } from '../differences.ts'
 import { ALWAYS as EVERYTHING, type Target } from '../draft.ts'
 import { nameOf } from '../names.ts'
@@ -16,9 +16,7 @@ const LOST = 'Cutover cannot say this condition; a route or a hook may (docs/tra
 export function rulesOfFrontend(frontend: ProxySection, backends: Backends, report: Report): readonly Rule[] {
   const acls = new Acls(frontend, report)
   report.take(frontend.section.line)
-  const refused = [...frontend.look('http-request'), ...frontend.look('redirect')].flatMap((line) =>
-    refusals(line, acls, report),
-  )
+  const refused = refusalsOf(frontend, acls, report)
   const shares: { readonly line: Line; readonly percent: number; readonly name: string }[] = []
   const sent = frontend.all('use_backend').flatMap((line): readonly Rule[] => {
     const [, name = ''] = line.words
@@ -31,7 +29,9 @@ export function rulesOfFrontend(frontend: ProxySection, backends: Backends, repo
     if (condition === null) report.leftOut(line, LOST)
     return (condition ?? []).flatMap((each) => {
       const target = targetOf(line, name, frontend, each.paths, backends, report)
-      return target === null ? [] : [ruleOf(line, each, target, name)]
+      return target === null
+        ? []
+        : [...refusalsOfBackend(name, each, backends, report), ruleOf(line, each, target, name)]
     })
   })
   return [...refused, ...sent, ...defaultRule(frontend, shares, backends, report)]
@@ -101,10 +101,14 @@ function defaultRule(
     tellOtherPolicies(share.line, main, target, report)
     return [target]
   })
-  if (targets.length === 0) return [rule(main)]
+  const refused = [name, ...shares.map((share) => share.name)].flatMap((each) =>
+    refusalsOfBackend(each, ALWAYS[0] as Conjunction, backends, report),
+  )
+  if (targets.length === 0) return [...refused, rule(main)]
   weights.set(main.pools[0]?.name ?? '', left)
   const split = percentOf(weights)
   return [
+    ...refused,
     rule({
       ...main,
       pools: [...main.pools, ...targets.flatMap(({ pools }) => pools)],
@@ -113,9 +117,34 @@ function defaultRule(
   ]
 }
 
+function refusalsOf(proxy: ProxySection, acls: Acls, report: Report): readonly Rule[] {
+  const lines = ['tcp-request', 'http-request', 'redirect'].flatMap((word) => proxy.look(word))
+  return lines.flatMap((line) => refusals(line, acls, report))
+}
+
+/** What a backend refuses of the requests that a rule sends to it. */
+function refusalsOfBackend(
+  name: string,
+  conjunction: Conjunction,
+  backends: Backends,
+  report: Report,
+): readonly Rule[] {
+  const backend = backends.section(name)
+  // A listen has its own rules already.
+  if (backend === null || backend.servesClients) return []
+  return refusalsOf(backend, new Acls(backend, report), report).flatMap((rule) => {
+    const { hosts, paths, match, except } = rule
+    const inner = match === EVERYTHING ? null : match
+    const both = and([conjunction], [{ hosts, paths, match: inner, except: except ?? { hosts: [], paths: [] } }])
+    if (both === null) report.leftOut(rule.statement, `${LOST}. All requests of the backend are answered 503`)
+    return (both ?? [conjunction]).map((each) => ({ ...rule, ...each, match: each.match ?? EVERYTHING }))
+  })
+}
+
 /** Answers of HAProxy itself: Cutover sends such requests nowhere. */
 function refusals(line: Line, acls: Acls, report: Report): readonly Rule[] {
-  const action = line.words[0] === 'redirect' ? 'redirect' : (line.words[1] ?? '')
+  const [first, second = '', third = ''] = line.words
+  const action = first === 'redirect' ? 'redirect' : first === 'tcp-request' ? third : second
   const make = (condition: Condition, name: string): Rule[] =>
     condition.map((each) => {
       // A condition of its own, so that what comes after it is still there.

@@ -33,7 +33,20 @@ export function refusalsOf(scope: Scope, report: Report): readonly Refusal[] {
     return [{ name: 'locked', match: ALWAYS, directive }]
   })
   const rules = nearestAccess(scope)
-  return [...locks, ...addressRefusal(rules, report)]
+  return [...locks, ...methodRefusal(scope, report), ...addressRefusal(rules, report)]
+}
+
+/** `limit_except GET { deny all; }`. */
+function methodRefusal(scope: Scope, report: Report): readonly Refusal[] {
+  return scope.own('limit_except').map((directive) => {
+    const { args, block } = directive
+    report.take(directive, ...(block ?? []))
+    report.differs(directive, 'Cutover answers other methods 503 instead of 403')
+    const exceptions = (block ?? []).filter(({ name }) => name !== 'deny')
+    for (const each of exceptions) report.leftOut(each, 'other methods are refused without exceptions')
+    const method = args.includes('GET') ? [...new Set([...args, 'HEAD'])] : args
+    return { name: 'denied', match: { not: { method } }, directive }
+  })
 }
 
 /** allow and deny of the nearest block that has any. */

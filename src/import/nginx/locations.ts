@@ -5,6 +5,7 @@ import { prefixOf } from '../places.ts'
 import { testsOf } from '../regexes.ts'
 import type { Rule } from '../rules.ts'
 import { refusalsOf } from './access.ts'
+import { answersOfIf } from './answers.ts'
 import type { Context } from './context.ts'
 import type { Directive } from './parse.ts'
 import { readPass } from './pass.ts'
@@ -32,7 +33,13 @@ export function rulesOfLocations(server: ServerPlace, context: Context): readonl
     (a, b) =>
       rankOf(a.directive) - rankOf(b.directive) || lengthOf(b.directive) - lengthOf(a.directive) || a.index - b.index,
   )
-  return ranked.flatMap(({ directive, scope }) => rulesOfLocation(directive, scope, server, context))
+  const named = new Map(
+    ranked.flatMap(({ directive, scope }) => {
+      const [name = ''] = directive.args
+      return name.startsWith('@') ? [[name, { directive, scope }] as const] : []
+    }),
+  )
+  return ranked.flatMap((located) => rulesOfLocation(located, named, server, context))
 }
 
 interface Located {
@@ -59,12 +66,19 @@ function lengthOf(directive: Directive): number {
   return rankOf(directive) === 2 ? 0 : (directive.args.at(-1) ?? '').length
 }
 
-function rulesOfLocation(directive: Directive, scope: Scope, server: ServerPlace, context: Context): readonly Rule[] {
+function rulesOfLocation(
+  { directive, scope: own }: Located,
+  named: ReadonlyMap<string, Located>,
+  server: ServerPlace,
+  context: Context,
+): readonly Rule[] {
   const { report } = context
+  const scope = behindFiles(own, named, context)
   const region = regionOf(directive, context)
   if (region === null) return []
   report.take(directive)
-  const pass = scope.own('proxy_pass').at(-1)
+  const answers = scope.own('return').length > 0
+  const pass = answers ? undefined : scope.own('proxy_pass').at(-1)
   const inner = (directive.block ?? []).some(({ name }) => name === 'location')
   const isInternal = scope.own('internal').length > 0
   if (isInternal) {
@@ -86,18 +100,24 @@ function rulesOfLocation(directive: Directive, scope: Scope, server: ServerPlace
   ): Rule[] => {
     const matches = region.matches === null ? [match] : region.matches.map((each) => both(each, match))
     return matches.flatMap((each, index): Rule[] => {
-      if (each === null && (match !== null || region.matches?.[index] !== undefined)) {
-        report.leftOut(by, 'Cutover cannot combine this condition with the one of its location')
-        return []
-      }
-      return [{ hosts, paths: region.paths, match: each, target, name, statement: by }]
+      const ofRegion = region.matches?.[index] ?? null
+      const isLost = each === null && (match !== null || ofRegion !== null)
+      if (isLost) report.leftOut(by, 'Cutover cannot combine this condition with the one of its location')
+      // What cannot be said of a refusal must not let requests in.
+      if (isLost && target !== null) return []
+      return [{ hosts, paths: region.paths, match: isLost ? ofRegion : each, target, name, statement: by }]
     })
   }
   if (pass === undefined || isInternal) return make(null, null, region.name, directive)
   const prefix = region.matches === null ? (region.paths?.[0] ?? null) : null
   const names = [...server.names, ...(prefix === null || prefix === '/' ? [] : [nameOf(prefix)])]
   const place = { scope, prefix, names: prefix === null || prefix === '/' ? names : names.toReversed() }
-  const refusals = refusalsOf(scope, report).flatMap(({ name, match, directive: by }) => make(match, null, name, by))
+  const refusals = [
+    ...refusalsOf(scope, report).flatMap(({ name, match, directive: by }) => make(match, null, name, by)),
+    ...answersOfIf(scope, context).flatMap(({ hosts, match, directive: by }) =>
+      make(match, null, 'answered', by, hosts === null ? server.hosts : hostsWithin(hosts, server.hosts)),
+    ),
+  ]
   const conditional = scope.own('if').flatMap((each) => {
     const innerPass = each.block?.find(({ name }) => name === 'proxy_pass')
     const conditions = innerPass === undefined ? null : context.variables.conditionsOf(each)
@@ -111,9 +131,22 @@ function rulesOfLocation(directive: Directive, scope: Scope, server: ServerPlace
   if (passed === null) return [...refusals, ...conditional, ...make(null, null, region.name, pass)]
   const rules = passed.rules.flatMap(({ hosts, match, target, directive: by }) => {
     const name = target.pools[0]?.name ?? region.name
-    return hosts === null ? make(match, target, name, by) : make(match, target, name, by, within(hosts, server.hosts))
+    return hosts === null
+      ? make(match, target, name, by)
+      : make(match, target, name, by, hostsWithin(hosts, server.hosts))
   })
   return [...refusals, ...conditional, ...rules, ...make(null, passed.target, region.name, directive)]
+}
+
+/** The scope of a location whose requests go on to a named one: `try_files $uri @app`. */
+function behindFiles(scope: Scope, named: ReadonlyMap<string, Located>, { report }: Context): Scope {
+  const files = scope.own('try_files').at(-1)
+  const located = named.get(files?.args.at(-1) ?? '')
+  if (files === undefined || located === undefined || scope.own('proxy_pass').length > 0) return scope
+  report.differs(files, `Cutover serves no files: all of these requests go to ${located.directive.args[0]}`)
+  report.take(located.directive)
+  const [block = []] = located.scope.blocks
+  return scope.inside([...block, ...scope.own('allow'), ...scope.own('deny')])
 }
 
 /** Directives by which a location answers requests itself. */
@@ -131,7 +164,8 @@ const DECIDES: ReadonlySet<string> = new Set([
   'stub_status',
 ])
 
-function within(hosts: readonly string[], allowed: readonly string[] | null): readonly string[] {
+/** Those of the hosts that are among the allowed ones. */
+export function hostsWithin(hosts: readonly string[], allowed: readonly string[] | null): readonly string[] {
   return allowed === null
     ? hosts
     : hosts.filter((host) => allowed.some((each) => each === host || host.endsWith(each.replace(/^\*/, ''))))
@@ -141,9 +175,7 @@ function regionOf(directive: Directive, { report }: Context): Region | null {
   const [kind = '', path = kind] = directive.args
   const name = nameOf(path.replace(/^\^/, ''), 'root')
   if (kind.startsWith('@')) {
-    report.notNeeded(directive, 'only nginx itself sends requests to it')
-    for (const inner of directive.block ?? [])
-      report.notNeeded(inner, 'only nginx itself sends requests to this location')
+    // Others send their requests to it, or nobody does.
     return null
   }
   if (kind === '=') return { paths: null, matches: [{ path }], name }

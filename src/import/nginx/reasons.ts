@@ -60,6 +60,8 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   access_log: 'Cutover has one access log for all services, which names the service',
   log_format: 'the formats of Cutover are json, combined and logfmt',
   error_log: 'Cutover logs to standard error',
+  proxy_pass: 'nothing in the result sends requests there',
+  location: 'no other location sends requests to it',
   stream: 'Cutover forwards HTTP only',
   mail: 'Cutover forwards HTTP only',
   stub_status: 'see /metrics of the admin API',

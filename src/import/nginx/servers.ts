@@ -1,9 +1,9 @@
-import { ALWAYS } from '../draft.ts'
 import { covers, hostOrder } from '../places.ts'
 import type { Rule } from '../rules.ts'
 import { labelOf } from '../services.ts'
+import { answersOfIf } from './answers.ts'
 import type { Context } from './context.ts'
-import { rulesOfLocations } from './locations.ts'
+import { hostsWithin, rulesOfLocations } from './locations.ts'
 import type { Directive } from './parse.ts'
 import type { Scope } from './scope.ts'
 
@@ -84,31 +84,12 @@ function rulesOf(server: ServerBlock, hosts: readonly string[] | null, context: 
   const commented = rules.map((rule) =>
     rule.target === null || comments.length === 0 ? rule : { ...rule, target: { ...rule.target, comments } },
   )
-  return [...refusalsOfIf(server, hosts, context), ...commented, closing]
-}
-
-/** `if (…) { return 403; }` of a server. */
-function refusalsOfIf(
-  { scope }: ServerBlock,
-  hosts: readonly string[] | null,
-  { variables, report }: Context,
-): readonly Rule[] {
-  return scope.own('if').flatMap((directive) => {
-    const answer = directive.block?.find(({ name }) => name === 'return')
-    const conditions = answer === undefined ? null : variables.conditionsOf(directive)
-    const status = answer?.args[0] ?? ''
-    if (answer === undefined || conditions === null || !/^[45]\d\d$/.test(status)) return []
-    report.take(directive)
-    report.differs(answer, `Cutover answers 503 instead of ${status}`)
-    return conditions.map(({ match }) => ({
-      hosts,
-      paths: null,
-      match: match ?? ALWAYS,
-      target: null,
-      name: 'refused',
-      statement: directive,
-    }))
+  const answers = answersOfIf(scope, context).map((each): Rule => {
+    const { match, directive: by } = each
+    const allowed = each.hosts === null ? hosts : hostsWithin(each.hosts, hosts)
+    return { hosts: allowed, paths: null, match, target: null, name: 'answered', statement: by }
   })
+  return [...answers, ...commented, closing]
 }
 
 /** For plain connections and for TLS, the server that gets requests to names that no other one has. */
@@ -121,7 +102,7 @@ function defaultsOf(servers: readonly ServerBlock[]): ReadonlySet<ServerBlock> {
 }
 
 function redirectsIn({ scope }: ServerBlock): readonly Directive[] {
-  const locations = scope.own('location').flatMap(({ block }) => block ?? [])
+  const locations = [...scope.own('location'), ...scope.own('if')].flatMap(({ block }) => block ?? [])
   const all = [...scope.own('return'), ...scope.own('rewrite'), ...locations]
   return all.filter(
     ({ name, args }) => ['return', 'rewrite'].includes(name) && args.some((arg) => arg.startsWith('https://')),

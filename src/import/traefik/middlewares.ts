@@ -60,7 +60,11 @@ export class Middlewares {
     const visit = (name: string, depth: number): void => {
       const tree = this.trees.get(baseName(name))
       if (tree === undefined) {
-        this.report.leftOut(by, `there is no middleware ${name} in this file`)
+        this.report.leftOut(
+          by,
+          `there is no middleware ${name} in this file; the route "locked" answers 503 until you have seen to what it does: remove it then`,
+        )
+        applied.refused.push({ name: 'locked', match: ALWAYS, statement: by })
         return
       }
       for (const [kind, options] of tree.entries) {

@@ -23,9 +23,11 @@ export function readTraefik(file: string, text: string, report: Report): Importe
   if (!KNOWN.some((key) => root.at(key) !== null))
     throw new Unreadable(file, 'has neither http nor entryPoints of Traefik in it, nor labels for it')
   const trees = [root, ...filesOf(root, file, report)]
+  const entryPoints = trees.flatMap((tree) => tree.at('entryPoints')?.items ?? [])
+  const common = [...new Set(entryPoints.flatMap((entry) => entry.list(report, 'http', 'middlewares')))]
   const routed = trees.flatMap((tree) => {
     const http = tree.at('http')
-    return http === null ? [] : [readRouters(http, report)]
+    return http === null ? [] : [readRouters(http, common, report)]
   })
   const proxy = emptyProxy()
   for (const tree of trees) readStatic(tree, proxy, report)

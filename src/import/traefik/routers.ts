@@ -25,15 +25,18 @@ interface Router {
   readonly isTls: boolean
 }
 
-/** Reads `http.routers`: those of high priority, by default with long rules, come first. */
-export function readRouters(http: Tree, report: Report): Routed {
+/**
+ * Reads `http.routers`: those of high priority, by default with long rules, come first. `common`: middlewares of the entry
+ * points, which hold for all of them.
+ */
+export function readRouters(http: Tree, common: readonly string[], report: Report): Routed {
   const services = new Services(http, report)
   const middlewares = new Middlewares(http, report)
   const routers = (http.at('routers')?.entries ?? []).map(([name, tree]) => routerOf(name, tree, report))
   routers.sort((a, b) => b.priority - a.priority)
   const bodyBytes: number[] = []
   const rules = routers.flatMap((router) => {
-    const applied = middlewares.apply(router.tree.list(report, 'middlewares'), router.tree.statement)
+    const applied = middlewares.apply([...common, ...router.tree.list(report, 'middlewares')], router.tree.statement)
     if (applied.bodyBytes !== null) bodyBytes.push(applied.bodyBytes)
     const hasTwin = routers.some((other) => other !== router && other.isTls && other.rule === router.rule)
     if (applied.redirectsToHttps && hasTwin) {
