@@ -25,6 +25,10 @@ export interface Remark {
 
 /** Max length of a directive in a remark. */
 const MAX_TEXT = 100
+/** What follows these words is a password, a hash of one, or a token: remarks end up in logs. */
+const SECRET = /\b((?:stats auth|(?:insecure-)?password|authorization|secret|token|api[-_]?key)\b["']?[\s:=]+).+$/i
+/** User and hash, as htpasswd writes them. */
+const HASH = /\S*:?\$(?:2[aby]|apr1|[156])\$\S+/g
 
 /** Keeps account of every directive: it is taken over, or there is a remark about it. */
 export class Report {
@@ -88,6 +92,7 @@ export class Report {
 }
 
 function lineOf({ kind, statement: { file, line, text }, why }: Remark): string {
-  const short = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 1)}…` : text
+  const plain = text.replace(HASH, '(hidden)').replace(SECRET, '$1(hidden)')
+  const short = plain.length > MAX_TEXT ? `${plain.slice(0, MAX_TEXT - 1)}…` : plain
   return `${file === '-' ? 'standard input' : file}:${line}: ${kind}: ${short}: ${why}`
 }
