@@ -3,13 +3,14 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import http from 'node:http'
 import { text } from 'node:stream/consumers'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { type Answer, Cutover, type CutoverOptions } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { type Handler, startUpstream, type Upstream } from '../support/upstream.ts'
 
-const PATIENCE_MS = 25_000
+export { until }
+
 /** Probes often enough for a test to wait for. */
 export const HEALTH = { interval: '20ms' }
 
@@ -205,15 +206,4 @@ export async function curl(...args: readonly string[]): Promise<{ status: number
   const { stdout } = await promisify(execFile)('curl', ['-s', '-w', '\n%{http_code}', ...args])
   const at = stdout.lastIndexOf('\n')
   return { status: Number(stdout.slice(at + 1)), body: stdout.slice(0, at) }
-}
-
-/** Asks again and again until the answer is truthy; returns it. */
-export async function until<T>(question: () => T | Promise<T>): Promise<NonNullable<T>> {
-  const deadline = performance.now() + PATIENCE_MS
-  for (;;) {
-    const answer = await question()
-    if (answer) return answer as NonNullable<T>
-    if (performance.now() > deadline) throw new Error(`not within ${PATIENCE_MS} ms: ${question}`)
-    await delay(5)
-  }
 }

@@ -28,9 +28,13 @@ test('there are commands and calls to look at', () => {
 
 test.each(commands)('%s: %s is a command with options that it takes', (_page, line) => {
   const [first = ''] = line.replace(/ +# .*/, '').split(/ && |; | > | \| /)
-  const words = first.replace(/"[^"]*"|'[^']*'/g, 'text').replace(/^(npx )?cutover /, '').split(/ +/)
+  const words = first
+    .replace(/"[^"]*"|'[^']*'/g, 'text')
+    .replace(/^(npx )?cutover /, '')
+    .split(/ +/)
   let command: Command = createProgram(null)
-  for (const word of words) command = command.commands.find((each) => [each.name(), each.alias()].includes(word)) ?? command
+  for (const word of words)
+    command = command.commands.find((each) => [each.name(), each.alias()].includes(word)) ?? command
   expect(command.parent).not.toBeNull()
   const known = [...command.options, ...(command.parent?.options ?? [])].flatMap(({ short, long }) => [short, long])
   for (const word of words.filter((each) => /^--?[a-z]/.test(each))) expect(known).toContain(word.replace(/=.*/, ''))

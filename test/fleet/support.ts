@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { Answer, CutoverOptions } from '../support/cutover.ts'
 import { Cutover } from '../support/cutover.ts'
 import type { LoadFigures } from '../support/load.ts'
 import { Load } from '../support/load.ts'
+import { Looks } from '../support/looks.ts'
 import type { RedisOptions } from '../support/redis.ts'
 import { RedisServer } from '../support/redis.ts'
 import { App, BLUE, GREEN } from './app.ts'
@@ -220,6 +220,7 @@ export async function hold(fleet: Fleet, at: Cutover, server: string, count: num
 /** Asks again and again until the answer is truthy, and returns it; a question that fails counts as no. */
 export async function until<T>(question: () => T | Promise<T>, withinMs = PATIENCE_MS): Promise<NonNullable<T>> {
   const deadline = performance.now() + withinMs
+  const looks = new Looks()
   for (;;) {
     let cause: unknown
     try {
@@ -229,7 +230,7 @@ export async function until<T>(question: () => T | Promise<T>, withinMs = PATIEN
       cause = error
     }
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${question}`, { cause })
-    await delay(20)
+    await looks.wait()
   }
 }
 

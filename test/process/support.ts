@@ -1,4 +1,5 @@
 import { Cutover } from '../support/cutover.ts'
+import { Looks } from '../support/looks.ts'
 import { type Handler, startUpstream, type Upstream } from '../support/upstream.ts'
 
 const ending: (() => unknown)[] = []
@@ -72,12 +73,13 @@ export function isAlive(pid: number): boolean {
 /** Repeats `question` until the answer is truthy; rejects after `withinMs`. Resolves with the time it took, ms. */
 export async function until(question: () => unknown, withinMs = 20_000): Promise<number> {
   const since = performance.now()
+  const looks = new Looks()
   for (;;) {
     // A rejection counts as no: the control process does not answer while it is being replaced.
     const answer = await Promise.resolve(question()).catch(() => false)
     const took = performance.now() - since
     if (answer) return took
     if (took > withinMs) throw new Error(`not within ${withinMs} ms: ${question}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await looks.wait()
   }
 }

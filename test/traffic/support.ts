@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import type { CutoverOptions } from '../support/cutover.ts'
 import { Cutover } from '../support/cutover.ts'
@@ -7,10 +6,11 @@ import { atEnd, atEndOfFile } from '../support/endings.ts'
 import type { LoadFigures } from '../support/load.ts'
 import { Load } from '../support/load.ts'
 import { RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import type { Handler, Upstream, UpstreamOptions } from '../support/upstream.ts'
 import { startUpstream } from '../support/upstream.ts'
 
-const PATIENCE_MS = 15_000
+export { until }
 
 /** The instance that the tests of a file share. */
 let shared: Promise<Cutover> | undefined
@@ -80,17 +80,6 @@ export function holding(): { handler: Handler; held: ServerResponse[]; release: 
     for (const response of held.splice(0)) response.end(String(response.getHeader('x-upstream')))
   }
   return { handler: (_request, response) => held.push(response), held, release }
-}
-
-/** Asks again and again until the answer is truthy; returns it. */
-export async function until<T>(question: () => T | Promise<T>): Promise<NonNullable<T>> {
-  const deadline = performance.now() + PATIENCE_MS
-  for (;;) {
-    const answer = await question()
-    if (answer) return answer as NonNullable<T>
-    if (performance.now() > deadline) throw new Error(`not within ${PATIENCE_MS} ms: ${question}`)
-    await delay(5)
-  }
 }
 
 /** A server as the API shows it. */
