@@ -11,6 +11,11 @@ const POWER = 0.8
 const MEASURED_SECONDS = 60
 /** Bad requests and requests that are added to those of the stable pool: it may have had none yet. */
 const PRIOR = { bad: 0.5, requests: 100 }
+/**
+ * Least share of bad requests of the stable pool that is reckoned with. A pool without any would ask for more requests the
+ * more it has had, and no step would ever pass; with this, `maxRatio` 5 finds a canary of which 1 % fail.
+ */
+const LEAST_BAD_RATE = 0.002
 const SEED = 1
 
 /** How many requests of each side a step needs: computed once per step and weight. At least one: nothing measured = nothing passed. */
@@ -44,7 +49,7 @@ export class MinRequests {
         threshold: thresholdOf(spec),
         requestsPerSecond: Math.max(0.1, requestsPerSecond),
         weight: weight / 100,
-        badRate: ((stable[Figure.failures] as number) + PRIOR.bad) / (tries + PRIOR.requests),
+        badRate: Math.max(LEAST_BAD_RATE, ((stable[Figure.failures] as number) + PRIOR.bad) / (tries + PRIOR.requests)),
         tickSeconds: analysis.tickMs / 1_000,
       },
       analysis.maxRatio,

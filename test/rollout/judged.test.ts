@@ -4,7 +4,9 @@ import { endedWell, oneIn, Trials } from './trials.ts'
 
 const trials = new Trials()
 const HALF = [{ setWeight: 50 }, { analysis: { duration: '5s', maxDuration: '2m' } }, { pause: {} }]
-const SLOW = { metrics: [{ name: 'slow', kind: 'latency', threshold: 'auto' }] }
+/** Enough to go on, so that a test is short. */
+const ENOUGH = { minRequests: 200 }
+const SLOW = { ...ENOUGH, metrics: [{ name: 'slow', kind: 'latency', threshold: 'auto' }] }
 
 test.concurrent('R5 a canary with 5 % of errors is aborted, and the event says by which counts', async () => {
   const trial = await trials.service('r5')
@@ -38,7 +40,7 @@ test.concurrent('R6 while both pools fail nothing is said of the canary, and it 
   trial.stable.status = oneIn(4)
   trial.next.status = oneIn(4)
   const load = trial.load(2)
-  const id = await trial.begin({ steps: HALF })
+  const id = await trial.begin({ steps: HALF, analysis: ENOUGH })
   const held = await trial.seen(id, ({ reason }) => reason === 'BaselineDegraded')
   expect([held.state, held.weight.set]).toEqual(['Paused', 50])
   expect(held.waitingFor).toContain('stable pool')
@@ -78,7 +80,7 @@ test.concurrent('R12 a canary 5 % slower is not aborted', async () => {
 test.concurrent('R13 a canary that fails for a moment is not aborted', async () => {
   const trial = await trials.service('r13')
   const load = trial.load()
-  const id = await trial.begin({ steps: HALF })
+  const id = await trial.begin({ steps: HALF, analysis: ENOUGH })
   await trial.seen(id, ({ step }) => step.soakSeconds >= 2)
   trial.next.status = oneIn(3)
   await delay(900)
