@@ -39,9 +39,14 @@ const NOBODY = [
 function ofApi({ status, title, detail, problems }: ApiError): { lines: readonly string[]; code: ExitCode } {
   const code = codeOf(status)
   if (problems.length > 0) return { lines: [`${title}:`, ...problems.map(problemLine)], code }
-  const said = IN_OPTIONS.reduce((text, [pattern, option]) => text.replace(pattern, option), detail)
+  const said = inOptions(detail)
   if (status === 401) return { lines: [said, 'Set CUTOVER_TOKEN to one of admin.tokens.'], code }
   return { lines: [said], code }
+}
+
+/** What the API has said, with options of the command line where it names JSON. */
+export function inOptions(detail: string): string {
+  return IN_OPTIONS.reduce((text, [pattern, option]) => text.replace(pattern, option), detail)
 }
 
 function codeOf(status: number): ExitCode {

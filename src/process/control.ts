@@ -18,7 +18,7 @@ export interface ControlOptions {
   readonly onTrouble: (message: string) => void
 }
 
-/** Time after the start of the control process until the standby process starts: the start is not to wait for it, ms. */
+/** Time between the start of the control process and that of the standby process: both at once would slow the start down, ms. */
 const STANDBY_AFTER_MS = 5_000
 
 /**

@@ -19,6 +19,8 @@ let deploying: http.Server
 const servers = new Map<string, Upstream>()
 /** Servers that answer 500 after they were deployed. */
 const bad = new Set<string>()
+/** Servers that answer 500 until they are deployed. */
+const badBefore = new Set<string>()
 const held: ServerResponse[] = []
 /** Requests in flight, by server. */
 const busy = new Map<string, number>()
@@ -45,6 +47,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   bad.clear()
+  badBefore.clear()
   deployed = []
   for (const response of held.splice(0)) response.end('late')
   await cutover.api('DELETE', '/api/services/shop?force')
@@ -62,7 +65,8 @@ async function startServer(name: string, port?: number): Promise<Upstream> {
     response.once('close', () => busy.set(name, (busy.get(name) ?? 0) - 1))
     if (url.startsWith('/hold')) held.push(response)
     else {
-      response.statusCode = bad.has(name) && deployed.some(([each]) => each === name) ? 500 : 200
+      const isNew = deployed.some(([each]) => each === name)
+      response.statusCode = (isNew ? bad : badBefore).has(name) ? 500 : 200
       response.end(name)
     }
   }
@@ -160,11 +164,22 @@ test('a server that does worse than the others after it was deployed is taken ou
   await load.more(500)
   const { code, stdout, stderr } = await begin(['--exec', deploy(), '--watch', '20s']).ended
   expect(code).toBe(1)
-  expect(stdout).toMatch(/blue1: drained again\n\[1\/4\] blue1: failed \d+ of \d+ requests failed there/)
+  expect(stdout).toMatch(
+    /blue1: drained again\n\[1\/4\] blue1: failed (\d+ of \d+ requests failed there|\S+ has ejected it)/,
+  )
   expect(stderr).toMatch(/^Out of traffic: blue1\nUntouched: +blue2, blue3, blue4\n/)
   expect(await states()).toEqual({ blue1: 'drain', blue2: 'ready', blue3: 'ready', blue4: 'ready' })
   const { failures } = await load.stop()
   expect(Object.keys(failures)).toEqual(['status 500'])
+})
+
+test('what a server has answered before it was deployed is not held against it', async () => {
+  badBefore.add('blue2')
+  const load = new Load({ url: `${cutover.proxy}/`, clients: 4, names: NAMES, onlyGet: true })
+  await load.more(500)
+  const { code, stdout } = await begin(['--exec', deploy(), '--server', 'blue2', '--watch', '1s']).ended
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/blue2: watched [1-9]\d* requests, 0 failed/)])
+  await load.stop()
 })
 
 test('Ctrl-C reaches the command, and what it leaves is said', async () => {
@@ -187,6 +202,18 @@ test('a server that is not idle in time: exit code 4, with what is in flight; no
   const { code, stdout } = await begin(['--exec', deploy(), '--drain-timeout', '1s']).ended
   expect([code, deployed]).toEqual([4, []])
   expect(stdout).toMatch(/blue1: failed The change stands .* blue1 has 1 request in flight/)
+})
+
+test('a refusal says which option insists', async () => {
+  const { status } = await cutover.api('PATCH', '/api/services/shop', { minReady: 4 })
+  expect(status).toBe(200)
+  const refused = await begin(['--exec', deploy()]).ended
+  expect([refused.code, deployed]).toEqual([1, []])
+  expect(refused.stdout).toMatch(/blue1: failed .* To do it nevertheless, add --force\./)
+  expect(refused.stderr).not.toContain('Out of traffic')
+  expect(await states()).toMatchObject({ blue1: 'ready' })
+  const forced = await begin(['--exec', deploy(), '--force', '--watch', '0s']).ended
+  expect(forced.code).toBe(0)
 })
 
 test('--canary-first and --parallel: one alone, then two at a time; those that somebody took out are left alone', async () => {
@@ -217,6 +244,13 @@ test.for([
   const ran = await begin(args).ended
   expect(ran.code).toBe(code)
   expect(ran.stderr).toContain(text)
+})
+
+test('without health checks a server is put back when its command has ended', async () => {
+  const { status } = await cutover.api('PATCH', '/api/services/shop', { health: 'off' })
+  expect(status).toBe(200)
+  const { code, stdout } = await begin(['--exec', deploy(), '--server', 'blue1', '--watch', '0s']).ended
+  expect([code, stdout]).toEqual([0, expect.stringContaining('[1/1] blue1: enabled\n')])
 })
 
 test('--dry-run prints the commands, and does nothing', async () => {

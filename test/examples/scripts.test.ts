@@ -82,7 +82,7 @@ test('rolling-deployment: cutover roll; no request fails', async () => {
   const running = load()
   const { code, stdout, stderr } = await stage.run('rolling-deployment/cutover.sh', [], {
     VERSION: '1.5.0',
-    WATCH: '1s',
+    WATCH: '0s',
   })
   expect([code, stderr]).toEqual([0, ''])
   expect(stdout).toContain('✔ shop/main: app1, app2, app3, app4 rolled')

@@ -104,7 +104,7 @@ export class ExampleStage {
   }
 }
 
-/** Answers with the name of the server, and the length of that. */
+/** Answers with the name of the server. */
 function answerName(_request: unknown, response: ServerResponse): void {
   response.end(String(response.getHeader('x-upstream')))
 }

@@ -151,7 +151,7 @@ test.each(labelled(REQUESTS))('%s gets the same from HAProxy and from Cutover', 
 })
 
 test('weights are those of HAProxy', async () => {
-  const counts = await count('/weighted', 40)
+  const counts = await pair.count('any.example.org', '/weighted', 40)
   expect(counts).toEqual([
     { heavy: 30, light: 10 },
     { heavy: 30, light: 10 },
@@ -159,22 +159,9 @@ test('weights are those of HAProxy', async () => {
 })
 
 test('a share by rand() is a split, exactly', async () => {
-  const [haproxy, cutover] = await count('/', 200)
+  const [haproxy, cutover] = await pair.count('any.example.org', '/', 200)
   expect(cutover).toEqual({ stable: 160, canary: 40 })
   // HAProxy draws lots: 40 of 200, with a standard deviation of 5.7.
   expect(haproxy?.canary).toBeGreaterThan(5)
   expect(haproxy?.canary).toBeLessThan(80)
 })
-
-/** How many of the requests to a path each server gets, from HAProxy and from Cutover. */
-async function count(path: string, requests: number): Promise<readonly Record<string, number>[]> {
-  const counts: Record<string, number>[] = [{}, {}]
-  for (let i = 0; i < requests; i++) {
-    const answers = await pair.ask({ host: 'any.example.org', path }, [], [])
-    for (const [index, { server }] of answers.entries()) {
-      const of = counts[index] ?? {}
-      of[String(server)] = (of[String(server)] ?? 0) + 1
-    }
-  }
-  return counts
-}

@@ -144,7 +144,7 @@ function nameOf(host: unknown): unknown {
 }
 
 test('weights are those of nginx', async () => {
-  const counts = await count('/weighted/x', 40)
+  const counts = await pair.count(SHOP, '/weighted/x', 40)
   expect(counts).toEqual([
     { heavy: 30, light: 10 },
     { heavy: 30, light: 10 },
@@ -152,22 +152,9 @@ test('weights are those of nginx', async () => {
 })
 
 test('a split of requests is a split, exactly', async () => {
-  const [nginx, cutover] = await count('/split/x', 200)
+  const [nginx, cutover] = await pair.count(SHOP, '/split/x', 200)
   expect(cutover).toEqual({ stable: 160, canary: 40 })
   // nginx draws lots: 40 of 200, with a standard deviation of 5.7.
   expect(nginx?.canary).toBeGreaterThan(5)
   expect(nginx?.canary).toBeLessThan(80)
 })
-
-/** How many of the requests to a path each server gets, from nginx and from Cutover. */
-async function count(path: string, requests: number): Promise<readonly Record<string, number>[]> {
-  const counts: Record<string, number>[] = [{}, {}]
-  for (let i = 0; i < requests; i++) {
-    const answers = await pair.ask({ host: SHOP, path }, [], [])
-    for (const [index, { server }] of answers.entries()) {
-      const of = counts[index] ?? {}
-      of[String(server)] = (of[String(server)] ?? 0) + 1
-    }
-  }
-  return counts
-}

@@ -91,6 +91,19 @@ export class Pair {
     >
   }
 
+  /** How many of the requests to a path each server gets, from the original and from Cutover. */
+  async count(host: string, path: string, requests: number): Promise<readonly Record<string, number>[]> {
+    const counts: Record<string, number>[] = [{}, {}]
+    for (let i = 0; i < requests; i++) {
+      const answers = await this.ask({ host, path }, [], [])
+      for (const [index, { server }] of answers.entries()) {
+        const of = counts[index] ?? {}
+        of[String(server)] = (of[String(server)] ?? 0) + 1
+      }
+    }
+    return counts
+  }
+
   async stop(): Promise<void> {
     await Promise.all([this.original.stop(), this.cutover.stop()])
   }

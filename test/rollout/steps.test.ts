@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { endedWell, oneIn, Trials } from './trials.ts'
+import { until } from '../support/until.ts'
+import { endedWell, oneIn, Trials, type View } from './trials.ts'
 
 const trials = new Trials()
 
@@ -18,7 +19,7 @@ test.concurrent('R9 time in which no request came does not count, and what came 
   const trial = await trials.service('r9')
   const load = trial.load(2)
   const id = await trial.begin({
-    steps: [{ setWeight: 50 }, { analysis: { duration: '6s' } }, { pause: {} }],
+    steps: [{ setWeight: 50 }, { analysis: { duration: '12s' } }, { pause: {} }],
     analysis: { minRequests: 10 },
   })
   await trial.seen(id, ({ step }) => step.soakSeconds >= 2)
@@ -29,7 +30,7 @@ test.concurrent('R9 time in which no request came does not count, and what came 
   await delay(3_000)
   const after = await trial.view(id)
   expect([after.step.index, after.step.soakSeconds]).toEqual([2, before.step.soakSeconds])
-  expect(after.waitingFor).toMatch(/needs 6 s with counts of the fleet, has \d s/)
+  expect(after.waitingFor).toMatch(/needs 12 s with counts of the fleet, has \d+ s/)
   const again = trial.load(2)
   await trial.seen(id, ({ reason }) => reason === 'Gate')
   await endedWell(again)
@@ -39,13 +40,15 @@ test.concurrent('R10 at 2 requests a second an analysis waits for longer than it
   const trial = await trials.service('r10')
   const timer = setInterval(() => void trial.ask(), 500)
   try {
-    await delay(4_000)
     const settings = { to: 'next', steps: [{ setWeight: 50 }, { analysis: { duration: '2s', maxDuration: '1h' } }] }
-    const { body } = await trial.api('POST', '/rollouts?dryRun=true', { ...settings, analysis: { tick: '1s' } })
-    expect(body.remarks.join('\n')).toMatch(/step 2.*request/)
+    // Once the requests are counted.
+    await until(async () => {
+      const { body } = await trial.api('POST', '/rollouts?dryRun=true', { ...settings, analysis: { tick: '1s' } })
+      return /step 2.*request/.test(body.remarks.join('\n'))
+    })
     const id = await trial.begin(settings)
-    await delay(6_000)
-    const { step, waitingFor, state } = await trial.view(id)
+    const isLate = ({ step }: View) => step.index === 2 && Date.now() - Date.parse(step.since) > 4_000
+    const { step, waitingFor, state } = await trial.seen(id, isLate)
     expect([state, step.index]).toEqual(['Progressing', 2])
     expect(waitingFor).toMatch(/needs \d+ requests of the canary, has \d+/)
   } finally {
@@ -93,7 +96,7 @@ test.concurrent('R22 a verb that is sent again with its Idempotency-Key is carri
 test.concurrent('R23 a canary that fails at a gate is aborted', async () => {
   const trial = await trials.service('r23')
   const load = trial.load()
-  const id = await trial.begin({ steps: [{ setWeight: 50 }, { pause: {} }] })
+  const id = await trial.begin({ steps: [{ setWeight: 50 }, { pause: {} }], fuse: 'off' })
   await trial.seen(id, ({ reason }) => reason === 'Gate')
   trial.next.status = oneIn(5)
   const { reason, weight } = await trial.seen(id, ({ state }) => state === 'Aborted')

@@ -48,6 +48,8 @@ export async function roll(session: Session, service: string, options: RollOptio
     return EXIT.done
   }
 
+  const { resolved } = await client.services.definition(service)
+  const isChecked = resolved?.health !== 'off'
   const journal = new Journal(pool, options.reason, earlier?.id ?? null)
   const reporter = new Reporter(session, names, wanted.length - left.length)
   const interrupt = new Interrupt()
@@ -58,7 +60,7 @@ export async function roll(session: Session, service: string, options: RollOptio
       await Promise.all(
         batch.map(async (server) => {
           try {
-            await new ServerRoll(server, { session, options, journal, reporter, interrupt }).run()
+            await new ServerRoll(server, { session, options, journal, reporter, interrupt, isChecked }).run()
             complete.add(server.name)
           } catch (error) {
             if (!(error instanceof RollFailure)) throw error

@@ -1,6 +1,7 @@
 import type { Server } from '../../client/create-client.ts'
 import { ApiError, NoAnswerError } from '../../client/create-client.ts'
 import { spoken } from '../durations.ts'
+import { inOptions, isTemporary } from '../failure.ts'
 import { type Interrupt, pause } from '../interrupt.ts'
 import type { Session } from '../session.ts'
 import { write } from '../write.ts'
@@ -14,6 +15,12 @@ const LOOK_MS = 250
 const WATCH_LOOK_MS = 2_000
 /** The counts of a second are known that much later, ms. */
 const COUNTED_MS = 2_000
+/** Windows of the figures, the longest first, ms. */
+const WINDOWS = [
+  ['5m', 300_000],
+  ['60s', 60_000],
+  ['10s', 10_000],
+] as const
 /** Time for a change to be in force in the whole fleet, ms. */
 const APPLY_MS = 30_000
 
@@ -48,6 +55,8 @@ export interface RollContext {
   readonly journal: Journal
   readonly reporter: Reporter
   readonly interrupt: Interrupt
+  /** Whether the servers have health checks. */
+  readonly isChecked: boolean
 }
 
 /**
@@ -57,6 +66,8 @@ export interface RollContext {
 export class ServerRoll {
   private readonly server: Server
   private readonly context: RollContext
+  /** When it got no requests any more, monotonic ms. */
+  private idleAtMs = 0
 
   constructor(server: Server, context: RollContext) {
     this.server = server
@@ -82,7 +93,9 @@ export class ServerRoll {
         session.client.servers.drain(name, { ...this.scope, ...sent }),
       ),
     )
-    if (written.kind !== 'done') throw new RollFailure(written.why, true, written.kind === 'incomplete')
+    if (written.kind !== 'done')
+      throw new RollFailure(written.why, written.revision !== null, written.kind === 'incomplete')
+    this.idleAtMs = performance.now()
     reporter.event(name, 'drained', `in ${spoken(performance.now() - startedMs)}`)
   }
 
@@ -105,26 +118,23 @@ export class ServerRoll {
 
   /** Waits for a health check after the command that finds the server up, at each instance. */
   private async comeUp(): Promise<void> {
-    const { session, options, reporter, interrupt } = this.context
+    const { session, options, reporter, interrupt, isChecked } = this.context
     const { name } = this.server
     const deadline = performance.now() + options.upTimeout
     const before = new Map<string, string | null>()
     for (;;) {
-      const views = await this.attempt(true, () => this.views(session))
-      const waiting = [...views].filter(([instance, view]) => {
-        if (!before.has(instance)) before.set(instance, view?.lastProbe?.at ?? null)
-        // Without health checks there is nothing to wait for.
-        if (view === undefined || (view.health === 'unknown' && view.lastProbe === null)) return false
-        const isFresh = view.lastProbe !== null && view.lastProbe.at !== before.get(instance)
-        return !(isFresh && view.health === 'up' && view.lastProbe?.ok === true)
+      const views = await this.views(session)
+      const waiting = views.filter((view) => {
+        const { lastProbe = null } = view.server ?? {}
+        if (view.server !== null && !before.has(view.instance)) before.set(view.instance, lastProbe?.at ?? null)
+        return !(isChecked ? isUp(view, before.get(view.instance) ?? null) : view.server !== null)
       })
-      if (waiting.length === 0) break
+      if (views.length > 0 && waiting.length === 0) break
       if (interrupt.isPressed) throw new RollFailure('Interrupted.', true)
       if (performance.now() > deadline) {
-        const [instance, view] = waiting[0] ?? []
-        const why = view?.lastProbe?.error ?? view?.health ?? 'unknown'
-        const text = `it is not up after ${spoken(options.upTimeout)}: ${why}, as ${instance} sees it`
-        throw new RollFailure(text, true, true)
+        const [first] = waiting
+        const why = first === undefined ? 'no instance answers' : `${troubleIn(first)}, as ${first.instance} sees it`
+        throw new RollFailure(`it is not up after ${spoken(options.upTimeout)}: ${why}`, true, true)
       }
       await pause(LOOK_MS, interrupt.signal)
     }
@@ -149,28 +159,37 @@ export class ServerRoll {
     const { options, reporter, interrupt } = this.context
     const { name } = this.server
     if (options.watch === 0) return
-    const startedMs = performance.now()
-    const untilMs = startedMs + options.watch + COUNTED_MS
+    // Figures of the shortest window are those of before as long as it reaches back to then.
+    const [, shortestMs] = WINDOWS[WINDOWS.length - 1] as (typeof WINDOWS)[number]
+    const untilMs = Math.max(performance.now() + options.watch, this.idleAtMs + shortestMs) + COUNTED_MS
     for (;;) {
       await pause(Math.min(WATCH_LOOK_MS, Math.max(1, untilMs - performance.now())), interrupt.signal)
       if (interrupt.isPressed) throw new RollFailure('Interrupted.', false)
-      const elapsedMs = performance.now() - startedMs
-      const found = await this.compare(elapsedMs)
-      if (found.trouble !== null) {
-        await this.takeOut()
-        throw new RollFailure(found.trouble, true)
-      }
-      if (performance.now() < untilMs) continue
+      const isLast = performance.now() >= untilMs
+      const found = await this.attempt(false, () => this.compare())
+      const trouble = found.trouble ?? (await this.troubleOfHealth())
+      if (trouble !== null) await this.takeOut(trouble)
+      if (!isLast) continue
       reporter.event(name, 'watched', found.text)
       return
     }
   }
 
-  private async compare(elapsedMs: number): Promise<{ readonly trouble: string | null; readonly text: string }> {
+  /** Why it gets no requests, as an instance sees it: then there is nothing to compare. Null = it gets some. */
+  private async troubleOfHealth(): Promise<string | null> {
+    const views = await this.views(this.context.session)
+    const ill = views.find(({ server }) => server?.health === 'down' || server?.health === 'ejected')
+    if (ill === undefined) return null
+    if (ill.server?.health === 'ejected') return `${ill.instance} has ejected it, since requests failed there`
+    return `it is down: ${troubleIn(ill)}, as ${ill.instance} sees it`
+  }
+
+  private async compare(): Promise<{ readonly trouble: string | null; readonly text: string }> {
     const { session, options } = this.context
     const { service, pool, name } = this.server
-    // Before the roll it had no requests: a longer window has the same ones of it.
-    const window = elapsedMs <= 12_000 ? '10s' : elapsedMs <= 62_000 ? '60s' : '5m'
+    const newForMs = performance.now() - this.idleAtMs - COUNTED_MS
+    const window = WINDOWS.find(([, ms]) => ms <= newForMs)?.[0]
+    if (window === undefined) return { trouble: null, text: '' }
     try {
       const { services } = await session.client.stats({ window, service })
       const all = services[0]?.pools.find((each) => each.name === pool)?.servers ?? []
@@ -180,36 +199,44 @@ export class ServerRoll {
       return { trouble: troubleOf(own, others, options), text: figuresText(own) }
     } catch (error) {
       // A look that fails is made up for by the next one.
-      if (error instanceof NoAnswerError) return { trouble: null, text: `not known: ${error.message}` }
+      if (isTemporary(error)) return { trouble: null, text: `not known: ${error.message}` }
       throw error
     }
   }
 
-  /** Takes a server out again that does worse than the others. */
-  private async takeOut(): Promise<void> {
+  /** Takes a server out again that does worse than the others. Throws RollFailure. */
+  private async takeOut(trouble: string): Promise<never> {
     const { session, journal, reporter } = this.context
     const { name } = this.server
+    const reason = journal.reason(name, 'failed')
     try {
-      const sent = { reason: journal.reason(name, 'failed'), ...this.scope }
-      await session.client.servers.drain(name, sent)
-      reporter.event(name, 'drained again')
+      await session.client.servers.drain(name, { reason, ...this.scope })
     } catch (error) {
       if (!(error instanceof ApiError) && !(error instanceof NoAnswerError)) throw error
-      throw new RollFailure(`it does worse than the others and could not be taken out again: ${error.message}`, false)
+      throw new RollFailure(`${trouble}; it could not be taken out again: ${inOptions(error.message)}`, false)
     }
+    reporter.event(name, 'drained again')
+    throw new RollFailure(trouble, true)
   }
 
-  /** The server as each live instance sees it; undefined = it was removed. */
-  private async views(session: Session): Promise<ReadonlyMap<string, Server | undefined>> {
-    const { client } = session
-    const { instances } = await client.instances.list()
-    const live = instances.filter((each) => each.live)
+  /** The server as each live instance sees it; empty = no instance answers. Throws RollFailure. */
+  private async views({ client }: Session): Promise<readonly View[]> {
     const { name, service, pool } = this.server
-    const entries = live.map(async (instance): Promise<[string, Server | undefined]> => {
+    const seen = async (instance: { readonly id: string; readonly name: string }): Promise<View> => {
       const { servers } = await client.at(instance.id).servers.get(name)
-      return [instance.name, servers.find((each) => each.service === service && each.pool === pool)]
+      const server = servers.find((each) => each.service === service && each.pool === pool)
+      if (server === undefined) throw new RollFailure('it was removed meanwhile', false)
+      return { instance: instance.name, server }
+    }
+    return this.attempt(true, async () => {
+      const { instances } = (await unlessTemporary(client.instances.list())) ?? { instances: [] }
+      const live = instances.filter(({ live, self, address }) => live && (self || address !== ''))
+      return Promise.all(
+        live.map(
+          async (instance) => (await unlessTemporary(seen(instance))) ?? { instance: instance.name, server: null },
+        ),
+      )
     })
-    return new Map(await Promise.all(entries))
   }
 
   private get scope(): { readonly service: string; readonly pool: string } {
@@ -222,9 +249,37 @@ export class ServerRoll {
     try {
       return await run()
     } catch (error) {
-      if (error instanceof ApiError) throw new RollFailure(error.detail, isOut)
+      if (error instanceof ApiError) throw new RollFailure(inOptions(error.detail), isOut)
       if (error instanceof NoAnswerError) throw new RollFailure(error.message, isOut)
       throw error
     }
+  }
+}
+
+/** The server as an instance sees it; null = the instance does not answer: it may be about to be found gone. */
+interface View {
+  readonly instance: string
+  readonly server: Server | null
+}
+
+/** Whether a health check later than the one at `before` has found the server up. */
+function isUp({ server }: View, before: string | null): boolean {
+  if (server === null) return false
+  const { health, lastProbe } = server
+  return health === 'up' && lastProbe !== null && lastProbe.ok && lastProbe.at !== before
+}
+
+function troubleIn({ server }: View): string {
+  if (server === null) return 'no answer'
+  return server.lastProbe?.error ?? server.health
+}
+
+/** The outcome of a call; undefined = it has failed, and may succeed later. */
+async function unlessTemporary<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    if (isTemporary(error)) return undefined
+    throw error
   }
 }
