@@ -1,6 +1,7 @@
 import type { Rollout } from '../model/rollout/rollout.ts'
 import type { RolloutSpec } from '../model/rollout/rollout-spec.ts'
 import { Figure } from '../telemetry/ticks/figures.ts'
+import { badRateOf } from './bad-rate.ts'
 import { smallestFindableRatio } from './judge/power.ts'
 import { seededRandom } from './judge/seeded-random.ts'
 import { thresholdOf } from './judging.ts'
@@ -9,8 +10,6 @@ import type { Surroundings } from './surroundings.ts'
 const POWER = 0.8
 /** Span of the figures that it is computed from, s. */
 const MEASURED_SECONDS = 300
-/** Bad requests and requests that are added to those of the stable pool: it may have had none yet. */
-const PRIOR = { bad: 0.5, requests: 100 }
 const SEED = 1
 /** Answers that are kept. */
 const MAX_KEPT = 200
@@ -59,9 +58,8 @@ export class FindableRatio {
 
   /** Requests of the stable pool in the last minutes, and which share of them counts as bad, 0 to 1. */
   stable(service: string, from: string): { readonly tries: number; readonly badRate: number } {
-    const { counts } = this.surroundings.figures(service, from, MEASURED_SECONDS)
-    const tries = counts[Figure.tries] as number
-    return { tries, badRate: ((counts[Figure.failures] as number) + PRIOR.bad) / (tries + PRIOR.requests) }
+    const figures = this.surroundings.figures(service, from, MEASURED_SECONDS)
+    return { tries: figures.counts[Figure.tries] as number, badRate: badRateOf(figures) }
   }
 }
 

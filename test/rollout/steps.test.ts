@@ -22,8 +22,10 @@ test.concurrent('R9 time in which no request came does not count, and what came 
     steps: [{ setWeight: 50 }, { analysis: { duration: '12s' } }, { pause: {} }],
     analysis: { minRequests: 10 },
   })
-  await trial.seen(id, ({ step }) => step.soakSeconds >= 2)
+  await trial.seen(id, ({ weight }) => weight.set === 50)
+  await load.more(200)
   await endedWell(load)
+  await trial.seen(id, ({ step }) => step.soakSeconds > 0)
   // The last requests are counted within two seconds.
   await delay(3_000)
   const before = await trial.view(id)

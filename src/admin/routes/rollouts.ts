@@ -251,7 +251,7 @@ function remarksOn(rollout: Rollout, findable: FindableRatio): string[] {
     const ratio = findable.at({ spec, service, from, weight, seconds: step.durationMs / 1_000, key: `plan ${i}` })
     remarks.push(
       ratio === null
-        ? `step ${i + 1} at ${weight} % finds nothing at this rate of requests: it would wait, and pause at maxDuration`
+        ? `step ${i + 1} at ${weight} % finds nothing at this rate of requests: it may wait for more of them, and pause at maxDuration`
         : `step ${i + 1} at ${weight} % finds a canary that fails ${ratio} times as often, ${shareOf(ratio)} of its requests`,
     )
   }
