@@ -72,6 +72,30 @@ test('a reader whose place was dropped meanwhile gets a gap, then what is kept',
   expect(idsIn(text).at(-1)).toBe(`${10 + 2 * KEEP_EVENTS}-0`)
 })
 
+test('a reader that comes from an instance which knows later events waits for them, and misses nothing', async () => {
+  const log = new MemoryLog()
+  log.add(5)
+  const taken = readingOf(streamOf(log, { after: '7-0' }))
+  expect(await taken()).toBe('retry: 2000\n\n')
+  log.add(1)
+  expect(await taken()).toBe('')
+  log.add(3)
+  const text = await taken()
+  expect(idsIn(text)).toEqual(['8-0', '9-0'])
+  expect(text).not.toContain('gap')
+})
+
+test('a reader whose event the store has lost gets a gap', async () => {
+  const log = new MemoryLog()
+  log.add(5)
+  const stream = streamOf(log, { after: '7-0' })
+  for await (const text of stream) {
+    if (!text.includes('gap')) continue
+    expect(text).toBe('event: gap\ndata: {"type":"gap","after":"7-0","next":"5-0"}\n\n')
+    break
+  }
+})
+
 test('an event without an id is sent at once, and its id later, without the event', async () => {
   const log = new MemoryLog()
   const stream = streamOf(log)

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { signature } from '../../src/control/webhooks/signature.ts'
@@ -7,11 +9,13 @@ import { until } from '../fleet/support.ts'
 import { MemoryLog } from '../support/memory-log.ts'
 import { SECRET, WebhookReceiver } from '../support/webhook-receiver.ts'
 
-async function sending(log: MemoryLog) {
+async function sending(log: MemoryLog, position?: string) {
   const receiver = await WebhookReceiver.start()
   const settings = { url: receiver.url, types: [], secret: SECRET }
   const sender = new WebhookSender(settings, 'hook', log, pino({ level: 'silent' }))
   const stopped = new AbortController()
+  if (position !== undefined)
+    await log.moveCursor(createHash('sha256').update(receiver.url).digest('hex').slice(0, 32), position)
   const run = sender.run(0, stopped.signal)
   onTestFinished(async () => {
     stopped.abort()
@@ -28,6 +32,17 @@ test('the signature is that of the specification of Standard Webhooks', () => {
   expect(signature(secret, 'msg_p5jXN8AQM9LWM0D4loKWxJek', 1_614_265_330, body)).toBe(
     'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
   )
+})
+
+test('an instance that goes on where another one has sent waits until it knows these events, too', async () => {
+  const log = new MemoryLog()
+  log.add(5)
+  const { receiver } = await sending(log, '7-0')
+  for (let turns = 0; turns < 100; turns++) await turn()
+  log.add(1)
+  log.add(3)
+  await until(() => receiver.calls.at(-1)?.id === '9-0')
+  expect(receiver.messages.map(({ id }) => id)).toEqual(['8-0', '9-0'])
 })
 
 test('a receiver that was dead for more events than are kept gets a gap, then those that are kept', async () => {

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { EventRecord } from '../../model/event-record.ts'
+import { eventArrival } from '../../store/event-arrival.ts'
 import type { EarlyEvent, EventLog } from '../../store/event-log.ts'
 
 /** Bytes that may wait in this stream; those in the socket come on top. */
@@ -52,7 +53,7 @@ export class EventStream extends Readable {
     this.push(`retry: ${RETRY_MS}\n\n`)
     this.#unsubscribe = log.subscribe((early) => (early === null ? this.#wake() : this.#sendEarly(early)))
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs).unref()
-    void log.whenLoaded().then(() => this.#begin())
+    void this.#start()
   }
 
   override _read(): void {
@@ -73,6 +74,13 @@ export class EventStream extends Readable {
     this.#isWanted = false
     this.#unsubscribe()
     clearInterval(this.#heartbeat)
+  }
+
+  async #start(): Promise<void> {
+    const { log, after } = this.#options
+    await log.whenLoaded()
+    if (after !== null) await eventArrival(log, after)
+    if (!this.destroyed) this.#begin()
   }
 
   #begin(): void {

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { Agent } from 'undici'
 import type { WebhookSettings } from '../../config/config.ts'
 import { eventFilter } from '../../model/event-filter.ts'
+import { eventArrival } from '../../store/event-arrival.ts'
 import type { EventLog } from '../../store/event-log.ts'
 import { StoreUnavailable } from '../../store/store.ts'
 import { type CallOutcome, callWebhook, type WebhookMessage } from './webhook-call.ts'
@@ -83,6 +84,8 @@ export class WebhookSender {
   /** Takes the position from the store; a new webhook begins now. */
   async #begin(epoch: number, stopped: AbortSignal): Promise<void> {
     const known = await this.#whileAway(stopped, () => this.#events.cursor(this.#name))
+    // The instance that sent until now may have known later events than this one does.
+    if (known !== null) await eventArrival(this.#events, known, { stopped })
     this.#position = known ?? this.#events.kept.newest
     if (known === null) await this.#save(epoch, stopped)
   }
