@@ -5,6 +5,7 @@ import { addDrain } from './verbs/drain.ts'
 import { addEnable } from './verbs/enable.ts'
 import { addEvents } from './verbs/events.ts'
 import { addExplain } from './verbs/explain.ts'
+import { addFreeze, addUnfreeze } from './verbs/freeze.ts'
 import { addHistory } from './verbs/history.ts'
 import { addImport } from './verbs/import.ts'
 import { addInit } from './verbs/init.ts'
@@ -27,7 +28,7 @@ type Add = (program: Command) => void
 /** The verbs in the order of the help. */
 const VERBS: readonly (readonly [group: string, verbs: readonly Add[]])[] = [
   ['Where requests go:', [addStatus, addSwitch, addShift, addRollback, addDeploy, addRoll, addRolloutVerbs]],
-  ['Servers and services:', [addDrain, addEnable, addPause, addResume, addStop]],
+  ['Servers and services:', [addDrain, addEnable, addPause, addResume, addStop, addFreeze, addUnfreeze]],
   ['What happens:', [addTop, addEvents, addLogs, addHistory, addExplain, addInstances]],
   ['Files and shells:', [addInit, addImport, addOpenapi, addCompletion]],
 ]

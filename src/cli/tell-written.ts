@@ -49,7 +49,8 @@ export function tellWritten<A extends WriteAnswer>(
 
 /** What holds for a service after a write: `shop: all requests to green`. */
 function serviceSentence(name: string, service: Service | null | undefined): string {
-  return service ? `${name}: ${routingText(service)}` : `${name} was removed meanwhile`
+  if (!service) return `${name} was removed meanwhile`
+  return `${name}: ${routingText(service)}${service.freeze === undefined ? '' : ', frozen'}`
 }
 
 /** Carries out a write to a service, and prints what holds for it then. Throws what `write` throws. */

@@ -47,6 +47,8 @@ describe('a fleet of two, of which the first to be asked is killed', () => {
     [() => ['pause', 'shop'], /paused, requests are held/],
     [() => ['stop', 'shop'], /stopped/],
     [() => ['resume', 'shop'], /all requests to blue/],
+    [() => ['freeze', 'shop'], /frozen/],
+    [() => ['unfreeze', 'shop'], /all requests to blue/],
     [() => ['rollout', 'start', 'shop', 'green', '--strategy', 'blueGreen'], /has begun: blue → green/],
     [() => ['rollout', 'abort', 'shop'], /Abort/],
     [() => ['deploy', 'shop', '--pool', 'next', '--server', `n1=${url('green1')}`], /all requests to next/],

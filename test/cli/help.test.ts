@@ -25,7 +25,22 @@ const BUILT = [
     'pause',
     'resume',
   ],
-  ...['stop', 'history', 'explain', 'events', 'instances', 'top', 'init', 'completion', 'logs', 'openapi'],
+  ...[
+    'roll',
+    'import',
+    'freeze',
+    'unfreeze',
+    'stop',
+    'history',
+    'explain',
+    'events',
+    'instances',
+    'top',
+    'init',
+    'completion',
+    'logs',
+    'openapi',
+  ],
 ]
 
 function helpOf(command: Command): string {
