@@ -10,9 +10,9 @@ export default defineConfig({
     globalSetup: ['test/bundle.mjs'],
     setupFiles: ['test/setup.ts'],
     reporters: ['default', new SummaryReporter()],
-    // Real sockets and real processes, on machines with two cores.
+    // Real sockets and real processes, on machines with two cores. Most tests wait for most of their time: two workers a core.
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 4,
     // Files share the processes of the workers: starting one per file costs as much CPU as the tests of most files.
     isolate: false,
     // A fleet is a dozen processes. Only what waits for long sets more: `vi.setConfig` outside of a file of tests would hold

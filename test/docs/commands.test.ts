@@ -17,7 +17,17 @@ function linesOf(page: string): string[] {
   return blocks.flatMap((block) => block.replaceAll('\\\n', ' ').split('\n')).map((line) => line.trim())
 }
 
-const all = PAGES.flatMap((page) => linesOf(page).map((line) => [page, line] as const))
+/** The commands of Cutover in the jobs of CI. */
+function jobLinesOf(file: string): string[] {
+  return readFileSync(join(ROOT, file), 'utf8').match(/npx cutover .*/g) ?? []
+}
+
+const all = [
+  ...PAGES.flatMap((page) => linesOf(page).map((line) => [page, line] as const)),
+  ...globSync('examples/ci/*.yml', { cwd: ROOT }).flatMap((file) =>
+    jobLinesOf(file).map((line) => [file, line] as const),
+  ),
+]
 const commands = all.filter(([, line]) => /^(npx )?cutover /.test(line))
 const calls = all.filter(([, line]) => /\bcurl\b.*\/api\//.test(line))
 
