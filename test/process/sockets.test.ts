@@ -110,7 +110,7 @@ test('a descriptor that is not a socket is refused with its number', async () =>
 
 test('SIGTERM with workers under load: no request is lost, and no connection waits at an unserved socket', async () => {
   const service = { pools: { blue: pool(await upstream('blue1')) }, health: 'off' }
-  const cutover = await start({ service, shutdown: { acceptFor: '300ms' } })
+  const cutover = await start({ service, shutdown: { acceptFor: '2s' } })
   const load = new Load({ url: `${cutover.proxy}/`, clients: 60, names: ['blue1'] })
   await load.more(1_000)
   cutover.process.kill('SIGTERM')

@@ -120,12 +120,29 @@ export async function startRawUpstream(onSocket: (socket: net.Socket) => void): 
   return new Listening(await listen(server, 0))
 }
 
-/** A port where nothing listens: to be refused there, or to listen there later. */
+/**
+ * A port that nothing listens on. It is below those that the system gives to connections and to listeners on port 0, so that
+ * none of these takes it before the test does.
+ */
 export async function freePort(): Promise<number> {
-  const listening = new Listening(await listen(net.createServer(), 0))
-  await listening.close()
-  return listening.port
+  for (;;) {
+    nextPort = nextPort >= LAST_PORT ? FIRST_PORT : nextPort + 1
+    const port = nextPort
+    const server = net.createServer()
+    const isFree = await listen(server, port).then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    await new Promise((closed) => server.close(closed))
+    return port
+  }
 }
+
+const FIRST_PORT = 20_000
+const LAST_PORT = 32_000
+/** Each process of tests begins elsewhere. */
+let nextPort = FIRST_PORT + ((process.pid * 379) % (LAST_PORT - FIRST_PORT))
 
 async function answerName(request: IncomingMessage, response: ServerResponse, recorded: RecordedRequest) {
   try {
