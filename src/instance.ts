@@ -7,6 +7,7 @@ import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
 import { logVersions } from './control/app-versions.ts'
+import { ListenerCertificates } from './control/certificates/listener-certificates.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { Control } from './control/control.ts'
 import { Deploys } from './control/deploys/deploys.ts'
@@ -23,6 +24,7 @@ import type { Resolve } from './control/resolve.ts'
 import { servicesLeft } from './control/services-left.ts'
 import { UnreadableLog } from './control/unreadable-log.ts'
 import { Webhooks } from './control/webhooks/webhooks.ts'
+import type { ListenerTls } from './model/listener-tls.ts'
 import type { Change } from './model/state.ts'
 import type { ListenOptions } from './net/listen.ts'
 import { listen } from './net/listen.ts'
@@ -64,6 +66,10 @@ export interface InstanceOptions {
   readonly kept?: KeptDefinitions | null
   /** Called with such definitions before they are in force. */
   readonly onKept?: (kept: KeptDefinitions) => void
+  /** TLS of the listeners that the proxies have in force from the previous process. */
+  readonly knownTls?: readonly ListenerTls[]
+  /** Called with TLS of all listeners before the proxies have it. */
+  readonly onTls?: (listeners: readonly ListenerTls[]) => void
   /** Called with every state before it is in force. `change`: the change that led to it; null = unknown. */
   readonly onState?: (store: Store, change: Change | null) => void
   /** Resolves definitions; default: `checkService`. */
@@ -79,6 +85,7 @@ export class Instance {
   private readonly options: InstanceOptions
   private readonly store: Store
   private readonly control: Control
+  private readonly certificates: ListenerCertificates
   private readonly file: ConfigurationFile
   private readonly lastReadable: LastReadableFile
   private readonly remembered: RememberedMembers
@@ -135,10 +142,20 @@ export class Instance {
       onFuse: (trip) => this.rollouts.fuse(trip),
       onHandover: (event) => logHandover(log, event),
       ...(options.onKept && { onKept: options.onKept }),
+      ...(options.onTls && { onTls: options.onTls }),
       ...(resumed &&
         options.known && { inForce: servicesLeft(options.known, options.kept ?? null, resolveDefinition) }),
     })
-    this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed })
+    this.certificates = new ListenerCertificates({
+      listen: config.proxy.listen,
+      names: () => proxies.listeners,
+      known: options.knownTls ?? [],
+      log,
+      use: (listeners) => this.control.tls.use(listeners),
+      onChange: (change) => this.events.certificateChanged(change),
+    })
+    const { certificates } = this
+    this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed, certificates })
     this.self = new Self({
       control: this.control,
       store: this.store,
@@ -244,6 +261,7 @@ export class Instance {
     await this.fleet.join()
     this.deploys.start()
     const revision = await this.configure()
+    await this.certificates.start()
     await proxies.start(this.control, revision)
     this.control.ticks.start()
     this.events.start()
@@ -319,6 +337,7 @@ export class Instance {
       webhooks: this.webhooks,
       rollouts: this.rollouts,
       file: this.file,
+      certificates: this.certificates,
       isStopping: () => this.stopping !== null,
     })
     this.admin = admin
@@ -353,6 +372,7 @@ export class Instance {
   }
 
   private async end(): Promise<void> {
+    this.certificates.stop()
     this.events.stop()
     await this.rollouts.stop()
     await this.webhooks.stop()

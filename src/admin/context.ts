@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { AdminSettings } from '../config/config.ts'
+import type { ListenerCertificates } from '../control/certificates/listener-certificates.ts'
 import type { ConfigurationFile } from '../control/configuration-file.ts'
 import type { Control } from '../control/control.ts'
 import type { Deploys } from '../control/deploys/deploys.ts'
@@ -28,6 +29,7 @@ export interface AdminContext {
   readonly deploys: Deploys
   readonly webhooks: Webhooks
   readonly rollouts: Rollouts
+  readonly certificates: ListenerCertificates
   /** Whether the process is shutting down. */
   isStopping(): boolean
 }

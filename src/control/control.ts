@@ -4,6 +4,7 @@ import type { Facts, Request } from '../model/commands.ts'
 import type { AppliedInPart, CannotFollow } from '../model/fleet.ts'
 import type { Services } from '../model/handover.ts'
 import { type HookSettings, NO_HOOKS } from '../model/hooks.ts'
+import type { ListenerTls } from '../model/listener-tls.ts'
 import type { FuseTrip, KnownHealth, SeriesReport, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { type Server, servingKeys } from '../model/servers.ts'
@@ -12,6 +13,7 @@ import type { Health, State, StateName } from '../model/state.ts'
 import type { Store } from '../store/store.ts'
 import type { TickExchange } from '../store/ticks.ts'
 import { AppVersions, type VersionMismatch } from './app-versions.ts'
+import { ProxyTls } from './certificates/proxy-tls.ts'
 import type { CommandMaker, Commit, Result } from './controller.ts'
 import { Controller } from './controller.ts'
 import { DrainStatus } from './drain-status.ts'
@@ -39,6 +41,8 @@ export interface ControlOptions {
   readonly memory?: Memory
   /** Hooks for the proxies; absent = none. */
   readonly hooks?: HookSettings
+  /** Called with TLS of the listeners before the proxies have it. */
+  readonly onTls?: (listeners: readonly ListenerTls[]) => void
   /** Name of this instance. */
   readonly name?: string
   /** The instances that share the store; absent = this instance alone. */
@@ -84,6 +88,7 @@ export class Control {
   readonly startedAt = new Date()
   readonly proxies = new ProxyLinks()
   readonly hooks: ProxyHooks
+  readonly tls: ProxyTls
   /** Versions that the servers report of themselves. */
   readonly appVersions: AppVersions
   /** The counts of every second. */
@@ -109,6 +114,7 @@ export class Control {
     })
     this.ticks = new Ticks(this.proxies, options.ticks ?? null, () => store.nowMs())
     this.hooks = new ProxyHooks(hooks, this.proxies, () => this.followAgain())
+    this.tls = new ProxyTls(this.proxies, () => this.followAgain(), options.onTls ?? (() => undefined))
     this.healthBook = new HealthBook(
       this.proxies.all,
       () => this.tables.advance(),
@@ -179,6 +185,7 @@ export class Control {
     const health = this.healthBook.attach(name, known)
     link.receive((message) => this.receive(name, message))
     this.hooks.sendTo(link)
+    this.tls.sendTo(link)
     link.send({ type: 'table', change: this.tables.whole(), health, nowMs: this.store.nowMs() })
   }
 
