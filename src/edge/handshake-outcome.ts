@@ -47,8 +47,8 @@ const BY_CODE: Readonly<Record<string, HandshakeFailure>> = {
   EPIPE: 'left',
 }
 
-/** Alerts that a client sends, by the names that OpenSSL gives to their errors. */
-const ALERT = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_/
+/** Matches the errors of OpenSSL for alerts of a client: `TLSV1_ALERT_…`, `SSL/TLS_ALERT_…`. */
+const ALERT = /^ERR_SSL_\S+_ALERT_/
 
 /** Names the failure of a handshake by the error of node:tls. */
 export function handshakeFailure(error: unknown): HandshakeFailure {

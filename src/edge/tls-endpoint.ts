@@ -78,6 +78,8 @@ export class TlsEndpoint {
     this.handshakes.set(socket, { owner, deadline, asksForCertificate: settings.clientAuth !== null })
     socket.once('close', () => this.fail(socket, 'left'))
     deadline.set(this.options.timeoutMs)
+    // A client that ends its side within the handshake has left. Afterwards it may wait for an answer.
+    socket.allowHalfOpen = false
     server.emit('connection', socket)
   }
 
@@ -119,6 +121,7 @@ export class TlsEndpoint {
       return
     }
     const { owner, asksForCertificate } = handshake
+    socket.allowHalfOpen = true
     // Where certificates are optional, Node lets wrong ones pass.
     if (asksForCertificate && !socket.authorized && socket.getPeerX509Certificate() !== undefined) {
       socket.destroy()

@@ -50,7 +50,7 @@ class Handshakes {
       text += chunk
     })
     await once(socket, 'close')
-    if (!/^HTTP\/1\.1 200 [^]*\r\n\r\nupstream$/.test(text)) throw new Error(`not an answer: ${text}`)
+    if (!/^HTTP\/1\.1 200 [\s\S]*\r\n\r\nupstream$/.test(text)) throw new Error(`not an answer: ${text}`)
   }
 }
 
