@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process'
+import { constants } from 'node:crypto'
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
-import { constants } from 'node:crypto'
-import { connect } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { residentBytes } from '../support/processes.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
-import { AUTHORITY, Edge, GET, refusalOf, secureTo } from './support.ts'
+import { Edge, GET, refusalOf, secureTo } from './support.ts'
 
 let edge: Edge
 beforeAll(async () => {
@@ -97,7 +96,10 @@ test('old versions, and ciphers that nobody should use, are refused', async () =
   const before = await countOf('incompatible')
   const old = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
   expect(await refusalOf(edge.port, old)).toMatch(/ALERT_PROTOCOL_VERSION/)
-  const weak = { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA:AES128-SHA:DHE-RSA-AES128-GCM-SHA256' } as const
+  const weak = {
+    maxVersion: 'TLSv1.2',
+    ciphers: 'ECDHE-ECDSA-AES128-SHA:AES128-SHA:DHE-RSA-AES128-GCM-SHA256',
+  } as const
   expect(await refusalOf(edge.port, weak)).toMatch(/HANDSHAKE_FAILURE/)
   expect(await refusalOf(edge.port, { ALPNProtocols: ['h3'] })).toMatch(/NO_APPLICATION_PROTOCOL/)
   await until(async () => (await countOf('incompatible')) === before + 3)
@@ -114,7 +116,10 @@ test('a client that does not trust the certificate is counted', async () => {
 })
 
 test('a renegotiation is refused, and the connection serves on or ends', async () => {
-  const socket = await secureTo(edge.port, { maxVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_LEGACY_SERVER_CONNECT })
+  const socket = await secureTo(edge.port, {
+    maxVersion: 'TLSv1.2',
+    secureOptions: constants.SSL_OP_LEGACY_SERVER_CONNECT,
+  })
   const client = new RawConnection(socket)
   expect((await client.ask(GET)).status).toBe(200)
   const refused = new Promise((resolve) => {
@@ -168,4 +173,3 @@ test('handshakes count towards the limit of connections', async () => {
     await limited.stop()
   }
 })
-

@@ -13,7 +13,9 @@ beforeAll(async () => {
     ],
   })
   const { body } = await edge.cutover.api('GET', '/metrics')
-  const names = [...body.matchAll(/^cutover_connections\{listener="(127\.0\.0\.1:\d+)"\}/gm)].map(([, name]) => `http://${name}`)
+  const names = [...body.matchAll(/^cutover_connections\{listener="(127\.0\.0\.1:\d+)"\}/gm)].map(
+    ([, name]) => `http://${name}`,
+  )
   const [, , ...printed] = /^cutover ready: proxy (\S+) (\S+) (\S+),/m.exec(edge.cutover.stdout) ?? []
   expect(names).toEqual(expect.arrayContaining(printed))
   plain = printed
@@ -29,10 +31,7 @@ async function ask(listener: number, ...lines: string[]) {
 
 test('a request is redirected to https: host without its port, path byte for byte', async () => {
   const answer = await ask(0, 'GET /a%2Fb//c/./d?x=a;b&y=%x&z={} HTTP/1.1', 'Host: Shop.test:8080')
-  expect([answer.status, answer.field('location')]).toEqual([
-    308,
-    'https://Shop.test/a%2Fb//c/./d?x=a;b&y=%x&z={}',
-  ])
+  expect([answer.status, answer.field('location')]).toEqual([308, 'https://Shop.test/a%2Fb//c/./d?x=a;b&y=%x&z={}'])
   expect(answer.field('connection')).toBe('keep-alive')
   expect(answer.field('x-request-id')).toMatch(/./)
 })
