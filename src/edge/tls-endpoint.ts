@@ -76,7 +76,8 @@ export class TlsEndpoint {
     }
     const deadline = this.options.deadlines.create(() => this.fail(socket, 'timeout'))
     this.handshakes.set(socket, { owner, deadline, asksForCertificate: settings.clientAuth !== null })
-    socket.once('close', () => this.fail(socket, 'left'))
+    // Later, since the TLS socket closes after it, and knows why.
+    socket.once('close', () => setImmediate(() => this.fail(socket, 'left')))
     deadline.set(this.options.timeoutMs)
     // A client that ends its side within the handshake has left. Afterwards it may wait for an answer.
     socket.allowHalfOpen = false
