@@ -8,6 +8,7 @@ import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
 import { logVersions } from './control/app-versions.ts'
 import { ListenerCertificates } from './control/certificates/listener-certificates.ts'
+import { TicketKeys } from './control/certificates/ticket-keys.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { Control } from './control/control.ts'
 import { Deploys } from './control/deploys/deploys.ts'
@@ -21,10 +22,12 @@ import { LastReadableFile } from './control/last-readable-file.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
 import type { Resolve } from './control/resolve.ts'
+import { sealProblem, WrongSecret } from './control/sealed-documents.ts'
 import { servicesLeft } from './control/services-left.ts'
 import { UnreadableLog } from './control/unreadable-log.ts'
 import { Webhooks } from './control/webhooks/webhooks.ts'
 import type { ListenerTls } from './model/listener-tls.ts'
+import { SecretBox } from './model/secret-box.ts'
 import type { Change } from './model/state.ts'
 import type { ListenOptions } from './net/listen.ts'
 import { listen } from './net/listen.ts'
@@ -86,6 +89,8 @@ export class Instance {
   private readonly store: Store
   private readonly control: Control
   private readonly certificates: ListenerCertificates
+  private readonly ticketKeys: TicketKeys
+  private readonly box: SecretBox
   private readonly file: ConfigurationFile
   private readonly lastReadable: LastReadableFile
   private readonly remembered: RememberedMembers
@@ -103,6 +108,7 @@ export class Instance {
     const { config, identity, proxies, resumed, log, resolve: resolveDefinition = checkService } = options
     this.options = options
     this.adminAddress = options.adminAddress ?? ''
+    this.box = new SecretBox(config.store.secret)
     const redis = this.redisStore()
     this.store = redis ?? this.embeddedStore()
     const folder = resolve(config.store.path)
@@ -117,6 +123,7 @@ export class Instance {
       resolve: resolveDefinition,
       memory: this.lastReadable,
       hooks: config.hooks,
+      box: this.box,
       name: identity.name,
       fleet: {
         others: () => this.fleet.others(),
@@ -155,6 +162,12 @@ export class Instance {
       onChange: (change) => this.events.certificateChanged(change),
     })
     const { certificates } = this
+    this.ticketKeys = new TicketKeys({
+      store: this.store,
+      box: this.box,
+      use: (key) => this.control.tls.useTicketKeys(key),
+      onError: (error) => log.error({ err: error }, 'making new keys for TLS sessions failed; the old ones stay'),
+    })
     this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed, certificates })
     this.self = new Self({
       control: this.control,
@@ -249,6 +262,7 @@ export class Instance {
     await this.lastReadable.load()
     await this.remembered.load()
     await this.control.start()
+    this.checkSecret()
     const { controller } = this.control
     const unreadable = new UnreadableLog(log)
     controller.watch(() => unreadable.tell(controller.cannotFollow))
@@ -262,6 +276,7 @@ export class Instance {
     this.deploys.start()
     const revision = await this.configure()
     await this.certificates.start()
+    if (this.options.config.proxy.listen.some(({ tls }) => tls !== undefined)) this.ticketKeys.start()
     await proxies.start(this.control, revision)
     this.control.ticks.start()
     this.events.start()
@@ -292,6 +307,14 @@ export class Instance {
   private async onStoreBack(): Promise<void> {
     await this.overrides.lift('the store is back')
     await this.file.applyOnce()
+  }
+
+  /** Throws WrongSecret if this instance cannot decrypt what the store has, unless workers serve already. */
+  private checkSecret(): void {
+    const problem = sealProblem(this.store.documents(), this.box)
+    if (problem === null) return
+    if (!this.options.resumed) throw new WrongSecret(problem)
+    this.options.log.error(problem)
   }
 
   private embeddedStore(): EmbeddedStore {
@@ -338,6 +361,7 @@ export class Instance {
       rollouts: this.rollouts,
       file: this.file,
       certificates: this.certificates,
+      sealProblem: () => sealProblem(this.store.documents(), this.box),
       isStopping: () => this.stopping !== null,
     })
     this.admin = admin
@@ -373,6 +397,7 @@ export class Instance {
 
   private async end(): Promise<void> {
     this.certificates.stop()
+    this.ticketKeys.stop()
     this.events.stop()
     await this.rollouts.stop()
     await this.webhooks.stop()

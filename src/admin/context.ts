@@ -30,6 +30,8 @@ export interface AdminContext {
   readonly webhooks: Webhooks
   readonly rollouts: Rollouts
   readonly certificates: ListenerCertificates
+  /** Why this instance cannot decrypt what the store keeps encrypted; null = it can. */
+  sealProblem(): string | null
   /** Whether the process is shutting down. */
   isStopping(): boolean
 }

@@ -100,6 +100,8 @@ export interface StoreSettings {
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | null
   readonly prefix: string
   readonly path: string
+  /** Encrypts keys in the store; empty = they are in plain text. */
+  readonly secret: string
 }
 
 export interface FleetSettings {

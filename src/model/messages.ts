@@ -23,6 +23,8 @@ export type ToProxy =
    * precedes the first table.
    */
   | { readonly type: 'tls'; readonly listeners: readonly ListenerTls[] }
+  /** Keys for the tickets of TLS sessions, 48 bytes in base64. Secret. */
+  | { readonly type: 'ticketKeys'; readonly key: string }
   /** Health of the targets where it has changed. */
   | { readonly type: 'health'; readonly changes: KnownHealth }
   /** Asks how a request would be decided; answered with `explained` under the same id. `service`: null = whichever matches. */

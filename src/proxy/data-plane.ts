@@ -63,6 +63,8 @@ export class DataPlane implements ProxyContext {
   private readonly clients: ClientListeners
   /** By position of the listener. */
   private readonly endpoints = new Map<number, TlsEndpoint>()
+  /** For the tickets of TLS sessions; null = each listener has keys of its own. */
+  private ticketKeys: Buffer | null = null
   private readonly ending: Ending
   private reportsAll = false
   private readonly hookLoader: HookLoader
@@ -137,6 +139,10 @@ export class DataPlane implements ProxyContext {
       case 'tls':
         this.useTls(message.listeners)
         break
+      case 'ticketKeys':
+        this.ticketKeys = Buffer.from(message.key, 'base64')
+        for (const endpoint of this.endpoints.values()) endpoint.useTicketKeys(this.ticketKeys)
+        break
       case 'health':
         this.targets.setHealth(message.changes)
         break
@@ -161,6 +167,7 @@ export class DataPlane implements ProxyContext {
     let endpoint = this.endpoints.get(listener)
     if (endpoint === undefined) {
       endpoint = new TlsEndpoint({ timeoutMs: this.settings.timeouts.headerMs, deadlines: DEADLINES })
+      if (this.ticketKeys !== null) endpoint.useTicketKeys(this.ticketKeys)
       this.endpoints.set(listener, endpoint)
     }
     return endpoint

@@ -128,9 +128,18 @@ test('an expired certificate is no problem for the check: it would keep everythi
 
 test.each([
   [{ address: ':80', http3: true }, 'proxy.listen.http3: HTTP/3 is not available; leave it out, or write no, got true'],
-  [{ address: ':80', redirectToHttps: 443 }, 'proxy.listen.redirectToHttps: expected true, false, or {port, status}, got 443'],
-  [{ address: ':80', redirectToHttps: { status: 303 } }, 'proxy.listen.redirectToHttps.status: expected 301, 302, 307 or 308, got 303'],
-  [{ address: ':80', redirectToHttps: { port: 0 } }, 'proxy.listen.redirectToHttps.port: expected a whole number from 1 to 65535, got 0'],
+  [
+    { address: ':80', redirectToHttps: 443 },
+    'proxy.listen.redirectToHttps: expected true, false, or {port, status}, got 443',
+  ],
+  [
+    { address: ':80', redirectToHttps: { status: 303 } },
+    'proxy.listen.redirectToHttps.status: expected 301, 302, 307 or 308, got 303',
+  ],
+  [
+    { address: ':80', redirectToHttps: { port: 0 } },
+    'proxy.listen.redirectToHttps.port: expected a whole number from 1 to 65535, got 0',
+  ],
 ])('%j is refused', (listen, problem) => {
   expect(problemsOf(listen)).toEqual([problem])
 })

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { processesOf } from '../support/processes.ts'
-import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
+import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { AUTHORITY, CertificateFolder } from './support.ts'
 
 let cutover: Cutover

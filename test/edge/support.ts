@@ -128,8 +128,11 @@ export interface EdgeOptions extends Omit<CutoverOptions, 'services' | 'proxy'> 
   readonly service?: object
 }
 
+/** `allowHalfOpen`: missing in Node's type declarations. */
+export type SecureOptions = ConnectionOptions & { readonly allowHalfOpen?: boolean }
+
 /** A connection to a port of this machine, after its handshake. Rejects with the error of the handshake. */
-export async function secureTo(port: number, options: ConnectionOptions = {}): Promise<TLSSocket> {
+export async function secureTo(port: number, options: SecureOptions = {}): Promise<TLSSocket> {
   const socket = connect({ host: '127.0.0.1', port, ca: AUTHORITY.cert, servername: 'localhost', ...options })
   await once(socket, 'secureConnect')
   return socket

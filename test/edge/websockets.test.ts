@@ -15,7 +15,9 @@ beforeAll(async () => {
 afterAll(() => edge.stop())
 
 async function open(): Promise<WebSocket> {
-  const socket = new WebSocket(`wss://127.0.0.1:${edge.port}/ws`, { ca: AUTHORITY.cert, servername: 'localhost' })
+  // Node passes options for TLS on; the declarations of ws do not have all of them.
+  const options = { ca: AUTHORITY.cert, servername: 'localhost' }
+  const socket = new WebSocket(`wss://127.0.0.1:${edge.port}/ws`, [], options)
   const [first] = (await once(socket, 'message')) as [RawData]
   expect(String(first)).toBe('https')
   return socket

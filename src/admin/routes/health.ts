@@ -62,6 +62,8 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
       }
       const tls = certificatePart(context)
       if (tls !== null) parts.certificates = tls
+      const sealed = context.sealProblem()
+      if (sealed !== null) parts.secrets = { status: 'degraded', detail: sealed }
       const firstChecks = missingChecks(context, waiting)
       if (firstChecks !== null) parts.healthChecks = { status: 'degraded', detail: firstChecks }
       const others = outOfTouch(context)

@@ -5,6 +5,7 @@ import type { ProxyLinks } from '../proxy-links.ts'
 /** TLS that all proxies of this instance have, or are to have. Secret. */
 export class ProxyTls {
   private current: readonly ListenerTls[] = []
+  private ticketKey: string | null = null
   private readonly proxies: ProxyLinks
   private readonly takeEffect: () => Promise<unknown>
   private readonly onUsed: (listeners: readonly ListenerTls[]) => void
@@ -25,7 +26,15 @@ export class ProxyTls {
 
   /** Sends TLS to a proxy that has just been attached. */
   sendTo(link: ControlEnd): void {
+    if (this.ticketKey !== null) link.send({ type: 'ticketKeys', key: this.ticketKey })
     if (this.current.length > 0) link.send({ type: 'tls', listeners: this.current })
+  }
+
+  /** Uses these keys for the tickets of sessions in all proxies: 48 bytes in base64. */
+  useTicketKeys(key: string): void {
+    if (key === this.ticketKey) return
+    this.ticketKey = key
+    this.proxies.send({ type: 'ticketKeys', key })
   }
 
   /** Puts TLS in force in all proxies at once; resolves when they have it. */
