@@ -984,6 +984,8 @@ export interface CutoverConfig {
               readonly key?: string | undefined
             }
           | undefined
+        /** Encrypts keys in the store, the same for the whole fleet; preferably from the environment. Empty = they are in plain text. Default: "". */
+        readonly secret?: string | undefined
         /** Prefix of all keys, one per fleet. Default: "cutover". */
         readonly prefix?: string | undefined
         /** Folder of the embedded store, and of the last known state. Default: "./data". */
