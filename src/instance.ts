@@ -7,6 +7,8 @@ import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
 import { logVersions } from './control/app-versions.ts'
+import { ListenerCertificates } from './control/certificates/listener-certificates.ts'
+import { TicketKeys } from './control/certificates/ticket-keys.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { Control } from './control/control.ts'
 import { Deploys } from './control/deploys/deploys.ts'
@@ -20,9 +22,12 @@ import { LastReadableFile } from './control/last-readable-file.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
 import type { Resolve } from './control/resolve.ts'
+import { sealProblem, WrongSecret } from './control/sealed-documents.ts'
 import { servicesLeft } from './control/services-left.ts'
 import { UnreadableLog } from './control/unreadable-log.ts'
 import { Webhooks } from './control/webhooks/webhooks.ts'
+import type { ListenerTls } from './model/listener-tls.ts'
+import { SecretBox } from './model/secret-box.ts'
 import type { Change } from './model/state.ts'
 import type { ListenOptions } from './net/listen.ts'
 import { listen } from './net/listen.ts'
@@ -64,6 +69,10 @@ export interface InstanceOptions {
   readonly kept?: KeptDefinitions | null
   /** Called with such definitions before they are in force. */
   readonly onKept?: (kept: KeptDefinitions) => void
+  /** TLS of the listeners that the proxies have in force from the previous process. */
+  readonly knownTls?: readonly ListenerTls[]
+  /** Called with TLS of all listeners before the proxies have it. */
+  readonly onTls?: (listeners: readonly ListenerTls[]) => void
   /** Called with every state before it is in force. `change`: the change that led to it; null = unknown. */
   readonly onState?: (store: Store, change: Change | null) => void
   /** Resolves definitions; default: `checkService`. */
@@ -79,6 +88,9 @@ export class Instance {
   private readonly options: InstanceOptions
   private readonly store: Store
   private readonly control: Control
+  private readonly certificates: ListenerCertificates
+  private readonly ticketKeys: TicketKeys
+  private readonly box: SecretBox
   private readonly file: ConfigurationFile
   private readonly lastReadable: LastReadableFile
   private readonly remembered: RememberedMembers
@@ -96,6 +108,7 @@ export class Instance {
     const { config, identity, proxies, resumed, log, resolve: resolveDefinition = checkService } = options
     this.options = options
     this.adminAddress = options.adminAddress ?? ''
+    this.box = new SecretBox(config.store.secret)
     const redis = this.redisStore()
     this.store = redis ?? this.embeddedStore()
     const folder = resolve(config.store.path)
@@ -110,6 +123,7 @@ export class Instance {
       resolve: resolveDefinition,
       memory: this.lastReadable,
       hooks: config.hooks,
+      box: this.box,
       name: identity.name,
       fleet: {
         others: () => this.fleet.others(),
@@ -135,10 +149,26 @@ export class Instance {
       onFuse: (trip) => this.rollouts.fuse(trip),
       onHandover: (event) => logHandover(log, event),
       ...(options.onKept && { onKept: options.onKept }),
+      ...(options.onTls && { onTls: options.onTls }),
       ...(resumed &&
         options.known && { inForce: servicesLeft(options.known, options.kept ?? null, resolveDefinition) }),
     })
-    this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed })
+    this.certificates = new ListenerCertificates({
+      listen: config.proxy.listen,
+      names: () => proxies.listeners,
+      known: options.knownTls ?? [],
+      log,
+      use: (listeners) => this.control.tls.use(listeners),
+      onChange: (change) => this.events.certificateChanged(change),
+    })
+    const { certificates } = this
+    this.ticketKeys = new TicketKeys({
+      store: this.store,
+      box: this.box,
+      use: (key) => this.control.tls.useTicketKeys(key),
+      onError: (error) => log.error({ err: error }, 'making new keys for TLS sessions failed; the old ones stay'),
+    })
+    this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed, certificates })
     this.self = new Self({
       control: this.control,
       store: this.store,
@@ -232,6 +262,7 @@ export class Instance {
     await this.lastReadable.load()
     await this.remembered.load()
     await this.control.start()
+    this.checkSecret()
     const { controller } = this.control
     const unreadable = new UnreadableLog(log)
     controller.watch(() => unreadable.tell(controller.cannotFollow))
@@ -244,6 +275,8 @@ export class Instance {
     await this.fleet.join()
     this.deploys.start()
     const revision = await this.configure()
+    await this.certificates.start()
+    if (this.options.config.proxy.listen.some(({ tls }) => tls !== undefined)) this.ticketKeys.start()
     await proxies.start(this.control, revision)
     this.control.ticks.start()
     this.events.start()
@@ -274,6 +307,14 @@ export class Instance {
   private async onStoreBack(): Promise<void> {
     await this.overrides.lift('the store is back')
     await this.file.applyOnce()
+  }
+
+  /** Throws WrongSecret if this instance cannot decrypt what the store has, unless workers serve already. */
+  private checkSecret(): void {
+    const problem = sealProblem(this.store.documents(), this.box)
+    if (problem === null) return
+    if (!this.options.resumed) throw new WrongSecret(problem)
+    this.options.log.error(problem)
   }
 
   private embeddedStore(): EmbeddedStore {
@@ -319,6 +360,8 @@ export class Instance {
       webhooks: this.webhooks,
       rollouts: this.rollouts,
       file: this.file,
+      certificates: this.certificates,
+      sealProblem: () => sealProblem(this.store.documents(), this.box),
       isStopping: () => this.stopping !== null,
     })
     this.admin = admin
@@ -353,6 +396,8 @@ export class Instance {
   }
 
   private async end(): Promise<void> {
+    this.certificates.stop()
+    this.ticketKeys.stop()
     this.events.stop()
     await this.rollouts.stop()
     await this.webhooks.stop()

@@ -20,6 +20,7 @@ import { documented } from './openapi.ts'
 import { PreviewAccess } from './preview-access.ts'
 import { buildPreview } from './preview-app.ts'
 import { ApiProblem } from './problems.ts'
+import { certificateRoutes } from './routes/certificates.ts'
 import { configRoutes } from './routes/config.ts'
 import { deployRoutes } from './routes/deploy.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -126,6 +127,7 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
     explainRoutes(api, context)
     serverRoutes(api, context)
     configRoutes(api, context)
+    certificateRoutes(api, context)
     healthRoutes(api, context)
     instanceRoutes(api, context)
     overrideRoutes(api, context)

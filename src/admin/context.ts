@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { AdminSettings } from '../config/config.ts'
+import type { ListenerCertificates } from '../control/certificates/listener-certificates.ts'
 import type { ConfigurationFile } from '../control/configuration-file.ts'
 import type { Control } from '../control/control.ts'
 import type { Deploys } from '../control/deploys/deploys.ts'
@@ -28,6 +29,9 @@ export interface AdminContext {
   readonly deploys: Deploys
   readonly webhooks: Webhooks
   readonly rollouts: Rollouts
+  readonly certificates: ListenerCertificates
+  /** Why this instance cannot decrypt what the store keeps encrypted; null = it can. */
+  sealProblem(): string | null
   /** Whether the process is shutting down. */
   isStopping(): boolean
 }

@@ -260,6 +260,27 @@ export const answers = {
     },
     caveats,
   ),
+  Certificate: object({
+    listener: { ...text, description: 'Name of the listener, as in metrics.' },
+    names: { ...names, description: 'Host names and addresses that it is for.' },
+    issuer: text,
+    notBefore: instant,
+    notAfter: instant,
+    fingerprint: { ...text, description: 'SHA-256 of the certificate.' },
+    file: text,
+    keyFile: text,
+    inForceSince: {
+      type: ['string', 'null'],
+      format: 'date-time',
+      description: 'When it was read; null: a previous process of this instance has read it.',
+    },
+    error: {
+      type: ['string', 'null'],
+      description: 'Why the files as they are now cannot be used; null: what they have is in force.',
+    },
+    failures: { ...count, description: 'Changes of the files after which they could not be used.' },
+  }),
+  Certificates: object({ revision, certificates: listOf('Certificate') }),
   InstanceStruck: object(
     {
       revision,

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { addCertificates } from './verbs/certificates.ts'
 import { addCompletion } from './verbs/completion.ts'
 import { addDeploy } from './verbs/deploy.ts'
 import { addDrain } from './verbs/drain.ts'
@@ -29,7 +30,7 @@ type Add = (program: Command) => void
 const VERBS: readonly (readonly [group: string, verbs: readonly Add[]])[] = [
   ['Where requests go:', [addStatus, addSwitch, addShift, addRollback, addDeploy, addRoll, addRolloutVerbs]],
   ['Servers and services:', [addDrain, addEnable, addPause, addResume, addStop, addFreeze, addUnfreeze]],
-  ['What happens:', [addTop, addEvents, addLogs, addHistory, addExplain, addInstances]],
+  ['What happens:', [addTop, addEvents, addLogs, addHistory, addExplain, addInstances, addCertificates]],
   ['Files and shells:', [addInit, addImport, addOpenapi, addCompletion]],
 ]
 

@@ -413,6 +413,32 @@ export interface Instances {
   readonly leftOut?: ReadonlyArray<string>
 }
 
+export interface Certificate {
+  /** Name of the listener, as in metrics. */
+  readonly listener: string
+  /** Host names and addresses that it is for. */
+  readonly names: ReadonlyArray<string>
+  readonly issuer: string
+  readonly notBefore: string
+  readonly notAfter: string
+  /** SHA-256 of the certificate. */
+  readonly fingerprint: string
+  readonly file: string
+  readonly keyFile: string
+  /** When it was read; null: a previous process of this instance has read it. */
+  readonly inForceSince: string | null
+  /** Why the files as they are now cannot be used; null: what they have is in force. */
+  readonly error: string | null
+  /** Changes of the files after which they could not be used. */
+  readonly failures: number
+}
+
+export interface Certificates {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly certificates: ReadonlyArray<Certificate>
+}
+
 export interface InstanceStruck {
   /** Revision of the whole state; also in the ETag. */
   readonly revision: number
@@ -581,7 +607,7 @@ export interface History {
 export interface LoggedEvent {
   /** Grows, and is the same at all instances; null = the store is away, and it gets its id later. */
   readonly id: string | null
-  /** change: A change of state by a command or a configuration file. health: Health checks of an instance have found a server up or down. ejection: An instance has ejected a server since requests failed there, or takes it back. drain.started: A server or pool gets no new requests any more. drain.finished: Nothing is in flight there any more in the whole fleet, or it takes requests again. instance.joined: An instance is part of the fleet. instance.gone: An instance has signed off, or has been silent for too long. store.away: An instance cannot reach the store. store.back: An instance can reach the store again. version.mismatch: Servers of a pool report another version than the pool has. version.match: The servers of the pool report its version again. worker.died: A worker of an instance has ended unexpectedly. rollout.*: a step of a rollout. */
+  /** change: A change of state by a command or a configuration file. health: Health checks of an instance have found a server up or down. ejection: An instance has ejected a server since requests failed there, or takes it back. drain.started: A server or pool gets no new requests any more. drain.finished: Nothing is in flight there any more in the whole fleet, or it takes requests again. instance.joined: An instance is part of the fleet. instance.gone: An instance has signed off, or has been silent for too long. store.away: An instance cannot reach the store. store.back: An instance can reach the store again. version.mismatch: Servers of a pool report another version than the pool has. version.match: The servers of the pool report its version again. certificate.changed: A new certificate of a listener is in force at an instance. certificate.refused: The files of a certificate have changed, and cannot be used. worker.died: A worker of an instance has ended unexpectedly. rollout.*: a step of a rollout. */
   readonly type: string
   /** By the clock of the store. */
   readonly at: string

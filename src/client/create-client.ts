@@ -100,6 +100,9 @@ function apiOf(caller: Caller, through: string | null) {
       /** Strikes off an instance that is gone for good. */
       delete: verb('DELETE /api/instances/{id}'),
     },
+    certificates: {
+      list: verb('GET /api/certificates'),
+    },
     overrides: {
       list: verb('GET /api/overrides'),
       delete: verb('DELETE /api/overrides'),

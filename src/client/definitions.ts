@@ -740,10 +740,46 @@ export interface CutoverConfig {
               readonly address: string
               /** Permissions of a unix socket, in octal and in quotes. Default: 0600 for the admin API, by the umask for a proxy listener. */
               readonly mode?: string | undefined
-              /** Certificates. */
-              readonly tls?: unknown | undefined
-              /** Every connection opens with a PROXY header (version 1 or 2); only trustedProxies may connect. */
+              /** Every connection opens with a PROXY header (version 1 or 2), before TLS; only trustedProxies may connect. */
               readonly proxyProtocol?: boolean | undefined
+              /** TLS: certificates, and what is asked of clients. */
+              readonly tls?:
+                | {
+                    /** Certificates, chosen by the name that the client asks for: exact, then wildcard, then the first one. */
+                    readonly certificates: ReadonlyArray<{
+                      /** File with the certificate, and those of the authorities between it and the root. */
+                      readonly cert: string
+                      /** File with its private key, without a passphrase. */
+                      readonly key: string
+                    }>
+                    /** Oldest version of TLS. Default: "1.2". */
+                    readonly minVersion?: '1.2' | '1.3' | 1.2 | 1.3 | undefined
+                    /** Asks clients for certificates. */
+                    readonly clientAuth?:
+                      | {
+                          /** File with the authorities that sign the certificates of clients, in PEM. */
+                          readonly ca: string
+                          /** Whether a client without a certificate is refused; one with a wrong certificate always is. Default: true. */
+                          readonly require?: boolean | undefined
+                        }
+                      | undefined
+                    /** Protocols to negotiate, the preferred one first. Default: ["http/1.1"]. */
+                    readonly alpn?: ReadonlyArray<'http/1.1'> | undefined
+                  }
+                | undefined
+              /** Redirects every request to https: true, or {port, status}. */
+              readonly redirectToHttps?:
+                | true
+                | false
+                | {
+                    /** Port of the https address; 443 is left out of it. Default: 443. */
+                    readonly port?: number | undefined
+                    /** Status of the redirect. Default: 308. */
+                    readonly status?: 301 | 302 | 307 | 308 | undefined
+                  }
+                | undefined
+              /** HTTP/3 is not available: no. */
+              readonly http3?: 'no' | 'off' | false | undefined
             }
           | ReadonlyArray<
               | string
@@ -752,10 +788,46 @@ export interface CutoverConfig {
                   readonly address: string
                   /** Permissions of a unix socket, in octal and in quotes. Default: 0600 for the admin API, by the umask for a proxy listener. */
                   readonly mode?: string | undefined
-                  /** Certificates. */
-                  readonly tls?: unknown | undefined
-                  /** Every connection opens with a PROXY header (version 1 or 2); only trustedProxies may connect. */
+                  /** Every connection opens with a PROXY header (version 1 or 2), before TLS; only trustedProxies may connect. */
                   readonly proxyProtocol?: boolean | undefined
+                  /** TLS: certificates, and what is asked of clients. */
+                  readonly tls?:
+                    | {
+                        /** Certificates, chosen by the name that the client asks for: exact, then wildcard, then the first one. */
+                        readonly certificates: ReadonlyArray<{
+                          /** File with the certificate, and those of the authorities between it and the root. */
+                          readonly cert: string
+                          /** File with its private key, without a passphrase. */
+                          readonly key: string
+                        }>
+                        /** Oldest version of TLS. Default: "1.2". */
+                        readonly minVersion?: '1.2' | '1.3' | 1.2 | 1.3 | undefined
+                        /** Asks clients for certificates. */
+                        readonly clientAuth?:
+                          | {
+                              /** File with the authorities that sign the certificates of clients, in PEM. */
+                              readonly ca: string
+                              /** Whether a client without a certificate is refused; one with a wrong certificate always is. Default: true. */
+                              readonly require?: boolean | undefined
+                            }
+                          | undefined
+                        /** Protocols to negotiate, the preferred one first. Default: ["http/1.1"]. */
+                        readonly alpn?: ReadonlyArray<'http/1.1'> | undefined
+                      }
+                    | undefined
+                  /** Redirects every request to https: true, or {port, status}. */
+                  readonly redirectToHttps?:
+                    | true
+                    | false
+                    | {
+                        /** Port of the https address; 443 is left out of it. Default: 443. */
+                        readonly port?: number | undefined
+                        /** Status of the redirect. Default: 308. */
+                        readonly status?: 301 | 302 | 307 | 308 | undefined
+                      }
+                    | undefined
+                  /** HTTP/3 is not available: no. */
+                  readonly http3?: 'no' | 'off' | false | undefined
                 }
             >
           | undefined
@@ -845,10 +917,6 @@ export interface CutoverConfig {
               readonly address: string
               /** Permissions of a unix socket, in octal and in quotes. Default: 0600 for the admin API, by the umask for a proxy listener. */
               readonly mode?: string | undefined
-              /** Certificates. */
-              readonly tls?: unknown | undefined
-              /** Every connection opens with a PROXY header (version 1 or 2); only trustedProxies may connect. */
-              readonly proxyProtocol?: boolean | undefined
             }
           | undefined
         /** Names, beside addresses and localhost, by which the admin API may be called. Default: []. */
@@ -916,6 +984,8 @@ export interface CutoverConfig {
               readonly key?: string | undefined
             }
           | undefined
+        /** Encrypts keys in the store, the same for the whole fleet; preferably from the environment. Empty = they are in plain text. Default: "". */
+        readonly secret?: string | undefined
         /** Prefix of all keys, one per fleet. Default: "cutover". */
         readonly prefix?: string | undefined
         /** Folder of the embedded store, and of the last known state. Default: "./data". */

@@ -1,6 +1,7 @@
 // Written by `npm run client`; do not edit.
 
 import type {
+  Certificates,
   Configuration,
   Definition,
   Deployed,
@@ -880,6 +881,12 @@ export interface Operations {
     }
     readonly answer: Reloaded
   }
+  /** The certificates that the listeners of this instance have in force. */
+  'GET /api/certificates': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: Certificates
+  }
   /** Liveness. */
   'GET /healthz': {
     readonly names: readonly []
@@ -1010,6 +1017,7 @@ export const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {
   'POST /api/servers/{server}/enable': ['service', 'pool', 'wait', 'force', 'reason', 'scope'],
   'GET /api/config': [],
   'POST /api/config/reload': ['wait', 'force', 'reason'],
+  'GET /api/certificates': [],
   'GET /healthz': [],
   'GET /health': [],
   'GET /ready': [],

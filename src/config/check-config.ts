@@ -4,11 +4,11 @@ import type { JsonObject } from '../model/state.ts'
 import { formatListen, isLoopback, type ListenAddress } from '../net/listen-address.ts'
 import { checkAccessLog } from './check-access-log.ts'
 import { checkBounds, tooManyRoutes } from './check-bounds.ts'
+import { checkListenerTls, type Listen, listenAddress, proxyListener } from './check-listeners.ts'
 import { checkMeaning } from './check-service.ts'
 import { checkStoreTls, checkTlsFiles } from './check-tls.ts'
-import type { AdminToken, Config, Problem, ProxyListener, RedisTopology } from './config.ts'
+import type { AdminToken, Config, Problem, RedisTopology } from './config.ts'
 import { canonicalJson, mergePatch } from './merge.ts'
-import { refuseListenNotYet } from './not-yet.ts'
 import { findOverlaps } from './overlaps.ts'
 import { childPath, Problems } from './problems.ts'
 import { isKeyed, read } from './read.ts'
@@ -17,11 +17,6 @@ import { FileSchema, type FileSettings } from './schema/file.ts'
 
 /** Default mode of the admin API's socket: without tokens, whoever may open it may do everything. */
 const ADMIN_SOCKET_MODE = 0o600
-
-interface Listen {
-  readonly address: ListenAddress
-  readonly mode?: number
-}
 
 export type CheckedConfig =
   | { readonly ok: true; readonly config: Config }
@@ -59,13 +54,12 @@ function checkListeners({ proxy, admin }: FileSettings, problems: Problems): voi
     for (const [index, { address }] of [proxy.listen].flat().entries()) {
       take(address, Array.isArray(proxy.listen) ? childPath('proxy.listen', index) : 'proxy.listen')
     }
-    refuseListenNotYet(proxy.listen, 'proxy.listen', problems)
+    checkListenerTls(proxy.listen, problems)
     checkMode(proxy.listen, 'proxy.listen', problems)
     checkProxyProtocol(proxy, problems)
   }
   if (!problems.has('admin.listen')) {
     take(admin.listen.address, 'admin.listen')
-    refuseListenNotYet(admin.listen, 'admin.listen', problems)
     checkMode(admin.listen, 'admin.listen', problems)
     refuseOpen(admin.listen.address, 'admin.listen', admin, problems)
   }
@@ -81,7 +75,7 @@ function refuseOpen(address: ListenAddress, at: string, { tokens }: FileSettings
 }
 
 /** Refuses `mode` for anything but a socket file. */
-function checkMode(listen: FileSettings['proxy']['listen'], path: string, problems: Problems): void {
+function checkMode(listen: Listen | readonly Listen[], path: string, problems: Problems): void {
   for (const [index, { address, mode }] of [listen].flat().entries()) {
     if (mode === undefined || address.kind === 'unix') continue
     const at = Array.isArray(listen) ? childPath(path, index) : path
@@ -183,7 +177,13 @@ function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): 
       preview: admin.preview,
       readyAllow: admin.readyAllow,
     },
-    store: { redis: topology(store.redis), tls: store.tls ?? null, prefix: store.prefix, path: store.path },
+    store: {
+      redis: topology(store.redis),
+      tls: store.tls ?? null,
+      prefix: store.prefix,
+      path: store.path,
+      secret: store.secret,
+    },
     fleet: { name: fleet.name ?? null, address: fleet.address ?? null, token: fleet.token ?? null },
     telemetry: { tracing: telemetry.tracing.endpoint === '' ? null : telemetry.tracing },
     webhooks: settings.webhooks,
@@ -199,14 +199,6 @@ function topology(redis: FileSettings['store']['redis']): RedisTopology | null {
   if ('sentinels' in redis) return { kind: 'sentinel', ...redis }
   const { cluster, ...rest } = redis
   return { kind: 'cluster', nodes: cluster, ...rest }
-}
-
-function proxyListener(listen: Listen & { readonly proxyProtocol?: boolean }): ProxyListener {
-  return listen.proxyProtocol === true ? { ...listenAddress(listen), proxyProtocol: true } : listenAddress(listen)
-}
-
-function listenAddress({ address, mode }: Listen): ListenAddress {
-  return address.kind === 'unix' && mode !== undefined ? { ...address, mode } : address
 }
 
 function hashed({ name, role, ...secret }: FileSettings['admin']['tokens'][number]): AdminToken {

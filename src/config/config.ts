@@ -1,11 +1,20 @@
 import type { AccessLogSettings } from '../model/access-log-settings.ts'
 import type { HookSettings } from '../model/hooks.ts'
+import type { HttpsRedirect } from '../model/https-redirect.ts'
+import type { TlsSettings } from '../model/listener-tls.ts'
 import type { JsonObject } from '../model/state.ts'
 import type { TracingSettings } from '../model/tracing.ts'
 import type { ListenAddress, TcpAddress } from '../net/listen-address.ts'
 
-/** A listener for clients; `proxyProtocol`: every connection opens with a PROXY header, version 1 or 2. */
-export type ProxyListener = ListenAddress & { readonly proxyProtocol?: true }
+/** A listener for clients. */
+export type ProxyListener = ListenAddress & {
+  /** Every connection opens with a PROXY header, version 1 or 2. */
+  readonly proxyProtocol?: true
+  /** Absent = plain. */
+  readonly tls?: TlsSettings
+  /** Absent = requests are served. */
+  readonly redirectToHttps?: HttpsRedirect
+}
 
 export type Role = 'read' | 'operate' | 'admin'
 
@@ -91,6 +100,8 @@ export interface StoreSettings {
   readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | null
   readonly prefix: string
   readonly path: string
+  /** Encrypts keys in the store; empty = they are in plain text. */
+  readonly secret: string
 }
 
 export interface FleetSettings {

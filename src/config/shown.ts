@@ -8,7 +8,7 @@ export function shown({ services: _, hasServices: __, hooks, ...config }: Config
     ...config,
     proxy: { ...config.proxy, hooks: hooks.file, hookTimeoutMs: hooks.timeoutMs, hookErrors: hooks.onError },
     admin: { ...config.admin, tokens },
-    store: { ...config.store, redis: shownRedis(config.store.redis) },
+    store: { ...config.store, redis: shownRedis(config.store.redis), secret: config.store.secret === '' ? '' : HIDDEN },
     webhooks: config.webhooks.map(({ url, types }) => ({ url: shownUrl(url), types, secret: HIDDEN })),
     fleet: { ...config.fleet, token: config.fleet.token === null ? null : HIDDEN },
   }

@@ -8,6 +8,7 @@ import { own } from '../model/names.ts'
 import type { Refusal } from '../model/refusal.ts'
 import type { FleetTerms } from './apply-configuration.ts'
 import { applyConfiguration, NO_SERVICES } from './apply-configuration.ts'
+import type { ListenerCertificates } from './certificates/listener-certificates.ts'
 import type { Control } from './control.ts'
 import type { Result } from './controller.ts'
 import { fileOf, fileStanding } from './file-standing.ts'
@@ -30,6 +31,8 @@ export interface ConfigurationFileOptions {
   readonly joinAnyway?: boolean
   /** Called with the new configuration after every reload that was applied. */
   readonly onConfigured?: (config: Config) => void
+  /** Those of the listeners; absent = a reload leaves TLS as it is. */
+  readonly certificates?: ListenerCertificates
 }
 
 /** The configuration conflicts with the state in the store; the message has a line for each of the first problems. */
@@ -145,15 +148,19 @@ export class ConfigurationFile {
   }
 
   private async readAndApply(request: Request, restore: boolean): Promise<Reload> {
-    const { load, file, log, onConfigured } = this.options
+    const { load, file, log, onConfigured, certificates } = this.options
     const loaded = await load()
     const problems = !loaded.ok ? loaded.problems : loaded.config.hasServices ? [] : [NO_SERVICES]
     if (!loaded.ok || problems.length > 0) return this.notUsable(problems)
+    const tls = (await certificates?.prepare(loaded.config.proxy.listen)) ?? null
+    if (tls !== null && !('listeners' in tls)) return this.notUsable(tls)
     const { hooks } = this.control
     const before = hooks.current
     const problem = await hooks.use(loaded.config.hooks)
-    if (problem !== null)
+    if (problem !== null) {
+      await certificates?.abandon()
       return this.notUsable([{ path: 'proxy.hooks', message: `${problem.place}: ${problem.message}` }])
+    }
     const apply = applyConfiguration(loaded.config, 'reload', this.fleet, restore)
     let isApplied = false
     let result: Result
@@ -161,14 +168,20 @@ export class ConfigurationFile {
       result = await this.control.execute(apply, request)
       isApplied = result.kind !== 'refused'
     } finally {
-      if (!isApplied) await hooks.use(before)
+      if (!isApplied) {
+        await hooks.use(before)
+        await certificates?.abandon()
+      }
     }
-    const needRestart = settingsThatDiffer(this.config, loaded.config)
+    if (isApplied && tls !== null) await certificates?.commit(tls)
+    const listen = certificates?.withTlsOf(loaded.config.proxy.listen) ?? this.config.proxy.listen
+    const inForce = { ...this.config, proxy: { ...this.config.proxy, listen } }
+    const needRestart = settingsThatDiffer(inForce, loaded.config)
     if (result.kind === 'refused')
       log.error({ refusal: inBrief(result.refusal) }, `${file} was not applied, nothing has changed`)
     else {
       const { services, servicesHash, configVersion } = loaded.config
-      this.config = { ...this.config, services, servicesHash, configVersion, hooks: loaded.config.hooks }
+      this.config = { ...inForce, services, servicesHash, configVersion, hooks: loaded.config.hooks }
       this.isApplied = true
       this.notApplied = null
       onConfigured?.(this.config)

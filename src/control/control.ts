@@ -4,14 +4,18 @@ import type { Facts, Request } from '../model/commands.ts'
 import type { AppliedInPart, CannotFollow } from '../model/fleet.ts'
 import type { Services } from '../model/handover.ts'
 import { type HookSettings, NO_HOOKS } from '../model/hooks.ts'
+import type { ListenerTls } from '../model/listener-tls.ts'
 import type { FuseTrip, KnownHealth, SeriesReport, ToControl, Totals } from '../model/messages.ts'
 import { own } from '../model/names.ts'
+import { OPEN_BOX, type SecretBox } from '../model/secret-box.ts'
 import { type Server, servingKeys } from '../model/servers.ts'
 import type { HealthSpec } from '../model/spec.ts'
 import type { Health, State, StateName } from '../model/state.ts'
+import { STICKY_PURPOSE } from '../model/sticky-key.ts'
 import type { Store } from '../store/store.ts'
 import type { TickExchange } from '../store/ticks.ts'
 import { AppVersions, type VersionMismatch } from './app-versions.ts'
+import { ProxyTls } from './certificates/proxy-tls.ts'
 import type { CommandMaker, Commit, Result } from './controller.ts'
 import { Controller } from './controller.ts'
 import { DrainStatus } from './drain-status.ts'
@@ -39,6 +43,10 @@ export interface ControlOptions {
   readonly memory?: Memory
   /** Hooks for the proxies; absent = none. */
   readonly hooks?: HookSettings
+  /** Called with TLS of the listeners before the proxies have it. */
+  readonly onTls?: (listeners: readonly ListenerTls[]) => void
+  /** Encrypts secrets in the store; absent = they are in plain text. */
+  readonly box?: SecretBox
   /** Name of this instance. */
   readonly name?: string
   /** The instances that share the store; absent = this instance alone. */
@@ -84,6 +92,7 @@ export class Control {
   readonly startedAt = new Date()
   readonly proxies = new ProxyLinks()
   readonly hooks: ProxyHooks
+  readonly tls: ProxyTls
   /** Versions that the servers report of themselves. */
   readonly appVersions: AppVersions
   /** The counts of every second. */
@@ -91,6 +100,7 @@ export class Control {
   /** A local override is about to be in force here: no state counts as in force for the other instances. */
   isDiverging = false
   private readonly store: Store
+  private readonly box: SecretBox
   private readonly onFuse: (trip: FuseTrip) => void
   private readonly healthBook: HealthBook
   private readonly generations = new Generations()
@@ -102,6 +112,7 @@ export class Control {
     const { inForce = null, onProgress, onProbe, onHealth } = options
     const { onHandover = () => undefined, onKept = () => undefined } = options
     this.store = store
+    this.box = options.box ?? OPEN_BOX
     this.onFuse = options.onFuse ?? (() => undefined)
     this.appVersions = new AppVersions({
       versionOf: (service, pool) => own(own(this.state.services, service)?.spec.pools ?? {}, pool)?.version,
@@ -109,6 +120,7 @@ export class Control {
     })
     this.ticks = new Ticks(this.proxies, options.ticks ?? null, () => store.nowMs())
     this.hooks = new ProxyHooks(hooks, this.proxies, () => this.followAgain())
+    this.tls = new ProxyTls(this.proxies, () => this.followAgain(), options.onTls ?? (() => undefined))
     this.healthBook = new HealthBook(
       this.proxies.all,
       () => this.tables.advance(),
@@ -123,6 +135,10 @@ export class Control {
       generations: this.generations,
       send: (message) => this.proxies.send(message),
       nowMs: () => store.nowMs(),
+      openStickyKey: (stored) => {
+        const opened = this.box.open(stored, STICKY_PURPOSE)
+        return 'text' in opened ? opened.text : null
+      },
       inForce,
       onHandover,
       onKept,
@@ -179,6 +195,7 @@ export class Control {
     const health = this.healthBook.attach(name, known)
     link.receive((message) => this.receive(name, message))
     this.hooks.sendTo(link)
+    this.tls.sendTo(link)
     link.send({ type: 'table', change: this.tables.whole(), health, nowMs: this.store.nowMs() })
   }
 
@@ -376,7 +393,7 @@ export class Control {
   facts(): Facts {
     return {
       nowMs: this.store.nowMs(),
-      secret: randomBytes(SECRET_BYTES).toString('base64url'),
+      secret: this.box.seal(randomBytes(SECRET_BYTES).toString('base64url'), STICKY_PURPOSE),
       isUp: (key, server, spec) => this.healthBook.isUp(key, server, spec),
       describeHealth: (key, server, spec) => this.healthBook.describe(key, server, spec),
       leaving: this.drains.leaving().map(({ key }) => key),

@@ -25,6 +25,8 @@ export interface Proxies {
    */
   start(control: Control, revision: number): Promise<void>
   close(): void
+  /** Names of the listeners for clients, in the order of the configuration; known once they listen. */
+  readonly listeners: readonly string[]
   processes(control: Control): readonly ProcessView[]
   /** Requests and tunnels in flight, queued and held, from the last reports. */
   load(control: Control): RequestLoad

@@ -1,5 +1,5 @@
 import type { ExplainedRequest, Explanation } from '../model/explain.ts'
-import type { LoadReport, TickRow, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
+import type { HandshakeReport, LoadReport, TickRow, ToControl, ToProxy, Totals, Vitals } from '../model/messages.ts'
 import { Explanations } from './explanations.ts'
 import type { ControlEnd } from './link.ts'
 import { Reports } from './reports.ts'
@@ -94,6 +94,11 @@ export class ProxyLinks {
 
   get traceSpansDropped(): number {
     return this.reports.traceSpansDropped
+  }
+
+  /** Handshakes of all proxies, those that have ended included. */
+  get handshakes(): readonly HandshakeReport[] {
+    return this.reports.handshakes
   }
 
   /** Counts of all proxies, from their last reports; those that are not in force are left out after a while. */

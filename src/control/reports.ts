@@ -1,6 +1,7 @@
-import type { LoadReport, Report, TickRow, ToProxy } from '../model/messages.ts'
+import type { HandshakeReport, LoadReport, Report, TickRow, ToProxy } from '../model/messages.ts'
 import { own } from '../model/names.ts'
 import { DroppedCount } from './dropped-count.ts'
+import { HandshakeTotals } from './handshake-totals.ts'
 import { type InForce, Totals } from './totals.ts'
 
 /** Max time, ms, that a proxy may take to report before the reports of the others are used without it. */
@@ -22,6 +23,7 @@ export class Reports {
   private readonly totals = new Totals()
   private readonly logDropped = new DroppedCount()
   private readonly spansDropped = new DroppedCount()
+  private readonly handshakeTotals = new HandshakeTotals()
   private rows: TickRow[] = []
   private readonly rounds = new Map<number, Round>()
 
@@ -57,6 +59,11 @@ export class Reports {
     return this.spansDropped.total
   }
 
+  /** Handshakes of all proxies, likewise. */
+  get handshakes(): readonly HandshakeReport[] {
+    return this.handshakeTotals.all
+  }
+
   /** Returns the counts by server that have been reported since the last call. */
   takeRows(): readonly TickRow[] {
     const taken = this.rows
@@ -81,6 +88,7 @@ export class Reports {
     this.totals.retire(proxy)
     this.logDropped.retire(proxy)
     this.spansDropped.retire(proxy)
+    this.handshakeTotals.retire(proxy)
   }
 
   /** Takes a report; `id` 0 = it was not asked for. */
@@ -90,6 +98,7 @@ export class Reports {
     this.rows.push(...report.rows)
     this.logDropped.take(proxy, report.accessLogDropped)
     this.spansDropped.take(proxy, report.traceSpansDropped)
+    this.handshakeTotals.take(proxy, report.handshakes)
     const round = this.rounds.get(id)
     if (round === undefined || !round.missing.delete(proxy)) return
     round.reports.push(report)

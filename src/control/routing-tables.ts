@@ -28,6 +28,8 @@ export interface RoutingTablesOptions {
   readonly send: (message: ToProxy) => void
   /** Milliseconds since the epoch, by the store's clock. */
   readonly nowMs: () => number
+  /** Decrypts the stored key of sticky cookies; null = this instance cannot. */
+  readonly openStickyKey: (stored: string) => string | null
   /** null = the proxies serve no requests yet. */
   readonly inForce: ServicesInForce | null
   readonly onHandover: (event: HandoverEvent) => void
@@ -152,10 +154,15 @@ export class RoutingTables {
     this.timer = nextAt === null ? null : new LongTimer(nextAt - performance.now(), () => this.advance()).unref()
   }
 
+  private stickyKey(): string | null {
+    const stored = stickyKeyOf(this.wanted)
+    return stored === null ? null : this.options.openStickyKey(stored)
+  }
+
   private readonly compiled = (service: Service): TableService => {
     const known = this.cache.get(service)
     if (known !== undefined) return known
-    const compiled = compileService(service, stickyKeyOf(this.wanted))
+    const compiled = compileService(service, this.stickyKey())
     const table = this.closed.has(service.rollout?.id ?? '') ? withCanaryClosed(compiled) : compiled
     this.cache.set(service, table)
     return table

@@ -206,8 +206,11 @@ export class InboundRequest implements BodySink {
     this.isAnswered = true
     const isFramed = this.response !== 'unknown' || this.takesChunks
     const { socket } = this.connection
+    if (isFramed) this.connection.closeGently()
+    // Without an alert that closes it, a client takes the end of a TLS connection for a break.
+    else if ('encrypted' in socket) socket.destroy()
     // A Unix socket cannot be reset.
-    if (isFramed || socket.localAddress === undefined) this.connection.closeGently()
+    else if (socket.localAddress === undefined) this.connection.closeGently()
     else socket.resetAndDestroy()
   }
 

@@ -97,7 +97,7 @@ export interface Request {
 export interface Facts {
   /** Milliseconds since the epoch, by the store's clock. */
   readonly nowMs: number
-  /** 256 random bits in base64url, other ones for each decision. */
+  /** 256 random bits in base64url, other ones for each decision; sealed as the key of sticky cookies if there is a secret. */
   readonly secret: string
   /**
    * Whether health checks have found this target up, and it is not ejected. A target that is not in the state yet is up

@@ -13,6 +13,8 @@ export const EVENT_TYPES = {
   'store.back': 'An instance can reach the store again.',
   'version.mismatch': 'Servers of a pool report another version than the pool has.',
   'version.match': 'The servers of the pool report its version again.',
+  'certificate.changed': 'A new certificate of a listener is in force at an instance.',
+  'certificate.refused': 'The files of a certificate have changed, and cannot be used.',
   'worker.died': 'A worker of an instance has ended unexpectedly.',
 } as const
 

@@ -1,5 +1,6 @@
 import type { ExplainedRequest, Explanation } from './explain.ts'
 import type { HookSettings, HooksProblem } from './hooks.ts'
+import type { ListenerTls } from './listener-tls.ts'
 import type { FuseCount } from './rollout/table-rollout.ts'
 import type { Health } from './state.ts'
 import type { TableChange } from './table.ts'
@@ -17,6 +18,13 @@ export type ToProxy =
   | { readonly type: 'table'; readonly change: TableChange; readonly health: KnownHealth; readonly nowMs: number }
   /** Hooks to put in force; answered only with `hooksFailed`. Precedes the table with which they are in force. */
   | { readonly type: 'hooks'; readonly hooks: HookSettings }
+  /**
+   * TLS of listeners, for the connections that they accept from now on; those that are not named keep what they have. It
+   * precedes the first table.
+   */
+  | { readonly type: 'tls'; readonly listeners: readonly ListenerTls[] }
+  /** Keys for the tickets of TLS sessions, 48 bytes in base64. Secret. */
+  | { readonly type: 'ticketKeys'; readonly key: string }
   /** Health of the targets where it has changed. */
   | { readonly type: 'health'; readonly changes: KnownHealth }
   /** Asks how a request would be decided; answered with `explained` under the same id. `service`: null = whichever matches. */
@@ -181,6 +189,14 @@ export interface TallyReport {
   readonly count: number
 }
 
+/** Handshakes of TLS that have ended since the start of a proxy. */
+export interface HandshakeReport {
+  readonly listener: string
+  /** How they have ended. */
+  readonly outcome: string
+  readonly count: number
+}
+
 /** Requests at this moment. */
 export interface RequestLoad {
   /** Requests and tunnels in flight by target key; targets without any are left out. */
@@ -215,6 +231,8 @@ export interface Report extends LoadReport {
   readonly versions: readonly VersionsReport[]
   /** Lines of the access log dropped since the start of this proxy. */
   readonly accessLogDropped: number
+  /** Since the start of this proxy. */
+  readonly handshakes: readonly HandshakeReport[]
   /** Spans dropped since the start of this proxy. */
   readonly traceSpansDropped: number
 }

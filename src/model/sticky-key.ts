@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { type DocumentKind, findDocument, putDocument } from './document-kind.ts'
 import type { Change, Documents, Service } from './state.ts'
 
-/** The key of a fleet's sticky cookies. Secret. */
+/** The key of a fleet's sticky cookies, in plain text or sealed (`SecretBox`). Secret. */
 type StickyKey = { readonly key: string }
 
 const STICKY_KEYS: DocumentKind<StickyKey> = {
@@ -11,19 +11,21 @@ const STICKY_KEYS: DocumentKind<StickyKey> = {
 }
 /** Name of the only document of its kind. */
 const CURRENT = 'current'
+/** The purpose for which the key is sealed. */
+export const STICKY_PURPOSE = 'stickyKeys'
 /** 128 bits of the HMAC. */
 const VALUE_BYTES = 16
 
 type Collected = Pick<Documents, 'collections'>
 
-/** Returns the key of the sticky cookies; null = there is none, or this version cannot read it. */
+/** Returns the key of the sticky cookies as it is stored; null = there is none, or this version cannot read it. */
 export function stickyKeyOf(documents: Collected): string | null {
   const found = findDocument(STICKY_KEYS, documents, CURRENT)
   return found === null || found === 'unreadable' ? null : found.value.key
 }
 
 /**
- * Returns the `collections` of a change at `revision` that makes `secret` the key, if the change leaves a service with
+ * Returns the `collections` of a change at `revision` that makes `secret` the key, which is sealed already if it is to be, if the change leaves a service with
  * `sticky` and there is no key yet; otherwise undefined.
  */
 export function firstStickyKey(

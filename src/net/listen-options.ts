@@ -29,6 +29,16 @@ export function urlOf(address: AddressInfo | string): string {
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`
 }
 
+/** URL of a listener with TLS, or without. */
+export function secureUrl(url: string, isSecure: boolean): string {
+  return isSecure ? url.replace(/^http:/, 'https:') : url
+}
+
+/** Name of a listener in metrics, by its URL: `127.0.0.1:8080`, `unix:/path`. */
+export function listenerName(url: string): string {
+  return url.replace('http://', '')
+}
+
 /** Explanations of listen errors by error code, where the system's message is not enough. */
 const LISTEN_FAILURES: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another process already listens there',

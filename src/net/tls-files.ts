@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, type Stats, statSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { ServerTls } from '../model/spec.ts'
 
@@ -70,7 +71,7 @@ function read(tls: ServerTls): { texts: Texts; problems: TlsFileProblem[] } {
     const file = tls[key]
     if (file === '') continue
     try {
-      const text = readText(file)
+      const text = readTlsFileNow(file)
       if (isUsable(key, text)) texts[key] = text
       else problems.push({ key, message: `${file} is not a PEM ${key === 'key' ? 'private key' : 'certificate'}` })
     } catch (error) {
@@ -84,12 +85,24 @@ function read(tls: ServerTls): { texts: Texts; problems: TlsFileProblem[] } {
   return { texts, problems }
 }
 
-/** Reads a regular file of limited size: reading a pipe or a device would block the whole process. */
-function readText(file: string): string {
-  const stats = statSync(file)
+/**
+ * Reads a file of TLS settings. Throws for anything but a regular file of limited size: reading a pipe or a device would
+ * block the whole process.
+ */
+export function readTlsFileNow(file: string): string {
+  checkStats(statSync(file))
+  return readFileSync(file, 'utf8')
+}
+
+/** The same, without blocking the process meanwhile. */
+export async function readTlsFile(file: string): Promise<string> {
+  checkStats(await stat(file))
+  return readFile(file, 'utf8')
+}
+
+function checkStats(stats: Stats): void {
   if (!stats.isFile()) throw new Error('it is not a regular file')
   if (stats.size > MAX_BYTES) throw new Error(`it has more than ${MAX_BYTES} bytes`)
-  return readFileSync(file, 'utf8')
 }
 
 /** Whether `text` contains the PEM that the setting needs: a private key for `key`, certificates otherwise. */

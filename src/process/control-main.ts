@@ -46,6 +46,8 @@ async function run(init: ControlInit): Promise<void> {
     kept: init.state === null ? null : readKept(init.state),
     onState: (store, change) => state.update(store, change),
     onKept: (kept) => state.keep(kept),
+    knownTls: init.tls,
+    onTls: (listeners) => send({ type: 'tls', listeners }),
     patienceMs: PATIENCE_MS,
     onConfigured: (configured) => send({ type: 'configured', config: configured }),
   })

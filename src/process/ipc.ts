@@ -1,5 +1,7 @@
 import type { Config, ProxySettings } from '../config/config.ts'
 import type { Identity, WorkerDeath } from '../control/proxies.ts'
+import type { HttpsRedirect } from '../model/https-redirect.ts'
+import type { ListenerTls } from '../model/listener-tls.ts'
 import type { Vitals } from '../model/messages.ts'
 import type { TracingSettings } from '../model/tracing.ts'
 import type { StateCopy, StateMessage } from './state-copy.ts'
@@ -29,6 +31,9 @@ export interface HandedListener {
   /** Name in metrics: `127.0.0.1:8080`, `unix:/path`, `fd:3`. */
   readonly name: string
   readonly proxyProtocol: boolean
+  /** Its position in messages about TLS; absent = its connections are plain. */
+  readonly tlsOf?: number
+  readonly redirect: HttpsRedirect | null
 }
 
 export interface WorkerInit {
@@ -60,6 +65,10 @@ export interface ControlInit {
   /** The state that the previous control process had; null = there was none. */
   readonly state: StateCopy | null
   readonly identity: Identity
+  /** Names of the listeners for clients, in their order. */
+  readonly listeners: readonly string[]
+  /** TLS that the workers have in force from the previous control process. */
+  readonly tls: readonly ListenerTls[]
   /** URL of the admin API; the supervisor holds its socket. */
   readonly adminAddress: string
   readonly adminFd: number
@@ -114,5 +123,7 @@ export type FromChild =
   | { readonly type: 'reloaded'; readonly id: number }
   /** A configuration was read and applied: the next control process starts with it. */
   | { readonly type: 'configured'; readonly config: Config }
+  /** From control: TLS of all listeners, before the workers have it. */
+  | { readonly type: 'tls'; readonly listeners: readonly ListenerTls[] }
   /** From control: the state to hand to the next control process. */
   | StateMessage

@@ -9,7 +9,7 @@ import type { ProcessView } from '../model/fleet.ts'
 import type { RequestLoad } from '../model/messages.ts'
 import type { TracingSettings } from '../model/tracing.ts'
 import { assertInherited } from '../net/held-socket.ts'
-import { forKey, listenOptions, proxyListenKey, urlOf } from '../net/listen-options.ts'
+import { forKey, listenerName, listenOptions, proxyListenKey, secureUrl, urlOf } from '../net/listen-options.ts'
 import { DataPlane } from '../proxy/data-plane.ts'
 import { AccessLog } from '../telemetry/access-log/access-log.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
@@ -19,6 +19,7 @@ const NAME = 'proxy'
 /** The only proxy with `workers: 0`, which runs in the control process. */
 export class LocalProxy implements Proxies {
   readonly addresses: string[] = []
+  readonly listeners: string[] = []
   readonly trouble = null
   readonly restarts = 0
   private readonly settings: ProxySettings
@@ -44,15 +45,21 @@ export class LocalProxy implements Proxies {
     if (problem !== null) throw new Error(`cannot use the hooks: ${problem.place}: ${problem.message}`)
     const { listen } = this.settings
     for (const [index, address] of listen.entries())
-      await forKey(proxyListenKey(index, listen.length), address, this.listen(address))
+      await forKey(proxyListenKey(index, listen.length), address, this.listen(address, index))
   }
 
-  private async listen(address: ProxyListener): Promise<void> {
+  private async listen(address: ProxyListener, index: number): Promise<void> {
     if (address.kind === 'fd') assertInherited(address.fd)
-    const proxyProtocol = address.proxyProtocol === true
-    const options = address.kind === 'fd' ? { proxyProtocol, name: `fd:${address.fd}` } : { proxyProtocol }
-    const listener = await this.plane.listen(listenOptions(address), options)
-    this.addresses.push(address.kind === 'fd' ? `fd:${address.fd}` : urlOf(listener.address as AddressInfo | string))
+    const isSecure = address.tls !== undefined
+    const listener = await this.plane.listen(listenOptions(address), {
+      proxyProtocol: address.proxyProtocol === true,
+      redirect: address.redirectToHttps ?? null,
+      ...(isSecure ? { tlsOf: index } : {}),
+      ...(address.kind === 'fd' ? { name: `fd:${address.fd}` } : {}),
+    })
+    const url = address.kind === 'fd' ? `fd:${address.fd}` : urlOf(listener.address as AddressInfo | string)
+    this.listeners.push(listenerName(url))
+    this.addresses.push(secureUrl(url, isSecure))
   }
 
   /** Opens the file of the access log again. */

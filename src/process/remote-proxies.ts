@@ -12,6 +12,7 @@ import { WorkerLinks } from './worker-links.ts'
  * The proxies in worker processes as seen by control: over their wires, and by the roster that the supervisor sends.
  */
 export class RemoteProxies implements Proxies {
+  readonly listeners: readonly string[]
   supervisor: Vitals | null = null
   onWorkerDied: (death: WorkerDeath) => void = () => undefined
   private roster: Roster
@@ -23,8 +24,9 @@ export class RemoteProxies implements Proxies {
   private readonly vitals = new VitalsMeter()
   private readonly waiting: ((trouble: string | null) => void)[] = []
 
-  constructor({ wire, roster }: ControlInit, log: Logger, askToReplace: () => void) {
+  constructor({ wire, roster, listeners }: ControlInit, log: Logger, askToReplace: () => void) {
     this.path = wire
+    this.listeners = listeners
     this.roster = roster
     this.log = log
     this.askToReplace = askToReplace

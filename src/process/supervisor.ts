@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import type { Identity } from '../control/proxies.ts'
+import type { ListenerTls } from '../model/listener-tls.ts'
 import { type Handle, type HeldSocket, hold } from '../net/held-socket.ts'
 import type { ListenAddress } from '../net/listen-address.ts'
-import { forKey, proxyListenKey } from '../net/listen-options.ts'
+import { forKey, listenerName, proxyListenKey, secureUrl } from '../net/listen-options.ts'
 import { VitalsMeter } from '../telemetry/vitals.ts'
 import { type Child, FIRST_HANDED_FD, GRACE_MS, waitForExit } from './child.ts'
 import { Control } from './control.ts'
@@ -49,6 +50,8 @@ export class Supervisor {
   private readonly watchdog: Watchdog<Child>
   private readonly meter = new VitalsMeter()
   private readonly state = new KeptState()
+  /** TLS that the control process has sent to the workers; the next one begins with it. */
+  private tls: readonly ListenerTls[] = []
   /** The configuration that was last read and applied. */
   private config: Config
   /** A control process has been ready: the next one resumes from the store instead of applying the file again. */
@@ -71,7 +74,7 @@ export class Supervisor {
     this.folder = folder
     this.sockets = sockets
     this.admin = admin
-    this.proxyAddresses = sockets.map(({ url }) => url)
+    this.proxyAddresses = sockets.map(({ url }, i) => secureUrl(url, config.proxy.listen[i]?.tls !== undefined))
     this.adminAddress = admin[0].url
     const wire = join(folder.path, 'control.sock')
     const cache = compileCache() ?? folder.path
@@ -110,6 +113,8 @@ export class Supervisor {
         joinAnyway,
         state: this.state.copy,
         identity: this.identity,
+        listeners: sockets.map(({ url }) => listenerName(url)),
+        tls: this.tls,
         adminAddress: this.adminAddress,
         adminFd: FIRST_HANDED_FD,
         previewFd: admin.length > 1 ? FIRST_HANDED_FD + 1 : null,
@@ -230,6 +235,9 @@ export class Supervisor {
       case 'stateChange':
       case 'kept':
         this.state.take(message)
+        break
+      case 'tls':
+        this.tls = message.listeners
         break
       case 'replaceWorkers':
         void this.replaceWorkers()

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/config.ts'
 import type { WorkerDeath } from '../control/proxies.ts'
 import type { Handle, HeldSocket } from '../net/held-socket.ts'
+import { listenerName } from '../net/listen-options.ts'
 import { Adoptions } from './adoptions.ts'
 import { Child, FIRST_HANDED_FD, GRACE_MS, waitForExit, wasSignalled } from './child.ts'
 import type { Roster } from './ipc.ts'
@@ -121,8 +122,10 @@ export class Workers {
     const fds = sockets.map(({ handles }) => (handles[slot.index] ?? (handles[0] as Handle)).fd)
     const listeners = fds.map((_, i) => ({
       fd: FIRST_HANDED_FD + i,
-      name: sockets[i]?.url.replace('http://', '') ?? '',
+      name: listenerName(sockets[i]?.url ?? ''),
       proxyProtocol: config.proxy.listen[i]?.proxyProtocol === true,
+      redirect: config.proxy.listen[i]?.redirectToHttps ?? null,
+      ...(config.proxy.listen[i]?.tls === undefined ? {} : { tlsOf: i }),
     }))
     const name = `worker-${slot.index + 1}.${++this.generation}`
     return new Promise((resolve) => {

@@ -1,5 +1,7 @@
 import type { BlockList } from 'node:net'
+import { TlsEndpoint } from '../edge/tls-endpoint.ts'
 import type { ExplainedRequest, Explanation } from '../model/explain.ts'
+import type { ListenerTls } from '../model/listener-tls.ts'
 import type { KnownHealth, LoadReport, Report, ToControl, ToProxy } from '../model/messages.ts'
 import { poolKey } from '../model/names.ts'
 import { networks } from '../model/networks.ts'
@@ -28,6 +30,10 @@ import { dividedLimit, WHOLE_SHARE } from './share.ts'
 import type { TargetEvents } from './upstream/target.ts'
 import { Targets } from './upstream/targets.ts'
 import { Verdicts } from './verdicts.ts'
+import { DEADLINES } from './wire.ts'
+
+/** Settings of a listener of a data plane. `tlsOf`: its position in messages about TLS; absent = its connections are plain. */
+export type DataPlaneListener = Omit<ListenerOptions, 'tls'> & { readonly tlsOf?: number }
 
 /** Entry of `trustedProxies` for the peers at socket files. */
 const SOCKET_FILES = 'unix'
@@ -55,6 +61,10 @@ export class DataPlane implements ProxyContext {
   private routes = new Map<string, ServiceRoute>()
   private readonly fuses: Fuses
   private readonly clients: ClientListeners
+  /** By position of the listener. */
+  private readonly endpoints = new Map<number, TlsEndpoint>()
+  /** For the tickets of TLS sessions; null = each listener has keys of its own. */
+  private ticketKeys: Buffer | null = null
   private readonly ending: Ending
   private reportsAll = false
   private readonly hookLoader: HookLoader
@@ -110,9 +120,10 @@ export class DataPlane implements ProxyContext {
     })
   }
 
-  /** Accepts connections at an address. Rejects with the error of listening. */
-  listen(address: ListenOn, options: ListenerOptions = {}): Promise<Listener> {
-    return this.clients.listen(address, options)
+  /** Accepts connections at an address. `tlsOf`: position of the listener with TLS; absent = plain. Rejects with the error of listening. */
+  listen(address: ListenOn, { tlsOf, ...options }: DataPlaneListener = {}): Promise<Listener> {
+    const tls = tlsOf === undefined ? null : this.endpoint(tlsOf)
+    return this.clients.listen(address, { ...options, tls })
   }
 
   receive(message: ToProxy): void {
@@ -125,6 +136,13 @@ export class DataPlane implements ProxyContext {
         if (problem !== null) this.send({ type: 'hooksFailed', problem })
         break
       }
+      case 'tls':
+        this.useTls(message.listeners)
+        break
+      case 'ticketKeys':
+        this.ticketKeys = Buffer.from(message.key, 'base64')
+        for (const endpoint of this.endpoints.values()) endpoint.useTicketKeys(this.ticketKeys)
+        break
       case 'health':
         this.targets.setHealth(message.changes)
         break
@@ -139,6 +157,20 @@ export class DataPlane implements ProxyContext {
         this.ending.begin(message)
         break
     }
+  }
+
+  private useTls(listeners: readonly ListenerTls[]): void {
+    for (const settings of listeners) this.endpoint(settings.listener).use(settings)
+  }
+
+  private endpoint(listener: number): TlsEndpoint {
+    let endpoint = this.endpoints.get(listener)
+    if (endpoint === undefined) {
+      endpoint = new TlsEndpoint({ timeoutMs: this.settings.timeouts.headerMs, deadlines: DEADLINES })
+      if (this.ticketKeys !== null) endpoint.useTicketKeys(this.ticketKeys)
+      this.endpoints.set(listener, endpoint)
+    }
+    return endpoint
   }
 
   get hooks(): HooksInForce | null {
@@ -217,7 +249,8 @@ export class DataPlane implements ProxyContext {
     this.reportsAll = false
     const accessLogDropped = this.accessLog?.dropped ?? 0
     const traceSpansDropped = this.tracing?.dropped ?? 0
-    return { ...this.load(), ...this.counters.report(whole), accessLogDropped, traceSpansDropped }
+    const handshakes = this.clients.handshakes.report()
+    return { ...this.load(), ...this.counters.report(whole), accessLogDropped, traceSpansDropped, handshakes }
   }
 
   /** Makes the next report a complete one; called when reports have a new receiver. */

@@ -16,7 +16,7 @@ const TUNNELS_LEAVE_MS = 1_000
 type Stop = Extract<ToProxy, { type: 'stop' }>
 
 interface EndingOptions {
-  readonly clients: Pick<ClientListeners, 'servers' | 'connections' | 'accepted'>
+  readonly clients: Pick<ClientListeners, 'servers' | 'connections' | 'accepted' | 'opening' | 'closeOpening'>
   readonly tunnels: Iterable<OpenTunnel>
   /** Called when all connections are closed. `cut`: number of requests that were cut at the deadline. */
   readonly onEnd: (cut: number) => void
@@ -91,7 +91,8 @@ export class Ending {
       if (isOver) connection.destroy()
       else if (!connection.isBusy && quietMs >= (connection.served === 0 ? FRESH_MS : IDLE_MS)) connection.close()
     }
-    if (connections.size > 0 && !isOver) return false
+    if (isOver || now - this.closedAt >= FRESH_MS) clients.closeOpening()
+    if (connections.size + clients.opening > 0 && !isOver) return false
     // Requests on sockets that were just destroyed are ended, and logged, later in this turn of the event loop.
     setImmediate(() => this.options.onEnd(this.cutRequests ?? 0))
     return true

@@ -86,7 +86,7 @@ export class Exchange
 
   start(): void {
     this.stream.owner = this
-    const admitted = admit(this.context, this.stream, this.head, this.requestId)
+    const admitted = admit(this.context, this.stream, this.client, this.head, this.requestId)
     if ('status' in admitted) {
       this.answer(admitted)
       return

@@ -61,6 +61,7 @@ export function record(
     requestId,
     traceId: traceIdOf(head.traceparent),
     error,
+    tls: client.tls,
     tags: hooked?.tags() ?? null,
   }
   context.accessLog?.log(entry)

@@ -43,6 +43,7 @@ export function refuseRequest(
     requestId,
     traceId: '',
     error: code,
+    tls: client.tls,
     tags: null,
   })
   return `${statusLine(status)}${lines}Connection: close\r\n\r\n${isHead ? '' : body}`

@@ -14,7 +14,7 @@ import { TRACEPARENT, TRACESTATE } from './wire.ts'
 /** A request whose trace is recorded. */
 export interface Traced {
   readonly stream: Pick<ClientStream, 'method' | 'target' | 'minor' | 'body'>
-  readonly client: Pick<Client, 'address' | 'trusted'>
+  readonly client: Pick<Client, 'address' | 'trusted' | 'tls'>
   readonly head: RequestHead
   /** Path and query for the server. */
   readonly path: string
@@ -89,7 +89,7 @@ export class RequestTrace implements TryTrace {
       parentSpanId: isContinued ? spanIdOf(received) : '',
       traceState: isContinued ? fields.joined(TRACESTATE) : '',
       target: target.startsWith('/') ? target : '',
-      scheme: head.scheme(client.trusted),
+      scheme: head.scheme(client),
       peer: client.address,
       minor: stream.minor,
       userAgent: agent === -1 ? '' : fields.value(agent),

@@ -17,6 +17,7 @@ const NAMES_OF_INTEREST = [
   'max-forwards',
   'date',
   'x-cutover-mirror',
+  'x-forwarded-client-cert',
 ] as const
 
 /** The field names that the request path looks at, beside those of the protocol itself. */
@@ -34,6 +35,7 @@ export const TRACESTATE = numberOf('tracestate')
 export const MAX_FORWARDS = numberOf('max-forwards')
 export const DATE = numberOf('date')
 export const X_CUTOVER_MIRROR = numberOf('x-cutover-mirror')
+export const X_FORWARDED_CLIENT_CERT = numberOf('x-forwarded-client-cert')
 
 /** Timeouts of all connections of this process. */
 export const DEADLINES = new Deadlines()

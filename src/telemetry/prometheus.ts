@@ -9,6 +9,7 @@ import { ROLLOUT_METRICS } from './metrics/rollout-metrics.ts'
 import { SERVER_METRICS } from './metrics/server-metrics.ts'
 import type { MetricsSnapshot } from './metrics/snapshot.ts'
 import { TALLY_METRICS } from './metrics/tally-metrics.ts'
+import { TLS_METRICS } from './metrics/tls-metrics.ts'
 
 export const METRIC_PREFIX = 'cutover_'
 /** All metrics of our own, by subject. */
@@ -17,6 +18,7 @@ export const METRIC_GROUPS: readonly { readonly title: string; readonly metrics:
   { title: 'Policies', metrics: TALLY_METRICS },
   { title: 'Servers', metrics: SERVER_METRICS },
   { title: 'Rollouts', metrics: ROLLOUT_METRICS },
+  { title: 'TLS of listeners', metrics: TLS_METRICS },
   { title: 'Events and webhooks', metrics: EVENT_METRICS },
   { title: 'Instance', metrics: INSTANCE_METRICS },
 ]

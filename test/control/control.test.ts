@@ -22,6 +22,7 @@ const EMPTY: Report = {
   rows: [],
   versions: [],
   accessLogDropped: 0,
+  handshakes: [],
   traceSpansDropped: 0,
 }
 

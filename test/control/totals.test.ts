@@ -24,6 +24,7 @@ function report(changes: Partial<Report>): Report {
     versions: [],
     accessLogDropped: 0,
     traceSpansDropped: 0,
+    handshakes: [],
     ...changes,
   }
 }

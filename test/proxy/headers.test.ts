@@ -18,7 +18,7 @@ import { optionFor, responseLines } from '../../src/proxy/upstream/response-line
 import { NAMES } from '../../src/proxy/wire.ts'
 
 const LIMITS = { startLineBytes: 8_192, fieldBytes: 16_384 }
-const UNTRUSTED = { address: '203.0.113.7', localPort: '8080', trusted: false }
+const UNTRUSTED = { address: '203.0.113.7', localPort: '8080', trusted: false, tls: null }
 const TRUSTED = { ...UNTRUSTED, trusted: true }
 const POLICY = { forwarded: false, traceSample: 1 }
 /** What a name means is the same in any spelling: a few of the ways to write one. */
@@ -100,12 +100,12 @@ describe('a request’s head', () => {
 
   test('names neither address nor port of a peer at a socket file', () => {
     const lines = upstream(['Host: a', 'X-Forwarded-For: 1.1.1.1'], {
-      client: { address: '', localPort: '', trusted: false },
+      client: { address: '', localPort: '', trusted: false, tls: null },
     })
     expect(lowerNamesOf(lines)).not.toContain('x-forwarded-for')
     expect(lowerNamesOf(lines)).not.toContain('x-forwarded-port')
     const trusted = upstream(['Host: a', 'X-Forwarded-For: 1.1.1.1'], {
-      client: { address: '', localPort: '', trusted: true },
+      client: { address: '', localPort: '', trusted: true, tls: null },
     })
     expect(valuesOf(trusted, 'x-forwarded-for')).toEqual(['1.1.1.1'])
   })

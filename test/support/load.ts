@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 
 export interface LoadOptions {
-  /** `http://HOST:PORT` to send to. */
+  /** `http://HOST:PORT` or `https://HOST:PORT` to send to. */
   readonly url: string
   readonly clients: number
   /** Every body that is a right answer: the names of the servers. */
@@ -11,6 +12,8 @@ export interface LoadOptions {
   readonly requests?: number
   /** The Host header, if not the address. */
   readonly hostHeader?: string
+  /** For https: the authority that signs the certificate of localhost, in PEM. */
+  readonly ca?: string
   /** Every client sends GET. */
   readonly onlyGet?: boolean
   /** Called with the milliseconds that each right answer took. */
@@ -47,6 +50,8 @@ export class Load {
   readonly hostHeader: string
   readonly limit: number
   readonly onlyGet: boolean
+  /** null = plain. */
+  readonly ca: string | null
   private readonly onAnswer: ((ms: number) => void) | undefined
   sent = 0
   completed = 0
@@ -65,13 +70,14 @@ export class Load {
   private readonly waiting = new Map<number, (() => void)[]>()
 
   constructor({ url, clients, names, requests = Number.POSITIVE_INFINITY, hostHeader, ...options }: LoadOptions) {
-    const { hostname, host, port, pathname } = new URL(url)
+    const { protocol, hostname, host, port, pathname } = new URL(url)
     this.host = hostname
     this.port = Number(port)
     this.path = pathname
     this.hostHeader = hostHeader ?? host
     this.limit = requests
     this.onlyGet = options.onlyGet ?? false
+    this.ca = protocol === 'https:' ? (options.ca ?? '') : null
     this.onAnswer = options.onAnswer
     this.names = new Set(names)
     this.clients = new Set(Array.from({ length: clients }, (_, i) => new Client(this, i)))
@@ -162,8 +168,12 @@ class Client {
     this.partial = null
     let connected = false
     let code = ''
-    const socket = connect({ host: this.load.host, port: this.load.port, noDelay: true })
-    socket.on('connect', () => {
+    const { host, port, ca } = this.load
+    const socket =
+      ca === null
+        ? connect({ host, port, noDelay: true })
+        : connectTls({ host, port, ca, servername: 'localhost' }).setNoDelay()
+    socket.on(ca === null ? 'connect' : 'secureConnect', () => {
       connected = true
       this.send()
     })

@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify'
+import { clipped } from '../../config/problems.ts'
 import type { WaitingPool } from '../../control/readiness.ts'
 import { isUsable, Readiness } from '../../control/readiness.ts'
 import { storeStanding } from '../../control/store-standing.ts'
 import { whyUnreadable } from '../../control/unreadable.ts'
+import { dateProblem } from '../../edge/listener-files.ts'
 import { onDuty } from '../../model/backups.ts'
 import { covers, networks } from '../../model/networks.ts'
 import { describeOverride } from '../../model/overrides.ts'
@@ -15,6 +17,9 @@ import { fileProblems } from '../files.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem } from '../problems.ts'
 
+/** Time before the end of a certificate from which on health says so. */
+const ENDS_SOON_MS = 2 * 86_400_000
+const MAX_DETAIL_CHARS = 1_000
 /** Max pools in a message. */
 const SHOWN = 5
 
@@ -56,6 +61,10 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
         dataPlane: dataPlane(context),
         processes: processes(context),
       }
+      const tls = certificatePart(context)
+      if (tls !== null) parts.certificates = tls
+      const sealed = context.sealProblem()
+      if (sealed !== null) parts.secrets = { status: 'degraded', detail: sealed }
       const firstChecks = missingChecks(context, waiting)
       if (firstChecks !== null) parts.healthChecks = { status: 'degraded', detail: firstChecks }
       const others = outOfTouch(context)
@@ -159,6 +168,22 @@ function probes({ control }: AdminContext): Part | null {
   const failed = servers.map(({ key }) => control.health(key).last).filter((last) => last?.isLocal === true)
   if (failed.length === 0) return null
   return { status: 'degraded', detail: `${failed.length} of ${servers.length} servers: ${failed[0]?.error}` }
+}
+
+/** The certificates of the listeners; null = no listener has TLS. */
+function certificatePart({ certificates }: AdminContext): Part | null {
+  const standings = certificates.standings()
+  if (standings.length === 0) return null
+  const now = Date.now()
+  const problems = standings.flatMap(({ file, facts, error }) => {
+    const { notAfterMs } = facts
+    const soon = notAfterMs - now < ENDS_SOON_MS ? `${file} expires at ${new Date(notAfterMs).toISOString()}` : null
+    return [dateProblem(file, facts, now) ?? soon ?? [], error ?? []].flat()
+  })
+  problems.push(...certificates.authoritiesProblems)
+  return problems.length === 0
+    ? { status: 'ok', detail: null }
+    : { status: 'degraded', detail: clipped(problems.join('; '), MAX_DETAIL_CHARS) }
 }
 
 function dataPlane({ control }: AdminContext): Part {

@@ -64,6 +64,14 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       })),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
+      handshakes: control.proxies.handshakes,
+      certificates: context.certificates.standings().map(({ listener, file, facts, error, failures }) => ({
+        listener,
+        file,
+        notAfterMs: facts.notAfterMs,
+        isRefused: error !== null,
+        failures,
+      })),
       accessLogDropped: control.proxies.accessLogDropped,
       traceSpansDropped: control.proxies.traceSpansDropped,
       pools: all.flatMap((service) =>

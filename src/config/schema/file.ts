@@ -1,46 +1,13 @@
 import { type StaticDecode, Type } from 'typebox'
-import type { ListenAddress } from '../../net/listen-address.ts'
-import { parseCidr, parseHost, parseListen, parseMode, parsePeers, parseTcpListen } from '../addresses.ts'
+import { parseCidr, parseHost, parsePeers, parseTcpListen } from '../addresses.ts'
 import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
+import { AdminListenSchema, ProxyListenSchema } from './listeners.ts'
 import { ServiceSchema } from './service.ts'
 import { TelemetrySection } from './telemetry.ts'
 import { WebhooksSection } from './webhooks.ts'
 
-const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or unix:/path'
-
 const PREVIEW_MESSAGE = 'expected host and port, such as 127.0.0.1:9901'
-
-const address = (description: string) => kind.parsed(parseListen, { description, errorMessage: LISTEN_MESSAGE })
-
-const ShortListen = kind.parsed(
-  (given): { address: ListenAddress; mode?: number; tls?: unknown; proxyProtocol?: boolean } | undefined => {
-    const target = parseListen(given)
-    return target === undefined ? undefined : { address: target }
-  },
-  { errorMessage: LISTEN_MESSAGE },
-)
-
-const LongListen = kind.section(
-  {
-    address: address('Host and port, or a path.'),
-    mode: Type.Optional(
-      kind.parsed(parseMode, {
-        description:
-          'Permissions of a unix socket, in octal and in quotes. Default: 0600 for the admin API, by the umask for a proxy listener.',
-        errorMessage: 'expected permissions in octal, in quotes, such as "0660"',
-        pattern: '^0?[0-7]{3}$',
-      }),
-    ),
-    tls: Type.Optional(Type.Unknown({ description: 'Certificates.' })),
-    proxyProtocol: Type.Optional(
-      kind.flag({
-        description: 'Every connection opens with a PROXY header (version 1 or 2); only trustedProxies may connect.',
-      }),
-    ),
-  },
-  {},
-)
 
 const networks = (description: string, fallback: readonly string[]) =>
   kind.list(kind.parsed(parseCidr, { errorMessage: 'expected a network such as 10.0.0.0/8 or ::1/128' }), {
@@ -50,19 +17,7 @@ const networks = (description: string, fallback: readonly string[]) =>
 
 const ProxySection = kind.section(
   {
-    listen: Type.Union(
-      [
-        ShortListen,
-        LongListen,
-        kind.list(Type.Union([ShortListen, LongListen], { errorMessage: LISTEN_MESSAGE }), { minItems: 1 }),
-      ],
-      {
-        description:
-          'Where clients connect: 127.0.0.1:8080, [::1]:8080, :8080 (every interface), unix:/path, or a list.',
-        errorMessage: LISTEN_MESSAGE,
-        default: '127.0.0.1:8080',
-      },
-    ),
+    listen: ProxyListenSchema,
     workers: Type.Union([kind.choice(['auto'], {}), kind.count({ maximum: 1024 })], {
       description: 'Data-plane processes: auto = one per core; 0 = serve from the control process.',
       errorMessage: 'expected auto, or a whole number from 0 to 1024',
@@ -223,11 +178,7 @@ const TokenSection = kind.section(
 
 const AdminSection = kind.section(
   {
-    listen: Type.Union([ShortListen, LongListen], {
-      description: 'Where the admin API listens.',
-      errorMessage: LISTEN_MESSAGE,
-      default: '127.0.0.1:9900',
-    }),
+    listen: AdminListenSchema,
     hosts: kind.list(kind.parsed(parseHost, { errorMessage: 'expected a host name without a port' }), {
       description: 'Names, beside addresses and localhost, by which the admin API may be called.',
       default: [],

@@ -67,6 +67,14 @@ export const StoreSection = kind.section(
         { description: 'TLS to Redis, also for sentinels and clusters; with rediss:// needed only for these files.' },
       ),
     ),
+    secret: kind.text({
+      description:
+        'Encrypts keys in the store, the same for the whole fleet; preferably from the environment. Empty = they are in plain text.',
+      default: '',
+      pattern: '^$|^[\\x20-\\x7e]{16,}$',
+      errorMessage: 'expected at least 16 ASCII characters',
+      writeOnly: true,
+    }),
     prefix: kind.text({
       description: 'Prefix of all keys, one per fleet.',
       default: 'cutover',

@@ -2,6 +2,7 @@ import type { EventRecord } from '../../model/event-record.ts'
 import { eventRecord } from '../../model/events.ts'
 import type { Store } from '../../store/store.ts'
 import type { VersionMismatch } from '../app-versions.ts'
+import type { CertificateChange } from '../certificates/listener-certificates.ts'
 import type { Control } from '../control.ts'
 import type { Fleet } from '../fleet/fleet.ts'
 import type { Self } from '../fleet/self.ts'
@@ -81,6 +82,16 @@ export class EventSources {
   versionsReported({ service, pool, version, reported, isMismatch }: VersionMismatch): void {
     const type = isMismatch ? 'version.mismatch' : 'version.match'
     this.log({ type, service, pool, before: { version }, after: { reported } })
+  }
+
+  certificateChanged({ listener, file, error, facts }: CertificateChange): void {
+    const type = error === null ? 'certificate.changed' : 'certificate.refused'
+    const notAfter = facts === null ? null : new Date(facts.notAfterMs).toISOString()
+    this.log({
+      type,
+      reason: error,
+      after: { listener, file, names: facts?.names ?? [], notAfter, fingerprint: facts?.fingerprint ?? null },
+    })
   }
 
   workerDied({ worker, how }: WorkerDeath): void {

@@ -1,15 +1,27 @@
 import type { BlockList, Socket } from 'node:net'
+import type { ClientTls } from '../../edge/client-tls.ts'
 import { InboundConnection } from '../../http1/inbound-connection.ts'
 import type { InboundHandler, InboundOptions } from '../../http1/inbound-handler.ts'
 import type { MessageRefusal } from '../../http1/refusal.ts'
 import type { RequestReader } from '../../http1/request-reader.ts'
 import type { SocketInput } from '../../http1/socket-input.ts'
+import type { HttpsRedirect } from '../../model/https-redirect.ts'
 import { covers } from '../../model/networks.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { ProxyHeader } from '../proxy-protocol/header.ts'
 import { plainAddress } from '../proxy-protocol/header.ts'
 import type { Client } from './client.ts'
 import type { ClientStream } from './client-stream.ts'
+
+/** What a connection has brought with it before its first request. */
+export interface Arrival {
+  /** Its PROXY header; null = none. */
+  readonly header: ProxyHeader | null
+  /** null = it is plain. */
+  readonly tls: ClientTls | null
+  /** Redirect of the listener that has accepted it. */
+  readonly redirect: HttpsRedirect | null
+}
 
 /** A request in flight. */
 export interface RequestUnderWay {
@@ -36,6 +48,8 @@ export class ClientConnection implements InboundHandler, Client {
   readonly address: string
   readonly localPort: string
   readonly trusted: boolean
+  readonly tls: ClientTls | null
+  readonly redirect: HttpsRedirect | null
   tunnelled = false
   /** Number of requests so far. */
   served = 0
@@ -46,14 +60,11 @@ export class ClientConnection implements InboundHandler, Client {
   private readonly whenClosed: (connection: ClientConnection) => void
   private underWay: RequestUnderWay | null = null
 
-  /**
-   * `input`: reads the socket. `header`: the PROXY header of the connection; null = none. `whenClosed`: called once it has
-   * closed.
-   */
+  /** `input`: reads the socket. `whenClosed`: called once it has closed. */
   constructor(
     socket: Socket,
     input: SocketInput,
-    header: ProxyHeader | null,
+    { header, tls, redirect }: Arrival,
     options: ClientConnectionOptions,
     whenClosed: (connection: ClientConnection) => void,
   ) {
@@ -63,6 +74,8 @@ export class ClientConnection implements InboundHandler, Client {
     this.address = header?.source?.address ?? plainAddress(socket.remoteAddress ?? '')
     this.localPort = String(header?.destination?.port ?? socket.localPort ?? '')
     this.trusted = this.address === '' ? trustsSocketFiles : covers(trustedProxies, this.address)
+    this.tls = tls
+    this.redirect = redirect
     this.inbound = new InboundConnection(socket, input, options.inbound, this)
   }
 

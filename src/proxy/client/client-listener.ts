@@ -1,4 +1,6 @@
 import type { AddressInfo } from 'node:net'
+import type { TlsEndpoint } from '../../edge/tls-endpoint.ts'
+import type { HttpsRedirect } from '../../model/https-redirect.ts'
 
 /** A listener for clients, with the number of connections that it has open. */
 export class ClientListener {
@@ -10,9 +12,16 @@ export class ClientListener {
   /** The listener accepts no more connections. */
   isClosed = false
 
+  /** null = its connections are plain. */
+  readonly tls: TlsEndpoint | null
+  /** null = its requests are served. */
+  readonly redirect: HttpsRedirect | null
+
   /** `name`: undefined = the address in use, see `listensAt`. */
-  constructor(name: string | undefined) {
+  constructor(name: string | undefined, tls: TlsEndpoint | null, redirect: HttpsRedirect | null) {
     this.name = name ?? ''
+    this.tls = tls
+    this.redirect = redirect
   }
 
   /** Sets the address in use; null = an inherited socket file, whose path is unknown. */

@@ -1,6 +1,10 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { Server } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { ClientTls } from '../../edge/client-tls.ts'
+import type { TlsEndpoint } from '../../edge/tls-endpoint.ts'
 import { SocketInput } from '../../http1/socket-input.ts'
+import type { HttpsRedirect } from '../../model/https-redirect.ts'
 import { covers } from '../../model/networks.ts'
 import type { ListenOn } from '../../net/listen.ts'
 import { listen } from '../../net/listen.ts'
@@ -9,10 +13,15 @@ import { ProxyProtocolServer } from '../proxy-protocol/server.ts'
 import type { ClientConnectionOptions } from './client-connection.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ClientListener, connectionsByListener } from './client-listener.ts'
+import { HandshakeCounts } from './handshake-counts.ts'
 
 export interface ListenerOptions {
   /** Whether connections must begin with a PROXY header; then only trusted proxies may connect. Default: no. */
   readonly proxyProtocol?: boolean
+  /** Ends TLS of its connections; null = they are plain. */
+  readonly tls?: TlsEndpoint | null
+  /** Redirects its requests to https; null = they are served. */
+  readonly redirect?: HttpsRedirect | null
   /** Name of the listener in metrics; default: the address in use. */
   readonly name?: string
 }
@@ -27,6 +36,12 @@ export interface Listener {
 
 /** Silence after which TCP keep-alive probes a client's connection, to detect that its machine is gone. */
 const CLIENT_KEEP_ALIVE_MS = 60_000
+const SOCKET_OPTIONS = {
+  allowHalfOpen: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: CLIENT_KEEP_ALIVE_MS,
+}
 
 /** The listeners for clients, and their connections. */
 export class ClientListeners {
@@ -34,10 +49,13 @@ export class ClientListeners {
   readonly servers = new Set<Server>()
   /** Number of connections accepted so far. */
   accepted = 0
+  /** Handshakes that have ended. */
+  readonly handshakes = new HandshakeCounts()
   private readonly options: ClientConnectionOptions
   /** Max number of connections; 0 = no limit. */
   private readonly maxConnections: number
   private readonly listeners = new Set<ClientListener>()
+  private readonly endpoints = new Set<TlsEndpoint>()
 
   constructor(options: ClientConnectionOptions, maxConnections: number) {
     this.options = options
@@ -45,9 +63,18 @@ export class ClientListeners {
   }
 
   /** Accepts connections at an address. Rejects with the error of listening. */
-  async listen(address: ListenOn, { proxyProtocol = false, name }: ListenerOptions): Promise<Listener> {
-    const listener = new ClientListener(name)
-    const server = proxyProtocol ? this.behindProxyHeader(listener) : this.plain(listener)
+  async listen(address: ListenOn, options: ListenerOptions): Promise<Listener> {
+    const { proxyProtocol = false, tls = null, redirect = null, name } = options
+    const listener = new ClientListener(name, tls, redirect)
+    const server = proxyProtocol
+      ? this.behindProxyHeader(listener)
+      : tls === null
+        ? this.plain(listener)
+        : this.secure(listener)
+    server.on('connection', () => {
+      this.accepted++
+    })
+    if (tls !== null) this.endpoints.add(tls)
     this.servers.add(server)
     const inUse = await listen(server, address).catch((error: unknown) => {
       this.servers.delete(server)
@@ -71,12 +98,29 @@ export class ClientListeners {
     return connectionsByListener(this.listeners)
   }
 
+  /** Number of connections that are not open yet: those that still send their PROXY header, or are in their handshake. */
+  get opening(): number {
+    let opening = 0
+    for (const server of this.servers) if (server instanceof ProxyProtocolServer) opening += server.waitingConnections
+    for (const endpoint of this.endpoints) opening += endpoint.pending
+    return opening
+  }
+
+  /** Closes the connections that are not open yet. */
+  closeOpening(): void {
+    for (const server of this.servers) if (server instanceof ProxyProtocolServer) server.closeWaitingConnections()
+    for (const endpoint of this.endpoints) endpoint.closePending()
+  }
+
   private plain(listener: ClientListener): Server {
-    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: CLIENT_KEEP_ALIVE_MS }
-    return new Server({ ...options, pauseOnConnect: true }, (accepted) => {
+    return new Server({ ...SOCKET_OPTIONS, pauseOnConnect: true }, (accepted) => {
       const input = new SocketInput()
-      this.accept(input.accept(accepted), input, null, listener)
+      this.accept(input.accept(accepted), input, null, null, listener)
     })
+  }
+
+  private secure(listener: ClientListener): Server {
+    return new Server(SOCKET_OPTIONS, (accepted) => this.shakeHands(accepted, null, listener, listener.tls))
   }
 
   private behindProxyHeader(listener: ClientListener): Server {
@@ -86,36 +130,90 @@ export class ClientListeners {
       isFull: () => this.isFull(),
       isTrusted: (peer) => peer === 'unix' || covers(this.options.trustedProxies, peer),
       onAccepted: (socket, header) => {
+        if (listener.tls !== null) {
+          this.shakeHands(socket, header, listener, listener.tls)
+          return
+        }
         const input = new SocketInput()
         input.follow(socket)
-        this.accept(socket, input, header, listener)
+        this.accept(socket, input, header, null, listener)
         // It is paused after its header.
         socket.resume()
       },
     })
   }
 
-  /** Whether connections have reached their limit; those still sending their PROXY header count, too. */
-  private isFull(): boolean {
-    if (this.maxConnections === 0) return false
-    let open = this.connections.size
-    for (const server of this.servers) if (server instanceof ProxyProtocolServer) open += server.waitingConnections
-    return open >= this.maxConnections
-  }
-
-  private accept(socket: Socket, input: SocketInput, header: ProxyHeader | null, listener: ClientListener): void {
-    this.accepted++
-    // A peer that has reset its connection has no address any more; it must not be taken for a peer at a socket file.
-    const hasLeft = header === null && listener.hasIpPeers && socket.remoteAddress === undefined
-    if (hasLeft || this.isFull()) {
+  private shakeHands(
+    socket: Socket,
+    header: ProxyHeader | null,
+    listener: ClientListener,
+    endpoint: TlsEndpoint | null,
+  ): void {
+    if (endpoint === null || this.mustRefuse(socket, header, listener)) {
       socket.destroy()
       return
     }
     listener.connections++
-    const connection = new ClientConnection(socket, input, header, this.options, () => {
+    endpoint.begin(socket, {
+      onSecure: (secured, tls, protocol) => {
+        this.handshakes.add(listener.name, secured.isSessionReused() ? 'resumed' : 'full')
+        this.takeSecure(secured, protocol, header, tls, listener)
+        // It counts as an open connection now.
+        this.closed(listener)
+      },
+      onFailed: (failure) => {
+        this.handshakes.add(listener.name, failure)
+        this.closed(listener)
+      },
+    })
+  }
+
+  /** The protocol that was negotiated decides who gets a connection. */
+  private takeSecure(
+    socket: TLSSocket,
+    _protocol: string,
+    header: ProxyHeader | null,
+    tls: ClientTls,
+    listener: ClientListener,
+  ): void {
+    const input = new SocketInput()
+    input.follow(socket)
+    this.accept(socket, input, header, tls, listener)
+  }
+
+  /** Whether connections have reached their limit; those that are not open yet count, too. */
+  private isFull(): boolean {
+    return this.maxConnections > 0 && this.connections.size + this.opening >= this.maxConnections
+  }
+
+  /** Whether a connection cannot be taken: there is no room for it, or its peer has left. */
+  private mustRefuse(socket: Socket, header: ProxyHeader | null, listener: ClientListener): boolean {
+    // A peer that has reset its connection has no address any more; it must not be taken for a peer at a socket file.
+    const hasLeft = header === null && listener.hasIpPeers && socket.remoteAddress === undefined
+    return hasLeft || this.isFull()
+  }
+
+  private accept(
+    socket: Socket,
+    input: SocketInput,
+    header: ProxyHeader | null,
+    tls: ClientTls | null,
+    listener: ClientListener,
+  ): void {
+    if (this.mustRefuse(socket, header, listener)) {
+      socket.destroy()
+      return
+    }
+    listener.connections++
+    const arrival = { header, tls, redirect: listener.redirect }
+    const connection = new ClientConnection(socket, input, arrival, this.options, () => {
       this.connections.delete(connection)
-      if (--listener.connections === 0 && listener.isClosed) this.listeners.delete(listener)
+      this.closed(listener)
     })
     this.connections.add(connection)
+  }
+
+  private closed(listener: ClientListener): void {
+    if (--listener.connections === 0 && listener.isClosed) this.listeners.delete(listener)
   }
 }

@@ -46,7 +46,7 @@ export class ClientRequest implements RoutedRequest {
 
   /** Whether the client came by https. */
   get isSecure(): boolean {
-    return this.head.scheme(this.client.trusted).toLowerCase() === 'https'
+    return this.head.scheme(this.client).toLowerCase() === 'https'
   }
 
   header(name: string): string | null {

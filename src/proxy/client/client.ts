@@ -1,3 +1,6 @@
+import type { ClientTls } from '../../edge/client-tls.ts'
+import type { HttpsRedirect } from '../../model/https-redirect.ts'
+
 /** The client of a connection, as its requests know it. */
 export interface Client {
   /** Address of the peer, IPv4 in its own notation; empty for a peer at a socket file. */
@@ -6,6 +9,10 @@ export interface Client {
   readonly localPort: string
   /** The peer is one of `trustedProxies`, so that its X-Forwarded-* fields are trusted. */
   readonly trusted: boolean
+  /** TLS of its connection; null = it is plain. */
+  readonly tls: ClientTls | null
+  /** Where its requests are redirected to; null = they are served. */
+  readonly redirect: HttpsRedirect | null
   /** The connection carries a tunnel, which ends on its own. */
   tunnelled: boolean
   /** Call when a request has ended. */

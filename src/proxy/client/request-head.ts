@@ -1,3 +1,4 @@
+import type { ClientTls } from '../../edge/client-tls.ts'
 import { hasConnectionOption, namedByConnection } from '../../http1/connection-options.ts'
 import {
   CONNECTION,
@@ -19,6 +20,7 @@ import {
   TRACESTATE,
   VIA,
   X_CUTOVER_MIRROR,
+  X_FORWARDED_CLIENT_CERT,
   X_FORWARDED_FOR,
   X_FORWARDED_HOST,
   X_FORWARDED_PORT,
@@ -80,8 +82,8 @@ export class RequestHead {
   }
 
   /** `http` or `https`, as the client came; a trusted proxy says so. */
-  scheme(trusted: boolean): string {
-    return this.kept(trusted, X_FORWARDED_PROTO, 'http')
+  scheme({ trusted, tls }: Pick<Client, 'trusted' | 'tls'>): string {
+    return this.kept(trusted, X_FORWARDED_PROTO, tls === null ? 'http' : 'https')
   }
 
   get via(): string {
@@ -130,11 +132,12 @@ export class RequestHead {
    * from trusted proxies. Host is missing if the client names none. `prefix`: the part of the path that was stripped.
    */
   linesFor(
-    { trusted, address, localPort }: Pick<Client, 'trusted' | 'address' | 'localPort'>,
+    client: Pick<Client, 'trusted' | 'address' | 'localPort' | 'tls'>,
     requestId: string,
     prefix: string,
     policy: ForwardingPolicy,
   ): string {
+    const { trusted, address, localPort, tls } = client
     const { fields } = this
     const { dropped } = this
     let lines =
@@ -144,7 +147,7 @@ export class RequestHead {
     const forwardedFor = trusted ? withHop(this.forwardedFor, address) : address
     // A peer at a socket file has neither address nor port.
     if (forwardedFor !== '') lines += `x-forwarded-for: ${forwardedFor}\r\n`
-    lines += `x-forwarded-proto: ${this.scheme(trusted)}\r\n`
+    lines += `x-forwarded-proto: ${this.scheme(client)}\r\n`
     lines += `x-forwarded-host: ${this.kept(trusted, X_FORWARDED_HOST, this.host)}\r\n`
     const port = this.kept(trusted, X_FORWARDED_PORT, localPort)
     if (port !== '') lines += `x-forwarded-port: ${port}\r\n`
@@ -156,7 +159,8 @@ export class RequestHead {
     if (whole !== '') lines += `x-forwarded-prefix: ${whole}\r\n`
     const forwarded = trusted ? fields.joined(FORWARDED) : ''
     if (forwarded !== '' || policy.forwarded)
-      lines += `forwarded: ${joined(forwarded, this.forwardedElement(address))}\r\n`
+      lines += `forwarded: ${joined(forwarded, this.forwardedElement(address, tls !== null))}\r\n`
+    if (tls !== null || fields.has(X_FORWARDED_CLIENT_CERT)) lines += this.certificateLine(trusted, tls)
     if (this.maxForwards !== null) lines += `max-forwards: ${Math.max(0, this.maxForwards - 1)}\r\n`
     if (this.awaitsContinue) lines += 'expect: 100-continue\r\n'
     if (fields.has(TRAILER) && fields.has(TRANSFER_ENCODING)) lines += `trailer: ${fields.joined(TRAILER)}\r\n`
@@ -187,11 +191,19 @@ export class RequestHead {
     return `traceparent: ${this.traceparent}\r\n${state === '' ? '' : `tracestate: ${state}\r\n`}`
   }
 
+  /** X-Forwarded-Client-Cert: what a trusted proxy says, and the certificate of this connection; empty = neither. */
+  private certificateLine(trusted: boolean, tls: ClientTls | null): string {
+    const received = trusted ? this.fields.joined(X_FORWARDED_CLIENT_CERT) : ''
+    const own = tls === null ? '' : tls.certificate
+    const value = own === '' ? received : joinedBy(',', received, own)
+    return value === '' ? '' : `x-forwarded-client-cert: ${value}\r\n`
+  }
+
   /** This hop, as RFC 7239 §4 has it. */
-  private forwardedElement(address: string): string {
+  private forwardedElement(address: string, isSecure: boolean): string {
     const node = address === '' ? 'unknown' : address.includes(':') ? `"[${address}]"` : address
     const host = this.host === '' ? '' : `;host="${this.host}"`
-    return `for=${node}${host};proto=http`
+    return `for=${node}${host};proto=${isSecure ? 'https' : 'http'}`
   }
 
   /** Lower-case names of the fields that Connection names, or that are replaced; null = none. */
@@ -224,5 +236,9 @@ function withHop(received: string, address: string): string {
 }
 
 function joined(before: string, value: string): string {
-  return before === '' ? value : `${before}, ${value}`
+  return joinedBy(', ', before, value)
+}
+
+function joinedBy(separator: string, before: string, value: string): string {
+  return before === '' ? value : before + separator + value
 }

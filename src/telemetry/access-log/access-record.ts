@@ -32,8 +32,18 @@ export interface AccessRecord {
   readonly traceId: string
   /** RFC 9209 error name; empty when nothing went wrong. */
   readonly error: string
+  /** null = the connection is plain. */
+  readonly tls: LoggedTls | null
   /** Fields that hooks have added; null = none. */
   readonly tags: Readonly<Record<string, LogTag>> | null
+}
+
+/** TLS of a connection, in characters that no format needs to escape. */
+export interface LoggedTls {
+  readonly version: string
+  readonly cipher: string
+  /** Empty = the client has asked for no name. */
+  readonly serverName: string
 }
 
 /** The head of a request; only formats that show header fields ask it for them. */

@@ -1,4 +1,4 @@
-import type { AccessRecord } from './access-record.ts'
+import type { AccessRecord, LoggedTls } from './access-record.ts'
 import { escaped, escapedJson, isPlain, rounded } from './log-text.ts'
 
 /**
@@ -22,7 +22,12 @@ function withTextsEscaped(record: AccessRecord): AccessRecord {
 
 function format(record: AccessRecord): string {
   const { client, method, host, target, service, pool, version, server, requestId, traceId, error } = record
-  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},${record.heldMs === 0 ? '' : `"heldMs":${rounded(record.heldMs)},`}"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}${record.tags === null ? '' : `,"tags":${escapedJson(record.tags)}`}}\n`
+  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},${record.heldMs === 0 ? '' : `"heldMs":${rounded(record.heldMs)},`}"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}${record.tls === null ? '' : tlsMember(record.tls)}${record.tags === null ? '' : `,"tags":${escapedJson(record.tags)}`}}\n`
+}
+
+function tlsMember({ version, cipher, serverName }: LoggedTls): string {
+  const name = serverName === '' ? '' : `,"serverName":"${serverName}"`
+  return `,"tls":{"version":"${version}","cipher":"${cipher}"${name}}`
 }
 
 function roundedOrNull(ms: number | null): number | null {

@@ -1,4 +1,4 @@
-import type { AccessRecord, LogTag } from './access-record.ts'
+import type { AccessRecord, LoggedTls, LogTag } from './access-record.ts'
 import { escaped, isPlain, rounded } from './log-text.ts'
 
 /** Matches a value that needs no quotes: no space, quote, backslash or `=`, and ASCII only. */
@@ -21,7 +21,11 @@ export function logfmtLine(record: AccessRecord): string {
 /** `target`: as it stands in quotes. `tags`: their pairs. */
 function format(record: AccessRecord, target: string, tags: string): string {
   const { heldMs, connectMs, firstByteMs, error } = record
-  return `time=${timeText(record.atMs)} level=info msg=request${pair(' client=', record.client)}${pair(' method=', record.method)}${pair(' host=', record.host)}${target === '' ? '' : ` target="${target}"`} status=${record.status} bytes=${record.bytes} ms=${rounded(record.durationMs)} queueMs=${rounded(record.queueMs)}${heldMs === 0 ? '' : ` heldMs=${rounded(heldMs)}`}${connectMs === null ? '' : ` connectMs=${rounded(connectMs)}`}${firstByteMs === null ? '' : ` firstByteMs=${rounded(firstByteMs)}`}${pair(' service=', record.service)}${pair(' pool=', record.pool)}${pair(' version=', record.version)}${pair(' server=', record.server)} attempts=${record.attempts}${pair(' requestId=', record.requestId)}${pair(' traceId=', record.traceId)}${pair(' error=', error)}${tags}\n`
+  return `time=${timeText(record.atMs)} level=info msg=request${pair(' client=', record.client)}${pair(' method=', record.method)}${pair(' host=', record.host)}${target === '' ? '' : ` target="${target}"`} status=${record.status} bytes=${record.bytes} ms=${rounded(record.durationMs)} queueMs=${rounded(record.queueMs)}${heldMs === 0 ? '' : ` heldMs=${rounded(heldMs)}`}${connectMs === null ? '' : ` connectMs=${rounded(connectMs)}`}${firstByteMs === null ? '' : ` firstByteMs=${rounded(firstByteMs)}`}${pair(' service=', record.service)}${pair(' pool=', record.pool)}${pair(' version=', record.version)}${pair(' server=', record.server)} attempts=${record.attempts}${pair(' requestId=', record.requestId)}${pair(' traceId=', record.traceId)}${pair(' error=', error)}${record.tls === null ? '' : tlsPairs(record.tls)}${tags}\n`
+}
+
+function tlsPairs({ version, cipher, serverName }: LoggedTls): string {
+  return ` tls.version=${version} tls.cipher=${cipher}${pair(' tls.serverName=', serverName)}`
 }
 
 function pair(begin: string, value: string): string {

@@ -1,4 +1,4 @@
-import type { Totals, Vitals } from '../../model/messages.ts'
+import type { HandshakeReport, Totals, Vitals } from '../../model/messages.ts'
 import type { ServerState } from '../../model/state.ts'
 import type { EventFigures } from './event-figures.ts'
 import type { RolloutFigures } from './rollout-figures.ts'
@@ -34,6 +34,14 @@ export interface MetricsSnapshot {
   }[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
+  readonly handshakes: readonly HandshakeReport[]
+  readonly certificates: readonly {
+    readonly listener: string
+    readonly file: string
+    readonly notAfterMs: number
+    readonly isRefused: boolean
+    readonly failures: number
+  }[]
   readonly accessLogDropped: number
   readonly traceSpansDropped: number
   readonly pools: readonly {

@@ -43,6 +43,12 @@ export function requestAttributes(request: TracedRequest): Attributes {
   put(attributes, ATTR_NETWORK_PEER_ADDRESS, peer)
   if (isIP(entry.client) !== 0) attributes[ATTR_CLIENT_ADDRESS] = entry.client
   put(attributes, ATTR_USER_AGENT_ORIGINAL, request.userAgent)
+  if (entry.tls !== null) {
+    attributes['tls.protocol.name'] = 'tls'
+    attributes['tls.protocol.version'] = entry.tls.version.replace('TLSv', '')
+    attributes['tls.cipher'] = entry.tls.cipher
+    put(attributes, 'tls.client.server_name', entry.tls.serverName)
+  }
   if (status > 0) attributes[ATTR_HTTP_RESPONSE_STATUS_CODE] = status
   attributes['http.request.body.size'] = request.requestBytes
   attributes['http.response.body.size'] = entry.bytes

@@ -34,6 +34,7 @@ export const PLAIN: AccessRecord = {
   requestId: 'id',
   traceId: '',
   error: '',
+  tls: null,
   tags: null,
 }
 
