@@ -1,10 +1,10 @@
 // Written by `npm run client`; do not edit.
 
-/** One upstream address: the address alone, or {url, weight, backup, tls}. */
+/** One upstream address: the address alone, or {url, weight, backup, tls, proxyProtocol}. */
 export type ServerDefinition =
   | string
   | {
-      /** Where the server listens: http:// or https://, host and port; no path, no credentials. */
+      /** Where the server listens: http:// or https://, host and port; no path, no credentials. Or unix: and the path of a socket file. */
       readonly url: string
       /** Share relative to the other servers of the pool; 0 = no requests. Default: 1. */
       readonly weight?: number | undefined
@@ -25,6 +25,8 @@ export type ServerDefinition =
             readonly insecure?: boolean | undefined
           }
         | undefined
+      /** Begin each connection with a PROXY header of this version, which tells the server the address of the client. */
+      readonly proxyProtocol?: 'v1' | 'v2' | undefined
     }
 
 /** Servers that run one version of the app. */

@@ -71,6 +71,23 @@ export function explainHostPattern(text: string): string | undefined {
   return text === '*' ? 'is "*", which is not needed: without hosts, a service answers to any host' : undefined
 }
 
+/** Max bytes of the path of a socket file on Linux, without the zero at its end. */
+const MAX_SOCKET_PATH = 107
+
+/**
+ * The address of a server: scheme, host and port of `http://10.0.0.1:9000`, normalised, or `unix:/run/app.sock`.
+ * Undefined if a part is missing or there are others.
+ */
+export function parseServerAddress(text: string): string | undefined {
+  return text.startsWith('unix:') ? parseSocketFile(text) : parseServerUrl(text)
+}
+
+function parseSocketFile(text: string): string | undefined {
+  const file = text.slice(5)
+  const isPath = file.startsWith('/') && !file.includes('\0') && !file.endsWith('/')
+  return isPath && Buffer.byteLength(file) <= MAX_SOCKET_PATH ? text : undefined
+}
+
 /** Scheme, host and port of `http://10.0.0.1:9000`, normalised; undefined if a part is missing or there are others. */
 export function parseServerUrl(text: string): string | undefined {
   if (!/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) || !URL.canParse(text)) return undefined
@@ -80,6 +97,11 @@ export function parseServerUrl(text: string): string | undefined {
 
 /** Explains which part of a server's URL is not allowed; undefined if the problem is another one. */
 export function explainServerUrl(text: string): string | undefined {
+  if (text.startsWith('unix:')) {
+    const isLong = Buffer.byteLength(text.slice(5)) > MAX_SOCKET_PATH
+    if (isLong) return `has a path of more than ${MAX_SOCKET_PATH} bytes, which the system does not allow`
+    return 'is not the path of a socket file; write it from the root, such as unix:/run/app.sock'
+  }
   const [, origin = '', login = '', host = '', rest = ''] =
     /^(https?:\/\/)([^/?#@]*@)?([^/?#]*)(.*)$/is.exec(text) ?? []
   const server = `write ${origin}${host}`

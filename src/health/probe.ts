@@ -1,6 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import http from 'node:http'
-import { isIPv6 } from 'node:net'
 import type { HealthSpec } from '../model/spec.ts'
 import type { Endpoint } from '../net/endpoint.ts'
 import { localFailure } from '../net/local-failure.ts'
@@ -23,10 +22,13 @@ const MAX_BODY_BYTES = 64 * 1024
 
 const ERROR_TEXTS: Readonly<Record<string, string>> = {
   ABORT_ERR: 'aborted',
+  EACCES: 'permission denied',
+  EAGAIN: 'connection queue full',
   EAI_AGAIN: 'name lookup failed',
   ECONNREFUSED: 'connection refused',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
+  ENOENT: 'socket file not found',
   ENOTFOUND: 'host name not found',
   EPIPE: 'connection reset',
   EPROTO: 'TLS handshake failed',
@@ -86,19 +88,13 @@ function open(endpoint: Endpoint, spec: HealthSpec, signal: AbortSignal | undefi
     path: spec.path,
     headers: {
       'user-agent': 'Cutover-Health',
-      host: hostField(endpoint, port),
+      host: endpoint.hostField(port),
       ...spec.headers,
       ...(spec.host === '' ? {} : { host: spec.host }),
     },
-    createConnection: () => endpoint.connect(null, port),
+    createConnection: () => endpoint.connect({ port }),
     ...(signal === undefined ? {} : { signal }),
   })
-}
-
-/** The server's address as the value of a Host field. */
-function hostField({ hostname, isSecure }: Endpoint, port: number): string {
-  const host = isIPv6(hostname) ? `[${hostname}]` : hostname
-  return port === (isSecure ? 443 : 80) ? host : `${host}:${port}`
 }
 
 function search(response: IncomingMessage, text: string, finish: (error: string | null) => void): void {

@@ -1,18 +1,16 @@
 import { unknown } from './draft.ts'
 import { own, serverPath, targetKey } from './names.ts'
 import type { Refusal } from './refusal.ts'
-import type { ServerTls } from './spec.ts'
+import { addressIn, type ServerAddress } from './server-address.ts'
 import { shareOf } from './split.ts'
 import type { ServerRuntime, Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
 
 /** A server with its definition and the runtime settings that people have made since. */
-export interface Server {
+export interface Server extends ServerAddress {
   readonly service: string
   readonly pool: string
   readonly name: string
-  readonly url: string
-  readonly tls?: ServerTls
   /** `service/pool/server=url`. */
   readonly key: string
   readonly weight: number
@@ -42,8 +40,7 @@ export function serversOf(service: Service, onlyPool?: string): Server[] {
         service: service.name,
         pool,
         name,
-        url: spec.url,
-        ...(spec.tls === undefined ? {} : { tls: spec.tls }),
+        ...addressIn(spec),
         key: targetKey(service.name, pool, name, spec.url),
         weight: runtime.weight ?? spec.weight,
         backup: spec.backup,

@@ -1,3 +1,4 @@
+import type { ServerAddress } from './server-address.ts'
 import type { KeySource, TrafficPolicies } from './traffic-policies.ts'
 
 /** Percent of a service's requests per pool, two decimals, summing to 100. Pools without an entry get no requests. */
@@ -35,26 +36,10 @@ export interface PassiveSpec {
   readonly maxEjected: number
 }
 
-/** TLS to a server. Source: SPEC §16. */
-export interface ServerTls {
-  /** The name sent as SNI and required in the certificate; empty = the host of the server's URL. */
-  readonly serverName: string
-  /** PEM files; empty = none. `ca`: the authorities to trust instead of the default ones. */
-  readonly ca: string
-  readonly cert: string
-  readonly key: string
-  /** Accept any certificate. */
-  readonly insecure: boolean
-}
-
-export interface ServerSpec {
-  /** Scheme, host and port, without a trailing slash: `http://10.0.0.1:9000`. */
-  readonly url: string
+export interface ServerSpec extends ServerAddress {
   readonly weight: number
   /** Gets requests only while no other server of its pool is up. */
   readonly backup: boolean
-  /** TLS settings of an https:// server; absent = the URL's host name and the default authorities. */
-  readonly tls?: ServerTls
 }
 
 export interface PoolSpec {

@@ -53,6 +53,19 @@ export class HostName {
     })
   }
 
+  /** A `lookup` that answers with one address alone: the first one, or that many places after it. */
+  lookupOne(turn: number): LookupFunction {
+    return (_name, options, callback) => {
+      this.whenKnown((error) => {
+        const { length } = this.addresses
+        const one = this.addresses[turn % Math.max(1, length)]
+        if (one === undefined) callback(error ?? notFound(this.name), '')
+        else if (options.all === true) callback(null, [one])
+        else callback(null, one.address, one.family)
+      })
+    }
+  }
+
   /** Looks the name up again, unless it was within the last `recheckMs`: a connection to its addresses has failed. */
   recheck(): void {
     if (performance.now() - this.askedAt >= this.names.recheckMs) this.refresh()

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import type { ServerTls } from '../model/spec.ts'
+import type { ServerTls } from '../model/server-address.ts'
 
 /** Max age of the file contents used for a new connection, ms. */
 const MAX_AGE_MS = 30_000

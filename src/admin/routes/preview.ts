@@ -83,8 +83,7 @@ export function previewRoutes(
     const server = usable[turn++ % Math.max(1, usable.length)]
     if (server === undefined)
       throw new ApiProblem(503, 'No server', `Pool ${pool} of ${name} has no server to preview.`)
-    endpoints.learn(server.url, server.tls)
-    return { url: server.url, service }
+    return { url: endpoints.learn(server), service }
   }
 
   /** Cookies for the app: those that it has set in this browser; without a browser session, all that were sent. */

@@ -5,8 +5,8 @@ import {
   explainServerUrl,
   parseHostPattern,
   parsePathPrefix,
+  parseServerAddress,
   parseServerName,
-  parseServerUrl,
 } from '../addresses.ts'
 import * as kind from './kinds.ts'
 import {
@@ -23,9 +23,11 @@ import { RolloutSchema } from './rollout.ts'
 import { RoutesSchema } from './routes.ts'
 
 const urlOptions = {
-  description: 'Where the server listens: http:// or https://, host and port; no path, no credentials.',
-  pattern: '^[hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?$',
-  errorMessage: 'expected scheme, host and port and nothing more, such as http://10.0.0.1:9000',
+  description:
+    'Where the server listens: http:// or https://, host and port; no path, no credentials. Or unix: and the path of a socket file.',
+  pattern: '^([hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?|unix:/.+)$',
+  errorMessage:
+    'expected scheme, host and port and nothing more, such as http://10.0.0.1:9000, or a socket file, such as unix:/run/app.sock',
   explain: explainServerUrl,
 }
 
@@ -49,7 +51,7 @@ const ServerTlsSchema = kind.section(
 
 const LongServer = kind.section(
   {
-    url: kind.parsed(parseServerUrl, urlOptions),
+    url: kind.parsed(parseServerAddress, urlOptions),
     weight: kind.count({
       description: 'Share relative to the other servers of the pool; 0 = no requests.',
       default: 1,
@@ -60,18 +62,25 @@ const LongServer = kind.section(
       default: false,
     }),
     tls: Type.Optional(ServerTlsSchema),
+    proxyProtocol: Type.Optional(
+      kind.choice(['v1', 'v2'], {
+        description:
+          'Begin each connection with a PROXY header of this version, which tells the server the address of the client.',
+        errorMessage: 'expected v1 or v2; leave it out for servers that expect no PROXY header',
+      }),
+    ),
   },
   {},
 )
 
 const ShortServer = kind.parsed((given) => {
-  const url = parseServerUrl(given)
+  const url = parseServerAddress(given)
   return url === undefined ? undefined : { url, weight: 1, backup: false }
 }, urlOptions)
 
 export const ServerSchema = Type.Union([ShortServer, LongServer], {
-  description: 'One upstream address: the address alone, or {url, weight, backup, tls}.',
-  errorMessage: 'expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls}',
+  description: 'One upstream address: the address alone, or {url, weight, backup, tls, proxyProtocol}.',
+  errorMessage: 'expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls, proxyProtocol}',
   explain: explainServerUrl,
 })
 
