@@ -65,7 +65,10 @@ export const answers = {
       ms: { type: 'number' },
       error: { type: ['string', 'null'] },
     },
-    { version: { ...text, description: 'The version that the server reports of itself, with versionHeader.' } },
+    {
+      version: { ...text, description: 'The version that the server reports of itself, with versionHeader.' },
+      certificateExpiresAt: { ...instant, description: 'When the certificate of the server expires; with TLS.' },
+    },
   ),
   Server: object(
     {

@@ -183,8 +183,8 @@ export function viewLeaving(
   }
 }
 
-export function shownProbe({ at, ok, status, ms, error, version }: LastProbe): ServerView['lastProbe'] {
-  return { at, ok, status, ms, error, ...(version === undefined ? {} : { version }) }
+export function shownProbe({ isLocal: _internal, ...probe }: LastProbe): ServerView['lastProbe'] {
+  return probe
 }
 
 function isIdle(control: Control, service: Service, servers: readonly Server[]): boolean {

@@ -8,6 +8,8 @@ export interface Probe {
   readonly error: string | null
   /** The version that the server reports of itself, with versionHeader. */
   readonly version?: string
+  /** When the certificate of the server expires; with TLS. */
+  readonly certificateExpiresAt?: string
 }
 
 export interface Server {

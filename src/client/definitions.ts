@@ -76,6 +76,12 @@ export interface ServiceDefinition {
   /** Probes of the servers; off = all servers count as up. Default: {}. */
   readonly health?:
     | {
+        /** Probe by the health service of gRPC (grpc.health.v1.Health/Check): the name of the service to ask for; "" = the whole server. */
+        readonly grpc?: string | undefined
+        /** Probe by a connection alone: the server is up if it accepts it. */
+        readonly tcp?: boolean | undefined
+        /** Probe by a TLS handshake alone, with the tls settings of the server. */
+        readonly tls?: boolean | undefined
         /** Path of the probe, a GET request. Default: "/healthz". */
         readonly path?: string | undefined
         /** Time from one probe of a server to the next. Default: "1s". */
@@ -86,8 +92,51 @@ export interface ServiceDefinition {
         readonly rise?: number | undefined
         /** Failures in a row that bring a server down. Default: 3. */
         readonly fall?: number | undefined
-        /** Status codes that pass. Default: "200-299". */
-        readonly expect?: string | number | undefined
+        /** Status codes that pass; or {status, header, json}, all of which must hold. Default: "200-299". */
+        readonly expect?:
+          | string
+          | number
+          | {
+              /** Status codes that pass. Default: "200-299". */
+              readonly status?: string | number | undefined
+              /** Header fields of the answer. */
+              readonly header?:
+                | {
+                    readonly [name: string]:
+                      | string
+                      | {
+                          /** true: there is a value; false: there is none. */
+                          readonly present?: boolean | undefined
+                          /** Begin of the value; of a path, whole segments. */
+                          readonly prefix?: string | undefined
+                          /** End of the value. */
+                          readonly suffix?: string | undefined
+                          /** Part of the value. */
+                          readonly contains?: string | undefined
+                        }
+                  }
+                | undefined
+              /** Values in the JSON of the answer, by JSON pointer (RFC 6901); at most 64 KiB are read. */
+              readonly json?:
+                | {
+                    readonly [name: string]:
+                      | string
+                      | number
+                      | boolean
+                      | {
+                          /** true: there is a value; false: there is none. */
+                          readonly present?: boolean | undefined
+                          /** Begin of the value; of a path, whole segments. */
+                          readonly prefix?: string | undefined
+                          /** End of the value. */
+                          readonly suffix?: string | undefined
+                          /** Part of the value. */
+                          readonly contains?: string | undefined
+                        }
+                  }
+                | undefined
+            }
+          | undefined
         /** Host header of the probe; empty = the server's own address. Default: "". */
         readonly host?: string | undefined
         /** Port to probe; 0 = the server's own. Default: 0. */

@@ -1,11 +1,17 @@
 import type { ServerAddress } from './server-address.ts'
 import type { KeySource, TrafficPolicies } from './traffic-policies.ts'
+import type { ValueTest } from './value-test.ts'
 
 /** Percent of a service's requests per pool, two decimals, summing to 100. Pools without an entry get no requests. */
 export type Split = Readonly<Record<string, number>>
 
+/** How servers are probed: by a TCP connection, a TLS handshake, or a call of the gRPC health service for a service. */
+export type ProbeKind = 'tcp' | 'tls' | { readonly grpc: string }
+
 /** Active health checks of the servers of a service. Source: SPEC §3 `health`. */
 export interface HealthSpec {
+  /** Absent = by an HTTP request. */
+  readonly probe?: ProbeKind
   readonly path: string
   readonly intervalMs: number
   readonly timeoutMs: number
@@ -15,6 +21,10 @@ export interface HealthSpec {
   readonly fall: number
   /** Inclusive ranges of status codes that pass. */
   readonly expect: readonly (readonly [number, number])[]
+  /** Conditions on header fields of the response, by lower-case name; absent = none. */
+  readonly expectHeaders?: Readonly<Record<string, ValueTest>>
+  /** Conditions on values in a JSON body, by JSON pointer (RFC 6901): the value, or a test of a text. Absent = none. */
+  readonly expectJson?: Readonly<Record<string, string | number | boolean | ValueTest>>
   /** Host header of the probe; empty = the server's own address. */
   readonly host: string
   /** Port to probe; 0 = the server's own. */

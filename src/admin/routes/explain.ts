@@ -11,6 +11,7 @@ import type { AdminContext } from '../context.ts'
 import { readInput } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
+import { shownProbe } from '../views.ts'
 
 const pairs = (parse: (given: string) => [string, string] | undefined, description: string, errorMessage: string) => {
   const pair = kind.parsed(parse, { errorMessage })
@@ -129,8 +130,7 @@ function serverViews({ control }: AdminContext, service: Service, verdicts: read
       ...(ejectedUntil === undefined ? {} : { ejectedUntil }),
       may: verdict?.may ?? false,
       reason: reasonOf(service, server, control.handoverOf(service.name) !== undefined, known, verdict),
-      lastProbe:
-        last === null ? null : { at: last.at, ok: last.ok, status: last.status, ms: last.ms, error: last.error },
+      lastProbe: last === null ? null : shownProbe(last),
     }
   })
 }

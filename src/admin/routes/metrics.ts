@@ -92,6 +92,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
           up: control.health(key).health === 'up',
           ejected: control.health(key).health === 'ejected',
           probeMs: control.health(key).last?.ms ?? null,
+          certificateExpiresAtMs: timeOf(control.health(key).last?.certificateExpiresAt),
           inFlight: report.inFlight[key] ?? 0,
         })),
       ),
@@ -106,4 +107,9 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       return exposition.text()
     },
   )
+}
+
+/** Milliseconds since the epoch; null = there is no time. */
+function timeOf(text: string | undefined): number | null {
+  return text === undefined ? null : Date.parse(text)
 }

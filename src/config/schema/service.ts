@@ -8,11 +8,11 @@ import {
   parseServerAddress,
   parseServerName,
 } from '../addresses.ts'
+import { HealthSchema } from './health.ts'
 import * as kind from './kinds.ts'
 import {
   BalanceSchema,
   HeadersSchema,
-  HealthSchema,
   MirrorSchema,
   PassiveSchema,
   RetrySchema,

@@ -56,5 +56,7 @@ export interface MetricsSnapshot {
     readonly inFlight: number
     /** Duration of the last probe; null = there was none. */
     readonly probeMs: number | null
+    /** When its certificate expires, ms since the epoch; null = the last probe saw none. */
+    readonly certificateExpiresAtMs: number | null
   }[]
 }
