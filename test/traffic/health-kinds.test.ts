@@ -24,7 +24,7 @@ test('a gRPC check: down when the service stops SERVING, with the reason in the 
   const server = http2.createServer()
   const sessions = new Set<http2.ServerHttp2Session>()
   server.on('session', (session) => sessions.add(session))
-  server.on('stream', (stream) => {
+  server.on('stream', (stream: http2.ServerHttp2Stream) => {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': 0 }))
     stream.end(Buffer.from([0, 0, 0, 0, 2, 8, status]))
