@@ -4,7 +4,7 @@
 export type ServerDefinition =
   | string
   | {
-      /** Where the server listens: http:// or https://, host and port; no path, no credentials. Or unix: and the path of a socket file. */
+      /** Where the server listens: http:// or https://, host and port; no path, no credentials. Or unix: and the path of a socket file; or srv:// (srv+https://) and the name of SRV records, each of which is a server. */
       readonly url: string
       /** Share relative to the other servers of the pool; 0 = no requests. Default: 1. */
       readonly weight?: number | undefined
@@ -209,6 +209,15 @@ export interface ServiceDefinition {
     | undefined
   /** Time over which the weight of a server that comes up grows from 10 %; 0 = full weight at once. Default: "0s". */
   readonly slowStart?: string | 0 | undefined
+  /** Lookups of the names of servers. Default: {}. */
+  readonly dns?:
+    | {
+        /** Whether each address of a name is a server of its own, such as web@10.0.0.1, which comes and goes with DNS. Default: false. */
+        readonly all?: boolean | undefined
+        /** Max time from one lookup of a name to the next. With all, and for srv://, a shorter TTL counts, of at least 1s. Default: "30s". */
+        readonly refresh?: string | 0 | undefined
+      }
+    | undefined
   /** Treatment of requests in flight at a server or pool that is drained. Default: {}. */
   readonly drain?:
     | {
@@ -996,6 +1005,15 @@ export interface CutoverConfig {
               readonly sample?: number | undefined
             }
           | undefined
+      }
+    | undefined
+  /** Lookups of names, for all services. Default: {}. */
+  readonly dns?:
+    | {
+        /** DNS servers for the names of services with dns.all, and for srv://; none = those of the system. Other names are looked up as the system does. Default: []. */
+        readonly servers?: ReadonlyArray<string> | undefined
+        /** Max time for one attempt at one DNS server; there are two. Default: "2s". */
+        readonly timeout?: string | 0 | undefined
       }
     | undefined
   /** Receivers of events: each gets them in order, signed, and repeated until it has taken them. Default: []. */

@@ -75,11 +75,20 @@ export function explainHostPattern(text: string): string | undefined {
 const MAX_SOCKET_PATH = 107
 
 /**
- * The address of a server: scheme, host and port of `http://10.0.0.1:9000`, normalised, or `unix:/run/app.sock`.
+ * The address of a server: scheme, host and port of `http://10.0.0.1:9000`, normalised, `unix:/run/app.sock`, or the
+ * name of SRV records.
  * Undefined if a part is missing or there are others.
  */
 export function parseServerAddress(text: string): string | undefined {
-  return text.startsWith('unix:') ? parseSocketFile(text) : parseServerUrl(text)
+  if (text.startsWith('unix:')) return parseSocketFile(text)
+  return /^srv/i.test(text) ? parseServiceName(text) : parseServerUrl(text)
+}
+
+/** The name of SRV records: `srv://_http._tcp.web.internal`, or `srv+https://…` for servers with TLS. */
+function parseServiceName(text: string): string | undefined {
+  const [, scheme = '', host = ''] = /^(srv(?:\+https?)?):\/\/([^\s/?#@:\\]+)\/?$/i.exec(text) ?? []
+  const name = parseHost(host)
+  return name === undefined || isIP(name) !== 0 ? undefined : `${scheme.toLowerCase().replace('+http:', ':')}://${name}`
 }
 
 function parseSocketFile(text: string): string | undefined {
@@ -102,6 +111,7 @@ export function explainServerUrl(text: string): string | undefined {
     if (isLong) return `has a path of more than ${MAX_SOCKET_PATH} bytes, which the system does not allow`
     return 'is not the path of a socket file; write it from the root, such as unix:/run/app.sock'
   }
+  if (/^srv\b.*:\d+\/?$/i.test(text)) return 'has a port; SRV records have the ports of the servers, so leave it out'
   const [, origin = '', login = '', host = '', rest = ''] =
     /^(https?:\/\/)([^/?#@]*@)?([^/?#]*)(.*)$/is.exec(text) ?? []
   const server = `write ${origin}${host}`

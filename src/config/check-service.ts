@@ -4,6 +4,7 @@ import { shareOf, WHOLE } from '../model/split.ts'
 import { checkBounds } from './check-bounds.ts'
 import { checkServerTls, checkTlsFiles } from './check-tls.ts'
 import type { Problem } from './config.ts'
+import { discovering } from './discovering.ts'
 import { checkHealth, healthOf } from './health-spec.ts'
 import { childPath, Problems, quote, suggestion } from './problems.ts'
 import { isKeyed, read } from './read.ts'
@@ -84,7 +85,7 @@ export function resolve(settings: ServiceSettings): ServiceSpec {
   const { health, passive, retry, timeouts, connections, drain } = settings
   const pools = Object.entries(settings.pools).map(([name, pool]): [string, PoolSpec] => [
     name,
-    { version: pool.version ?? name, servers: pool.servers },
+    { version: pool.version ?? name, servers: discovering(pool.servers, settings.dns) },
   ])
   return {
     hosts: [...new Set(settings.hosts)],

@@ -9,7 +9,7 @@ type Pools = ServiceSettings['pools']
 
 const KINDS = ['grpc', 'tcp', 'tls'] as const
 /** Schemes of servers without TLS. */
-const WITHOUT_TLS = /^(?:http|h2c|unix):/
+const WITHOUT_TLS = /^(?:http|h2c|unix|srv):/
 /** What a probe that is no HTTP request has no use for, with the value that means nothing was set. */
 const OF_HTTP: Readonly<Record<string, unknown>> = { path: '/healthz', body: '' }
 /** What a probe without a request has no use for either. */

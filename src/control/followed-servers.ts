@@ -115,6 +115,7 @@ export function followedPool(service: Service, name: string): FollowedPool {
     servers,
   }
   for (const server of serversOf(service, name)) {
+    if (server.closed === 'unresolved') continue
     servers.push({
       key: server.key,
       ...addressIn(server),

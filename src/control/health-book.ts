@@ -122,6 +122,11 @@ export class HealthBook {
     return this.checker.isUndecided(this.next.get(key)?.server.key ?? key)
   }
 
+  /** Whether a server is checked, or may be, by a definition that is in force or waits for its servers. */
+  isKnown(key: string): boolean {
+    return this.next.get(key) !== undefined || this.servers.get(key) !== undefined
+  }
+
   /** What is known of servers by the definitions that the proxies know; see `Handovers`. */
   readonly inForce: HealthView = {
     isUp: ({ key }) => this.healthInForce(key).health === 'up',

@@ -10,6 +10,9 @@ export interface ServerTls {
   readonly insecure: boolean
 }
 
+/** TLS settings of a server that has none. */
+export const DEFAULT_TLS: ServerTls = { serverName: '', ca: '', cert: '', key: '', insecure: false }
+
 /** Versions of the PROXY protocol that Cutover sends. */
 export type ProxyProtocol = 'v1' | 'v2'
 
@@ -23,15 +26,18 @@ export interface ServerAddress {
   readonly proxyProtocol?: ProxyProtocol
   /** Value of Host in requests of Cutover itself, such as probes; absent = host and port of `url`. */
   readonly host?: string
+  /** Max time until a change of the addresses of its host name is noticed, ms; absent = 30 s. */
+  readonly refreshMs?: number
 }
 
 /** The address alone of something that has more properties. */
-export function addressIn({ url, tls, proxyProtocol, host }: ServerAddress): ServerAddress {
+export function addressIn({ url, tls, proxyProtocol, host, refreshMs }: ServerAddress): ServerAddress {
   return {
     url,
     ...(tls === undefined ? {} : { tls }),
     ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
     ...(host === undefined ? {} : { host }),
+    ...(refreshMs === undefined ? {} : { refreshMs }),
   }
 }
 

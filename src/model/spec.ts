@@ -1,3 +1,4 @@
+import type { Discover } from './discovery.ts'
 import type { ServerAddress } from './server-address.ts'
 import type { KeySource, TrafficPolicies } from './traffic-policies.ts'
 import type { ValueTest } from './value-test.ts'
@@ -50,6 +51,8 @@ export interface ServerSpec extends ServerAddress {
   readonly weight: number
   /** Gets requests only while no other server of its pool is up. */
   readonly backup: boolean
+  /** DNS says which servers there are; absent = it is one server, whatever addresses its name has. */
+  readonly discover?: Discover
 }
 
 export interface PoolSpec {

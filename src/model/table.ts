@@ -112,8 +112,9 @@ export function compileService(service: Service, stickyKey: string | null = null
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): TablePool => {
     const share = shareOf(split, name)
     const poolCut = getsRequests(service, name) ? null : (own(service.poolCuts, name) ?? null)
-    const servers = serversOf(service, name).map(
-      (server): TableServer => ({
+    const servers = serversOf(service, name).flatMap((server): TableServer | [] => {
+      if (server.closed === 'unresolved') return []
+      return {
         key: server.key,
         name: server.name,
         ...addressIn(server),
@@ -126,8 +127,8 @@ export function compileService(service: Service, stickyKey: string | null = null
         ...(traffic.sticky && stickyKey !== null
           ? { sticky: stickyValue(stickyKey, service.name, name, server.name) }
           : {}),
-      }),
-    )
+      }
+    })
     return { name, version, share, servers }
   })
   const policies = isDeepStrictEqual(traffic, NO_POLICIES) ? {} : { traffic }

@@ -2,7 +2,7 @@ import { isIP, isIPv6, type OnReadOpts, connect as openTcp, Socket, type TcpNetC
 import type { ConnectionOptions, SecureContext } from 'node:tls'
 import { connect as openTls } from 'node:tls'
 import type { ServerTls } from '../model/server-address.ts'
-import { type ServerAddress, socketFileOf } from '../model/server-address.ts'
+import { DEFAULT_TLS, type ServerAddress, socketFileOf } from '../model/server-address.ts'
 import { type HostName, NAMES, type Names } from './names.ts'
 import { type ClientEnds, proxyHeader } from './proxy-header.ts'
 import { TlsContext } from './tls-files.ts'
@@ -16,7 +16,6 @@ const TLS_BUFFER_BYTES = 16 * 1024
  * which one family cannot be reached so costs that much, and not the whole time to connect.
  */
 const ATTEMPT_MS = 250
-export const DEFAULT_TLS: ServerTls = { serverName: '', ca: '', cert: '', key: '', insecure: false }
 const HTTP_1: readonly string[] = ['http/1.1']
 
 /** How a connection begins. */
@@ -60,7 +59,7 @@ export class Endpoint {
   private failures = 0
 
   constructor(address: ServerAddress, names: Names = NAMES) {
-    const { url, tls = DEFAULT_TLS, proxyProtocol } = address
+    const { url, tls = DEFAULT_TLS, proxyProtocol, refreshMs } = address
     const { protocol, hostname, port } = new URL(url)
     this.url = url
     this.address = address
@@ -70,7 +69,7 @@ export class Endpoint {
     this.isLayered = this.isSecure && proxyProtocol !== undefined
     this.port = this.socketFile !== null ? 0 : port === '' ? (this.isSecure ? 443 : 80) : Number(port)
     this.readyEvent = this.isSecure ? 'secureConnect' : 'connect'
-    this.host = this.socketFile === null && isIP(this.hostname) === 0 ? names.host(this.hostname) : null
+    this.host = this.socketFile === null && isIP(this.hostname) === 0 ? names.host(this.hostname, refreshMs) : null
     this.serverName = tls.serverName || (this.host === null ? '' : this.hostname)
     this.tls = tls
     this.tlsContext = new TlsContext(tls)

@@ -1,6 +1,7 @@
 import { type StaticDecode, Type } from 'typebox'
 import type { ListenAddress } from '../../net/listen-address.ts'
 import { parseCidr, parseHost, parseListen, parseMode, parsePeers, parseTcpListen } from '../addresses.ts'
+import { DnsSection } from './dns.ts'
 import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { ServiceSchema } from './service.ts'
@@ -272,6 +273,7 @@ export const FileSchema = kind.section(
     store: StoreSection,
     fleet: FleetSection,
     telemetry: TelemetrySection,
+    dns: DnsSection,
     webhooks: WebhooksSection,
     services: kind.named(ServiceSchema, {
       description: 'The services, by name.',

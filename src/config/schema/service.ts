@@ -24,10 +24,10 @@ import { RoutesSchema } from './routes.ts'
 
 const urlOptions = {
   description:
-    'Where the server listens: http:// or https://, host and port; no path, no credentials. Or unix: and the path of a socket file.',
-  pattern: '^([hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?|unix:/.+)$',
+    'Where the server listens: http:// or https://, host and port; no path, no credentials. Or unix: and the path of a socket file; or srv:// (srv+https://) and the name of SRV records, each of which is a server.',
+  pattern: '^([hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?|unix:/.+|srv(\\+https?)?://[^\\s/?#@:]+/?)$',
   errorMessage:
-    'expected scheme, host and port and nothing more, such as http://10.0.0.1:9000, or a socket file, such as unix:/run/app.sock',
+    'expected scheme, host and port and nothing more, such as http://10.0.0.1:9000; unix:/run/app.sock; or srv://_http._tcp.web.internal',
   explain: explainServerUrl,
 }
 
@@ -128,6 +128,23 @@ const Connections = kind.section(
   { description: 'Connections to the servers.', default: {} },
 )
 
+const Dns = kind.section(
+  {
+    all: kind.flag({
+      description:
+        'Whether each address of a name is a server of its own, such as web@10.0.0.1, which comes and goes with DNS.',
+      default: false,
+    }),
+    refresh: kind.duration({
+      description:
+        'Max time from one lookup of a name to the next. With all, and for srv://, a shorter TTL counts, of at least 1s.',
+      default: '30s',
+      minMs: 1_000,
+    }),
+  },
+  { description: 'Lookups of the names of servers.', default: {} },
+)
+
 const Drain = kind.section(
   {
     timeout: kind.duration({
@@ -187,6 +204,7 @@ export const ServiceSchema = kind.section(
       description: 'Time over which the weight of a server that comes up grows from 10 %; 0 = full weight at once.',
       default: '0s',
     }),
+    dns: Dns,
     drain: Drain,
     routes: RoutesSchema,
     mirror: MirrorSchema,

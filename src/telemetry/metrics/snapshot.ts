@@ -32,6 +32,8 @@ export interface MetricsSnapshot {
     readonly pools: readonly string[]
     readonly mode: 'serving' | 'paused' | 'stopped'
   }[]
+  /** Lookups of the names of servers, by outcome. */
+  readonly lookups: readonly (readonly [outcome: string, count: number])[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
   readonly accessLogDropped: number
