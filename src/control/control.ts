@@ -141,8 +141,8 @@ export class Control {
       onKnown: options.onKnownServers,
       onLookupChange: options.onLookupChange,
       health: {
-        isUp: (key) => this.healthBook.health(key).health === 'up',
-        isUndecided: (key) => !this.healthBook.isKnown(key) || this.healthBook.isUndecided(key),
+        isUp: (key, at) => this.healthBook.isKnown(key, at) && this.healthBook.health(key).health === 'up',
+        isUndecided: (key, at) => !this.healthBook.isKnown(key, at) || this.healthBook.isUndecided(key),
       },
       isBusy: (key) => (this.progress.busy()[key] ?? 0) > 0,
       onChange: (services) => this.controller.reattach(services),

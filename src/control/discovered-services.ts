@@ -10,6 +10,7 @@ import {
 } from '../model/discovery.ts'
 import { serverPath, serviceNameOf, targetKey } from '../model/names.ts'
 import { serversOf } from '../model/servers.ts'
+import type { ServerAddress } from '../model/server-address.ts'
 import type { ServerSpec, ServiceSpec } from '../model/spec.ts'
 import type { Service } from '../model/state.ts'
 import { addressOfFound } from './found-address.ts'
@@ -21,9 +22,9 @@ const REVIEW_MS = 1_000
 
 /** What is known of the health of servers. */
 export interface DiscoveredHealth {
-  isUp(key: string): boolean
-  /** Whether a server is in its first round of checks, or not checked yet. */
-  isUndecided(key: string): boolean
+  isUp(key: string, address: ServerAddress): boolean
+  /** Whether a server is in its first round of checks, or not known yet at this address. */
+  isUndecided(key: string, address: ServerAddress): boolean
 }
 
 export interface DiscoveredServicesOptions {
@@ -189,8 +190,10 @@ export class DiscoveredServices {
   private closeVanished(track: Track, keyOf: (id: string) => string, handoverMs: number): void {
     const { health, isBusy, now, lingerMs } = this.options
     if (track.vanished.size === 0) return
-    const keys = track.current.map(({ id }) => keyOf(id))
-    const areReady = keys.some((key) => health.isUp(key)) && !keys.some((key) => health.isUndecided(key))
+    const { current } = track
+    const areReady =
+      current.some((each) => health.isUp(keyOf(each.id), each)) &&
+      !current.some((each) => health.isUndecided(keyOf(each.id), each))
     for (const [id, each] of track.vanished) {
       const ageMs = now() - each.since
       if (!each.isClosed) each.isClosed = areReady || ageMs >= handoverMs

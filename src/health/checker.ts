@@ -167,13 +167,13 @@ function isUndecided({ health, last }: TargetHealth): boolean {
 }
 
 /** Identity of an address: its URL, and how connections to it begin. */
-export function addressOf({ url, tls, proxyProtocol, host = '' }: ServerAddress): string {
-  return `${url} ${proxyProtocol ?? ''} ${host} ${tls === undefined ? '' : textOf(tls)}`
+export function addressOf({ url, tls, proxyProtocol }: ServerAddress): string {
+  return `${url} ${proxyProtocol ?? ''} ${tls === undefined ? '' : textOf(tls)}`
 }
 
 /** Identity of a check: equal for an equal address and spec. */
 function idOf(address: ServerAddress, spec: HealthSpec): string {
-  return `${addressOf(address)} ${textOf(spec)}`
+  return `${addressOf(address)} ${address.host ?? ''} ${textOf(spec)}`
 }
 
 const texts = new WeakMap<object, string>()

@@ -44,7 +44,11 @@ export class App {
   }
 
   private keep(address: string, server: http.Server, handler?: Handler): Upstream {
-    const upstream = new Upstream(server, address, handler ?? ((_request, response) => response.end(address)))
+    const upstream = new Upstream(
+      server,
+      address,
+      handler ?? ((request, response) => request.resume().on('end', () => response.end(address))),
+    )
     this.servers.set(address, upstream)
     atEnd(() => (server.listening ? upstream.close() : undefined))
     return upstream
