@@ -31,7 +31,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 /** Files of src/ that stand beside the rooms. */
 const FILES = [
   ...['main.ts', 'index.ts', 'command-line.ts', 'check-command.ts', 'run-command.ts'],
-  ...['create-cutover.ts', 'instance.ts', 'version.ts'],
+  ...['create-cutover.ts', 'instance.ts', 'name-warnings.ts', 'version.ts'],
 ]
 
 /** A hooks file exports its hooks as its default export. */
