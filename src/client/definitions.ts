@@ -76,12 +76,6 @@ export interface ServiceDefinition {
   /** Probes of the servers; off = all servers count as up. Default: {}. */
   readonly health?:
     | {
-        /** Probe by the health service of gRPC (grpc.health.v1.Health/Check): the name of the service to ask for; "" = the whole server. */
-        readonly grpc?: string | undefined
-        /** Probe by a connection alone: the server is up if it accepts it. */
-        readonly tcp?: boolean | undefined
-        /** Probe by a TLS handshake alone, with the tls settings of the server. */
-        readonly tls?: boolean | undefined
         /** Path of the probe, a GET request. Default: "/healthz". */
         readonly path?: string | undefined
         /** Time from one probe of a server to the next. Default: "1s". */
@@ -149,6 +143,12 @@ export interface ServiceDefinition {
           | undefined
         /** Text that the body of the answer must contain; empty = any. Default: "". */
         readonly body?: string | undefined
+        /** Probe by the health service of gRPC (grpc.health.v1.Health/Check): the name of the service to ask for; "" = the whole server. */
+        readonly grpc?: string | undefined
+        /** Probe by a connection alone: the server is up if it accepts it. */
+        readonly tcp?: boolean | undefined
+        /** Probe by a TLS handshake alone, with the tls settings of the server. */
+        readonly tls?: boolean | undefined
       }
     | 'off'
     | false

@@ -88,7 +88,7 @@ export function parseServerAddress(text: string): string | undefined {
 function parseServiceName(text: string): string | undefined {
   const [, scheme = '', host = ''] = /^(srv(?:\+https?)?):\/\/([^\s/?#@:\\]+)\/?$/i.exec(text) ?? []
   const name = parseHost(host)
-  return name === undefined || isIP(name) !== 0 ? undefined : `${scheme.toLowerCase().replace('+http:', ':')}://${name}`
+  return name === undefined || isIP(name) !== 0 ? undefined : `${scheme.toLowerCase().replace(/\+http$/, '')}://${name}`
 }
 
 function parseSocketFile(text: string): string | undefined {

@@ -34,18 +34,6 @@ const Expected = kind.section(
 
 const Health = kind.section(
   {
-    grpc: Type.Optional(
-      kind.text({
-        description:
-          'Probe by the health service of gRPC (grpc.health.v1.Health/Check): the name of the service to ask for; "" = the whole server.',
-        pattern: '^[\\x20-\\x7e]{0,200}$',
-        errorMessage: 'expected the name of a gRPC service, such as shop.v1.Cart, or "" for the whole server',
-      }),
-    ),
-    tcp: Type.Optional(kind.flag({ description: 'Probe by a connection alone: the server is up if it accepts it.' })),
-    tls: Type.Optional(
-      kind.flag({ description: 'Probe by a TLS handshake alone, with the tls settings of the server.' }),
-    ),
     path: kind.text({
       description: 'Path of the probe, a GET request.',
       default: '/healthz',
@@ -70,6 +58,18 @@ const Health = kind.section(
     port: kind.count({ description: "Port to probe; 0 = the server's own.", default: 0, maximum: 65_535 }),
     headers: kind.fields({ description: 'Header fields of the probe.', default: {} }),
     body: kind.text({ description: 'Text that the body of the answer must contain; empty = any.', default: '' }),
+    grpc: Type.Optional(
+      kind.text({
+        description:
+          'Probe by the health service of gRPC (grpc.health.v1.Health/Check): the name of the service to ask for; "" = the whole server.',
+        pattern: '^[\\x20-\\x7e]{0,200}$',
+        errorMessage: 'expected the name of a gRPC service, such as shop.v1.Cart, or "" for the whole server',
+      }),
+    ),
+    tcp: Type.Optional(kind.flag({ description: 'Probe by a connection alone: the server is up if it accepts it.' })),
+    tls: Type.Optional(
+      kind.flag({ description: 'Probe by a TLS handshake alone, with the tls settings of the server.' }),
+    ),
   },
   {},
 )
