@@ -7,7 +7,7 @@ export function logLookup(
   log: Pick<Logger, 'info' | 'warn'>,
   { name, records, outcome, keepsLast }: LookupChange,
 ): void {
-  const about = { name, records: records === 'services' ? 'SRV' : 'addresses', outcome }
+  const about = { dnsName: name, records: records === 'services' ? 'SRV' : 'addresses', outcome }
   const problem = problemOf(outcome)
   if (problem === null) log.info(about, 'a name of servers is found again')
   else if (keepsLast) log.warn(about, `a name of servers is not found (${problem}): its last addresses stay in use`)

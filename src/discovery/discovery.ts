@@ -39,7 +39,7 @@ export interface DiscoveryOptions {
 export class Discovery {
   private readonly options: DiscoveryOptions
   private readonly names = new Map<string, WatchedName>()
-  /** Called once every name has been looked up. */
+  /** Called once no name is pending any more. */
   private readonly waiting = new Set<() => void>()
 
   constructor(options: DiscoveryOptions) {
@@ -86,12 +86,13 @@ export class Discovery {
     )
   }
 
-  /** Whether a name has not been looked up yet. */
+  /** Whether a name has not been looked up yet, and no servers are known from a previous process. */
   isPending(query: string): boolean {
-    return this.names.get(query)?.outcome === null
+    const name = this.names.get(query)
+    return name !== undefined && isPending(name)
   }
 
-  /** Resolves once every name has been looked up, or after `timeoutMs`. */
+  /** Resolves once no name is pending any more, or after `timeoutMs`. */
   looked(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const end = (): void => {
@@ -139,7 +140,11 @@ export class Discovery {
   }
 
   private tellWaiting(): void {
-    if (this.waiting.size === 0 || [...this.names.values()].some(({ outcome }) => outcome === null)) return
+    if (this.waiting.size === 0 || [...this.names.values()].some(isPending)) return
     for (const end of [...this.waiting]) end()
   }
+}
+
+function isPending({ outcome, servers }: WatchedName): boolean {
+  return outcome === null && servers === null
 }

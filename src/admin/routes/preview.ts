@@ -77,7 +77,7 @@ export function previewRoutes(
   const pick = (request: FastifyRequest): NonNullable<FastifyRequest['preview']> => {
     const { service: name, pool } = request.params as Params
     const service = requirePool(context, name, pool)
-    const servers = serversOf(service, pool).filter(({ state }) => state !== 'maint')
+    const servers = serversOf(service, pool).filter(({ state, closed }) => state !== 'maint' && closed === undefined)
     const up = servers.filter(({ key }) => context.control.health(key).health === 'up')
     const usable = up.length > 0 ? up : servers
     const server = usable[turn++ % Math.max(1, usable.length)]
