@@ -16,9 +16,10 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   config: ['model', 'net', 'hooks', 'edge'],
   store: ['model'],
   health: ['model', 'net', 'time'],
+  discovery: ['model', 'net', 'time'],
   telemetry: ['model', 'version.ts'],
   proxy: ['model', 'net', 'telemetry', 'time', 'http1', 'hooks', 'edge'],
-  control: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'edge'],
+  control: ['model', 'net', 'time', 'config', 'store', 'health', 'discovery', 'telemetry', 'edge'],
   rollout: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'control'],
   admin: ['model', 'net', 'edge', 'config', 'store', 'health', 'telemetry', 'control', 'rollout', 'version.ts'],
   process: [...['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'proxy', 'control'], 'instance.ts'],
@@ -31,7 +32,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
 /** Files of src/ that stand beside the rooms. */
 const FILES = [
   ...['main.ts', 'index.ts', 'command-line.ts', 'check-command.ts', 'run-command.ts'],
-  ...['create-cutover.ts', 'instance.ts', 'version.ts'],
+  ...['create-cutover.ts', 'instance.ts', 'name-warnings.ts', 'version.ts'],
 ]
 
 /** A hooks file exports its hooks as its default export. */

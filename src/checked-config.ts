@@ -6,10 +6,11 @@ import type { Session } from './cli/session.ts'
 import type { Client } from './client/create-client.ts'
 import { missingSplit } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
-import { childPath } from './config/problems.ts'
+import { childPath, formatProblem } from './config/problems.ts'
 import { withDefaults } from './config/with-defaults.ts'
 import { datesOutOfRange } from './edge/listener-files.ts'
 import { withoutSecrets } from './model/without-secrets.ts'
+import { nameWarnings } from './name-warnings.ts'
 
 /** How a service of the file compares with the one of this name that runs. */
 interface Compared {
@@ -24,8 +25,9 @@ export async function checked(session: Session, file: string, config: Config, wi
   const { terminal, isJson } = session
   const names = Object.keys(config.services)
   const compared = withDiff ? await compare(session.client, config) : []
+  const warnings = await nameWarnings(config)
   if (isJson) {
-    terminal.printJson({ file, ok: true, services: names, ...(withDiff ? { diff: compared } : {}) })
+    terminal.printJson({ file, ok: true, services: names, warnings, ...(withDiff ? { diff: compared } : {}) })
     return EXIT.done
   }
   terminal.print(`${file} is fine: ${names.length} service${names.length === 1 ? '' : 's'}`)
@@ -38,6 +40,7 @@ export async function checked(session: Session, file: string, config: Config, wi
     const path = childPath(childPath('services', name), 'split')
     if (missing !== null) terminal.tell(`note: ${path} ${missing}; only a service that runs already may go without it`)
   }
+  for (const warning of warnings) terminal.tell(`warning: ${formatProblem(warning)}`)
   if (withDiff) terminal.print(...diffLines(compared, session))
   return EXIT.done
 }

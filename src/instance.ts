@@ -20,7 +20,9 @@ import { logHandover } from './control/handover-log.ts'
 import type { KeptDefinitions } from './control/handovers.ts'
 import { LastReadableFile } from './control/last-readable-file.ts'
 import { LocalOverrides } from './control/local-overrides.ts'
+import { logLookup } from './control/lookup-log.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
+import { RememberedNames } from './control/remembered-names.ts'
 import type { Resolve } from './control/resolve.ts'
 import { sealProblem, WrongSecret } from './control/sealed-documents.ts'
 import { servicesLeft } from './control/services-left.ts'
@@ -29,6 +31,7 @@ import { Webhooks } from './control/webhooks/webhooks.ts'
 import type { ListenerTls } from './model/listener-tls.ts'
 import { SecretBox } from './model/secret-box.ts'
 import type { Change } from './model/state.ts'
+import { DnsClient } from './net/dns-client.ts'
 import type { ListenOptions } from './net/listen.ts'
 import { listen } from './net/listen.ts'
 import { formatListen } from './net/listen-address.ts'
@@ -94,6 +97,7 @@ export class Instance {
   private readonly file: ConfigurationFile
   private readonly lastReadable: LastReadableFile
   private readonly remembered: RememberedMembers
+  private readonly names: RememberedNames
   private readonly overrides: LocalOverrides
   private readonly self: Self
   private readonly fleet: Fleet
@@ -118,8 +122,13 @@ export class Instance {
     const { redis: topology, prefix } = config.store
     const place = { folder, instance: address, fleet: JSON.stringify([topology, prefix]) }
     this.remembered = new RememberedMembers(place, (message) => log.warn(message))
+    this.names = new RememberedNames(folder, address, (message) => log.warn(message))
     this.control = new Control({
       store: this.store,
+      dns: new DnsClient(config.dns),
+      knownServers: () => this.names.known,
+      onKnownServers: (known) => this.names.keep(known),
+      onLookupChange: (change) => logLookup(log, change),
       resolve: resolveDefinition,
       memory: this.lastReadable,
       hooks: config.hooks,
@@ -143,7 +152,8 @@ export class Instance {
       },
       onProbe: (key, last) => this.deploys.probed(key, last),
       onHealth: (keys) => {
-        this.events.healthChanged(keys)
+        // That a server is down which DNS does not have any more is no news.
+        this.events.healthChanged(keys.filter((key) => !this.control.names.services.isClosed(key)))
         this.rollouts.check()
       },
       onFuse: (trip) => this.rollouts.fuse(trip),
@@ -261,6 +271,7 @@ export class Instance {
     this.store.subscribe((_documents, change) => onState(this.store, change))
     await this.lastReadable.load()
     await this.remembered.load()
+    await this.names.load()
     await this.control.start()
     this.checkSecret()
     const { controller } = this.control
@@ -408,6 +419,7 @@ export class Instance {
     this.control.stop()
     await this.lastReadable.close()
     await this.remembered.close()
+    await this.names.close()
     await this.store.close()
   }
 }

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { buildConnector } from 'undici'
-import type { ServerTls } from '../model/spec.ts'
+import { addressIn, type ServerAddress, socketFileOf } from '../model/server-address.ts'
 import { type Connected, connectWithin } from '../net/connect-within.ts'
 import { Endpoint } from '../net/endpoint.ts'
 
@@ -9,7 +10,7 @@ const MAX_ENDPOINTS = 1_000
 
 interface Known {
   readonly endpoint: Endpoint
-  readonly tls: ServerTls | undefined
+  readonly address: ServerAddress
 }
 
 /**
@@ -19,23 +20,31 @@ interface Known {
 export class PreviewEndpoints {
   private readonly byOrigin = new Map<string, Known>()
 
-  /** Registers the TLS settings for new connections to this server. */
-  learn(url: string, tls: ServerTls | undefined): void {
-    const { origin } = new URL(url)
+  /** Registers a server for new connections. Returns its URL for undici. */
+  learn(server: ServerAddress): string {
+    const address = addressIn(server)
+    const origin = originOf(address)
     const known = this.byOrigin.get(origin)
-    if (known !== undefined && isDeepStrictEqual(known.tls, tls)) return
+    if (known !== undefined && isDeepStrictEqual(known.address, address)) return origin
     if (this.byOrigin.size >= MAX_ENDPOINTS) this.byOrigin.clear()
-    this.byOrigin.set(origin, { endpoint: new Endpoint(url, tls), tls })
+    this.byOrigin.set(origin, { endpoint: new Endpoint(address), address })
+    return origin
   }
 
   /** A connector for undici. */
   readonly connect: buildConnector.connector = ({ protocol, hostname, port }, callback) => {
     const { origin } = new URL(`${protocol}//${hostname}:${port}`)
-    const endpoint = this.byOrigin.get(origin)?.endpoint ?? new Endpoint(origin)
+    const endpoint = this.byOrigin.get(origin)?.endpoint ?? new Endpoint({ url: origin })
     connectWithin(endpoint, CONNECT_MS, connectTimeout, callback as Connected)
   }
 }
 
 function connectTimeout(): Error {
   return Object.assign(new Error('connect timeout'), { code: 'UND_ERR_CONNECT_TIMEOUT' })
+}
+
+/** The origin under which undici knows a server. A socket file has none: a host name stands for its path. */
+function originOf({ url }: ServerAddress): string {
+  const file = socketFileOf(url)
+  return file === null ? new URL(url).origin : `http://${createHash('sha1').update(file).digest('hex')}.unix`
 }

@@ -65,7 +65,24 @@ export const answers = {
       ms: { type: 'number' },
       error: { type: ['string', 'null'] },
     },
-    { version: { ...text, description: 'The version that the server reports of itself, with versionHeader.' } },
+    {
+      version: { ...text, description: 'The version that the server reports of itself, with versionHeader.' },
+      certificateExpiresAt: { ...instant, description: 'When the certificate of the server expires; with TLS.' },
+    },
+  ),
+  ServerName: object(
+    {
+      name: { ...text, description: 'Its host name, or that of SRV records.' },
+      addresses: { type: 'array', items: text, description: 'The last known ones, at this instance.' },
+      problem: {
+        type: ['string', 'null'],
+        description: 'Why the last lookup has found nothing: the last addresses stay in use.',
+      },
+    },
+    {
+      server: { ...text, description: 'The configured server whose name it was found by; absent = it is that one.' },
+      vanishedAt: { ...instant, description: 'When DNS ceased to have its address; absent = it has it.' },
+    },
   ),
   Server: object(
     {
@@ -90,6 +107,7 @@ export const answers = {
       effectiveWeight: { type: 'number', description: 'In slow start: the part of its weight that it has now.' },
       backup: { const: true, description: 'Gets requests only while no other server of its pool is up.' },
       maxConnections: { ...count, description: 'Max requests in flight there, per instance; absent = no limit.' },
+      dns: ref('ServerName'),
       inFlightByInstance: {
         type: 'object',
         additionalProperties: count,
@@ -366,6 +384,7 @@ export const answers = {
               description: 'When checks found its health, or when it was ejected; absent = before this process began.',
             },
             ejectedUntil: { ...instant, description: 'Until when it is ejected; then one request tries it.' },
+            dns: ref('ServerName'),
           },
         ),
       },

@@ -1,13 +1,14 @@
 import type { Control } from '../control/control.ts'
 import type { Handover, MissingServer } from '../control/handovers.ts'
 import { isUsable } from '../control/readiness.ts'
+import type { NameInUse } from '../control/server-names.ts'
 import type { LastProbe } from '../health/check.ts'
 import { onDuty } from '../model/backups.ts'
 import { type Deploy, runningDeploy } from '../model/deploys.ts'
 import type { LeavingServer } from '../model/leaving.ts'
 import { type Rollout, runningRollout } from '../model/rollout/rollout.ts'
 import type { Server, ServerFilter } from '../model/servers.ts'
-import { getsRequests, serversOf } from '../model/servers.ts'
+import { drainKeys, getsRequests, serversOf } from '../model/servers.ts'
 import type { Split } from '../model/spec.ts'
 import { shareOf } from '../model/split.ts'
 import type { Freeze, Health, ServerState, Service } from '../model/state.ts'
@@ -38,6 +39,16 @@ export interface ServerView {
   readonly drained: boolean
   readonly inFlight: number
   readonly lastProbe: Omit<LastProbe, 'isLocal'> | null
+  /** What is known of its name; absent = its address is not a name. */
+  readonly dns?: DnsView
+}
+
+/** The name of a server at this instance. */
+export interface DnsView extends NameInUse {
+  /** The configured server that it was found by; absent = it is a configured one. */
+  readonly server?: string
+  /** When DNS ceased to have its address, ISO 8601; absent = it has it. */
+  readonly vanishedAt?: string
 }
 
 export interface PoolView {
@@ -98,7 +109,7 @@ export function viewService(viewContext: ViewContext, service: Service): Service
       drained:
         !getsRequests(service, name) &&
         leaving.length === 0 &&
-        isIdle(viewContext.control, service, serversOf(service, name)),
+        isIdle(viewContext.control, service, drainKeys(serversOf(service, name))),
       inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
       up: onDuty(serversOf(service, name).filter((server) => isUsable(viewContext.control, server))).length,
       ...(service.spec.versionHeader === ''
@@ -150,9 +161,28 @@ export function viewServer({ control, load }: ViewContext, service: Service, ser
     ...(maxConnections === 0 ? {} : { maxConnections }),
     state,
     health,
-    drained: state !== 'ready' && isIdle(control, service, [server]),
+    drained: state !== 'ready' && isIdle(control, service, [server.key]),
     inFlight: load.inFlight[server.key] ?? 0,
     lastProbe: last === null ? null : shownProbe(last),
+    ...viewDns(control, service, server),
+  }
+}
+
+/** What a view says of the name of a server; empty for a server without one. */
+export function viewDns(
+  { names }: Pick<Control, 'names'>,
+  service: Service,
+  server: Server,
+): { readonly dns?: DnsView } {
+  const known = names.of(service, server)
+  if (known === null) return {}
+  const { foundBy, vanishedAtMs } = server
+  return {
+    dns: {
+      ...known,
+      ...(foundBy === undefined ? {} : { server: foundBy }),
+      ...(vanishedAtMs === undefined ? {} : { vanishedAt: new Date(vanishedAtMs).toISOString() }),
+    },
   }
 }
 
@@ -183,15 +213,12 @@ export function viewLeaving(
   }
 }
 
-export function shownProbe({ at, ok, status, ms, error, version }: LastProbe): ServerView['lastProbe'] {
-  return { at, ok, status, ms, error, ...(version === undefined ? {} : { version }) }
+export function shownProbe({ isLocal: _internal, ...probe }: LastProbe): ServerView['lastProbe'] {
+  return probe
 }
 
-function isIdle(control: Control, service: Service, servers: readonly Server[]): boolean {
-  return control.drains.isIdle(
-    service,
-    servers.map((server) => server.key),
-  )
+function isIdle(control: Control, service: Service, keys: readonly string[]): boolean {
+  return control.drains.isIdle(service, keys)
 }
 
 /** Requests in flight at a server, by the name of the instance. */

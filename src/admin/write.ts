@@ -4,6 +4,7 @@ import type { CommandMaker, Result } from '../control/controller.ts'
 import type { Settled } from '../control/drain-status.ts'
 import type { Request } from '../model/commands.ts'
 import type { Drain } from '../model/drains.ts'
+import { entriesOf, matchesKey } from '../model/names.ts'
 import type { LocalCommand } from '../model/overrides.ts'
 import type { AdminContext } from './context.ts'
 import { remainingAt } from './fleet-load.ts'
@@ -180,7 +181,7 @@ function lostProblem(revision: number): ApiProblem {
 }
 
 function isIdle({ name, keys }: Drain, { busy, reopened }: Settled): boolean {
-  return !reopened.includes(name) && keys.every((key) => busy[key] === undefined)
+  return !reopened.includes(name) && entriesOf(busy, keys).length === 0
 }
 
 function overtaken(revision: number, reopened: readonly string[]): ApiProblem {
@@ -192,8 +193,8 @@ function overtaken(revision: number, reopened: readonly string[]): ApiProblem {
 function missingOf(drains: readonly Drain[], { lagging, handovers, busy, busyAt }: Settled, inFleet: boolean): Missing {
   const underWay = drains
     .map(({ name, keys }) => {
-      const at = busyAt.filter((each) => each.keys.some((key) => keys.includes(key))).map(({ instance }) => instance)
-      const inFlight = keys.reduce((sum, key) => sum + (busy[key] ?? 0), 0)
+      const at = busyAt.filter((each) => each.keys.some((key) => matchesKey(key, keys))).map(({ instance }) => instance)
+      const inFlight = entriesOf(busy, keys).reduce((sum, [, count]) => sum + count, 0)
       return { name, inFlight, ...(inFleet ? { at } : {}) }
     })
     .filter(({ inFlight }) => inFlight > 0)

@@ -8,6 +8,21 @@ export interface Probe {
   readonly error: string | null
   /** The version that the server reports of itself, with versionHeader. */
   readonly version?: string
+  /** When the certificate of the server expires; with TLS. */
+  readonly certificateExpiresAt?: string
+}
+
+export interface ServerName {
+  /** Its host name, or that of SRV records. */
+  readonly name: string
+  /** The last known ones, at this instance. */
+  readonly addresses: ReadonlyArray<string>
+  /** Why the last lookup has found nothing: the last addresses stay in use. */
+  readonly problem: string | null
+  /** The configured server whose name it was found by; absent = it is that one. */
+  readonly server?: string
+  /** When DNS ceased to have its address; absent = it has it. */
+  readonly vanishedAt?: string
 }
 
 export interface Server {
@@ -32,6 +47,7 @@ export interface Server {
   readonly backup?: true
   /** Max requests in flight there, per instance; absent = no limit. */
   readonly maxConnections?: number
+  readonly dns?: ServerName
   /** In flight at each instance, by its name; only in lists of servers. */
   readonly inFlightByInstance?: {
     readonly [name: string]: number
@@ -552,6 +568,7 @@ export interface Explanation {
     readonly since?: string
     /** Until when it is ejected; then one request tries it. */
     readonly ejectedUntil?: string
+    readonly dns?: ServerName
   }>
   /** The store is away: others may have changed the state meanwhile. */
   readonly stale?: true

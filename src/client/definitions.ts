@@ -1,10 +1,10 @@
 // Written by `npm run client`; do not edit.
 
-/** One upstream address: the address alone, or {url, weight, backup, tls}. */
+/** One upstream address: the address alone, or {url, weight, backup, tls, proxyProtocol}. */
 export type ServerDefinition =
   | string
   | {
-      /** Where the server listens: http:// or https://, host and port; no path, no credentials. */
+      /** Where the server listens: http:// or https://, host and port; no path, no credentials. Or unix: and the path of a socket file; or srv:// (srv+https://) and the name of SRV records, each of which is a server. */
       readonly url: string
       /** Share relative to the other servers of the pool; 0 = no requests. Default: 1. */
       readonly weight?: number | undefined
@@ -25,6 +25,8 @@ export type ServerDefinition =
             readonly insecure?: boolean | undefined
           }
         | undefined
+      /** Begin each connection with a PROXY header of this version, which tells the server the address of the client. */
+      readonly proxyProtocol?: 'v1' | 'v2' | undefined
     }
 
 /** Servers that run one version of the app. */
@@ -84,8 +86,51 @@ export interface ServiceDefinition {
         readonly rise?: number | undefined
         /** Failures in a row that bring a server down. Default: 3. */
         readonly fall?: number | undefined
-        /** Status codes that pass. Default: "200-299". */
-        readonly expect?: string | number | undefined
+        /** Status codes that pass; or {status, header, json}, all of which must hold. Default: "200-299". */
+        readonly expect?:
+          | string
+          | number
+          | {
+              /** Status codes that pass. Default: "200-299". */
+              readonly status?: string | number | undefined
+              /** Header fields of the answer. */
+              readonly header?:
+                | {
+                    readonly [name: string]:
+                      | string
+                      | {
+                          /** true: there is a value; false: there is none. */
+                          readonly present?: boolean | undefined
+                          /** Begin of the value; of a path, whole segments. */
+                          readonly prefix?: string | undefined
+                          /** End of the value. */
+                          readonly suffix?: string | undefined
+                          /** Part of the value. */
+                          readonly contains?: string | undefined
+                        }
+                  }
+                | undefined
+              /** Values in the JSON of the answer, by JSON pointer (RFC 6901); at most 64 KiB are read. */
+              readonly json?:
+                | {
+                    readonly [name: string]:
+                      | string
+                      | number
+                      | boolean
+                      | {
+                          /** true: there is a value; false: there is none. */
+                          readonly present?: boolean | undefined
+                          /** Begin of the value; of a path, whole segments. */
+                          readonly prefix?: string | undefined
+                          /** End of the value. */
+                          readonly suffix?: string | undefined
+                          /** Part of the value. */
+                          readonly contains?: string | undefined
+                        }
+                  }
+                | undefined
+            }
+          | undefined
         /** Host header of the probe; empty = the server's own address. Default: "". */
         readonly host?: string | undefined
         /** Port to probe; 0 = the server's own. Default: 0. */
@@ -98,6 +143,12 @@ export interface ServiceDefinition {
           | undefined
         /** Text that the body of the answer must contain; empty = any. Default: "". */
         readonly body?: string | undefined
+        /** Probe by the health service of gRPC (grpc.health.v1.Health/Check): the name of the service to ask for; "" = the whole server. */
+        readonly grpc?: string | undefined
+        /** Probe by a connection alone: the server is up if it accepts it. */
+        readonly tcp?: boolean | undefined
+        /** Probe by a TLS handshake alone, with the tls settings of the server. */
+        readonly tls?: boolean | undefined
       }
     | 'off'
     | false
@@ -158,6 +209,15 @@ export interface ServiceDefinition {
     | undefined
   /** Time over which the weight of a server that comes up grows from 10 %; 0 = full weight at once. Default: "0s". */
   readonly slowStart?: string | 0 | undefined
+  /** Lookups of the names of servers. Default: {}. */
+  readonly dns?:
+    | {
+        /** Whether each address of a name is a server of its own, such as web@10.0.0.1, which comes and goes with DNS. Default: false. */
+        readonly all?: boolean | undefined
+        /** Max time from one lookup of a name to the next. With all, and for srv://, a shorter TTL counts, of at least 1s. Default: "30s". */
+        readonly refresh?: string | 0 | undefined
+      }
+    | undefined
   /** Treatment of requests in flight at a server or pool that is drained. Default: {}. */
   readonly drain?:
     | {
@@ -1015,6 +1075,15 @@ export interface CutoverConfig {
               readonly sample?: number | undefined
             }
           | undefined
+      }
+    | undefined
+  /** Lookups of names, for all services. Default: {}. */
+  readonly dns?:
+    | {
+        /** DNS servers for the names of services with dns.all, and for srv://; none = those of the system. Other names are looked up as the system does. Default: []. */
+        readonly servers?: ReadonlyArray<string> | undefined
+        /** Max time for one attempt at one DNS server; there are two. Default: "2s". */
+        readonly timeout?: string | 0 | undefined
       }
     | undefined
   /** Receivers of events: each gets them in order, signed, and repeated until it has taken them. Default: []. */

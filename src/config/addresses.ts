@@ -71,6 +71,32 @@ export function explainHostPattern(text: string): string | undefined {
   return text === '*' ? 'is "*", which is not needed: without hosts, a service answers to any host' : undefined
 }
 
+/** Max bytes of the path of a socket file on Linux, without the zero at its end. */
+const MAX_SOCKET_PATH = 107
+
+/**
+ * The address of a server: scheme, host and port of `http://10.0.0.1:9000`, normalised, `unix:/run/app.sock`, or the
+ * name of SRV records.
+ * Undefined if a part is missing or there are others.
+ */
+export function parseServerAddress(text: string): string | undefined {
+  if (text.startsWith('unix:')) return parseSocketFile(text)
+  return /^srv/i.test(text) ? parseServiceName(text) : parseServerUrl(text)
+}
+
+/** The name of SRV records: `srv://_http._tcp.web.internal`, or `srv+https://…` for servers with TLS. */
+function parseServiceName(text: string): string | undefined {
+  const [, scheme = '', host = ''] = /^(srv(?:\+https?)?):\/\/([^\s/?#@:\\]+)\/?$/i.exec(text) ?? []
+  const name = parseHost(host)
+  return name === undefined || isIP(name) !== 0 ? undefined : `${scheme.toLowerCase().replace(/\+http$/, '')}://${name}`
+}
+
+function parseSocketFile(text: string): string | undefined {
+  const file = text.slice(5)
+  const isPath = file.startsWith('/') && !file.includes('\0') && !file.endsWith('/')
+  return isPath && Buffer.byteLength(file) <= MAX_SOCKET_PATH ? text : undefined
+}
+
 /** Scheme, host and port of `http://10.0.0.1:9000`, normalised; undefined if a part is missing or there are others. */
 export function parseServerUrl(text: string): string | undefined {
   if (!/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) || !URL.canParse(text)) return undefined
@@ -80,6 +106,12 @@ export function parseServerUrl(text: string): string | undefined {
 
 /** Explains which part of a server's URL is not allowed; undefined if the problem is another one. */
 export function explainServerUrl(text: string): string | undefined {
+  if (text.startsWith('unix:')) {
+    const isLong = Buffer.byteLength(text.slice(5)) > MAX_SOCKET_PATH
+    if (isLong) return `has a path of more than ${MAX_SOCKET_PATH} bytes, which the system does not allow`
+    return 'is not the path of a socket file; write it from the root, such as unix:/run/app.sock'
+  }
+  if (/^srv\b.*:\d+\/?$/i.test(text)) return 'has a port; SRV records have the ports of the servers, so leave it out'
   const [, origin = '', login = '', host = '', rest = ''] =
     /^(https?:\/\/)([^/?#@]*@)?([^/?#]*)(.*)$/is.exec(text) ?? []
   const server = `write ${origin}${host}`

@@ -187,6 +187,7 @@ function resolve(settings: FileSettings, raw: JsonObject, hooks: HookSettings): 
     fleet: { name: fleet.name ?? null, address: fleet.address ?? null, token: fleet.token ?? null },
     telemetry: { tracing: telemetry.tracing.endpoint === '' ? null : telemetry.tracing },
     webhooks: settings.webhooks,
+    dns: { servers: settings.dns.servers, timeoutMs: settings.dns.timeout },
     configVersion: configVersion ?? null,
     services,
     hasServices: raw.services !== undefined && raw.services !== null,

@@ -4,6 +4,8 @@ import { shareOf, WHOLE } from '../model/split.ts'
 import { checkBounds } from './check-bounds.ts'
 import { checkServerTls, checkTlsFiles } from './check-tls.ts'
 import type { Problem } from './config.ts'
+import { discovering } from './discovering.ts'
+import { checkHealth, healthOf } from './health-spec.ts'
 import { childPath, Problems, quote, suggestion } from './problems.ts'
 import { isKeyed, read } from './read.ts'
 import { checkRolloutMeaning } from './rollout-spec.ts'
@@ -45,6 +47,7 @@ export function checkMeaning(settings: ServiceSettings, path: string, problems: 
   if (isKeyed(settings.pools)) {
     checkSplit(settings.split, Object.keys(settings.pools), path, problems)
     checkServerTls(settings.pools, path, problems)
+    checkHealth(settings.health, settings.pools, path, problems)
     checkTraffic(settings, Object.keys(settings.pools), path, problems)
     if (settings.rollout !== undefined) checkRolloutMeaning(settings.rollout, childPath(path, 'rollout'), problems)
   }
@@ -82,7 +85,7 @@ export function resolve(settings: ServiceSettings): ServiceSpec {
   const { health, passive, retry, timeouts, connections, drain } = settings
   const pools = Object.entries(settings.pools).map(([name, pool]): [string, PoolSpec] => [
     name,
-    { version: pool.version ?? name, servers: pool.servers },
+    { version: pool.version ?? name, servers: discovering(pool.servers, settings.dns) },
   ])
   return {
     hosts: [...new Set(settings.hosts)],
@@ -93,19 +96,7 @@ export function resolve(settings: ServiceSettings): ServiceSpec {
     balance: balanceOf(settings.balance),
     traffic: resolveTraffic(settings),
     versionHeader: settings.versionHeader,
-    health: health && {
-      path: health.path,
-      intervalMs: health.interval,
-      timeoutMs: health.timeout,
-      rise: health.rise,
-      fall: health.fall,
-      expect: health.expect,
-      host: health.host,
-      port: health.port,
-      headers: health.headers,
-      body: health.body,
-      ...(settings.versionHeader === '' ? {} : { versionHeader: settings.versionHeader }),
-    },
+    health: health && healthOf(health, settings.versionHeader),
     passive: { maxFails: passive.maxFails, failTimeoutMs: passive.failTimeout, maxEjected: passive.maxEjected },
     panic: settings.panic,
     retry: {

@@ -1,5 +1,5 @@
-import type { ServerTls } from '../model/spec.ts'
-import { DEFAULT_TLS } from '../net/endpoint.ts'
+import type { ServerTls } from '../model/server-address.ts'
+import { DEFAULT_TLS } from '../model/server-address.ts'
 import { tlsFileProblems } from '../net/tls-files.ts'
 import type { StoreSettings } from './config.ts'
 import { childPath, type Problems } from './problems.ts'
@@ -16,7 +16,7 @@ interface Server {
 export function checkServerTls(pools: Pools, path: string, problems: Problems): void {
   eachTls(pools, path, (server, at) => {
     if (problems.has(at)) return
-    if (server.url?.startsWith('http:'))
+    if (server.url !== undefined && !/^(?:srv\+)?(?:https|h2):/.test(server.url))
       problems.add(at, 'is for https:// servers; write https:// in url, or leave it out')
     checkPair({ ...DEFAULT_TLS, ...server.tls }, at, problems)
   })

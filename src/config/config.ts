@@ -134,6 +134,8 @@ export interface Config {
   /** `tracing`: null = off. */
   readonly telemetry: { readonly tracing: TracingSettings | null }
   readonly webhooks: readonly WebhookSettings[]
+  /** Whom names with `dns.all`, and those of SRV records, are asked for; no servers = those of the system. */
+  readonly dns: { readonly servers: readonly string[]; readonly timeoutMs: number }
   /** null = the file has none. */
   readonly configVersion: number | null
   /** Service definitions as written, environment interpolated, defaults not filled in. */

@@ -1,4 +1,5 @@
-import type { RequestMatch, ValueTest } from '../model/traffic-policies.ts'
+import type { RequestMatch } from '../model/traffic-policies.ts'
+import type { ValueTest } from '../model/value-test.ts'
 import type { MatchSettings } from './schema/routes.ts'
 
 /** Converts the conditions of a route to those of the model. */
@@ -16,13 +17,15 @@ export function matchOf(match: MatchSettings): RequestMatch {
   }
 }
 
-function testsOf(
+/** Converts tests by the names of what they test. */
+export function testsOf(
   tests: Readonly<Record<string, string | ValueTest>>,
   nameOf = (name: string) => name,
 ): Readonly<Record<string, ValueTest>> {
   return Object.fromEntries(Object.entries(tests).map(([name, test]) => [nameOf(name), testOf(test)]))
 }
 
-function testOf(test: string | ValueTest): ValueTest {
+/** Converts a test that may be the exact value alone. */
+export function testOf(test: string | ValueTest): ValueTest {
   return typeof test === 'string' ? { exact: test } : test
 }

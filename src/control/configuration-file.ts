@@ -250,13 +250,15 @@ function failureOf(reload: Reload): string | null {
 /** Settings that only a restart brings into force, such as `proxy.listen`. */
 function settingsThatDiffer(before: Config, after: Config): string[] {
   const webhooks = isDeepStrictEqual(before.webhooks, after.webhooks) ? [] : ['webhooks']
-  const sections = (['proxy', 'shutdown', 'admin', 'store', 'fleet', 'telemetry'] as const).flatMap((section) => {
-    const is = Object.entries(after[section])
-    const was = new Map(Object.entries(before[section]))
-    const differing = is.filter(([key, value]) => !isDeepStrictEqual(was.get(key), value)).map(([key]) => key)
-    // Named as in the file, where units are in the values and not in the names.
-    return differing.map((key) => `${section}.${key.replace(/Ms$/, '')}`)
-  })
+  const sections = (['proxy', 'shutdown', 'admin', 'store', 'fleet', 'telemetry', 'dns'] as const).flatMap(
+    (section) => {
+      const is = Object.entries(after[section])
+      const was = new Map(Object.entries(before[section]))
+      const differing = is.filter(([key, value]) => !isDeepStrictEqual(was.get(key), value)).map(([key]) => key)
+      // Named as in the file, where units are in the values and not in the names.
+      return differing.map((key) => `${section}.${key.replace(/Ms$/, '')}`)
+    },
+  )
   return [...sections, ...webhooks]
 }
 

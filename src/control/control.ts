@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { LookupChange } from '../discovery/discovery.ts'
 import type { LastProbe } from '../health/check.ts'
 import type { Facts, Request } from '../model/commands.ts'
 import type { AppliedInPart, CannotFollow } from '../model/fleet.ts'
@@ -10,8 +11,9 @@ import { own } from '../model/names.ts'
 import { OPEN_BOX, type SecretBox } from '../model/secret-box.ts'
 import { type Server, servingKeys } from '../model/servers.ts'
 import type { HealthSpec } from '../model/spec.ts'
-import type { Health, State, StateName } from '../model/state.ts'
+import type { Health, Service, State, StateName } from '../model/state.ts'
 import { STICKY_PURPOSE } from '../model/sticky-key.ts'
+import type { DnsClient } from '../net/dns-client.ts'
 import type { Store } from '../store/store.ts'
 import type { TickExchange } from '../store/ticks.ts'
 import { AppVersions, type VersionMismatch } from './app-versions.ts'
@@ -30,8 +32,10 @@ import type { ControlEnd } from './link.ts'
 import { Progress } from './progress.ts'
 import { ProxyHooks } from './proxy-hooks.ts'
 import { ProxyLinks } from './proxy-links.ts'
+import type { KnownServers } from './remembered-names.ts'
 import type { Resolve } from './resolve.ts'
 import { RoutingTables, type ServicesInForce } from './routing-tables.ts'
+import { ServerNames } from './server-names.ts'
 import { Ticks } from './ticks/ticks.ts'
 import type { Memory } from './unreadable.ts'
 import { whyUnreadable } from './unreadable.ts'
@@ -63,6 +67,14 @@ export interface ControlOptions {
   readonly onKept?: (kept: KeptDefinitions) => void
   /** Called when the servers of a pool begin or cease to report another version than the pool's. */
   readonly onVersionMismatch?: (mismatch: VersionMismatch) => void
+  /** Asks DNS; absent = the servers of the system. */
+  readonly dns?: DnsClient
+  /** What DNS has found for a previous process. */
+  readonly knownServers?: () => KnownServers
+  /** Called with all that DNS has found when some of it has changed. */
+  readonly onKnownServers?: (known: KnownServers) => void
+  /** Called when the lookups of a name go otherwise than before. */
+  readonly onLookupChange?: (change: LookupChange) => void
   /** Called when the fuse of a rollout has tripped in a proxy. */
   readonly onFuse?: (trip: FuseTrip) => void
   /** Called after every check of a server. */
@@ -95,6 +107,8 @@ export class Control {
   readonly tls: ProxyTls
   /** Versions that the servers report of themselves. */
   readonly appVersions: AppVersions
+  /** The names of servers, and what DNS has found for them. */
+  readonly names: ServerNames
   /** The counts of every second. */
   readonly ticks: Ticks
   /** A local override is about to be in force here: no state counts as in force for the other instances. */
@@ -123,13 +137,28 @@ export class Control {
     this.tls = new ProxyTls(this.proxies, () => this.followAgain(), options.onTls ?? (() => undefined))
     this.healthBook = new HealthBook(
       this.proxies.all,
-      () => this.tables.advance(),
+      () => {
+        this.tables.advance()
+        this.names.services.review()
+      },
       (key, last) => {
         this.appVersions.probed(key, last.version)
         onProbe?.(key, last)
       },
       onHealth,
     )
+    this.names = new ServerNames({
+      client: options.dns,
+      known: options.knownServers,
+      onKnown: options.onKnownServers,
+      onLookupChange: options.onLookupChange,
+      health: {
+        isUp: (key, at) => this.healthBook.isKnown(key, at) && this.healthBook.health(key).health === 'up',
+        isUndecided: (key, at) => !this.healthBook.isKnown(key, at) || this.healthBook.isUndecided(key),
+      },
+      isBusy: (key) => (this.progress.busy()[key] ?? 0) > 0,
+      onChange: (services) => this.controller.reattach(services),
+    })
     this.tables = new RoutingTables({
       health: this.healthBook,
       generations: this.generations,
@@ -139,7 +168,7 @@ export class Control {
         const opened = this.box.open(stored, STICKY_PURPOSE)
         return 'text' in opened ? opened.text : null
       },
-      inForce,
+      inForce: inForce && ((state) => this.withKnownServers(inForce(state))),
       onHandover,
       onKept,
     })
@@ -164,7 +193,8 @@ export class Control {
       isStored: (service) => this.controller.isStored(service),
       readRegister: (timeoutMs) => fleet.refresh(timeoutMs),
     })
-    this.controller = new Controller(store, resolve, () => this.facts(), memory)
+    const attach = (service: Service) => this.names.services.attach(service)
+    this.controller = new Controller(store, resolve, () => this.facts(), memory, attach)
   }
 
   get state(): State {
@@ -181,6 +211,7 @@ export class Control {
   /** Stops health checks, and counting. */
   stop(): void {
     this.ticks.cancel()
+    this.names.stop()
     this.tables.stop()
     this.healthBook.stop()
   }
@@ -323,9 +354,11 @@ export class Control {
     return this.healthBook.isUndecided(key)
   }
 
-  /** Resolves once the first round of checks of every server is over, or after `timeoutMs`. */
-  firstProbes(timeoutMs: number): Promise<void> {
-    return this.healthBook.firstRounds.over(timeoutMs)
+  /** Resolves once names are looked up and the first round of checks of every server is over, or after `timeoutMs`. */
+  async firstProbes(timeoutMs: number): Promise<void> {
+    const startedAt = performance.now()
+    await this.names.looked(timeoutMs)
+    await this.healthBook.firstRounds.over(Math.max(0, timeoutMs - (performance.now() - startedAt)))
   }
 
   /** Resolves once the proxies use the health that control knows now. */
@@ -350,6 +383,7 @@ export class Control {
 
   private follow(state: State): void {
     this.lineage.add(state)
+    this.names.follow(state.services)
     this.appVersions.tidy()
     this.tables.follow(state, this.controller.overrides.length > 0)
   }
@@ -387,6 +421,11 @@ export class Control {
       default:
         this.proxies.take(name, message)
     }
+  }
+
+  private withKnownServers({ services, since }: ReturnType<ServicesInForce>): ReturnType<ServicesInForce> {
+    const known = Object.entries(services).map(([name, service]) => [name, this.names.services.withKnown(service)])
+    return { services: Object.fromEntries(known), since }
   }
 
   /** Inputs of a decision now. */

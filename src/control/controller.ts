@@ -74,8 +74,20 @@ export class Controller {
 
   private readonly unreadable: UnreadableServices
 
-  /** `memory`: definitions that were readable in the previous process of this instance. */
-  constructor(store: Store, resolve: Resolve, facts: () => Facts, memory: Memory | null = null) {
+  private readonly attach: (service: Service) => Service
+
+  /**
+   * `memory`: definitions that were readable in the previous process of this instance. `attach`: adds to a service what
+   * this instance alone knows of it.
+   */
+  constructor(
+    store: Store,
+    resolve: Resolve,
+    facts: () => Facts,
+    memory: Memory | null = null,
+    attach: (service: Service) => Service = (service) => service,
+  ) {
+    this.attach = attach
     this.store = store
     this.resolve = resolve
     this.facts = facts
@@ -221,15 +233,30 @@ export class Controller {
       }
       const resolved = this.resolve(name, document.source)
       if (resolved.ok) {
-        const service = { ...document, spec: resolved.spec }
+        const service = this.attach({ ...document, spec: resolved.spec })
         this.sources.set(service, document)
         services.push([name, service])
       } else unreadable.push([document, resolved.problems])
     }
     const readable = services.map(([, service]) => service)
     const others = this.unreadable.follow(unreadable, this.stored.services, readable)
-    for (const service of others) services.push([service.name, service])
+    for (const service of others) services.push([service.name, this.attach(service)])
     this.stored = { ...documents, services: Object.fromEntries(services) }
+    this.enforce()
+  }
+
+  /** Attaches anew what this instance alone knows of these services; makes no revision. */
+  reattach(names: readonly string[]): void {
+    const services = new Map(Object.entries(this.stored.services))
+    for (const name of names) {
+      const known = services.get(name)
+      if (known === undefined) continue
+      const service = this.attach(known)
+      const document = this.sources.get(known)
+      if (document !== undefined) this.sources.set(service, document)
+      services.set(name, service)
+    }
+    this.stored = { ...this.stored, services: Object.fromEntries(services) }
     this.enforce()
   }
 

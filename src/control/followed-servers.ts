@@ -1,15 +1,14 @@
 import type { TargetHealth } from '../health/check.ts'
 import { addressOf, type CheckedTarget } from '../health/checker.ts'
+import { addressIn, type ServerAddress } from '../model/server-address.ts'
 import { answersClients, isOpen, serversOf } from '../model/servers.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
-import type { HealthSpec, PassiveSpec, ServerTls } from '../model/spec.ts'
+import type { HealthSpec, PassiveSpec } from '../model/spec.ts'
 import type { Service } from '../model/state.ts'
 
 /** A server, with the settings that matter for its health. */
-export interface FollowedServer {
+export interface FollowedServer extends ServerAddress {
   readonly key: string
-  readonly url: string
-  readonly tls?: ServerTls
   readonly pool: FollowedPool
   /** Spec of its health checks; null = it is not checked and counts as up. */
   readonly spec: HealthSpec | null
@@ -116,10 +115,10 @@ export function followedPool(service: Service, name: string): FollowedPool {
     servers,
   }
   for (const server of serversOf(service, name)) {
+    if (server.closed === 'unresolved') continue
     servers.push({
       key: server.key,
-      url: server.url,
-      ...(server.tls && { tls: server.tls }),
+      ...addressIn(server),
       pool,
       spec: health,
       isChecked: health !== null && server.state !== 'maint',
@@ -131,12 +130,10 @@ export function followedPool(service: Service, name: string): FollowedPool {
 }
 
 /** Returns the target of a server's checks, which begin with the health `known`; none if it is not checked. */
-export function checkedTarget(
-  { key, url, tls, spec, isChecked }: FollowedServer,
-  known: TargetHealth,
-): readonly CheckedTarget[] {
+export function checkedTarget(server: FollowedServer, known: TargetHealth): readonly CheckedTarget[] {
+  const { key, spec, isChecked } = server
   if (spec === null || !isChecked) return []
-  return [{ key, url, ...(tls && { tls }), spec, ...(known.probed ? { known } : {}) }]
+  return [{ key, ...addressIn(server), spec, ...(known.probed ? { known } : {}) }]
 }
 
 /**

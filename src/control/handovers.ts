@@ -6,7 +6,7 @@ import type { Server } from '../model/servers.ts'
 import { servingKeys } from '../model/servers.ts'
 import type { HealthSpec, Split } from '../model/spec.ts'
 import type { Service, ServiceDocument } from '../model/state.ts'
-import { currentSplit } from '../model/state.ts'
+import { currentSplit, documentOf } from '../model/state.ts'
 
 /** A server that a handover waits for. */
 export interface MissingServer {
@@ -165,7 +165,7 @@ export class Handovers {
   kept(): KeptDefinitions {
     const all = [...this.pending.values()]
     return {
-      services: Object.fromEntries(all.map(({ name, kept }) => [name, kept && withoutSpec(kept)])),
+      services: Object.fromEntries(all.map(({ name, kept }) => [name, kept && documentOf(kept)])),
       since: Object.fromEntries(all.map(({ name, sinceMs }) => [name, sinceMs])),
     }
   }
@@ -259,8 +259,4 @@ export class Handovers {
 function found(service: Service | undefined): Service {
   if (service === undefined) throw new Error('a handover of a service that does not exist')
   return service
-}
-
-function withoutSpec({ spec: _resolvedAnew, ...document }: Service): ServiceDocument {
-  return document
 }

@@ -3,6 +3,7 @@ import { addressOf, HealthChecker } from '../health/checker.ts'
 import { Outliers, type WatchedPool } from '../health/outlier.ts'
 import type { HealthView } from '../model/handover.ts'
 import type { KnownHealth, ToControl } from '../model/messages.ts'
+import type { ServerAddress } from '../model/server-address.ts'
 import type { ServiceChanges } from '../model/service-changes.ts'
 import type { HealthSpec, ServerSpec } from '../model/spec.ts'
 import type { Health, Service } from '../model/state.ts'
@@ -107,9 +108,7 @@ export class HealthBook {
   }
 
   private healthUnder(key: string, server: ServerSpec, spec: HealthSpec): ServerHealth | null {
-    const known = this.next.get(key)?.server ?? this.servers.get(key)
-    const isKnown = known !== undefined && addressOf(known) === addressOf(server)
-    return isKnown ? this.health(key) : this.checker.find(server, spec)
+    return this.isKnown(key, server) ? this.health(key) : this.checker.find(server, spec)
   }
 
   /** Checks these servers now instead of at the end of their intervals. */
@@ -120,6 +119,12 @@ export class HealthBook {
   /** Whether a server is in its first round of checks, by the current definition of its service. */
   isUndecided(key: string): boolean {
     return this.checker.isUndecided(this.next.get(key)?.server.key ?? key)
+  }
+
+  /** Whether a server is known by a definition that is in force or waits for its servers, at this address. */
+  isKnown(key: string, address: ServerAddress): boolean {
+    const known = this.next.get(key)?.server ?? this.servers.get(key)
+    return known !== undefined && addressOf(known) === addressOf(address)
   }
 
   /** What is known of servers by the definitions that the proxies know; see `Handovers`. */

@@ -22,7 +22,7 @@ export function isUsable(control: Pick<Control, 'health'>, server: Server): bool
   return isOpen(server) && control.health(server.key).health === 'up'
 }
 
-type Known = Pick<Control, 'state' | 'health' | 'handoverOf' | 'isUndecided' | 'syncHealth' | 'controller'>
+type Known = Pick<Control, 'state' | 'health' | 'handoverOf' | 'isUndecided' | 'syncHealth' | 'controller' | 'names'>
 
 /**
  * Tracks the services that cannot be served yet. A service is ready once each of its pools with a share has `minReady`
@@ -61,7 +61,8 @@ export class Readiness {
       if (shareOf(split, pool) === 0) return []
       const servers = serversOf(service, pool)
       const isUp = (server: Server): boolean => isUsable(this.control, server)
-      const isUndecided = (server: Server): boolean => isOpen(server) && this.control.isUndecided(server.key)
+      const isUndecided = (server: Server): boolean =>
+        (isOpen(server) && this.control.isUndecided(server.key)) || this.control.names.isPending(service, server)
       const undecided = servers.filter(isUndecided).length
       // A backup does not make a pool ready while another server may still come up.
       const up = onDuty(servers.filter((server) => isUp(server) || isUndecided(server))).filter(isUp).length

@@ -2,9 +2,9 @@ import type { HealthSpec } from '../model/spec.ts'
 import type { Health } from '../model/state.ts'
 import type { Endpoint } from '../net/endpoint.ts'
 import { LongTimer } from '../time/long-timer.ts'
-import type { ProbeResult } from './probe.ts'
 import { probe } from './probe.ts'
 import type { ProbeGate } from './probe-gate.ts'
+import type { ProbeResult } from './probe-result.ts'
 
 /** The last probe of a server, as the API shows it. */
 export interface LastProbe extends ProbeResult {

@@ -1,14 +1,14 @@
-import type { HealthSpec, ServerTls } from '../model/spec.ts'
+import type { ServerTls } from '../model/server-address.ts'
+import { addressIn, type ServerAddress } from '../model/server-address.ts'
+import type { HealthSpec } from '../model/spec.ts'
 import { Endpoint } from '../net/endpoint.ts'
 import type { LastProbe, TargetHealth } from './check.ts'
 import { Check } from './check.ts'
 import { ProbeGate } from './probe-gate.ts'
 
-export interface CheckedTarget {
+export interface CheckedTarget extends ServerAddress {
   /** Identity; includes the address, so that a target that moves is a new target (`targetKey`). */
   readonly key: string
-  readonly url: string
-  readonly tls?: ServerTls
   readonly spec: HealthSpec
   /** Health to assume until the first result; used only if the target was not checked before. */
   readonly known?: TargetHealth
@@ -94,7 +94,7 @@ export class HealthChecker {
   }
 
   /** Returns the health of an address by a spec, whichever target it belongs to; null = there is no such check. */
-  find(address: Address, spec: HealthSpec): TargetHealth | null {
+  find(address: ServerAddress, spec: HealthSpec): TargetHealth | null {
     return this.#checks.get(idOf(address, spec))?.known ?? null
   }
 
@@ -135,7 +135,7 @@ export class HealthChecker {
     const check = new Check({
       id,
       address: addressOf(target),
-      endpoint: new Endpoint(target.url, target.tls),
+      endpoint: new Endpoint(addressIn(target)),
       spec: target.spec,
       gate: this.#gate,
       now,
@@ -166,16 +166,14 @@ function isUndecided({ health, last }: TargetHealth): boolean {
   return health === 'unknown' && (last === null || last.ok || last.isLocal)
 }
 
-type Address = Pick<CheckedTarget, 'url' | 'tls'>
-
-/** Identity of an address: its URL, and the TLS settings for it. */
-export function addressOf({ url, tls }: Address): string {
-  return `${url} ${tls === undefined ? '' : textOf(tls)}`
+/** Identity of an address: its URL, and how connections to it begin. */
+export function addressOf({ url, tls, proxyProtocol }: ServerAddress): string {
+  return `${url} ${proxyProtocol ?? ''} ${tls === undefined ? '' : textOf(tls)}`
 }
 
 /** Identity of a check: equal for an equal address and spec. */
-function idOf(address: Address, spec: HealthSpec): string {
-  return `${addressOf(address)} ${textOf(spec)}`
+function idOf(address: ServerAddress, spec: HealthSpec): string {
+  return `${addressOf(address)} ${address.host ?? ''} ${textOf(spec)}`
 }
 
 const texts = new WeakMap<object, string>()

@@ -1,133 +1,81 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
-import http from 'node:http'
-import { isIPv6 } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { HealthSpec } from '../model/spec.ts'
 import type { Endpoint } from '../net/endpoint.ts'
 import { localFailure } from '../net/local-failure.ts'
-
-export interface ProbeResult {
-  readonly ok: boolean
-  /** Status code of the response; null = no response. */
-  readonly status: number | null
-  /** From the start of the probe to its verdict, in milliseconds with one decimal. */
-  readonly ms: number
-  /** Reason of the failure in a few stable words, for operators; null = passed. */
-  readonly error: string | null
-  /** The probe failed because this machine lacks a resource; it says nothing about the server. */
-  readonly isLocal: boolean
-  /** The version that the server reports of itself; absent = none. */
-  readonly version?: string
-}
-
-const MAX_BODY_BYTES = 64 * 1024
-
-const ERROR_TEXTS: Readonly<Record<string, string>> = {
-  ABORT_ERR: 'aborted',
-  EAI_AGAIN: 'name lookup failed',
-  ECONNREFUSED: 'connection refused',
-  EHOSTUNREACH: 'host unreachable',
-  ENETUNREACH: 'network unreachable',
-  ENOTFOUND: 'host name not found',
-  EPIPE: 'connection reset',
-  EPROTO: 'TLS handshake failed',
-  ETIMEDOUT: 'timeout',
-  HPE_HEADER_OVERFLOW: 'response headers too large',
-}
+import { beginConnectionProbe } from './connection-probe.ts'
+import { beginGrpcProbe } from './grpc-probe.ts'
+import { beginHttpProbe } from './http-probe.ts'
+import { type Attempt, describe, type ProbeResult, type Seen } from './probe-result.ts'
 
 /**
- * Probes a server once: one GET over a connection of its own; redirects are not followed. The probe passes if the
- * status is expected and, where `spec.body` is set, the first 64 KiB of the body contain it. `spec.timeoutMs` covers
+ * Probes a server once, over a connection of its own: by an HTTP request, or as `spec.probe` says. `spec.timeoutMs` covers
  * everything from connecting to the last byte that has to be read. Never rejects: failures are in the result.
  */
 export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal): Promise<ProbeResult> {
   return new Promise((resolve) => {
     const startedAt = performance.now()
-    let request: ClientRequest | undefined
-    let status: number | null = null
-    let version: string | undefined
-    // The first call decides: destroying the request makes it emit errors of its own, which are ignored.
-    const finish = (error: string | null, isLocal = false): void => {
+    let isOver = false
+    let seen: Seen = {}
+    let stop: () => void = () => undefined
+    // The first call decides: ending the connection makes it emit errors of its own, which are ignored.
+    const end = (error: string | null, isLocal = false): void => {
+      if (isOver) return
+      isOver = true
       clearTimeout(deadline)
+      signal?.removeEventListener('abort', abort)
       const ms = Math.round((performance.now() - startedAt) * 10) / 10
-      resolve({ ok: error === null, status, ms, error, isLocal, ...(version !== undefined && { version }) })
-      request?.destroy()
+      resolve({ ok: error === null, status: null, ms, error, isLocal, ...seen })
+      stop()
     }
-    const fail = (error: unknown): void => {
-      const local = status === null ? localFailure(error) : null
-      if (local === null) finish(describe(error))
-      else finish(`cannot probe: ${local}`, true)
+    const abort = (): void => end('aborted')
+    const attempt: Attempt = {
+      saw: (more) => {
+        if (!isOver) seen = { ...seen, ...more }
+      },
+      end: (error) => end(error),
+      fail: (error) => {
+        const local = seen.status === undefined ? localFailure(error) : null
+        if (local === null) end(describe(error))
+        else end(`cannot probe: ${local}`, true)
+      },
     }
-    const deadline = setTimeout(finish, spec.timeoutMs, 'timeout')
+    const deadline = setTimeout(() => end('timeout'), spec.timeoutMs)
+    if (signal?.aborted === true) {
+      abort()
+      return
+    }
+    signal?.addEventListener('abort', abort)
     try {
-      request = open(endpoint, spec, signal)
+      stop = begin(endpoint, spec, attempt)
+      if (isOver) stop()
     } catch (error) {
-      return fail(error)
+      attempt.fail(error)
     }
-    request.on('error', fail)
-    // A 101 response emits neither `response` nor `error`.
-    request.on('close', () => finish('connection closed'))
-    request.on('response', (response) => {
-      const code = response.statusCode ?? 0
-      status = code
-      const reported = spec.versionHeader === undefined ? undefined : response.headers[spec.versionHeader]
-      if (reported !== undefined) version = String(reported)
-      if (!spec.expect.some(([from, to]) => from <= code && code <= to)) finish(`status ${code}`)
-      else if (spec.body === '') finish(null)
-      else search(response, spec.body, finish)
-    })
-    request.end()
   })
 }
 
-/** Sends the request of a probe. Throws if the path or a header is invalid. */
-function open(endpoint: Endpoint, spec: HealthSpec, signal: AbortSignal | undefined): ClientRequest {
+function begin(endpoint: Endpoint, spec: HealthSpec, attempt: Attempt): () => void {
   const port = spec.port === 0 ? endpoint.port : spec.port
-  return http.request({
-    path: spec.path,
-    headers: {
-      'user-agent': 'Cutover-Health',
-      host: hostField(endpoint, port),
-      ...spec.headers,
-      ...(spec.host === '' ? {} : { host: spec.host }),
-    },
-    createConnection: () => endpoint.connect(null, port),
-    ...(signal === undefined ? {} : { signal }),
-  })
+  const open = (alpn?: readonly string[]) => {
+    const socket = endpoint.connect({ port, ...(alpn && { alpn }) })
+    if (socket instanceof TLSSocket) socket.once('secureConnect', () => attempt.saw(certificateOf(socket)))
+    return socket
+  }
+  const server = {
+    open,
+    readyEvent: endpoint.readyEvent,
+    hostField: endpoint.hostField(port),
+    isSecure: endpoint.isSecure,
+  }
+  const { probe: kind } = spec
+  if (kind === undefined) return beginHttpProbe(server, spec, attempt)
+  return kind === 'tcp' || kind === 'tls'
+    ? beginConnectionProbe(server, kind, attempt)
+    : beginGrpcProbe(server, { ...spec, service: kind.grpc }, attempt)
 }
 
-/** The server's address as the value of a Host field. */
-function hostField({ hostname, isSecure }: Endpoint, port: number): string {
-  const host = isIPv6(hostname) ? `[${hostname}]` : hostname
-  return port === (isSecure ? 443 : 80) ? host : `${host}:${port}`
-}
-
-function search(response: IncomingMessage, text: string, finish: (error: string | null) => void): void {
-  const wanted = Buffer.from(text)
-  const missing = `body does not contain ${JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)}`
-  let left = MAX_BODY_BYTES
-  let tail = Buffer.alloc(0)
-  response.on('error', (error) => finish(describe(error)))
-  response.on('end', () => finish(missing))
-  response.on('data', (chunk: Buffer) => {
-    const part = chunk.subarray(0, left)
-    left -= part.length
-    const window = Buffer.concat([tail, part])
-    if (window.includes(wanted)) finish(null)
-    else if (left === 0) finish(missing)
-    // Keep what may be the beginning of a match that the next chunk completes.
-    else tail = window.subarray(Math.max(0, window.length - wanted.length + 1))
-  })
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return 'failed'
-  const { code, syscall }: NodeJS.ErrnoException = error
-  // ERR_TLS_FILES: the message names the file of the server's TLS settings and its problem.
-  if (code === undefined || code === 'ERR_TLS_FILES') return error.message
-  // Node gives its own "socket hang up" the same code, but only a real reset comes from a system call.
-  if (code === 'ECONNRESET') return syscall === undefined ? 'connection closed' : 'connection reset'
-  const text = ERROR_TEXTS[code]
-  if (text !== undefined) return text
-  if (code.startsWith('HPE_')) return 'malformed response'
-  return code.startsWith('ERR_SSL_') ? 'TLS handshake failed' : code
+/** When the certificate of a server expires. */
+function certificateOf(socket: TLSSocket): Seen {
+  const certificate = socket.getPeerX509Certificate()
+  return certificate === undefined ? {} : { certificateExpiresAt: certificate.validToDate.toISOString() }
 }

@@ -1,4 +1,4 @@
-import type { OnReadOpts, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { OutboundCall } from './outbound-call.ts'
 import { type ConnectionKeeper, OutboundConnection, type OutboundOptions } from './outbound-connection.ts'
 import { SocketInput } from './socket-input.ts'
@@ -14,8 +14,8 @@ const SURELY_ALIVE_MS = 500
 
 /** Opens connections to one server. */
 export interface Opener {
-  /** Starts a connection that reads by `onread`; the socket emits `readyEvent` or `error`. */
-  connect(onread: OnReadOpts): Socket
+  /** Starts a connection that is read by `input`; the socket emits `readyEvent` or `error`. */
+  connect(input: SocketInput): Socket
   readonly readyEvent: string
 }
 
@@ -43,6 +43,8 @@ export class OutboundPool implements ConnectionKeeper {
   /** The longest idle first. */
   private readonly idle: Idle[] = []
   private isClosed = false
+  /** Connections that are open, or being opened. */
+  private connections = 0
   private sweeper: NodeJS.Timeout | null = null
 
   constructor(opener: Opener, options: PoolOptions) {
@@ -58,6 +60,11 @@ export class OutboundPool implements ConnectionKeeper {
     const connection = this.take(isSure)
     if (connection === null) this.open(call)
     else call.start(connection)
+  }
+
+  /** Whether a connection is open, or being opened. */
+  get hasConnections(): boolean {
+    return this.connections > 0
   }
 
   /** Closes idle connections now, and the others when their calls end. */
@@ -99,7 +106,8 @@ export class OutboundPool implements ConnectionKeeper {
   private open(call: OutboundCall): void {
     const { connectMs, connectTimeout } = this.options
     const input = new SocketInput()
-    const socket = this.opener.connect(input.onread)
+    const socket = this.opener.connect(input)
+    this.connections++
     const timer = connectMs === 0 ? undefined : setTimeout(() => socket.destroy(connectTimeout()), connectMs)
     let isWanted = true
     call.awaitConnection(() => {
@@ -112,7 +120,10 @@ export class OutboundPool implements ConnectionKeeper {
     }
     // A TLS socket may emit several errors.
     socket.on('error', () => undefined).once('error', fail)
-    socket.once('close', () => clearTimeout(timer))
+    socket.once('close', () => {
+      clearTimeout(timer)
+      this.connections--
+    })
     socket.once(this.opener.readyEvent, () => {
       clearTimeout(timer)
       socket.off('error', fail)

@@ -14,7 +14,7 @@ import { beginRollout, moveRollout } from './rollout/rolling.ts'
 import { rollback, setSplit, shift, switchTo } from './routing.ts'
 import { changeServers } from './server-state.ts'
 import { findServers } from './servers.ts'
-import type { HistoryEntry, Service, ServiceDocument, State } from './state.ts'
+import { documentOf, type HistoryEntry, type Service, type ServiceDocument, type State } from './state.ts'
 import { firstStickyKey } from './sticky-key.ts'
 import { describeUnserved, unservedBy } from './unserved.ts'
 
@@ -43,7 +43,7 @@ export function decide(state: State, command: Command, request: Request, facts: 
   const revision = state.revision + 1
   const at = new Date(facts.nowMs).toISOString()
   const services = Object.fromEntries(
-    edits.map(({ service, before, after }) => [service, after === null ? null : documentOf(after, before, revision)]),
+    edits.map(({ service, before, after }) => [service, after === null ? null : revised(after, before, revision)]),
   )
   const history = [...edits, ...notes].map(({ action, service, from, to }): HistoryEntry => {
     const { by, reason, force } = request
@@ -109,8 +109,8 @@ function isLeaving(service: string, { leaving = [] }: Facts): boolean {
 }
 
 /** Returns the document of a service after this revision; stamps new decisions with the revision. */
-function documentOf(after: Service, before: Service | null, revision: number): ServiceDocument {
-  const { spec: _resolvedAnew, ...document } = after
+function revised(after: Service, before: Service | null, revision: number): ServiceDocument {
+  const document = documentOf(after)
   const decisions = after.decisions
     .map((decision, i) => (i < (before?.decisions.length ?? 0) ? decision : { ...decision, revision }))
     .slice(-MAX_DECISIONS)

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Definition } from './commands.ts'
+import { configuredName } from './discovery.ts'
 import type { Edit } from './draft.ts'
 import { own } from './names.ts'
 import { adaptSplit, sameSplit } from './split.ts'
@@ -28,7 +29,7 @@ export function redefined(before: Service, { source, spec }: Definition): Servic
   const servers = Object.fromEntries(
     Object.entries(before.servers).filter(([path]) => {
       const [pool = '', server = ''] = path.split('/')
-      return own(own(spec.pools, pool)?.servers ?? {}, server) !== undefined
+      return own(own(spec.pools, pool)?.servers ?? {}, configuredName(server)) !== undefined
     }),
   )
   const poolCuts = Object.fromEntries(Object.entries(before.poolCuts).filter(([pool]) => pools.includes(pool)))

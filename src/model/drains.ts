@@ -1,7 +1,8 @@
 import type { Command } from './commands.ts'
-import { own, serverNameOf } from './names.ts'
+import { configuredName } from './discovery.ts'
+import { matchesKey, own, serverNameOf } from './names.ts'
 import type { Rollout } from './rollout/rollout.ts'
-import { findServers, getsRequests, serversOf, takesNew } from './servers.ts'
+import { drainKeys, findServers, getsRequests, serversOf, takesNew } from './servers.ts'
 import { sameSplit } from './split.ts'
 import type { Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
@@ -59,7 +60,7 @@ export function drainsOf(command: Command, before: State, after: State, leaving:
 /** Whether a drain was undone by a later change: one of its servers takes new requests again. */
 export function isReopened(drain: Drain, state: State): boolean {
   return Object.values(state.services).some((service) =>
-    serversOf(service).some((server) => drain.keys.includes(server.key) && takesNew(service, server)),
+    serversOf(service).some((server) => matchesKey(server.key, drain.keys) && takesNew(service, server)),
   )
 }
 
@@ -72,7 +73,7 @@ function poolDrains(before: Service | undefined, after: Service | undefined, lea
     .filter((pool) => unchanged || getsRequests(before, pool))
     .map((pool) => {
       const gone = leaving.filter((key) => key.startsWith(`${after.name}/${pool}/`))
-      return { name: pool, keys: [...serversOf(after, pool).map((server) => server.key), ...gone] }
+      return { name: pool, keys: [...drainKeys(serversOf(after, pool)), ...gone] }
     })
 }
 
@@ -86,7 +87,7 @@ function poolWithoutShare({ state, weight, from, to }: Rollout): string | null {
 function modeDrains(service: Service | undefined): Drain[] {
   if (service?.mode === undefined) return []
   const pools = Object.keys(service.spec.pools).filter((pool) => getsRequests(service, pool))
-  return pools.map((pool) => ({ name: pool, keys: serversOf(service, pool).map(({ key }) => key) }))
+  return pools.map((pool) => ({ name: pool, keys: drainKeys(serversOf(service, pool)) }))
 }
 
 /** Drains of servers that were removed earlier, so that a repeated request can wait for them. */
@@ -96,14 +97,21 @@ function leavingDrains(keys: readonly string[]): Drain[] {
 
 function serverDrains(command: Extract<Command, { kind: 'server' }>, after: State): Drain[] {
   if (command.state === undefined || command.state === 'ready') return []
-  return [{ name: command.server, keys: findServers(after, command).map(({ server }) => server.key) }]
+  const servers = findServers(after, command).map(({ server }) => server)
+  // A command for one of the servers that DNS has found is for that one alone.
+  const isOne = configuredName(command.server) !== command.server
+  return [{ name: command.server, keys: isOne ? servers.map(({ key }) => key) : drainKeys(servers) }]
 }
 
 /** The servers that the change has removed. */
 function removedDrains(before: Service | undefined, after: Service | undefined): Drain[] {
   if (before === undefined) return []
-  const kept = new Set(after === undefined ? [] : serversOf(after).map((server) => server.key))
-  return serversOf(before)
-    .filter((server) => !kept.has(server.key))
-    .map((server) => ({ name: server.name, keys: [server.key] }))
+  const kept = new Set(after === undefined ? [] : drainKeys(serversOf(after)))
+  const gone = serversOf(before).filter((server) => !kept.has(server.key))
+  const names = Map.groupBy(gone, ({ key, pool, foundBy }) => (foundBy === undefined ? key : `${pool}/${foundBy}`))
+  return [...names.values()].flatMap((servers) => {
+    const [first] = servers
+    const keys = drainKeys(servers).filter((key) => !kept.has(key))
+    return first === undefined ? [] : [{ name: first.foundBy ?? first.name, keys }]
+  })
 }

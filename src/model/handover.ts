@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { configuredName } from './discovery.ts'
 import { own } from './names.ts'
 import { ownersOf, type Route, routesLost, routesOf } from './routes.ts'
 import type { Server } from './servers.ts'
@@ -134,7 +135,7 @@ export function missingServers(
   const split = currentSplit(after)
   return Object.keys(after.spec.pools).flatMap((pool) => {
     if (shareOf(split, pool) === 0) return []
-    const servers = serversOf(after, pool).filter(isOpen)
+    const servers = serversOf(after, pool).filter((server) => isOpen(server) || isAwaited(server))
     const missing = servers.filter((server) => !health.isUp(server))
     const up = servers.length - missing.length
     const upBefore = upBeforeIn(before, before.name === after.name ? pool : null, healthBefore)
@@ -142,6 +143,11 @@ export function missingServers(
     const mayGetMore = up < upBefore && missing.some((server) => health.isUndecided(server))
     return isShort || mayGetMore ? missing : []
   })
+}
+
+/** Whether a server will be there once its name is looked up. */
+function isAwaited({ state, weight, closed }: Server): boolean {
+  return closed === 'unresolved' && state === 'ready' && weight > 0
 }
 
 /** Servers that may serve in a pool; if it has no share, in the pool with a share that has the most of them. */
@@ -167,10 +173,12 @@ export function withDefinitionOf(before: Service, after: Service, splitThen: Spl
   const kept = sameSplit(current, splitThen) ? split : adaptSplit(current, Object.keys(before.spec.pools), split)
   const servers = Object.entries(before.servers).filter(([path]) => !hasServer(after.spec, path))
   const cuts = Object.entries(before.poolCuts).filter(([pool]) => own(after.spec.pools, pool) === undefined)
+  const { discovered: _ofAfter, ...rest } = after
   return {
-    ...after,
+    ...rest,
     source: before.source,
     spec: before.spec,
+    ...(before.discovered === undefined ? {} : { discovered: before.discovered }),
     decisions: [{ revision: after.revision, split: kept }],
     servers: { ...Object.fromEntries(servers), ...after.servers },
     poolCuts: { ...Object.fromEntries(cuts), ...after.poolCuts },
@@ -180,5 +188,5 @@ export function withDefinitionOf(before: Service, after: Service, splitThen: Spl
 /** `path`: `pool/server`. */
 function hasServer({ pools }: ServiceSpec, path: string): boolean {
   const [pool = '', server = ''] = path.split('/')
-  return own(own(pools, pool)?.servers ?? {}, server) !== undefined
+  return own(own(pools, pool)?.servers ?? {}, configuredName(server)) !== undefined
 }

@@ -16,6 +16,32 @@ export function targetKey(service: string, pool: string, server: string, url: st
   return `${service}/${pool}/${server}=${url}`
 }
 
+/** Ends the pattern for the keys of all servers that were found by one name. */
+const ANY = '@*'
+
+/** The pattern for the keys of all servers that DNS has found, or will find, by the name of a server. */
+export function keyPattern(service: string, pool: string, server: string): string {
+  return `${service}/${pool}/${server}${ANY}`
+}
+
+/** The entries whose key is one of `wanted`, or fits a pattern there. */
+export function entriesOf<T>(entries: Readonly<Record<string, T>>, wanted: readonly string[]): [string, T][] {
+  const found = new Map<string, T>()
+  for (const key of wanted) {
+    const value = own(entries, key)
+    if (value !== undefined) found.set(key, value)
+    if (!key.endsWith(ANY)) continue
+    const start = key.slice(0, -1)
+    for (const [each, its] of Object.entries(entries)) if (each.startsWith(start)) found.set(each, its)
+  }
+  return [...found]
+}
+
+/** Whether a key is one of `wanted`, or fits a pattern there. */
+export function matchesKey(key: string, wanted: readonly string[]): boolean {
+  return wanted.some((each) => each === key || (each.endsWith(ANY) && key.startsWith(each.slice(0, -1))))
+}
+
 /** Returns the name of the service in a target key. */
 export function serviceNameOf(key: string): string {
   return key.slice(0, key.indexOf('/'))

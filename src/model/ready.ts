@@ -48,7 +48,7 @@ function readyProblem(before: Service, after: Service, facts: Facts): string | n
     const gains = share > shareOf(currentSplit(before), pool)
     const had = own(before.spec.pools, pool) === undefined ? 0 : readyCount(before, pool, facts)
     if (!gains && ready >= had) continue
-    const servers = serversOf(after, pool)
+    const servers = serversOf(after, pool).filter(({ closed }) => closed !== 'vanished')
     const lead = `Pool ${pool} would serve ${share / 100} % of ${after.name} with ${ready} of its ${servers.length} servers up`
     return `${lead}, fewer than minReady (${minReady})${describeNotUp(after, servers, facts)}.`
   }
@@ -63,10 +63,11 @@ function describeNotUp(service: Service, servers: readonly Server[], facts: Fact
   const usable = servers.filter((server) => isOpen(server) && isUp(service, server, facts))
   const takingRequests = onDuty(usable)
   const reasons = servers.flatMap((server) => {
-    const { key, name, state, weight } = server
+    const { key, name, state, weight, closed } = server
     if (takingRequests.includes(server)) return []
     if (state !== 'ready') return [`${name} is in ${state}`]
     if (weight === 0) return [`${name} has weight 0`]
+    if (closed === 'unresolved') return [`the name of ${name} is not found`]
     if (usable.includes(server) || health === null) return [`${name} is a backup`]
     return [`${name} is ${facts.describeHealth(key, server, health)}`]
   })

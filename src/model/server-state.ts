@@ -1,7 +1,8 @@
 import type { Command, Facts } from './commands.ts'
+import { configuredName } from './discovery.ts'
 import type { Draft, Edit } from './draft.ts'
-import { serverPath } from './names.ts'
-import { findServers, runtimeOf, unknownName } from './servers.ts'
+import { own, serverPath } from './names.ts'
+import { findServers, runtimeOf, type Server, serversOf, unknownName } from './servers.ts'
 import type { JsonObject, JsonValue, ServerRuntime, Service, State } from './state.ts'
 
 /** Sets state, weight or connection limit of every server of a name, narrowed by service and pool. */
@@ -12,12 +13,13 @@ export function changeServers(state: State, command: Extract<Command, { kind: 's
   const edits: Edit[] = []
   for (const service of new Set(found.map((entry) => entry.service))) {
     const matching = found.filter((entry) => entry.service === service).map((entry) => entry.server)
+    const paths = new Set(matching.flatMap((server) => pathsOf(service, server, command.server)))
     const from: Record<string, JsonValue> = {}
     const to: Record<string, JsonValue> = {}
     const servers: Record<string, ServerRuntime> = { ...service.servers }
-    for (const server of matching) {
-      const path = serverPath(server.pool, server.name)
-      const before = runtimeOf(service, server.pool, server.name)
+    for (const path of paths) {
+      const [pool = '', name = ''] = path.split('/')
+      const before = settingsOf(service, pool, name)
       const after = nextRuntime(before, command, service, facts)
       if (isSame(before, after)) continue
       servers[path] = after
@@ -27,7 +29,7 @@ export function changeServers(state: State, command: Extract<Command, { kind: 's
     if (Object.keys(to).length > 0) {
       edits.push({
         before: service,
-        after: { ...service, servers },
+        after: { ...service, servers: withoutOldest(servers, service) },
         service: service.name,
         action: serverAction(command),
         from,
@@ -36,6 +38,37 @@ export function changeServers(state: State, command: Extract<Command, { kind: 's
     }
   }
   return { edits }
+}
+
+/** Max servers of a service that DNS does not have any more, and whose settings are kept in case they come back. */
+const MAX_GONE = 100
+
+/**
+ * The entries that a command for `name` changes: that of a server, or that of a name that DNS is asked for, and of all
+ * its servers that have one. So the last command counts, whichever it was for.
+ */
+function pathsOf(service: Service, { pool, name, foundBy }: Server, asked: string): string[] {
+  if (foundBy === undefined || asked === name) return [serverPath(pool, name)]
+  const path = serverPath(pool, foundBy)
+  return [path, ...Object.keys(service.servers).filter((each) => configuredName(each) === path && each !== path)]
+}
+
+/** What is set for a server itself; its state may be that of its name, but not its weight and limit. */
+function settingsOf(service: Service, pool: string, name: string): ServerRuntime {
+  const { state, cutAt } = runtimeOf(service, pool, name)
+  return own(service.servers, serverPath(pool, name)) ?? { state, weight: null, cutAt }
+}
+
+/** Drops the oldest entries of servers that DNS does not have any more. */
+function withoutOldest(
+  servers: Readonly<Record<string, ServerRuntime>>,
+  service: Service,
+): Readonly<Record<string, ServerRuntime>> {
+  const there = new Set(serversOf(service).map(({ pool, name }) => serverPath(pool, name)))
+  const gone = Object.keys(servers).filter((path) => configuredName(path) !== path && !there.has(path))
+  if (gone.length <= MAX_GONE) return servers
+  const dropped = new Set(gone.slice(0, gone.length - MAX_GONE))
+  return Object.fromEntries(Object.entries(servers).filter(([path]) => !dropped.has(path)))
 }
 
 function nextRuntime(

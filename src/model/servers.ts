@@ -1,18 +1,18 @@
+import { configuredName, type DiscoveredServer, discoveredName, queryOf } from './discovery.ts'
 import { unknown } from './draft.ts'
-import { own, serverPath, targetKey } from './names.ts'
+import { keyPattern, own, serverPath, targetKey } from './names.ts'
 import type { Refusal } from './refusal.ts'
-import type { ServerTls } from './spec.ts'
+import { addressIn, type ServerAddress } from './server-address.ts'
+import type { ServerSpec } from './spec.ts'
 import { shareOf } from './split.ts'
 import type { ServerRuntime, Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
 
 /** A server with its definition and the runtime settings that people have made since. */
-export interface Server {
+export interface Server extends ServerAddress {
   readonly service: string
   readonly pool: string
   readonly name: string
-  readonly url: string
-  readonly tls?: ServerTls
   /** `service/pool/server=url`. */
   readonly key: string
   readonly weight: number
@@ -22,41 +22,115 @@ export interface Server {
   readonly state: ServerRuntime['state']
   /** When requests in flight are cut, ms since the epoch by the store's clock; null = never. */
   readonly cutAt: number | null
+  /** The configured server whose name DNS has found it by; absent = it is a configured one. */
+  readonly foundBy?: string
+  /** When DNS ceased to have its address, ms since the epoch; absent = it has it, or is not asked. */
+  readonly vanishedAtMs?: number
+  /**
+   * `unresolved`: its name has not had an address yet, so that there is no server. `vanished`: DNS does not have its
+   * address any more, and others have taken its place. Absent = it takes requests, as far as state and weight let it.
+   */
+  readonly closed?: 'unresolved' | 'vanished'
 }
 
 const READY: ServerRuntime = { state: 'ready', weight: null, cutAt: null }
 
-/** The runtime settings of a server; `ready` and as configured unless changed. */
+/**
+ * The runtime settings of a server; `ready` and as configured unless changed. Those of a server that DNS has found are its
+ * own, or else those of its name.
+ */
 export function runtimeOf(service: Service, pool: string, server: string): ServerRuntime {
-  return own(service.servers, serverPath(pool, server)) ?? READY
+  const set = own(service.servers, serverPath(pool, server))
+  const name = configuredName(server)
+  if (name === server) return set ?? READY
+  const ofName = own(service.servers, serverPath(pool, name)) ?? READY
+  if (set === undefined) return ofName
+  const maxConnections = set.maxConnections ?? ofName.maxConnections
+  return {
+    ...set,
+    weight: set.weight ?? ofName.weight,
+    ...(maxConnections === undefined ? {} : { maxConnections }),
+  }
 }
 
-/** Every server of a service, or of one of its pools, in the order of the definition. */
+/**
+ * Every server of a service, or of one of its pools, in the order of the definition: for a name that is looked up, the
+ * servers that DNS has found; one that is closed while there are none.
+ */
 export function serversOf(service: Service, onlyPool?: string): Server[] {
   const servers: Server[] = []
   for (const [pool, { servers: specs }] of Object.entries(service.spec.pools)) {
     if (onlyPool !== undefined && pool !== onlyPool) continue
     for (const [name, spec] of Object.entries(specs)) {
-      const runtime = runtimeOf(service, pool, name)
-      servers.push({
-        service: service.name,
-        pool,
-        name,
-        url: spec.url,
-        ...(spec.tls === undefined ? {} : { tls: spec.tls }),
-        key: targetKey(service.name, pool, name, spec.url),
-        weight: runtime.weight ?? spec.weight,
-        backup: spec.backup,
-        maxConnections: runtime.maxConnections ?? service.spec.connections.perServer,
-        state: runtime.state,
-        cutAt: runtime.cutAt,
-      })
+      if (spec.discover === undefined) servers.push(serverOf(service, pool, name, spec))
+      else servers.push(...foundServers(service, pool, name, spec, spec.discover))
     }
   }
   return servers
 }
 
-/** Selects servers by name; a name that is absent matches all. */
+function serverOf(service: Service, pool: string, name: string, spec: ServerSpec): Server {
+  const runtime = runtimeOf(service, pool, name)
+  return {
+    service: service.name,
+    pool,
+    name,
+    ...addressIn(spec),
+    key: targetKey(service.name, pool, name, spec.url),
+    weight: runtime.weight ?? spec.weight,
+    backup: spec.backup,
+    maxConnections: runtime.maxConnections ?? service.spec.connections.perServer,
+    state: runtime.state,
+    cutAt: runtime.cutAt,
+  }
+}
+
+function foundServers(
+  service: Service,
+  pool: string,
+  name: string,
+  spec: ServerSpec,
+  discover: NonNullable<ServerSpec['discover']>,
+): Server[] {
+  const found = own(service.discovered ?? {}, serverPath(pool, name))
+  // What was found for another name belongs to the previous definition of this server.
+  if (found === undefined || found.query !== queryOf(discover) || found.servers.length === 0)
+    return [{ ...serverOf(service, pool, name, spec), closed: 'unresolved' }]
+  return found.servers.map((server) => foundServer(service, pool, name, spec, server))
+}
+
+function foundServer(
+  service: Service,
+  pool: string,
+  name: string,
+  spec: ServerSpec,
+  { id, weight, backup, vanishedAtMs, isClosed, ...address }: DiscoveredServer,
+): Server {
+  const own = serverOf(service, pool, discoveredName(name, id), { ...spec, ...address, backup: spec.backup || backup })
+  const isOwnWeight = service.servers[serverPath(pool, own.name)]?.weight != null
+  return {
+    ...own,
+    weight: isOwnWeight ? own.weight : own.weight * weight,
+    foundBy: name,
+    ...(vanishedAtMs === undefined ? {} : { vanishedAtMs }),
+    ...(isClosed === true ? { closed: 'vanished' } : {}),
+  }
+}
+
+/**
+ * Keys of servers for drains. A server that DNS has found stands for all servers of its name, since other instances may
+ * know of more: see `matchesKey`.
+ */
+export function drainKeys(servers: readonly Server[]): string[] {
+  const keys = servers.map(({ key }) => key)
+  const names = servers.flatMap((server) => {
+    const name = server.foundBy ?? (server.closed === 'unresolved' ? server.name : null)
+    return name === null ? [] : [keyPattern(server.service, server.pool, name)]
+  })
+  return [...keys, ...new Set(names)]
+}
+
+/** Selects servers by name; a name that is absent matches all, and that of a configured server also all that it has found. */
 export interface ServerFilter {
   readonly service?: string
   readonly pool?: string
@@ -68,7 +142,7 @@ export function findServers(state: State, filter: ServerFilter): { service: Serv
   return Object.values(state.services)
     .filter((service) => filter.service === undefined || service.name === filter.service)
     .flatMap((service) => serversOf(service, filter.pool).map((server) => ({ service, server })))
-    .filter(({ server }) => filter.server === undefined || server.name === filter.server)
+    .filter(({ server: { name, foundBy } }) => [undefined, name, foundBy].includes(filter.server))
 }
 
 /** Refuses the first name of a filter that does not exist within the names before it; null = all exist. */
@@ -77,7 +151,8 @@ export function unknownName(state: State, { service, pool, server }: ServerFilte
   if (service !== undefined && services.length === 0) return unknown('service', service, Object.keys(state.services))
   const pools = new Set(services.flatMap(({ spec }) => Object.keys(spec.pools)))
   if (pool !== undefined && !pools.has(pool)) return unknown('pool', pool, [...pools])
-  const names = new Set(services.flatMap((each) => serversOf(each, pool)).map(({ name }) => name))
+  const servers = services.flatMap((each) => serversOf(each, pool))
+  const names = new Set(servers.flatMap(({ name, foundBy }) => (foundBy === undefined ? [name] : [foundBy, name])))
   return server === undefined || names.has(server) ? null : unknown('server', server, [...names])
 }
 
@@ -112,7 +187,7 @@ export function answersClients(service: Service, pool: string): boolean {
   return [...spec.traffic.routes, ...(rollout?.routes ?? [])].some(({ to }) => to === pool)
 }
 
-/** Whether state and weight let a server take new requests, whatever its health. */
+/** Whether a server may take new requests by its state and weight, and by DNS, whatever its health. */
 export function isOpen(server: Server): boolean {
-  return server.state === 'ready' && server.weight > 0
+  return server.state === 'ready' && server.weight > 0 && server.closed === undefined
 }

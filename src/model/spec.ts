@@ -1,10 +1,18 @@
+import type { Discover } from './discovery.ts'
+import type { ServerAddress } from './server-address.ts'
 import type { KeySource, TrafficPolicies } from './traffic-policies.ts'
+import type { ValueTest } from './value-test.ts'
 
 /** Percent of a service's requests per pool, two decimals, summing to 100. Pools without an entry get no requests. */
 export type Split = Readonly<Record<string, number>>
 
+/** How servers are probed: by a TCP connection, a TLS handshake, or a call of the gRPC health service for a service. */
+export type ProbeKind = 'tcp' | 'tls' | { readonly grpc: string }
+
 /** Active health checks of the servers of a service. Source: SPEC §3 `health`. */
 export interface HealthSpec {
+  /** Absent = by an HTTP request. */
+  readonly probe?: ProbeKind
   readonly path: string
   readonly intervalMs: number
   readonly timeoutMs: number
@@ -14,6 +22,10 @@ export interface HealthSpec {
   readonly fall: number
   /** Inclusive ranges of status codes that pass. */
   readonly expect: readonly (readonly [number, number])[]
+  /** Conditions on header fields of the response, by lower-case name; absent = none. */
+  readonly expectHeaders?: Readonly<Record<string, ValueTest>>
+  /** Conditions on values in a JSON body, by JSON pointer (RFC 6901): the value, or a test of a text. Absent = none. */
+  readonly expectJson?: Readonly<Record<string, string | number | boolean | ValueTest>>
   /** Host header of the probe; empty = the server's own address. */
   readonly host: string
   /** Port to probe; 0 = the server's own. */
@@ -35,26 +47,12 @@ export interface PassiveSpec {
   readonly maxEjected: number
 }
 
-/** TLS to a server. Source: SPEC §16. */
-export interface ServerTls {
-  /** The name sent as SNI and required in the certificate; empty = the host of the server's URL. */
-  readonly serverName: string
-  /** PEM files; empty = none. `ca`: the authorities to trust instead of the default ones. */
-  readonly ca: string
-  readonly cert: string
-  readonly key: string
-  /** Accept any certificate. */
-  readonly insecure: boolean
-}
-
-export interface ServerSpec {
-  /** Scheme, host and port, without a trailing slash: `http://10.0.0.1:9000`. */
-  readonly url: string
+export interface ServerSpec extends ServerAddress {
   readonly weight: number
   /** Gets requests only while no other server of its pool is up. */
   readonly backup: boolean
-  /** TLS settings of an https:// server; absent = the URL's host name and the default authorities. */
-  readonly tls?: ServerTls
+  /** DNS says which servers there are; absent = it is one server, whatever addresses its name has. */
+  readonly discover?: Discover
 }
 
 export interface PoolSpec {

@@ -1,3 +1,4 @@
+import type { DiscoveredName } from './discovery.ts'
 import type { EventDraft } from './event-record.ts'
 import type { JsonObject, JsonValue } from './json.ts'
 import type { ServiceRollout } from './rollout/table-rollout.ts'
@@ -113,6 +114,16 @@ export interface StateName {
 /** A service with its definition resolved. */
 export interface Service extends ServiceDocument {
   readonly spec: ServiceSpec
+  /**
+   * What DNS has found, by `pool/server`; known to this instance alone, and not stored. A name without an entry has not
+   * been looked up yet; absent = there are no such names.
+   */
+  readonly discovered?: Readonly<Record<string, DiscoveredName>>
+}
+
+/** The document of a service, without what is only known in memory. */
+export function documentOf({ spec: _spec, discovered: _discovered, ...document }: Service): ServiceDocument {
+  return document
 }
 
 /** The state that control decides commands on. */

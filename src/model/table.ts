@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { own } from './names.ts'
 import type { ServiceRollout, TableRollout } from './rollout/table-rollout.ts'
+import { addressIn, type ServerAddress } from './server-address.ts'
 import { getsRequests, isStandby, serversOf, takesNew } from './servers.ts'
 import type { ServiceChanges } from './service-changes.ts'
 import type { ServiceMode } from './service-mode.ts'
-import type { Balance, ServerTls, ServiceSpec } from './spec.ts'
+import type { Balance, ServiceSpec } from './spec.ts'
 import { shareOf } from './split.ts'
 import type { Service, State } from './state.ts'
 import { currentSplit } from './state.ts'
@@ -12,11 +13,9 @@ import { stickyKeyOf, stickyValue } from './sticky-key.ts'
 import { NO_POLICIES, type TrafficPolicies } from './traffic-policies.ts'
 
 /** A server as the data plane sees it. */
-export interface TableServer {
+export interface TableServer extends ServerAddress {
   readonly key: string
   readonly name: string
-  readonly url: string
-  readonly tls?: ServerTls
   readonly weight: number
   /** Gets requests only while no other server of its pool is up. */
   readonly backup: boolean
@@ -113,12 +112,12 @@ export function compileService(service: Service, stickyKey: string | null = null
   const pools = Object.entries(service.spec.pools).map(([name, { version }]): TablePool => {
     const share = shareOf(split, name)
     const poolCut = getsRequests(service, name) ? null : (own(service.poolCuts, name) ?? null)
-    const servers = serversOf(service, name).map(
-      (server): TableServer => ({
+    const servers = serversOf(service, name).flatMap((server): TableServer | [] => {
+      if (server.closed === 'unresolved') return []
+      return {
         key: server.key,
         name: server.name,
-        url: server.url,
-        ...(server.tls === undefined ? {} : { tls: server.tls }),
+        ...addressIn(server),
         weight: server.weight,
         backup: server.backup,
         maxConnections: server.maxConnections,
@@ -128,8 +127,8 @@ export function compileService(service: Service, stickyKey: string | null = null
         ...(traffic.sticky && stickyKey !== null
           ? { sticky: stickyValue(stickyKey, service.name, name, server.name) }
           : {}),
-      }),
-    )
+      }
+    })
     return { name, version, share, servers }
   })
   const policies = isDeepStrictEqual(traffic, NO_POLICIES) ? {} : { traffic }

@@ -1,4 +1,5 @@
 import type { HeaderPolicy } from './header-policy.ts'
+import type { ValueTest } from './value-test.ts'
 
 /** The cookie by which `splitBy: cookie` knows a client. */
 export const ID_COOKIE = 'cutover_id'
@@ -11,16 +12,6 @@ export type KeySource = { readonly from: 'ip' | 'path' } | { readonly from: 'hea
  * (`issuedCookie`), or a property of its requests.
  */
 export type SplitBy = 'request' | 'issuedCookie' | KeySource
-
-/** A condition on one value of a request: everything that is given must hold. */
-export type ValueTest = {
-  readonly exact?: string
-  /** true: there is a value, whatever it is; false: there is none. */
-  readonly present?: boolean
-  readonly prefix?: string
-  readonly suffix?: string
-  readonly contains?: string
-}
 
 /** Conditions on a request; all must hold. Absent = any. */
 export type RequestMatch = {

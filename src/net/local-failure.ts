@@ -19,5 +19,12 @@ export function localFailure(error: unknown): string | null {
     return texts.includes(null) ? null : (texts[0] ?? null)
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  // At a socket file it means that the server's queue of connections is full.
+  if (code === 'EAGAIN' && isOfSocketFile(error)) return null
   return Object.hasOwn(LOCAL_FAILURES, code) ? (LOCAL_FAILURES[code] ?? null) : null
+}
+
+/** Whether the address that could not be connected to is that of a socket file, which has no port. */
+function isOfSocketFile(error: unknown): boolean {
+  return error instanceof Error && 'address' in error && !('port' in error)
 }

@@ -30,6 +30,10 @@ export class HostName {
   addresses: readonly LookupAddress[] = []
   /** Number of address changes since the first lookup. */
   moves = 0
+  /** Interval of lookups, ms. */
+  refreshMs: number
+  /** Error code of the last lookup; empty = it has found addresses, or there was none yet. */
+  problem = ''
   /** Start of the last lookup, monotonic ms. */
   askedAt = Number.NEGATIVE_INFINITY
   private readonly waiting: LookupListener[] = []
@@ -39,6 +43,7 @@ export class HostName {
   constructor(name: string, names: Names) {
     this.name = name
     this.names = names
+    this.refreshMs = names.refreshMs
   }
 
   /**
@@ -53,6 +58,19 @@ export class HostName {
     })
   }
 
+  /** A `lookup` that answers with one address alone: the first one, or that many places after it. */
+  lookupOne(turn: number): LookupFunction {
+    return (_name, options, callback) => {
+      this.whenKnown((error) => {
+        const { length } = this.addresses
+        const one = this.addresses[turn % Math.max(1, length)]
+        if (one === undefined) callback(error ?? notFound(this.name), '')
+        else if (options.all === true) callback(null, [one])
+        else callback(null, one.address, one.family)
+      })
+    }
+  }
+
   /** Looks the name up again, unless it was within the last `recheckMs`: a connection to its addresses has failed. */
   recheck(): void {
     if (performance.now() - this.askedAt >= this.names.recheckMs) this.refresh()
@@ -64,7 +82,10 @@ export class HostName {
     this.askedAt = performance.now()
     this.names.lookup(this.name, { all: true }, (error, addresses) => {
       this.isAsking = false
-      if (error === null && addresses.length > 0) this.learn(inStableOrder(addresses))
+      const before = this.problem
+      this.problem = addresses?.length > 0 && error === null ? '' : (error?.code ?? 'ENODATA')
+      if (this.problem === '') this.learn(inStableOrder(addresses))
+      this.names.onLookup(this, before)
       for (const tell of this.waiting.splice(0)) tell(error)
     })
   }
@@ -92,7 +113,9 @@ export class HostName {
 export class Names {
   readonly lookup: Lookup
   readonly recheckMs: number
-  private readonly refreshMs: number
+  readonly refreshMs: number
+  /** Called after each lookup, with the `problem` of the one before. */
+  onLookup: (host: HostName, before: string) => void = () => undefined
   /** Weak references: a name that no endpoint references any more is forgotten. */
   private readonly hosts = new Map<string, WeakRef<HostName>>()
   private timer: NodeJS.Timeout | null = null
@@ -103,22 +126,39 @@ export class Names {
     this.recheckMs = recheckMs
   }
 
-  /** Returns a host name, which is kept up to date for as long as the caller references it. */
-  host(name: string): HostName {
-    const known = this.hosts.get(name)?.deref()
-    if (known !== undefined) return known
-    const host = new HostName(name, this)
-    this.hosts.set(name, new WeakRef(host))
+  /**
+   * Returns a host name, which is kept up to date for as long as the caller references it. `changesWithinMs`: max time until
+   * a change is noticed; the shortest one that was asked for counts.
+   */
+  host(name: string, changesWithinMs?: number): HostName {
+    const known = this.peek(name)
+    const host = known ?? new HostName(name, this)
+    // The other half allows for a slow lookup.
+    if (changesWithinMs !== undefined) host.refreshMs = Math.min(host.refreshMs, changesWithinMs / 2)
+    if (known === undefined) this.hosts.set(name, new WeakRef(host))
     this.timer ??= setInterval(() => this.tick(), Math.min(MAX_TICK_MS, this.refreshMs)).unref()
     return host
   }
 
+  /** Returns a name that is in use; undefined = it is not. */
+  peek(name: string): HostName | undefined {
+    return this.hosts.get(name)?.deref()
+  }
+
+  /** Names in use whose last lookup has found nothing. */
+  failing(): readonly HostName[] {
+    return [...this.hosts.values()].flatMap((weak) => {
+      const host = weak.deref()
+      return host === undefined || host.problem === '' ? [] : [host]
+    })
+  }
+
   private tick(): void {
-    const dueBefore = performance.now() - this.refreshMs
+    const now = performance.now()
     for (const [name, weak] of this.hosts) {
       const host = weak.deref()
       if (host === undefined) this.hosts.delete(name)
-      else if (host.addresses.length > 0 && host.askedAt <= dueBefore) host.refresh()
+      else if (host.addresses.length > 0 && host.askedAt <= now - host.refreshMs) host.refresh()
     }
     if (this.hosts.size > 0 || this.timer === null) return
     clearInterval(this.timer)

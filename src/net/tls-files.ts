@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync, type Stats, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import type { ServerTls } from '../model/spec.ts'
+import type { ServerTls } from '../model/server-address.ts'
 
 /** Max age of the file contents used for a new connection, ms. */
 const MAX_AGE_MS = 30_000

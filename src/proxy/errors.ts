@@ -113,6 +113,8 @@ const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   EHOSTUNREACH: 'connection_refused',
   ENETUNREACH: 'connection_refused',
   ENOENT: 'connection_refused',
+  EACCES: 'connection_refused',
+  EAGAIN: 'connection_refused',
   ETIMEDOUT: 'connection_timeout',
 }
 

@@ -3,9 +3,11 @@ import type { Fields } from '../http1/fields.ts'
 import type { RequestOwner } from '../http1/inbound-request.ts'
 import type { CallFailure, CallHandler, ResponseStart } from '../http1/outbound-call.ts'
 import type { StoppedMode } from '../model/service-mode.ts'
+import type { ClientEnds } from '../net/proxy-header.ts'
 import { admit, routeInstead } from './admission.ts'
 import type { Client } from './client/client.ts'
 import type { RequestUnderWay } from './client/client-connection.ts'
+import { clientEnds } from './client/client-ends.ts'
 import { ClientRequest } from './client/client-request.ts'
 import type { ClientStream } from './client/client-stream.ts'
 import type { Refusal } from './client/guard.ts'
@@ -118,6 +120,7 @@ export class Exchange
     const { connections } = target
     if (this.trace !== null) this.lines = this.trace.linesFor(this.lines)
     const request = outboundRequest(this, connections.host)
+    const client = connections.tellsClient ? this.clientEnds() : null
     if (request === null) {
       this.failHook()
       return
@@ -129,7 +132,11 @@ export class Exchange
     if (tries.count === 1) this.copy = tries.route.mirror?.copyOf(request, this) ?? null
     const { length } = this.stream.body.framing
     const isKept = length >= 0 && length <= tries.route.table.retry.bodyBytes
-    connections.start(call, !tries.mayRepeat(isKept))
+    connections.start(call, !tries.mayRepeat(isKept), client)
+  }
+
+  clientEnds(): ClientEnds {
+    return clientEnds(this.client, this.head.forwardedFor, this.context.trustedProxies)
   }
 
   fail(code: ErrorCode): void {

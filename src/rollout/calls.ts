@@ -3,6 +3,7 @@ import { probe } from '../health/probe.ts'
 import type { Rollout } from '../model/rollout/rollout.ts'
 import { briefly } from '../model/rollout/rollout-events.ts'
 import type { Step } from '../model/rollout/rollout-spec.ts'
+import { addressIn } from '../model/server-address.ts'
 import type { Server } from '../model/servers.ts'
 import type { HealthSpec } from '../model/spec.ts'
 import { Endpoint } from '../net/endpoint.ts'
@@ -48,14 +49,14 @@ export async function callHook(
 
 /** Asks one server for the path of a health gate. Never throws. */
 export async function askServer(
-  { name, url, tls }: Server,
+  server: Server,
   { path }: Extract<Step, { kind: 'healthGate' }>,
   stopped: AbortSignal,
 ): Promise<CallResult> {
   const spec: HealthSpec = { ...GATE, path }
-  const result = await probe(new Endpoint(url, tls), spec, stopped)
+  const result = await probe(new Endpoint(addressIn(server)), spec, stopped)
   const how = result.status === null ? (result.error ?? 'no answer') : `status ${result.status}`
-  return { ok: result.ok, detail: `${name}: ${how}` }
+  return { ok: result.ok, detail: `${server.name}: ${how}` }
 }
 
 const GATE: HealthSpec = {

@@ -50,7 +50,7 @@ export class Surroundings {
   }
 
   health(service: Service, pool: string): PoolHealth {
-    const servers = serversOf(service, pool)
+    const servers = serversOf(service, pool).filter(({ closed }) => closed === undefined)
     const isChecked = service.spec.health !== null
     const usable = servers.filter((server) => isUsable(this.control, server))
     const open = servers.filter(({ state, weight }) => state === 'ready' && weight > 0)

@@ -143,6 +143,18 @@ describe('S7: a role', () => {
     expect(upstream.requests).toEqual([])
   })
 
+  test('a deploy needs admin for a server at a socket file', async () => {
+    const before = await revision()
+    const deploy = (who: Who) =>
+      ask('POST', '/api/services/shop/deploy', who, { pool: 'blue', servers: { one: 'unix:/run/docker.sock' } })
+    const { detail } = problem(await deploy('operate'), 403, 'Role too low')
+    expect(detail).toBe(
+      'The token "deploy" has the role "operate"; servers.one.url in a deploy, a socket file, needs "admin".',
+    )
+    problem(await deploy('admin'), 409, 'Does not fit the state')
+    expect(await revision()).toBe(before)
+  })
+
   test.each([
     ['ca', '/etc/passwd'],
     ['cert', '/nowhere.pem'],

@@ -34,6 +34,7 @@ test('an empty file is a proxy without services, with the defaults', () => {
     store: { redis: null, tls: null, prefix: 'cutover', path: './data', secret: '' },
     fleet: { name: null, address: null, token: null },
     telemetry: { tracing: null },
+    dns: { servers: [], timeoutMs: 2_000 },
     webhooks: [],
     configVersion: null,
     services: {},

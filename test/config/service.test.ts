@@ -90,7 +90,7 @@ describe('one problem, reported once with its path', () => {
     [{ min_ready: 1 }, 'min_ready: unknown key "min_ready"; did you mean "minReady"?'],
     [
       { health: { zzz: 1 } },
-      'health.zzz: unknown key "zzz" (known: path, interval, timeout, rise, fall, expect, host, port, headers, body)',
+      'health.zzz: unknown key "zzz" (known: path, interval, timeout, rise, fall, expect, host, port, headers, body, grpc, tcp, tls)',
     ],
     [
       { balance: 'leastrequest' },
@@ -117,7 +117,7 @@ describe('one problem, reported once with its path', () => {
     ],
     [
       { health: { expect: '2xx' } },
-      'health.expect: expected status codes such as 200-299 or 200,204,300-399, got "2xx"',
+      'health.expect: expected status codes such as 200-299 or 200,204,300-399, or {status, header, json}, got "2xx"',
     ],
     [
       { health: { headers: { 'x-a': 1 } } },
@@ -157,7 +157,7 @@ describe('one problem, reported once with its path', () => {
     ],
     [
       server('10.0.0.1:9000'),
-      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls}, got "10.0.0.1:9000"',
+      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls, proxyProtocol}, got "10.0.0.1:9000"',
     ],
     [
       server({ url: 'http://a:1', wieght: 2 }),
@@ -174,7 +174,7 @@ describe('one problem, reported once with its path', () => {
     [server('http://a:1?x'), 'pools.blue.servers.a: has a query or fragment; write http://a:1'],
     [
       server('http://a,b:80'),
-      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls}, got "http://a,b:80"',
+      'pools.blue.servers.a: expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls, proxyProtocol}, got "http://a,b:80"',
     ],
     [
       { paths: ['/api/*'] },
@@ -183,7 +183,7 @@ describe('one problem, reported once with its path', () => {
     [{ hosts: ['*'] }, 'hosts[0]: is "*", which is not needed: without hosts, a service answers to any host'],
     [
       server({ weight: 2 }),
-      'pools.blue.servers.a.url: is missing; expected scheme, host and port and nothing more, such as http://10.0.0.1:9000',
+      'pools.blue.servers.a.url: is missing; expected scheme, host and port and nothing more, such as http://10.0.0.1:9000; unix:/run/app.sock; or srv://_http._tcp.web.internal',
     ],
     [
       server({ url: 'http://a:1', weight: 1001 }),

@@ -19,7 +19,7 @@ function says(...chunks: string[]): Promise<Listening> {
 afterEach(endAll)
 
 function probe(url: string, spec: HealthSpec, signal?: AbortSignal) {
-  return probeEndpoint(new Endpoint(url), spec, signal)
+  return probeEndpoint(new Endpoint({ url }), spec, signal)
 }
 
 describe('the request', () => {

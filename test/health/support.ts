@@ -1,6 +1,9 @@
 import { EventEmitter, once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import type net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { CheckedTarget, HealthCheckerOptions } from '../../src/health/checker.ts'
 import { HealthChecker } from '../../src/health/checker.ts'
 import type { HealthSpec } from '../../src/model/spec.ts'
@@ -31,6 +34,20 @@ const ending: (() => unknown)[] = []
 /** Ends everything that was started here. */
 export async function endAll(): Promise<void> {
   await Promise.all(ending.splice(0).map((end) => end()))
+}
+
+/** Ends something with the rest. */
+export function endWith(end: () => unknown): void {
+  ending.push(end)
+}
+
+/** A file with this content. */
+export async function temporaryFile(content: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'cutover-health-'))
+  ending.push(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'file')
+  await writeFile(file, content)
+  return file
 }
 
 export async function upstream(handler?: Handler): Promise<Upstream> {

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type OnReadOpts, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { Deadlines } from '../../src/http1/deadlines.ts'
 import { OutboundCall } from '../../src/http1/outbound-call.ts'
+import type { SocketInput } from '../../src/http1/socket-input.ts'
 import { endAll, endWithAll, handlerOf, poolOf } from './sockets.ts'
 
 afterEach(endAll)
@@ -15,7 +16,7 @@ test('an idle connection whose socket is closed, and has not said so yet, is not
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const opened: Socket[] = []
-  const open = (onread: OnReadOpts) => {
+  const open = ({ onread }: Pick<SocketInput, 'onread'>) => {
     const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', onread })
     opened.push(socket)
     return socket

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import { type AddressInfo, connect, createServer, type OnReadOpts, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Deadlines } from '../../src/http1/deadlines.ts'
 import { CONNECTION, EXPECT, FieldNames, KEEP_ALIVE, TRANSFER_ENCODING, UPGRADE } from '../../src/http1/field-names.ts'
@@ -50,7 +50,7 @@ export class PlainRelay {
     this.port = (server.address() as AddressInfo).port
     const deadlines = new Deadlines()
     const opener = {
-      connect: (onread: OnReadOpts) => {
+      connect: ({ onread }: Pick<SocketInput, 'onread'>) => {
         const socket = connect({ port: upstreamPort, host: '127.0.0.1', noDelay: true, onread })
         this.toServer.push(socket)
         return socket

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import type { AddressInfo, OnReadOpts, Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { type ConnectionOptions, connect, createServer } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
 import { OutboundCall } from '../../src/http1/outbound-call.ts'
+import type { SocketInput } from '../../src/http1/socket-input.ts'
 import { LOCALHOST } from '../support/certificates.ts'
 import { matches, piece } from '../support/pattern.ts'
 import { endAll, endWithAll, handlerOf, poolOf } from './sockets.ts'
@@ -33,7 +34,7 @@ test.each([
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
     let socket: Socket | null = null
-    const open = (onread: OnReadOpts): Socket => {
+    const open = ({ onread }: Pick<SocketInput, 'onread'>): Socket => {
       const options = { port, host: '127.0.0.1', rejectUnauthorized: false, onread }
       socket = connect(options as ConnectionOptions)
       return socket

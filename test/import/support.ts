@@ -1,19 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import http from 'node:http'
-import net from 'node:net'
-import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parse } from 'yaml'
 import { importFrom, type Source } from '../../src/import/import.ts'
 import { Cutover } from '../support/cutover.ts'
+import { OtherProxy } from '../support/other-proxy.ts'
 import { freePort, startUpstream, type Upstream } from '../support/upstream.ts'
-
-const BIN = join(import.meta.dirname, '../../node_modules/.bin')
-const START_LIMIT_MS = 10_000
 
 /** A request to both proxies. */
 export interface Asked {
@@ -57,10 +50,10 @@ export async function startServers(names: readonly string[]): Promise<Readonly<R
 
 /** Another proxy and Cutover with the imported configuration, in front of the same servers. */
 export class Pair {
-  readonly original: Original
+  readonly original: OtherProxy
   readonly cutover: Cutover
 
-  private constructor(original: Original, cutover: Cutover) {
+  private constructor(original: OtherProxy, cutover: Cutover) {
     this.original = original
     this.cutover = cutover
   }
@@ -73,7 +66,7 @@ export class Pair {
       const server = servers[name]
       return server === undefined ? whole : String(server.port)
     })
-    const original = await Original.start(source, filled, port)
+    const original = await OtherProxy.start(source === 'nginx' ? 'nginx' : 'haproxy', filled, port)
     const { yaml, problems } = importFrom(source, `${source}.conf`, filled)
     if (problems.length > 0) throw new Error(problems.join('\n'))
     const { proxy, services } = parse(yaml)
@@ -112,79 +105,6 @@ export class Pair {
 async function areUp(cutover: Cutover): Promise<boolean> {
   const { body } = await cutover.api('GET', '/api/servers')
   return body.servers.every(({ health }: { health: string }) => health === 'up')
-}
-
-/** A real nginx or HAProxy, which `npm test` downloads. */
-class Original {
-  readonly port: number
-  private readonly folder: string
-  private readonly process: ChildProcess
-  private readonly exited: Promise<unknown>
-  private output = ''
-
-  private constructor(command: readonly string[], folder: string, port: number) {
-    const [program = '', ...args] = command
-    this.folder = folder
-    this.port = port
-    this.process = spawn(program, args, {
-      env: { ...process.env, PATH: [BIN, process.env.PATH, '/usr/sbin', '/usr/local/sbin'].join(delimiter) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    this.exited = once(this.process, 'exit').catch((error: Error) => {
-      this.output += `${program} does not run (npm test downloads it): ${error.message}`
-    })
-    for (const stream of [this.process.stdout, this.process.stderr])
-      stream?.on('data', (chunk: Buffer) => {
-        this.output += chunk.toString()
-      })
-  }
-
-  /** Starts it and waits until it listens. Rejects with what it has printed if it does not get there. */
-  static async start(source: Source, config: string, port: number): Promise<Original> {
-    const folder = await mkdtemp(join(tmpdir(), 'cutover-original-'))
-    const file = join(folder, 'proxy.conf')
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-      (kind) => `${kind}_temp_path ${folder}/${kind};`,
-    )
-    const whole = `daemon off; pid ${folder}/pid; error_log stderr;
-events { worker_connections 256; }
-http { access_log off; ${temporary.join(' ')}
-${config}
-}`
-    await writeFile(file, source === 'nginx' ? whole : config)
-    const commands = { nginx: ['nginx', '-p', folder, '-c', file], haproxy: ['haproxy', '-db', '-f', file] }
-    const command = commands[source as 'nginx' | 'haproxy']
-    const original = new Original(command, folder, port)
-    const deadline = performance.now() + START_LIMIT_MS
-    while (!(await canConnect(port))) {
-      const hasEnded = original.process.exitCode !== null || original.process.pid === undefined
-      if (hasEnded || performance.now() > deadline) {
-        await original.stop()
-        throw new Error(`${command[0]} does not listen:\n${original.output}`)
-      }
-      // Neither of them says when it listens.
-      await sleep(20)
-    }
-    return original
-  }
-
-  async stop(): Promise<void> {
-    this.process.kill('SIGTERM')
-    await this.exited
-    await rm(this.folder, { recursive: true, force: true })
-  }
-}
-
-async function canConnect(port: number): Promise<boolean> {
-  const socket = net.connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }
 
 async function ask(

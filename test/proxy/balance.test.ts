@@ -13,8 +13,7 @@ function members(...weights: number[]): Member[] {
     const target = new Target(
       name,
       name,
-      'http://127.0.0.1:1',
-      { connectMs: 0, keepAliveMs: 1 },
+      { address: { url: 'http://127.0.0.1:1' }, connectMs: 0, keepAliveMs: 1 },
       { onIdle: () => undefined },
     )
     return { target, weight, backup: false, seed: hashed(name), credit: 0 }

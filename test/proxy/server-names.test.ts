@@ -135,7 +135,10 @@ test('a name that moves while its old server lives: what is under way ends there
 
   let address = '127.0.0.1'
   const names = new Names({ refreshMs: 5, lookup: (_n, _o, callback) => callback(null, [{ address, family: 4 }]) })
-  const connections = new Connections(`http://app.internal:${port}`, { connectMs: 5_000, keepAliveMs: 60_000 }, names)
+  const connections = new Connections(
+    { address: { url: `http://app.internal:${port}` }, connectMs: 5_000, keepAliveMs: 60_000 },
+    names,
+  )
   endWithAll(() => connections.closeIdle())
   const get = (path: string): Promise<string> =>
     new Promise((resolve, reject) => {

@@ -17,6 +17,7 @@ export interface CutoverOptions {
   readonly fleet?: object
   readonly telemetry?: object
   readonly webhooks?: readonly object[]
+  readonly dns?: object
   readonly configVersion?: number
   /** The folder of state to start on; otherwise a new one that goes with the instance. */
   readonly dataPath?: string
@@ -146,7 +147,7 @@ export interface Answer {
 }
 
 function configOf(options: CutoverOptions, dataPath: string): object {
-  const { services, proxy, admin, shutdown, store, fleet, telemetry, webhooks, configVersion } = options
+  const { services, proxy, admin, shutdown, store, fleet, telemetry, webhooks, dns, configVersion } = options
   return {
     // Most of what is tested does not depend on how many processes there are; those tests that do say so.
     proxy: { listen: '127.0.0.1:0', workers: 0, ...proxy },
@@ -155,6 +156,7 @@ function configOf(options: CutoverOptions, dataPath: string): object {
     ...(fleet === undefined ? {} : { fleet }),
     ...(telemetry === undefined ? {} : { telemetry }),
     ...(webhooks === undefined ? {} : { webhooks }),
+    ...(dns === undefined ? {} : { dns }),
     ...(configVersion === undefined ? {} : { configVersion }),
     ...(shutdown === undefined ? {} : { shutdown }),
     ...(services === null ? {} : { services }),

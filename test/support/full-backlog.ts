@@ -21,14 +21,14 @@ export class FullBacklog {
     this.fillers = fillers
   }
 
-  static async start(): Promise<FullBacklog> {
-    const child = fork(fileURLToPath(import.meta.url), ['serve'])
+  static async start(host = '127.0.0.1'): Promise<FullBacklog> {
+    const child = fork(fileURLToPath(import.meta.url), ['serve', host])
     const [port] = (await once(child, 'message')) as [number]
     child.kill('SIGSTOP')
     const fillers: net.Socket[] = []
     // A backlog of 1 takes two; the first that does not come through shows that it is full.
     for (;;) {
-      const filler = net.connect(port, '127.0.0.1').on('error', () => undefined)
+      const filler = net.connect(port, host).on('error', () => undefined)
       fillers.push(filler)
       const connected = await Promise.race([
         once(filler, 'connect').then(() => true),
@@ -63,7 +63,7 @@ if (process.argv[2] === 'serve') {
       seen[at] += String(chunk)
     })
   })
-  server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () =>
+  server.listen({ port: 0, host: process.argv[3] ?? '127.0.0.1', backlog: 1 }, () =>
     process.send?.((server.address() as net.AddressInfo).port),
   )
   process.on('message', () => process.send?.(seen))

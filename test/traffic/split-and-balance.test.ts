@@ -144,9 +144,9 @@ test('T10 the policy: 11:3 is spread as evenly as it can be', () => {
 
 function member(name: string, weight: number): Member {
   const events = { onIdle: () => undefined }
-  const settings = { connectMs: 0, keepAliveMs: 0 }
+  const settings = { address: { url: 'http://127.0.0.1:9' }, connectMs: 0, keepAliveMs: 0 }
   return {
-    target: new Target(name, name, 'http://127.0.0.1:9', settings, events),
+    target: new Target(name, name, settings, events),
     weight,
     backup: false,
     seed: hashed(name),

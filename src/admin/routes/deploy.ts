@@ -3,6 +3,7 @@ import { type StaticDecode, Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
 import { PoolSchema } from '../../config/schema/service.ts'
 import type { DeployFailure, DeployOutcome } from '../../control/deploys/deploy-outcome.ts'
+import { socketFileOf } from '../../model/server-address.ts'
 import type { JsonObject } from '../../model/state.ts'
 import { type Actor, authorize } from '../auth.ts'
 import type { AdminContext } from '../context.ts'
@@ -63,7 +64,7 @@ export function deployRoutes(api: FastifyInstance, context: AdminContext): void 
       const message = 'name at least one server, such as {"green1": "http://10.0.1.1:9000"}'
       throw invalidProblem([{ path: 'servers', message }])
     }
-    authorizeTls(request.actor, servers)
+    authorizeServers(request.actor, servers)
     const query = readInput(WriteQuery, request.query)
     const wanted = { service, ...(pool === undefined ? {} : { pool }), definition: asWritten(request.body), replace }
     const times = { timeoutMs: timeout, ...(drain === undefined ? {} : { drainMs: drain }) }
@@ -80,9 +81,11 @@ export function deployRoutes(api: FastifyInstance, context: AdminContext): void 
   })
 }
 
-/** Throws 403 if a server has a setting in `tls` that the role of the caller does not suffice for. */
-function authorizeTls(actor: Actor, servers: StaticDecode<typeof DeployBody>['servers']): void {
+/** Throws 403 if a server is at a socket file, or has a setting in `tls`, that the role of the caller does not suffice for. */
+function authorizeServers(actor: Actor, servers: StaticDecode<typeof DeployBody>['servers']): void {
   for (const [name, server] of Object.entries(servers)) {
+    // A socket file leads to anything that listens on this machine.
+    if (socketFileOf(server.url) !== null) authorize(actor, 'admin', `servers.${name}.url in a deploy, a socket file,`)
     const tls = 'tls' in server ? server.tls : undefined
     for (const key of TLS_OF_ADMINS) if (tls?.[key]) authorize(actor, 'admin', `servers.${name}.tls.${key} in a deploy`)
   }

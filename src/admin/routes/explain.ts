@@ -11,6 +11,7 @@ import type { AdminContext } from '../context.ts'
 import { readInput } from '../input.ts'
 import { describe } from '../openapi.ts'
 import { ApiProblem, unknownProblem } from '../problems.ts'
+import { shownProbe, viewDns } from '../views.ts'
 
 const pairs = (parse: (given: string) => [string, string] | undefined, description: string, errorMessage: string) => {
   const pair = kind.parsed(parse, { errorMessage })
@@ -129,8 +130,8 @@ function serverViews({ control }: AdminContext, service: Service, verdicts: read
       ...(ejectedUntil === undefined ? {} : { ejectedUntil }),
       may: verdict?.may ?? false,
       reason: reasonOf(service, server, control.handoverOf(service.name) !== undefined, known, verdict),
-      lastProbe:
-        last === null ? null : { at: last.at, ok: last.ok, status: last.status, ms: last.ms, error: last.error },
+      lastProbe: last === null ? null : shownProbe(last),
+      ...viewDns(control, service, server),
     }
   })
 }
@@ -138,11 +139,12 @@ function serverViews({ control }: AdminContext, service: Service, verdicts: read
 /** Why a server may or may not get the request, for people. */
 function reasonOf(
   { mode }: Service,
-  { state, weight, maxConnections }: Server,
+  { state, weight, maxConnections, closed }: Server,
   isHandingOver: boolean,
   { health, last, ejectedUntil }: ServerHealth,
   verdict?: ServerVerdict,
 ): string {
+  if (closed === 'unresolved') return 'its name has no address yet, so that there is no server'
   if (verdict === undefined)
     return isHandingOver ? 'the new definition waits until its servers are up' : 'the workers do not know it yet'
   switch (verdict.reason) {
@@ -151,6 +153,7 @@ function reasonOf(
     case 'closed':
       if (state !== 'ready') return `its state is ${state}, set by a person; enable it`
       if (weight === 0) return 'its weight is 0'
+      if (closed === 'vanished') return 'DNS does not have its address any more'
       return mode === undefined ? 'its pool gets no requests' : `its service is ${mode.kind}`
     case 'otherPool':
       return 'it could, but the request goes to another pool'

@@ -75,6 +75,8 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
       }
       const blind = probes(context)
       if (blind !== null) parts.probes = blind
+      const lost = lookups(context)
+      if (lost !== null) parts.names = lost
       for (const service of Object.values(control.state.services))
         parts[`service ${service.name}`] = serving(context, service)
       const all = Object.values(parts).map(({ status }) => status)
@@ -186,6 +188,14 @@ function certificatePart({ certificates }: AdminContext): Part | null {
     : { status: 'degraded', detail: clipped(problems.join('; '), MAX_DETAIL_CHARS) }
 }
 
+/** Names of servers that are not found now; their last addresses stay in use. Null = none. */
+function lookups({ control }: AdminContext): Part | null {
+  const failing = new Map(control.names.failing())
+  if (failing.size === 0) return null
+  const some = [...failing].slice(0, SHOWN).map(([name, problem]) => `${name} (${problem})`)
+  return { status: 'degraded', detail: `not found: ${some.join(', ')}${failing.size > SHOWN ? ', …' : ''}` }
+}
+
 function dataPlane({ control }: AdminContext): Part {
   if (control.isInForce) return { status: 'ok', detail: null }
   const applied = control.applied()?.revision ?? 'no revision'
@@ -200,7 +210,7 @@ function serving({ control }: AdminContext, service: Service): Part {
   for (const pool of Object.keys(service.spec.pools)) {
     if (shareOf(split, pool) === 0) continue
     pools++
-    const all = serversOf(service, pool)
+    const all = serversOf(service, pool).filter(({ closed }) => closed !== 'vanished')
     // A server of weight 0 is meant to take no requests.
     const servers = all.filter(({ weight }) => weight > 0)
     const up = servers.filter((server) => isUsable(control, server))

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { isUsable } from '../../control/readiness.ts'
 import { onDuty } from '../../model/backups.ts'
-import { serversOf } from '../../model/servers.ts'
+import { type Server, serversOf } from '../../model/servers.ts'
 import { shareOf } from '../../model/split.ts'
-import { currentSplit } from '../../model/state.ts'
+import { currentSplit, type Service } from '../../model/state.ts'
 import { takesChanges } from '../../store/store.ts'
 import { Exposition } from '../../telemetry/prometheus.ts'
 import type { AdminContext } from '../context.ts'
@@ -62,6 +62,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         pools: Object.keys(spec.pools),
         mode: mode?.kind ?? 'serving',
       })),
+      lookups: control.names.lookups(),
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
       handshakes: control.proxies.handshakes,
@@ -91,7 +92,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         }),
       ),
       servers: all.flatMap((service) =>
-        serversOf(service).map(({ pool, name, state, weight, key }) => ({
+        thereIn(service).map(({ pool, name, state, weight, key }) => ({
           service: service.name,
           pool,
           server: name,
@@ -100,6 +101,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
           up: control.health(key).health === 'up',
           ejected: control.health(key).health === 'ejected',
           probeMs: control.health(key).last?.ms ?? null,
+          certificateExpiresAtMs: timeOf(control.health(key).last?.certificateExpiresAt),
           inFlight: report.inFlight[key] ?? 0,
         })),
       ),
@@ -114,4 +116,14 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       return exposition.text()
     },
   )
+}
+
+/** Milliseconds since the epoch; null = there is no time. */
+function timeOf(text: string | undefined): number | null {
+  return text === undefined ? null : Date.parse(text)
+}
+
+/** The servers of a service, without those that DNS does not have: they may be down, and nobody has to mind. */
+function thereIn(service: Service): readonly Server[] {
+  return serversOf(service).filter(({ closed }) => closed === undefined)
 }

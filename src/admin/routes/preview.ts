@@ -77,14 +77,13 @@ export function previewRoutes(
   const pick = (request: FastifyRequest): NonNullable<FastifyRequest['preview']> => {
     const { service: name, pool } = request.params as Params
     const service = requirePool(context, name, pool)
-    const servers = serversOf(service, pool).filter(({ state }) => state !== 'maint')
+    const servers = serversOf(service, pool).filter(({ state, closed }) => state !== 'maint' && closed === undefined)
     const up = servers.filter(({ key }) => context.control.health(key).health === 'up')
     const usable = up.length > 0 ? up : servers
     const server = usable[turn++ % Math.max(1, usable.length)]
     if (server === undefined)
       throw new ApiProblem(503, 'No server', `Pool ${pool} of ${name} has no server to preview.`)
-    endpoints.learn(server.url, server.tls)
-    return { url: server.url, service }
+    return { url: endpoints.learn(server), service }
   }
 
   /** Cookies for the app: those that it has set in this browser; without a browser session, all that were sent. */

@@ -133,8 +133,8 @@ function poolOf(
   return { pool, servers: pools.find((each) => each.name === pool)?.servers.filter(isThere) ?? [] }
 }
 
-function isThere({ state }: Server): boolean {
-  return state !== 'leaving'
+function isThere({ state, dns }: Server): boolean {
+  return state !== 'leaving' && dns?.vanishedAt === undefined
 }
 
 /** Throws Unusable. */

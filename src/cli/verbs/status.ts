@@ -95,13 +95,25 @@ function serverTable(servers: readonly Server[], paint: Paint, columns: number):
           String(inFlight),
           state === 'ready' ? state : paint('yellow', server.drained ? `${state}, drained` : state),
           paint(isWell ? 'green' : health === 'up' ? 'yellow' : 'red', health),
-          harmless(`${url} ${probeText(server)}`),
+          harmless([url, addressText(server), probeText(server)].filter((part) => part !== '').join(' ')),
         ]
       }),
     ],
     [2, 3],
     columns,
   )
+}
+
+/** The addresses of a name, and whether they are the last known ones. */
+function addressText({ dns }: Server): string {
+  if (dns === undefined) return ''
+  const { server, addresses, problem, vanishedAt } = dns
+  const parts = [
+    ...(server === undefined && addresses.length > 0 ? [addresses.join(', ')] : []),
+    ...(problem === null ? [] : [problem]),
+    ...(vanishedAt === undefined ? [] : ['not in DNS any more']),
+  ]
+  return parts.length === 0 ? '' : `(${parts.join('; ')})`
 }
 
 function probeText({ lastProbe }: Server): string {

@@ -1,5 +1,6 @@
 import { type StaticDecode, Type } from 'typebox'
 import { parseCidr, parseHost, parsePeers, parseTcpListen } from '../addresses.ts'
+import { DnsSection } from './dns.ts'
 import { FleetSection, StoreSection } from './fleet.ts'
 import * as kind from './kinds.ts'
 import { AdminListenSchema, ProxyListenSchema } from './listeners.ts'
@@ -223,6 +224,7 @@ export const FileSchema = kind.section(
     store: StoreSection,
     fleet: FleetSection,
     telemetry: TelemetrySection,
+    dns: DnsSection,
     webhooks: WebhooksSection,
     services: kind.named(ServiceSchema, {
       description: 'The services, by name.',

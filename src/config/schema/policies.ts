@@ -1,5 +1,4 @@
 import { Type } from 'typebox'
-import { parseStatuses } from '../units.ts'
 import * as kind from './kinds.ts'
 
 /** Methods that may be repeated without harm, RFC 9110 §9.2.2. */
@@ -46,45 +45,6 @@ export const StickySchema = Type.Union([Type.Literal(false), Sticky], {
   description: 'Keeps a client on one server by a cookie: {cookie, ttl}, or false.',
   errorMessage: 'expected {cookie, ttl}, or false',
   default: false,
-})
-
-const Health = kind.section(
-  {
-    path: kind.text({
-      description: 'Path of the probe, a GET request.',
-      default: '/healthz',
-      pattern: '^/[\\x21-\\x7e]*$',
-      errorMessage: 'expected a path such as /healthz',
-    }),
-    interval: kind.duration({ description: 'Time from one probe of a server to the next.', default: '1s', minMs: 1 }),
-    timeout: kind.duration({ description: 'Time after which a probe has failed.', default: '5s', minMs: 1 }),
-    rise: kind.count({ description: 'Passes in a row that bring a server up.', default: 1, minimum: 1 }),
-    fall: kind.count({ description: 'Failures in a row that bring a server down.', default: 3, minimum: 1 }),
-    expect: kind.decoded(
-      Type.Union([Type.String({ pattern: '^[1-5]\\d\\d' }), Type.Integer()], {
-        description: 'Status codes that pass.',
-        default: '200-299',
-        errorMessage: 'expected status codes such as 200-299 or 200,204,300-399',
-      }),
-      parseStatuses,
-    ),
-    host: kind.text({
-      description: "Host header of the probe; empty = the server's own address.",
-      default: '',
-      pattern: '^[\\x21-\\x7e]*$',
-      errorMessage: 'expected a host, with its port or without',
-    }),
-    port: kind.count({ description: "Port to probe; 0 = the server's own.", default: 0, maximum: 65_535 }),
-    headers: kind.fields({ description: 'Header fields of the probe.', default: {} }),
-    body: kind.text({ description: 'Text that the body of the answer must contain; empty = any.', default: '' }),
-  },
-  {},
-)
-
-export const HealthSchema = Type.Union([Health, kind.off()], {
-  description: 'Probes of the servers; off = all servers count as up.',
-  errorMessage: 'expected {path, interval, …}, or off',
-  default: {},
 })
 
 export const PassiveSchema = kind.section(

@@ -1,32 +1,7 @@
 import { type StaticDecode, Type } from 'typebox'
 import { parseCidr } from '../addresses.ts'
 import * as kind from './kinds.ts'
-
-const LongTest = kind.section(
-  {
-    present: Type.Optional(kind.flag({ description: 'true: there is a value; false: there is none.' })),
-    prefix: Type.Optional(kind.text({ description: 'Begin of the value; of a path, whole segments.' })),
-    suffix: Type.Optional(kind.text({ description: 'End of the value.' })),
-    contains: Type.Optional(kind.text({ description: 'Part of the value.' })),
-  },
-  { description: 'Conditions on the value; all must hold.', minProperties: 1 },
-)
-
-const valueTest = (description: string) =>
-  Type.Union([kind.text({ description: 'The exact value.' }), LongTest], {
-    description,
-    errorMessage: 'expected a text (numbers in quotes), or {present}, {prefix}, {suffix} or {contains}',
-  })
-
-const byName = (description: string, nameMessage: string) =>
-  Type.Optional(
-    Type.Record(Type.String({ pattern: `^${kind.TOKEN}$` }), valueTest('The value, or conditions on it.'), {
-      additionalProperties: false,
-      nameMessage,
-      errorMessage: 'expected values by name, such as {x-beta: "1"}',
-      description,
-    }),
-  )
+import { testsByName, valueTest } from './value-tests.ts'
 
 /** One text or a list of them. */
 const oneOrMore = (parse: (given: string) => string | undefined, errorMessage: string, description: string) => {
@@ -39,9 +14,9 @@ const parseMethod = (given: string) => (new RegExp(`^${kind.TOKEN}$`).test(given
 const conditions = {
   method: oneOrMore(parseMethod, 'expected a method such as GET, or several', 'The method, or several.'),
   path: Type.Optional(valueTest('The path without the query, or conditions on it.')),
-  header: byName('Header fields.', 'expected the name of a header field'),
-  cookie: byName('Cookies.', 'expected the name of a cookie'),
-  query: byName('Query parameters.', 'expected the name of a query parameter'),
+  header: testsByName('Header fields.', 'expected the name of a header field'),
+  cookie: testsByName('Cookies.', 'expected the name of a cookie'),
+  query: testsByName('Query parameters.', 'expected the name of a query parameter'),
   ip: oneOrMore(
     parseCidr,
     'expected an address or network such as 10.0.0.0/8, or several',

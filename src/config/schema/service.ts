@@ -5,14 +5,14 @@ import {
   explainServerUrl,
   parseHostPattern,
   parsePathPrefix,
+  parseServerAddress,
   parseServerName,
-  parseServerUrl,
 } from '../addresses.ts'
+import { HealthSchema } from './health.ts'
 import * as kind from './kinds.ts'
 import {
   BalanceSchema,
   HeadersSchema,
-  HealthSchema,
   MirrorSchema,
   PassiveSchema,
   RetrySchema,
@@ -23,9 +23,11 @@ import { RolloutSchema } from './rollout.ts'
 import { RoutesSchema } from './routes.ts'
 
 const urlOptions = {
-  description: 'Where the server listens: http:// or https://, host and port; no path, no credentials.',
-  pattern: '^[hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?$',
-  errorMessage: 'expected scheme, host and port and nothing more, such as http://10.0.0.1:9000',
+  description:
+    'Where the server listens: http:// or https://, host and port; no path, no credentials. Or unix: and the path of a socket file; or srv:// (srv+https://) and the name of SRV records, each of which is a server.',
+  pattern: '^([hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?|unix:/.+|srv(\\+https?)?://[^\\s/?#@:]+/?)$',
+  errorMessage:
+    'expected scheme, host and port and nothing more, such as http://10.0.0.1:9000; unix:/run/app.sock; or srv://_http._tcp.web.internal',
   explain: explainServerUrl,
 }
 
@@ -49,7 +51,7 @@ const ServerTlsSchema = kind.section(
 
 const LongServer = kind.section(
   {
-    url: kind.parsed(parseServerUrl, urlOptions),
+    url: kind.parsed(parseServerAddress, urlOptions),
     weight: kind.count({
       description: 'Share relative to the other servers of the pool; 0 = no requests.',
       default: 1,
@@ -60,18 +62,25 @@ const LongServer = kind.section(
       default: false,
     }),
     tls: Type.Optional(ServerTlsSchema),
+    proxyProtocol: Type.Optional(
+      kind.choice(['v1', 'v2'], {
+        description:
+          'Begin each connection with a PROXY header of this version, which tells the server the address of the client.',
+        errorMessage: 'expected v1 or v2; leave it out for servers that expect no PROXY header',
+      }),
+    ),
   },
   {},
 )
 
 const ShortServer = kind.parsed((given) => {
-  const url = parseServerUrl(given)
+  const url = parseServerAddress(given)
   return url === undefined ? undefined : { url, weight: 1, backup: false }
 }, urlOptions)
 
 export const ServerSchema = Type.Union([ShortServer, LongServer], {
-  description: 'One upstream address: the address alone, or {url, weight, backup, tls}.',
-  errorMessage: 'expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls}',
+  description: 'One upstream address: the address alone, or {url, weight, backup, tls, proxyProtocol}.',
+  errorMessage: 'expected an address such as http://10.0.0.1:9000, or {url, weight, backup, tls, proxyProtocol}',
   explain: explainServerUrl,
 })
 
@@ -117,6 +126,23 @@ const Connections = kind.section(
     keepAlive: kind.duration({ description: 'Max time that an idle connection is kept.', default: '4s' }),
   },
   { description: 'Connections to the servers.', default: {} },
+)
+
+const Dns = kind.section(
+  {
+    all: kind.flag({
+      description:
+        'Whether each address of a name is a server of its own, such as web@10.0.0.1, which comes and goes with DNS.',
+      default: false,
+    }),
+    refresh: kind.duration({
+      description:
+        'Max time from one lookup of a name to the next. With all, and for srv://, a shorter TTL counts, of at least 1s.',
+      default: '30s',
+      minMs: 1_000,
+    }),
+  },
+  { description: 'Lookups of the names of servers.', default: {} },
 )
 
 const Drain = kind.section(
@@ -178,6 +204,7 @@ export const ServiceSchema = kind.section(
       description: 'Time over which the weight of a server that comes up grows from 10 %; 0 = full weight at once.',
       default: '0s',
     }),
+    dns: Dns,
     drain: Drain,
     routes: RoutesSchema,
     mirror: MirrorSchema,

@@ -1,7 +1,7 @@
 import type { EventDraft, OpenedFact } from '../../model/event-record.ts'
 import { eventRecord } from '../../model/events.ts'
 import { own } from '../../model/names.ts'
-import { getsRequests, runtimeOf, type Server, serversOf } from '../../model/servers.ts'
+import { drainKeys, getsRequests, type Server, serversOf } from '../../model/servers.ts'
 import type { Change, Service, ServiceDocument, State } from '../../model/state.ts'
 import type { Resolve } from '../resolve.ts'
 
@@ -43,14 +43,16 @@ export function startedDrains(change: Change, before: State, resolve: Resolve): 
     if (is === undefined) return []
     const pools = Object.keys(is?.spec.pools ?? {}).flatMap((pool) => {
       if (is === null || !getsRequests(was, pool) || getsRequests(is, pool)) return []
-      const keys = serversOf(is, pool).map(({ key }) => key)
+      const keys = drainKeys(serversOf(is, pool))
       return [start({ service: name, pool, server: null }, 'split', keys, is.poolCuts[pool] ?? null)]
     })
-    const keysNow = new Set(is === null ? [] : serversOf(is).map(({ key }) => key))
+    const now = new Map(is === null ? [] : serversOf(is).map((server) => [server.key, server]))
     const servers = serversOf(was).flatMap((server) => {
       const place = { service: name, pool: server.pool, server: server.name }
-      if (is === null || !keysNow.has(server.key)) return [start(place, 'removed', [server.key], null)]
-      const { state, cutAt } = runtimeOf(is, server.pool, server.name)
+      if (server.closed !== undefined) return []
+      const after = now.get(server.key)
+      if (after === undefined) return [start(place, 'removed', [server.key], null)]
+      const { state, cutAt } = after
       return isStoppedBy(server, state) ? [start(place, state, [server.key], cutAt)] : []
     })
     return [...pools, ...servers]
@@ -79,7 +81,8 @@ function isStoppedBy(server: Server, state: Server['state']): boolean {
 }
 
 function serviceOf(was: Service, document: ServiceDocument, resolve: Resolve): Service | undefined {
-  if (document.source === was.source) return { ...document, spec: was.spec }
+  const discovered = was.discovered === undefined ? {} : { discovered: was.discovered }
+  if (document.source === was.source) return { ...document, spec: was.spec, ...discovered }
   const resolved = resolve(document.name, document.source)
-  return resolved.ok ? { ...document, spec: resolved.spec } : undefined
+  return resolved.ok ? { ...document, spec: resolved.spec, ...discovered } : undefined
 }

@@ -1,4 +1,5 @@
 import type { AppliedInPart, HandoverRecord } from '../../model/fleet.ts'
+import { entriesOf, matchesKey } from '../../model/names.ts'
 import type { StateName } from '../../model/state.ts'
 import type { Progress } from '../progress.ts'
 import type { Lineage } from './lineage.ts'
@@ -91,8 +92,9 @@ export class Convergence {
     const busy: Record<string, number> = {}
     const busyAt: Standing['busyAt'][number][] = []
     const add = (nameOf: () => string, counts: Readonly<Record<string, number>>): void => {
-      const busyKeys = keys.filter((key) => (counts[key] ?? 0) > 0)
-      for (const key of busyKeys) busy[key] = (busy[key] ?? 0) + (counts[key] ?? 0)
+      const inFlight = entriesOf(counts, keys).filter(([, count]) => count > 0)
+      const busyKeys = inFlight.map(([key]) => key)
+      for (const [key, count] of inFlight) busy[key] = (busy[key] ?? 0) + count
       if (busyKeys.length > 0) busyAt.push({ instance: nameOf(), keys: busyKeys })
     }
     add(() => ownName, progress.busy())
@@ -104,7 +106,7 @@ export class Convergence {
       const hasIt = (isReached(applied) || isPartOnly) && member.isHeard
       // An instance that cannot read the new definition may still send requests to the servers being drained.
       const serves = Object.values(cannotFollow).flatMap((each) => each.serves)
-      const stillServes = serves.some((key) => keys.includes(key))
+      const stillServes = serves.some((key) => matchesKey(key, keys))
       if (!hasIt || stillServes) lagging.push(this.nameOf(member))
       add(() => this.nameOf(member), counts)
     }
@@ -193,7 +195,7 @@ export class Convergence {
   /** Requests cut so far at `keys`, by instance id; '' = this instance. */
   private cuts(keys: readonly string[], here: boolean): ReadonlyMap<string, number> {
     const sum = (counts: Readonly<Record<string, number>>): number =>
-      keys.reduce((total, key) => total + (counts[key] ?? 0), 0)
+      entriesOf(counts, keys).reduce((total, [, count]) => total + count, 0)
     const remote = here ? [] : this.options.others().map(({ record: { id, cut } }): [string, number] => [id, sum(cut)])
     return new Map([['', sum(this.options.progress.cut())], ...remote])
   }

@@ -50,6 +50,7 @@ export class ClientConnection implements InboundHandler, Client {
   readonly trusted: boolean
   readonly tls: ClientTls | null
   readonly redirect: HttpsRedirect | null
+  private readonly header: ProxyHeader | null
   tunnelled = false
   /** Number of requests so far. */
   served = 0
@@ -71,12 +72,21 @@ export class ClientConnection implements InboundHandler, Client {
     const { trustedProxies, trustsSocketFiles } = options
     this.options = options
     this.whenClosed = whenClosed
+    this.header = header
     this.address = header?.source?.address ?? plainAddress(socket.remoteAddress ?? '')
     this.localPort = String(header?.destination?.port ?? socket.localPort ?? '')
     this.trusted = this.address === '' ? trustsSocketFiles : covers(trustedProxies, this.address)
     this.tls = tls
     this.redirect = redirect
     this.inbound = new InboundConnection(socket, input, options.inbound, this)
+  }
+
+  get port(): number {
+    return this.header?.source?.port ?? this.inbound.socket.remotePort ?? 0
+  }
+
+  get localAddress(): string {
+    return this.header?.destination?.address ?? plainAddress(this.inbound.socket.localAddress ?? '')
   }
 
   /** Whether a request or a tunnel is in flight. */

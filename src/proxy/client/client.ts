@@ -7,6 +7,10 @@ export interface Client {
   readonly address: string
   /** Port that it has connected to; empty for a socket file. */
   readonly localPort: string
+  /** Port of the client; 0 = unknown. */
+  readonly port: number
+  /** The address that it has connected to, IPv4 in its own notation; empty for a socket file. */
+  readonly localAddress: string
   /** The peer is one of `trustedProxies`, so that its X-Forwarded-* fields are trusted. */
   readonly trusted: boolean
   /** TLS of its connection; null = it is plain. */

@@ -2,6 +2,7 @@ import type { OutboundRequest } from '../../http1/outbound-call.ts'
 import { WHOLE } from '../../model/split.ts'
 import type { TableService } from '../../model/table.ts'
 import type { MirrorRule } from '../../model/traffic-policies.ts'
+import type { ClientEnds } from '../../net/proxy-header.ts'
 import type { Counters } from '../../telemetry/counters.ts'
 import type { ClientStream } from '../client/client-stream.ts'
 import type { RequestHead } from '../client/request-head.ts'
@@ -15,6 +16,7 @@ export interface Original {
   readonly stream: Pick<ClientStream, 'body'>
   readonly head: Pick<RequestHead, 'isCopy'>
   readonly routed: RoutedRequest
+  clientEnds(): ClientEnds
   /** `pool`: the one that answers it. */
   readonly tries: { readonly pool: { readonly name: string } | null } | null
 }
@@ -58,7 +60,7 @@ export class Mirror implements CopyOwner {
    * place within the limit at once, since it may have a body to keep.
    */
   copyOf(request: OutboundRequest, original: Original): MirrorCall | null {
-    const { rule, table } = this.settings
+    const { rule, table, pool } = this.settings
     if (!this.isEligible(request, original)) return null
     this.credit += rule.share
     if (this.credit < WHOLE) return null
@@ -68,7 +70,8 @@ export class Mirror implements CopyOwner {
     if (this.inFlight >= rule.inFlight) return this.drop('in_flight')
     this.inFlight++
     const routed = typeof table.balance === 'string' ? null : original.routed
-    return new MirrorCall(this, request, body, routed)
+    const client = pool.tellsClients ? original.clientEnds() : null
+    return new MirrorCall(this, request, body, routed, client)
   }
 
   /** Sends no more copies, those included that wait for the rest of their requests. */

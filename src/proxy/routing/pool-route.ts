@@ -20,6 +20,8 @@ export class PoolRoute {
   readonly name: string
   readonly version: string
   readonly share: number
+  /** Whether one of its servers is told of clients by a PROXY header. */
+  readonly tellsClients: boolean
   /** Requests that are queued for a server of this pool. */
   readonly queue: Queue
   /** Versions that the servers report; null = not asked for. */
@@ -61,6 +63,7 @@ export class PoolRoute {
     this.name = pool.name
     this.version = pool.version
     this.share = pool.share
+    this.tellsClients = pool.servers.some(({ proxyProtocol }) => proxyProtocol !== undefined)
     this.fuse = fuse
     this.policy = policy
     this.panic = panic

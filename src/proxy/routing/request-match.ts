@@ -1,7 +1,8 @@
 import type { BlockList } from 'node:net'
 import { covers, networks } from '../../model/networks.ts'
 import { suggestsSecret } from '../../model/secret-names.ts'
-import type { RequestMatch, ValueTest } from '../../model/traffic-policies.ts'
+import type { RequestMatch } from '../../model/traffic-policies.ts'
+import { holds, type ValueTest, wanted } from '../../model/value-test.ts'
 import { pathOf, type RoutedRequest } from './routed-request.ts'
 
 /** A condition on a request. */
@@ -74,33 +75,14 @@ function negated(conditions: readonly Condition[]): Condition {
   }
 }
 
-/** Whether a value fulfils all parts of a test; null = there is no value. */
-function holds({ exact, present, prefix, suffix, contains }: ValueTest, value: string | null): boolean {
-  if (value === null) return present === false
-  return (
-    present !== false &&
-    (exact === undefined || value === exact) &&
-    (prefix === undefined || value.startsWith(prefix)) &&
-    (suffix === undefined || value.endsWith(suffix)) &&
-    (contains === undefined || value.includes(contains))
-  )
-}
-
 /** What a named value lacks; conditions on secrets are not shown. */
 function describeNamed(name: string, test: ValueTest): string {
   return test.present !== false && suggestsSecret(name) ? 'is not as wanted' : describe(test)
 }
 
 /** What a value lacks that is there and does not fit. */
-function describe({ exact, present, prefix, suffix, contains }: ValueTest): string {
-  if (present === false) return 'is present'
-  const wanted = [
-    ...(exact === undefined ? [] : [JSON.stringify(exact)]),
-    ...(prefix === undefined ? [] : [`a value that begins with ${JSON.stringify(prefix)}`]),
-    ...(suffix === undefined ? [] : [`a value that ends with ${JSON.stringify(suffix)}`]),
-    ...(contains === undefined ? [] : [`a value that contains ${JSON.stringify(contains)}`]),
-  ]
-  return `is not ${wanted.join(' and ')}`
+function describe(test: ValueTest): string {
+  return test.present === false ? 'is present' : `is not ${wanted(test)}`
 }
 
 /** The first value of a query parameter, decoded; null = there is none. */

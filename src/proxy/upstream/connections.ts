@@ -1,17 +1,19 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type CallHandler, OutboundCall, type OutboundRequest } from '../../http1/outbound-call.ts'
-import { OutboundPool } from '../../http1/outbound-pool.ts'
-import type { ServerTls } from '../../model/spec.ts'
+import { type Opener, OutboundPool } from '../../http1/outbound-pool.ts'
+import type { ServerAddress } from '../../model/server-address.ts'
 import { Endpoint } from '../../net/endpoint.ts'
 import { NAMES as HOST_NAMES, type Names } from '../../net/names.ts'
+import type { ClientEnds } from '../../net/proxy-header.ts'
 import { ProxyError } from '../errors.ts'
 import { DEADLINES, NAMES } from '../wire.ts'
+import { ClientPools } from './client-pools.ts'
 
 export interface ConnectionSettings {
+  readonly address: ServerAddress
   readonly connectMs: number
   /** How long to keep an idle connection. The Keep-Alive field of the server can shorten it. */
   readonly keepAliveMs: number
-  readonly tls?: ServerTls | undefined
 }
 
 /** Max lengths of the head of a response. */
@@ -19,7 +21,6 @@ const RESPONSE_LIMITS = { startLineBytes: 8 * 1024, fieldBytes: 64 * 1024 }
 
 /** The connections to one server. */
 export class Connections {
-  private readonly url: string
   private readonly names: Names
   private lazyHost: string | null = null
   /** Created with the first request, because most of very many servers are rarely used. */
@@ -27,18 +28,25 @@ export class Connections {
   /** `moves` of the endpoint when the pool was created. */
   private moves = 0
   private settings: ConnectionSettings
+  /** Of a server that gets no PROXY header. */
   private pool: OutboundPool | null = null
+  /** Of one that gets it, by client: a connection belongs to the client that its header names. */
+  private clients: ClientPools | null = null
 
-  constructor(url: string, settings: ConnectionSettings, names: Names = HOST_NAMES) {
-    this.url = url
+  constructor(settings: ConnectionSettings, names: Names = HOST_NAMES) {
     this.names = names
     this.settings = settings
   }
 
   /** The server's address, as in a Host field. */
   get host(): string {
-    this.lazyHost ??= new URL(this.url).host
+    this.lazyHost ??= this.endpoint.hostField()
     return this.lazyHost
+  }
+
+  /** Whether the server is told of the client by a PROXY header. */
+  get tellsClient(): boolean {
+    return this.settings.address.proxyProtocol !== undefined
   }
 
   /** Makes a call, which begins with `start`. */
@@ -46,25 +54,36 @@ export class Connections {
     return new OutboundCall(request, handler)
   }
 
-  /** `isSure`: the request must not be sent on a connection that the server may be closing. */
-  start(call: OutboundCall, isSure: boolean): void {
+  /**
+   * `isSure`: the request must not be sent on a connection that the server may be closing. `client`: for a server that is
+   * told of it; null = the connection is one of Cutover itself.
+   */
+  start(call: OutboundCall, isSure: boolean, client: ClientEnds | null = null): void {
     if (this.endpoint.moves !== this.moves) this.followMove()
-    this.pool ??= this.createPool()
+    if (this.tellsClient) {
+      this.clients ??= new ClientPools((ends) => this.createPool(ends))
+      this.clients.of(client).start(call, isSure)
+      return
+    }
+    this.pool ??= this.createPool(null)
     this.pool.start(call, isSure)
   }
 
   /** Applies new settings to new connections. Requests on existing ones finish there. */
   configure(settings: ConnectionSettings): void {
-    const { connectMs, keepAliveMs, tls } = this.settings
-    const sameTls = isDeepStrictEqual(settings.tls, tls)
-    if (settings.connectMs === connectMs && settings.keepAliveMs === keepAliveMs && sameTls) return
+    const { connectMs, keepAliveMs, address } = this.settings
+    const isSame = isDeepStrictEqual(settings.address, address)
+    if (settings.connectMs === connectMs && settings.keepAliveMs === keepAliveMs && isSame) return
     this.settings = settings
-    if (!sameTls) this.lazyEndpoint = null
+    if (!isSame) {
+      this.lazyEndpoint = null
+      this.lazyHost = null
+    }
     this.closeIdle()
   }
 
   private get endpoint(): Endpoint {
-    this.lazyEndpoint ??= new Endpoint(this.url, this.settings.tls, this.names)
+    this.lazyEndpoint ??= new Endpoint(this.settings.address, this.names)
     return this.lazyEndpoint
   }
 
@@ -78,11 +97,13 @@ export class Connections {
   closeIdle(): void {
     this.pool?.close()
     this.pool = null
+    this.clients?.close()
+    this.clients = null
   }
 
-  private createPool(): OutboundPool {
+  private createPool(client: ClientEnds | null): OutboundPool {
     const { connectMs, keepAliveMs } = this.settings
-    return new OutboundPool(this.endpoint, {
+    return new OutboundPool(opener(this.endpoint, client), {
       names: NAMES,
       limits: RESPONSE_LIMITS,
       deadlines: DEADLINES,
@@ -90,5 +111,20 @@ export class Connections {
       keepAliveMs,
       connectTimeout: () => new ProxyError('connection_timeout', 'no'),
     })
+  }
+}
+
+/** Opens connections as OutboundPool needs them. */
+function opener(endpoint: Endpoint, client: ClientEnds | null): Opener {
+  const { readyEvent } = endpoint
+  const from = client === null ? {} : { client }
+  return {
+    readyEvent,
+    connect: (input) => {
+      if (!endpoint.isLayered) return endpoint.connect({ onread: input.onread, ...from })
+      const socket = endpoint.connect(from)
+      input.follow(socket)
+      return socket
+    },
   }
 }

@@ -4,6 +4,7 @@ import { Gathered } from '../../http1/gathered.ts'
 import type { CallFailure, CallHandler, OutboundRequest, ResponseStart } from '../../http1/outbound-call.ts'
 import type { TallyKind } from '../../model/messages.ts'
 import type { ServiceSpec } from '../../model/spec.ts'
+import type { ClientEnds } from '../../net/proxy-header.ts'
 import type { BodyCopy } from '../client/request-body.ts'
 import { type ErrorCode, failureOf } from '../errors.ts'
 import type { RoutedRequest } from '../routing/routed-request.ts'
@@ -39,6 +40,7 @@ export class MirrorCall implements BodyCopy, CallHandler, UnderWay {
   private readonly request: OutboundRequest
   private readonly source: Pick<BodyReader, 'bytes'>
   private readonly routed: RoutedRequest | null
+  private readonly client: ClientEnds | null
   private phase: 'gathering' | 'whole' | 'over' = 'gathering'
   private body: Gathered | null
   private trailers = ''
@@ -50,17 +52,22 @@ export class MirrorCall implements BodyCopy, CallHandler, UnderWay {
   /** Whether the original has ended: the time that is left for the answer is not extended any more. */
   private isLate = false
 
-  /** `request`: the original as it was sent. `source`: its body. `routed`: null if the balance does not look at it. */
+  /**
+   * `request`: the original as it was sent. `source`: its body. `routed`: null if the balance does not look at it.
+   * `client`: null if no server is told of it.
+   */
   constructor(
     owner: CopyOwner,
     request: OutboundRequest,
     source: Pick<BodyReader, 'bytes'>,
     routed: RoutedRequest | null,
+    client: ClientEnds | null,
   ) {
     this.owner = owner
     this.request = request
     this.source = source
     this.routed = routed
+    this.client = client
     this.body = request.body === 'none' ? null : new Gathered()
     if (this.body === null) this.end('')
   }
@@ -93,7 +100,7 @@ export class MirrorCall implements BodyCopy, CallHandler, UnderWay {
     this.call = call
     target.beginCopy(this)
     // A copy is not sent again, so it must not meet a connection that the server is closing.
-    target.connections.start(call, true)
+    target.connections.start(call, true, this.client)
   }
 
   /** The original has ended; `status`: that of the answer to it, 0 = none. */

@@ -61,12 +61,12 @@ export class Target {
   private cutTimer: LongTimer | null = null
   private cutCount = 0
 
-  constructor(key: string, name: string, url: string, settings: ConnectionSettings, events: TargetEvents) {
+  constructor(key: string, name: string, settings: ConnectionSettings, events: TargetEvents) {
     this.key = key
     this.name = name
-    this.url = url
+    this.url = settings.address.url
     this.events = events
-    this.connections = new Connections(url, settings)
+    this.connections = new Connections(settings)
   }
 
   begin(request: UnderWay): void {

@@ -1,4 +1,5 @@
 import type { KnownHealth } from '../../model/messages.ts'
+import { addressIn } from '../../model/server-address.ts'
 import type { TableServer, TableService } from '../../model/table.ts'
 import type { Share } from '../share.ts'
 import { dividedLimit } from '../share.ts'
@@ -134,10 +135,10 @@ export class Targets {
 
   private ensure(service: TableService, server: TableServer): Target {
     const { timeouts, connections } = service
-    const settings = { connectMs: timeouts.connectMs, keepAliveMs: connections.keepAliveMs, tls: server.tls }
+    const settings = { connectMs: timeouts.connectMs, keepAliveMs: connections.keepAliveMs, address: addressIn(server) }
     let target = this.byKey.get(server.key)
     if (target === undefined) {
-      target = new Target(server.key, server.name, server.url, settings, this.events)
+      target = new Target(server.key, server.name, settings, this.events)
       this.byKey.set(server.key, target)
     } else target.connections.configure(settings)
     target.isLeaving = false

@@ -39,6 +39,13 @@ export const INSTANCE_METRICS: readonly Metric[] = [
     'Overrides in force on this instance only, while the store is away or takes no changes.',
     ({ overrides }) => overrides,
   ),
+  {
+    type: 'counter',
+    name: 'dns_lookups_total',
+    help: 'Lookups of the names of servers by the control process, by outcome: found, nxdomain, nodata, servfail, refused, timeout, failed.',
+    labels: ['outcome'],
+    read: ({ lookups }) => lookups.map(([outcome, count]) => ({ labels: [outcome], value: count })),
+  },
   single('gauge', 'store_up', '1 if the store can be reached.', ({ storeUp }) => bit(storeUp)),
   single(
     'gauge',

@@ -50,6 +50,18 @@ export const SERVER_METRICS: readonly Metric[] = [
   },
   {
     type: 'gauge',
+    name: 'server_certificate_not_after_seconds',
+    help: 'When the certificate that the last health check saw at the server expires, as a Unix time; servers with TLS.',
+    labels: SERVER,
+    read: ({ servers }) =>
+      servers.flatMap(({ service, pool, server, certificateExpiresAtMs }) =>
+        certificateExpiresAtMs === null
+          ? []
+          : [{ labels: [service, pool, server], value: Math.round(certificateExpiresAtMs / 1_000) }],
+      ),
+  },
+  {
+    type: 'gauge',
     name: 'backups_in_use',
     help: '1 while the backups of a pool take its requests; pools with backups.',
     labels: ['service', 'pool'],

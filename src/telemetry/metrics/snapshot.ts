@@ -32,6 +32,8 @@ export interface MetricsSnapshot {
     readonly pools: readonly string[]
     readonly mode: 'serving' | 'paused' | 'stopped'
   }[]
+  /** Lookups of the names of servers, by outcome. */
+  readonly lookups: readonly (readonly [outcome: string, count: number])[]
   readonly processes: readonly (Vitals & { readonly role: string; readonly connections: number })[]
   readonly workerRestarts: number
   readonly handshakes: readonly HandshakeReport[]
@@ -64,5 +66,7 @@ export interface MetricsSnapshot {
     readonly inFlight: number
     /** Duration of the last probe; null = there was none. */
     readonly probeMs: number | null
+    /** When its certificate expires, ms since the epoch; null = the last probe saw none. */
+    readonly certificateExpiresAtMs: number | null
   }[]
 }
