@@ -106,11 +106,12 @@ function foundServer(
   spec: ServerSpec,
   { id, weight, backup, vanishedAtMs, isClosed, ...address }: DiscoveredServer,
 ): Server {
-  const own = serverOf(service, pool, discoveredName(name, id), { ...spec, ...address, backup: spec.backup || backup })
-  const isOwnWeight = service.servers[serverPath(pool, own.name)]?.weight != null
+  const found = { ...spec, ...address, backup: spec.backup || backup }
+  const server = serverOf(service, pool, discoveredName(name, id), found)
+  const set = own(service.servers, serverPath(pool, server.name))
   return {
-    ...own,
-    weight: isOwnWeight ? own.weight : own.weight * weight,
+    ...server,
+    weight: set === undefined || set.weight === null ? server.weight * weight : server.weight,
     foundBy: name,
     ...(vanishedAtMs === undefined ? {} : { vanishedAtMs }),
     ...(isClosed === true ? { closed: 'vanished' } : {}),

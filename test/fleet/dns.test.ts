@@ -33,7 +33,7 @@ test('the drain of a name waits for an address that only another instance knows'
   const services = { shop: serviceOf({ web: `http://web.test:${app.port}` }, { minReady: 0 }) }
   const a = await instance('a', dnsOfA, services)
   const b = await instance('b', dnsOfB, services)
-  await until(async () => (await upIn(b)).length === 2, 10_000)
+  await until(async () => (await upIn(b)).length === 2, 40_000)
   expect(await upIn(a)).toEqual([`web@${A}`])
   expect((await a.api('GET', '/api/instances')).body.instances).toHaveLength(2)
 

@@ -46,7 +46,7 @@ test('changes of addresses make no revision', async () => {
   const cutover = await startWith(dns, { web: `http://web.test:${app.port}` })
   const { revision } = (await cutover.api('GET', '/api/services')).body
   dns.records.set('web.test', [A, B])
-  await until(async () => (await upIn(cutover)).length === 2, 10_000)
+  await until(async () => (await upIn(cutover)).length === 2, 40_000)
   expect((await cutover.api('GET', '/api/services')).body.revision).toBe(revision)
 })
 
@@ -56,7 +56,7 @@ test('an address that appears gets requests only after a passed check', async ()
   dns.records.set('web.test', [A])
   const cutover = await startWith(dns, { web: `http://web.test:${app.port}` })
   dns.records.set('web.test', [A, B])
-  await until(async () => (await serversOf(cutover))[`web@${B}`]?.health === 'down', 10_000)
+  await until(async () => (await serversOf(cutover))[`web@${B}`]?.health === 'down', 40_000)
   expect(await answers(cutover)).toEqual({ [A]: 12 })
   app.at(B).health = 200
   await until(async () => (await upIn(cutover)).length === 2)
@@ -72,7 +72,7 @@ test('an address that vanishes gets no new requests, and those in flight end unc
   const pending = [ask(cutover), ask(cutover)]
   await until(() => held.length === 1)
   dns.records.set('web.test', [A])
-  await until(async () => (await serversOf(cutover))[`web@${B}`]?.dns?.vanishedAt !== undefined, 10_000)
+  await until(async () => (await serversOf(cutover))[`web@${B}`]?.dns?.vanishedAt !== undefined, 40_000)
   expect(await answers(cutover)).toEqual({ [A]: 12 })
   const view = (await serversOf(cutover))[`web@${B}`]
   expect(view).toMatchObject({ inFlight: 1, drained: false, health: 'up' })
@@ -95,7 +95,7 @@ test('all addresses change at once: the old ones serve until the new ones are up
   dns.records.set('web.test', [A])
   const cutover = await startWith(dns, { web: `http://web.test:${app.port}` })
   dns.records.set('web.test', [B, C])
-  await until(async () => (await serversOf(cutover))[`web@${C}`]?.health === 'down', 10_000)
+  await until(async () => (await serversOf(cutover))[`web@${C}`]?.health === 'down', 40_000)
   expect(await answers(cutover)).toEqual({ [A]: 12 })
   app.at(C).health = 200
   await until(async () => (await answers(cutover, 4))[C] === 4)
@@ -108,7 +108,7 @@ test('the old ones serve for timeouts.handover at most', async () => {
   dns.records.set('web.test', [A])
   const cutover = await startWith(dns, { web: `http://web.test:${app.port}` }, { timeouts: { handover: '300ms' } })
   dns.records.set('web.test', [B])
-  await until(async () => (await ask(cutover)).status === 503, 15_000)
+  await until(async () => (await ask(cutover)).status === 503, 40_000)
 })
 
 test('an address that flaps has its health at once when it is back, and its state', async () => {
@@ -119,13 +119,13 @@ test('an address that flaps has its health at once when it is back, and its stat
     { web: `http://web.test:${app.port}` },
     { health: { interval: '50ms', rise: 100 }, minReady: 0 },
   )
-  await until(async () => (await upIn(cutover)).length === 2, 20_000)
+  await until(async () => (await upIn(cutover)).length === 2, 40_000)
   await cutover.api('PATCH', `/api/servers/web@${B}`, { weight: 3 })
   for (let i = 0; i < 3; i++) {
     dns.records.set('web.test', [A])
-    await until(async () => (await serversOf(cutover))[`web@${B}`]?.dns?.vanishedAt !== undefined, 10_000)
+    await until(async () => (await serversOf(cutover))[`web@${B}`]?.dns?.vanishedAt !== undefined, 40_000)
     dns.records.set('web.test', [A, B])
-    await until(async () => (await serversOf(cutover))[`web@${B}`]?.dns?.vanishedAt === undefined, 10_000)
+    await until(async () => (await serversOf(cutover))[`web@${B}`]?.dns?.vanishedAt === undefined, 40_000)
     expect((await serversOf(cutover))[`web@${B}`]).toMatchObject({ health: 'up', weight: 3 })
   }
   expect(await answers(cutover)).toEqual({ [A]: 3, [B]: 9 })
@@ -140,7 +140,7 @@ test.each(['nxdomain', 'empty', 'servfail', 'refused', 'silent'] as const)(
     if (how === 'nxdomain') dns.records.delete('web.test')
     else if (how === 'empty') dns.records.set('web.test', [])
     else dns.failures.set('web.test', how)
-    await until(async () => (await serversOf(cutover))[`web@${A}`]?.dns?.problem !== null, 15_000)
+    await until(async () => (await serversOf(cutover))[`web@${A}`]?.dns?.problem !== null, 40_000)
     expect(await answers(cutover)).toEqual({ [A]: 6, [B]: 6 })
     expect(await upIn(cutover)).toHaveLength(2)
     const { parts } = (await cutover.api('GET', '/health')).body
@@ -150,9 +150,9 @@ test.each(['nxdomain', 'empty', 'servfail', 'refused', 'silent'] as const)(
     expect(said()[0]).toContain('its last addresses stay in use')
     dns.failures.clear()
     dns.records.set('web.test', [B])
-    await until(async () => (await serversOf(cutover))[`web@${B}`]?.dns?.problem === null, 15_000)
+    await until(async () => (await serversOf(cutover))[`web@${B}`]?.dns?.problem === null, 40_000)
+    await until(() => cutover.stderr.includes('a name of servers is found again'))
     expect(said()).toHaveLength(1)
-    expect(cutover.stderr).toContain('a name of servers is found again')
   },
 )
 
@@ -166,7 +166,7 @@ test('a name that has no address yet has no server: 503, and requests are served
   const explained = (await cutover.api('GET', '/api/services/shop/explain')).body.servers[0]
   expect(explained.reason).toBe('its name has no address yet, so that there is no server')
   dns.records.set('web.test', [A])
-  await until(async () => (await ask(cutover)).status === 200, 15_000)
+  await until(async () => (await ask(cutover)).status === 200, 40_000)
   expect(await upIn(cutover)).toEqual([`web@${A}`])
 })
 
@@ -178,6 +178,6 @@ test('a definition that names a name that does not resolve waits for it: the pre
   await cutover.api('PUT', '/api/services/shop?force', next)
   expect(await answers(cutover)).toEqual({ [A]: 12 })
   dns.records.set('later.test', [B])
-  await until(async () => (await answers(cutover, 2))[B] === 2, 15_000)
+  await until(async () => (await answers(cutover, 2))[B] === 2, 40_000)
   expect((await serverView(cutover, `other@${B}`)).health).toBe('up')
 })

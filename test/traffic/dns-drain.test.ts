@@ -41,7 +41,7 @@ test('one address can be drained alone; an address that appears has the state of
   await cutover.api('POST', '/api/servers/web/drain?wait=10s')
   await app.add(C)
   dns.records.set('web.test', [A, B, C])
-  await until(async () => (await server(`web@${C}`))?.health === 'up', 10_000)
+  await until(async () => (await server(`web@${C}`))?.health === 'up', 40_000)
   expect(await server(`web@${C}`)).toMatchObject({ state: 'drain', drained: true })
   expect((await ask(cutover)).status).toBe(503)
 
@@ -61,7 +61,7 @@ test('the drain of a name waits for an address that has vanished, and its deadli
   const pending = [ask(cutover), ask(cutover)]
   await until(() => held.length === 1)
   dns.records.set('web.test', [A])
-  await until(async () => (await server(`web@${B}`))?.dns?.vanishedAt !== undefined, 10_000)
+  await until(async () => (await server(`web@${B}`))?.dns?.vanishedAt !== undefined, 40_000)
   const { status, body } = await cutover.api('POST', '/api/servers/web/drain?wait=10s')
   expect([status, body.drained, body.cut]).toEqual([200, ['web'], 1])
   expect((await Promise.all(pending)).map((each) => each.status).toSorted()).toEqual([200, 504])
@@ -75,11 +75,11 @@ test('state and weight stay over a change of the definition, and are dropped wit
   await cutover.api('PATCH', '/api/services/shop?force', {
     pools: { main: { servers: { web: null, other: `http://web.test:${app.port}` } } },
   })
-  await until(async () => (await server(`other@${B}`))?.health === 'up', 15_000)
+  await until(async () => (await server(`other@${B}`))?.health === 'up', 40_000)
   await cutover.api('PATCH', '/api/services/shop?force', {
     pools: { main: { servers: { other: null, web: `http://web.test:${app.port}` } } },
   })
-  await until(async () => (await server(`web@${B}`))?.health === 'up', 15_000)
+  await until(async () => (await server(`web@${B}`))?.health === 'up', 40_000)
   expect(await server(`web@${B}`)).toMatchObject({ state: 'ready', weight: 1 })
 })
 

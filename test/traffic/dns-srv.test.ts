@@ -38,7 +38,7 @@ test('targets with ports and weights are servers; those of a later priority are 
   one.at(A).health = 200
   two.at(B).health = 200
   dns.services.set(NAME, [record('a.test', one, 1, 1), record('b.test', two, 1, 4), record('c.test', two, 2, 1)])
-  await until(async () => (await serversOf(cutover))[nameB]?.weight === 4, 10_000)
+  await until(async () => (await serversOf(cutover))[nameB]?.weight === 4, 40_000)
   await until(async () => (await upIn(cutover)).length === 3)
 })
 
@@ -70,7 +70,7 @@ test('targets change under load: no request is lost', { timeout: 60_000 }, async
   const load = new Load({ url: cutover.proxy, clients: 16, names: [A, B, C] })
   const settled = async (...addresses: string[]) => {
     const wanted = addresses.map((each) => `web@${each}:${app.port}`)
-    await until(async () => JSON.stringify(await upIn(cutover)) === JSON.stringify(wanted), 20_000)
+    await until(async () => JSON.stringify(await upIn(cutover)) === JSON.stringify(wanted), 40_000)
     await load.more(300)
   }
   for (const [hosts, addresses] of [
