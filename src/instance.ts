@@ -115,6 +115,7 @@ export class Instance {
         others: () => this.fleet.others(),
         unreadable: () => this.fleet.unreadable(),
         refresh: (timeoutMs) => this.fleet.refresh(timeoutMs),
+        watch: () => this.fleet.watch(),
       },
       ticks: redis?.ticks ?? null,
       onProgress: () => {

@@ -42,7 +42,7 @@ export interface ControlOptions {
   /** Name of this instance. */
   readonly name?: string
   /** The instances that share the store; absent = this instance alone. */
-  readonly fleet?: Pick<Fleet, 'others' | 'unreadable' | 'refresh'>
+  readonly fleet?: Pick<Fleet, 'others' | 'unreadable' | 'refresh' | 'watch'>
   /** Where the instances exchange their counts; absent = this instance alone. */
   readonly ticks?: TickExchange | null
   /** Called when this instance has made progress. */
@@ -70,6 +70,7 @@ const ALONE: NonNullable<ControlOptions['fleet']> = {
   others: () => [],
   unreadable: () => [],
   refresh: () => Promise.resolve(true),
+  watch: () => () => undefined,
 }
 
 /**
@@ -138,6 +139,7 @@ export class Control {
       handovers: () => this.tables.handoversIn(this.progress.applied()),
       others: () => fleet.others(),
       unreadable: () => fleet.unreadable(),
+      watch: () => fleet.watch(),
       ownName: name,
     })
     this.drains = new DrainStatus({
