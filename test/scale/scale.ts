@@ -75,6 +75,7 @@ export async function scale(options: ScaleOptions): Promise<ScaleResult> {
       for (let i = 0; i < seconds; i++) {
         const began = performance.now()
         const revision = (await next(first.store)).revision
+        const unwatch = first.fleet.watch()
         await new Promise<void>((resolve) => {
           const check = (): void => {
             if (first.countApplied(revision) >= count - 1) resolve()
@@ -84,6 +85,7 @@ export async function scale(options: ScaleOptions): Promise<ScaleResult> {
           }
           check()
         })
+        unwatch()
         times.push(performance.now() - began)
         await delay(Math.max(0, 1_000 - (performance.now() - began)), undefined, { signal })
       }

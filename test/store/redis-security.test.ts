@@ -70,6 +70,7 @@ describe('a user with few rights', () => {
     expect(await a.store.history({ service: 'shop', limit: 3 })).toHaveLength(3)
     const heardOf = new Promise((resolve) => b.store.register.onReport((id) => resolve(id)))
     await a.store.register.beat('one', {})
+    await b.store.register.beat('two', {})
     a.store.register.report('one', { boot: 'b', sequence: 1, cut: {}, standing: {} }, true)
     expect(await heardOf).toBe('one')
     expect(await a.store.register.strike(['one'], { leaving: true }, 0)).toEqual(['one'])

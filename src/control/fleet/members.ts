@@ -11,6 +11,9 @@ export const GONE_MS = 3_000
  */
 const OUTAGE_MS = 3_600_000
 
+/** Max records that are put back with one heartbeat. Live instances put themselves back meanwhile. */
+const MAX_PUT_BACK = 100
+
 /** Another instance of the fleet. */
 export interface Member {
   readonly record: InstanceRecord
@@ -68,13 +71,15 @@ export class Members {
   }
 
   /**
-   * Instances that the register has lost, for example because it was emptied, to be put back there. Includes live ones:
-   * if they lose touch now, an instance that starts would never hear of them.
+   * Instances that the register has lost, for example because it was emptied, to be put back there: gone ones first, and some
+   * at a time. Includes live ones: if they lose touch now, an instance that starts would never hear of them.
    */
   lost(): readonly Sighting[] {
     const now = this.options.now()
     return this.all()
       .filter(({ record }) => this.absent.has(record.id))
+      .toSorted((a, b) => Number(a.live) - Number(b.live))
+      .slice(0, MAX_PUT_BACK)
       .map(({ record, seenAt }) => ({
         id: record.id,
         record: record as unknown as JsonObject,

@@ -74,8 +74,8 @@ export class RedisRegister implements Register {
   #interruptions = 0
   /** Number of reports of this instance that may not have arrived. */
   #lostReports = 0
-  /** The last beat. Each one reads what has changed since the one before it. */
-  #beating: Promise<unknown> = Promise.resolve()
+  /** The last beat or strike. A beat reads what has changed since the one before it, and must not follow its own strike. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
     connection: RedisConnection,
@@ -93,9 +93,13 @@ export class RedisRegister implements Register {
 
   beat(id: string, record: JsonObject, options: BeatOptions = {}): Promise<readonly Sighting[]> {
     const madeAt = performance.now()
-    const beaten = this.#beating.then(() => this.#beat(id, record, options, madeAt))
-    this.#beating = beaten.catch(() => undefined)
-    return beaten
+    return this.#inTurn(() => this.#beat(id, record, options, madeAt))
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(act)
+    this.#turn = done.catch(() => undefined)
+    return done
   }
 
   async #beat(id: string, record: JsonObject, options: BeatOptions, madeAt: number): Promise<readonly Sighting[]> {
@@ -214,7 +218,8 @@ export class RedisRegister implements Register {
   async strike(ids: readonly string[], departure: JsonObject, silentMs: number): Promise<readonly string[]> {
     const args = [silentMs, JSON.stringify(departure), ...ids]
     const { instances, beats, progress, progressChanges } = this.#keys
-    return (await this.#connection.run(STRIKE, [instances, beats, progress, progressChanges], args)) as string[]
+    const keys = [instances, beats, progress, progressChanges]
+    return (await this.#inTurn(() => this.#connection.run(STRIKE, keys, args))) as string[]
   }
 
   async forget(ids: readonly string[]): Promise<void> {

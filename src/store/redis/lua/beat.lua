@@ -24,18 +24,19 @@ for i, wanted in ipairs({ 'hash', 'stream', 'hash' }) do
     removed = KEYS[i] .. ' was a ' .. is
   end
 end
-local beats = Beats.open(KEYS[3], now)
+-- Before anything is written beside it: it may begin anew.
+local progress = Progress.open(KEYS[4], KEYS[5], now, true)
+if progress.removed ~= '' then removed = progress.removed end
 -- A command may lie in a socket for long: a record is as old as it is, not as its arrival.
 local made = tonumber(ARGV[3])
 if made == 0 or made > now then made = now end
+local beats = Beats.open(KEYS[3], KEYS[4], now)
 local function write(id, at, record, mark)
   at = string.format('%.0f', at)
   redis.call('HSET', KEYS[1], id, at .. '|' .. record)
   beats:note(id, at, mark)
 end
 write(ARGV[1], made, ARGV[2], ARGV[4])
-local progress = Progress.open(KEYS[4], KEYS[5], now, true)
-if progress.removed ~= '' then removed = progress.removed end
 if ARGV[6] ~= '-' then progress:note(ARGV[1], ARGV[6], ARGV[7], ARGV[8], ARGV[9], false) end
 for i = 13, #ARGV, 3 do
   -- Only if it is missing: another instance may have restored it, or the instance itself may be back.
@@ -49,6 +50,7 @@ local epoch, since = string.match(ARGV[5], '^(%d+)%.(%d+)$')
 local isSome = isComplete and epoch == beats.epoch and tonumber(since) <= beats.version
 local records = {}
 local function add(id, record)
+  if not record then return end
   records[#records + 1] = id
   records[#records + 1] = record
   records[#records + 1] = progress:of(id)

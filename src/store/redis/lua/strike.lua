@@ -9,8 +9,8 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if redis.call('TYPE', KEYS[2]).ok ~= 'hash' then redis.call('DEL', KEYS[2]) end
-local beats = Beats.open(KEYS[2], now)
 local progress = Progress.open(KEYS[3], KEYS[4], now, false)
+local beats = Beats.open(KEYS[2], KEYS[3], now)
 local struck = {}
 for i = 3, #ARGV do
   local said = redis.call('HGET', KEYS[1], ARGV[i])
