@@ -51,8 +51,9 @@ export class Witness {
     this.cutUntold++
   }
 
-  /** A new process of it takes over, which has nothing in force yet. */
-  restart(): void {
+  /** A new process of it takes over, which has nothing in force yet; the one before says nothing any more. */
+  async restart(): Promise<void> {
+    await this.reported()
     this.boot++
     this.sequence = 0
     this.cut = 0
@@ -93,7 +94,7 @@ export class Witness {
 
   /** Resolves when Redis has all that it has reported. */
   async reported(): Promise<void> {
-    await this.store.register.strike([], NOTE, 0)
+    await this.store.register.strike([], NOTE, 0).catch(() => undefined)
   }
 
   async leave(): Promise<void> {
