@@ -167,7 +167,8 @@ const DISASTERS: readonly ((redis: RedisServer) => Promise<unknown>)[] = [
   (redis) => redis.cli('XADD', '{test}:progress:changes', '100000000-0', 'junk', 'junk').catch(() => undefined),
   (redis) => redis.cli('DEL', '{test}:beats'),
   (redis) => redis.cli('SCRIPT', 'FLUSH'),
-  (redis) => redis.cli('CLIENT', 'KILL', 'TYPE', 'normal'),
+  // Unless Redis restarts at that time.
+  (redis) => redis.cli('CLIENT', 'KILL', 'TYPE', 'normal').catch(() => undefined),
   async (redis) => {
     await redis.shutdown()
     await redis.restart()
@@ -215,8 +216,8 @@ test.each(
           other.stand({ applied })
           if (other.isHere) say(other)
         }
-      } else if (luck < 90) await each.restart()
-      else if (luck < 93) await each.leave()
+      } else if (luck < 87) await each.restart()
+      else if (luck < 89) await each.leave()
       else if (luck < 95 && withDisasters) await chance.pick(DISASTERS)(redis)
       else await sleep(chance.between(0, 60))
     }
@@ -240,7 +241,7 @@ test.each(
     const read = await complete.beat(true)
     // Whoever reads every change has counted every request that was cut.
     if (!withDisasters)
-      for (const each of others) if (!each.hasLeft) expect(complete.cutOf(each.id, read)).toBe(each.cutTold)
+      for (const each of others) if (each.isSteady) expect(complete.cutOf(each.id, read)).toBe(each.cutTold)
   },
   60_000,
 )

@@ -18,8 +18,8 @@ export class Witness {
   /** Requests that it has cut and told others about, over all of its processes. */
   cutTold = 0
   isHere = true
-  /** It has left at least once. */
-  hasLeft = false
+  /** One process of it has been here all the time. */
+  isSteady = true
   private boot = 1
   private sequence = 0
   private cut = 0
@@ -54,6 +54,7 @@ export class Witness {
   /** A new process of it takes over, which has nothing in force yet; the one before says nothing any more. */
   async restart(): Promise<void> {
     await this.reported()
+    this.isSteady = false
     this.boot++
     this.sequence = 0
     this.cut = 0
@@ -99,7 +100,7 @@ export class Witness {
 
   async leave(): Promise<void> {
     this.isHere = false
-    this.hasLeft = true
+    this.isSteady = false
     await this.store.register.strike([this.id], NOTE, 0).catch(() => undefined)
   }
 

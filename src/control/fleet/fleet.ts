@@ -62,6 +62,8 @@ export class Fleet {
   /** Time at which all records were last read as they are, monotonic ms. */
   private lastWholeAt = Number.NEGATIVE_INFINITY
   private reading: Promise<unknown> | null = null
+  /** The last heartbeat that was begun. */
+  private beating: Promise<unknown> = Promise.resolve()
   private readonly onBeat = new Set<() => void>()
   private isReporting = false
   private sent = ''
@@ -285,9 +287,16 @@ export class Fleet {
   }
 
   /** Writes the record of this instance to the register, and reads the others. Returns whether it has. */
-  private async beat({ whole = false, complete = false } = {}): Promise<boolean> {
+  private beat(reading: { readonly whole?: boolean; readonly complete?: boolean } = {}): Promise<boolean> {
+    // One after the other: each reads what has changed since the one before, and says how things are when it is sent.
+    const beaten = this.beating.then(() => this.beatNow(reading))
+    this.beating = beaten.catch(() => undefined)
+    return beaten
+  }
+
+  private async beatNow({ whole = false, complete = false }): Promise<boolean> {
     const { register, id, record, onChange } = this.options
-    if (register === null) return false
+    if (register === null || this.hasLeft) return false
     const saidAt = performance.now()
     const said = record()
     const isComplete = complete || whole || this.watches.size > 0 || this.onBeat.size > 0

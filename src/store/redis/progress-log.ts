@@ -8,7 +8,7 @@ type Counts = Readonly<Record<string, number>>
 
 /** What is known of the requests cut at an instance. */
 interface Cuts {
-  /** Number of the change from which they are known. */
+  /** Number of the newest change from which they are known. */
   readonly number: number
   readonly boot: string
   /** As its process says. */
@@ -34,6 +34,13 @@ interface ProgressChange {
   readonly sequence: number
   readonly cut: Counts
   readonly standing: JsonObject
+}
+
+interface Told {
+  readonly id: string
+  readonly change: ProgressChange
+  /** Requests cut before the change, as JSON; empty = the same; `?` = unknown. */
+  readonly before: string
 }
 
 /**
@@ -68,9 +75,9 @@ export class ProgressLog {
     return { boot, sequence, standing, cut: this.#cuts.get(id)?.seen ?? {} }
   }
 
-  forget(id: string): void {
-    this.#entries.delete(id)
-    this.#cuts.delete(id)
+  /** Forgets all instances but these. */
+  keep(ids: ReadonlySet<string>): void {
+    for (const known of [this.#entries, this.#cuts]) for (const id of known.keys()) if (!ids.has(id)) known.delete(id)
   }
 
   /**
@@ -86,17 +93,25 @@ export class ProgressLog {
       for (const [id, cuts] of this.#cuts) this.#cuts.set(id, { ...cuts, number: 0 })
       this.#isBehind = true
     }
-    for (const [id, entry] of listed) this.#apply(id, entry, '?')
+    const ofRecords = [...listed].flatMap(([id, entry]) => readTold(id, entry, '?'))
+    const ofLog: Told[] = []
+    for (let i = 0; i + 2 < changes.length; i += 3) {
+      const [id, entry, before] = changes.slice(i, i + 3) as [string, string, string]
+      ofLog.push(...readTold(id, entry, before))
+    }
+    for (const { id, change } of ofRecords) this.#set(id, change)
     if (summary !== '') this.#summarize(parseJson(summary), ids)
-    for (let i = 0; i + 2 < changes.length; i += 3)
-      this.#apply(changes[i] as string, changes[i + 1] as string, changes[i + 2] as string)
+    for (const { id, change } of ofLog) this.#set(id, change)
+    // Those that tell what was cut before them come first: the others may be newer, and leave some of these out.
+    const all = [...ofLog, ...ofRecords].toSorted((a, b) => Number(a.before === '?') - Number(b.before === '?'))
+    for (const { id, change, before } of all) this.#count(id, change, before)
     this.#number = Number(position)
     this.#isBehind = this.#isBehind && this.#number < Number(last)
   }
 
   /**
-   * Takes a change that was sent to all instances. `change`: "EPOCH NUMBER"; empty = it was outdated when it was sent. Returns whether it is newer than what is known. One of
-   * an epoch that is not known yet is not taken: the next reply has it.
+   * Takes a change that was sent to all instances. `change`: "EPOCH NUMBER"; empty = it was outdated when it was sent.
+   * Returns whether it is newer than what is known. One of an epoch that is not known yet is not taken: the next reply has it.
    */
   hear(id: string, change: string, progress: Omit<ProgressChange, 'number'>, before: string): boolean {
     const space = change.lastIndexOf(' ')
@@ -105,16 +120,13 @@ export class ProgressLog {
       this.#isBehind = true
       return false
     }
-    return this.#add(id, { ...progress, number: Number(change.slice(space + 1)) }, before)
+    const told = { ...progress, number: Number(change.slice(space + 1)) }
+    this.#count(id, told, before)
+    return this.#set(id, told)
   }
 
-  #apply(id: string, entry: string, before: string): void {
-    const change = readEntry(entry)
-    if (change !== null) this.#add(id, change, before)
-  }
-
-  #add(id: string, change: ProgressChange, before: string): boolean {
-    this.#count(id, change, before)
+  /** Takes what a change says, but for the requests cut, unless it is older than what is known. */
+  #set(id: string, change: ProgressChange): boolean {
     const known = this.#entries.get(id)
     if (known !== undefined && known.number >= change.number) return false
     const { number, boot, sequence, standing } = change
@@ -122,26 +134,24 @@ export class ProgressLog {
     return true
   }
 
-  /** A summary leaves out the requests cut: they are counted from changes alone, each with what was cut before it. */
+  /**
+   * Counts requests cut. Their number only grows while a process runs, so changes may arrive in any order. A summary leaves it
+   * out: after one, a change counts only what was cut since the change before it.
+   */
   #count(id: string, { number, boot, cut }: ProgressChange, before: string): void {
     const known = this.#cuts.get(id)
-    if (known !== undefined && known.number >= number) return
-    const base = this.#baseOf(id, boot, cut, before)
+    const same = known?.boot === boot ? known : null
+    if (known !== undefined && same === null && number <= known.number) return
+    const base = known?.isCurrent ? (same?.said ?? {}) : baseOf(cut, before)
     const seen = { ...known?.seen }
+    const said = { ...same?.said }
     for (const [key, count] of Object.entries(cut)) {
-      const more = base === null ? 0 : count - (base[key] ?? 0)
+      const more = count - (base[key] ?? 0)
       if (more > 0) seen[key] = (seen[key] ?? 0) + more
+      said[key] = Math.max(said[key] ?? 0, count)
     }
-    const isCurrent = number >= (this.#entries.get(id)?.number ?? 0)
-    this.#cuts.set(id, { number, boot, said: cut, seen, isCurrent })
-  }
-
-  /** The requests cut before a change; null = unknown. */
-  #baseOf(id: string, boot: string, cut: Counts, before: string): Counts | null {
-    if (before === '') return cut
-    if (before !== '?') return readCounts(before)
-    const known = this.#cuts.get(id)
-    return known?.boot === boot && known.isCurrent ? known.said : null
+    const isCurrent = known?.isCurrent === true || number >= (this.#entries.get(id)?.number ?? 0)
+    this.#cuts.set(id, { number: Math.max(number, known?.number ?? 0), boot, said, seen, isCurrent })
   }
 
   /** Takes a summary: what it says holds for all instances but some. */
@@ -162,6 +172,16 @@ export class ProgressLog {
       if (cuts !== undefined && cuts.number < number) this.#cuts.set(id, { ...cuts, isCurrent: false })
     }
   }
+}
+
+/** The requests cut before a change, or all that were cut by then if that is unknown. */
+function baseOf(cut: Counts, before: string): Counts {
+  return before === '' || before === '?' ? cut : readCounts(before)
+}
+
+function readTold(id: string, entry: string, before: string): readonly Told[] {
+  const change = readEntry(entry)
+  return change === null ? [] : [{ id, change, before }]
 }
 
 /** Reads "NUMBER SEQUENCE BOOT\nCUT\nSTANDING"; null = it is none. */

@@ -74,8 +74,6 @@ export class RedisRegister implements Register {
   #interruptions = 0
   /** Number of reports of this instance that may not have arrived. */
   #lostReports = 0
-  /** The last beat or strike. A beat reads what has changed since the one before it, and must not follow its own strike. */
-  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
     connection: RedisConnection,
@@ -91,18 +89,7 @@ export class RedisRegister implements Register {
     this.#maxChanges = maxChanges
   }
 
-  beat(id: string, record: JsonObject, options: BeatOptions = {}): Promise<readonly Sighting[]> {
-    const madeAt = performance.now()
-    return this.#inTurn(() => this.#beat(id, record, options, madeAt))
-  }
-
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(act)
-    this.#turn = done.catch(() => undefined)
-    return done
-  }
-
-  async #beat(id: string, record: JsonObject, options: BeatOptions, madeAt: number): Promise<readonly Sighting[]> {
+  async beat(id: string, record: JsonObject, options: BeatOptions = {}): Promise<readonly Sighting[]> {
     const { instances, reports, beats, progress, progressChanges } = this.#keys
     const { lost = [], complete = false } = options
     const json = JSON.stringify(record)
@@ -111,7 +98,7 @@ export class RedisRegister implements Register {
     const args = [
       id,
       json,
-      this.#clock.at(madeAt),
+      this.#clock.at(sentAt),
       this.#markOf(options.mark ?? json),
       this.#since(options),
       ...argsOf(options.progress ?? NONE),
@@ -126,11 +113,13 @@ export class RedisRegister implements Register {
     const nowMs = Number(now)
     this.#clock.set(nowMs, sentAt)
     if (removed !== '') this.#tell('error', `the register of instances in Redis was damaged (${removed}) and was reset`)
-    if (extent === 'all') {
+    const isAll = extent === 'all'
+    if (isAll) {
       this.#known.clear()
       this.#wholeAt = sentAt
     }
     const told = this.#take(id, records, news)
+    if (isAll) this.#progress.keep(told)
     // What was missed while the reply was on its way may not be in it.
     if (interruptions === this.#interruptions) this.#version = version
     return [...this.#known].flatMap(([each, known]) => {
@@ -149,8 +138,7 @@ export class RedisRegister implements Register {
       const [id, said, entry] = records.slice(i, i + 3) as [string, string, string]
       told.add(id)
       this.#known.set(id, readRecord(said))
-      if (this.#known.get(id)?.record?.leaving === true) this.#progress.forget(id)
-      else if (entry !== '' && id !== ownId) entries.set(id, entry)
+      if (entry !== '' && id !== ownId) entries.set(id, entry)
     }
     const others = [...this.#known].filter(([id, { record }]) => id !== ownId && record?.keepsProgress === true)
     this.#progress.take(
@@ -219,16 +207,13 @@ export class RedisRegister implements Register {
     const args = [silentMs, JSON.stringify(departure), ...ids]
     const { instances, beats, progress, progressChanges } = this.#keys
     const keys = [instances, beats, progress, progressChanges]
-    return (await this.#inTurn(() => this.#connection.run(STRIKE, keys, args))) as string[]
+    return (await this.#connection.run(STRIKE, keys, args)) as string[]
   }
 
   async forget(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return
     const { instances, beats, progress } = this.#keys
-    for (const id of ids) {
-      this.#known.delete(id)
-      this.#progress.forget(id)
-    }
+    for (const id of ids) this.#known.delete(id)
     await this.#connection.command((client) => client.hdel(progress, ...ids))
     await this.#connection.command((client) => client.hdel(beats, ...ids))
     await this.#connection.command((client) => client.hdel(instances, ...ids))
