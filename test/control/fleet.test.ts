@@ -17,18 +17,27 @@ class HandDriven implements Register {
   forgotten: string[] = []
   putBack: readonly Sighting[] = []
   reported: JsonObject[] = []
+  /** Whether each report was to be sent to all. */
+  told: boolean[] = []
+  complete: boolean[] = []
   isAway = false
   error = new StoreUnavailable('away')
   hear: ReportListener = () => undefined
 
-  async beat(_id: string, _record: JsonObject, { lost = [] }: BeatOptions = {}): Promise<readonly Sighting[]> {
+  async beat(
+    _id: string,
+    _record: JsonObject,
+    { lost = [], complete = false }: BeatOptions = {},
+  ): Promise<readonly Sighting[]> {
     this.putBack = lost
+    this.complete.push(complete)
     if (this.isAway) throw this.error
     return this.sightings
   }
 
-  report(_id: string, { standing, ...rest }: KeptProgress): void {
+  report(_id: string, { standing, ...rest }: KeptProgress, isTold: boolean): void {
     this.reported.push({ ...rest, ...standing })
+    this.told.push(isTold)
   }
 
   tell(): void {}
@@ -362,6 +371,94 @@ describe('an instance', () => {
     fleet.report()
     await turn()
     expect(register.reported.at(-1)).toMatchObject({ busy: { [KEY]: 1 } })
+  })
+})
+
+describe('in a large fleet', () => {
+  const goal = { generation: 1, state: { revision: 1, head: 'h1' } }
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  const at = (revision: number, busy = {}) => ({
+    boot: 'any',
+    sequence: 1,
+    cut: {},
+    standing: { applied: { revision, head: `h${revision}` }, busy },
+  })
+  const keeping = (id: string, progress: Sighting['progress'], ageMs = 0): Sighting => ({
+    ...sighting(record(id, { keepsProgress: true, applied: null }), ageMs),
+    ...(progress === undefined ? {} : { progress }),
+  })
+  beforeEach(async () => {
+    fleet = new Fleet({
+      register,
+      id: 'me',
+      record: () => record('me'),
+      progress: () => own,
+      onChange: () => convergence.check(),
+      toldUpTo: 2,
+    })
+    register.sightings = [keeping('b', at(0)), keeping('c', at(0))]
+    await beat()
+    endGrace()
+    await beat()
+  })
+
+  test('progress is not sent to the others, which read it', async () => {
+    fleet.report()
+    await turn()
+    expect(register.told).toEqual([false])
+    register.sightings = [keeping('b', at(1)), keeping('c', at(1))]
+    await beat()
+    expect(convergence.standing(goal, [])).toMatchObject({ applied: true, lagging: [] })
+  })
+
+  test('progress is sent at once when an instance is there that does not read it, and when few are left', async () => {
+    fleet.report()
+    await turn()
+    register.hear('old', record('old') as unknown as JsonObject)
+    expect(register.told).toEqual([false, true])
+    register.sightings = [keeping('b', at(1))]
+    fleet.report()
+    await turn()
+    expect(register.told).toEqual([false, true])
+    own = { ...own, sequence: 2, busy: { [KEY]: 1 } }
+    fleet.report()
+    await turn()
+    expect(register.told).toEqual([false, true, true])
+  })
+
+  test('an instance whose progress the register has lost is lagging until it has said it again', async () => {
+    register.sightings = [keeping('b', at(1)), keeping('c', null)]
+    await beat()
+    expect(convergence.standing(goal, [])).toMatchObject({ applied: false, lagging: ['c'] })
+    register.sightings = [keeping('b', at(1))]
+    await beat()
+    expect(convergence.standing(goal, []).lagging).toEqual(['c'])
+    register.hear('c', {}, at(1))
+    register.sightings = [keeping('b', at(1)), keeping('c', at(1))]
+    await beat()
+    expect(convergence.standing(goal, []).lagging).toEqual([])
+  })
+
+  test('what the register keeps is newer than the record, whatever the numbers of both', async () => {
+    const late = record('b', { keepsProgress: true, sequence: 50, busy: { [KEY]: 7 } })
+    register.sightings = [{ ...sighting(late), progress: at(1, { [KEY]: 1 }) }, keeping('c', at(1))]
+    await beat()
+    expect(convergence.standing(goal, [KEY]).busy).toEqual({ [KEY]: 1 })
+    register.hear('b', { boot: 'any', sequence: 2, cut: {}, applied: null, busy: {} }, at(1))
+    expect(convergence.standing(goal, [KEY]).busy).toEqual({})
+  })
+
+  test('the others are read in full while something waits for them, and more often', async () => {
+    await fleet.join()
+    const before = register.complete.length
+    const waited = convergence.wait(goal, [], 10_000)
+    await expect.poll(() => register.complete.length).toBeGreaterThan(before + 2)
+    expect(register.complete.slice(before).every((each) => each)).toBe(true)
+    register.sightings = [keeping('b', at(1)), keeping('c', at(1))]
+    const since = performance.now()
+    expect(await waited).toMatchObject({ applied: true })
+    expect(performance.now() - since).toBeLessThan(800)
+    fleet.stop()
   })
 })
 

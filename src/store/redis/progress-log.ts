@@ -32,7 +32,8 @@ interface ProgressChange {
   readonly number: number
   readonly boot: string
   readonly sequence: number
-  readonly cut: Counts
+  /** null = the same as before. */
+  readonly cut: Counts | null
   readonly standing: JsonObject
 }
 
@@ -56,6 +57,8 @@ export class ProgressLog {
   #isBehind = false
   readonly #entries = new Map<string, Entry>()
   readonly #cuts = new Map<string, Cuts>()
+  /** The last change of each instance that was read, in whatever epoch. */
+  readonly #last = new Map<string, Pick<ProgressChange, 'boot' | 'sequence'>>()
 
   /** Up to where the log was read, for beat.lua. */
   get position(): string {
@@ -77,7 +80,8 @@ export class ProgressLog {
 
   /** Forgets all instances but these. */
   keep(ids: ReadonlySet<string>): void {
-    for (const known of [this.#entries, this.#cuts]) for (const id of known.keys()) if (!ids.has(id)) known.delete(id)
+    for (const known of [this.#entries, this.#cuts, this.#last])
+      for (const id of known.keys()) if (!ids.has(id)) known.delete(id)
   }
 
   /**
@@ -128,8 +132,12 @@ export class ProgressLog {
   /** Takes what a change says, but for the requests cut, unless it is older than what is known. */
   #set(id: string, change: ProgressChange): boolean {
     const known = this.#entries.get(id)
-    if (known !== undefined && known.number >= change.number) return false
     const { number, boot, sequence, standing } = change
+    // An older message may arrive in a new epoch, which does not know the newer one.
+    const last = this.#last.get(id)
+    if ((known !== undefined && known.number >= number) || (last?.boot === boot && last.sequence > sequence))
+      return false
+    this.#last.set(id, { boot, sequence })
     this.#entries.set(id, { number, boot, sequence, standing })
     return true
   }
@@ -139,6 +147,7 @@ export class ProgressLog {
    * out: after one, a change counts only what was cut since the change before it.
    */
   #count(id: string, { number, boot, cut }: ProgressChange, before: string): void {
+    if (cut === null) return
     const known = this.#cuts.get(id)
     const same = known?.boot === boot ? known : null
     if (known !== undefined && same === null && number <= known.number) return
@@ -194,7 +203,7 @@ function readEntry(text: string): ProgressChange | null {
     number: Number(number),
     sequence: Number(sequence),
     boot,
-    cut: readCounts(cut),
+    cut: cut === '' ? null : readCounts(cut),
     standing: value as JsonObject,
   }
 }

@@ -72,6 +72,8 @@ export class RedisRegister implements Register {
   readonly #wholeMs = WHOLE_MS * (0.5 + Math.random() / 2)
   /** Number of times that reports of the others may have been missed. */
   #interruptions = 0
+  /** Number of reports and beats of this instance. */
+  #messages = 0
   /** Number of reports of this instance that may not have arrived. */
   #lostReports = 0
 
@@ -108,6 +110,7 @@ export class RedisRegister implements Register {
       ...lost.flatMap((each) => [each.id, each.ageMs, JSON.stringify(each.record)]),
     ]
     this.#version = ''
+    this.#messages++
     const reply = await this.#run(BEAT, [instances, reports, beats, progress, progressChanges], args)
     const [version, extent, removed, now, records, news] = reply
     const nowMs = Number(now)
@@ -184,9 +187,15 @@ export class RedisRegister implements Register {
     // As older versions read it.
     const said = isTold ? JSON.stringify({ ...rest, ...standing }) : ''
     const args = [id, ...argsOf(progress), said, KEEP_REPORTS]
-    this.#connection.run(REPORT, [key, progressChanges, reports], args).catch(() => {
+    const message = ++this.#messages
+    // Later ones have newer progress.
+    const isOutdated = (): boolean => message < this.#messages
+    const lost = (): void => {
       this.#lostReports++
-    })
+    }
+    this.#connection
+      .run(REPORT, [key, progressChanges, reports], args, isOutdated)
+      .then((done) => (done === null ? lost() : undefined), lost)
   }
 
   tell(id: string, said: JsonObject): void {

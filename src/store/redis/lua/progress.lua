@@ -5,12 +5,13 @@
 -- from every other instance.
 --
 -- An entry of the hash and of the log is "NUMBER SEQUENCE BOOT\nCUT\nSTANDING": the number of its change; sequence and boot
--- of its InstanceProgress; the requests cut (JSON), which a summary leaves out; and all else of the progress (JSON).
+-- of its InstanceProgress; the requests cut (JSON), which a summary leaves out, and the log, too, where they are the
+-- same as before (""); and all else of the progress (JSON).
 -- An epoch begins whenever changes may have been lost, as in a restart or fail-over of Redis. What was known before
 -- proves nothing then: each instance writes its progress again with its next heartbeat.
 
 -- Number of changes that the log keeps.
-local KEEP_CHANGES = 10000
+local KEEP_CHANGES = 5000
 -- Min time between two scans of the hash, ms.
 local SUMMARY_MS = 250
 
@@ -56,9 +57,9 @@ function Progress:note(id, boot, sequence, cut, standing, isTold)
   local number, lastSequence, lastBoot, lastCut, lastStanding = string.match(self:of(id), ENTRY)
   local isSameBoot = lastBoot == boot
   if isSameBoot and tonumber(lastSequence) >= tonumber(sequence) then return nil end
-  local said = ' ' .. sequence .. ' ' .. boot .. '\n' .. cut .. '\n' .. standing
+  local head, said = ' ' .. sequence .. ' ' .. boot .. '\n', cut .. '\n' .. standing
   if isSameBoot and lastCut == cut and lastStanding == standing then
-    redis.call('HSET', self.key, id, number .. said)
+    redis.call('HSET', self.key, id, number .. head .. said)
     if not isTold then return nil end
     return self.epoch .. ' ' .. number, ''
   end
@@ -70,11 +71,13 @@ function Progress:note(id, boot, sequence, cut, standing, isTold)
   end
   self.number = self.number + 1
   local change = string.format('%.0f', self.number)
+  -- There may have been requests cut at a thousand servers, and most changes are of something else.
+  local changed = isSameBoot and before == '' and '\n' .. standing or said
   redis.call(
     'XADD', self.log, 'MAXLEN', '~', KEEP_CHANGES, change .. '-0',
-    'id', id, 'entry', change .. said, 'before', before, 'told', isTold and '1' or ''
+    'id', id, 'entry', change .. head .. changed, 'before', before, 'told', isTold and '1' or ''
   )
-  redis.call('HSET', self.key, id, change .. said, '#head', self.epoch .. ' ' .. change)
+  redis.call('HSET', self.key, id, change .. head .. said, '#head', self.epoch .. ' ' .. change)
   return self.epoch .. ' ' .. change, before
 end
 
