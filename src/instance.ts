@@ -138,6 +138,7 @@ export class Instance {
         others: () => this.fleet.others(),
         unreadable: () => this.fleet.unreadable(),
         refresh: (timeoutMs) => this.fleet.refresh(timeoutMs),
+        watch: () => this.fleet.watch(),
       },
       ticks: redis?.ticks ?? null,
       onProgress: () => {

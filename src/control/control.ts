@@ -54,7 +54,7 @@ export interface ControlOptions {
   /** Name of this instance. */
   readonly name?: string
   /** The instances that share the store; absent = this instance alone. */
-  readonly fleet?: Pick<Fleet, 'others' | 'unreadable' | 'refresh'>
+  readonly fleet?: Pick<Fleet, 'others' | 'unreadable' | 'refresh' | 'watch'>
   /** Where the instances exchange their counts; absent = this instance alone. */
   readonly ticks?: TickExchange | null
   /** Called when this instance has made progress. */
@@ -90,6 +90,7 @@ const ALONE: NonNullable<ControlOptions['fleet']> = {
   others: () => [],
   unreadable: () => [],
   refresh: () => Promise.resolve(true),
+  watch: () => () => undefined,
 }
 
 /**
@@ -183,6 +184,7 @@ export class Control {
       handovers: () => this.tables.handoversIn(this.progress.applied()),
       others: () => fleet.others(),
       unreadable: () => fleet.unreadable(),
+      watch: () => fleet.watch(),
       ownName: name,
     })
     this.drains = new DrainStatus({

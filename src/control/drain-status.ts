@@ -95,8 +95,8 @@ export class DrainStatus {
     const { convergence, lineage, readRegister } = this.options
     const wanted = lineage.nameOf(revision)
     const startedAt = performance.now()
+    const cutSince = convergence.cutSince(keys, here)
     let appliedAt: number | null = null
-    let cut = 0
     for (;;) {
       const { generation, state } = this.goal()
       const names = concerned && { services: [...concerned, ...keys.map(serviceNameOf)] }
@@ -106,7 +106,6 @@ export class DrainStatus {
       const leftMs = () => Math.max(0, deadline - performance.now())
       const waited = await convergence.wait(goal, keys, leftMs(), here, isLost)
       const idleAt = performance.now()
-      cut += waited.cut
       appliedAt ??= waited.appliedAt
       const isCertain = here || (await readRegister(leftMs()))
       const standing = convergence.standing(goal, keys, here)
@@ -119,7 +118,7 @@ export class DrainStatus {
         return {
           ...standing,
           reopened,
-          cut,
+          cut: cutSince(),
           lost,
           isCertain,
           appliedMs: appliedAt === null ? null : appliedAt - startedAt,

@@ -114,6 +114,11 @@ export interface InstanceRecord extends InstanceProgress {
   readonly queued?: Readonly<Record<string, number>>
   readonly held?: Readonly<Record<string, number>>
   readonly processes: readonly ProcessView[]
+  /**
+   * It keeps its progress in the register, and reads that of the others there; absent = its version does not, so that progress
+   * must be sent to it.
+   */
+  readonly keepsProgress?: true
 }
 
 /** Replaces the record of an instance in the register once no other instance waits for it. */

@@ -5,7 +5,7 @@ import { Lineage } from '../../src/control/fleet/lineage.ts'
 import { Progress } from '../../src/control/progress.ts'
 import type { Departure, InstanceProgress, InstanceRecord } from '../../src/model/fleet.ts'
 import type { JsonObject } from '../../src/model/state.ts'
-import type { BeatOptions, Register, Sighting } from '../../src/store/register.ts'
+import type { BeatOptions, KeptProgress, Register, ReportListener, Sighting } from '../../src/store/register.ts'
 import { OutcomeUnknown, StoreUnavailable } from '../../src/store/store.ts'
 
 const KEY = 'shop/blue/blue1=http://127.0.0.1:1'
@@ -17,22 +17,33 @@ class HandDriven implements Register {
   forgotten: string[] = []
   putBack: readonly Sighting[] = []
   reported: JsonObject[] = []
+  /** Whether each report was to be sent to all. */
+  told: boolean[] = []
+  complete: boolean[] = []
   isAway = false
   error = new StoreUnavailable('away')
-  tell: (id: string, progress: JsonObject) => void = () => undefined
+  hear: ReportListener = () => undefined
 
-  async beat(_id: string, _record: JsonObject, { lost = [] }: BeatOptions = {}): Promise<readonly Sighting[]> {
+  async beat(
+    _id: string,
+    _record: JsonObject,
+    { lost = [], complete = false }: BeatOptions = {},
+  ): Promise<readonly Sighting[]> {
     this.putBack = lost
+    this.complete.push(complete)
     if (this.isAway) throw this.error
     return this.sightings
   }
 
-  report(_id: string, progress: JsonObject): void {
-    this.reported.push(progress)
+  report(_id: string, { standing, ...rest }: KeptProgress, isTold: boolean): void {
+    this.reported.push({ ...rest, ...standing })
+    this.told.push(isTold)
   }
 
-  onReport(listener: (id: string, progress: JsonObject) => void): void {
-    this.tell = listener
+  tell(): void {}
+
+  onReport(listener: ReportListener): void {
+    this.hear = listener
   }
 
   async strike(ids: readonly string[]): Promise<readonly string[]> {
@@ -103,6 +114,7 @@ beforeEach(async () => {
     handovers: () => ({}),
     others: () => fleet.others(),
     unreadable: () => fleet.unreadable(),
+    watch: () => fleet.watch(),
     ownName: 'me',
   })
   fleet = new Fleet({
@@ -165,8 +177,8 @@ describe('an instance', () => {
     register.sightings = [nonsense, sighting(record('b'))]
     await beat()
     expect(fleet.others().map(({ record }) => record.id)).toEqual(['b'])
-    register.tell('b', { boot: 'boot of b', sequence: -1 })
-    register.tell('unknown', { sequence: 5 })
+    register.hear('b', { boot: 'boot of b', sequence: -1 })
+    register.hear('unknown', { sequence: 5 })
     expect(fleet.others()[0]?.record.sequence).toBe(1)
   })
 
@@ -174,7 +186,7 @@ describe('an instance', () => {
     register.sightings = [sighting(record('b', { sequence: 5 }))]
     await beat()
     const tell = (sequence: number, revision: number, boot = 'boot of b') =>
-      register.tell('b', { boot, sequence, applied: { revision, head: `h${revision}` }, busy: {}, cut: {} })
+      register.hear('b', { boot, sequence, applied: { revision, head: `h${revision}` }, busy: {}, cut: {} })
     tell(7, 3)
     tell(6, 2)
     tell(9, 4, 'another boot')
@@ -192,12 +204,12 @@ describe('an instance', () => {
     register.sightings = [sighting(record('b', { sequence: 1, address: '' }))]
     await beat()
     const announced = record('b', { sequence: 3, address: 'http://10.0.0.2:9900' })
-    register.tell('b', announced as unknown as JsonObject)
+    register.hear('b', announced as unknown as JsonObject)
     await beat()
     expect(fleet.others()[0]?.record).toEqual(announced)
-    register.tell('c', record('c') as unknown as JsonObject)
+    register.hear('c', record('c') as unknown as JsonObject)
     expect(fleet.live().map(({ record }) => record.id)).toEqual(['b', 'c'])
-    register.tell('me', record('me') as unknown as JsonObject)
+    register.hear('me', record('me') as unknown as JsonObject)
     expect(fleet.others().length).toBe(2)
   })
 
@@ -222,7 +234,7 @@ describe('an instance', () => {
     register.sightings = [sighting(record('b', { applied: null }))]
     await beat()
     const waited = convergence.wait({ generation: 1, state: { revision: 1, head: 'h1' } }, [], 5_000)
-    register.tell('b', { leaving: true, why: 'left', by: null, reason: null })
+    register.hear('b', { leaving: true, why: 'left', by: null, reason: null })
     expect(await waited).toMatchObject({ applied: true, leftOut: [] })
     expect(fleet.others()).toEqual([])
   })
@@ -279,10 +291,10 @@ describe('an instance', () => {
     const address = 'http://b.internal:9900'
     register.sightings = [sighting(record('b', { address }), 60_000)]
     await beat()
-    register.tell('b', { leaving: true, why: 'replaced', by: null, reason: null })
+    register.hear('b', { leaving: true, why: 'replaced', by: null, reason: null })
     expect(convergence.leftOut()).toEqual(['b'])
-    register.tell('later', record('later', { address }) as unknown as JsonObject)
-    register.tell('b', { leaving: true, why: 'replaced', by: null, reason: null })
+    register.hear('later', record('later', { address }) as unknown as JsonObject)
+    register.hear('b', { leaving: true, why: 'replaced', by: null, reason: null })
     expect(convergence.leftOut()).toEqual([])
     expect(fleet.live().map(({ record }) => record.id)).toEqual(['later'])
   })
@@ -362,6 +374,94 @@ describe('an instance', () => {
   })
 })
 
+describe('in a large fleet', () => {
+  const goal = { generation: 1, state: { revision: 1, head: 'h1' } }
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  const at = (revision: number, busy = {}) => ({
+    boot: 'any',
+    sequence: 1,
+    cut: {},
+    standing: { applied: { revision, head: `h${revision}` }, busy },
+  })
+  const keeping = (id: string, progress: Sighting['progress'], ageMs = 0): Sighting => ({
+    ...sighting(record(id, { keepsProgress: true, applied: null }), ageMs),
+    ...(progress === undefined ? {} : { progress }),
+  })
+  beforeEach(async () => {
+    fleet = new Fleet({
+      register,
+      id: 'me',
+      record: () => record('me'),
+      progress: () => own,
+      onChange: () => convergence.check(),
+      toldUpTo: 2,
+    })
+    register.sightings = [keeping('b', at(0)), keeping('c', at(0))]
+    await beat()
+    endGrace()
+    await beat()
+  })
+
+  test('progress is not sent to the others, which read it', async () => {
+    fleet.report()
+    await turn()
+    expect(register.told).toEqual([false])
+    register.sightings = [keeping('b', at(1)), keeping('c', at(1))]
+    await beat()
+    expect(convergence.standing(goal, [])).toMatchObject({ applied: true, lagging: [] })
+  })
+
+  test('progress is sent at once when an instance is there that does not read it, and when few are left', async () => {
+    fleet.report()
+    await turn()
+    register.hear('old', record('old') as unknown as JsonObject)
+    expect(register.told).toEqual([false, true])
+    register.sightings = [keeping('b', at(1))]
+    fleet.report()
+    await turn()
+    expect(register.told).toEqual([false, true])
+    own = { ...own, sequence: 2, busy: { [KEY]: 1 } }
+    fleet.report()
+    await turn()
+    expect(register.told).toEqual([false, true, true])
+  })
+
+  test('an instance whose progress the register has lost is lagging until it has said it again', async () => {
+    register.sightings = [keeping('b', at(1)), keeping('c', null)]
+    await beat()
+    expect(convergence.standing(goal, [])).toMatchObject({ applied: false, lagging: ['c'] })
+    register.sightings = [keeping('b', at(1))]
+    await beat()
+    expect(convergence.standing(goal, []).lagging).toEqual(['c'])
+    register.hear('c', {}, at(1))
+    register.sightings = [keeping('b', at(1)), keeping('c', at(1))]
+    await beat()
+    expect(convergence.standing(goal, []).lagging).toEqual([])
+  })
+
+  test('what the register keeps is newer than the record, whatever the numbers of both', async () => {
+    const late = record('b', { keepsProgress: true, sequence: 50, busy: { [KEY]: 7 } })
+    register.sightings = [{ ...sighting(late), progress: at(1, { [KEY]: 1 }) }, keeping('c', at(1))]
+    await beat()
+    expect(convergence.standing(goal, [KEY]).busy).toEqual({ [KEY]: 1 })
+    register.hear('b', { boot: 'any', sequence: 2, cut: {}, applied: null, busy: {} }, at(1))
+    expect(convergence.standing(goal, [KEY]).busy).toEqual({})
+  })
+
+  test('the others are read in full while something waits for them, and more often', async () => {
+    await fleet.join()
+    const before = register.complete.length
+    const waited = convergence.wait(goal, [], 10_000)
+    await expect.poll(() => register.complete.length).toBeGreaterThan(before + 2)
+    expect(register.complete.slice(before).every((each) => each)).toBe(true)
+    register.sightings = [keeping('b', at(1)), keeping('c', at(1))]
+    const since = performance.now()
+    expect(await waited).toMatchObject({ applied: true })
+    expect(performance.now() - since).toBeLessThan(800)
+    fleet.stop()
+  })
+})
+
 describe('a goal', () => {
   const goal = { generation: 1, state: { revision: 1, head: 'h1' } }
 
@@ -376,7 +476,7 @@ describe('a goal', () => {
     const waited = convergence.wait(goal, [], 5_000)
     for (const id of ['b', 'c']) {
       const told = { boot: `boot of ${id}`, sequence: 9, applied: { revision: 1, head: 'h1' }, busy: {}, cut: {} }
-      register.tell(id, told)
+      register.hear(id, told)
     }
     expect(await waited).toMatchObject({ applied: true, lagging: [], leftOut: ['gone'] })
   })
@@ -389,7 +489,7 @@ describe('a goal', () => {
     await beat()
     expect(convergence.standing(goal, []).lagging).toEqual(['b', 'c'])
     lineage.add({ revision: 2, head: 'h2' })
-    register.tell('c', { boot: 'boot of c', sequence: 9, applied: { revision: 2, head: 'h2' }, busy: {}, cut: {} })
+    register.hear('c', { boot: 'boot of c', sequence: 9, applied: { revision: 2, head: 'h2' }, busy: {}, cut: {} })
     expect(convergence.standing(goal, []).lagging).toEqual(['b'])
   })
 
@@ -420,7 +520,7 @@ describe('a goal', () => {
     test('is reached by the end of the handover', async () => {
       const waited = convergence.wait({ ...goal, services: ['shop'] }, [], 5_000)
       const told = { boot: 'boot of b', sequence: 9, applied: { revision: 1, head: 'h1' }, busy: {}, cut: {} }
-      register.tell('b', told)
+      register.hear('b', told)
       expect(await waited).toMatchObject({ applied: true, handovers: [] })
     })
 
@@ -444,7 +544,7 @@ describe('a goal', () => {
     const waited = convergence.wait(goal, [KEY], 5_000)
     progress.take('worker', { type: 'idle', key: KEY, cut: 1 })
     const told = { boot: 'boot of b', sequence: 9, applied: { revision: 1, head: 'h1' }, busy: {}, cut: { [KEY]: 2 } }
-    register.tell('b', told)
+    register.hear('b', told)
     expect(await waited).toMatchObject({ busy: {}, cut: 3 })
   })
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TickRow } from '../../src/model/messages.ts'
+import { StoreUnavailable } from '../../src/store/store.ts'
 import { Figure, Figures } from '../../src/telemetry/ticks/figures.ts'
 import type { TickHistory } from '../../src/telemetry/ticks/tick-history.ts'
 import { next } from '../store/redis-support.ts'
@@ -74,7 +75,8 @@ export async function scale(options: ScaleOptions): Promise<ScaleResult> {
     const changing = await measured(redis, async () => {
       for (let i = 0; i < seconds; i++) {
         const began = performance.now()
-        const revision = (await next(first.store)).revision
+        const revision = await nextRevision(first, signal)
+        const unwatch = first.fleet.watch()
         await new Promise<void>((resolve) => {
           const check = (): void => {
             if (first.countApplied(revision) >= count - 1) resolve()
@@ -84,6 +86,7 @@ export async function scale(options: ScaleOptions): Promise<ScaleResult> {
           }
           check()
         })
+        unwatch()
         times.push(performance.now() - began)
         await delay(Math.max(0, 1_000 - (performance.now() - began)), undefined, { signal })
       }
@@ -105,6 +108,18 @@ export async function scale(options: ScaleOptions): Promise<ScaleResult> {
     await Promise.all(instances.map((each) => each.stop().catch(() => undefined)))
     await redis.stop()
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Makes a change; again if the machine is too busy for an answer in time. */
+async function nextRevision({ store }: SimulatedInstance, signal: AbortSignal): Promise<number> {
+  for (;;) {
+    try {
+      return (await next(store)).revision
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error
+      await delay(100, undefined, { signal })
+    }
   }
 }
 

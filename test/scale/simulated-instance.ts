@@ -116,6 +116,7 @@ export class SimulatedInstance {
       overrides: [],
       inFlight: Object.fromEntries(inFlight),
       processes,
+      keepsProgress: true,
     }
   }
 }

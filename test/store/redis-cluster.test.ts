@@ -27,7 +27,7 @@ describe('a cluster with replicas', () => {
     await a.store.remember('key', { answer: 1 })
     expect(await b.store.recall('key')).toEqual({ answer: 1 })
     expect(await a.store.register.beat('one', { name: 'a' })).toMatchObject([{ id: 'one', record: { name: 'a' } }])
-    a.store.register.report('one', { revision: 10 })
+    a.store.register.report('one', { boot: 'b', sequence: 1, cut: {}, standing: { revision: 10 } }, true)
     const owner = await cluster.ownerOf('{test}:meta')
     const keys = await allKeys(cluster)
     expect(keys).toContain('{test}:answer:key')

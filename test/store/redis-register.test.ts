@@ -121,7 +121,7 @@ test('a report that may not have arrived is made up for by the record', async ()
   const said: unknown[] = []
   b.register.onReport((_id, progress) => said.push(progress))
   await redis.cli('ACL', 'SETUSER', 'default', '-xadd')
-  a.register.report('a', { applied: 2 })
+  a.register.report('a', { boot: 'b', sequence: 1, cut: {}, standing: { applied: 2 } }, true)
   const read = async () => {
     await beatA()
     return of('a', await beatB()).record.written

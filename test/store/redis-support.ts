@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Change } from '../../src/model/state.ts'
+import type { RegisterSettings } from '../../src/store/redis/redis-register.ts'
 import type { RedisTls, RedisTopology } from '../../src/store/redis/redis-settings.ts'
 import { RedisStore } from '../../src/store/redis/redis-store.ts'
 import { changeFor } from './changes.ts'
@@ -36,12 +37,13 @@ export interface Opening {
   readonly prefix?: string
   readonly tls?: RedisTls
   readonly checkMs?: number
+  readonly register?: RegisterSettings
 }
 
 /** A store, not open yet. */
 export async function storeOn(
   redis: string | RedisTopology,
-  { path, prefix = 'test', tls, checkMs }: Opening = {},
+  { path, prefix = 'test', tls, checkMs, register }: Opening = {},
 ): Promise<Told> {
   const told: string[] = []
   const directory = path ?? (await folder())
@@ -51,6 +53,7 @@ export async function storeOn(
     prefix,
     path: directory,
     ...(checkMs === undefined ? {} : { checkMs }),
+    ...(register === undefined ? {} : { register }),
     tell: (level, message) => told.push(`${level}: ${message}`),
   })
   ending.push(() => store.close())

@@ -13,7 +13,7 @@ import type { NotUp } from './deploy-outcome.ts'
 export interface DeployReadinessOptions {
   readonly control: Control
   readonly store: Pick<Store, 'status' | 'troubles'>
-  readonly fleet: Pick<Fleet, 'live' | 'refresh'>
+  readonly fleet: Pick<Fleet, 'live' | 'refresh' | 'watch'>
   readonly health: DeployHealth
   /** Name of this instance. */
   readonly name: string
@@ -45,7 +45,8 @@ export class DeployReadiness {
     const deadline = performance.now() + timeoutMs
     const leftMs = () => Math.max(0, deadline - performance.now())
     for (;;) {
-      const ended = await this.until(() => this.now(service, deploy), leftMs())
+      const unwatch = this.options.fleet.watch()
+      const ended = await this.until(() => this.now(service, deploy), leftMs()).finally(unwatch)
       if (ended !== 'ready') return ended
       // What is known of the other instances may be a second old: one may have joined.
       if (!(await this.options.fleet.refresh(leftMs()))) return 'late'

@@ -22,7 +22,7 @@ const MAX_REASON_CHARS = 500
 export interface DeploysOptions {
   readonly control: Control
   readonly store: Pick<Store, 'status' | 'troubles'>
-  readonly fleet: Pick<Fleet, 'others' | 'unreadable' | 'refresh' | 'live' | 'report'>
+  readonly fleet: Pick<Fleet, 'others' | 'unreadable' | 'refresh' | 'live' | 'report' | 'watch'>
   /** This instance. */
   readonly identity: { readonly id: string; readonly name: string }
   readonly log: Logger

@@ -54,6 +54,8 @@ interface ConvergenceOptions {
   readonly others: () => readonly Member[]
   /** Other instances whose records cannot be read. */
   readonly unreadable: () => readonly UnreadableMember[]
+  /** See `Fleet.watch`. */
+  readonly watch: () => () => void
   /** Name of this instance, for people. */
   readonly ownName: string
 }
@@ -152,15 +154,15 @@ export class Convergence {
     here = false,
     isLost: () => boolean = () => false,
   ): Promise<Waited> {
-    const cutBefore = this.cuts(keys, here)
+    const cutSince = this.cutSince(keys, here)
+    const unwatch = here ? () => undefined : this.options.watch()
     let appliedAt: number | null = null
     return new Promise((resolve) => {
       const end = (standing: Standing): void => {
         clearTimeout(timer)
         this.waiters.delete(check)
-        const cuts = [...this.cuts(keys, here)].map(([id, count]) => Math.max(0, count - (cutBefore.get(id) ?? 0)))
-        const cut = cuts.reduce((sum, count) => sum + count, 0)
-        resolve({ ...standing, cut, appliedAt })
+        unwatch()
+        resolve({ ...standing, cut: cutSince(), appliedAt })
       }
       const check = (): void => {
         const standing = this.standing(goal, keys, here)
@@ -171,6 +173,15 @@ export class Convergence {
       this.waiters.add(check)
       check()
     })
+  }
+
+  /** Returns a function that tells how many requests were cut at `keys` since this call. `here`: at this instance alone. */
+  cutSince(keys: readonly string[], here: boolean): () => number {
+    const before = this.cuts(keys, here)
+    return () => {
+      const cuts = [...this.cuts(keys, here)].map(([id, count]) => Math.max(0, count - (before.get(id) ?? 0)))
+      return cuts.reduce((sum, count) => sum + count, 0)
+    }
   }
 
   /** Names an instance for people: by its name, and also by its address if the name is not unique. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Departure, InstanceProgress, InstanceRecord } from '../../model/fleet.ts'
 import { isDeparture } from '../../model/fleet-shape.ts'
 import type { JsonObject } from '../../model/state.ts'
-import type { Register, Sighting } from '../../store/register.ts'
+import type { KeptProgress, Register, Sighting } from '../../store/register.ts'
 import { OutcomeUnknown, StoreUnavailable } from '../../store/store.ts'
 import type { Member, UnreadableMember } from './members.ts'
 import { GONE_MS, Members } from './members.ts'
@@ -15,6 +15,14 @@ const SOON_MS = 250
 const SOON_MS_EACH = 10
 /** Max time to wait for the loads of the other instances. */
 const LOADS_WITHIN_MS = 250
+/**
+ * Max number of live instances of a fleet in which each one sends its progress to all others at once. In a larger one they
+ * read it: the messages would grow with the square of their number.
+ */
+const TOLD_UP_TO = 30
+/** Min time between two readings of the others' progress while something waits for it, ms; then a share of the time waited. */
+const WATCH_MS = 100
+const WATCH_SHARE = 0.2
 /** How long the register keeps a departure: long enough for every reachable instance to learn of it. */
 const DEPARTED_MS = 24 * 3_600_000
 
@@ -32,6 +40,8 @@ export interface FleetOptions {
   readonly remembered?: Pick<RememberedMembers, 'recall' | 'keep'>
   /** Milliseconds since the epoch, for times shown to people. */
   readonly nowMs?: () => number
+  /** Default 30; for tests. See `TOLD_UP_TO`. */
+  readonly toldUpTo?: number
 }
 
 /**
@@ -52,9 +62,16 @@ export class Fleet {
   /** Time at which all records were last read as they are, monotonic ms. */
   private lastWholeAt = Number.NEGATIVE_INFINITY
   private reading: Promise<unknown> | null = null
+  /** The last heartbeat that was begun. */
+  private beating: Promise<unknown> = Promise.resolve()
   private readonly onBeat = new Set<() => void>()
   private isReporting = false
   private sent = ''
+  /** Whether the last progress was sent to all. */
+  private wasTold = true
+  /** When each of those that wait for progress of the others began, monotonic ms. */
+  private readonly watches = new Set<{ readonly since: number }>()
+  private watching: NodeJS.Timeout | undefined
 
   constructor(options: FleetOptions) {
     this.options = options
@@ -65,8 +82,10 @@ export class Fleet {
         if (departure.why === 'struck') options.onStruck?.(name, departure)
       },
     })
-    options.register?.onReport((id, said) => {
-      this.members.hear(id, said)
+    options.register?.onReport((id, said, progress) => {
+      this.members.hear(id, said, progress)
+      // An instance that must be told of the progress may have joined.
+      if (!this.wasTold) this.publish()
       if (isDeparture(said)) this.remember()
       options.onChange()
     })
@@ -110,7 +129,7 @@ export class Fleet {
     if (this.isAlone) return true
     if (!this.hasJoined || this.hasLeft) return false
     const deadline = performance.now() + timeoutMs
-    if (await this.beat()) return true
+    if (await this.beat({ complete: true })) return true
     return new Promise((resolve) => {
       const end = (isRead: boolean): void => {
         clearTimeout(timer)
@@ -130,7 +149,7 @@ export class Fleet {
   async readLoads(): Promise<void> {
     if (this.isAlone || !this.hasJoined || this.hasLeft) return
     if (performance.now() - this.lastWholeAt < BEAT_MS) return
-    this.reading ??= this.beat(true).finally(() => {
+    this.reading ??= this.beat({ whole: true }).finally(() => {
       this.reading = null
     })
     await Promise.race([this.reading, delay(LOADS_WITHIN_MS, undefined, { ref: false })])
@@ -149,7 +168,10 @@ export class Fleet {
   /** Publishes the whole record at once, instead of with the next heartbeat. */
   announce(): void {
     const { register, id, record } = this.options
-    if (this.hasJoined) register?.report(id, asJson(record()))
+    if (!this.hasJoined) return
+    const said = record()
+    register?.report(id, keptOf(said), true)
+    register?.tell(id, asJson(said))
   }
 
   /** Signs this instance off: no other instance waits for it any more. */
@@ -159,7 +181,7 @@ export class Fleet {
     this.stop()
     if (!this.hasJoined) return
     const departure: Departure = { leaving: true, why: 'left', by: null, reason: null }
-    register?.report(id, asJson(departure))
+    register?.tell(id, asJson(departure))
     await register?.strike([id], asJson(departure), 0).catch(ifUnavailable)
   }
 
@@ -167,6 +189,7 @@ export class Fleet {
   stop(): void {
     this.hasLeft = true
     clearTimeout(this.timer)
+    clearTimeout(this.watching)
   }
 
   /**
@@ -205,29 +228,82 @@ export class Fleet {
 
   /** Publishes the progress of this instance, if it has changed. */
   report(): void {
-    const { register, id, progress } = this.options
-    if (register === null || this.isReporting || this.hasLeft) return
+    if (this.options.register === null || this.isReporting || this.hasLeft) return
     this.isReporting = true
     // Batches the progress of several workers within one turn of the event loop.
     setImmediate(() => {
       this.isReporting = false
-      const { sequence, ...rest } = progress()
-      const said = JSON.stringify(rest)
-      if (said === this.sent) return
-      this.sent = said
-      register.report(id, { sequence, ...rest } as unknown as JsonObject)
+      this.publish()
     })
   }
 
+  /**
+   * Reads the progress of the others more often than with each heartbeat, if they do not send it, until the returned function is
+   * called.
+   */
+  watch(): () => void {
+    const watch = { since: performance.now() }
+    this.watches.add(watch)
+    this.watchOn()
+    return () => {
+      this.watches.delete(watch)
+      if (this.watches.size === 0) clearTimeout(this.watching)
+    }
+  }
+
+  private watchOn(): void {
+    clearTimeout(this.watching)
+    const newest = Math.max(...[...this.watches].map(({ since }) => since))
+    const pauseMs = Math.max(WATCH_MS, WATCH_SHARE * (performance.now() - newest))
+    // The next heartbeat is as soon as that.
+    if (this.watches.size === 0 || pauseMs > BEAT_MS) return
+    this.watching = setTimeout(() => {
+      const beating = this.isTold() || !this.hasJoined || this.hasLeft ? Promise.resolve() : this.beat()
+      void beating.finally(() => {
+        if (!this.hasLeft) this.watchOn()
+      })
+    }, pauseMs).unref()
+  }
+
+  /** Whether this instance sends its progress to all others at once. */
+  private isTold(): boolean {
+    const { toldUpTo = TOLD_UP_TO } = this.options
+    const live = this.live()
+    if (live.length < toldUpTo) return true
+    // Instances of older versions read nothing else.
+    return live.some(({ record }) => record.keepsProgress !== true) || this.unreadable().some((each) => each.live)
+  }
+
+  private publish(): void {
+    const { register, id, progress } = this.options
+    const { sequence, ...rest } = progress()
+    const said = JSON.stringify(rest)
+    const isTold = this.isTold()
+    // Those that must be told now have not been told the last time.
+    if (this.hasLeft || (said === this.sent && (this.wasTold || !isTold))) return
+    this.sent = said
+    this.wasTold = isTold
+    register?.report(id, keptOf({ sequence, ...rest }), isTold)
+  }
+
   /** Writes the record of this instance to the register, and reads the others. Returns whether it has. */
-  private async beat(whole = false): Promise<boolean> {
+  private beat(reading: { readonly whole?: boolean; readonly complete?: boolean } = {}): Promise<boolean> {
+    // One after the other: each reads what has changed since the one before, and says how things are when it is sent.
+    const beaten = this.beating.then(() => this.beatNow(reading))
+    this.beating = beaten.catch(() => undefined)
+    return beaten
+  }
+
+  private async beatNow({ whole = false, complete = false }): Promise<boolean> {
     const { register, id, record, onChange } = this.options
-    if (register === null) return false
+    if (register === null || this.hasLeft) return false
     const saidAt = performance.now()
     const said = record()
+    const isComplete = complete || whole || this.watches.size > 0 || this.onBeat.size > 0
+    const options = { mark: markOf(said), progress: keptOf(said), whole, complete: isComplete }
     try {
       if (this.lastBeatAt === null) this.members.remember(this.options.remembered?.recall() ?? [])
-      const sightings = await register.beat(id, asJson(said), { lost: this.members.lost(), mark: markOf(said), whole })
+      const sightings = await register.beat(id, asJson(said), { ...options, lost: this.members.lost() })
       this.lastSaidAt = saidAt
       if (this.hasLeft) return false
       const now = performance.now()
@@ -240,11 +316,12 @@ export class Fleet {
       this.lastBeatAt = now
       if (whole) this.lastWholeAt = now
       this.members.see(sightings)
+      if (!this.wasTold) this.publish()
       onChange()
       const lost = this.members.lost()
-      if (lost.length > 0) this.members.see(await register.beat(id, asJson(said), { lost, mark: markOf(said) }))
+      if (lost.length > 0) this.members.see(await register.beat(id, asJson(said), { ...options, whole: false, lost }))
       this.remember()
-      for (const listener of [...this.onBeat]) listener()
+      if (isComplete) for (const listener of [...this.onBeat]) listener()
       await this.tidy(sightings)
       return true
     } catch (error) {
@@ -272,7 +349,7 @@ export class Fleet {
     const struck = (await register?.strike(ids, said, GONE_MS)) ?? []
     for (const id of struck) {
       this.members.depart(id, departure)
-      register?.report(id, said)
+      register?.tell(id, said)
     }
     if (struck.length === 0) return struck
     this.remember()
@@ -284,6 +361,12 @@ export class Fleet {
   private remember(): void {
     this.options.remembered?.keep(this.members.all().map((member) => member.record))
   }
+}
+
+function keptOf({ boot, sequence, cut, ...rest }: InstanceProgress): KeptProgress {
+  const { applied, appliedInPart, busy, cannotFollow, deploys } = rest
+  const standing = { applied, appliedInPart, busy, cannotFollow, deploys }
+  return { boot, sequence, cut, standing: standing as unknown as JsonObject }
 }
 
 function asJson(value: InstanceRecord | Departure): JsonObject {

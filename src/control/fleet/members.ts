@@ -1,7 +1,7 @@
 import type { Departure, InstanceProgress, InstanceRecord } from '../../model/fleet.ts'
 import { isDeparture, isProgress, isRecord } from '../../model/fleet-shape.ts'
 import type { JsonObject } from '../../model/state.ts'
-import type { Sighting } from '../../store/register.ts'
+import type { KeptProgress, Sighting } from '../../store/register.ts'
 
 /** An instance without a heartbeat for this long is gone. Source: SPEC §6. */
 export const GONE_MS = 3_000
@@ -11,6 +11,9 @@ export const GONE_MS = 3_000
  */
 const OUTAGE_MS = 3_600_000
 
+/** Max records that are put back with one heartbeat. Live instances put themselves back meanwhile. */
+const MAX_PUT_BACK = 100
+
 /** Another instance of the fleet. */
 export interface Member {
   readonly record: InstanceRecord
@@ -19,8 +22,8 @@ export interface Member {
   /** Whether the instance has a recent heartbeat. Otherwise it is gone, and its state in force is unknown. */
   readonly live: boolean
   /**
-   * Whether the heartbeat is recent, which that of a live instance may not be after an outage of the store. Otherwise
-   * its record proves nothing.
+   * Whether the heartbeat is recent, which that of a live instance may not be after an outage of the store, and its progress is
+   * known since then. Otherwise its record proves nothing.
    */
   readonly isHeard: boolean
   /** Time of the last heartbeat, on this process's monotonic clock, ms. */
@@ -68,13 +71,15 @@ export class Members {
   }
 
   /**
-   * Instances that the register has lost, for example because it was emptied, to be put back there. Includes live ones:
-   * if they lose touch now, an instance that starts would never hear of them.
+   * Instances that the register has lost, for example because it was emptied, to be put back there: gone ones first, and some
+   * at a time. Includes live ones: if they lose touch now, an instance that starts would never hear of them.
    */
   lost(): readonly Sighting[] {
     const now = this.options.now()
     return this.all()
       .filter(({ record }) => this.absent.has(record.id))
+      .toSorted((a, b) => Number(a.live) - Number(b.live))
+      .slice(0, MAX_PUT_BACK)
       .map(({ record, seenAt }) => ({
         id: record.id,
         record: record as unknown as JsonObject,
@@ -109,11 +114,12 @@ export class Members {
   see(sightings: readonly Sighting[]): void {
     const unread: UnreadableMember[] = []
     const seen = new Set<string>()
-    for (const { id, record, ageMs } of sightings) {
+    for (const { id, record, ageMs, progress } of sightings) {
       if (id === this.options.id) continue
       seen.add(id)
+      const whole = withProgress(record, progress)
       if (isDeparture(record)) this.depart(id, record)
-      else if (isRecord(record)) this.take(id, record, ageMs)
+      else if (isRecord(whole)) this.take(id, whole, ageMs, progress)
       else unread.push({ id, live: ageMs <= GONE_MS })
     }
     this.unread = unread
@@ -122,28 +128,35 @@ export class Members {
       if (seen.has(id)) continue
       this.absent.add(id)
       const ageMs = this.options.now() - member.seenAt
-      this.byId.set(id, { ...member, live: this.isLive(member, ageMs), isHeard: ageMs <= GONE_MS })
+      // With its record, the register has lost the progress that it kept.
+      const isHeard = ageMs <= GONE_MS && member.record.keepsProgress !== true
+      this.byId.set(id, { ...member, live: this.isLive(member, ageMs), isHeard })
     }
   }
 
   /**
-   * Takes a message that an instance published between heartbeats: its progress, its whole record, or its departure.
+   * Takes a message that an instance published between heartbeats: its progress, its whole record, or its departure. `progress`: as
+   * in `Sighting`.
    */
-  hear(id: string, said: JsonObject): void {
+  hear(id: string, said: JsonObject, progress?: KeptProgress | null): void {
     if (id === this.options.id) return
     if (isDeparture(said)) {
       // Its successor may not be known here yet; then the next heartbeat brings the departure and the successor.
       if (said.why !== 'replaced' || this.hasSuccessor(id)) this.depart(id, said)
       return
     }
-    if (isRecord(said)) {
-      this.take(id, said, 0)
+    const whole = withProgress(said, progress)
+    if (isRecord(whole)) {
+      this.take(id, whole, 0, progress)
       return
     }
     const member = this.byId.get(id)
-    if (member === undefined || !isProgress(said) || said.boot !== member.record.boot) return
-    if (said.sequence <= member.record.sequence) return
-    this.byId.set(id, { ...member, record: { ...member.record, ...progressOf(said) } })
+    if (member === undefined || !isProgress(whole)) return
+    // The register has compared what it keeps.
+    const isKept = progress !== undefined
+    if (!isKept && (whole.boot !== member.record.boot || whole.sequence <= member.record.sequence)) return
+    const { boot, sequence } = isKept ? member.record : whole
+    this.byId.set(id, { ...member, record: { ...member.record, ...progressOf(whole), boot, sequence } })
   }
 
   /** Whether a live instance at the address of this one is known. */
@@ -166,19 +179,23 @@ export class Members {
     this.options.onDeparture(name, departure)
   }
 
-  private take(id: string, record: InstanceRecord, ageMs: number): void {
+  private take(id: string, record: InstanceRecord, ageMs: number, progress: Sighting['progress']): void {
     const known = this.byId.get(id)
     const live = this.isLive(known, ageMs)
-    const isHeard = ageMs <= GONE_MS
+    const isHeard = ageMs <= GONE_MS && progress !== null
     const seenAt = this.options.now() - ageMs
     const same = known?.record.boot === record.boot ? known : null
-    if (same !== null && same.saidAll >= record.sequence) {
-      // Progress published since is newer than the record of this heartbeat.
-      this.byId.set(id, { ...same, live, isHeard, seenAt })
-      return
-    }
-    const newest = same !== null && same.record.sequence > record.sequence ? progressOf(same.record) : {}
-    this.byId.set(id, { record: { ...record, ...newest }, saidAll: record.sequence, live, isHeard, seenAt })
+    const isOlder = same !== null && same.saidAll >= record.sequence
+    const latest = isOlder ? same.record : record
+    const saidAll = isOlder ? same.saidAll : record.sequence
+    // The register knows what is newer. Without it, progress published since is newer than the record of this heartbeat.
+    const isOutdated = !isOlder && same !== null && same.record.sequence > record.sequence
+    const newest = progress
+      ? { ...progressOf(record), sequence: latest.sequence }
+      : isOutdated
+        ? progressOf(same.record)
+        : {}
+    this.byId.set(id, { record: { ...latest, ...newest }, saidAll, live, isHeard, seenAt })
   }
 
   private isLive(known: Member | undefined, ageMs: number): boolean {
@@ -193,6 +210,13 @@ export class Members {
  */
 function placeOf({ host, address }: InstanceRecord): string[] {
   return address === '' ? [] : [`${host} ${address}`]
+}
+
+/** A record or progress, with the progress that the register keeps. */
+function withProgress(said: JsonObject, progress: Sighting['progress']): JsonObject {
+  if (!progress) return said
+  const { appliedInPart: _, cannotFollow: __, deploys: ___, ...rest } = said
+  return { ...rest, ...progress.standing, cut: progress.cut }
 }
 
 function progressOf(progress: InstanceProgress): InstanceProgress {

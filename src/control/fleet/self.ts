@@ -77,6 +77,7 @@ export class Self {
       ...(Object.keys(queued).length === 0 ? {} : { queued }),
       ...(Object.keys(held).length === 0 ? {} : { held }),
       processes: proxies.processes(control),
+      keepsProgress: true,
     }
   }
 

@@ -118,8 +118,16 @@ export class RedisConnection {
     })
   }
 
-  /** Runs a script. Throws NotDone if Redis has certainly not executed it, StoreUnavailable if that is unknown. */
-  run({ sha, lua }: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  /**
+   * Runs a script. Throws NotDone if Redis has certainly not executed it, StoreUnavailable if that is unknown. If Redis does not know
+   * the script yet, it is sent again, after later commands, unless it is outdated by then; the result is null then.
+   */
+  run(
+    { sha, lua }: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    isOutdated: () => boolean = () => false,
+  ): Promise<unknown> {
     // One array: a large state has more arguments than a function call may have.
     const rest = [String(keys.length), ...keys, ...args]
     return this.#try(async () => {
@@ -127,6 +135,7 @@ export class RedisConnection {
         return await this.#commands.call('EVALSHA', [sha, ...rest])
       } catch (error) {
         if (!(error as Error).message.startsWith('NOSCRIPT')) throw error
+        if (isOutdated()) return null
         return this.#commands.call('EVAL', [lua, ...rest])
       }
     })

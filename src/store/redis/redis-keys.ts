@@ -16,6 +16,9 @@ export class RedisKeys {
   /** When each record of an instance was written, and which of them have changed; see beats.lua. */
   readonly beats: string
   readonly reports: string
+  /** The newest progress of each instance, and the changes of it; see progress.lua. */
+  readonly progress: string
+  readonly progressChanges: string
   /** Counts of the instances, and their sums; see `RedisTicks`. */
   readonly ticks: string
   readonly tickTurn: string
@@ -43,6 +46,8 @@ export class RedisKeys {
     this.instances = `${this.#tag}:instances`
     this.beats = `${this.#tag}:beats`
     this.reports = `${this.#tag}:reports`
+    this.progress = `${this.#tag}:progress`
+    this.progressChanges = `${this.#tag}:progress:changes`
     this.ticks = `${this.#tag}:ticks`
     this.tickTurn = `${this.#tag}:ticks:turn`
     this.tickPosition = `${this.#tag}:ticks:position`

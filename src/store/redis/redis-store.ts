@@ -27,7 +27,7 @@ import { RedisConnection } from './redis-connection.ts'
 import { RedisEvents } from './redis-events.ts'
 import { Cursor, RedisFeed } from './redis-feed.ts'
 import { RedisKeys } from './redis-keys.ts'
-import { RedisRegister } from './redis-register.ts'
+import { RedisRegister, type RegisterSettings } from './redis-register.ts'
 import { RedisScripts } from './redis-scripts.ts'
 import type { RedisSettings } from './redis-settings.ts'
 import { RedisSync } from './redis-sync.ts'
@@ -46,6 +46,7 @@ export interface RedisStoreOptions {
   readonly tell: Tell
   /** Interval of checks whether Redis and the disk accept writes, ms; default 5,000. */
   readonly checkMs?: number
+  readonly register?: RegisterSettings
   /** Called on every new connection, and awaited before the state is read. Never throws. */
   readonly onConnected?: () => Promise<void>
 }
@@ -105,7 +106,7 @@ export class RedisStore implements Store {
     const troubles = new Troubles(sparingly, () => this.#changed())
     const availability = new Availability(tell)
     const clock = new ServerClock()
-    const register = new RedisRegister(connection, keys, clock, sparingly)
+    const register = new RedisRegister(connection, keys, clock, sparingly, options.register)
     const known = new KnownState(() => this.#lastKnown.renew())
     const current = () => ({ documents: known.documents, history: known.historyEntries() })
     const changes = new Cursor(keys.changes, (fields) => this.#sync.hear(fields))

@@ -7,9 +7,9 @@ export interface Script {
   readonly sha: string
 }
 
-/** Reads a script from the folder `lua` beside this file. `library`: a file with functions that it uses. */
-export function script(file: string, library?: string): Script {
-  const parts = library === undefined ? [file] : [library, file]
-  const lua = parts.map((part) => readFileSync(new URL(`lua/${part}`, import.meta.url), 'utf8')).join('')
+/** Reads a script from the folder `lua` beside this file. `libraries`: files with functions that it uses. */
+export function script(file: string, ...libraries: readonly string[]): Script {
+  const parts = [...libraries, file].map((part) => readFileSync(new URL(`lua/${part}`, import.meta.url), 'utf8'))
+  const lua = parts.join('')
   return { lua, sha: createHash('sha1').update(lua).digest('hex') }
 }

@@ -7,6 +7,7 @@
 -- A write that needs memory comes first: after a script's first write, Redis lets it exceed maxmemory.
 redis.call('SET', KEYS[1], '')
 redis.call('TIME')
+redis.call('INFO', 'server')
 for _, key in ipairs(KEYS) do
   redis.call('TYPE', key)
   redis.call('EXISTS', key)
@@ -25,6 +26,7 @@ redis.call('LRANGE', KEYS[2], 0, 0)
 redis.call('PERSIST', KEYS[2])
 redis.call('EXPIRE', KEYS[2], 60)
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1, '*', 'a', '1')
+redis.call('XRANGE', KEYS[3], '-', '+', 'COUNT', 1)
 redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 return 'fit'
