@@ -135,16 +135,16 @@ export function acmeName(domain: string, directory: string): string {
 }
 
 export function acmeAccountOf(documents: Collected, directory: string): AcmeAccount | null {
-  return valueOf(findDocument(ACME_ACCOUNTS, documents, acmeAccountName(directory)))
+  return valueIn(findDocument(ACME_ACCOUNTS, documents, acmeAccountName(directory)))
 }
 
 export function acmeOrderOf(documents: Collected, domain: string, directory: string): AcmeOrder | null {
-  return valueOf(findDocument(ACME_ORDERS, documents, acmeName(domain, directory)))
+  return valueIn(findDocument(ACME_ORDERS, documents, acmeName(domain, directory)))
 }
 
 /** The certificate of a name that this server has issued. */
 export function acmeCertificateOf(documents: Collected, domain: string, directory: string): AcmeCertificate | null {
-  return valueOf(findDocument(ACME_CERTIFICATES, documents, acmeName(domain, directory)))
+  return valueIn(findDocument(ACME_CERTIFICATES, documents, acmeName(domain, directory)))
 }
 
 /**
@@ -179,6 +179,6 @@ export function acmeDueAt(documents: Collected, domain: string, directory: strin
   return Math.max(from, order?.value.retryAtMs ?? 0, account?.value.retryAtMs ?? 0)
 }
 
-function valueOf<T>(found: { readonly value: T } | 'unreadable' | null): T | null {
+function valueIn<T>(found: { readonly value: T } | 'unreadable' | null): T | null {
   return found === null || found === 'unreadable' ? null : found.value
 }
