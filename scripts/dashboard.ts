@@ -10,6 +10,7 @@ import { REQUEST_PANELS } from './dashboard/request-panels.ts'
 import { ROLLOUT_PANELS } from './dashboard/rollout-panels.ts'
 import { series } from './dashboard/select.ts'
 import { SERVER_PANELS } from './dashboard/server-panels.ts'
+import { TLS_PANELS } from './dashboard/tls-panels.ts'
 
 const FILE = new URL('../deploy/grafana/cutover.json', import.meta.url)
 const COLUMNS = 24
@@ -23,6 +24,7 @@ const ROWS: readonly { readonly title: string; readonly panels: readonly Panel[]
   { title: 'Convergence and store', panels: FLEET_PANELS },
   { title: 'Requests', panels: REQUEST_PANELS },
   { title: 'Processes', panels: PROCESS_PANELS },
+  { title: 'TLS of listeners', panels: TLS_PANELS, collapsed: true },
   { title: 'Events and webhooks', panels: EVENT_PANELS, collapsed: true },
   { title: 'Traffic policies', panels: POLICY_PANELS, collapsed: true },
 ]

@@ -20,7 +20,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   proxy: ['model', 'net', 'telemetry', 'time', 'http1', 'hooks', 'edge'],
   control: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'edge'],
   rollout: ['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'control'],
-  admin: ['model', 'net', 'config', 'store', 'health', 'telemetry', 'control', 'rollout', 'version.ts'],
+  admin: ['model', 'net', 'edge', 'config', 'store', 'health', 'telemetry', 'control', 'rollout', 'version.ts'],
   process: [...['model', 'net', 'time', 'config', 'store', 'health', 'telemetry', 'proxy', 'control'], 'instance.ts'],
   client: [],
   import: ['model', 'config'],

@@ -9,6 +9,7 @@ import { missingSplit } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
 import { childPath } from './config/problems.ts'
 import { withDefaults } from './config/with-defaults.ts'
+import { datesOutOfRange } from './edge/listener-files.ts'
 import { withoutSecrets } from './model/without-secrets.ts'
 
 /** How a service of the file compares with the one of this name that runs. */
@@ -29,6 +30,10 @@ export async function checked(session: Session, file: string, config: Config, wi
     return EXIT.done
   }
   terminal.print(`${file} is fine: ${names.length} service${names.length === 1 ? '' : 's'}`)
+  for (const { tls } of config.proxy.listen) {
+    for (const problem of tls === undefined ? [] : datesOutOfRange(tls, Date.now()))
+      terminal.tell(`warning: ${problem}`)
+  }
   for (const [name, service] of Object.entries(config.services)) {
     const missing = missingSplit(service)
     const path = childPath(childPath('services', name), 'split')

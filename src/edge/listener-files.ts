@@ -1,6 +1,6 @@
 import type { CertificateFiles, TlsSettings } from '../model/listener-tls.ts'
 import { readTlsFile, readTlsFileNow } from '../net/tls-files.ts'
-import { authoritiesProblem, type Certificate, readCertificate } from './certificate.ts'
+import { authoritiesProblem, type Certificate, type CertificateFacts, readCertificate } from './certificate.ts'
 
 /** A problem with a file of a listener's TLS settings. */
 export interface ListenerFileProblem {
@@ -13,7 +13,7 @@ export interface ListenerFileProblem {
 /** The text of a file, or why it cannot be read. */
 type FileText = { readonly text: string } | { readonly problem: string }
 
-/** Checks the files of a listener now. A certificate that has expired can be used: see `expiryOf`. */
+/** Checks the files of a listener now. A certificate that has expired can be used: see `dateProblem`. */
 export function listenerFileProblems({ certificates, clientAuth, acme }: TlsSettings): ListenerFileProblem[] {
   const problems = certificates.flatMap((files, index): ListenerFileProblem[] => {
     const read = certificateOf(files, textNow(files.cert), textNow(files.key))
@@ -28,6 +28,24 @@ export function listenerFileProblems({ certificates, clientAuth, acme }: TlsSett
     if ('problem' in read) problems.push({ at: ['acme', 'ca'], message: read.problem })
   }
   return problems
+}
+
+/** Certificates of a listener that have expired, or are not valid yet, each in a sentence that begins with its file. */
+export function datesOutOfRange({ certificates }: TlsSettings, nowMs: number): string[] {
+  return certificates.flatMap((files) => {
+    const read = certificateOf(files, textNow(files.cert), textNow(files.key))
+    return isCertificate(read) ? (dateProblem(files.cert, read.facts, nowMs) ?? []) : []
+  })
+}
+
+/** Why clients will refuse a certificate now, by its dates; null = they will not. */
+export function dateProblem(
+  file: string,
+  { notBeforeMs, notAfterMs }: Pick<CertificateFacts, 'notBeforeMs' | 'notAfterMs'>,
+  nowMs: number,
+): string | null {
+  if (notAfterMs <= nowMs) return `${file} has expired (${new Date(notAfterMs).toISOString()})`
+  return notBeforeMs > nowMs ? `${file} is not valid before ${new Date(notBeforeMs).toISOString()}` : null
 }
 
 /** A problem with one of the two files of a certificate; `message` begins with the name of the file. */

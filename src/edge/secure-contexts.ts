@@ -14,6 +14,15 @@ const CIPHERS = [
   ...['ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
 ].join(':')
 
+/**
+ * Groups for the exchange of keys: the hybrid one against future quantum computers, and Mozilla's "intermediate". Finite
+ * fields and larger curves would cost the server a multiple (D(HE)at).
+ */
+const GROUPS = ['X25519MLKEM768', 'X25519', 'prime256v1', 'secp384r1']
+
+/** The groups that this OpenSSL has; older ones lack the first. */
+const ECDH_CURVE = GROUPS.filter(isAvailable).join(':')
+
 /** Time for which a client may resume a session: the default of OpenSSL for TLS 1.3. */
 const SESSION_SECONDS = 7_200
 /** OpenSSL takes up to 32 bytes. */
@@ -37,6 +46,7 @@ export class SecureContexts {
     this.common = {
       minVersion: `TLSv${minVersion}`,
       ciphers: CIPHERS,
+      ecdhCurve: ECDH_CURVE,
       // All suites are good, so the client chooses the one that is fast for it.
       honorCipherOrder: false,
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
@@ -85,5 +95,14 @@ export class SecureContexts {
   private isLike({ settings: { minVersion, clientAuth } }: SecureContexts): boolean {
     const { settings } = this
     return settings.minVersion === minVersion && JSON.stringify(settings.clientAuth) === JSON.stringify(clientAuth)
+  }
+}
+
+function isAvailable(group: string): boolean {
+  try {
+    createSecureContext({ ecdhCurve: group, ca: [] })
+    return true
+  } catch {
+    return false
   }
 }

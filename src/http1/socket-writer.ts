@@ -11,13 +11,15 @@ const MAX_KEPT = 8
 /** Gathered bytes up to which more are gathered. */
 const MAX_GATHERED_BYTES = 64 * 1024
 
-/** The buffer in which text and a piece are joined. Used again, unless the socket could not send all of it at once. */
+/** The buffer in which text and a piece are joined. Used again, unless the socket still needs it. */
 let joined = Buffer.allocUnsafeSlow(MAX_JOINED_BYTES)
 
 /** Writes text and buffers to a socket with as few buffers and system calls as possible. */
 export class SocketWriter {
   private readonly socket: Socket
   private readonly onReady: () => void
+  /** Whether the socket encrypts bytes as soon as it takes them, and so needs them no longer. */
+  private readonly encrypts: boolean
   /** Bytes that wait until the socket has sent what it has; null = none. */
   private gathered: Gathered | null = null
   /** Whether a write is pending whose end sends what was gathered. */
@@ -30,6 +32,7 @@ export class SocketWriter {
   constructor(socket: Socket, onReady: () => void) {
     this.socket = socket
     this.onReady = onReady
+    this.encrypts = 'encrypted' in socket
     socket.on('drain', this.onDrain)
   }
 
@@ -69,10 +72,15 @@ export class SocketWriter {
     }
     join(before, piece, after, joined)
     this.socket.write(joined.subarray(0, length))
-    if (this.isPending) joined = Buffer.allocUnsafeSlow(MAX_JOINED_BYTES)
+    if (this.isPending && !this.encrypts) joined = Buffer.allocUnsafeSlow(MAX_JOINED_BYTES)
   }
 
   private writePiece(piece: Buffer): void {
+    // A socket that has nothing to send takes it at once.
+    if (this.encrypts && !this.isPending) {
+      this.socket.write(piece)
+      return
+    }
     // Kept before the write: shared bytes must be copied before the socket may have to wait with them.
     const bytes = this.kept.length < MAX_KEPT ? keep(piece) : Buffer.from(piece)
     this.socket.write(bytes, this.letGoOfSent)

@@ -22,7 +22,8 @@ interface RuleTest {
 }
 
 async function yaml(file: string): Promise<unknown> {
-  return parse(await readFile(join(FOLDER, file), 'utf8'))
+  // The tests of the alerts share their expression, more often than the parser takes for harmless.
+  return parse(await readFile(join(FOLDER, file), 'utf8'), { maxAliasCount: -1 })
 }
 
 const { groups } = (await yaml('alerts.yaml')) as { groups: readonly { readonly rules: readonly Rule[] }[] }

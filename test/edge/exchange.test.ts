@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { appendFile } from 'node:fs/promises'
 import { connect } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
 import { processesOf } from '../support/processes.ts'
@@ -101,67 +100,9 @@ test('a new pair is in force by itself within a few seconds, in all workers', as
     names: ['localhost'],
     file: folder.files('localhost').cert,
   })
-  await edge.cutover.api('GET', '/health')
 })
 
-test.for<readonly [string, (edge: Edge) => Promise<void>, RegExp]>([
-  [
-    'a certificate of another key',
-    ({ folder }) => folder.replace('localhost.pem', AUTHORITY.issue().cert),
-    /localhost\.key is not the key of the certificate in .*localhost\.pem/,
-  ],
-  [
-    'a key of another certificate',
-    ({ folder }) => folder.replace('localhost.key', AUTHORITY.issue().key),
-    /not the key/,
-  ],
-  ['no PEM', ({ folder }) => folder.replace('localhost.pem', 'garbage'), /localhost\.pem is not a PEM certificate/],
-  ['an empty file', ({ folder }) => folder.replace('localhost.key', ''), /localhost\.key is not a PEM private key/],
-  [
-    'a chain that is cut off',
-    ({ folder }) => appendFile(folder.files('localhost').cert, AUTHORITY.cert.slice(0, 200)),
-    /localhost\.pem ends in the middle of a certificate/,
-  ],
-  [
-    'a large file',
-    ({ folder }) => appendFile(folder.files('localhost').cert, ' '.repeat(2_000_000)),
-    /localhost\.pem cannot be read: it has more than 1048576 bytes/,
-  ],
-])(
-  '%s changes nothing, and is said once: in the log, in the API, as an event and in metrics',
-  async ([, spoil, why]) => {
-    edge = await Edge.start()
-    const { cutover, folder } = edge
-    const first = await edge.fingerprint()
-    await spoil(edge)
-    const standing = await until(async () => {
-      const { body } = await cutover.api('GET', '/api/certificates')
-      return body.certificates[0].error === null ? null : body.certificates[0]
-    })
-    expect(standing.error).toMatch(why)
-    expect(await edge.fingerprint()).toBe(first)
-    const refused = (await edge.reload()) as { status: number; body: { problems: { path: string; message: string }[] } }
-    expect(refused.status).toBe(422)
-    expect(refused.body.problems[0]?.path).toMatch(/^proxy\.listen\[0\]\.tls\.certificates\[0\]\.(cert|key)$/)
-    expect(refused.body.problems[0]?.message).toMatch(why)
-    expect(await edge.fingerprint()).toBe(first)
-    const health = (await cutover.api('GET', '/health')).body
-    expect(health.parts.certificates).toMatchObject({ status: 'degraded', detail: expect.stringMatching(why) })
-    const { body: metrics } = await cutover.api('GET', '/metrics')
-    expect(metrics).toMatch(/^cutover_tls_certificate_refused\{.*\} 1$/m)
-    expect(metrics).toMatch(/^cutover_tls_certificate_failures_total\{.*\} 1$/m)
-    // Time for several more looks.
-    await new Promise((resolve) => setTimeout(resolve, 2_500))
-    const lines = cutover.stderr.split('\n').filter((line) => line.includes('what was in force before stays so'))
-    expect(lines).toHaveLength(1)
-    // And a good pair ends it.
-    await folder.put('localhost', AUTHORITY.issue())
-    await until(async () => (await (edge as Edge).fingerprint()) !== first)
-    expect((await cutover.api('GET', '/health')).body.parts.certificates).toMatchObject({ status: 'ok' })
-  },
-)
-
-test('files that the workers cannot read, and a control process that starts with broken ones', async () => {
+test('a control process that starts with broken files gives new workers what was in force', async () => {
   edge = await Edge.start({ proxy: { workers: 1 } })
   const { cutover, folder } = edge
   const first = await edge.fingerprint()

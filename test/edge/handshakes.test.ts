@@ -101,10 +101,14 @@ test('old versions, and ciphers that nobody should use, are refused', async () =
     ciphers: 'ECDHE-ECDSA-AES128-SHA:AES128-SHA:DHE-RSA-AES128-GCM-SHA256',
   } as const
   expect(await refusalOf(edge.port, weak)).toMatch(/HANDSHAKE_FAILURE/)
+  for (const ecdhCurve of ['X448', 'P-521', 'ffdhe2048'])
+    expect(await refusalOf(edge.port, { ecdhCurve }), ecdhCurve).toMatch(/HANDSHAKE_FAILURE/)
   expect(await refusalOf(edge.port, { ALPNProtocols: ['h3'] })).toMatch(/NO_APPLICATION_PROTOCOL/)
-  await until(async () => (await countOf('incompatible')) === before + 3)
+  await until(async () => (await countOf('incompatible')) === before + 6)
   expect(await refusalOf(edge.port, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })).toBe('served')
   expect(await refusalOf(edge.port, { ALPNProtocols: ['h2', 'http/1.1'] })).toBe('served')
+  for (const ecdhCurve of ['X25519MLKEM768', 'X25519', 'P-256', 'P-384'])
+    expect(await refusalOf(edge.port, { ecdhCurve }), ecdhCurve).toBe('served')
 })
 
 test('a client that does not trust the certificate is counted', async () => {

@@ -5,6 +5,7 @@ import type { WaitingPool } from '../../control/readiness.ts'
 import { isUsable, Readiness } from '../../control/readiness.ts'
 import { storeStanding } from '../../control/store-standing.ts'
 import { whyUnreadable } from '../../control/unreadable.ts'
+import { dateProblem } from '../../edge/listener-files.ts'
 import { onDuty } from '../../model/backups.ts'
 import { covers, networks } from '../../model/networks.ts'
 import { describeOverride } from '../../model/overrides.ts'
@@ -176,11 +177,10 @@ function certificatePart({ certificates, orders }: AdminContext): Part | null {
   const ordered = orders.standings()
   if (standings.length === 0 && ordered.length === 0) return null
   const now = Date.now()
-  const problems = standings.flatMap(({ file, facts: { notAfterMs }, error }) => {
-    const end = new Date(notAfterMs).toISOString()
-    if (notAfterMs <= now) return [`${file} has expired (${end})`]
-    const soon = notAfterMs - now < ENDS_SOON_MS ? [`${file} expires at ${end}`] : []
-    return error === null ? soon : [...soon, error]
+  const problems = standings.flatMap(({ file, facts, error }) => {
+    const { notAfterMs } = facts
+    const soon = notAfterMs - now < ENDS_SOON_MS ? `${file} expires at ${new Date(notAfterMs).toISOString()}` : null
+    return [dateProblem(file, facts, now) ?? soon ?? [], error ?? []].flat()
   })
   problems.push(...certificates.authoritiesProblems, ...ordered.flatMap(orderProblem))
   return problems.length === 0

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Problem, ProxyListener } from '../../config/config.ts'
 import type { CertificateFacts } from '../../edge/certificate.ts'
+import { dateProblem } from '../../edge/listener-files.ts'
 import type { AcmeSettings } from '../../model/acme.ts'
 import type { ListenerTls } from '../../model/listener-tls.ts'
 import { formatListen } from '../../net/listen-address.ts'
@@ -107,6 +108,7 @@ export class ListenerCertificates {
         else log.error(`${text}; what was in force before stays so`)
       }
     }
+    this.warnOfDates()
     if (missing.length > 0) throw new UnusableCertificates(missing.join('\n'))
     this.isStarted = true
     await use(this.forProxies())
@@ -153,6 +155,7 @@ export class ListenerCertificates {
   /** Puts settings in force in all proxies, for new connections. */
   async commit({ listeners }: PreparedTls): Promise<void> {
     this.listeners = listeners
+    this.warnOfDates()
     await this.options.use(this.forProxies())
   }
 
@@ -248,7 +251,16 @@ export class ListenerCertificates {
     const name = this.nameOf(listener)
     if (error !== null) log.error({ listener: name }, `${error}; what was in force before stays so`)
     else log.info({ listener: name, ...shownFacts(facts) }, `${file} has changed and is in force`)
+    const date = facts === null ? null : dateProblem(file, facts, Date.now())
+    if (error === null && date !== null) log.warn({ listener: name }, `${date}; clients refuse it`)
     onChange({ listener: name, file, error, facts })
+  }
+
+  private warnOfDates(): void {
+    for (const { file, facts } of this.standings()) {
+      const problem = dateProblem(file, facts, Date.now())
+      if (problem !== null) this.options.log.warn(`${problem}; clients refuse it`)
+    }
   }
 
   private nameOf({ index }: WatchedListener): string {
