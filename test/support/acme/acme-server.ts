@@ -19,7 +19,7 @@ export interface Failing {
 
 export interface AcmeServerOptions {
   /** Returns the port of this machine at which a domain is found. */
-  readonly whereIs: (domain: string, type: string) => number
+  readonly whereIs?: (domain: string, type: string) => number
   /** Life of the certificates, seconds. */
   readonly lifeSeconds?: number
   /** Each n-th request is refused for its nonce. */
@@ -69,6 +69,7 @@ export class AcmeServer {
   /** Awaited before a certificate is issued. */
   beforeIssue: () => Promise<unknown> = () => Promise.resolve()
   lifeSeconds: number
+  whereIs: (domain: string, type: string) => number
   readonly options: AcmeServerOptions
   private readonly server: Server
   private readonly nonces = new Set<string>()
@@ -81,6 +82,7 @@ export class AcmeServer {
     this.server = server
     this.authority = authority
     this.options = options
+    this.whereIs = options.whereIs ?? (() => 0)
     this.lifeSeconds = options.lifeSeconds ?? 90 * 86_400
     this.directory = `https://localhost:${(server.address() as AddressInfo).port}/directory`
     server.on('request', (request, response) => {
@@ -105,6 +107,11 @@ export class AcmeServer {
     this.server.closeAllConnections()
     this.server.close()
     await once(this.server, 'close')
+  }
+
+  /** Tokens of the challenges, in their order. */
+  get tokens(): readonly string[] {
+    return this.authorizations.map(({ token }) => token)
   }
 
   private get origin(): string {
@@ -206,7 +213,7 @@ export class AcmeServer {
     const { domain, token } = authorization
     const run = async (): Promise<void> => {
       await this.beforeLook()
-      const port = this.options.whereIs(domain, type)
+      const port = this.whereIs(domain, type)
       this.looks.push(`${type} ${port}`)
       const problem = await validate(type, { domain, token, keyAuthorization: `${token}.${print}`, port })
       authorization.status = problem === null ? 'valid' : 'invalid'
