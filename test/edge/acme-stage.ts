@@ -107,13 +107,19 @@ export class AcmeStage {
     await until(async () => (await this.served(instance.secure, domain)) === `DNS:${domain}`, withinMs)
   }
 
+  /** Names of the documents of a collection in Redis. */
+  async documents(collection: string): Promise<readonly string[]> {
+    const found = (await this.redis?.cli('--raw', 'EVAL', FIELDS, '0', `${collection}/`)) ?? ''
+    return found.split('\n').filter((line) => line !== '')
+  }
+
   /** Everything that is in Redis, as text. */
   async dump(): Promise<string> {
     return this.redis === null ? '' : this.redis.cli('--raw', 'EVAL', DUMP, '0')
   }
 }
 
-export const SECRET = 'a secret of the whole fleet'
+const SECRET = 'a secret of the whole fleet'
 
 const DUMP = `local out = {}
 local function add(value)
@@ -130,6 +136,17 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
   else add(redis.call('GET', key)) end
 end
 return table.concat(out, '\\n')`
+
+/** Fields of all hashes that begin with ARGV[1]. */
+const FIELDS = `local out = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  if redis.call('TYPE', key).ok == 'hash' then
+    for _, field in ipairs(redis.call('HKEYS', key)) do
+      if string.sub(field, 1, #ARGV[1]) == ARGV[1] then out[#out + 1] = field end
+    end
+  end
+end
+return out`
 
 /** A name of acme.domains, as GET /api/certificates shows it. */
 export interface Ordered {
