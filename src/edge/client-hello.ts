@@ -8,6 +8,8 @@ export interface ClientHello {
 
 const RECORD_HANDSHAKE = 22
 const MESSAGE_CLIENT_HELLO = 1
+/** More records than any client needs for it; each look costs time that grows with them. */
+const MAX_RECORDS = 16
 const RECORD_HEADER_BYTES = 5
 const MESSAGE_HEADER_BYTES = 4
 /** Longest message that is looked at. Real ones have up to 2 KB, with keys for post-quantum exchanges. */
@@ -40,6 +42,7 @@ function messageOf(bytes: Buffer): Buffer | 'incomplete' | null {
   for (;;) {
     if (bytes.length > offset && bytes[offset] !== RECORD_HANDSHAKE) return null
     if (bytes.length < offset + RECORD_HEADER_BYTES) return bytes.length > MAX_BYTES ? null : 'incomplete'
+    if (parts.length === MAX_RECORDS) return null
     const begin = offset + RECORD_HEADER_BYTES
     const end = begin + bytes.readUInt16BE(offset + 3)
     if (end === begin) return null

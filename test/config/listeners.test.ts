@@ -33,7 +33,7 @@ test('TLS with its defaults', () => {
       kind: 'tcp',
       host: '',
       port: 8443,
-      tls: { certificates: [files], minVersion: '1.2', clientAuth: null, alpn: ['http/1.1'] },
+      tls: { certificates: [files], acme: null, minVersion: '1.2', clientAuth: null, alpn: ['http/1.1'] },
     },
   ])
 })
