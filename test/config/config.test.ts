@@ -31,7 +31,7 @@ test('an empty file is a proxy without services, with the defaults', () => {
       preview: null,
       readyAllow: ['127.0.0.0/8', '::1/128'],
     },
-    store: { redis: null, tls: null, prefix: 'cutover', path: './data' },
+    store: { redis: null, tls: null, prefix: 'cutover', path: './data', secret: '' },
     fleet: { name: null, address: null, token: null },
     telemetry: { tracing: null },
     webhooks: [],

@@ -152,3 +152,10 @@ test('no password or token is shown', () => {
   expect(text).not.toContain('geheim')
   expect(text).toContain('(hidden)')
 })
+
+test('the secret of the store is long enough, and never repeated', () => {
+  expect(configProblemsOf({ store: { secret: 'too short' } })).toEqual([
+    'store.secret: expected at least 16 ASCII characters',
+  ])
+  expect(configOf({ store: { secret: 'long enough to be one' } }).store.secret).toBe('long enough to be one')
+})

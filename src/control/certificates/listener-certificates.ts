@@ -227,19 +227,17 @@ export class ListenerCertificates {
   }
 
   private async look(): Promise<void> {
-    const { listeners } = this
     let hasNews = false
-    for (const listener of listeners) {
+    for (const listener of this.listeners) {
       for (const { reading } of listener.readings) {
         const found = await reading.look(false)
         if (found === 'same') continue
-        // A reload may have replaced them meanwhile.
-        if (listeners !== this.listeners) return
         hasNews ||= found === 'changed'
         this.tell(listener, reading)
       }
     }
-    if (hasNews && listeners === this.listeners) await this.options.use(this.forProxies())
+    // A reload may have replaced the listeners meanwhile, and goes on with the same readings.
+    if (hasNews) await this.options.use(this.forProxies())
   }
 
   private tell(listener: WatchedListener, reading: Watched): void {
