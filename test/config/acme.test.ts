@@ -36,7 +36,10 @@ test('the defaults: the server of Let’s Encrypt, http-01, ECDSA', () => {
 })
 
 test.each<[object, RegExp]>([
-  [{ ...ACME, domains: ['*.example.com'] }, /^proxy\.listen\.tls\.acme\.domains\[0\]: expected a host name.*no wildcard/],
+  [
+    { ...ACME, domains: ['*.example.com'] },
+    /^proxy\.listen\.tls\.acme\.domains\[0\]: expected a host name.*no wildcard/,
+  ],
   [{ ...ACME, domains: ['10.0.0.1'] }, /domains\[0\]: expected a host name/],
   [{ ...ACME, domains: ['a_b.example.com'] }, /domains\[0\]: expected a host name/],
   [{ ...ACME, domains: [] }, /domains/],
@@ -70,8 +73,12 @@ test('two listeners may have a name in common if they order it alike', () => {
 test('what may keep certificates from being issued is noted', () => {
   expect(remarksOf('127.0.0.1:8080')).toEqual([])
   expect(remarksOf([secure(ACME), ':80'])).toEqual([])
-  expect(remarksOf(secure(ACME))).toEqual([expect.stringMatching(/http-01 needs a listener without tls.*there is none/)])
-  expect(remarksOf([secure(ACME), ':8080'])).toEqual([expect.stringMatching(/port 80, and no listener without tls has it/)])
+  expect(remarksOf(secure(ACME))).toEqual([
+    expect.stringMatching(/http-01 needs a listener without tls.*there is none/),
+  ])
+  expect(remarksOf([secure(ACME), ':8080'])).toEqual([
+    expect.stringMatching(/port 80, and no listener without tls has it/),
+  ])
   expect(remarksOf([secure(ACME), 'fd:3'])).toEqual([])
   const alpn = { ...ACME, challenge: 'tls-alpn-01' }
   expect(remarksOf(secure(alpn))).toEqual([])

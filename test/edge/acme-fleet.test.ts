@@ -62,29 +62,32 @@ test.each(['http-01', 'tls-alpn-01'])(
   },
 )
 
-test.each(['look', 'issue'] as const)('the orderer is killed while the server is to %s: another goes on', async (step) => {
-  stage = await AcmeStage.start({ isFleet: true })
-  const { acme } = stage
-  let reached: () => void = () => undefined
-  let proceed: () => void = () => undefined
-  const isThere = new Promise<void>((resolve) => (reached = resolve))
-  const gate = new Promise<void>((resolve) => (proceed = resolve))
-  acme[step === 'look' ? 'beforeLook' : 'beforeIssue'] = () => {
-    reached()
-    return gate
-  }
-  const instances = await fleetOf(stage, 'http-01')
-  await isThere
-  const first = await orderer(instances)
-  const left = instances.filter((each) => each !== first)
-  stage.found = left[0] as AcmeInstance
-  await first.cutover.stop('SIGKILL')
-  const next = await until(() => left.find(({ cutover }) => cutover.stderr.includes('ordering a certificate')))
-  proceed()
-  for (const each of left) await stage.issued(each, DOMAIN)
-  expect([acme.issued, acme.count('newOrder'), acme.count('newAccount')]).toEqual([[DOMAIN], 1, 1])
-  expect(next.cutover.stderr).toContain('a certificate was issued')
-})
+test.each(['look', 'issue'] as const)(
+  'the orderer is killed while the server is to %s: another goes on',
+  async (step) => {
+    stage = await AcmeStage.start({ isFleet: true })
+    const { acme } = stage
+    let reached: () => void = () => undefined
+    let proceed: () => void = () => undefined
+    const isThere = new Promise<void>((resolve) => (reached = resolve))
+    const gate = new Promise<void>((resolve) => (proceed = resolve))
+    acme[step === 'look' ? 'beforeLook' : 'beforeIssue'] = () => {
+      reached()
+      return gate
+    }
+    const instances = await fleetOf(stage, 'http-01')
+    await isThere
+    const first = await orderer(instances)
+    const left = instances.filter((each) => each !== first)
+    stage.found = left[0] as AcmeInstance
+    await first.cutover.stop('SIGKILL')
+    const next = await until(() => left.find(({ cutover }) => cutover.stderr.includes('ordering a certificate')))
+    proceed()
+    for (const each of left) await stage.issued(each, DOMAIN)
+    expect([acme.issued, acme.count('newOrder'), acme.count('newAccount')]).toEqual([[DOMAIN], 1, 1])
+    expect(next.cutover.stderr).toContain('a certificate was issued')
+  },
+)
 
 test('an instance that starts while Redis is away serves what it had', async () => {
   stage = await AcmeStage.start({ isFleet: true })

@@ -109,7 +109,11 @@ test('names that a reload adds are ordered, those that it removes are not served
   const set = stage
   const optionsFor = (...domains: string[]) => {
     const tls = { acme: set.section(domains) }
-    const listen = [{ address: '127.0.0.1:0', tls }, '127.0.0.1:0', { address: '127.0.0.1:0', tls, proxyProtocol: false }]
+    const listen = [
+      { address: '127.0.0.1:0', tls },
+      '127.0.0.1:0',
+      { address: '127.0.0.1:0', tls, proxyProtocol: false },
+    ]
     return set.options(tls, { proxy: { listen } })
   }
   const one = await stage.add(optionsFor('a.example.test'))

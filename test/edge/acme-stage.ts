@@ -34,8 +34,7 @@ export class AcmeStage {
     this.upstream = upstream
     this.redis = redis
     const { whereIs } = options
-    acme.whereIs =
-      whereIs ?? ((_, type) => (type === 'http-01' ? (this.found?.plain ?? 0) : (this.found?.secure ?? 0)))
+    acme.whereIs = whereIs ?? ((_, type) => (type === 'http-01' ? (this.found?.plain ?? 0) : (this.found?.secure ?? 0)))
   }
 
   static async start(options: StageOptions = {}): Promise<AcmeStage> {
@@ -162,13 +161,16 @@ export class AcmeInstance {
   readonly cutover: Cutover
   readonly secure: number
   readonly plain: number
+  /** Ports of further listeners. */
+  readonly others: readonly number[]
 
   constructor(cutover: Cutover) {
     this.cutover = cutover
     const [, listed = ''] = /^cutover ready: proxy (.+), admin/m.exec(cutover.stdout) ?? []
-    const [secure, plain] = listed.split(' ').map((url) => Number(new URL(url).port))
+    const [secure, plain, ...others] = listed.split(' ').map((url) => Number(new URL(url).port))
     this.secure = secure ?? 0
     this.plain = plain ?? 0
+    this.others = others
   }
 
   async ordered(domain: string): Promise<Ordered> {

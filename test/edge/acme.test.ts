@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { connect } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
 import { RawConnection } from '../support/raw-client.ts'
@@ -76,7 +78,12 @@ test('clients are not affected while a challenge by TLS is answered', async () =
   acme.beforeLook = () => new Promise<void>((resolve) => (look = resolve))
   const certificates = [await folder.put('localhost', AUTHORITY.issue())]
   const tls = { certificates, acme: stage.section(['www.example.test'], { challenge: 'tls-alpn-01' }) }
-  const one = await stage.add(stage.options(tls, { proxy: { workers: 2 } }))
+  const listen = [
+    { address: '127.0.0.1:0', tls },
+    { address: '127.0.0.1:0', redirectToHttps: true },
+    { address: '127.0.0.1:0', tls: { certificates }, proxyProtocol: true },
+  ]
+  const one = await stage.add(stage.options(tls, { proxy: { workers: 2, listen, trustedProxies: ['127.0.0.0/8'] } }))
   await until(() => acme.count('challenge') > 0)
   // With and without ALPN, for the name of the certificate, and without any.
   for (const options of [{}, { ALPNProtocols: ['http/1.1'] }, { servername: '' }, { maxVersion: 'TLSv1.2' as const }]) {
@@ -87,10 +94,11 @@ test('clients are not affected while a challenge by TLS is answered', async () =
   }
   // No surprise for the name itself: neither the certificate of the challenge nor that of another name.
   expect(await one.refusal('www.example.test')).toBe('ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR')
-  const acmeTo = (servername: string) =>
+  const acmeTo = (servername: string, below?: Socket) =>
     new Promise<string>((resolve) => {
       const options = { servername, ALPNProtocols: ['acme-tls/1'], rejectUnauthorized: false }
-      const socket = connect({ host: '127.0.0.1', port: one.secure, ...options })
+      const to = below === undefined ? { host: '127.0.0.1', port: one.secure } : { socket: below }
+      const socket = connect({ ...to, ...options })
       socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
       socket.on('secureConnect', () => {
         socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -99,6 +107,12 @@ test('clients are not affected while a challenge by TLS is answered', async () =
     })
   expect(await acmeTo('www.example.test')).toBe('ended acme-tls/1')
   expect(await acmeTo('localhost')).toBe('ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL')
+  // A listener that has nothing to do with the name, and whose connections begin with a PROXY header, answers as well.
+  expect(await acmeTo('www.example.test', await behindProxyHeader(one.others[0] as number))).toBe('ended acme-tls/1')
+  const secured = await secureTo(0, { socket: await behindProxyHeader(one.others[0] as number) })
+  const client = new RawConnection(secured)
+  expect((await client.ask(GET)).status).toBe(200)
+  client.destroy()
   look()
   await stage.issued(one, 'www.example.test')
   await until(async () => (await acmeTo('www.example.test')) === 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL')
@@ -107,6 +121,13 @@ test('clients are not affected while a challenge by TLS is answered', async () =
   const [, refused] = /^cutover_tls_handshakes_total\{.*outcome="noCertificate"\} (\d+)$/m.exec(body) ?? []
   expect([Number(acmeCount), Number(refused) > 0]).toEqual([2, true])
 })
+
+async function behindProxyHeader(port: number): Promise<Socket> {
+  const socket = connectTcp(port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.write('PROXY TCP4 203.0.113.7 203.0.113.1 4711 443\r\n')
+  return socket
+}
 
 test('until there is a certificate, handshakes are refused with an alert, and health says so', async () => {
   stage = await AcmeStage.start()

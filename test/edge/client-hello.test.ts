@@ -38,8 +38,14 @@ function inRecords(hello: Buffer, bytes: number): Buffer {
 }
 
 test.each<[ConnectionOptions, { serverName: string; protocols: string[] }]>([
-  [{ servername: 'WWW.example.test', ALPNProtocols: ['acme-tls/1'] }, { serverName: 'WWW.example.test', protocols: ['acme-tls/1'] }],
-  [{ servername: 'a.test', ALPNProtocols: ['h2', 'http/1.1'], maxVersion: 'TLSv1.2' }, { serverName: 'a.test', protocols: ['h2', 'http/1.1'] }],
+  [
+    { servername: 'WWW.example.test', ALPNProtocols: ['acme-tls/1'] },
+    { serverName: 'WWW.example.test', protocols: ['acme-tls/1'] },
+  ],
+  [
+    { servername: 'a.test', ALPNProtocols: ['h2', 'http/1.1'], maxVersion: 'TLSv1.2' },
+    { serverName: 'a.test', protocols: ['h2', 'http/1.1'] },
+  ],
   [{ servername: '' }, { serverName: '', protocols: [] }],
 ])('a ClientHello is read however it is cut: %j', async (options, expected) => {
   const hello = await helloOf(options)

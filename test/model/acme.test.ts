@@ -75,6 +75,8 @@ test.each([
   const key = new SecretBox('a secret of sixteen or more').seal('KEY', collection)
   const documents = after(EMPTY_DOCUMENTS, { [collection]: { x: { revision: 1, value: value(key) } } })
   expect(sealProblem(documents, new SecretBox('a secret of sixteen or more'))).toBeNull()
-  expect(sealProblem(documents, new SecretBox('another secret of sixteen'))).toMatch(`${collection}/x in the store cannot be`)
+  expect(sealProblem(documents, new SecretBox('another secret of sixteen'))).toMatch(
+    `${collection}/x in the store cannot be`,
+  )
   expect(sealProblem(documents, new SecretBox(''))).toMatch(/is encrypted, and store\.secret is not set/)
 })

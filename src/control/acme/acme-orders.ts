@@ -78,7 +78,7 @@ export class AcmeOrders {
 
   constructor(options: AcmeOrdersOptions) {
     this.options = options
-    this.counts = { issued: 0, unreachable: 0, rateLimited: 0, validation: 0, refused: 0, account: 0, fleet: 0 }
+    this.counts = { issued: 0, unreachable: 0, rateLimited: 0, validation: 0, refused: 0, account: 0, notReady: 0 }
   }
 
   get figures(): AcmeCounts {

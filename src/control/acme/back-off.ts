@@ -12,7 +12,7 @@ const PAUSES: Readonly<Record<'short' | 'long', { readonly min: number; readonly
 const BY_KIND: Readonly<Record<AcmeFailureKind, keyof typeof PAUSES>> = {
   unreachable: 'short',
   account: 'short',
-  fleet: 'short',
+  notReady: 'short',
   rateLimited: 'long',
   validation: 'long',
   refused: 'long',

@@ -148,7 +148,7 @@ export class OrderRun {
       })
       const missing = await lagging(revision)
       if (missing.length > 0)
-        throw new AcmeFailure('fleet', `the answer to the challenge is not in force at ${missing.join(', ')}`)
+        throw new AcmeFailure('notReady', `the answer to the challenge is not in force at ${missing.join(', ')}`)
       for (const each of asked) {
         assertTrusted()
         await session.prove(each)
@@ -220,7 +220,7 @@ export class OrderRun {
   private open(sealed: string, purpose: string): string {
     const opened = this.options.box.open(sealed, purpose)
     if ('text' in opened) return opened.text
-    throw new AcmeFailure('fleet', 'the key in the store cannot be decrypted with store.secret of this instance')
+    throw new AcmeFailure('notReady', 'the key in the store cannot be decrypted with store.secret of this instance')
   }
 }
 
@@ -230,5 +230,5 @@ export function noOrder(domain: string, directory: string): AcmeOrder {
 }
 
 function cannotRead(error: Error): never {
-  throw new AcmeFailure('fleet', `acme.ca cannot be read: ${error.message}`)
+  throw new AcmeFailure('notReady', `acme.ca cannot be read: ${error.message}`)
 }

@@ -10,8 +10,8 @@ export type AcmeFailureKind =
   | 'refused'
   /** The server does not know the account, or has deactivated it. */
   | 'account'
-  /** Not every instance of the fleet could answer the challenge, so that the server was not asked to look. */
-  | 'fleet'
+  /** Not every instance of the fleet could answer the challenge, or this one lacks a key or a file: the server was not asked. */
+  | 'notReady'
 
 /** An attempt at a certificate has failed. The message is for people. */
 export class AcmeFailure extends Error {

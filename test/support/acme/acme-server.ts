@@ -194,9 +194,14 @@ export class AcmeServer {
   }
 
   private newOrder({ header, payload }: Signed, response: ServerResponse): void {
-    const domains = (payload?.identifiers as { value: string }[]).map(({ value }) => value)
+    const domains = ((payload?.identifiers ?? []) as { value: string }[]).map(({ value }) => value)
     const authorizations = domains.map((domain) => {
-      this.authorizations.push({ domain, token: randomBytes(16).toString('base64url'), status: 'pending', looked: false })
+      this.authorizations.push({
+        domain,
+        token: randomBytes(16).toString('base64url'),
+        status: 'pending',
+        looked: false,
+      })
       return String(this.authorizations.length - 1)
     })
     this.orders.push({ account: header.kid ?? '', authorizations, domains, status: 'pending', chain: '' })
