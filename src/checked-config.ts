@@ -4,6 +4,7 @@ import type { Paint } from './cli/output/paint.ts'
 import { harmless } from './cli/output/text.ts'
 import type { Session } from './cli/session.ts'
 import type { Client } from './client/create-client.ts'
+import { acmeRemarks } from './config/acme-remarks.ts'
 import { missingSplit } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
 import { childPath, formatProblem } from './config/problems.ts'
@@ -41,6 +42,7 @@ export async function checked(session: Session, file: string, config: Config, wi
     if (missing !== null) terminal.tell(`note: ${path} ${missing}; only a service that runs already may go without it`)
   }
   for (const warning of warnings) terminal.tell(`warning: ${formatProblem(warning)}`)
+  terminal.tell(...acmeRemarks(config).map((remark) => `note: ${remark}`))
   if (withDiff) terminal.print(...diffLines(compared, session))
   return EXIT.done
 }

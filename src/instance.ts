@@ -3,9 +3,12 @@ import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import { type Admin, buildAdmin } from './admin/app.ts'
 import { ask } from './admin/in-process.ts'
+import { acmeRemarks } from './config/acme-remarks.ts'
 import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
+import { AcmeOrders } from './control/acme/acme-orders.ts'
+import { IssuedCertificates } from './control/acme/issued-certificates.ts'
 import { logVersions } from './control/app-versions.ts'
 import { ListenerCertificates } from './control/certificates/listener-certificates.ts'
 import { TicketKeys } from './control/certificates/ticket-keys.ts'
@@ -92,6 +95,8 @@ export class Instance {
   private readonly store: Store
   private readonly control: Control
   private readonly certificates: ListenerCertificates
+  private readonly issued: IssuedCertificates
+  private readonly orders: AcmeOrders
   private readonly ticketKeys: TicketKeys
   private readonly box: SecretBox
   private readonly file: ConfigurationFile
@@ -164,12 +169,21 @@ export class Instance {
       ...(resumed &&
         options.known && { inForce: servicesLeft(options.known, options.kept ?? null, resolveDefinition) }),
     })
+    const reportFailure = (error: unknown): void =>
+      log.error({ err: error }, 'putting an issued certificate in force failed')
+    this.issued = new IssuedCertificates({
+      store: this.store,
+      box: this.box,
+      answer: (answers) => this.control.tls.answer(answers),
+      onIssued: () => void this.certificates.useIssued().catch(reportFailure),
+    })
     this.certificates = new ListenerCertificates({
       listen: config.proxy.listen,
       names: () => proxies.listeners,
       known: options.knownTls ?? [],
       log,
       use: (listeners) => this.control.tls.use(listeners),
+      issued: (domain, directory) => this.issued.find(domain, directory),
       onChange: (change) => this.events.certificateChanged(change),
     })
     const { certificates } = this
@@ -209,6 +223,16 @@ export class Instance {
     this.deploys = new Deploys({ control, store, fleet, identity, log })
     this.rollouts = new Rollouts({ control, store, fleet, instance: identity.name, log })
     this.events = new EventSources({ store, control, fleet, self: this.self, version: VERSION })
+    this.orders = new AcmeOrders({
+      store,
+      box: this.box,
+      control,
+      ordering: () => certificates.ordering,
+      isAlone: fleet.isAlone,
+      instance: identity.name,
+      log,
+      onOutcome: (outcome) => this.events.certificateOrdered(outcome),
+    })
     const { webhooks: settings } = config
     this.webhooks = new Webhooks({ settings, store, isAlone: fleet.isAlone, instance: identity.name, log })
     proxies.onWorkerDied = (death) => this.events.workerDied(death)
@@ -273,7 +297,9 @@ export class Instance {
     await this.lastReadable.load()
     await this.remembered.load()
     await this.names.load()
+    this.issued.start()
     await this.control.start()
+    this.issued.follow(this.store.documents())
     this.checkSecret()
     const { controller } = this.control
     const unreadable = new UnreadableLog(log)
@@ -294,6 +320,8 @@ export class Instance {
     this.events.start()
     this.webhooks.start()
     this.rollouts.start()
+    for (const remark of acmeRemarks(this.options.config)) log.warn(remark)
+    this.orders.start()
     await this.startAdmin()
     // The address of the admin API is known only now.
     this.fleet.announce()
@@ -373,6 +401,7 @@ export class Instance {
       rollouts: this.rollouts,
       file: this.file,
       certificates: this.certificates,
+      orders: this.orders,
       sealProblem: () => sealProblem(this.store.documents(), this.box),
       isStopping: () => this.stopping !== null,
     })
@@ -390,12 +419,14 @@ export class Instance {
   }
 
   private async stopGracefully(): Promise<void> {
+    const ordersEnd = this.orders.stop()
     await this.deploys.stop()
     const { acceptForMs, timeoutMs } = this.options.config.shutdown
     const cut = await this.control.proxies.stop(acceptForMs, timeoutMs)
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
     await this.closeAdmin()
     await this.control.ticks.stop()
+    await ordersEnd
     await this.rollouts.stop()
     await this.webhooks.stop()
     this.events.leave()
@@ -411,6 +442,7 @@ export class Instance {
     this.certificates.stop()
     this.ticketKeys.stop()
     this.events.stop()
+    await this.orders.stop()
     await this.rollouts.stop()
     await this.webhooks.stop()
     await this.deploys.stop()

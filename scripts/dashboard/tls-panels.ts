@@ -35,4 +35,14 @@ export const TLS_PANELS: readonly Panel[] = [
     unit: 'short',
     queries: { [LEGEND]: `sum by (${CERTIFICATE}) (increase(${series('tls_certificate_failures_total')}[$rate]))` },
   }),
+  lines({
+    title: 'Certificates by ACME',
+    description:
+      'Attempts in a row that have failed, by name, and attempts by how they have ended. GET /api/certificates says why, and when the next one is.',
+    unit: 'short',
+    queries: {
+      '{{domain}}: failures': `max by (domain) (${series('acme_failures')})`,
+      '{{outcome}}': `sum by (outcome) (increase(${series('acme_orders_total')}[$rate]))`,
+    },
+  }),
 ]

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { AdminSettings } from '../config/config.ts'
+import type { AcmeOrders } from '../control/acme/acme-orders.ts'
 import type { ListenerCertificates } from '../control/certificates/listener-certificates.ts'
 import type { ConfigurationFile } from '../control/configuration-file.ts'
 import type { Control } from '../control/control.ts'
@@ -30,6 +31,8 @@ export interface AdminContext {
   readonly webhooks: Webhooks
   readonly rollouts: Rollouts
   readonly certificates: ListenerCertificates
+  /** Orders certificates. */
+  readonly orders: AcmeOrders
   /** Why this instance cannot decrypt what the store keeps encrypted; null = it can. */
   sealProblem(): string | null
   /** Whether the process is shutting down. */

@@ -94,6 +94,7 @@ const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
   'Rollouts',
   'RolloutShown',
   'Configuration',
+  'Certificates',
 ])
 
 const ETAG = { ETag: { type: 'string', description: 'The revision in this answer, in quotes; for If-Match.' } }

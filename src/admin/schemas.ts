@@ -33,6 +33,7 @@ const file = {
 }
 
 const health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail: { type: ['string', 'null'] } })
+const instantOrNull = { type: ['string', 'null'], format: 'date-time' }
 const milliseconds = { type: ['integer', 'null'], minimum: 0 }
 const drained = {
   drained: { ...names, description: 'Pools and servers that this change drained and that are idle.' },
@@ -280,13 +281,14 @@ export const answers = {
   ),
   Certificate: object({
     listener: { ...text, description: 'Name of the listener, as in metrics.' },
+    source: { enum: ['file', 'acme'], description: 'Whether it comes from files or was ordered.' },
     names: { ...names, description: 'Host names and addresses that it is for.' },
     issuer: text,
     notBefore: instant,
     notAfter: instant,
     fingerprint: { ...text, description: 'SHA-256 of the certificate.' },
-    file: text,
-    keyFile: text,
+    file: { ...text, description: 'Its file; acme:NAME: it was ordered.' },
+    keyFile: { ...text, description: 'Empty: it was ordered.' },
     inForceSince: {
       type: ['string', 'null'],
       format: 'date-time',
@@ -298,7 +300,29 @@ export const answers = {
     },
     failures: { ...count, description: 'Changes of the files after which they could not be used.' },
   }),
-  Certificates: object({ revision, certificates: listOf('Certificate') }),
+  OrderedCertificate: object({
+    domain: text,
+    listeners: { ...names, description: 'Names of the listeners that have it.' },
+    directory: { ...text, description: 'URL of the directory of the ACME server.' },
+    challenge: { enum: ['http-01', 'tls-alpn-01'] },
+    notAfter: { ...instantOrNull, description: 'null: this server has not issued one yet.' },
+    nextRenewal: instantOrNull,
+    nextTry: {
+      ...instantOrNull,
+      description: 'When the next attempt may begin; null: none is needed before the renewal.',
+    },
+    failures: { ...count, description: 'Attempts in a row that have failed.' },
+    error: { type: ['string', 'null'], description: 'Why the last attempt has failed.' },
+  }),
+  Certificates: object({
+    revision,
+    certificates: listOf('Certificate'),
+    acme: { ...listOf('OrderedCertificate'), description: 'Names whose certificates are ordered from ACME servers.' },
+  }),
+  CertificatesOrdered: object({
+    revision,
+    ordering: { ...names, description: 'Names whose certificates are ordered now; see GET /api/certificates.' },
+  }),
   InstanceStruck: object(
     {
       revision,

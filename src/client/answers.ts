@@ -432,6 +432,8 @@ export interface Instances {
 export interface Certificate {
   /** Name of the listener, as in metrics. */
   readonly listener: string
+  /** Whether it comes from files or was ordered. */
+  readonly source: 'file' | 'acme'
   /** Host names and addresses that it is for. */
   readonly names: ReadonlyArray<string>
   readonly issuer: string
@@ -439,7 +441,9 @@ export interface Certificate {
   readonly notAfter: string
   /** SHA-256 of the certificate. */
   readonly fingerprint: string
+  /** Its file; acme:NAME: it was ordered. */
   readonly file: string
+  /** Empty: it was ordered. */
   readonly keyFile: string
   /** When it was read; null: a previous process of this instance has read it. */
   readonly inForceSince: string | null
@@ -449,10 +453,37 @@ export interface Certificate {
   readonly failures: number
 }
 
+export interface OrderedCertificate {
+  readonly domain: string
+  /** Names of the listeners that have it. */
+  readonly listeners: ReadonlyArray<string>
+  /** URL of the directory of the ACME server. */
+  readonly directory: string
+  readonly challenge: 'http-01' | 'tls-alpn-01'
+  /** null: this server has not issued one yet. */
+  readonly notAfter: string | null
+  readonly nextRenewal: string | null
+  /** When the next attempt may begin; null: none is needed before the renewal. */
+  readonly nextTry: string | null
+  /** Attempts in a row that have failed. */
+  readonly failures: number
+  /** Why the last attempt has failed. */
+  readonly error: string | null
+}
+
 export interface Certificates {
   /** Revision of the whole state; also in the ETag. */
   readonly revision: number
   readonly certificates: ReadonlyArray<Certificate>
+  /** Names whose certificates are ordered from ACME servers. */
+  readonly acme: ReadonlyArray<OrderedCertificate>
+}
+
+export interface CertificatesOrdered {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  /** Names whose certificates are ordered now; see GET /api/certificates. */
+  readonly ordering: ReadonlyArray<string>
 }
 
 export interface InstanceStruck {
@@ -624,7 +655,7 @@ export interface History {
 export interface LoggedEvent {
   /** Grows, and is the same at all instances; null = the store is away, and it gets its id later. */
   readonly id: string | null
-  /** change: A change of state by a command or a configuration file. health: Health checks of an instance have found a server up or down. ejection: An instance has ejected a server since requests failed there, or takes it back. drain.started: A server or pool gets no new requests any more. drain.finished: Nothing is in flight there any more in the whole fleet, or it takes requests again. instance.joined: An instance is part of the fleet. instance.gone: An instance has signed off, or has been silent for too long. store.away: An instance cannot reach the store. store.back: An instance can reach the store again. version.mismatch: Servers of a pool report another version than the pool has. version.match: The servers of the pool report its version again. certificate.changed: A new certificate of a listener is in force at an instance. certificate.refused: The files of a certificate have changed, and cannot be used. worker.died: A worker of an instance has ended unexpectedly. rollout.*: a step of a rollout. */
+  /** change: A change of state by a command or a configuration file. health: Health checks of an instance have found a server up or down. ejection: An instance has ejected a server since requests failed there, or takes it back. drain.started: A server or pool gets no new requests any more. drain.finished: Nothing is in flight there any more in the whole fleet, or it takes requests again. instance.joined: An instance is part of the fleet. instance.gone: An instance has signed off, or has been silent for too long. store.away: An instance cannot reach the store. store.back: An instance can reach the store again. version.mismatch: Servers of a pool report another version than the pool has. version.match: The servers of the pool report its version again. certificate.changed: A new certificate of a listener is in force at an instance. certificate.refused: The files of a certificate have changed, and cannot be used. certificate.renewed: A certificate was issued by an ACME server. certificate.failed: No certificate was issued by an ACME server; another attempt follows. worker.died: A worker of an instance has ended unexpectedly. rollout.*: a step of a rollout. */
   readonly type: string
   /** By the clock of the store. */
   readonly at: string

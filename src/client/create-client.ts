@@ -102,6 +102,8 @@ function apiOf(caller: Caller, through: string | null) {
     },
     certificates: {
       list: verb('GET /api/certificates'),
+      /** Orders certificates by ACME now, whatever failed before. */
+      renew: verb('POST /api/certificates/renew'),
     },
     overrides: {
       list: verb('GET /api/overrides'),

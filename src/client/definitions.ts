@@ -805,13 +805,34 @@ export interface CutoverConfig {
               /** TLS: certificates, and what is asked of clients. */
               readonly tls?:
                 | {
-                    /** Certificates, chosen by the name that the client asks for: exact, then wildcard, then the first one. */
-                    readonly certificates: ReadonlyArray<{
-                      /** File with the certificate, and those of the authorities between it and the root. */
-                      readonly cert: string
-                      /** File with its private key, without a passphrase. */
-                      readonly key: string
-                    }>
+                    /** Certificates, chosen by the name that the client asks for: exact, then wildcard, then the first one. Default: []. */
+                    readonly certificates?:
+                      | ReadonlyArray<{
+                          /** File with the certificate, and those of the authorities between it and the root. */
+                          readonly cert: string
+                          /** File with its private key, without a passphrase. */
+                          readonly key: string
+                        }>
+                      | undefined
+                    /** Certificates that are ordered from an ACME server, and renewed. */
+                    readonly acme?:
+                      | {
+                          /** Address to which the ACME server writes when something is wrong. Setting it agrees to the terms of service of that server. */
+                          readonly email: string
+                          /** URL of the directory of the ACME server; default: that of Let’s Encrypt. Default: "https://acme-v02.api.letsencrypt.org/directory". */
+                          readonly directory?: string | undefined
+                          /** Host names, each of which gets a certificate of its own. */
+                          readonly domains: ReadonlyArray<string>
+                          /** How names are proven: http-01 is answered at plain listeners (port 80 from outside), tls-alpn-01 at listeners with TLS (port 443 from outside). Default: "http-01". */
+                          readonly challenge?: 'http-01' | 'tls-alpn-01' | undefined
+                          /** File with the authorities to trust at the ACME server instead of the default ones, in PEM. */
+                          readonly ca?: string | undefined
+                          /** Keys of the certificates: ECDSA on P-256, or RSA with 2048 bits. Default: "ecdsa". */
+                          readonly keyType?: 'ecdsa' | 'rsa' | undefined
+                          /** Profile of certificates to ask the server for; empty = its default. Default: "". */
+                          readonly profile?: string | undefined
+                        }
+                      | undefined
                     /** Oldest version of TLS. Default: "1.2". */
                     readonly minVersion?: '1.2' | '1.3' | 1.2 | 1.3 | undefined
                     /** Asks clients for certificates. */
@@ -853,13 +874,34 @@ export interface CutoverConfig {
                   /** TLS: certificates, and what is asked of clients. */
                   readonly tls?:
                     | {
-                        /** Certificates, chosen by the name that the client asks for: exact, then wildcard, then the first one. */
-                        readonly certificates: ReadonlyArray<{
-                          /** File with the certificate, and those of the authorities between it and the root. */
-                          readonly cert: string
-                          /** File with its private key, without a passphrase. */
-                          readonly key: string
-                        }>
+                        /** Certificates, chosen by the name that the client asks for: exact, then wildcard, then the first one. Default: []. */
+                        readonly certificates?:
+                          | ReadonlyArray<{
+                              /** File with the certificate, and those of the authorities between it and the root. */
+                              readonly cert: string
+                              /** File with its private key, without a passphrase. */
+                              readonly key: string
+                            }>
+                          | undefined
+                        /** Certificates that are ordered from an ACME server, and renewed. */
+                        readonly acme?:
+                          | {
+                              /** Address to which the ACME server writes when something is wrong. Setting it agrees to the terms of service of that server. */
+                              readonly email: string
+                              /** URL of the directory of the ACME server; default: that of Let’s Encrypt. Default: "https://acme-v02.api.letsencrypt.org/directory". */
+                              readonly directory?: string | undefined
+                              /** Host names, each of which gets a certificate of its own. */
+                              readonly domains: ReadonlyArray<string>
+                              /** How names are proven: http-01 is answered at plain listeners (port 80 from outside), tls-alpn-01 at listeners with TLS (port 443 from outside). Default: "http-01". */
+                              readonly challenge?: 'http-01' | 'tls-alpn-01' | undefined
+                              /** File with the authorities to trust at the ACME server instead of the default ones, in PEM. */
+                              readonly ca?: string | undefined
+                              /** Keys of the certificates: ECDSA on P-256, or RSA with 2048 bits. Default: "ecdsa". */
+                              readonly keyType?: 'ecdsa' | 'rsa' | undefined
+                              /** Profile of certificates to ask the server for; empty = its default. Default: "". */
+                              readonly profile?: string | undefined
+                            }
+                          | undefined
                         /** Oldest version of TLS. Default: "1.2". */
                         readonly minVersion?: '1.2' | '1.3' | 1.2 | 1.3 | undefined
                         /** Asks clients for certificates. */

@@ -2,6 +2,7 @@
 
 import type {
   Certificates,
+  CertificatesOrdered,
   Configuration,
   Definition,
   Deployed,
@@ -881,11 +882,24 @@ export interface Operations {
     }
     readonly answer: Reloaded
   }
-  /** The certificates that the listeners of this instance have in force. */
+  /** The certificates that the listeners of this instance have in force, and those that are ordered. */
   'GET /api/certificates': {
     readonly names: readonly []
     readonly options: Record<never, never>
     readonly answer: Certificates
+  }
+  /** Order certificates by ACME now, whatever failed before. */
+  'POST /api/certificates/renew': {
+    readonly names: readonly []
+    readonly options: {
+      /** A name of acme.domains of a listener of this instance; by default all of them. */
+      readonly domain?: string | undefined
+      /** Reason, for the log. Default: "". */
+      readonly reason?: string | undefined
+      /** A repetition with the same key, within a day and at any instance, is answered as the first one was. */
+      readonly idempotencyKey?: string | undefined
+    }
+    readonly answer: CertificatesOrdered
   }
   /** Liveness. */
   'GET /healthz': {
@@ -1018,6 +1032,7 @@ export const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {
   'GET /api/config': [],
   'POST /api/config/reload': ['wait', 'force', 'reason'],
   'GET /api/certificates': [],
+  'POST /api/certificates/renew': [],
   'GET /healthz': [],
   'GET /health': [],
   'GET /ready': [],

@@ -59,6 +59,12 @@ export function parseHost(text: string): string | undefined {
   return name.length <= 253 && new RegExp(`^${label}(\\.${label})*$`).test(name) ? name : undefined
 }
 
+/** Like parseHost, but only for names that a certificate can be ordered for: no address, no wildcard, no underscore. */
+export function parseDomain(text: string): string | undefined {
+  const name = parseHost(text)
+  return name === undefined || isIP(name) !== 0 || /[[_]/.test(name) ? undefined : name
+}
+
 /** Like parseHost; the first label may be `*`. */
 export function parseHostPattern(text: string): string | undefined {
   if (!text.startsWith('*.')) return parseHost(text)

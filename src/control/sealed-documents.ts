@@ -1,3 +1,4 @@
+import { ACME_ACCOUNTS, ACME_CERTIFICATES, ACME_ORDERS } from '../model/acme.ts'
 import type { SecretBox } from '../model/secret-box.ts'
 import type { Documents } from '../model/state.ts'
 import { STICKY_PURPOSE, stickyKeyOf } from '../model/sticky-key.ts'
@@ -25,9 +26,19 @@ export function sealProblem(documents: Pick<Documents, 'collections'>, box: Secr
       text: ticketKeys === null || ticketKeys === 'unreadable' ? null : ticketKeys.key,
     },
   ]
+  for (const { collection } of [ACME_ACCOUNTS, ACME_ORDERS, ACME_CERTIFICATES])
+    sealed.push(...keysIn(documents, collection))
   for (const { name, purpose, text } of sealed) {
     const opened = text === null ? null : box.open(text, purpose)
     if (opened !== null && 'problem' in opened) return `${name} in the store ${PROBLEMS[opened.problem]}`
   }
   return null
+}
+
+/** Keys of documents of a collection, each for the purpose of its name. */
+function keysIn(documents: Pick<Documents, 'collections'>, collection: string) {
+  return Object.entries(documents.collections?.[collection] ?? {}).map(([each, { value }]) => {
+    const { key = null } = (value.order ?? value) as { readonly key?: unknown }
+    return { name: `${collection}/${each}`, purpose: collection, text: typeof key === 'string' ? key : null }
+  })
 }

@@ -10,6 +10,8 @@ export type HandshakeFailure =
   | 'clientCertificate'
   /** The client has refused the handshake, mostly because it does not trust the certificate. */
   | 'refused'
+  /** There is no certificate for the name yet. */
+  | 'noCertificate'
   /** It was not complete in time. */
   | 'timeout'
   /** The client has left. */
@@ -17,8 +19,8 @@ export type HandshakeFailure =
   /** Any other failure. */
   | 'failed'
 
-/** `resumed`: with a ticket of an earlier connection. */
-export type HandshakeOutcome = 'full' | 'resumed' | HandshakeFailure
+/** `resumed`: with a ticket of an earlier connection. `acme`: the challenge of an ACME server, which was answered. */
+export type HandshakeOutcome = 'full' | 'resumed' | 'acme' | HandshakeFailure
 
 const BY_CODE: Readonly<Record<string, HandshakeFailure>> = {
   ERR_SSL_HTTP_REQUEST: 'plainHttp',
@@ -50,8 +52,21 @@ const BY_CODE: Readonly<Record<string, HandshakeFailure>> = {
 /** Matches the errors of OpenSSL for alerts of a client: `TLSV1_ALERT_…`, `SSL/TLS_ALERT_…`. */
 const ALERT = /^ERR_SSL_\S+_ALERT_/
 
-/** Names the failure of a handshake by the error of node:tls. */
-export function handshakeFailure(error: unknown): HandshakeFailure {
+/** Errors of OpenSSL for a context without a certificate, by version of TLS. */
+const WITHOUT_CERTIFICATE: ReadonlySet<string> = new Set([
+  'ERR_SSL_NO_SHARED_CIPHER',
+  'ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM',
+])
+
+/** The name that a client asks for has no certificate yet. */
+export class NoCertificate extends Error {
+  override name = 'NoCertificate'
+}
+
+/** Names the failure of a handshake by the error of node:tls. `isBare`: the listener has no certificate at all. */
+export function handshakeFailure(error: unknown, isBare = false): HandshakeFailure {
+  if (error instanceof NoCertificate) return 'noCertificate'
   const { code = '' } = error as NodeJS.ErrnoException
+  if (isBare && WITHOUT_CERTIFICATE.has(code)) return 'noCertificate'
   return BY_CODE[code] ?? (ALERT.test(code) ? 'refused' : 'failed')
 }

@@ -14,7 +14,7 @@ export interface ListenerFileProblem {
 type FileText = { readonly text: string } | { readonly problem: string }
 
 /** Checks the files of a listener now. A certificate that has expired can be used: see `dateProblem`. */
-export function listenerFileProblems({ certificates, clientAuth }: TlsSettings): ListenerFileProblem[] {
+export function listenerFileProblems({ certificates, clientAuth, acme }: TlsSettings): ListenerFileProblem[] {
   const problems = certificates.flatMap((files, index): ListenerFileProblem[] => {
     const read = certificateOf(files, textNow(files.cert), textNow(files.key))
     return isCertificate(read) ? [] : read.map(({ key, message }) => ({ at: ['certificates', index, key], message }))
@@ -22,6 +22,10 @@ export function listenerFileProblems({ certificates, clientAuth }: TlsSettings):
   if (clientAuth !== null) {
     const read = authoritiesOf(clientAuth.ca, textNow(clientAuth.ca))
     if ('problem' in read) problems.push({ at: ['clientAuth', 'ca'], message: read.problem })
+  }
+  if (acme !== null && acme.ca !== null) {
+    const read = authoritiesOf(acme.ca, textNow(acme.ca))
+    if ('problem' in read) problems.push({ at: ['acme', 'ca'], message: read.problem })
   }
   return problems
 }

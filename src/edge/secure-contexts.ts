@@ -34,6 +34,7 @@ export class SecureContexts {
   readonly first: SecureContextOptions
   private readonly settings: ListenerTls
   private readonly names: CertificateNames<ServedCertificate>
+  private readonly pending: ReadonlySet<string>
   private readonly made = new Map<string, SecureContext>()
   /** What all contexts have in common, by which those of earlier settings can be used on. */
   private readonly common: SecureContextOptions & { readonly minVersion: 'TLSv1.2' | 'TLSv1.3' }
@@ -58,7 +59,10 @@ export class SecureContexts {
       // Without authorities, Node would load all those of the system.
       ca: clientAuth === null ? [] : [clientAuth.ca],
     }
-    this.first = this.optionsFor(certificates[0] as ServedCertificate)
+    const [first] = certificates
+    // Without a certificate, OpenSSL refuses every handshake with an alert.
+    this.first = first === undefined ? this.common : this.optionsFor(first)
+    this.pending = new Set(settings.pending)
     this.names = new CertificateNames(certificates.map((value) => ({ names: value.names, value })))
     if (before === null || !before.isLike(this)) return
     for (const { id } of certificates) {
@@ -77,6 +81,11 @@ export class SecureContexts {
       this.made.set(certificate.id, context)
     }
     return context
+  }
+
+  /** Whether a name is one of this listener whose certificate has not been issued yet. */
+  isPending(serverName: string): boolean {
+    return this.pending.has(serverName.toLowerCase())
   }
 
   private optionsFor({ cert, key }: ServedCertificate): SecureContextOptions {

@@ -1,16 +1,21 @@
 import type { Socket } from 'node:net'
 import { Server, type TLSSocket } from 'node:tls'
 import type { Deadline, Deadlines } from '../http1/deadlines.ts'
-import type { ListenerTls } from '../model/listener-tls.ts'
+import type { AcmeAnswers, ListenerTls } from '../model/listener-tls.ts'
+import { AlpnEndpoint } from './acme/alpn-endpoint.ts'
 import { type ClientTls, clientTls } from './client-tls.ts'
-import { type HandshakeFailure, handshakeFailure } from './handshake-outcome.ts'
+import { type HandshakeFailure, handshakeFailure, NoCertificate } from './handshake-outcome.ts'
+import { peekClientHello } from './peek-client-hello.ts'
 import { SecureContexts } from './secure-contexts.ts'
 
-/** Is told how the handshake of its connection ends. Exactly one of the two is called. */
+/**
+ * Is told how the handshake of its connection ends. Exactly one of the two is called. `acme`: it was the challenge of an ACME
+ * server, which was answered; the connection is closed like those that fail.
+ */
 export interface HandshakeOwner {
   /** The socket has not been read yet. `protocol`: as negotiated (ALPN), empty = none was. */
   onSecure(socket: TLSSocket, tls: ClientTls, protocol: string): void
-  onFailed(failure: HandshakeFailure): void
+  onFailed(failure: HandshakeFailure | 'acme'): void
 }
 
 /** A handshake that goes on. */
@@ -30,6 +35,9 @@ export interface TlsEndpointOptions {
 const SPEAKS_HTTPS = '400 This port speaks https.\n'
 const PLAIN_ANSWER = `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${SPEAKS_HTTPS.length}\r\nConnection: close\r\n\r\n${SPEAKS_HTTPS}`
 
+/** A fatal alert (RFC 8446 §6), before any key is known: internal_error, which Go, and so Caddy, sends without a certificate. */
+const NO_CERTIFICATE = Buffer.from([21, 3, 3, 0, 2, 2, 80])
+
 /**
  * The server's end of TLS for the connections of one listener. Settings can be replaced at any time: handshakes that have
  * begun, and open connections, keep those that they began with.
@@ -41,6 +49,8 @@ export class TlsEndpoint {
   private contexts: SecureContexts | null = null
   private settings: ListenerTls | null = null
   private ticketKeys: Buffer | null = null
+  /** null = no ACME server has a challenge for this fleet. */
+  private alpn: AlpnEndpoint | null = null
   private readonly handshakes = new Map<Socket, Handshake>()
 
   constructor(options: TlsEndpointOptions) {
@@ -66,6 +76,12 @@ export class TlsEndpoint {
     this.server?.setTicketKeys(keys)
   }
 
+  /** Answers these challenges of ACME servers from now on, and no others. */
+  answer(alpn: AcmeAnswers['alpn']): void {
+    const isNone = Object.keys(alpn).length === 0
+    this.alpn = isNone ? null : new AlpnEndpoint(alpn, (socket, isDone) => this.answered(socket, isDone))
+  }
+
   /** Begins the handshake of a connection. `socket`: may have been read if what was read is back in it. */
   begin(socket: Socket, owner: HandshakeOwner): void {
     const { server, settings } = this
@@ -81,7 +97,20 @@ export class TlsEndpoint {
     deadline.set(this.options.timeoutMs)
     // A client that ends its side within the handshake has left. Afterwards it may wait for an answer.
     socket.allowHalfOpen = false
-    server.emit('connection', socket)
+    if (this.alpn === null) server.emit('connection', socket)
+    else this.choose(this.alpn, socket, server)
+  }
+
+  /** Gives a connection to whoever its client wants. */
+  private choose(alpn: AlpnEndpoint, socket: Socket, server: Server): void {
+    peekClientHello(socket, (hello) => {
+      if (alpn.isFor(hello)) alpn.begin(socket)
+      else server.emit('connection', socket)
+    })
+  }
+
+  private answered(socket: TLSSocket, isDone: boolean): void {
+    this.settle(below(socket))?.owner.onFailed(isDone ? 'acme' : 'failed')
   }
 
   /** Closes the connections whose handshakes go on. */
@@ -98,7 +127,7 @@ export class TlsEndpoint {
       // Its own limit begins anew with each byte.
       handshakeTimeout: 0,
       ...(this.ticketKeys === null ? {} : { ticketKeys: this.ticketKeys }),
-      SNICallback: (name, done) => {
+      SNICallback(this: TLSSocket, name, done) {
         let context: ReturnType<SecureContexts['for']>
         try {
           context = contexts.for(name)
@@ -106,7 +135,12 @@ export class TlsEndpoint {
           done(error as Error)
           return
         }
-        done(null, context)
+        if (context !== undefined || !contexts.isPending(name)) {
+          done(null, context)
+          return
+        }
+        below(this).write(NO_CERTIFICATE)
+        done(new NoCertificate())
       },
     })
     server.on('secureConnection', (socket) => this.secured(socket))
@@ -135,7 +169,8 @@ export class TlsEndpoint {
 
   private failed(error: Error, socket: TLSSocket): void {
     const plain = below(socket)
-    const failure = socket.authorizationError ? 'clientCertificate' : handshakeFailure(error)
+    const isBare = this.settings?.certificates.length === 0
+    const failure = socket.authorizationError ? 'clientCertificate' : handshakeFailure(error, isBare)
     // Only the first bytes can be taken for HTTP, so that nothing was sent yet.
     if (failure === 'plainHttp' && this.handshakes.has(plain)) plain.write(PLAIN_ANSWER, 'latin1')
     this.settle(plain)?.owner.onFailed(failure)

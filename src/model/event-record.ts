@@ -15,6 +15,8 @@ export const EVENT_TYPES = {
   'version.match': 'The servers of the pool report its version again.',
   'certificate.changed': 'A new certificate of a listener is in force at an instance.',
   'certificate.refused': 'The files of a certificate have changed, and cannot be used.',
+  'certificate.renewed': 'A certificate was issued by an ACME server.',
+  'certificate.failed': 'No certificate was issued by an ACME server; another attempt follows.',
   'worker.died': 'A worker of an instance has ended unexpectedly.',
 } as const
 

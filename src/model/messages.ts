@@ -1,6 +1,6 @@
 import type { ExplainedRequest, Explanation } from './explain.ts'
 import type { HookSettings, HooksProblem } from './hooks.ts'
-import type { ListenerTls } from './listener-tls.ts'
+import type { AcmeAnswers, ListenerTls } from './listener-tls.ts'
 import type { FuseCount } from './rollout/table-rollout.ts'
 import type { Health } from './state.ts'
 import type { TableChange } from './table.ts'
@@ -23,6 +23,8 @@ export type ToProxy =
    * precedes the first table.
    */
   | { readonly type: 'tls'; readonly listeners: readonly ListenerTls[] }
+  /** All answers to challenges of ACME servers, instead of those before. They precede the table of the state that has them. */
+  | { readonly type: 'acmeAnswers'; readonly answers: AcmeAnswers }
   /** Keys for the tickets of TLS sessions, 48 bytes in base64. Secret. */
   | { readonly type: 'ticketKeys'; readonly key: string }
   /** Health of the targets where it has changed. */

@@ -1,3 +1,4 @@
+import { acmeAnswer } from './client/acme-answer.ts'
 import type { Client } from './client/client.ts'
 import type { ClientStream } from './client/client-stream.ts'
 import { guard, originForm } from './client/guard.ts'
@@ -31,6 +32,9 @@ export function admit(
   const target = originForm(stream.target, head)
   const refusal = guard(stream, target, head, context.settings.limits)
   if (refusal !== null) return ownAnswer(refusal.status, refusal.text, 'http_request_denied', requestId)
+  const challenged =
+    context.acmeTokens === null ? null : acmeAnswer(context.acmeTokens, stream.method, target, requestId)
+  if (challenged !== null) return challenged
   const instead = client.tls === null && client.redirect === null ? null : edgeAnswer(client, head, target, requestId)
   if (instead !== null) return instead
   if (head.maxForwards === 0) return ownOptions(requestId)

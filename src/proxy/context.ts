@@ -60,6 +60,8 @@ export interface ProxyContext {
   /** That of the table in force. */
   readonly router: Router
   readonly isStopping: boolean
+  /** Key authorizations of ACME challenges by token (RFC 8555 §8.3); null = there is no challenge. */
+  readonly acmeTokens: ReadonlyMap<string, string> | null
   /** Returns the service of this name in the table in force. */
   routeOf(service: string): ServiceRoute | undefined
 }

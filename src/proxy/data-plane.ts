@@ -1,7 +1,7 @@
 import type { BlockList } from 'node:net'
 import { TlsEndpoint } from '../edge/tls-endpoint.ts'
 import type { ExplainedRequest, Explanation } from '../model/explain.ts'
-import type { ListenerTls } from '../model/listener-tls.ts'
+import type { AcmeAnswers, ListenerTls } from '../model/listener-tls.ts'
 import type { KnownHealth, LoadReport, Report, ToControl, ToProxy } from '../model/messages.ts'
 import { poolKey } from '../model/names.ts'
 import { networks } from '../model/networks.ts'
@@ -54,6 +54,7 @@ export class DataPlane implements ProxyContext {
   readonly verdicts: Verdicts
   router: Router
   isStopping = false
+  acmeTokens: ReadonlyMap<string, string> | null = null
   private readonly heldTotal: HeldTotal
   private readonly send: (message: ToControl) => void
   /** Generation of the table in force; -1 = no table yet. */
@@ -65,6 +66,7 @@ export class DataPlane implements ProxyContext {
   private readonly endpoints = new Map<number, TlsEndpoint>()
   /** For the tickets of TLS sessions; null = each listener has keys of its own. */
   private ticketKeys: Buffer | null = null
+  private alpn: AcmeAnswers['alpn'] = {}
   private readonly ending: Ending
   private reportsAll = false
   private readonly hookLoader: HookLoader
@@ -139,6 +141,9 @@ export class DataPlane implements ProxyContext {
       case 'tls':
         this.useTls(message.listeners)
         break
+      case 'acmeAnswers':
+        this.useAcmeAnswers(message.answers)
+        break
       case 'ticketKeys':
         this.ticketKeys = Buffer.from(message.key, 'base64')
         for (const endpoint of this.endpoints.values()) endpoint.useTicketKeys(this.ticketKeys)
@@ -163,11 +168,19 @@ export class DataPlane implements ProxyContext {
     for (const settings of listeners) this.endpoint(settings.listener).use(settings)
   }
 
+  private useAcmeAnswers({ http, alpn }: AcmeAnswers): void {
+    const tokens = Object.entries(http)
+    this.acmeTokens = tokens.length === 0 ? null : new Map(tokens)
+    this.alpn = alpn
+    for (const endpoint of this.endpoints.values()) endpoint.answer(alpn)
+  }
+
   private endpoint(listener: number): TlsEndpoint {
     let endpoint = this.endpoints.get(listener)
     if (endpoint === undefined) {
       endpoint = new TlsEndpoint({ timeoutMs: this.settings.timeouts.headerMs, deadlines: DEADLINES })
       if (this.ticketKeys !== null) endpoint.useTicketKeys(this.ticketKeys)
+      endpoint.answer(this.alpn)
       this.endpoints.set(listener, endpoint)
     }
     return endpoint

@@ -81,6 +81,7 @@ PATCH /api/servers/{server}
 POST /api/servers/{server}/disable
 POST /api/servers/{server}/drain
 POST /api/servers/{server}/enable
+GET /api/certificates
 GET /api/config
 GET /api/events
 GET /api/stats
@@ -89,6 +90,7 @@ GET /api/instances/{id}
 DELETE /api/instances/{id}
 GET /api/overrides
 DELETE /api/overrides
+POST /api/certificates/renew
 POST /api/workers/restart
 POST /api/config/reload
 GET /healthz

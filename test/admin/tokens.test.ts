@@ -119,6 +119,7 @@ describe('S7: a role', () => {
     ['PUT', '/api/services/shop/pools/blue/servers/x'],
     ['DELETE', '/api/services/shop/pools/blue/servers/blue1'],
     ['POST', '/api/config/reload'],
+    ['POST', '/api/certificates/renew'],
     ['GET', '/api/config'],
   ] as const
   const LEVELS: Readonly<Record<Who, number>> = { read: 0, operate: 1, hashed: 1, admin: 2 }

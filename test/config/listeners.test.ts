@@ -33,7 +33,7 @@ test('TLS with its defaults', () => {
       kind: 'tcp',
       host: '',
       port: 8443,
-      tls: { certificates: [files], minVersion: '1.2', clientAuth: null, alpn: ['http/1.1'] },
+      tls: { certificates: [files], acme: null, minVersion: '1.2', clientAuth: null, alpn: ['http/1.1'] },
     },
   ])
 })
@@ -73,8 +73,8 @@ test('everything that can be said', () => {
 })
 
 test.each<[string, () => unknown, readonly RegExp[]]>([
-  ['no certificate', () => ({ certificates: [] }), [/^proxy\.listen\.tls\.certificates: must not be empty$/]],
-  ['nothing', () => ({}), [/^proxy\.listen\.tls\.certificates: is missing/]],
+  ['no certificate', () => ({ certificates: [] }), [/^proxy\.listen\.tls: needs certificates, or acme to order them$/]],
+  ['nothing', () => ({}), [/^proxy\.listen\.tls: needs certificates, or acme to order them$/]],
   [
     'an old version',
     () => ({ certificates: [files], minVersion: '1.1' }),

@@ -30,6 +30,13 @@ export class Authority {
     this.cert = this.sign(privateKey, { commonName: name }, [constraints])
   }
 
+  /** A certificate for the key of somebody else, valid for 90 days unless told otherwise. */
+  certify(publicKey: KeyObject, sketch: CertificateSketch): string {
+    const { names = [] } = sketch
+    const alt = sequence(...names.map((name) => der(0x82, Buffer.from(name))))
+    return this.sign(publicKey, sketch, [extension(ALT_NAME, alt)])
+  }
+
   /** A certificate for a new key, valid for 90 days unless told otherwise. */
   issue(sketch: CertificateSketch = {}): KeyPair {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -51,7 +58,7 @@ export class Authority {
       nameOf(this.name),
       sequence(time(notBefore), time(notAfter)),
       nameOf(commonName),
-      createPublicKey(key).export({ type: 'spki', format: 'der' }),
+      (key.type === 'public' ? key : createPublicKey(key)).export({ type: 'spki', format: 'der' }),
       ...(extensions.length === 0 ? [] : [der(0xa3, sequence(...extensions))]),
     )
     const signature = Buffer.concat([Buffer.from([0]), sign('sha256', toSign, this.key)])

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { clipped } from '../../config/problems.ts'
+import type { AcmeStanding } from '../../control/acme/acme-targets.ts'
 import type { WaitingPool } from '../../control/readiness.ts'
 import { isUsable, Readiness } from '../../control/readiness.ts'
 import { storeStanding } from '../../control/store-standing.ts'
@@ -173,16 +174,17 @@ function probes({ control }: AdminContext): Part | null {
 }
 
 /** The certificates of the listeners; null = no listener has TLS. */
-function certificatePart({ certificates }: AdminContext): Part | null {
+function certificatePart({ certificates, orders }: AdminContext): Part | null {
   const standings = certificates.standings()
-  if (standings.length === 0) return null
+  const ordered = orders.standings()
+  if (standings.length === 0 && ordered.length === 0) return null
   const now = Date.now()
   const problems = standings.flatMap(({ file, facts, error }) => {
     const { notAfterMs } = facts
     const soon = notAfterMs - now < ENDS_SOON_MS ? `${file} expires at ${new Date(notAfterMs).toISOString()}` : null
     return [dateProblem(file, facts, now) ?? soon ?? [], error ?? []].flat()
   })
-  problems.push(...certificates.authoritiesProblems)
+  problems.push(...certificates.authoritiesProblems, ...ordered.flatMap(orderProblem))
   return problems.length === 0
     ? { status: 'ok', detail: null }
     : { status: 'degraded', detail: clipped(problems.join('; '), MAX_DETAIL_CHARS) }
@@ -194,6 +196,13 @@ function lookups({ control }: AdminContext): Part | null {
   if (failing.size === 0) return null
   const some = [...failing].slice(0, SHOWN).map(([name, problem]) => `${name} (${problem})`)
   return { status: 'degraded', detail: `not found: ${some.join(', ')}${failing.size > SHOWN ? ', …' : ''}` }
+}
+
+function orderProblem({ domain, notAfterMs, nextTryMs, error }: AcmeStanding): string[] {
+  const next = nextTryMs === null ? '' : `; next try at ${new Date(nextTryMs).toISOString()}`
+  const why = error === null ? '' : `: ${error}${next}`
+  if (notAfterMs === null) return [`${domain} has no certificate yet${why}`]
+  return error === null ? [] : [`the certificate of ${domain} is not renewed${why}`]
 }
 
 function dataPlane({ control }: AdminContext): Part {

@@ -73,6 +73,10 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         isRefused: error !== null,
         failures,
       })),
+      acme: {
+        counts: context.orders.figures,
+        names: context.orders.standings().map(({ domain, failures }) => ({ domain, failures })),
+      },
       accessLogDropped: control.proxies.accessLogDropped,
       traceSpansDropped: control.proxies.traceSpansDropped,
       pools: all.flatMap((service) =>

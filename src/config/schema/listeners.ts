@@ -1,8 +1,9 @@
 import { Type } from 'typebox'
+import { type AcmeSettings, LETS_ENCRYPT } from '../../model/acme.ts'
 import { DEFAULT_REDIRECT, type HttpsRedirect } from '../../model/https-redirect.ts'
 import type { TlsSettings, TlsVersion } from '../../model/listener-tls.ts'
 import type { ListenAddress } from '../../net/listen-address.ts'
-import { parseListen, parseMode } from '../addresses.ts'
+import { parseDomain, parseListen, parseMode } from '../addresses.ts'
 import * as kind from './kinds.ts'
 
 export const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or unix:/path'
@@ -12,7 +13,10 @@ interface ShortListener {
   address: ListenAddress
   mode?: number
   proxyProtocol?: boolean
-  tls?: Omit<TlsSettings, 'clientAuth'> & { clientAuth?: TlsSettings['clientAuth'] }
+  tls?: Omit<TlsSettings, 'clientAuth' | 'acme'> & {
+    clientAuth?: TlsSettings['clientAuth']
+    acme?: Omit<AcmeSettings, 'ca'> & { ca?: string }
+  }
   redirectToHttps?: HttpsRedirect | null
   http3?: null
 }
@@ -49,13 +53,62 @@ const Certificate = kind.section(
 
 const MIN_VERSIONS: readonly TlsVersion[] = ['1.2', '1.3']
 
+const AcmeSection = kind.section(
+  {
+    email: kind.text({
+      description:
+        'Address to which the ACME server writes when something is wrong. Setting it agrees to the terms of service of that server.',
+      pattern: '^[^\\s@<>,;:"]+@[^\\s@<>,;:"]+$',
+      errorMessage: 'expected an e-mail address, such as ops@example.com',
+    }),
+    directory: kind.text({
+      description: 'URL of the directory of the ACME server; default: that of Let’s Encrypt.',
+      pattern: '^https://[^\\s/?#@]+(/[^\\s#]*)?$',
+      errorMessage: 'expected an https:// URL without user and password',
+      default: LETS_ENCRYPT,
+    }),
+    domains: kind.list(
+      kind.parsed(parseDomain, {
+        description: 'A host name.',
+        errorMessage:
+          'expected a host name such as www.example.com; no wildcard and no address, which these challenges cannot prove',
+      }),
+      { description: 'Host names, each of which gets a certificate of its own.', minItems: 1 },
+    ),
+    challenge: kind.choice(['http-01', 'tls-alpn-01'], {
+      description:
+        'How names are proven: http-01 is answered at plain listeners (port 80 from outside), tls-alpn-01 at listeners with TLS (port 443 from outside).',
+      errorMessage: 'expected http-01 or tls-alpn-01',
+      default: 'http-01',
+    }),
+    ca: Type.Optional(
+      kind.path({
+        description: 'File with the authorities to trust at the ACME server instead of the default ones, in PEM.',
+      }),
+    ),
+    keyType: kind.choice(['ecdsa', 'rsa'], {
+      description: 'Keys of the certificates: ECDSA on P-256, or RSA with 2048 bits.',
+      errorMessage: 'expected ecdsa or rsa',
+      default: 'ecdsa',
+    }),
+    profile: kind.text({
+      description: 'Profile of certificates to ask the server for; empty = its default.',
+      pattern: '^[A-Za-z0-9._-]{0,100}$',
+      errorMessage: 'expected the name of a profile of the server',
+      default: '',
+    }),
+  },
+  { description: 'Certificates that are ordered from an ACME server, and renewed.' },
+)
+
 const TlsSection = kind.section(
   {
     certificates: kind.list(Certificate, {
       description:
         'Certificates, chosen by the name that the client asks for: exact, then wildcard, then the first one.',
-      minItems: 1,
+      default: [],
     }),
+    acme: Type.Optional(AcmeSection),
     minVersion: kind.decoded(
       // Without quotes, YAML reads 1.2 as a number.
       Type.Union([Type.Literal('1.2'), Type.Literal('1.3'), Type.Literal(1.2), Type.Literal(1.3)], {

@@ -2,10 +2,11 @@ import type { Logger } from 'pino'
 import type { Problem, ProxyListener } from '../../config/config.ts'
 import type { CertificateFacts } from '../../edge/certificate.ts'
 import { dateProblem } from '../../edge/listener-files.ts'
+import type { AcmeSettings } from '../../model/acme.ts'
 import type { ListenerTls } from '../../model/listener-tls.ts'
 import { formatListen } from '../../net/listen-address.ts'
 import { proxyListenKey } from '../../net/listen-options.ts'
-import { type Watched, type WatchedCertificate, WatchedListener } from './watched-listener.ts'
+import { acmeFile, type Issued, type Watched, type WatchedCertificate, WatchedListener } from './watched-listener.ts'
 
 /** Interval at which the files are looked at, ms. */
 const LOOK_MS = 1_000
@@ -14,7 +15,11 @@ const LOOK_MS = 1_000
 export interface CertificateStanding {
   /** Name of the listener, as in metrics. */
   readonly listener: string
+  /** Where it comes from. */
+  readonly source: 'file' | 'acme'
+  /** `acme:NAME` for an ordered one. */
   readonly file: string
+  /** Empty for an ordered one. */
   readonly keyFile: string
   readonly facts: CertificateFacts
   /** When this process has read it. */
@@ -44,6 +49,8 @@ export interface ListenerCertificatesOptions {
   readonly log: Logger
   /** Puts TLS of all listeners in force; resolves once all proxies have it. */
   readonly use: (listeners: readonly ListenerTls[]) => Promise<unknown>
+  /** Finds certificates that were ordered. */
+  readonly issued: Issued
   /** Called after a change of files. */
   readonly onChange: (change: CertificateChange) => void
 }
@@ -66,6 +73,7 @@ export class ListenerCertificates {
   private readonly options: ListenerCertificatesOptions
   private listeners: readonly WatchedListener[]
   private timer: NodeJS.Timeout | null = null
+  private isStarted = false
   private isStopped = false
 
   constructor(options: ListenerCertificatesOptions) {
@@ -102,6 +110,7 @@ export class ListenerCertificates {
     }
     this.warnOfDates()
     if (missing.length > 0) throw new UnusableCertificates(missing.join('\n'))
+    this.isStarted = true
     await use(this.forProxies())
     this.lookLater()
   }
@@ -164,9 +173,42 @@ export class ListenerCertificates {
 
   /** All certificates as they stand. */
   standings(): readonly CertificateStanding[] {
-    return this.listeners.flatMap((listener) =>
-      listener.certificates.flatMap((each) => standingOf(each, this.nameOf(listener)) ?? []),
-    )
+    return this.listeners.flatMap((listener) => [
+      ...listener.certificates.flatMap((each) => standingOf(each, this.nameOf(listener)) ?? []),
+      ...this.orderedOf(listener),
+    ])
+  }
+
+  /** What is ordered for the listeners, with their names. */
+  get ordering(): readonly { readonly listener: string; readonly acme: AcmeSettings }[] {
+    return this.listeners.flatMap((listener) => {
+      const { acme } = listener.settings
+      return acme === null ? [] : { listener: this.nameOf(listener), acme }
+    })
+  }
+
+  /** Puts certificates in force that were issued meanwhile. */
+  async useIssued(): Promise<void> {
+    // Before that, files have not been read.
+    if (this.isStarted) await this.options.use(this.forProxies())
+  }
+
+  private orderedOf(listener: WatchedListener): readonly CertificateStanding[] {
+    const { acme } = listener.settings
+    if (acme === null) return []
+    return acme.domains.flatMap((domain): readonly CertificateStanding[] => {
+      const found = this.options.issued(domain, acme.directory)
+      if (found === null) return []
+      const shown = {
+        source: 'acme',
+        file: acmeFile(domain),
+        keyFile: '',
+        since: null,
+        error: null,
+        failures: 0,
+      } as const
+      return [{ listener: this.nameOf(listener), facts: found.facts, ...shown }]
+    })
   }
 
   /** Problems with files of authorities as they are now. */
@@ -224,14 +266,14 @@ export class ListenerCertificates {
   }
 
   private forProxies(): readonly ListenerTls[] {
-    return this.listeners.flatMap((listener) => listener.forProxies() ?? [])
+    return this.listeners.flatMap((listener) => listener.forProxies(this.options.issued) ?? [])
   }
 }
 
 function standingOf({ files, reading }: WatchedCertificate, listener: string): CertificateStanding | null {
   const { value, since, problem: error, failures } = reading
   if (value === null) return null
-  return { listener, file: files.cert, keyFile: files.key, facts: value.facts, since, error, failures }
+  return { listener, source: 'file', file: files.cert, keyFile: files.key, facts: value.facts, since, error, failures }
 }
 
 function shownFacts(facts: CertificateFacts | null): object {

@@ -1,4 +1,4 @@
-import type { ListenerTls } from '../../model/listener-tls.ts'
+import type { AcmeAnswers, ListenerTls } from '../../model/listener-tls.ts'
 import type { ControlEnd } from '../link.ts'
 import type { ProxyLinks } from '../proxy-links.ts'
 
@@ -6,6 +6,7 @@ import type { ProxyLinks } from '../proxy-links.ts'
 export class ProxyTls {
   private current: readonly ListenerTls[] = []
   private ticketKey: string | null = null
+  private answers: AcmeAnswers = { http: {}, alpn: {} }
   private readonly proxies: ProxyLinks
   private readonly takeEffect: () => Promise<unknown>
   private readonly onUsed: (listeners: readonly ListenerTls[]) => void
@@ -27,6 +28,7 @@ export class ProxyTls {
   /** Sends TLS to a proxy that has just been attached. */
   sendTo(link: ControlEnd): void {
     if (this.ticketKey !== null) link.send({ type: 'ticketKeys', key: this.ticketKey })
+    if (hasAnswers(this.answers)) link.send({ type: 'acmeAnswers', answers: this.answers })
     if (this.current.length > 0) link.send({ type: 'tls', listeners: this.current })
   }
 
@@ -35,6 +37,13 @@ export class ProxyTls {
     if (key === this.ticketKey) return
     this.ticketKey = key
     this.proxies.send({ type: 'ticketKeys', key })
+  }
+
+  /** Answers these challenges of ACME servers in all proxies, and no others; they have them with the next table. */
+  answer(answers: AcmeAnswers): void {
+    if (!hasAnswers(answers) && !hasAnswers(this.answers)) return
+    this.answers = answers
+    this.proxies.send({ type: 'acmeAnswers', answers })
   }
 
   /** Puts TLS in force in all proxies at once; resolves when they have it. */
@@ -48,4 +57,8 @@ export class ProxyTls {
     this.proxies.send({ type: 'tls', listeners: changed })
     await this.takeEffect()
   }
+}
+
+function hasAnswers({ http, alpn }: AcmeAnswers): boolean {
+  return Object.keys(http).length > 0 || Object.keys(alpn).length > 0
 }

@@ -1,12 +1,20 @@
 import { type Certificate, readCertificate } from '../../edge/certificate.ts'
 import { isCertificate, loadAuthorities, loadCertificate } from '../../edge/listener-files.ts'
 import { WatchedReading } from '../../edge/watched-reading.ts'
-import type { CertificateFiles, ListenerTls, TlsSettings } from '../../model/listener-tls.ts'
+import type { CertificateFiles, ListenerTls, ServedCertificate, TlsSettings } from '../../model/listener-tls.ts'
 
 /** A certificate of a listener, with the files that it comes from. */
 export interface WatchedCertificate {
   readonly files: CertificateFiles
   readonly reading: WatchedReading<Certificate>
+}
+
+/** Finds the certificate that was ordered for a name, by preference from this directory; null = there is none. */
+export type Issued = (domain: string, directory: string) => Certificate | null
+
+/** How an ordered certificate is named where others have a file. */
+export function acmeFile(domain: string): string {
+  return `acme:${domain}`
 }
 
 /** What is read from files, whatever it is. */
@@ -20,6 +28,8 @@ export class WatchedListener {
   readonly certificates: readonly WatchedCertificate[]
   /** Authorities of clients; null = clients are not asked for certificates. */
   readonly authorities: WatchedReading<string> | null
+  /** Ordered certificates that an earlier process had in force. */
+  private readonly known: readonly ServedCertificate[]
 
   /**
    * `before`: the same listener with earlier settings, whose readings are used on; null = none. `known`: what an earlier
@@ -32,6 +42,7 @@ export class WatchedListener {
       const same = before?.certificates.find(({ files: { cert, key } }) => cert === files.cert && key === files.key)
       return same ?? { files, reading: certificateReading(files, known) }
     })
+    this.known = known?.certificates ?? before?.known ?? []
     const { clientAuth } = settings
     const isSameFile = clientAuth !== null && before?.settings.clientAuth?.ca === clientAuth.ca
     this.authorities = isSameFile
@@ -49,9 +60,20 @@ export class WatchedListener {
       : [...certificates, { at: 'clientAuth.ca', reading: this.authorities }]
   }
 
-  /** The settings for proxies; null = a part was never usable. */
-  forProxies(): ListenerTls | null {
+  /** The settings for proxies; null = a part was never usable. `issued`: finds the ordered certificates. */
+  forProxies(issued: Issued): ListenerTls | null {
     const { index, certificates, authorities, settings } = this
+    const { acme } = settings
+    const pending: string[] = []
+    const ordered = (acme?.domains ?? []).flatMap((domain): readonly ServedCertificate[] => {
+      const file = acmeFile(domain)
+      const found = issued(domain, acme?.directory ?? '')
+      if (found !== null) return [{ id: found.id, file, names: [domain], cert: found.cert, key: found.key }]
+      // The store may be away, or have it in a form that this instance cannot read.
+      const known = this.known.find((each) => each.file === file)
+      if (known === undefined) pending.push(domain)
+      return known === undefined ? [] : [known]
+    })
     const served = certificates.flatMap(({ files, reading: { value } }) =>
       value === null
         ? []
@@ -62,7 +84,8 @@ export class WatchedListener {
     const ca = authorities?.value ?? ''
     return {
       listener: index,
-      certificates: served,
+      certificates: [...served, ...ordered],
+      pending,
       minVersion,
       clientAuth: clientAuth === null ? null : { ca, require: clientAuth.require },
       alpn,

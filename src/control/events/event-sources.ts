@@ -1,6 +1,7 @@
 import type { EventRecord } from '../../model/event-record.ts'
 import { eventRecord } from '../../model/events.ts'
 import type { Store } from '../../store/store.ts'
+import type { AcmeOutcome } from '../acme/acme-orders.ts'
 import type { VersionMismatch } from '../app-versions.ts'
 import type { CertificateChange } from '../certificates/listener-certificates.ts'
 import type { Control } from '../control.ts'
@@ -92,6 +93,13 @@ export class EventSources {
       reason: error,
       after: { listener, file, names: facts?.names ?? [], notAfter, fingerprint: facts?.fingerprint ?? null },
     })
+  }
+
+  certificateOrdered({ domain, directory, error, failures, notAfterMs, nextMs }: AcmeOutcome): void {
+    const at = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
+    const shown = { domain, directory, notAfter: at(notAfterMs) }
+    if (error === null) this.log({ type: 'certificate.renewed', after: { ...shown, nextRenewal: at(nextMs) } })
+    else this.log({ type: 'certificate.failed', reason: error, after: { ...shown, failures, nextTry: at(nextMs) } })
   }
 
   workerDied({ worker, how }: WorkerDeath): void {

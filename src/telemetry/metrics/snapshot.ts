@@ -44,6 +44,11 @@ export interface MetricsSnapshot {
     readonly isRefused: boolean
     readonly failures: number
   }[]
+  /** `counts`: attempts of this instance by outcome. */
+  readonly acme: {
+    readonly counts: Readonly<Record<string, number>>
+    readonly names: readonly { readonly domain: string; readonly failures: number }[]
+  }
   readonly accessLogDropped: number
   readonly traceSpansDropped: number
   readonly pools: readonly {

@@ -36,4 +36,18 @@ export const TLS_METRICS: readonly Metric[] = [
     read: ({ certificates }) =>
       certificates.map(({ listener, file, failures }) => ({ labels: [listener, file], value: failures })),
   },
+  {
+    type: 'counter',
+    name: 'acme_orders_total',
+    help: 'Attempts of this instance to order a certificate, by outcome: issued, or why it failed.',
+    labels: ['outcome'],
+    read: ({ acme }) => Object.entries(acme.counts).map(([outcome, value]) => ({ labels: [outcome], value })),
+  },
+  {
+    type: 'gauge',
+    name: 'acme_failures',
+    help: 'Attempts in a row of the fleet to order the certificate of a name that have failed.',
+    labels: ['domain'],
+    read: ({ acme }) => acme.names.map(({ domain, failures }) => ({ labels: [domain], value: failures })),
+  },
 ]

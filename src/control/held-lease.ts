@@ -60,21 +60,31 @@ export async function inTurn(
   whileHeld: (held: HeldLease) => Promise<void>,
 ): Promise<void> {
   while (!stopped.aborted) {
-    const since = performance.now()
-    const lease = await leases.take(name, holder, LEASE_MS).catch(nullIfAway)
-    if (lease !== null) {
-      const held = new HeldLease(lease, since)
-      const keeping = held.keep(leases, stopped)
-      try {
-        await whileHeld(held)
-      } finally {
-        held.end()
-        await keeping
-        await leases.release(lease).catch(nullIfAway)
-      }
-    }
+    await ifFree(leases, name, holder, stopped, whileHeld)
     // Jitter keeps the instances from asking at the same moment.
     await pauseUnless(stopped, TRY_MS * (0.75 + Math.random() * 0.25))
+  }
+}
+
+/** Holds a lease if nobody else does, and runs `whileHeld` meanwhile, which ends by itself or when the lease is lost. */
+export async function ifFree(
+  leases: Leases,
+  name: string,
+  holder: string,
+  stopped: AbortSignal,
+  whileHeld: (held: HeldLease) => Promise<void>,
+): Promise<void> {
+  const since = performance.now()
+  const lease = await leases.take(name, holder, LEASE_MS).catch(nullIfAway)
+  if (lease === null) return
+  const held = new HeldLease(lease, since)
+  const keeping = held.keep(leases, stopped)
+  try {
+    await whileHeld(held)
+  } finally {
+    held.end()
+    await keeping
+    await leases.release(lease).catch(nullIfAway)
   }
 }
 
