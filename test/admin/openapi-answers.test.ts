@@ -99,6 +99,7 @@ const CALLS: readonly (readonly [string, number, string, object?])[] = [
   ['POST /api/servers/{server}/enable', 200, '/api/servers/blue1/enable'],
   ['GET /api/config', 200, '/api/config'],
   ['POST /api/config/reload', 200, '/api/config/reload'],
+  ['GET /api/certificates', 200, '/api/certificates'],
   ['GET /api/instances', 200, '/api/instances'],
   ['GET /api/instances/{id}', 200, '/api/instances/ID'],
   ['DELETE /api/instances/{id}', 409, '/api/instances/ID'],

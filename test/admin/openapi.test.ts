@@ -82,6 +82,7 @@ POST /api/servers/{server}/disable
 POST /api/servers/{server}/drain
 POST /api/servers/{server}/enable
 GET /api/config
+GET /api/certificates
 GET /api/events
 GET /api/stats
 GET /api/instances
