@@ -87,6 +87,7 @@ const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
   'History',
   'Servers',
   'Instance',
+  'Certificates',
   'Instances',
   'Stats',
   'Explanation',

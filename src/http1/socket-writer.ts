@@ -18,7 +18,7 @@ let joined = Buffer.allocUnsafeSlow(MAX_JOINED_BYTES)
 export class SocketWriter {
   private readonly socket: Socket
   private readonly onReady: () => void
-  /** Whether the socket encrypts bytes as soon as it takes them, and so needs them no longer. */
+  /** Whether the socket, whose handshake is over, encrypts bytes as soon as it takes them, and so needs them no longer. */
   private readonly encrypts: boolean
   /** Bytes that wait until the socket has sent what it has; null = none. */
   private gathered: Gathered | null = null
@@ -28,7 +28,7 @@ export class SocketWriter {
   /** Pieces that wait to be sent. */
   private kept: Buffer[] = []
 
-  /** `onReady`: called when `write` has returned false, and more can be written. */
+  /** `socket`: is connected. `onReady`: called when `write` has returned false, and more can be written. */
   constructor(socket: Socket, onReady: () => void) {
     this.socket = socket
     this.onReady = onReady

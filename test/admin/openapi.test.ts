@@ -83,6 +83,7 @@ POST /api/servers/{server}/drain
 POST /api/servers/{server}/enable
 GET /api/certificates
 GET /api/config
+GET /api/certificates
 GET /api/events
 GET /api/stats
 GET /api/instances
