@@ -292,7 +292,7 @@ export const answers = {
     inForceSince: {
       type: ['string', 'null'],
       format: 'date-time',
-      description: 'When it was read; null: a previous process of this instance has read it.',
+      description: 'When it was read; null: a previous process of this instance has read it, or it was ordered.',
     },
     error: {
       type: ['string', 'null'],

@@ -445,7 +445,7 @@ export interface Certificate {
   readonly file: string
   /** Empty: it was ordered. */
   readonly keyFile: string
-  /** When it was read; null: a previous process of this instance has read it. */
+  /** When it was read; null: a previous process of this instance has read it, or it was ordered. */
   readonly inForceSince: string | null
   /** Why the files as they are now cannot be used; null: what they have is in force. */
   readonly error: string | null

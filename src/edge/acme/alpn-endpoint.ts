@@ -5,6 +5,8 @@ import type { ClientHello } from '../client-hello.ts'
 
 /** RFC 8737 §6.2. */
 const PROTOCOL = 'acme-tls/1'
+/** Time for the server to close its side, ms. */
+const LINGER_MS = 5_000
 
 /**
  * Answers the challenges tls-alpn-01 of ACME servers (RFC 8737): a handshake with a certificate that proves who answers,
@@ -28,6 +30,7 @@ export class AlpnEndpoint {
     this.server.on('secureConnection', (socket) => {
       onEnd(socket, true)
       socket.end()
+      socket.setTimeout(LINGER_MS, () => socket.destroy())
       // Nothing is read from it, so that its end would not be noticed.
       socket.resume()
       socket.on('error', () => socket.destroy())
