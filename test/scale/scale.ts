@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TickRow } from '../../src/model/messages.ts'
-import { StoreUnavailable } from '../../src/store/store.ts'
+import { StoreUnavailable, StoreUnusable } from '../../src/store/store.ts'
 import { Figure, Figures } from '../../src/telemetry/ticks/figures.ts'
 import type { TickHistory } from '../../src/telemetry/ticks/tick-history.ts'
 import { next } from '../store/redis-support.ts'
@@ -47,23 +47,32 @@ export async function scale(options: ScaleOptions): Promise<ScaleResult> {
   const redis = await RedisServer.start()
   const folder = await mkdtemp(join(tmpdir(), 'cutover-scale-'))
   let onChange: (instance: SimulatedInstance) => void = () => undefined
-  const instances = Array.from(
-    { length: count },
-    (_, i) =>
-      new SimulatedInstance({
-        redis: redis.url,
-        path: join(folder, String(i)),
-        name: `edge-${i}`,
-        rows: rowsOf(servers),
-        onChange: (instance) => onChange(instance),
-      }),
-  )
+  const instances: SimulatedInstance[] = []
+  const start = async (i: number): Promise<void> => {
+    const instance = new SimulatedInstance({
+      redis: redis.url,
+      path: join(folder, String(i)),
+      name: `edge-${i}`,
+      rows: rowsOf(servers),
+      onChange: (each) => onChange(each),
+    })
+    try {
+      await instance.start()
+      instances.push(instance)
+    } catch (error) {
+      await instance.stop()
+      // The machine may be too busy for an answer in time.
+      if (!(error instanceof StoreUnusable)) throw error
+      signal.throwIfAborted()
+      await start(i)
+    }
+  }
   try {
     const memoryBefore = process.memoryUsage.rss()
     // In turns: that many first connections at once are no part of the measurement.
     for (let i = 0; i < count; i += 20) {
-      await Promise.all(instances.slice(i, i + 20).map((each) => each.start()))
-      onProgress(`${Math.min(count, i + 20)} of ${count} instances started`)
+      await Promise.all(Array.from({ length: Math.min(20, count - i) }, (_, j) => start(i + j)))
+      onProgress(`${instances.length} of ${count} instances started`)
       signal.throwIfAborted()
     }
     await settled(instances, signal)
