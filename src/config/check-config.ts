@@ -201,8 +201,16 @@ function topology(redis: FileSettings['store']['redis']): RedisTopology | null {
   return { kind: 'cluster', nodes: cluster, ...rest }
 }
 
-function proxyListener(listen: Listen & { readonly proxyProtocol?: boolean }): ProxyListener {
-  return listen.proxyProtocol === true ? { ...listenAddress(listen), proxyProtocol: true } : listenAddress(listen)
+function proxyListener({
+  proxyProtocol,
+  h2c,
+  ...listen
+}: Listen & { readonly proxyProtocol?: boolean; readonly h2c?: boolean }): ProxyListener {
+  return {
+    ...listenAddress(listen),
+    ...(proxyProtocol === true ? { proxyProtocol } : {}),
+    ...(h2c === true ? { h2c } : {}),
+  }
 }
 
 function listenAddress({ address, mode }: Listen): ListenAddress {

@@ -4,8 +4,11 @@ import type { JsonObject } from '../model/state.ts'
 import type { TracingSettings } from '../model/tracing.ts'
 import type { ListenAddress, TcpAddress } from '../net/listen-address.ts'
 
-/** A listener for clients; `proxyProtocol`: every connection opens with a PROXY header, version 1 or 2. */
-export type ProxyListener = ListenAddress & { readonly proxyProtocol?: true }
+/**
+ * A listener for clients. `proxyProtocol`: every connection opens with a PROXY header, version 1 or 2. `h2c`: clients may
+ * speak HTTP/2 without TLS.
+ */
+export type ProxyListener = ListenAddress & { readonly proxyProtocol?: true; readonly h2c?: true }
 
 export type Role = 'read' | 'operate' | 'admin'
 
@@ -29,6 +32,8 @@ export interface ProxySettings {
     readonly bodyBytes: number
     readonly connections: number
     readonly requestsPerConnection: number
+    /** At least 1. */
+    readonly streams: number
     readonly held: number
   }
   /** 0 = none. */

@@ -29,6 +29,7 @@ export interface HandedListener {
   /** Name in metrics: `127.0.0.1:8080`, `unix:/path`, `fd:3`. */
   readonly name: string
   readonly proxyProtocol: boolean
+  readonly h2c: boolean
 }
 
 export interface WorkerInit {

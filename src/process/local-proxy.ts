@@ -49,8 +49,8 @@ export class LocalProxy implements Proxies {
 
   private async listen(address: ProxyListener): Promise<void> {
     if (address.kind === 'fd') assertInherited(address.fd)
-    const proxyProtocol = address.proxyProtocol === true
-    const options = address.kind === 'fd' ? { proxyProtocol, name: `fd:${address.fd}` } : { proxyProtocol }
+    const shared = { proxyProtocol: address.proxyProtocol === true, h2c: address.h2c === true }
+    const options = address.kind === 'fd' ? { ...shared, name: `fd:${address.fd}` } : shared
     const listener = await this.plane.listen(listenOptions(address), options)
     this.addresses.push(address.kind === 'fd' ? `fd:${address.fd}` : urlOf(listener.address as AddressInfo | string))
   }

@@ -123,6 +123,7 @@ export class Workers {
       fd: FIRST_HANDED_FD + i,
       name: sockets[i]?.url.replace('http://', '') ?? '',
       proxyProtocol: config.proxy.listen[i]?.proxyProtocol === true,
+      h2c: config.proxy.listen[i]?.h2c === true,
     }))
     const name = `worker-${slot.index + 1}.${++this.generation}`
     return new Promise((resolve) => {

@@ -78,8 +78,8 @@ export class Exchange
     this.stream = stream
     this.client = client
     this.flow = new ResponseFlow(stream)
-    const { fields, minor, body, method } = stream
-    this.head = new RequestHead(fields, minor, body.framing.kind !== 'none', method === 'OPTIONS')
+    const { fields, version, body, method } = stream
+    this.head = new RequestHead(fields, version, body.framing.kind !== 'none', method === 'OPTIONS')
     this.requestId = this.head.trustedRequestId(client.trusted) || newRequestId()
     this.awaitsContinue = this.head.awaitsContinue
   }
@@ -212,7 +212,7 @@ export class Exchange
     const error = failureOf(cause)
     this.leaveTry()
     this.tries?.outcome.failed(error.code)
-    if (this.responded) this.breakOff(error.code)
+    if (this.responded) this.breakOff(error.code, 'reset' in cause ? cause.reset : undefined)
     else if (this.tries?.again(error) !== true) this.fail(error.code)
   }
 
@@ -288,8 +288,8 @@ export class Exchange
     if (this.context.isStopping || mayHaveMore(this.stream, this.head, this.awaitsContinue)) this.stream.closes = true
   }
 
-  private breakOff(code: ErrorCode): void {
-    this.stream.breakOff()
+  private breakOff(code: ErrorCode, reset?: number): void {
+    this.stream.breakOff(reset)
     this.finish(code)
   }
 

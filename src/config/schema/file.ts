@@ -14,7 +14,9 @@ const PREVIEW_MESSAGE = 'expected host and port, such as 127.0.0.1:9901'
 const address = (description: string) => kind.parsed(parseListen, { description, errorMessage: LISTEN_MESSAGE })
 
 const ShortListen = kind.parsed(
-  (given): { address: ListenAddress; mode?: number; tls?: unknown; proxyProtocol?: boolean } | undefined => {
+  (
+    given,
+  ): { address: ListenAddress; mode?: number; tls?: unknown; proxyProtocol?: boolean; h2c?: boolean } | undefined => {
     const target = parseListen(given)
     return target === undefined ? undefined : { address: target }
   },
@@ -36,6 +38,11 @@ const LongListen = kind.section(
     proxyProtocol: Type.Optional(
       kind.flag({
         description: 'Every connection opens with a PROXY header (version 1 or 2); only trustedProxies may connect.',
+      }),
+    ),
+    h2c: Type.Optional(
+      kind.flag({
+        description: 'Clients may speak HTTP/2 without TLS, with prior knowledge: their first bytes tell.',
       }),
     ),
   },
@@ -84,6 +91,12 @@ const ProxySection = kind.section(
         bodyBytes: kind.size({ description: 'Max size of the body of a request; 0 = no limit.', default: 0 }),
         connections: kind.count({ description: 'Max connections of clients at once; 0 = no limit.', default: 0 }),
         requestsPerConnection: kind.count({ description: 'Max requests on one connection; 0 = no limit.', default: 0 }),
+        streams: kind.count({
+          description: 'Max requests at once on one connection of HTTP/2.',
+          default: 100,
+          minimum: 1,
+          maximum: 10_000,
+        }),
         held: kind.count({ description: 'Max requests held for paused services; 0 = no limit.', default: 10_000 }),
       },
       { description: 'Limits for clients; 0 = no limit.', default: {} },

@@ -10,9 +10,13 @@ export class ClientListener {
   /** The listener accepts no more connections. */
   isClosed = false
 
+  /** Clients may speak HTTP/2 without TLS. */
+  readonly h2c: boolean
+
   /** `name`: undefined = the address in use, see `listensAt`. */
-  constructor(name: string | undefined) {
+  constructor(name: string | undefined, h2c: boolean) {
     this.name = name ?? ''
+    this.h2c = h2c
   }
 
   /** Sets the address in use; null = an inherited socket file, whose path is unknown. */

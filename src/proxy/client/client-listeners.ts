@@ -9,10 +9,15 @@ import { ProxyProtocolServer } from '../proxy-protocol/server.ts'
 import type { ClientConnectionOptions } from './client-connection.ts'
 import { ClientConnection } from './client-connection.ts'
 import { ClientListener, connectionsByListener } from './client-listener.ts'
+import type { ClientPeer } from './client-peer.ts'
+import { Http2Connection } from './http2-connection.ts'
+import { UndecidedConnection } from './undecided-connection.ts'
 
 export interface ListenerOptions {
   /** Whether connections must begin with a PROXY header; then only trusted proxies may connect. Default: no. */
   readonly proxyProtocol?: boolean
+  /** Whether clients may speak HTTP/2 without TLS, as their first bytes say. Default: no. */
+  readonly h2c?: boolean
   /** Name of the listener in metrics; default: the address in use. */
   readonly name?: string
 }
@@ -30,7 +35,7 @@ const CLIENT_KEEP_ALIVE_MS = 60_000
 
 /** The listeners for clients, and their connections. */
 export class ClientListeners {
-  readonly connections = new Set<ClientConnection>()
+  readonly connections = new Set<ClientPeer>()
   readonly servers = new Set<Server>()
   /** Number of connections accepted so far. */
   accepted = 0
@@ -45,8 +50,8 @@ export class ClientListeners {
   }
 
   /** Accepts connections at an address. Rejects with the error of listening. */
-  async listen(address: ListenOn, { proxyProtocol = false, name }: ListenerOptions): Promise<Listener> {
-    const listener = new ClientListener(name)
+  async listen(address: ListenOn, { proxyProtocol = false, h2c = false, name }: ListenerOptions): Promise<Listener> {
+    const listener = new ClientListener(name, h2c)
     const server = proxyProtocol ? this.behindProxyHeader(listener) : this.plain(listener)
     this.servers.add(server)
     const inUse = await listen(server, address).catch((error: unknown) => {
@@ -112,10 +117,47 @@ export class ClientListeners {
       return
     }
     listener.connections++
-    const connection = new ClientConnection(socket, input, header, this.options, () => {
-      this.connections.delete(connection)
-      if (--listener.connections === 0 && listener.isClosed) this.listeners.delete(listener)
-    })
+    if (listener.h2c) this.decide(socket, input, header, listener)
+    else this.serve(socket, input, header, listener)
+  }
+
+  private serve(
+    socket: Socket,
+    input: SocketInput,
+    header: ProxyHeader | null,
+    listener: ClientListener,
+  ): ClientConnection {
+    const connection = new ClientConnection(socket, input, header, this.options, (each) => this.closed(each, listener))
     this.connections.add(connection)
+    return connection
+  }
+
+  /** Serves a connection whose client speaks HTTP/2. What was read of the socket already is put back with `unshift`. */
+  private serveHttp2(socket: Socket, header: ProxyHeader | null, listener: ClientListener): void {
+    this.connections.add(new Http2Connection(socket, header, this.options, (each) => this.closed(each, listener)))
+  }
+
+  /** Waits for the first bytes of a connection, which tell the version of HTTP. */
+  private decide(socket: Socket, input: SocketInput, header: ProxyHeader | null, listener: ClientListener): void {
+    const { deadlines, timeouts } = this.options.inbound
+    const undecided = new UndecidedConnection(socket, input, {
+      deadlines,
+      timeoutMs: timeouts.headMs,
+      onDecided: (isHttp2, first) => {
+        this.connections.delete(undecided)
+        if (isHttp2) {
+          input.leave(socket)
+          socket.unshift(first)
+          this.serveHttp2(socket, header, listener)
+        } else this.serve(socket, input, header, listener).take(first)
+      },
+      onClosed: () => this.closed(undecided, listener),
+    })
+    this.connections.add(undecided)
+  }
+
+  private closed(connection: ClientPeer, listener: ClientListener): void {
+    this.connections.delete(connection)
+    if (--listener.connections === 0 && listener.isClosed) this.listeners.delete(listener)
   }
 }

@@ -9,24 +9,26 @@ import { optionFor, responseLines } from '../upstream/response-lines.ts'
 import { DATE, X_REQUEST_ID } from '../wire.ts'
 import type { ClientStream } from './client-stream.ts'
 import type { RequestHead } from './request-head.ts'
-import { OWN_HOP } from './via.ts'
+import { OWN_HOP, viaForServer } from './via.ts'
 
 const CONTINUE = 100
 const VIA_LINE = `via: ${OWN_HOP}\r\n`
+const VIA_LINE_2 = `via: ${viaForServer('', '2.0', false)}\r\n`
 
 /** Sets the head of a server's response for the client. `subject`: its request. Returns false if a hook has failed. */
 export function respond(
   stream: ClientStream,
-  { status, reason, fields, body }: ResponseStart,
+  { status, version, reason, fields, body }: ResponseStart,
   subject: PolicySubject,
 ): boolean {
   const kind = bodyFor(stream, status, body)
-  let lines = responseLines(fields, status) + VIA_LINE
+  let lines = responseLines(fields, status) + (version === '2.0' ? VIA_LINE_2 : VIA_LINE)
   if (!fields.has(DATE)) lines += dateLine()
   if (!fields.has(X_REQUEST_ID)) lines += `x-request-id: ${subject.requestId}\r\n`
   const edited = editResponseLines(lines, subject)
   if (edited === null) return false
-  const trailer = kind === 'chunked' && fields.has(TRAILER) ? `trailer: ${fields.joined(TRAILER)}\r\n` : ''
+  const hasTrailers = kind === 'chunked' || (kind === 'unknown' && stream.version !== '1.0')
+  const trailer = hasTrailers && fields.has(TRAILER) ? `trailer: ${fields.joined(TRAILER)}\r\n` : ''
   const phrase = subject.status === status ? reason : null
   stream.respond(subject.status, phrase, edited + trailer, kind, optionFor(fields, status))
   return true
@@ -38,7 +40,7 @@ export function respond(
  */
 export function passInterim(stream: ClientStream, status: number, fields: Fields, awaitsContinue: boolean): boolean {
   const isContinue = status === CONTINUE
-  if (!stream.takesChunks || (isContinue && !awaitsContinue)) return false
+  if (stream.version === '1.0' || (isContinue && !awaitsContinue)) return false
   stream.interim(status, isContinue ? '' : responseLines(fields, status))
   return isContinue
 }

@@ -121,11 +121,12 @@ export class Tries implements QueuedRequest {
     if (error.code === 'connection_refused' || error.code === 'connection_timeout') target.refused(performance.now())
     if (!mayRetry(error, this.attempt, this.route.table.retry)) return false
     const wasSent = error.sent !== 'no'
-    // A server that broke off may well serve the repeated request; a server that could not be reached is not tried
-    // twice.
-    if (!this.prepareRetry(error.code, wasSent, wasSent)) return false
+    // A server that broke off may well serve the repeated request, and one that refused it serves it on another connection;
+    // a server that could not be reached is not tried twice.
+    const maySame = wasSent || error.code === 'request_refused'
+    if (!this.prepareRetry(error.code, maySame, wasSent)) return false
     if (this.obeyMode()) return true
-    const choice = this.choose(wasSent)
+    const choice = this.choose(maySame)
     if (choice === null) return false
     if (choice.target !== null) this.sendTo(choice.pool, choice.target)
     else if (this.route.table.timeouts.queueMs > 0) this.waitInQueue(choice.pool, true)

@@ -38,8 +38,8 @@ export interface AccessRecord {
 
 /** The head of a request; only formats that show header fields ask it for them. */
 export interface LoggedHead {
-  /** Minor version of HTTP/1. */
-  readonly minor: number
+  /** Version of HTTP: `1.0`, `1.1` or `2.0`. */
+  readonly version: string
   /** Value of the first field with this lower-case name, one character per byte; empty = there is none. */
   firstOf(name: string): string
 }

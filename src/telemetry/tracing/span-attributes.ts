@@ -39,7 +39,7 @@ export function requestAttributes(request: TracedRequest): Attributes {
   put(attributes, ATTR_URL_QUERY, redactedQuery(query))
   put(attributes, ATTR_SERVER_ADDRESS, address)
   if (address !== '') attributes[ATTR_SERVER_PORT] = port
-  attributes[ATTR_NETWORK_PROTOCOL_VERSION] = `1.${request.minor}`
+  attributes[ATTR_NETWORK_PROTOCOL_VERSION] = request.version === '2.0' ? '2' : request.version
   put(attributes, ATTR_NETWORK_PEER_ADDRESS, peer)
   if (isIP(entry.client) !== 0) attributes[ATTR_CLIENT_ADDRESS] = entry.client
   put(attributes, ATTR_USER_AGENT_ORIGINAL, request.userAgent)
