@@ -16,8 +16,8 @@ interface Server {
 export function checkServerTls(pools: Pools, path: string, problems: Problems): void {
   eachTls(pools, path, (server, at) => {
     if (problems.has(at)) return
-    if (server.url?.startsWith('http:'))
-      problems.add(at, 'is for https:// servers; write https:// in url, or leave it out')
+    if (server.url?.startsWith('http:') || server.url?.startsWith('h2c:'))
+      problems.add(at, 'is for https:// and h2:// servers; write that in url, or leave it out')
     checkPair({ ...DEFAULT_TLS, ...server.tls }, at, problems)
   })
 }

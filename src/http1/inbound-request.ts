@@ -107,6 +107,11 @@ export class InboundRequest implements BodySink {
     return http1Version(this.minor)
   }
 
+  /** A client of HTTP/1.1 may get another answer instead of a switch of protocols. */
+  get mustSwitch(): boolean {
+    return false
+  }
+
   /** Whether the whole request was received. */
   get isComplete(): boolean {
     return this.body.isDone

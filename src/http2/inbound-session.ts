@@ -6,6 +6,7 @@ import type { MessageRefusal } from '../http1/refusal.ts'
 import { INTERNAL_ERROR, NO_ERROR } from './error-codes.ts'
 import type { InboundOptions2 } from './inbound-options.ts'
 import { InboundStream, type StreamConnection } from './inbound-stream.ts'
+import { resetStream } from './reset-stream.ts'
 import { MAX_FIELDS, readRequestHead } from './request-head.ts'
 
 export interface SessionHandler {
@@ -117,7 +118,7 @@ export class InboundSession implements StreamConnection {
       this.begin(stream, raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)
     } catch {
       // An error in the handling of one request must not affect others.
-      if (!stream.destroyed && !stream.closed) stream.close(INTERNAL_ERROR)
+      resetStream(stream, INTERNAL_ERROR)
     }
   }
 

@@ -11,6 +11,7 @@ import { trailersOf } from './head.ts'
 import type { InboundOptions2 } from './inbound-options.ts'
 import { appendFields, fieldObject } from './raw-fields.ts'
 import type { RequestHead2 } from './request-head.ts'
+import { resetStream } from './reset-stream.ts'
 import { StreamWriter } from './stream-writer.ts'
 
 /** The connection of a stream. */
@@ -195,7 +196,7 @@ export class InboundStream {
   reset(code: number): void {
     this.isAnswered = true
     this.letGoOfEarly()
-    if (!this.stream.closed && !this.stream.destroyed) this.stream.close(code)
+    resetStream(this.stream, code)
   }
 
   /** A piece of the body has arrived. */

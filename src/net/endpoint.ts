@@ -1,6 +1,7 @@
 import { isIP, type OnReadOpts, connect as openTcp, Socket, type TcpNetConnectOpts } from 'node:net'
 import type { ConnectionOptions, SecureContext } from 'node:tls'
 import { connect as openTls } from 'node:tls'
+import { readServerUrl } from '../model/server-url.ts'
 import type { ServerTls } from '../model/spec.ts'
 import { type HostName, NAMES, type Names } from './names.ts'
 import { TlsContext } from './tls-files.ts'
@@ -18,6 +19,10 @@ export class Endpoint {
   readonly hostname: string
   readonly port: number
   readonly isSecure: boolean
+  /** Whether the server speaks HTTP/2. */
+  readonly isHttp2: boolean
+  /** As in a Host field. */
+  readonly host: string
   /** The socket event that says that a connection is ready. */
   readonly readyEvent: 'connect' | 'secureConnect'
   /**
@@ -25,7 +30,7 @@ export class Endpoint {
    * its IP address.
    */
   readonly serverName: string
-  private readonly host: HostName | null
+  private readonly name: HostName | null
   private readonly tls: ServerTls
   private readonly tlsContext: TlsContext
   /** TLS session, for an abbreviated handshake of the next connection. */
@@ -33,14 +38,16 @@ export class Endpoint {
 
   /** `url`: scheme, host and port. */
   constructor(url: string, tls: ServerTls = DEFAULT_TLS, names: Names = NAMES) {
-    const { protocol, hostname, port } = new URL(url)
+    const { hostname, port, host, isSecure, isHttp2 } = readServerUrl(url)
     this.url = url
-    this.hostname = hostname.replace(/^\[|\]$/g, '')
-    this.isSecure = protocol === 'https:'
-    this.port = port === '' ? (this.isSecure ? 443 : 80) : Number(port)
+    this.hostname = hostname
+    this.isSecure = isSecure
+    this.isHttp2 = isHttp2
+    this.port = port
+    this.host = host
     this.readyEvent = this.isSecure ? 'secureConnect' : 'connect'
-    this.host = isIP(this.hostname) === 0 ? names.host(this.hostname) : null
-    this.serverName = tls.serverName || (this.host === null ? '' : this.hostname)
+    this.name = isIP(hostname) === 0 ? names.host(hostname) : null
+    this.serverName = tls.serverName || (this.name === null ? '' : hostname)
     this.tls = tls
     this.tlsContext = new TlsContext(tls)
   }
@@ -50,7 +57,7 @@ export class Endpoint {
    * address.
    */
   get moves(): number {
-    return this.host?.moves ?? 0
+    return this.name?.moves ?? 0
   }
 
   /**
@@ -62,7 +69,7 @@ export class Endpoint {
     const socket = this.isSecure ? this.openSecure(port, onread) : openTcp(this.at(port, PLAIN_BUFFER_BYTES, onread))
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.setNoDelay(true)
-    if (this.host !== null) this.watchName(socket, this.host)
+    if (this.name !== null) this.watchName(socket, this.name)
     return socket
   }
 
@@ -76,7 +83,7 @@ export class Endpoint {
       host: this.hostname,
       port,
       highWaterMark,
-      ...(this.host === null ? {} : { lookup: this.host.lookup }),
+      ...(this.name === null ? {} : { lookup: this.name.lookup }),
       ...(onread === null ? {} : { onread }),
     }
   }
@@ -93,7 +100,7 @@ export class Endpoint {
       servername: this.serverName,
       secureContext,
       rejectUnauthorized: !this.tls.insecure,
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: [this.isHttp2 ? 'h2' : 'http/1.1'],
       ...(this.session === undefined ? {} : { session: this.session }),
     }
     return openTls(options).on('session', (session) => {

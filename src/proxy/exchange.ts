@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Fields } from '../http1/fields.ts'
 import type { RequestOwner } from '../http1/inbound-request.ts'
 import type { CallFailure, CallHandler, ResponseStart } from '../http1/outbound-call.ts'
+import { NO_SWITCH_OF_PROTOCOLS } from '../http1/refusal.ts'
 import type { StoppedMode } from '../model/service-mode.ts'
 import { admit, routeInstead } from './admission.ts'
 import type { Client } from './client/client.ts'
@@ -30,6 +31,9 @@ import type { Tunnel, TunnelOwner } from './tunnel.ts'
 import type { MirrorCall } from './upstream/mirror-call.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 import type { UpstreamCall } from './upstream/upstream-call.ts'
+
+/** A WebSocket over HTTP/2 that the server did not switch to: to such a client, any success would say that it did. */
+const NO_SWITCH: CallFailure = { kind: 'nonsense', refusal: NO_SWITCH_OF_PROTOCOLS }
 
 /** Handles one request from its header to the last byte of its response, with all of its tries. */
 export class Exchange
@@ -147,8 +151,9 @@ export class Exchange
     if (!this.head.hasBody || this.awaitsContinue) call.setTimeout(this.timeouts.responseMs)
     if (!this.head.hasBody) return
     if (this.body === null) {
-      const { isRepeatable, route } = this.tries as Tries
-      const keptBytes = isRepeatable ? route.table.retry.bodyBytes : 0
+      const { isRepeatable, route, target } = this.tries as Tries
+      const isKept = isRepeatable || target?.connections.mayRefuse === true
+      const keptBytes = isKept ? route.table.retry.bodyBytes : 0
       const { bodyBytes: maxBytes } = this.context.settings.limits
       this.body = new RequestBody(this.stream, { keptBytes, maxBytes, copy: this.copy }, this)
     }
@@ -168,6 +173,10 @@ export class Exchange
     const { status } = response
     const tries = this.tries as Tries
     tries.answered(response)
+    if (status < 300 && this.stream.mustSwitch) {
+      this.onFailed(NO_SWITCH)
+      return
+    }
     if (status >= 400 && tries.insteadOf(status)) return
     this.began(status)
     this.response = response.body

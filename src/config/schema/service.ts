@@ -23,8 +23,9 @@ import { RolloutSchema } from './rollout.ts'
 import { RoutesSchema } from './routes.ts'
 
 const urlOptions = {
-  description: 'Where the server listens: http:// or https://, host and port; no path, no credentials.',
-  pattern: '^[hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?$',
+  description:
+    'Where the server listens: http://, https://, h2c:// (HTTP/2) or h2:// (HTTP/2 with TLS), host and port; no path, no credentials.',
+  pattern: '^([hH][tT][tT][pP][sS]?|[hH]2[cC]?)://[^\\s/?#@]+/?$',
   errorMessage: 'expected scheme, host and port and nothing more, such as http://10.0.0.1:9000',
   explain: explainServerUrl,
 }
@@ -44,7 +45,10 @@ const ServerTlsSchema = kind.section(
     key: pem('PEM file with the key of the client certificate.'),
     insecure: kind.flag({ description: 'Accept any certificate.', default: false }),
   },
-  { description: 'TLS to an https:// server.', errorMessage: 'expected {serverName, ca, cert, key, insecure}' },
+  {
+    description: 'TLS to an https:// or h2:// server.',
+    errorMessage: 'expected {serverName, ca, cert, key, insecure}',
+  },
 )
 
 const LongServer = kind.section(

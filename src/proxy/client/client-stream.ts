@@ -15,6 +15,8 @@ export interface ClientStream {
   readonly isComplete: boolean
   /** Whether a body may be sent to the client in chunks, as the server has sent it. */
   readonly takesChunks: boolean
+  /** Whether the request must become a WebSocket: any other success means nothing to the client. */
+  readonly mustSwitch: boolean
   /** Is told of the client. */
   owner: RequestOwner
   /** Whether the connection closes after the response. */

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type CallHandler, OutboundCall, type OutboundRequest } from '../../http1/outbound-call.ts'
 import { OutboundPool } from '../../http1/outbound-pool.ts'
+import { OutboundSessions } from '../../http2/outbound-sessions.ts'
+import { readServerUrl } from '../../model/server-url.ts'
 import type { ServerTls } from '../../model/spec.ts'
 import { Endpoint } from '../../net/endpoint.ts'
 import { NAMES as HOST_NAMES, type Names } from '../../net/names.ts'
@@ -27,7 +29,7 @@ export class Connections {
   /** `moves` of the endpoint when the pool was created. */
   private moves = 0
   private settings: ConnectionSettings
-  private pool: OutboundPool | null = null
+  private pool: OutboundPool | OutboundSessions | null = null
 
   constructor(url: string, settings: ConnectionSettings, names: Names = HOST_NAMES) {
     this.url = url
@@ -37,8 +39,13 @@ export class Connections {
 
   /** The server's address, as in a Host field. */
   get host(): string {
-    this.lazyHost ??= new URL(this.url).host
+    this.lazyHost ??= readServerUrl(this.url).host
     return this.lazyHost
+  }
+
+  /** Whether the server may refuse a request after a part of its body was sent, so that it may be sent again. */
+  get mayRefuse(): boolean {
+    return this.endpoint.isHttp2
   }
 
   /** Makes a call, which begins with `start`. */
@@ -80,15 +87,12 @@ export class Connections {
     this.pool = null
   }
 
-  private createPool(): OutboundPool {
+  private createPool(): OutboundPool | OutboundSessions {
     const { connectMs, keepAliveMs } = this.settings
-    return new OutboundPool(this.endpoint, {
-      names: NAMES,
-      limits: RESPONSE_LIMITS,
-      deadlines: DEADLINES,
-      connectMs,
-      keepAliveMs,
-      connectTimeout: () => new ProxyError('connection_timeout', 'no'),
-    })
+    const connectTimeout = (): Error => new ProxyError('connection_timeout', 'no')
+    const shared = { names: NAMES, deadlines: DEADLINES, connectMs, keepAliveMs, connectTimeout }
+    if (this.endpoint.isHttp2)
+      return new OutboundSessions(this.endpoint, { ...shared, fieldBytes: RESPONSE_LIMITS.fieldBytes })
+    return new OutboundPool(this.endpoint, { ...shared, limits: RESPONSE_LIMITS })
   }
 }
