@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Deadline } from '../http1/deadlines.ts'
 import type { MessageRefusal } from '../http1/refusal.ts'
-import { INTERNAL_ERROR, NO_ERROR } from './error-codes.ts'
+import { INTERNAL_ERROR } from './error-codes.ts'
 import type { InboundOptions2 } from './inbound-options.ts'
 import { InboundStream, type StreamConnection } from './inbound-stream.ts'
 import { resetStream } from './reset-stream.ts'
@@ -20,6 +20,8 @@ export interface SessionHandler {
 }
 
 const MAX_INT = 2 ** 31 - 1
+/** GOAWAY with the highest stream id and NO_ERROR. RFC 9113 §6.8. */
+const SHUTDOWN_NOTICE = Buffer.from('000008070000000000' + '7fffffff' + '00000000', 'hex')
 /** Time for the client to answer a PING, ms. */
 const ROUND_TRIP_MS = 1_000
 /** Time for the client to close its side, or to take something, ms. */
@@ -68,7 +70,9 @@ export class InboundSession implements StreamConnection {
   streamClosed(): void {
     this.streams--
     this.handler.onStreamClosed()
-    if (this.streams === 0 && !this.isClosing) this.deadline.set(this.options.timeouts.keepAliveMs)
+    if (this.streams > 0) return
+    if (this.session.closed) this.linger()
+    else this.deadline.set(this.options.timeouts.keepAliveMs)
   }
 
   streamStalled(): void {
@@ -86,12 +90,21 @@ export class InboundSession implements StreamConnection {
   drain(): void {
     if (this.isDraining || this.session.destroyed || this.session.closed) return
     this.isDraining = true
-    this.session.goaway(NO_ERROR, MAX_INT)
+    this.announceClose()
     const timer = setTimeout(() => this.close(), ROUND_TRIP_MS)
     this.session.ping(() => {
       clearTimeout(timer)
       this.close()
     })
+  }
+
+  /**
+   * Sends a GOAWAY that names no last stream. It is written past node:http2, which ignores all streams after any GOAWAY of its
+   * own; what node:http2 writes to a socket are whole frames. A TLS socket allows only one writer: there, streams that the
+   * client opens before it has the GOAWAY of `close` are not served, and known to be so.
+   */
+  private announceClose(): void {
+    if (!('encrypted' in this.socket)) this.socket.write(SHUTDOWN_NOTICE)
   }
 
   /** Closes the connection once its streams have ended. Streams that the client opens meanwhile are refused. */

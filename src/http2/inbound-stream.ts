@@ -192,9 +192,8 @@ export class InboundStream {
     return { socket: this.stream, early: [] }
   }
 
-  /** Resets the stream, unless it has closed. */
+  /** Resets the stream, unless it has closed. Without a whole response, `onClientGone` follows. */
   reset(code: number): void {
-    this.isAnswered = true
     this.letGoOfEarly()
     resetStream(this.stream, code)
   }
