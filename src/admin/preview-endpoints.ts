@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { buildConnector } from 'undici'
+import { asHttp } from '../model/server-url.ts'
 import type { ServerTls } from '../model/spec.ts'
 import { type Connected, connectWithin } from '../net/connect-within.ts'
 import { Endpoint } from '../net/endpoint.ts'
@@ -21,9 +22,9 @@ export class PreviewEndpoints {
 
   /** Registers the TLS settings for new connections to this server. */
   learn(url: string, tls: ServerTls | undefined): void {
-    const { origin } = new URL(url)
+    const { origin } = new URL(asHttp(url))
     const known = this.byOrigin.get(origin)
-    if (known !== undefined && isDeepStrictEqual(known.tls, tls)) return
+    if (known !== undefined && known.endpoint.url === url && isDeepStrictEqual(known.tls, tls)) return
     if (this.byOrigin.size >= MAX_ENDPOINTS) this.byOrigin.clear()
     this.byOrigin.set(origin, { endpoint: new Endpoint(url, tls), tls })
   }
@@ -32,7 +33,11 @@ export class PreviewEndpoints {
   readonly connect: buildConnector.connector = ({ protocol, hostname, port }, callback) => {
     const { origin } = new URL(`${protocol}//${hostname}:${port}`)
     const endpoint = this.byOrigin.get(origin)?.endpoint ?? new Endpoint(origin)
-    connectWithin(endpoint, CONNECT_MS, connectTimeout, callback as Connected)
+    connectWithin(endpoint, CONNECT_MS, connectTimeout, (error, socket) => {
+      // undici speaks the protocol that was agreed with TLS; without TLS, the server's URL says which one.
+      if (socket !== null && endpoint.isHttp2 && !endpoint.isSecure) Object.assign(socket, { alpnProtocol: 'h2' })
+      ;(callback as Connected)(error, socket)
+    })
   }
 }
 

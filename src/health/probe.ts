@@ -1,9 +1,8 @@
-import type { ClientRequest, IncomingMessage } from 'node:http'
-import http from 'node:http'
-import { isIPv6 } from 'node:net'
+import type { Readable } from 'node:stream'
 import type { HealthSpec } from '../model/spec.ts'
 import type { Endpoint } from '../net/endpoint.ts'
 import { localFailure } from '../net/local-failure.ts'
+import { type ProbeResponse, sendProbe } from './probe-request.ts'
 
 export interface ProbeResult {
   readonly ok: boolean
@@ -31,6 +30,7 @@ const ERROR_TEXTS: Readonly<Record<string, string>> = {
   EPIPE: 'connection reset',
   EPROTO: 'TLS handshake failed',
   ETIMEDOUT: 'timeout',
+  ERR_HTTP2_ERROR: 'malformed response',
   HPE_HEADER_OVERFLOW: 'response headers too large',
 }
 
@@ -42,7 +42,7 @@ const ERROR_TEXTS: Readonly<Record<string, string>> = {
 export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal): Promise<ProbeResult> {
   return new Promise((resolve) => {
     const startedAt = performance.now()
-    let request: ClientRequest | undefined
+    let end: (() => void) | undefined
     let status: number | null = null
     let version: string | undefined
     // The first call decides: destroying the request makes it emit errors of its own, which are ignored.
@@ -50,7 +50,7 @@ export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal
       clearTimeout(deadline)
       const ms = Math.round((performance.now() - startedAt) * 10) / 10
       resolve({ ok: error === null, status, ms, error, isLocal, ...(version !== undefined && { version }) })
-      request?.destroy()
+      end?.()
     }
     const fail = (error: unknown): void => {
       const local = status === null ? localFailure(error) : null
@@ -58,57 +58,34 @@ export function probe(endpoint: Endpoint, spec: HealthSpec, signal?: AbortSignal
       else finish(`cannot probe: ${local}`, true)
     }
     const deadline = setTimeout(finish, spec.timeoutMs, 'timeout')
-    try {
-      request = open(endpoint, spec, signal)
-    } catch (error) {
-      return fail(error)
-    }
-    request.on('error', fail)
-    // A 101 response emits neither `response` nor `error`.
-    request.on('close', () => finish('connection closed'))
-    request.on('response', (response) => {
-      const code = response.statusCode ?? 0
+    const onResponse = (response: ProbeResponse): void => {
+      const code = response.status
       status = code
-      const reported = spec.versionHeader === undefined ? undefined : response.headers[spec.versionHeader]
-      if (reported !== undefined) version = String(reported)
+      if (spec.versionHeader !== undefined) version = response.header(spec.versionHeader)
       if (!spec.expect.some(([from, to]) => from <= code && code <= to)) finish(`status ${code}`)
       else if (spec.body === '') finish(null)
-      else search(response, spec.body, finish)
-    })
-    request.end()
+      else search(response.body, spec.body, finish)
+    }
+    try {
+      end = sendProbe(endpoint, spec, signal, {
+        onResponse,
+        onError: fail,
+        onClose: () => finish('connection closed'),
+      })
+    } catch (error) {
+      fail(error)
+    }
   })
 }
 
-/** Sends the request of a probe. Throws if the path or a header is invalid. */
-function open(endpoint: Endpoint, spec: HealthSpec, signal: AbortSignal | undefined): ClientRequest {
-  const port = spec.port === 0 ? endpoint.port : spec.port
-  return http.request({
-    path: spec.path,
-    headers: {
-      'user-agent': 'Cutover-Health',
-      host: hostField(endpoint, port),
-      ...spec.headers,
-      ...(spec.host === '' ? {} : { host: spec.host }),
-    },
-    createConnection: () => endpoint.connect(null, port),
-    ...(signal === undefined ? {} : { signal }),
-  })
-}
-
-/** The server's address as the value of a Host field. */
-function hostField({ hostname, isSecure }: Endpoint, port: number): string {
-  const host = isIPv6(hostname) ? `[${hostname}]` : hostname
-  return port === (isSecure ? 443 : 80) ? host : `${host}:${port}`
-}
-
-function search(response: IncomingMessage, text: string, finish: (error: string | null) => void): void {
+function search(body: Readable, text: string, finish: (error: string | null) => void): void {
   const wanted = Buffer.from(text)
   const missing = `body does not contain ${JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)}`
   let left = MAX_BODY_BYTES
   let tail = Buffer.alloc(0)
-  response.on('error', (error) => finish(describe(error)))
-  response.on('end', () => finish(missing))
-  response.on('data', (chunk: Buffer) => {
+  body.on('error', (error) => finish(describe(error)))
+  body.on('end', () => finish(missing))
+  body.on('data', (chunk: Buffer) => {
     const part = chunk.subarray(0, left)
     left -= part.length
     const window = Buffer.concat([tail, part])

@@ -39,9 +39,12 @@ export class Head {
   }
 }
 
-/** Returns the fields of trailers. `raw`: names and values, alternating. */
-export function trailersOf(raw: readonly string[], names: FieldNames): Fields {
+/** Returns the fields of a response or of trailers. `raw`: names and values, alternating. */
+export function fieldsOf(raw: readonly string[], names: FieldNames): Fields {
   const head = new Head(names)
-  for (let i = 0; i < raw.length; i += 2) head.add(raw[i] as string, raw[i + 1] as string)
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string
+    if (name !== ':status') head.add(name, raw[i + 1] as string)
+  }
   return head.end()
 }

@@ -7,6 +7,7 @@ import { INTERNAL_ERROR } from './error-codes.ts'
 import type { InboundOptions2 } from './inbound-options.ts'
 import { InboundStream, type StreamConnection } from './inbound-stream.ts'
 import { resetStream } from './reset-stream.ts'
+import { MAX_SENT_BLOCK_BYTES } from './sent-block.ts'
 import { MAX_FIELDS, readRequestHead } from './request-head.ts'
 
 export interface SessionHandler {
@@ -56,6 +57,8 @@ export class InboundSession implements StreamConnection {
     this.session = performServerHandshake(socket as Duplex, {
       settings: { maxConcurrentStreams: streams, maxHeaderListSize, enableConnectProtocol: true },
       maxHeaderListPairs: MAX_FIELDS + PSEUDO_FIELDS,
+      maxSendHeaderBlockLength: MAX_SENT_BLOCK_BYTES,
+      // Servers may repeat a field that should stand once, as with HTTP/1.1.
       strictSingleValueFields: false,
     })
     this.session.on('stream', this.onStream)

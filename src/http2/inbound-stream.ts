@@ -5,9 +5,9 @@ import { Fields } from '../http1/fields.ts'
 import type { BodyFraming } from '../http1/framing.ts'
 import type { BodyTaker, RequestOwner, ResponseBody } from '../http1/inbound-request.ts'
 import { keep, letGo } from '../http1/input-buffer.ts'
-import { BODY_STALLED, type MessageRefusal } from '../http1/refusal.ts'
+import { BODY_STALLED, type MessageRefusal, TRAILERS_TOO_LARGE } from '../http1/refusal.ts'
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from './error-codes.ts'
-import { trailersOf } from './head.ts'
+import { fieldsOf } from './head.ts'
 import type { InboundOptions2 } from './inbound-options.ts'
 import { appendFields, fieldObject } from './raw-fields.ts'
 import type { RequestHead2 } from './request-head.ts'
@@ -29,6 +29,7 @@ const NO_OWNER: RequestOwner = {
   onClientReady: () => undefined,
 }
 const NO_FIELDS = new Fields()
+const MAX_TRAILER_BYTES = 16 * 1024
 /** Max bytes of a response that wait for its head. */
 const MAX_EARLY_BYTES = 32 * 1024
 const OWNER = Symbol('owner')
@@ -206,7 +207,9 @@ export class InboundStream {
   }
 
   trailersReceived(raw: readonly string[]): void {
-    this.trailers = trailersOf(raw, this.connection.options.names)
+    const trailers = fieldsOf(raw, this.connection.options.names)
+    if (trailers.text.length > MAX_TRAILER_BYTES) this.breakBody(TRAILERS_TOO_LARGE)
+    else this.trailers = trailers
   }
 
   /** The input has ended: with the body, or because the stream was reset. */
@@ -282,15 +285,21 @@ export class InboundStream {
     const leftMs = this.endsAt === Number.POSITIVE_INFINITY ? 0 : Math.max(1, this.endsAt - performance.now())
     const timeoutMs = idleMs === 0 || leftMs === 0 ? idleMs + leftMs : Math.min(idleMs, leftMs)
     if (timeoutMs === 0 && this.inputDeadline === null) return
-    this.inputDeadline ??= this.connection.options.deadlines.create(() => this.breakBody())
+    this.inputDeadline ??= this.connection.options.deadlines.create(() => this.onStalled())
     this.inputDeadline.set(timeoutMs)
   }
 
-  private breakBody(): void {
+  private onStalled(): void {
     // While the server answers, its own timeout says how long both may be silent.
-    if (this.isComplete || (this.headIsSent && this.endsAt === Number.POSITIVE_INFINITY)) return
-    this.brokenFor = BODY_STALLED
-    this.taker?.onRequestBroken(BODY_STALLED)
+    if (this.headIsSent && this.endsAt === Number.POSITIVE_INFINITY) return
+    this.breakBody(BODY_STALLED)
+  }
+
+  /** The rest of the body is not taken. */
+  private breakBody(refusal: MessageRefusal): void {
+    if (this.isComplete) return
+    this.brokenFor = refusal
+    this.taker?.onRequestBroken(refusal)
   }
 
   private limitOutput(): void {

@@ -2,11 +2,10 @@ import { type ClientHttp2Session, type ClientSessionOptions, connect } from 'nod
 import type { Socket } from 'node:net'
 import type { Deadline } from '../http1/deadlines.ts'
 import type { OutboundCall } from '../http1/outbound-call.ts'
+import { MAX_SENT_BLOCK_BYTES } from './sent-block.ts'
 import { OutboundStream, type OutboundStreamConnection, type OutboundStreamOptions } from './outbound-stream.ts'
 
 export interface OutboundSessionOptions extends OutboundStreamOptions {
-  /** Max length of all field lines of a response. */
-  readonly fieldBytes: number
   /** Time for which an idle connection is kept, ms; 0 = one call per connection. */
   readonly keepAliveMs: number
 }
@@ -69,6 +68,7 @@ export class OutboundSession implements OutboundStreamConnection {
         maxHeaderListSize: options.fieldBytes + MAX_FIELD_PAIRS * FIELD_OVERHEAD,
       },
       maxHeaderListPairs: MAX_FIELD_PAIRS,
+      maxSendHeaderBlockLength: MAX_SENT_BLOCK_BYTES,
       // Servers may repeat a field that should stand once, as with HTTP/1.1.
       strictSingleValueFields: false,
     }

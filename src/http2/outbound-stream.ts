@@ -7,9 +7,9 @@ import { CONTENT_LENGTH, type FieldNames } from '../http1/field-names.ts'
 import { Fields } from '../http1/fields.ts'
 import { type BodyFraming, isRefusal, NO_BODY, ofLength, UNTIL_CLOSE } from '../http1/framing.ts'
 import type { CallConnection, CallFailure, OutboundCall } from '../http1/outbound-call.ts'
-import { TOO_MANY_INTERIM } from '../http1/refusal.ts'
+import { HEAD_TOO_LARGE, TOO_MANY_INTERIM } from '../http1/refusal.ts'
 import { CANCEL, REFUSED_STREAM } from './error-codes.ts'
-import { trailersOf } from './head.ts'
+import { fieldsOf } from './head.ts'
 import { type OutboundHead, outboundHead } from './outbound-head.ts'
 import { fieldObject } from './raw-fields.ts'
 import { resetStream } from './reset-stream.ts'
@@ -31,6 +31,8 @@ export interface OutboundStreamConnection {
 export interface OutboundStreamOptions {
   readonly names: FieldNames
   readonly deadlines: Deadlines
+  /** Max length of all field lines of a response, or of its trailers. */
+  readonly fieldBytes: number
 }
 
 /** Max interim responses to one request; no honest server sends more. */
@@ -142,15 +144,17 @@ export class OutboundStream implements CallConnection {
   }
 
   interimReceived(status: number, raw: readonly string[]): void {
+    const fields = this.fieldsOf(raw)
     if (++this.interims > MAX_INTERIM) this.fail({ kind: 'nonsense', refusal: TOO_MANY_INTERIM })
-    else this.call?.handler.onInterim(status, this.fieldsOf(raw))
+    else if (fields !== null) this.call?.handler.onInterim(status, fields)
   }
 
   responseReceived(status: number, isWhole: boolean, raw: readonly string[]): void {
     const { call, stream } = this
     if (call === null || stream === null) return
-    this.hasResponse = true
     const fields = this.fieldsOf(raw)
+    if (fields === null) return
+    this.hasResponse = true
     if (this.isWebSocket && status >= 200 && status < 300 && !isWhole) this.becomeTunnel(call, stream, raw)
     else {
       this.body.framing = framingOf(fields, call.request.method, status, isWhole)
@@ -182,7 +186,7 @@ export class OutboundStream implements CallConnection {
   }
 
   trailersReceived(raw: readonly string[]): void {
-    this.trailers = this.fieldsOf(raw)
+    this.trailers = this.fieldsOf(raw) ?? NO_FIELDS
   }
 
   /** Notes that the server has ended its side of the stream. */
@@ -220,9 +224,14 @@ export class OutboundStream implements CallConnection {
     return this.stream === null || this.stream.destroyed || this.stream.closed
   }
 
-  private fieldsOf(raw: readonly string[]): Fields {
-    const { names } = this.options
-    return trailersOf(raw.at(0) === ':status' ? raw.slice(2) : raw, names)
+  /** Returns the fields of a head or of trailers. Fails the call if they are too large, and returns null. */
+  private fieldsOf(raw: readonly string[]): Fields | null {
+    const { names, fieldBytes } = this.options
+    const fields = fieldsOf(raw, names)
+    // node:http2 keeps to the limit that it has announced only once the server has confirmed it.
+    if (fields.text.length <= fieldBytes) return fields
+    this.fail({ kind: 'nonsense', refusal: HEAD_TOO_LARGE })
+    return null
   }
 
   /** Ends the call at the end of the response. What the server does not want of the request is not sent. */

@@ -49,11 +49,12 @@ describe('a WebSocket over HTTP/2 (RFC 8441)', () => {
     }
     // Other requests go on beside it.
     expect((await connection.get('/app/')).status).toBe(200)
+    const closed = once(stream, 'close')
     stream.end(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]))
     await until(() => closes.length > 0)
     expect(closes).toEqual([1000])
     stream.resume()
-    await once(stream, 'close')
+    await closed
     expect(await logged(cutover, '/app/ws')).toMatchObject({ status: 101, method: 'GET' })
   })
 

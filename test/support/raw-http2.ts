@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import { type Listening, startRawUpstream } from './upstream.ts'
 
 /** Types of frames, RFC 9113 §6. */
 export const FRAME = {
@@ -76,7 +77,7 @@ export class RawHttp2 {
 
   private constructor(socket: net.Socket) {
     this.socket = socket.setNoDelay()
-    socket.on('data', (chunk: Buffer) => this.read(chunk))
+    socket.on('data', (chunk: Buffer) => this.take(chunk))
     socket.on('error', () => undefined)
     socket.on('close', () => {
       this.isClosed = true
@@ -93,6 +94,11 @@ export class RawHttp2 {
     return raw
   }
 
+  /** The server's end of a connection. */
+  static accepted(socket: net.Socket): RawHttp2 {
+    return new RawHttp2(socket)
+  }
+
   send(...frames: readonly Buffer[]): boolean {
     return this.socket.write(Buffer.concat(frames))
   }
@@ -100,6 +106,16 @@ export class RawHttp2 {
   /** Sends a request. */
   request(stream: number, fields: Pairs, flags = END_STREAM | END_HEADERS): void {
     this.send(frame(FRAME.headers, flags, stream, block(fields)))
+  }
+
+  /** Resolves with the id of the stream of the `index`-th request from 0; null = the connection has closed. */
+  async requestId(index: number): Promise<number | null> {
+    for (;;) {
+      const heads = this.frames.filter(({ type }) => type === FRAME.headers)
+      if (heads.length > index) return heads[index]?.stream ?? null
+      if (this.isClosed) return null
+      await once(this.socket, 'progress')
+    }
   }
 
   /** Resolves with the first frame that fits, among those already received as well; null = the connection has closed. */
@@ -133,7 +149,8 @@ export class RawHttp2 {
     this.socket.destroy()
   }
 
-  private read(chunk: Buffer): void {
+  /** Reads bytes. */
+  take(chunk: Buffer): void {
     this.unread = Buffer.concat([this.unread, chunk])
     for (;;) {
       if (this.unread.length < 9) break
@@ -158,4 +175,16 @@ function prefixed(length: number): Buffer {
   for (; rest >= 128; rest >>= 7) bytes.push((rest % 128) + 128)
   bytes.push(rest)
   return Buffer.from(bytes)
+}
+
+/** A server of HTTP/2 whose frames are written by hand; `onConnection` gets each connection once its preface has come. */
+export async function startRawHttp2(onConnection: (raw: RawHttp2) => unknown): Promise<Listening> {
+  return startRawUpstream((socket) => {
+    socket.once('data', (first: Buffer) => {
+      const raw = RawHttp2.accepted(socket)
+      // The server's settings come before its first answer to the client's.
+      onConnection(raw)
+      raw.take(first.subarray(PREFACE.length))
+    })
+  })
 }

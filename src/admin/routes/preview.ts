@@ -5,6 +5,7 @@ import type { SwaggerTransform } from '@fastify/swagger'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { own } from '../../model/names.ts'
 import { serversOf } from '../../model/servers.ts'
+import { asHttp } from '../../model/server-url.ts'
 import type { Service } from '../../model/state.ts'
 import { cameByHttps, isInProcess, showsOurToken } from '../auth.ts'
 import type { AdminContext } from '../context.ts'
@@ -84,7 +85,7 @@ export function previewRoutes(
     if (server === undefined)
       throw new ApiProblem(503, 'No server', `Pool ${pool} of ${name} has no server to preview.`)
     endpoints.learn(server.url, server.tls)
-    return { url: server.url, service }
+    return { url: asHttp(server.url), service }
   }
 
   /** Cookies for the app: those that it has set in this browser; without a browser session, all that were sent. */
