@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Deadline } from '../http1/deadlines.ts'
 import type { MessageRefusal } from '../http1/refusal.ts'
 import { INTERNAL_ERROR } from './error-codes.ts'
+import { type CloseReason, closeReason } from './close-reason.ts'
 import type { InboundOptions2 } from './inbound-options.ts'
 import { InboundStream, type StreamConnection } from './inbound-stream.ts'
 import { resetStream } from './reset-stream.ts'
@@ -16,8 +17,8 @@ export interface SessionHandler {
   onRefusal(stream: InboundStream, refusal: MessageRefusal): void
   /** A stream has closed. */
   onStreamClosed(): void
-  /** Called when the connection has closed. `reason`: why it was closed from here; null = in good order, or by the client. */
-  onClosed(reason: string | null): void
+  /** Called when the connection has closed. `reason`: what the client did wrong; null = nothing. */
+  onClosed(reason: CloseReason | null): void
 }
 
 const MAX_INT = 2 ** 31 - 1
@@ -42,7 +43,7 @@ export class InboundSession implements StreamConnection {
   private readonly deadline: Deadline
   private isDraining = false
   private isClosing = false
-  private closedFor: string | null = null
+  private closedFor: CloseReason | null = null
 
   /** `socket`: connected and, with TLS, secure; what was read of it already is put back with `unshift`. */
   constructor(socket: Socket, options: InboundOptions2, handler: SessionHandler) {
@@ -62,8 +63,8 @@ export class InboundSession implements StreamConnection {
       strictSingleValueFields: false,
     })
     this.session.on('stream', this.onStream)
-    this.session.on('error', (error: Error & { readonly code?: string }) => {
-      this.closedFor ??= error.code ?? 'error'
+    this.session.on('error', (error: Error) => {
+      this.closedFor ??= closeReason(error)
     })
     this.session.on('close', () => this.onClose())
     // The client has left: a connection that is closed on one side is of no use in HTTP/2.
@@ -74,7 +75,7 @@ export class InboundSession implements StreamConnection {
     this.streams--
     this.handler.onStreamClosed()
     if (this.streams > 0) return
-    if (this.session.closed) this.linger()
+    if (this.session.closed || this.session.destroyed) this.linger()
     else this.deadline.set(this.options.timeouts.keepAliveMs)
   }
 
@@ -149,7 +150,8 @@ export class InboundSession implements StreamConnection {
   }
 
   private onDeadline(): void {
-    if (this.isClosing) this.destroy()
+    // A client that takes nothing can keep a session that is destroyed from closing.
+    if (this.isClosing || this.session.destroyed) this.destroy()
     else if (this.streams === 0) this.close()
   }
 

@@ -17,6 +17,9 @@ import { finalAnswer, mayHaveMore, passInterim, respond, respondWith } from './c
 import { isSampled } from './client/trace-context.ts'
 import type { ProxyContext } from './context.ts'
 import { type ErrorCode, failureOf } from './errors.ts'
+import { grpcAnswer } from './grpc/answer.ts'
+import { GrpcCall, isGrpc } from './grpc/call.ts'
+import { DEADLINE_EXCEEDED } from './grpc/status.ts'
 import { type HookedRequest, type HookSubject, hookedRequest } from './hooks/hooked-request.ts'
 import { openTunnel } from './open-tunnel.ts'
 import { outboundRequest } from './outbound-request.ts'
@@ -57,6 +60,8 @@ export class Exchange
   hooked: HookedRequest | null = null
   /** null = the request is not traced. */
   trace: RequestTrace | null = null
+  /** null = this is no call of gRPC. */
+  grpc: GrpcCall | null = null
   slot = -1
   /** Path and query for the server. */
   path = ''
@@ -90,6 +95,8 @@ export class Exchange
 
   start(): void {
     this.stream.owner = this
+    if (this.stream.version === '2.0' && isGrpc(this.head.fields))
+      this.grpc = new GrpcCall(this.head.fields, () => this.grpcDeadline())
     const admitted = admit(this.context, this.stream, this.head, this.requestId)
     if ('status' in admitted) {
       this.answer(admitted)
@@ -170,14 +177,16 @@ export class Exchange
   }
 
   onResponse(response: ResponseStart): void {
-    const { status } = response
+    const { status, fields } = response
     const tries = this.tries as Tries
-    tries.answered(response)
+    this.grpc?.note(fields)
+    const judged = this.grpc === null ? status : this.grpc.httpStatus(status)
+    tries.answered(judged, fields)
     if (status < 300 && this.stream.mustSwitch) {
       this.onFailed(NO_SWITCH)
       return
     }
-    if (status >= 400 && tries.insteadOf(status)) return
+    if (judged >= 400 && tries.insteadOf(judged)) return
     this.began(status)
     this.response = response.body
     this.mayClose()
@@ -196,7 +205,8 @@ export class Exchange
 
   onResponseEnd(trailers: Fields): void {
     this.leaveTarget()
-    this.tries?.outcome.report(true)
+    this.grpc?.note(trailers)
+    this.tries?.outcome.report(this.grpc === null || this.grpc.httpStatus(200) < 500)
     // First, because the end of the response begins the next request of the connection.
     this.finish('')
     this.stream.end(trailers.count === 0 ? '' : trailerLines(trailers))
@@ -282,8 +292,28 @@ export class Exchange
     this.responded = true
     if (own.code === 'http_request_denied') this.stream.closes = true
     this.mayClose()
+    if (this.grpc !== null) {
+      const { answer, status } = grpcAnswer(own)
+      this.grpc.status = status
+      this.finish(own.code, 0)
+      respondWith(this.stream, answer)
+      return
+    }
     this.finish(own.code, this.stream.method === 'HEAD' ? 0 : Buffer.byteLength(own.body))
     respondWith(this.stream, own)
+  }
+
+  /** Ends a call whose client waits no longer. Its server is not blamed: the client has chosen the time. */
+  private grpcDeadline(): void {
+    if (this.done || this.grpc === null) return
+    this.abandon()
+    if (!this.responded) {
+      this.fail('http_response_timeout')
+      return
+    }
+    this.grpc.status = DEADLINE_EXCEEDED
+    this.finish('http_response_timeout')
+    this.stream.end(`grpc-status: ${DEADLINE_EXCEEDED}\r\n`)
   }
 
   /** Gives up the current try, of whose response nothing was sent, because a hook has failed. */
@@ -327,6 +357,7 @@ export class Exchange
   private finish(code: ErrorCode | '', bytes = this.response?.bytes ?? 0): void {
     if (this.done) return
     this.done = true
+    this.grpc?.ended()
     this.client.ended()
     record(this.context, this, code === 'client_gone' ? 499 : this.status, bytes, code)
   }

@@ -28,6 +28,7 @@ export function refuseRequest(
     host: '',
     head: null,
     status,
+    grpcStatus: null,
     bytes: method === 'HEAD' ? 0 : body.length,
     durationMs: 0,
     queueMs: 0,

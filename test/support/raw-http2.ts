@@ -103,6 +103,16 @@ export class RawHttp2 {
     return this.socket.write(Buffer.concat(frames))
   }
 
+  /** Resolves when more can be sent, or the connection has closed. */
+  async writable(): Promise<void> {
+    if (this.isClosed || !this.socket.writableNeedDrain) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.socket.once('drain', resolve).once('close', resolve)
+    // A peer that takes nothing is left to itself.
+    setTimeout(resolve, 200)
+    await promise
+  }
+
   /** Sends a request. */
   request(stream: number, fields: Pairs, flags = END_STREAM | END_HEADERS): void {
     this.send(frame(FRAME.headers, flags, stream, block(fields)))
@@ -114,7 +124,7 @@ export class RawHttp2 {
       const heads = this.frames.filter(({ type }) => type === FRAME.headers)
       if (heads.length > index) return heads[index]?.stream ?? null
       if (this.isClosed) return null
-      await once(this.socket, 'progress')
+      await this.progress()
     }
   }
 
@@ -124,13 +134,13 @@ export class RawHttp2 {
       const found = this.frames.find(fits)
       if (found !== undefined) return found
       if (this.isClosed) return null
-      await once(this.socket, 'progress')
+      await this.progress()
     }
   }
 
   /** Resolves when the connection has closed. */
   async closed(): Promise<void> {
-    while (!this.isClosed) await once(this.socket, 'progress')
+    while (!this.isClosed) await this.progress()
   }
 
   /** The error code of the RST_STREAM of a stream; null = the connection has closed without one. */
@@ -143,6 +153,11 @@ export class RawHttp2 {
   async goawayCode(): Promise<number | null> {
     const found = await this.find(({ type }) => type === FRAME.goaway)
     return found?.payload.readUInt32BE(4) ?? null
+  }
+
+  /** Resolves with the next frames, or when the connection closes. An error of the socket is followed by its end. */
+  private progress(): Promise<void> {
+    return new Promise((resolve) => this.socket.once('progress', resolve))
   }
 
   destroy(): void {

@@ -1,4 +1,4 @@
-import type { ResponseStart } from '../../http1/outbound-call.ts'
+import type { Fields } from '../../http1/fields.ts'
 import type { StoppedMode } from '../../model/service-mode.ts'
 import type { Row } from '../../telemetry/ticks/row.ts'
 import type { ClientStream } from '../client/client-stream.ts'
@@ -148,8 +148,8 @@ export class Tries implements QueuedRequest {
     return true
   }
 
-  /** A response of the server has begun. */
-  answered({ status, fields }: Pick<ResponseStart, 'status' | 'fields'>): void {
+  /** A response of the server has begun. `status`: as which it is judged. */
+  answered(status: number, fields: Fields): void {
     this.outcome.answered(status)
     this.pool?.versions?.note(fields)
   }

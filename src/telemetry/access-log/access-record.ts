@@ -11,6 +11,8 @@ export interface AccessRecord {
   readonly head: LoggedHead | null
   /** Status sent to the client; 499 = the client left before the response. */
   readonly status: number
+  /** Status of a call of gRPC; null = there is none. */
+  readonly grpcStatus: number | null
   /** Body bytes sent to the client. */
   readonly bytes: number
   /** From the header of the request to the last byte of the response. */

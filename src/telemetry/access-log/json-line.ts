@@ -22,7 +22,7 @@ function withTextsEscaped(record: AccessRecord): AccessRecord {
 
 function format(record: AccessRecord): string {
   const { client, method, host, target, service, pool, version, server, requestId, traceId, error } = record
-  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},${record.heldMs === 0 ? '' : `"heldMs":${rounded(record.heldMs)},`}"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}${record.tags === null ? '' : `,"tags":${escapedJson(record.tags)}`}}\n`
+  return `{"level":30,"time":${record.atMs},"msg":"request","client":"${client}","method":"${method}","host":"${host}","target":"${target}","status":${record.status},${record.grpcStatus === null ? '' : `"grpcStatus":${record.grpcStatus},`}"bytes":${record.bytes},"ms":${rounded(record.durationMs)},"queueMs":${rounded(record.queueMs)},${record.heldMs === 0 ? '' : `"heldMs":${rounded(record.heldMs)},`}"connectMs":${roundedOrNull(record.connectMs)},"firstByteMs":${roundedOrNull(record.firstByteMs)},"service":"${service}","pool":"${pool}","version":"${version}","server":"${server}","attempts":${record.attempts},"requestId":"${requestId}","traceId":"${traceId}"${error === '' ? '' : `,"error":"${error}"`}${record.tags === null ? '' : `,"tags":${escapedJson(record.tags)}`}}\n`
 }
 
 function roundedOrNull(ms: number | null): number | null {

@@ -20,6 +20,7 @@ export const PLAIN: AccessRecord = {
   target: '/',
   head: headOf({ referer: '', 'user-agent': '' }),
   status: 200,
+    grpcStatus: null,
   bytes: 7,
   durationMs: 1.5,
   heldMs: 0,
