@@ -26,6 +26,8 @@ const MAX_INT = 2 ** 31 - 1
 const SHUTDOWN_NOTICE = Buffer.from('000008070000000000' + '7fffffff' + '00000000', 'hex')
 /** Time for the client to answer a PING, ms. */
 const ROUND_TRIP_MS = 1_000
+/** Time after the answer to a PING, ms, for requests that were sent before it and came after it: it has priority. */
+const OVERTAKEN_MS = 50
 /** Time for the client to close its side, or to take something, ms. */
 const LINGER_MS = 2_000
 const PSEUDO_FIELDS = 8
@@ -98,7 +100,7 @@ export class InboundSession implements StreamConnection {
     const timer = setTimeout(() => this.close(), ROUND_TRIP_MS)
     this.session.ping(() => {
       clearTimeout(timer)
-      this.close()
+      setTimeout(() => this.close(), OVERTAKEN_MS)
     })
   }
 

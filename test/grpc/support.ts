@@ -160,7 +160,7 @@ export async function echoServer(name?: string, port?: number): Promise<EchoServ
 
 /** A client of gRPC that asks Cutover for the service `app`, whose paths are not stripped. */
 export function echoClient(cutover: Cutover, options: grpc.ChannelOptions = {}): EchoClient {
-  const unlimited = { 'grpc.max_receive_message_length': -1, 'grpc.enable_retries': 0 }
+  const unlimited = { 'grpc.max_receive_message_length': -1 }
   const address = new URL(cutover.proxy).host
   const client = new EchoClientOf(address, grpc.credentials.createInsecure(), { ...unlimited, ...options })
   atEnd(() => client.close())
