@@ -75,7 +75,8 @@ function sendHttp2(
   const session = connect(`${endpoint.isSecure ? 'https' : 'http'}://${hostField(endpoint, port)}`, {
     createConnection: () => endpoint.connect(null, port),
   })
-  const end = (): void => session.destroy()
+  // Not from within a callback of the session: it might free the stream twice, and end the process.
+  const end = (): void => void setImmediate(() => session.destroy())
   session.on('error', (error) => listener.onError(error))
   session.on('close', () => {
     signal?.removeEventListener('abort', end)

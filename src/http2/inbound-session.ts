@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Deadline } from '../http1/deadlines.ts'
 import type { MessageRefusal } from '../http1/refusal.ts'
+import { closeSession, destroySession } from './end-session.ts'
 import { INTERNAL_ERROR } from './error-codes.ts'
 import { type CloseReason, closeReason } from './close-reason.ts'
 import type { InboundOptions2 } from './inbound-options.ts'
@@ -44,6 +45,9 @@ export class InboundSession implements StreamConnection {
   private readonly handler: SessionHandler
   private readonly deadline: Deadline
   private isDraining = false
+  /** The connection closes with its last stream. */
+  private isEnding = false
+  /** There are no streams any more, and the client has a little time to close its side. */
   private isClosing = false
   private closedFor: CloseReason | null = null
 
@@ -77,7 +81,7 @@ export class InboundSession implements StreamConnection {
     this.streams--
     this.handler.onStreamClosed()
     if (this.streams > 0) return
-    if (this.session.closed || this.session.destroyed) this.linger()
+    if (this.isEnding || this.session.destroyed) this.linger()
     else this.deadline.set(this.options.timeouts.keepAliveMs)
   }
 
@@ -94,7 +98,7 @@ export class InboundSession implements StreamConnection {
    * the last one. RFC 9113 §6.8.
    */
   drain(): void {
-    if (this.isDraining || this.session.destroyed || this.session.closed) return
+    if (this.isDraining || this.session.destroyed) return
     this.isDraining = true
     this.announceClose()
     const timer = setTimeout(() => this.close(), ROUND_TRIP_MS)
@@ -115,16 +119,16 @@ export class InboundSession implements StreamConnection {
 
   /** Closes the connection once its streams have ended. Streams that the client opens meanwhile are refused. */
   close(): void {
-    if (this.session.destroyed || this.session.closed) return
+    if (this.isEnding || this.session.destroyed) return
     this.isDraining = true
-    this.session.close()
+    this.isEnding = true
+    closeSession(this.session)
     if (this.streams === 0) this.linger()
   }
 
   /** Closes the connection at once. */
   destroy(): void {
-    if (!this.session.destroyed) this.session.destroy()
-    this.socket.destroy()
+    destroySession(this.session, this.socket)
   }
 
   private readonly onStream = (

@@ -71,6 +71,8 @@ export class InboundStream {
   private responseTrailers = ''
   private isAnswered = false
   private isClosed = false
+  /** Whether `onClientReady` is still to come. */
+  private awaitsDrain = false
   /** The code to reset the stream with once all that was written is sent; null = it is not to be reset. */
   private resetCode: number | null = null
   /** Created when one is needed. */
@@ -92,8 +94,12 @@ export class InboundStream {
     const { requestMs } = connection.options.timeouts
     this.endsAt = requestMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + requestMs
     this.stream[OWNER] = this
-    stream.on('error', ignore).on('close', onClose).on('drain', onDrain)
-    if (!this.isComplete) this.limitInput(0)
+    // Each listener costs an event of its own: others are added when they are needed.
+    stream.on('error', ignore).on('close', onClose)
+    if (this.isComplete) return
+    // Without it, a reset without an error would be noticed only once the body was read.
+    stream.on('aborted', onAborted)
+    this.limitInput(0)
   }
 
   /** Sends the body to `taker`, including what has arrived so far. */
@@ -147,10 +153,10 @@ export class InboundStream {
       this.earlyBytes += piece.length
       if (this.earlyBytes < MAX_EARLY_BYTES) return true
       this.flush()
-      return !this.stream.writableNeedDrain
+      return !this.awaitsDrain
     }
     const takesMore = this.writer.write(piece)
-    if (!takesMore) this.limitOutput()
+    if (!takesMore) this.awaitDrain()
     return takesMore
   }
 
@@ -164,7 +170,15 @@ export class InboundStream {
     else this.sendWhole(trailers)
     if (this.writer.isPending) this.limitOutput()
     // The client need not send the rest of the body. RFC 9113 §8.1.
-    if (!this.isComplete) this.stream.once('finish', onFinish)
+    if (!this.isComplete) this.discardBody()
+  }
+
+  /** Takes the rest of the body no more, and tells the client so once the response is sent. */
+  private discardBody(): void {
+    this.taker = null
+    this.inputDeadline?.close()
+    this.stream.once('finish', onFinish)
+    this.stream.resume()
   }
 
   /** Breaks the response off, so that the client does not take it for complete. `reset`: the code to do so with. */
@@ -186,7 +200,6 @@ export class InboundStream {
   switchProtocols(lines: string): { readonly socket: Duplex; readonly early: readonly Buffer[] } {
     this.isAnswered = true
     this.inputDeadline?.close()
-    this.stream.off('drain', onDrain)
     const head = [':status', '200']
     appendFields(head, lines, 'sec-websocket-accept')
     if (this.canSend) this.stream.respond(head)
@@ -221,6 +234,7 @@ export class InboundStream {
   }
 
   drained(): void {
+    this.awaitsDrain = false
     this.stall?.clear()
     if (!this.isAnswered) this.owner.onClientReady()
   }
@@ -257,7 +271,7 @@ export class InboundStream {
     this.early = []
     let takesMore = true
     for (const piece of early) takesMore = this.writer.writeKept(piece)
-    if (!takesMore) this.limitOutput()
+    if (!takesMore) this.awaitDrain()
   }
 
   /** Sends a response that has ended before anything of it was sent. */
@@ -302,6 +316,14 @@ export class InboundStream {
     this.taker?.onRequestBroken(refusal)
   }
 
+  /** The client must take what was written before more is. */
+  private awaitDrain(): void {
+    this.limitOutput()
+    if (this.awaitsDrain) return
+    this.awaitsDrain = true
+    this.stream.once('drain', onDrain)
+  }
+
   private limitOutput(): void {
     const { idleBodyMs } = this.connection.options.timeouts
     this.stall ??= this.connection.options.deadlines.create(() => {
@@ -327,6 +349,7 @@ function tell(stream: Owned, act: (owner: InboundStream) => void): void {
   }
 }
 
+const aborted = (owner: InboundStream): void => owner.reset(CANCEL)
 const drained = (owner: InboundStream): void => owner.drained()
 const inputEnded = (owner: InboundStream): void => owner.inputEnded()
 const finished = (owner: InboundStream): void => owner.finished()
@@ -339,6 +362,10 @@ function onData(this: Owned, piece: Buffer): void {
 
 function onTrailers(this: Owned, _fields: unknown, _flags: number, raw: readonly string[]): void {
   tell(this, (owner) => owner.trailersReceived(raw))
+}
+
+function onAborted(this: Owned): void {
+  tell(this, aborted)
 }
 
 function onEnd(this: Owned): void {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Deadline } from '../http1/deadlines.ts'
 import type { OutboundCall } from '../http1/outbound-call.ts'
 import { MAX_SENT_BLOCK_BYTES } from './sent-block.ts'
+import { closeSession, destroySession } from './end-session.ts'
 import { OutboundStream, type OutboundStreamConnection, type OutboundStreamOptions } from './outbound-stream.ts'
 
 export interface OutboundSessionOptions extends OutboundStreamOptions {
@@ -118,14 +119,13 @@ export class OutboundSession implements OutboundStreamConnection {
   close(): void {
     if (this.session.closed || this.session.destroyed) return
     this.isGone = true
-    this.session.close()
+    closeSession(this.session)
     if (this.active === 0) this.deadline.set(LINGER_MS)
   }
 
   /** Closes the connection at once. */
   destroy(): void {
-    if (!this.session.destroyed) this.session.destroy()
-    this.socket.destroy()
+    destroySession(this.session, this.socket)
   }
 
   private noteReady(): void {

@@ -102,8 +102,9 @@ export class OutboundStream implements CallConnection {
     this.writer = new StreamWriter(stream, ignore)
     stream[OWNER] = this
     stream.push = push
-    stream.on('error', ignore).on('close', onClose).on('drain', onDrain)
-    stream.on('headers', onHeaders).on('response', onResponse).on('trailers', onTrailers)
+    // Each listener costs an event of its own: others are added when they are needed.
+    stream.on('error', ignore).on('close', onClose).on('headers', onHeaders).on('response', onResponse)
+    if (!this.requestIsWhole) stream.on('drain', onDrain)
     if (waitForTrailers) stream.on('wantTrailers', onWantTrailers)
   }
 
@@ -164,7 +165,7 @@ export class OutboundStream implements CallConnection {
         this.hasEnded = true
         this.complete()
       } else {
-        stream.on('data', onData).on('end', onEnd)
+        stream.on('data', onData).on('trailers', onTrailers).on('end', onEnd)
         // A head that comes without a body is passed on at once.
         setImmediate(flushHead, stream)
       }

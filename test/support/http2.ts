@@ -56,7 +56,8 @@ export class Client2 {
   }
 
   close(): void {
-    this.session.destroy()
+    // Not from within a callback of the session: node:http2 might free a stream twice, and end the process.
+    setImmediate(() => this.session.destroy())
   }
 }
 
