@@ -4,13 +4,14 @@ import { runNode } from './lib/child.mjs'
 import { Failure, main } from './lib/failure.mjs'
 import { ensureInstalled } from './lib/install.mjs'
 import { root } from './lib/paths.mjs'
-import { ensureOtherProxies, ensurePromtool, ensureRedis } from './lib/test-programs.mjs'
+import { ensureH2load, ensureOtherProxies, ensurePromtool, ensureRedis } from './lib/test-programs.mjs'
 
 await main(async (args) => {
   await ensureInstalled()
   await ensureRedis()
   await ensurePromtool()
   await ensureOtherProxies()
+  await ensureH2load()
   process.chdir(root)
   const steps = [
     ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],

@@ -65,7 +65,7 @@ export async function ensureOtherProxies() {
     if (hasProxy(name)) continue
     if (findOnPath('apt-get') && findOnPath('dpkg-deb')) {
       console.error(`cutover: downloading ${name} (apt-get download ${name}), once`)
-      await downloadProxy(name)
+      await downloadProgram(name)
       if (hasProxy(name)) continue
     }
     throw new Failure(`the tests need ${name}, whose configuration cutover imports, on the PATH. Install it and try again:
@@ -81,25 +81,46 @@ function hasProxy(name) {
   return findOnPath(name, path) !== undefined
 }
 
-/** Unpacks a program of Debian, with the libraries that are not installed here, and a script that starts it with them. */
-async function downloadProxy(name) {
+/**
+ * Puts h2load into node_modules/.bin if it is missing and apt-get can download it: the tests of HTTP/2 load Cutover with it,
+ * a client that shares no code with Node.
+ */
+export async function ensureH2load() {
+  if (findOnPath('h2load', [binFolder, process.env.PATH].join(delimiter)) !== undefined) return
+  if (findOnPath('apt-get') && findOnPath('dpkg-deb')) {
+    console.error('cutover: downloading h2load (apt-get download nghttp2-client), once')
+    await downloadProgram('h2load', 'nghttp2-client', 'usr/bin')
+    if (findOnPath('h2load', binFolder) !== undefined) return
+  }
+  throw new Failure(`the tests need h2load, a program of nghttp2, on the PATH. Install it and try again:
+
+  Debian, Ubuntu   sudo apt-get install --no-install-recommends nghttp2-client
+  Fedora           sudo dnf install nghttp2
+  macOS            brew install nghttp2`)
+}
+
+/**
+ * Unpacks a program of Debian, with the libraries that are not installed here, and a script that starts it with them. `folder`:
+ * where the package has the program.
+ */
+async function downloadProgram(name, packageName = name, folder = 'usr/sbin') {
   await withPackages(
-    () => [name, ...missingLibraries(name)],
-    async (folder) => {
+    () => [packageName, ...missingLibraries(packageName)],
+    async (downloads) => {
       const extract = 'for each in *.deb; do dpkg-deb -x "$each" tree || exit 1; done'
-      const { code } = await run('sh', ['-c', extract], { cwd: folder, ...printErrors })
+      const { code } = await run('sh', ['-c', extract], { cwd: downloads, ...printErrors })
       if (code !== 0) return
       const home = join(root, 'node_modules/.debian', name)
       mkdirSync(join(home, '..'), { recursive: true })
       rmSync(home, { recursive: true, force: true })
-      renameSync(join(folder, 'tree'), home)
+      renameSync(join(downloads, 'tree'), home)
       const script = join(binFolder, name)
       writeFileSync(
         script,
         `#!/bin/sh
 home=$(dirname "$0")/../.debian/${name}
 libraries=$(echo "$home"/usr/lib/*-linux-gnu* | tr ' ' ':')
-LD_LIBRARY_PATH="$libraries\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$home/usr/sbin/${name}" "$@"
+LD_LIBRARY_PATH="$libraries\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$home/${folder}/${name}" "$@"
 `,
       )
       chmodSync(script, 0o755)

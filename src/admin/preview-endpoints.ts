@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { buildConnector } from 'undici'
 import { addressIn, type ServerAddress, socketFileOf } from '../model/server-address.ts'
+import { asHttp } from '../model/server-url.ts'
 import { type Connected, connectWithin } from '../net/connect-within.ts'
 import { Endpoint } from '../net/endpoint.ts'
 
@@ -35,7 +36,11 @@ export class PreviewEndpoints {
   readonly connect: buildConnector.connector = ({ protocol, hostname, port }, callback) => {
     const { origin } = new URL(`${protocol}//${hostname}:${port}`)
     const endpoint = this.byOrigin.get(origin)?.endpoint ?? new Endpoint({ url: origin })
-    connectWithin(endpoint, CONNECT_MS, connectTimeout, callback as Connected)
+    connectWithin(endpoint, CONNECT_MS, connectTimeout, (error, socket) => {
+      // undici speaks the protocol that was agreed with TLS; without TLS, the server's URL says which one.
+      if (socket !== null && endpoint.isHttp2 && !endpoint.isSecure) Object.assign(socket, { alpnProtocol: 'h2' })
+      ;(callback as Connected)(error, socket)
+    })
   }
 }
 
@@ -46,5 +51,5 @@ function connectTimeout(): Error {
 /** The origin under which undici knows a server. A socket file has none: a host name stands for its path. */
 function originOf({ url }: ServerAddress): string {
   const file = socketFileOf(url)
-  return file === null ? new URL(url).origin : `http://${createHash('sha1').update(file).digest('hex')}.unix`
+  return file === null ? new URL(asHttp(url)).origin : `http://${createHash('sha1').update(file).digest('hex')}.unix`
 }

@@ -4,13 +4,13 @@
 export type ServerDefinition =
   | string
   | {
-      /** Where the server listens: http:// or https://, host and port; no path, no credentials. Or unix: and the path of a socket file; or srv:// (srv+https://) and the name of SRV records, each of which is a server. */
+      /** Where the server listens: http://, https://, h2c:// (HTTP/2) or h2:// (HTTP/2 with TLS), host and port; no path, no credentials. Or unix: and the path of a socket file; or srv:// (srv+https://) and the name of SRV records, each of which is a server. */
       readonly url: string
       /** Share relative to the other servers of the pool; 0 = no requests. Default: 1. */
       readonly weight?: number | undefined
       /** Gets requests only while no other server of the pool is up. Default: false. */
       readonly backup?: boolean | undefined
-      /** TLS to an https:// server. */
+      /** TLS to an https:// or h2:// server. */
       readonly tls?:
         | {
             /** Name in SNI and in the server's certificate; by default the host of its url. Default: "". */
@@ -802,6 +802,8 @@ export interface CutoverConfig {
               readonly mode?: string | undefined
               /** Every connection opens with a PROXY header (version 1 or 2), before TLS; only trustedProxies may connect. */
               readonly proxyProtocol?: boolean | undefined
+              /** Clients may speak HTTP/2 without TLS, with prior knowledge: their first bytes tell. */
+              readonly h2c?: boolean | undefined
               /** TLS: certificates, and what is asked of clients. */
               readonly tls?:
                 | {
@@ -844,8 +846,8 @@ export interface CutoverConfig {
                           readonly require?: boolean | undefined
                         }
                       | undefined
-                    /** Protocols to negotiate, the preferred one first. Default: ["http/1.1"]. */
-                    readonly alpn?: ReadonlyArray<'http/1.1'> | undefined
+                    /** Protocols to negotiate, the preferred one first. Default: ["h2","http/1.1"]. */
+                    readonly alpn?: ReadonlyArray<'h2' | 'http/1.1'> | undefined
                   }
                 | undefined
               /** Redirects every request to https: true, or {port, status}. */
@@ -871,6 +873,8 @@ export interface CutoverConfig {
                   readonly mode?: string | undefined
                   /** Every connection opens with a PROXY header (version 1 or 2), before TLS; only trustedProxies may connect. */
                   readonly proxyProtocol?: boolean | undefined
+                  /** Clients may speak HTTP/2 without TLS, with prior knowledge: their first bytes tell. */
+                  readonly h2c?: boolean | undefined
                   /** TLS: certificates, and what is asked of clients. */
                   readonly tls?:
                     | {
@@ -913,8 +917,8 @@ export interface CutoverConfig {
                               readonly require?: boolean | undefined
                             }
                           | undefined
-                        /** Protocols to negotiate, the preferred one first. Default: ["http/1.1"]. */
-                        readonly alpn?: ReadonlyArray<'http/1.1'> | undefined
+                        /** Protocols to negotiate, the preferred one first. Default: ["h2","http/1.1"]. */
+                        readonly alpn?: ReadonlyArray<'h2' | 'http/1.1'> | undefined
                       }
                     | undefined
                   /** Redirects every request to https: true, or {port, status}. */
@@ -950,6 +954,8 @@ export interface CutoverConfig {
               readonly connections?: number | undefined
               /** Max requests on one connection; 0 = no limit. Default: 0. */
               readonly requestsPerConnection?: number | undefined
+              /** Max requests at once on one connection of HTTP/2. Default: 100. */
+              readonly streams?: number | undefined
               /** Max requests held for paused services; 0 = no limit. Default: 10000. */
               readonly held?: number | undefined
             }

@@ -1,5 +1,6 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
+import { asHttp, serverOrigin } from '../model/server-url.ts'
 import type { ListenAddress, TcpAddress } from '../net/listen-address.ts'
 
 /**
@@ -103,11 +104,12 @@ function parseSocketFile(text: string): string | undefined {
   return isPath && Buffer.byteLength(file) <= MAX_SOCKET_PATH ? text : undefined
 }
 
-/** Scheme, host and port of `http://10.0.0.1:9000`, normalised; undefined if a part is missing or there are others. */
+/** Scheme (http, https, h2c or h2), host and port of `http://10.0.0.1:9000`, normalised; undefined if a part is missing or there are others. */
 export function parseServerUrl(text: string): string | undefined {
-  if (!/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text) || !URL.canParse(text)) return undefined
-  const url = new URL(text)
-  return url.port === '0' || parseHost(url.hostname) === undefined ? undefined : url.origin
+  const plain = asHttp(text)
+  if (!/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(plain) || !URL.canParse(plain)) return undefined
+  const url = new URL(plain)
+  return url.port === '0' || parseHost(url.hostname) === undefined ? undefined : serverOrigin(text)
 }
 
 /** Explains which part of a server's URL is not allowed; undefined if the problem is another one. */
@@ -119,7 +121,7 @@ export function explainServerUrl(text: string): string | undefined {
   }
   if (/^srv\b.*:\d+\/?$/i.test(text)) return 'has a port; SRV records have the ports of the servers, so leave it out'
   const [, origin = '', login = '', host = '', rest = ''] =
-    /^(https?:\/\/)([^/?#@]*@)?([^/?#]*)(.*)$/is.exec(text) ?? []
+    /^((?:https?|h2c?):\/\/)([^/?#@]*@)?([^/?#]*)(.*)$/is.exec(text) ?? []
   const server = `write ${origin}${host}`
   if (login !== '') return `has a user or password in it, which servers do not take; ${server}`
   if (rest.startsWith('?') || rest.startsWith('#')) return `has a query or fragment; ${server}`

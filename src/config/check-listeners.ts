@@ -20,10 +20,12 @@ export interface Listen {
  * make sense.
  */
 export function checkListenerTls(listen: ProxyListens, problems: Problems): void {
-  for (const [index, { tls, redirectToHttps }] of [listen].flat().entries()) {
+  for (const [index, { tls, h2c, redirectToHttps }] of [listen].flat().entries()) {
     const at = Array.isArray(listen) ? childPath('proxy.listen', index) : 'proxy.listen'
     if (tls !== undefined && redirectToHttps != null)
       problems.add(childPath(at, 'redirectToHttps'), 'is for a listener without tls; leave it out')
+    if (tls !== undefined && h2c === true)
+      problems.add(childPath(at, 'h2c'), 'is HTTP/2 without TLS; with tls, alpn offers HTTP/2')
     if (tls === undefined) continue
     const settings = tlsSettings(tls)
     if (settings.certificates.length === 0 && settings.acme === null)
@@ -75,10 +77,11 @@ function checkRepeated({ certificates }: TlsSettings, at: string, problems: Prob
 
 /** The listener as the rest of the program has it. */
 export function proxyListener(listen: ProxyListen): ProxyListener {
-  const { proxyProtocol, tls, redirectToHttps } = listen
+  const { proxyProtocol, h2c, tls, redirectToHttps } = listen
   return {
     ...listenAddress(listen),
     ...(proxyProtocol === true ? { proxyProtocol } : {}),
+    ...(h2c === true ? { h2c } : {}),
     ...(tls === undefined ? {} : { tls: tlsSettings(tls) }),
     ...(redirectToHttps == null ? {} : { redirectToHttps }),
   }

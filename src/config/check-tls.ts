@@ -17,7 +17,7 @@ export function checkServerTls(pools: Pools, path: string, problems: Problems): 
   eachTls(pools, path, (server, at) => {
     if (problems.has(at)) return
     if (server.url !== undefined && !/^(?:srv\+)?(?:https|h2):/.test(server.url))
-      problems.add(at, 'is for https:// servers; write https:// in url, or leave it out')
+      problems.add(at, 'is for https:// and h2:// servers; write that in url, or leave it out')
     checkPair({ ...DEFAULT_TLS, ...server.tls }, at, problems)
   })
 }

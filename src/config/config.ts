@@ -10,6 +10,8 @@ import type { ListenAddress, TcpAddress } from '../net/listen-address.ts'
 export type ProxyListener = ListenAddress & {
   /** Every connection opens with a PROXY header, version 1 or 2. */
   readonly proxyProtocol?: true
+  /** Clients may speak HTTP/2 without TLS. */
+  readonly h2c?: true
   /** Absent = plain. */
   readonly tls?: TlsSettings
   /** Absent = requests are served. */
@@ -38,6 +40,8 @@ export interface ProxySettings {
     readonly bodyBytes: number
     readonly connections: number
     readonly requestsPerConnection: number
+    /** At least 1. */
+    readonly streams: number
     readonly held: number
   }
   /** 0 = none. */

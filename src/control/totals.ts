@@ -84,7 +84,10 @@ export class Totals {
     const services = new Set([...series.values()].map(({ service }) => service))
     return {
       series: [...series.values()],
-      tallies: [...tallies.values()].filter(({ service }) => services.has(service) || exists(service)),
+      tallies: [...tallies.values()].filter(
+        // Some events belong to no service.
+        ({ service }) => service === '' || services.has(service) || exists(service),
+      ),
     }
   }
 }

@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http'
-import http from 'node:http'
+import type { Readable } from 'node:stream'
 import type { HealthSpec } from '../model/spec.ts'
 import { headerProblem, jsonProblem } from './expected-response.ts'
+import { type ProbeResponse, sendProbe } from './probe-request.ts'
 import { type Attempt, describe } from './probe-result.ts'
 import type { ProbedServer } from './probed-server.ts'
 
@@ -12,26 +12,10 @@ const MAX_BODY_BYTES = 64 * 1024
  * where the spec asks for it, the body contains a text within its first 64 KiB, or has the expected values in its JSON.
  */
 export function beginHttpProbe(server: ProbedServer, spec: HealthSpec, attempt: Attempt): () => void {
-  const request = http.request({
-    path: spec.path,
-    headers: {
-      'user-agent': 'Cutover-Health',
-      host: server.hostField,
-      ...spec.headers,
-      ...(spec.host === '' ? {} : { host: spec.host }),
-    },
-    createConnection: () => server.open(),
-  })
-  request.on('error', (error) => attempt.fail(error))
-  // A 101 response emits neither `response` nor `error`.
-  request.on('close', () => attempt.end('connection closed'))
-  request.on('response', (response) => judge(response, spec, attempt))
-  request.end()
-  return () => request.destroy()
+  return sendProbe(server, spec, attempt, (response) => judge(response, spec, attempt))
 }
 
-function judge(response: IncomingMessage, spec: HealthSpec, attempt: Attempt): void {
-  const { statusCode: status = 0, headers } = response
+function judge({ status, headers, body }: ProbeResponse, spec: HealthSpec, attempt: Attempt): void {
   const version = spec.versionHeader === undefined ? undefined : headers[spec.versionHeader]
   attempt.saw({ status, ...(version === undefined ? {} : { version: String(version) }) })
   if (!spec.expect.some(([from, to]) => from <= status && status <= to)) {
@@ -40,19 +24,19 @@ function judge(response: IncomingMessage, spec: HealthSpec, attempt: Attempt): v
   }
   const problem = headerProblem(headers, spec.expectHeaders ?? {})
   if (problem !== null) attempt.end(problem)
-  else if (spec.body !== '') search(response, spec.body, attempt)
-  else if (spec.expectJson !== undefined) readJson(response, spec.expectJson, attempt)
+  else if (spec.body !== '') search(body, spec.body, attempt)
+  else if (spec.expectJson !== undefined) readJson(body, spec.expectJson, attempt)
   else attempt.end(null)
 }
 
-function search(response: IncomingMessage, text: string, attempt: Attempt): void {
+function search(body: Readable, text: string, attempt: Attempt): void {
   const wanted = Buffer.from(text)
   const missing = `body does not contain ${JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)}`
   let left = MAX_BODY_BYTES
   let tail = Buffer.alloc(0)
-  response.on('error', (error) => attempt.end(describe(error)))
-  response.on('end', () => attempt.end(missing))
-  response.on('data', (chunk: Buffer) => {
+  body.on('error', (error) => attempt.end(describe(error)))
+  body.on('end', () => attempt.end(missing))
+  body.on('data', (chunk: Buffer) => {
     const part = chunk.subarray(0, left)
     left -= part.length
     const window = Buffer.concat([tail, part])
@@ -63,14 +47,14 @@ function search(response: IncomingMessage, text: string, attempt: Attempt): void
   })
 }
 
-function readJson(response: IncomingMessage, expected: NonNullable<HealthSpec['expectJson']>, attempt: Attempt): void {
+function readJson(body: Readable, expected: NonNullable<HealthSpec['expectJson']>, attempt: Attempt): void {
   const chunks: Buffer[] = []
   let length = 0
-  response.on('error', (error) => attempt.end(describe(error)))
-  response.on('data', (chunk: Buffer) => {
+  body.on('error', (error) => attempt.end(describe(error)))
+  body.on('data', (chunk: Buffer) => {
     chunks.push(chunk)
     length += chunk.length
     if (length > MAX_BODY_BYTES) attempt.end('the body has more than 64 KiB, too much to look for JSON values')
   })
-  response.on('end', () => attempt.end(jsonProblem(Buffer.concat(chunks).toString(), expected)))
+  body.on('end', () => attempt.end(jsonProblem(Buffer.concat(chunks).toString(), expected)))
 }

@@ -66,6 +66,7 @@ function begin(endpoint: Endpoint, spec: HealthSpec, attempt: Attempt): () => vo
     readyEvent: endpoint.readyEvent,
     hostField: endpoint.hostField(port),
     isSecure: endpoint.isSecure,
+    isHttp2: endpoint.isHttp2,
   }
   const { probe: kind } = spec
   if (kind === undefined) return beginHttpProbe(server, spec, attempt)

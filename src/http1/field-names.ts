@@ -42,6 +42,8 @@ interface Name {
 
 /** Maps the field names of interest to numbers, so that no other name ever becomes a string. */
 export class FieldNames {
+  /** Numbers by name. */
+  private readonly numbers = new Map<string, number>()
   /** Names by length. */
   private readonly known: Name[][] = []
 
@@ -50,6 +52,7 @@ export class FieldNames {
     const names = [...WIRE_NAMES, ...others]
     if (names.length > MAX_NAMES) throw new Error(`${names.length} names, more than ${MAX_NAMES}`)
     for (const [index, name] of names.entries()) {
+      this.numbers.set(name, index + 1)
       this.known[name.length] ??= []
       this.known[name.length]?.push({ number: index + 1, bytes: Buffer.from(name, 'latin1') })
     }
@@ -67,6 +70,11 @@ export class FieldNames {
       if (at === wanted.length) return number
     }
     return UNKNOWN
+  }
+
+  /** Finds the number of a name in lower case. */
+  numberOf(name: string): number {
+    return this.numbers.get(name) ?? UNKNOWN
   }
 
   /** As `find`, with `_` read as `-`, as CGI and WSGI servers do. */

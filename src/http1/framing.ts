@@ -10,7 +10,10 @@ import {
   UNKNOWN_CODING,
 } from './refusal.ts'
 
-/** The way in which the end of a body is marked. `close`: by the end of the connection. */
+/**
+ * The way in which the end of a body is marked. `close`: by the end of the connection, or of the HTTP/2 stream; its pieces
+ * have no framing.
+ */
 export type Framing = 'none' | 'length' | 'chunked' | 'close'
 
 /** Framing of a message's body according to its header. */
@@ -22,7 +25,7 @@ export interface BodyFraming {
 
 export const NO_BODY: BodyFraming = { kind: 'none', length: 0 }
 const CHUNKED: BodyFraming = { kind: 'chunked', length: -1 }
-const UNTIL_CLOSE: BodyFraming = { kind: 'close', length: -1 }
+export const UNTIL_CLOSE: BodyFraming = { kind: 'close', length: -1 }
 
 /** Max digits of Content-Length: up to 999,999,999,999,999 is exact in a number. */
 const MAX_LENGTH_DIGITS = 15
@@ -72,7 +75,8 @@ function isChunked(fields: Fields): boolean {
   return fields.countOf(TRANSFER_ENCODING) === 1 && fields.joined(TRANSFER_ENCODING).toLowerCase() === 'chunked'
 }
 
-function ofLength(fields: Fields): BodyFraming | MessageRefusal {
+/** Determines the framing of a body by Content-Length, which must be there. */
+export function ofLength(fields: Fields): BodyFraming | MessageRefusal {
   if (fields.countOf(CONTENT_LENGTH) > 1) return TWO_LENGTHS
   const length = lengthOf(fields.joined(CONTENT_LENGTH))
   if (length < 0) return BAD_LENGTH

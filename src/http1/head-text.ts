@@ -39,7 +39,7 @@ export function fieldLines(pairs: readonly string[]): string {
 
 /** Builds the head of a request to a server. */
 export function requestHead({ method, path, lines, body, upgrade }: OutboundRequest): string {
-  const framing = body === 'chunked' ? 'transfer-encoding: chunked\r\n' : ''
+  const framing = body === 'chunked' || body === 'unknown' ? 'transfer-encoding: chunked\r\n' : ''
   const connection = upgrade === '' ? '' : `connection: upgrade\r\nupgrade: ${upgrade}\r\n`
   return `${method} ${path} HTTP/1.1\r\n${lines}${framing}${connection}\r\n`
 }

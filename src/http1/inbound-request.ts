@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { BodyReader, BodySink } from './body-reader.ts'
 import type { Fields } from './fields.ts'
 import { statusLine } from './head-text.ts'
+import { type HttpVersion, http1Version } from './http-version.ts'
 import type { MessageRefusal } from './refusal.ts'
 
 /** Receives the body of a request. */
@@ -102,12 +103,21 @@ export class InboundRequest implements BodySink {
     this.closes = closes
   }
 
+  get version(): HttpVersion {
+    return http1Version(this.minor)
+  }
+
+  /** A client of HTTP/1.1 may get another answer instead of a switch of protocols. */
+  get mustSwitch(): boolean {
+    return false
+  }
+
   /** Whether the whole request was received. */
   get isComplete(): boolean {
     return this.body.isDone
   }
 
-  /** Whether the client understands chunked bodies and interim responses, which HTTP/1.0 does not have. */
+  /** Whether the client understands chunked bodies, which HTTP/1.0 does not have. */
   get takesChunks(): boolean {
     return this.minor > 0
   }

@@ -1,16 +1,19 @@
 import type { Duplex } from 'node:stream'
 import type { BodyReader } from './body-reader.ts'
 import type { Fields } from './fields.ts'
+import type { HttpVersion } from './http-version.ts'
 import type { MessageRefusal } from './refusal.ts'
 
 /**
- * Failure of a call: no connection; the connection closed before the response, or within it; a malformed response;
- * nothing for the time of `setTimeout`; or an exception of the handler.
+ * Failure of a call: no connection; the server has refused the request before it did anything with it; the connection
+ * closed before the response, or within it; a malformed response; nothing for the time of `setTimeout`; or an exception of
+ * the handler. `reset`: the HTTP/2 error code with which the server has ended the stream.
  */
 export type CallFailure =
   | { readonly kind: 'connect'; readonly error: Error }
-  | { readonly kind: 'closed'; readonly error: Error | null }
-  | { readonly kind: 'incomplete'; readonly error: Error | null }
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'closed'; readonly error: Error | null; readonly reset?: number }
+  | { readonly kind: 'incomplete'; readonly error: Error | null; readonly reset?: number }
   | { readonly kind: 'nonsense'; readonly refusal: MessageRefusal }
   | { readonly kind: 'timeout' }
   | { readonly kind: 'crashed'; readonly error: Error }
@@ -21,19 +24,28 @@ export interface OutboundRequest {
   readonly path: string
   /** Field lines, without those of the connection and of the framing other than Content-Length. */
   readonly lines: string
-  /** Body after the head. `length`: its length is in Content-Length. */
-  readonly body: 'none' | 'length' | 'chunked'
+  /**
+   * Body after the head. `length`: its length is in Content-Length. `chunked`: its pieces have their framing. `unknown`:
+   * neither.
+   */
+  readonly body: 'none' | 'length' | 'chunked' | 'unknown'
+  /** Whether the client says that it takes trailers (`te: trailers`). */
+  readonly takesTrailers: boolean
   /** The protocol of a requested upgrade; empty = none. */
   readonly upgrade: string
 }
 
+/** The body of a response, as far as it has come. */
+export type ResponseBodyState = Pick<BodyReader, 'framing' | 'bytes' | 'isBare'>
+
 /** The start of a response. */
 export interface ResponseStart {
   readonly status: number
-  readonly minor: number
-  readonly reason: string
+  readonly version: HttpVersion
+  /** null = the standard phrase. */
+  readonly reason: string | null
   readonly fields: Fields
-  readonly body: BodyReader
+  readonly body: ResponseBodyState
 }
 
 /** Is told of a call, in this order. `onResponseEnd`, `onUpgrade` or `onFailed` is the last. */
@@ -44,7 +56,7 @@ export interface CallHandler {
   onServerReady(): void
   onInterim(status: number, fields: Fields): void
   onResponse(response: ResponseStart): void
-  /** A piece of the body, as its reader delivers it: see `BodyReader`. */
+  /** A piece of the body, as its reader delivers it: see `BodyReader`. It is valid only during this call. */
   onResponseBody(piece: Buffer): void
   /** All input received so far was delivered; more may follow. */
   onRead(): void
@@ -93,7 +105,7 @@ export class OutboundCall {
   }
 
   /**
-   * Sends a piece of the request's body; a chunked one with its framing. Returns false if the caller must wait for
+   * Sends a piece of the request's body; that of a `chunked` one with its framing. Returns false if the caller must wait for
    * `onServerReady`.
    */
   write(piece: Buffer): boolean {

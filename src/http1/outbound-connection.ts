@@ -9,6 +9,7 @@ import { type BodyFraming, isRefusal, responseFraming } from './framing.ts'
 import type { HeadLimits } from './head-reader.ts'
 import { requestHead } from './head-text.ts'
 import { HeldInput } from './held-input.ts'
+import { http1Version } from './http-version.ts'
 import { letGo } from './input-buffer.ts'
 import type { CallConnection, CallFailure, OutboundCall } from './outbound-call.ts'
 import { type MessageRefusal, TOO_MANY_INTERIM, UNASKED_UPGRADE } from './refusal.ts'
@@ -99,12 +100,15 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
   }
 
   write(piece: Buffer): boolean {
-    return this.writer.write(this.takeHead(), piece)
+    if (this.call?.request.body !== 'unknown') return this.writer.write(this.takeHead(), piece)
+    if (piece.length === 0) return true
+    return this.writer.write(`${this.takeHead()}${piece.length.toString(16)}\r\n`, piece, '\r\n')
   }
 
   endRequest(trailers: string): void {
     this.requestIsWhole = true
-    const isChunked = this.call?.request.body === 'chunked'
+    const body = this.call?.request.body
+    const isChunked = body === 'chunked' || body === 'unknown'
     this.writer.write(this.takeHead(), null, isChunked ? `0\r\n${trailers}\r\n` : '')
   }
 
@@ -207,7 +211,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
     this.hintMs = keepAliveHint(fields)
     const body = new BodyReader(framing, this.options.names)
     this.body = body
-    call.handler.onResponse({ status, minor, reason, fields, body })
+    call.handler.onResponse({ status, version: http1Version(minor), reason, fields, body })
     if (call === this.call && body.isDone) this.end(call, at < chunk.length)
     return at
   }
@@ -248,7 +252,8 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
     this.input.release(this.socket)
     this.keeper.onClosed(this)
     const early = at < chunk.length ? [Buffer.from(chunk.subarray(at))] : []
-    if (call.finish()) call.handler.onUpgrade({ status, minor, reason, fields }, this.socket, early)
+    if (call.finish())
+      call.handler.onUpgrade({ status, version: http1Version(minor), reason, fields }, this.socket, early)
     return chunk.length
   }
 

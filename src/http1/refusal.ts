@@ -40,4 +40,5 @@ export const TRAILERS_TOO_LARGE = refusal(431, 'The trailers are too large.', 'R
 export const HEAD_STALLED = refusal(408, 'The request took too long.', 'RFC 9110 §15.5.9')
 export const BODY_STALLED = refusal(408, 'The body took too long.', 'RFC 9110 §15.5.9')
 export const TOO_MANY_INTERIM = refusal(502, 'Too many interim responses.', 'RFC 9110 §15.2')
+export const NO_SWITCH_OF_PROTOCOLS = refusal(502, 'The server did not switch to the WebSocket.', 'RFC 8441 §5')
 export const UNASKED_UPGRADE = refusal(502, 'A switch to a protocol that was not asked for.', 'RFC 9110 §7.8')

@@ -59,6 +59,13 @@ export class SocketInput {
     else socket.off('data', this.onData)
   }
 
+  /** Leaves the socket, paused, to another reader, which takes over its handle. */
+  leave(socket: Socket): void {
+    this.taker = null
+    socket.off('data', this.onData)
+    socket.pause()
+  }
+
   /** Call when the socket has closed. */
   closed(): void {
     this.provide('shared')

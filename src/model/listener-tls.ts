@@ -4,7 +4,7 @@ import type { AcmeSettings } from './acme.ts'
 export type TlsVersion = '1.2' | '1.3'
 
 /** Protocols that a TLS listener can negotiate (ALPN). */
-export type AlpnProtocol = 'http/1.1'
+export type AlpnProtocol = 'h2' | 'http/1.1'
 
 /** Files of a certificate, with the authorities between it and the root behind it, and of its key. In PEM. */
 export interface CertificateFiles {

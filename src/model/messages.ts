@@ -182,6 +182,10 @@ export type TallyKind =
   | 'mirrorDropped'
   /** Copies answered with another status class than the client's request; without a label. */
   | 'mirrorDifferences'
+  /** Calls of gRPC that have ended, by status. */
+  | 'grpc'
+  /** Connections of HTTP/2 that were closed because of what the client did, by the reason; without a service. */
+  | 'http2Closed'
 
 /** The number of such events since the start of this proxy. */
 export interface TallyReport {

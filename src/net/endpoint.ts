@@ -3,6 +3,7 @@ import type { ConnectionOptions, SecureContext } from 'node:tls'
 import { connect as openTls } from 'node:tls'
 import type { ServerTls } from '../model/server-address.ts'
 import { DEFAULT_TLS, type ServerAddress, socketFileOf } from '../model/server-address.ts'
+import { readServerUrl } from '../model/server-url.ts'
 import { type HostName, NAMES, type Names } from './names.ts'
 import { type ClientEnds, proxyHeader } from './proxy-header.ts'
 import { TlsContext } from './tls-files.ts'
@@ -17,6 +18,10 @@ const TLS_BUFFER_BYTES = 16 * 1024
  */
 const ATTEMPT_MS = 250
 const HTTP_1: readonly string[] = ['http/1.1']
+const HTTP_2: readonly string[] = ['h2']
+
+/** Parts of the URL of a socket file. */
+const NO_URL = { hostname: '', port: 0, isSecure: false, isHttp2: false }
 
 /** How a connection begins. */
 export interface ConnectOptions {
@@ -24,7 +29,7 @@ export interface ConnectOptions {
   readonly onread?: OnReadOpts
   /** Absent = that of the server. */
   readonly port?: number
-  /** Protocols for ALPN; absent = HTTP/1.1. */
+  /** Protocols for ALPN; absent = that of the server. */
   readonly alpn?: readonly string[]
   /** The client that the server is told of in the PROXY header, if it gets one; absent = Cutover itself. */
   readonly client?: ClientEnds
@@ -40,6 +45,8 @@ export class Endpoint {
   /** null = the server is not at a socket file. */
   readonly socketFile: string | null
   readonly isSecure: boolean
+  /** Whether the server speaks HTTP/2. */
+  readonly isHttp2: boolean
   /** Whether TLS is another socket upon that of TCP, which then reads by its stream. */
   readonly isLayered: boolean
   /** The socket event that says that a connection is ready. */
@@ -60,14 +67,16 @@ export class Endpoint {
 
   constructor(address: ServerAddress, names: Names = NAMES) {
     const { url, tls = DEFAULT_TLS, proxyProtocol, refreshMs } = address
-    const { protocol, hostname, port } = new URL(url)
+    const socketFile = socketFileOf(url)
+    const { hostname, port, isSecure, isHttp2 } = socketFile === null ? readServerUrl(url) : NO_URL
     this.url = url
     this.address = address
-    this.hostname = hostname.replace(/^\[|\]$/g, '')
-    this.socketFile = socketFileOf(url)
-    this.isSecure = protocol === 'https:'
+    this.hostname = hostname
+    this.socketFile = socketFile
+    this.isSecure = isSecure
+    this.isHttp2 = isHttp2
     this.isLayered = this.isSecure && proxyProtocol !== undefined
-    this.port = this.socketFile !== null ? 0 : port === '' ? (this.isSecure ? 443 : 80) : Number(port)
+    this.port = port
     this.readyEvent = this.isSecure ? 'secureConnect' : 'connect'
     this.host = this.socketFile === null && isIP(this.hostname) === 0 ? names.host(this.hostname, refreshMs) : null
     this.serverName = tls.serverName || (this.host === null ? '' : this.hostname)
@@ -126,7 +135,7 @@ export class Endpoint {
     } catch (error) {
       return new Socket().destroy(error as Error)
     }
-    const { onread, port, alpn = HTTP_1 } = options
+    const { onread, port, alpn = this.isHttp2 ? HTTP_2 : HTTP_1 } = options
     const common = { highWaterMark: TLS_BUFFER_BYTES, ...(onread === undefined ? {} : { onread }) }
     const tls: ConnectionOptions = {
       ...(this.isLayered ? { socket: this.openLayer(options) } : this.at(port, common)),

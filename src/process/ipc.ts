@@ -34,6 +34,7 @@ export interface HandedListener {
   /** Its position in messages about TLS; absent = its connections are plain. */
   readonly tlsOf?: number
   readonly redirect: HttpsRedirect | null
+  readonly h2c: boolean
 }
 
 export interface WorkerInit {

@@ -53,6 +53,7 @@ export class LocalProxy implements Proxies {
     const isSecure = address.tls !== undefined
     const listener = await this.plane.listen(listenOptions(address), {
       proxyProtocol: address.proxyProtocol === true,
+      h2c: address.h2c === true,
       redirect: address.redirectToHttps ?? null,
       ...(isSecure ? { tlsOf: index } : {}),
       ...(address.kind === 'fd' ? { name: `fd:${address.fd}` } : {}),

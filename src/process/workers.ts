@@ -126,6 +126,7 @@ export class Workers {
       proxyProtocol: config.proxy.listen[i]?.proxyProtocol === true,
       redirect: config.proxy.listen[i]?.redirectToHttps ?? null,
       ...(config.proxy.listen[i]?.tls === undefined ? {} : { tlsOf: i }),
+      h2c: config.proxy.listen[i]?.h2c === true,
     }))
     const name = `worker-${slot.index + 1}.${++this.generation}`
     return new Promise((resolve) => {

@@ -25,6 +25,8 @@ export interface DataPlaneSettings {
     readonly bodyBytes: number
     readonly connections: number
     readonly requestsPerConnection: number
+    /** Max streams of an HTTP/2 connection at once; never 0. */
+    readonly streams: number
     /** Max requests held for paused services, of the whole instance. */
     readonly held: number
   }

@@ -17,7 +17,7 @@ import { Ending } from './ending.ts'
 import { Exchange } from './exchange.ts'
 import type { ErrorLog } from './hooks/hook-errors.ts'
 import { HookLoader, type HooksInForce } from './hooks/hooks-in-force.ts'
-import { inboundOptions } from './inbound-options.ts'
+import { inboundOptions, inboundOptions2 } from './inbound-options.ts'
 import { refuseRequest } from './refused-request.ts'
 import { explain } from './routing/explain.ts'
 import type { Fuse } from './routing/fuse.ts'
@@ -102,11 +102,13 @@ export class DataPlane implements ProxyContext {
     this.clients = new ClientListeners(
       {
         inbound: inboundOptions(settings),
+        inbound2: inboundOptions2(settings),
         trustedProxies: this.trustedProxies,
         trustsSocketFiles: settings.trustedProxies.includes(SOCKET_FILES),
         maxRequests: settings.limits.requestsPerConnection,
         create: (stream, client) => new Exchange(this, stream, client),
         refuse: (refusal, seen, client) => refuseRequest(this, client, refusal, seen),
+        onHttp2Closed: (reason) => this.counters.tally('http2Closed', '', reason).add(),
       },
       dividedLimit(settings.limits.connections, share),
     )

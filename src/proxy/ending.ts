@@ -65,6 +65,7 @@ export class Ending {
   private closeListeners(): void {
     this.closedAt = performance.now()
     for (const server of this.options.clients.servers) server.close()
+    for (const connection of this.options.clients.connections) connection.drain()
     const check = (): void => {
       if (this.closeUnused()) clearInterval(tick)
       else if (this.cutRequests === null && performance.now() >= this.cutAt) this.cut()

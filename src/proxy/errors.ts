@@ -17,6 +17,8 @@ export type ErrorCode =
   | 'proxy_internal_error'
   /** Not in the RFC: this machine has no file descriptor, port or memory left for a connection. */
   | 'proxy_resources_exhausted'
+  /** Not in the RFC: the server has refused the request before it did anything with it (HTTP/2). */
+  | 'request_refused'
   /** Not in the RFC: a hook has thrown an error, taken too long or returned what it may not. */
   | 'hook_failed'
   /** Not in the RFC: the client went away. */
@@ -57,6 +59,7 @@ export function statusOf(code: ErrorCode): number {
       return 404
     case 'destination_unavailable':
     case 'connection_limit_reached':
+    case 'request_refused':
     case 'proxy_resources_exhausted':
     case 'held_limit_reached':
     case 'service_stopped':
@@ -126,6 +129,8 @@ export function failureOf(failure: CallFailure): ProxyError {
   switch (failure.kind) {
     case 'connect':
       return classify(failure.error)
+    case 'refused':
+      return new ProxyError('request_refused', 'no')
     case 'closed':
       // With TLS 1.3, a server rejects the client certificate only after the handshake.
       return new ProxyError(

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Fields } from '../http1/fields.ts'
 import type { RequestOwner } from '../http1/inbound-request.ts'
 import type { CallFailure, CallHandler, ResponseStart } from '../http1/outbound-call.ts'
+import { NO_SWITCH_OF_PROTOCOLS } from '../http1/refusal.ts'
 import type { StoppedMode } from '../model/service-mode.ts'
 import type { ClientEnds } from '../net/proxy-header.ts'
 import { admit, routeInstead } from './admission.ts'
@@ -18,6 +19,9 @@ import { finalAnswer, mayHaveMore, passInterim, respond, respondWith } from './c
 import { isSampled } from './client/trace-context.ts'
 import type { ProxyContext } from './context.ts'
 import { type ErrorCode, failureOf } from './errors.ts'
+import { grpcAnswer } from './grpc/answer.ts'
+import { GrpcCall, isGrpc } from './grpc/call.ts'
+import { DEADLINE_EXCEEDED } from './grpc/status.ts'
 import { type HookedRequest, type HookSubject, hookedRequest } from './hooks/hooked-request.ts'
 import { openTunnel } from './open-tunnel.ts'
 import { outboundRequest } from './outbound-request.ts'
@@ -32,6 +36,9 @@ import type { Tunnel, TunnelOwner } from './tunnel.ts'
 import type { MirrorCall } from './upstream/mirror-call.ts'
 import type { Target, UnderWay } from './upstream/target.ts'
 import type { UpstreamCall } from './upstream/upstream-call.ts'
+
+/** A WebSocket over HTTP/2 that the server did not switch to: to such a client, any success would say that it did. */
+const NO_SWITCH: CallFailure = { kind: 'nonsense', refusal: NO_SWITCH_OF_PROTOCOLS }
 
 /** Handles one request from its header to the last byte of its response, with all of its tries. */
 export class Exchange
@@ -55,6 +62,8 @@ export class Exchange
   hooked: HookedRequest | null = null
   /** null = the request is not traced. */
   trace: RequestTrace | null = null
+  /** null = this is no call of gRPC. */
+  grpc: GrpcCall | null = null
   slot = -1
   /** Path and query for the server. */
   path = ''
@@ -80,14 +89,16 @@ export class Exchange
     this.stream = stream
     this.client = client
     this.flow = new ResponseFlow(stream)
-    const { fields, minor, body, method } = stream
-    this.head = new RequestHead(fields, minor, body.framing.kind !== 'none', method === 'OPTIONS')
+    const { fields, version, body, method } = stream
+    this.head = new RequestHead(fields, version, body.framing.kind !== 'none', method === 'OPTIONS')
     this.requestId = this.head.trustedRequestId(client.trusted) || newRequestId()
     this.awaitsContinue = this.head.awaitsContinue
   }
 
   start(): void {
     this.stream.owner = this
+    if (this.stream.version === '2.0' && isGrpc(this.head.fields))
+      this.grpc = new GrpcCall(this.head.fields, () => this.grpcDeadline())
     const admitted = admit(this.context, this.stream, this.client, this.head, this.requestId)
     if ('status' in admitted) {
       this.answer(admitted)
@@ -154,8 +165,9 @@ export class Exchange
     if (!this.head.hasBody || this.awaitsContinue) call.setTimeout(this.timeouts.responseMs)
     if (!this.head.hasBody) return
     if (this.body === null) {
-      const { isRepeatable, route } = this.tries as Tries
-      const keptBytes = isRepeatable ? route.table.retry.bodyBytes : 0
+      const { isRepeatable, route, target } = this.tries as Tries
+      const isKept = isRepeatable || target?.connections.mayRefuse === true
+      const keptBytes = isKept ? route.table.retry.bodyBytes : 0
       const { bodyBytes: maxBytes } = this.context.settings.limits
       this.body = new RequestBody(this.stream, { keptBytes, maxBytes, copy: this.copy }, this)
     }
@@ -172,10 +184,16 @@ export class Exchange
   }
 
   onResponse(response: ResponseStart): void {
-    const { status } = response
+    const { status, fields } = response
     const tries = this.tries as Tries
-    tries.answered(response)
-    if (status >= 400 && tries.insteadOf(status)) return
+    this.grpc?.note(fields)
+    const judged = this.grpc === null ? status : this.grpc.httpStatus(status)
+    tries.answered(judged, fields)
+    if (status < 300 && this.stream.mustSwitch) {
+      this.onFailed(NO_SWITCH)
+      return
+    }
+    if (judged >= 400 && tries.insteadOf(judged)) return
     this.began(status)
     this.response = response.body
     this.mayClose()
@@ -194,7 +212,8 @@ export class Exchange
 
   onResponseEnd(trailers: Fields): void {
     this.leaveTarget()
-    this.tries?.outcome.report(true)
+    this.grpc?.note(trailers)
+    this.tries?.outcome.report(this.grpc === null || this.grpc.httpStatus(200) < 500)
     // First, because the end of the response begins the next request of the connection.
     this.finish('')
     this.stream.end(trailers.count === 0 ? '' : trailerLines(trailers))
@@ -219,7 +238,7 @@ export class Exchange
     const error = failureOf(cause)
     this.leaveTry()
     this.tries?.outcome.failed(error.code)
-    if (this.responded) this.breakOff(error.code)
+    if (this.responded) this.breakOff(error.code, 'reset' in cause ? cause.reset : undefined)
     else if (this.tries?.again(error) !== true) this.fail(error.code)
   }
 
@@ -280,8 +299,28 @@ export class Exchange
     this.responded = true
     if (own.code === 'http_request_denied') this.stream.closes = true
     this.mayClose()
+    if (this.grpc !== null) {
+      const { answer, status } = grpcAnswer(own)
+      this.grpc.status = status
+      this.finish(own.code, 0)
+      respondWith(this.stream, answer)
+      return
+    }
     this.finish(own.code, this.stream.method === 'HEAD' ? 0 : Buffer.byteLength(own.body))
     respondWith(this.stream, own)
+  }
+
+  /** Ends a call whose client waits no longer. Its server is not blamed: the client has chosen the time. */
+  private grpcDeadline(): void {
+    if (this.done || this.grpc === null) return
+    this.abandon()
+    if (!this.responded) {
+      this.fail('http_response_timeout')
+      return
+    }
+    this.grpc.status = DEADLINE_EXCEEDED
+    this.finish('http_response_timeout')
+    this.stream.end(`grpc-status: ${DEADLINE_EXCEEDED}\r\n`)
   }
 
   /** Gives up the current try, of whose response nothing was sent, because a hook has failed. */
@@ -295,8 +334,8 @@ export class Exchange
     if (this.context.isStopping || mayHaveMore(this.stream, this.head, this.awaitsContinue)) this.stream.closes = true
   }
 
-  private breakOff(code: ErrorCode): void {
-    this.stream.breakOff()
+  private breakOff(code: ErrorCode, reset?: number): void {
+    this.stream.breakOff(reset)
     this.finish(code)
   }
 
@@ -325,6 +364,7 @@ export class Exchange
   private finish(code: ErrorCode | '', bytes = this.response?.bytes ?? 0): void {
     if (this.done) return
     this.done = true
+    this.grpc?.ended()
     this.client.ended()
     record(this.context, this, code === 'client_gone' ? 499 : this.status, bytes, code)
   }

@@ -1,4 +1,5 @@
 import type { InboundOptions } from '../http1/inbound-handler.ts'
+import type { InboundOptions2 } from '../http2/inbound-options.ts'
 import type { DataPlaneSettings } from './context.ts'
 import { DEADLINES, NAMES } from './wire.ts'
 
@@ -10,7 +11,7 @@ const EMPTY_LINE = 2
 /** Idle connections stay open longer than the client is told, for requests already on their way; at most this. */
 const MAX_BUFFER_MS = 1_000
 
-/** Returns the options of client connections. */
+/** Returns the options of client connections that speak HTTP/1.1. */
 export function inboundOptions({ limits, timeouts }: DataPlaneSettings): InboundOptions {
   const { keepAliveMs } = timeouts
   const seconds = Math.floor(keepAliveMs / 1_000)
@@ -29,4 +30,10 @@ export function inboundOptions({ limits, timeouts }: DataPlaneSettings): Inbound
     },
     keepAliveLine: seconds === 0 ? '' : `Keep-Alive: timeout=${seconds}\r\n`,
   }
+}
+
+/** Returns the options of client connections that speak HTTP/2. */
+export function inboundOptions2(settings: DataPlaneSettings): InboundOptions2 {
+  const { names, deadlines, limits, timeouts } = inboundOptions(settings)
+  return { names, deadlines, limits: { ...limits, streams: settings.limits.streams }, timeouts }
 }

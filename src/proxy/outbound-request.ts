@@ -6,7 +6,7 @@ import { editRequestLines, type PolicySubject } from './policy-lines.ts'
 /** A request of a client that is sent to a server. */
 export interface Forwarded extends PolicySubject {
   readonly stream: Pick<ClientStream, 'method' | 'body'>
-  readonly head: Pick<RequestHead, 'host' | 'upgrade'>
+  readonly head: Pick<RequestHead, 'host' | 'upgrade' | 'takesTrailers'>
   /** Path and query for the server. */
   readonly path: string
   /** Field lines for the server, the same for all tries. */
@@ -20,6 +20,6 @@ export function outboundRequest(request: Forwarded, host: string): OutboundReque
   const lines = editRequestLines(named, request)
   if (lines === null) return null
   const { kind } = stream.body.framing
-  const body = kind === 'chunked' || kind === 'length' ? kind : 'none'
-  return { method: stream.method, path, lines, body, upgrade: head.upgrade }
+  const body = kind === 'close' ? 'unknown' : kind
+  return { method: stream.method, path, lines, body, upgrade: head.upgrade, takesTrailers: head.takesTrailers }
 }

@@ -20,6 +20,7 @@ const TEXTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   destination_not_found: 'No service for this host and path.',
   destination_unavailable: 'No server is available.',
   connection_limit_reached: 'All servers are busy.',
+  request_refused: 'The server takes no more requests.',
   http_response_timeout: 'The server took too long.',
   connection_timeout: 'The server could not be reached in time.',
   connection_refused: 'The server could not be reached.',

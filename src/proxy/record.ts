@@ -21,6 +21,8 @@ export interface Ended extends Traced {
   readonly copy: MirrorCall | null
   /** null = it is not traced, or was not forwarded. */
   readonly trace: RequestTrace | null
+  /** null = it was no call of gRPC. */
+  readonly grpc: { readonly status: number; httpStatus(status: number): number } | null
   readonly hooked: { tags(): Readonly<Record<string, LogTag>> | null } | null
 }
 
@@ -32,10 +34,13 @@ export function record(
   bytes: number,
   error: ErrorCode | '',
 ): void {
-  const { stream, client, head, requestId, startedAt, connectedAt, answeredAt, tries, copy, hooked } = ended
+  const { stream, client, head, requestId, startedAt, connectedAt, answeredAt, tries, copy, hooked, grpc } = ended
   const durationMs = performance.now() - startedAt
   const counts = tries === null ? context.unrouted : tries.counts
-  counts.ended(status, durationMs, resultOf(status, answeredAt !== 0, error))
+  const judged = grpc === null ? status : Math.max(status, grpc.httpStatus(status))
+  counts.ended(status, durationMs, resultOf(judged, answeredAt !== 0, error))
+  if (grpc !== null && grpc.status >= 0)
+    context.counters.tally('grpc', tries?.route.table.name ?? '', String(grpc.status)).add()
   copy?.originalEnded(error === 'client_gone' ? 0 : status)
   const trace = context.tracing === null ? null : (ended.trace ?? traceOfRefused(context, ended))
   if (context.accessLog === null && trace === null) return
@@ -47,6 +52,7 @@ export function record(
     target: stream.target,
     head,
     status,
+    grpcStatus: grpc === null || grpc.status < 0 ? null : grpc.status,
     bytes,
     durationMs,
     queueMs: tries?.queuedMs ?? 0,

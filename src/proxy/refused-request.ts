@@ -1,25 +1,24 @@
-import { statusLine } from '../http1/head-text.ts'
 import type { MessageRefusal } from '../http1/refusal.ts'
 import type { RequestReader } from '../http1/request-reader.ts'
 import type { Client } from './client/client.ts'
 import { clientAddress } from './client/client-address.ts'
 import { newRequestId } from './client/request-id.ts'
 import type { ProxyContext } from './context.ts'
-import { ownAnswer } from './own-answer.ts'
+import { type OwnAnswer, ownAnswer } from './own-answer.ts'
 
 /**
- * Returns the whole response to a request whose head is malformed, so that it never becomes an `Exchange`. Counts and
- * logs it like any other.
+ * Returns the response to a request whose head is malformed, so that it never becomes an `Exchange`. Counts and logs it
+ * like any other.
  */
 export function refuseRequest(
   context: ProxyContext,
   client: Client,
   refusal: MessageRefusal,
   { method, target }: Pick<RequestReader, 'method' | 'target'>,
-): string {
+): OwnAnswer {
   const requestId = newRequestId()
-  const { status, code, body, lines } = ownAnswer(refusal.status, refusal.text, 'http_request_denied', requestId)
-  const isHead = method === 'HEAD'
+  const answer = ownAnswer(refusal.status, refusal.text, 'http_request_denied', requestId)
+  const { status, code, body } = answer
   context.unrouted.ended(status, 0, 'ok')
   context.accessLog?.log({
     atMs: Date.now(),
@@ -29,7 +28,8 @@ export function refuseRequest(
     host: '',
     head: null,
     status,
-    bytes: isHead ? 0 : body.length,
+    grpcStatus: null,
+    bytes: method === 'HEAD' ? 0 : body.length,
     durationMs: 0,
     queueMs: 0,
     heldMs: 0,
@@ -46,5 +46,5 @@ export function refuseRequest(
     tls: client.tls,
     tags: null,
   })
-  return `${statusLine(status)}${lines}Connection: close\r\n\r\n${isHead ? '' : body}`
+  return answer
 }

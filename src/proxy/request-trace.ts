@@ -13,7 +13,7 @@ import { TRACEPARENT, TRACESTATE } from './wire.ts'
 
 /** A request whose trace is recorded. */
 export interface Traced {
-  readonly stream: Pick<ClientStream, 'method' | 'target' | 'minor' | 'body'>
+  readonly stream: Pick<ClientStream, 'method' | 'target' | 'version' | 'body'>
   readonly client: Pick<Client, 'address' | 'trusted' | 'tls'>
   readonly head: RequestHead
   /** Path and query for the server. */
@@ -91,7 +91,7 @@ export class RequestTrace implements TryTrace {
       target: target.startsWith('/') ? target : '',
       scheme: head.scheme(client),
       peer: client.address,
-      minor: stream.minor,
+      version: stream.version,
       userAgent: agent === -1 ? '' : fields.value(agent),
       requestBytes: stream.body.bytes,
       status,

@@ -32,7 +32,13 @@ test('an idle connection whose socket is closed, and has not said so yet, is not
         onResponseEnd: () => resolve('answered'),
         onFailed: ({ kind }) => resolve(kind),
       })
-      pool.start(new OutboundCall({ method: 'POST', path: '/', lines: '', body: 'none', upgrade: '' }, handler), true)
+      pool.start(
+        new OutboundCall(
+          { method: 'POST', path: '/', lines: '', body: 'none', upgrade: '', takesTrailers: false },
+          handler,
+        ),
+        true,
+      )
     })
   expect(await ask()).toBe('answered')
   expect(await ask()).toBe('answered')

@@ -125,7 +125,10 @@ class Exchange implements RequestOwner, CallHandler, BodyTaker {
     const { method, target: path, fields } = request
     const { kind } = request.body.framing
     const body = kind === 'close' ? 'none' : kind
-    this.call = new OutboundCall({ method, path, lines: linesOf(fields), body, upgrade: fields.joined(UPGRADE) }, this)
+    this.call = new OutboundCall(
+      { method, path, lines: linesOf(fields), body, upgrade: fields.joined(UPGRADE), takesTrailers: false },
+      this,
+    )
     relay.pool.start(this.call, method === 'POST')
   }
 

@@ -59,7 +59,10 @@ test.each([
       onUpgrade: () => over.resolve('upgraded'),
       onFailed: ({ kind }) => over.resolve(kind),
     })
-    const call = new OutboundCall({ method: 'GET', path: '/', lines: '', body: 'none', upgrade: '' }, handler)
+    const call = new OutboundCall(
+      { method: 'GET', path: '/', lines: '', body: 'none', upgrade: '', takesTrailers: false },
+      handler,
+    )
     pool.start(call, false)
     await paused.promise
     if (field.includes('close')) await once(socket as unknown as Socket, 'close')

@@ -54,7 +54,7 @@ test('the time to connect is that for all addresses together', async () => {
   const startedAt = performance.now()
   const code = await new Promise((resolve) => {
     const handler = handlerOf({ onFailed: (failure) => resolve(failureOf(failure).code) })
-    const request = { method: 'GET', path: '/', lines: '', body: 'none', upgrade: '' } as const
+    const request = { method: 'GET', path: '/', lines: '', body: 'none', upgrade: '', takesTrailers: false } as const
     connections.start(new OutboundCall(request, handler), false)
   })
   expect(code).toBe('connection_timeout')

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
-import { statusLine } from '../../src/http1/head-text.ts'
 import type { InboundTimeouts } from '../../src/http1/inbound-handler.ts'
 import { networks } from '../../src/model/networks.ts'
 import type { Client } from '../../src/proxy/client/client.ts'
@@ -22,20 +21,22 @@ afterEach(endAll)
 
 /** Starts the listener of the proxy itself, which tells every request whom it has for its client. */
 async function behindListeners(timeouts: Partial<InboundTimeouts> = {}): Promise<{ server: Server; port: number }> {
+  const shared = {
+    names: NAMES,
+    limits: { startLineBytes: 8_192, fieldBytes: 16_384 },
+    timeouts: { headMs: 5_000, requestMs: 0, keepAliveMs: 5_000, idleBodyMs: 5_000, ...timeouts },
+    deadlines: DEADLINES,
+  }
   const listeners = new ClientListeners(
     {
-      inbound: {
-        names: NAMES,
-        limits: { startLineBytes: 8_192, fieldBytes: 16_384 },
-        timeouts: { headMs: 5_000, requestMs: 0, keepAliveMs: 5_000, idleBodyMs: 5_000, ...timeouts },
-        keepAliveLine: '',
-        deadlines: DEADLINES,
-      },
+      inbound: { ...shared, keepAliveLine: '' },
+      inbound2: { ...shared, limits: { ...shared.limits, streams: 100 } },
       trustedProxies: networks(['127.0.0.1/32']),
       trustsSocketFiles: false,
       maxRequests: 0,
       create: (stream, client) => ({ start: () => tellWhom(stream, client), cut: () => false }),
-      refuse: ({ status }) => `${statusLine(status)}Content-Length: 0\r\nConnection: close\r\n\r\n`,
+      refuse: ({ status }) => ({ status, code: '', body: '', lines: 'Content-Length: 0\r\n' }),
+      onHttp2Closed: () => undefined,
     },
     0,
   )

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { HOST, TRANSFER_ENCODING } from '../../src/http1/field-names.ts'
 import type { Fields } from '../../src/http1/fields.ts'
 import { type BodyFraming, isRefusal, requestFraming, responseFraming } from '../../src/http1/framing.ts'
+import { http1Version } from '../../src/http1/http-version.ts'
 import {
   BAD_LENGTH,
   CHUNKED_TWICE,
@@ -56,7 +57,9 @@ function upstream(
   const fields = requestFields(...lines)
   const framing = requestFraming(fields, minor)
   const hasBody = !isRefusal(framing) && framing.kind !== 'none'
-  return split(new RequestHead(fields, minor, hasBody, isOptions).linesFor(client, 'id-1', prefix, policy))
+  return split(
+    new RequestHead(fields, http1Version(minor), hasBody, isOptions).linesFor(client, 'id-1', prefix, policy),
+  )
 }
 
 function split(text: string): string[] {
@@ -112,7 +115,7 @@ describe('a request’s head', () => {
 
   test('has the last of several hosts, which are counted', () => {
     const fields = requestFields('Host: a', 'X: 1', 'HOST: b')
-    expect([fields.countOf(HOST), new RequestHead(fields, 1, false).host]).toEqual([2, 'b'])
+    expect([fields.countOf(HOST), new RequestHead(fields, '1.1', false).host]).toEqual([2, 'b'])
   })
 
   test('Transfer-Encoding does not go upstream: whoever sends the request frames it', () => {
@@ -238,7 +241,7 @@ describe('a request’s head', () => {
     [[''], null, ''],
   ])('Max-Forwards %j counts as %s and goes on as %j', (values, counted, left) => {
     const raw = values.map((value) => `Max-Forwards: ${value}`)
-    expect(new RequestHead(requestFields(...raw), 1, false, true).maxForwards).toBe(counted)
+    expect(new RequestHead(requestFields(...raw), '1.1', false, true).maxForwards).toBe(counted)
     const forwarded = valuesOf(upstream(['Host: a', ...raw], { isOptions: true }), 'max-forwards')
     expect(forwarded).toEqual(counted === null ? values : [left])
     // It counts for OPTIONS alone.
@@ -246,7 +249,7 @@ describe('a request’s head', () => {
   })
 
   test('Max-Forwards is not made up', () => {
-    expect(new RequestHead(requestFields('Host: a'), 1, false).maxForwards).toBe(null)
+    expect(new RequestHead(requestFields('Host: a'), '1.1', false).maxForwards).toBe(null)
     expect(lowerNamesOf(upstream(['Host: a']))).not.toContain('max-forwards')
   })
 
@@ -262,7 +265,9 @@ describe('a request’s head', () => {
     ['Upgrade: HTTP/3', 'Connection: upgrade', 1, ''],
     ['Upgrade: TLS/1.3', 'Connection: upgrade', 1, ''],
   ])('with %s and %s of HTTP/1.%i asks for %j', (upgrade, connection, minor, expected) => {
-    expect(new RequestHead(requestFields('Host: a', upgrade, connection), minor, false).upgrade).toBe(expected)
+    expect(new RequestHead(requestFields('Host: a', upgrade, connection), http1Version(minor), false).upgrade).toBe(
+      expected,
+    )
   })
 
   test.each([
@@ -276,7 +281,7 @@ describe('a request’s head', () => {
     ['', true, ''],
     ['first\r\nx-request-id: last', true, 'last'],
   ])('the id %j, trusted %s, is %j', (id, trusted, expected) => {
-    const head = new RequestHead(requestFields(`X-Request-Id: ${id}`), 1, false)
+    const head = new RequestHead(requestFields(`X-Request-Id: ${id}`), '1.1', false)
     expect(head.trustedRequestId(trusted)).toBe(expected)
   })
 
@@ -286,7 +291,7 @@ describe('a request’s head', () => {
       const name = [...'transfer-encoding'].map((c, at) => ((i >> at) & 1 ? c.toUpperCase() : c)).join('')
       expect(requestFields(`${name}: chunked`).joined(TRANSFER_ENCODING)).toBe('chunked')
     }
-    expect(new RequestHead(requestFields('host: still known'), 1, false).host).toBe('still known')
+    expect(new RequestHead(requestFields('host: still known'), '1.1', false).host).toBe('still known')
   })
 })
 
@@ -333,7 +338,7 @@ describe('a field that CGI and WSGI cannot tell from a known one', () => {
     ['Transfer_Encodin', false],
     ['Content__Length', false],
   ])('%s makes a request ambiguous: %s', (name, expected) => {
-    expect(new RequestHead(requestFields('Host: a', `${name}: 5`, 'X_Y: 1'), 1, false).isAmbiguous).toBe(expected)
+    expect(new RequestHead(requestFields('Host: a', `${name}: 5`, 'X_Y: 1'), '1.1', false).isAmbiguous).toBe(expected)
   })
 })
 

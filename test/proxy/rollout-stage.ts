@@ -67,6 +67,7 @@ export class RolloutStage {
           bodyBytes: 0,
           connections: 0,
           requestsPerConnection: 0,
+          streams: 100,
           held: 0,
         },
         timeouts: { headerMs: 10_000, requestMs: 0, keepAliveMs: 75_000, idleBodyMs: 60_000, tunnelMs: 3_600_000 },

@@ -158,7 +158,14 @@ test('a name that moves while its old server lives: what is under way ends there
         onUpgrade: () => reject(new Error('upgraded')),
         onFailed: ({ kind }) => reject(new Error(kind)),
       }
-      const request = { method: 'GET', path, lines: 'host: app.internal\r\n', body: 'none', upgrade: '' } as const
+      const request = {
+        method: 'GET',
+        path,
+        lines: 'host: app.internal\r\n',
+        body: 'none',
+        upgrade: '',
+        takesTrailers: false,
+      } as const
       connections.start(connections.call(request, handler), false)
     })
 

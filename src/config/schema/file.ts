@@ -40,6 +40,12 @@ const ProxySection = kind.section(
         bodyBytes: kind.size({ description: 'Max size of the body of a request; 0 = no limit.', default: 0 }),
         connections: kind.count({ description: 'Max connections of clients at once; 0 = no limit.', default: 0 }),
         requestsPerConnection: kind.count({ description: 'Max requests on one connection; 0 = no limit.', default: 0 }),
+        streams: kind.count({
+          description: 'Max requests at once on one connection of HTTP/2.',
+          default: 100,
+          minimum: 1,
+          maximum: 10_000,
+        }),
         held: kind.count({ description: 'Max requests held for paused services; 0 = no limit.', default: 10_000 }),
       },
       { description: 'Limits for clients; 0 = no limit.', default: {} },

@@ -13,6 +13,7 @@ interface ShortListener {
   address: ListenAddress
   mode?: number
   proxyProtocol?: boolean
+  h2c?: boolean
   tls?: Omit<TlsSettings, 'clientAuth' | 'acme'> & {
     clientAuth?: TlsSettings['clientAuth']
     acme?: Omit<AcmeSettings, 'ca'> & { ca?: string }
@@ -130,10 +131,11 @@ const TlsSection = kind.section(
         { description: 'Asks clients for certificates.' },
       ),
     ),
-    alpn: kind.list(
-      kind.choice(['http/1.1'], { errorMessage: 'expected http/1.1, the only protocol that can be negotiated so far' }),
-      { description: 'Protocols to negotiate, the preferred one first.', default: ['http/1.1'], minItems: 1 },
-    ),
+    alpn: kind.list(kind.choice(['h2', 'http/1.1'], { errorMessage: 'expected h2 or http/1.1' }), {
+      description: 'Protocols to negotiate, the preferred one first.',
+      default: ['h2', 'http/1.1'],
+      minItems: 1,
+    }),
   },
   { description: 'TLS: certificates, and what is asked of clients.' },
 )
@@ -186,6 +188,11 @@ const ProxyListen = kind.section(
       kind.flag({
         description:
           'Every connection opens with a PROXY header (version 1 or 2), before TLS; only trustedProxies may connect.',
+      }),
+    ),
+    h2c: Type.Optional(
+      kind.flag({
+        description: 'Clients may speak HTTP/2 without TLS, with prior knowledge: their first bytes tell.',
       }),
     ),
     tls: Type.Optional(TlsSection),

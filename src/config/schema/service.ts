@@ -24,8 +24,9 @@ import { RoutesSchema } from './routes.ts'
 
 const urlOptions = {
   description:
-    'Where the server listens: http:// or https://, host and port; no path, no credentials. Or unix: and the path of a socket file; or srv:// (srv+https://) and the name of SRV records, each of which is a server.',
-  pattern: '^([hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?|unix:/.+|srv(\\+https?)?://[^\\s/?#@:]+/?)$',
+    'Where the server listens: http://, https://, h2c:// (HTTP/2) or h2:// (HTTP/2 with TLS), host and port; no path, no credentials. Or unix: and the path of a socket file; or srv:// (srv+https://) and the name of SRV records, each of which is a server.',
+  pattern:
+    '^([hH][tT][tT][pP][sS]?://[^\\s/?#@]+/?|[hH]2[cC]?://[^\\s/?#@]+/?|unix:/.+|srv(\\+https?)?://[^\\s/?#@:]+/?)$',
   errorMessage:
     'expected scheme, host and port and nothing more, such as http://10.0.0.1:9000; unix:/run/app.sock; or srv://_http._tcp.web.internal',
   explain: explainServerUrl,
@@ -46,7 +47,10 @@ const ServerTlsSchema = kind.section(
     key: pem('PEM file with the key of the client certificate.'),
     insecure: kind.flag({ description: 'Accept any certificate.', default: false }),
   },
-  { description: 'TLS to an https:// server.', errorMessage: 'expected {serverName, ca, cert, key, insecure}' },
+  {
+    description: 'TLS to an https:// or h2:// server.',
+    errorMessage: 'expected {serverName, ca, cert, key, insecure}',
+  },
 )
 
 const LongServer = kind.section(

@@ -1,17 +1,21 @@
 import type { BlockList, Socket } from 'node:net'
 import type { ClientTls } from '../../edge/client-tls.ts'
+import { statusLine } from '../../http1/head-text.ts'
 import { InboundConnection } from '../../http1/inbound-connection.ts'
 import type { InboundHandler, InboundOptions } from '../../http1/inbound-handler.ts'
 import type { MessageRefusal } from '../../http1/refusal.ts'
 import type { RequestReader } from '../../http1/request-reader.ts'
 import type { SocketInput } from '../../http1/socket-input.ts'
+import type { InboundOptions2 } from '../../http2/inbound-options.ts'
 import type { HttpsRedirect } from '../../model/https-redirect.ts'
-import { covers } from '../../model/networks.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { OwnAnswer } from '../own-answer.ts'
 import type { ProxyHeader } from '../proxy-protocol/header.ts'
 import { plainAddress } from '../proxy-protocol/header.ts'
 import type { Client } from './client.ts'
+import type { ClientPeer } from './client-peer.ts'
 import type { ClientStream } from './client-stream.ts'
+import { peerIdentity } from './peer-identity.ts'
 
 /** What a connection has brought with it before its first request. */
 export interface Arrival {
@@ -32,6 +36,7 @@ export interface RequestUnderWay {
 
 export interface ClientConnectionOptions {
   readonly inbound: InboundOptions
+  readonly inbound2: InboundOptions2
   readonly trustedProxies: BlockList
   /** Peers at socket files are trusted as well. */
   readonly trustsSocketFiles: boolean
@@ -39,12 +44,18 @@ export interface ClientConnectionOptions {
   readonly maxRequests: number
   /** Creates the handler of a request. */
   readonly create: (stream: ClientStream, client: Client) => RequestUnderWay
-  /** Returns the whole response to malformed input, and records it. */
-  readonly refuse: (refusal: MessageRefusal, seen: RequestReader, client: Client) => string
+  /** Returns the response to a request that is malformed or too large, and records it. */
+  readonly refuse: (
+    refusal: MessageRefusal,
+    seen: Pick<RequestReader, 'method' | 'target'>,
+    client: Client,
+  ) => OwnAnswer
+  /** A connection of HTTP/2 was closed for this reason. */
+  readonly onHttp2Closed: (reason: string) => void
 }
 
 /** A client's connection, with the properties that all its requests share. */
-export class ClientConnection implements InboundHandler, Client {
+export class ClientConnection implements InboundHandler, Client, ClientPeer {
   readonly address: string
   readonly localPort: string
   readonly trusted: boolean
@@ -69,13 +80,13 @@ export class ClientConnection implements InboundHandler, Client {
     options: ClientConnectionOptions,
     whenClosed: (connection: ClientConnection) => void,
   ) {
-    const { trustedProxies, trustsSocketFiles } = options
     this.options = options
     this.whenClosed = whenClosed
     this.header = header
-    this.address = header?.source?.address ?? plainAddress(socket.remoteAddress ?? '')
-    this.localPort = String(header?.destination?.port ?? socket.localPort ?? '')
-    this.trusted = this.address === '' ? trustsSocketFiles : covers(trustedProxies, this.address)
+    const { address, localPort, trusted } = peerIdentity(socket, header, options)
+    this.address = address
+    this.localPort = localPort
+    this.trusted = trusted
     this.tls = tls
     this.redirect = redirect
     this.inbound = new InboundConnection(socket, input, options.inbound, this)
@@ -101,7 +112,9 @@ export class ClientConnection implements InboundHandler, Client {
   }
 
   onRefusal(refusal: MessageRefusal, seen: RequestReader): string {
-    return this.options.refuse(refusal, seen, this)
+    const { status, body, lines } = this.options.refuse(refusal, seen, this)
+    const text = seen.method === 'HEAD' ? '' : String(body)
+    return `${statusLine(status)}${lines}Connection: close\r\n\r\n${text}`
   }
 
   onClosed(): void {
@@ -111,6 +124,15 @@ export class ClientConnection implements InboundHandler, Client {
   ended(): void {
     this.underWay = null
     this.idleSince = performance.now()
+  }
+
+  /** Takes input that was read before the connection was made. */
+  take(first: Buffer): void {
+    this.inbound.onInput(first)
+  }
+
+  drain(): void {
+    // Each response has `Connection: close` from now on.
   }
 
   /** Ends the request in flight because the proxy stops. Returns the number of requests that were cut. */

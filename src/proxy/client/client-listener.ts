@@ -14,13 +14,16 @@ export class ClientListener {
 
   /** null = its connections are plain. */
   readonly tls: TlsEndpoint | null
+  /** Clients may speak HTTP/2 without TLS. */
+  readonly h2c: boolean
   /** null = its requests are served. */
   readonly redirect: HttpsRedirect | null
 
   /** `name`: undefined = the address in use, see `listensAt`. */
-  constructor(name: string | undefined, tls: TlsEndpoint | null, redirect: HttpsRedirect | null) {
+  constructor(name: string | undefined, tls: TlsEndpoint | null, h2c: boolean, redirect: HttpsRedirect | null) {
     this.name = name ?? ''
     this.tls = tls
+    this.h2c = h2c
     this.redirect = redirect
   }
 

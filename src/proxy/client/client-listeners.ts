@@ -11,15 +11,20 @@ import { listen } from '../../net/listen.ts'
 import type { ProxyHeader } from '../proxy-protocol/header.ts'
 import { ProxyProtocolServer } from '../proxy-protocol/server.ts'
 import type { ClientConnectionOptions } from './client-connection.ts'
-import { ClientConnection } from './client-connection.ts'
+import { type Arrival, ClientConnection } from './client-connection.ts'
 import { ClientListener, connectionsByListener } from './client-listener.ts'
+import type { ClientPeer } from './client-peer.ts'
 import { HandshakeCounts } from './handshake-counts.ts'
+import { Http2Connection } from './http2-connection.ts'
+import { UndecidedConnection } from './undecided-connection.ts'
 
 export interface ListenerOptions {
   /** Whether connections must begin with a PROXY header; then only trusted proxies may connect. Default: no. */
   readonly proxyProtocol?: boolean
   /** Ends TLS of its connections; null = they are plain. */
   readonly tls?: TlsEndpoint | null
+  /** Whether clients may speak HTTP/2 without TLS, as their first bytes say. Default: no. */
+  readonly h2c?: boolean
   /** Redirects its requests to https; null = they are served. */
   readonly redirect?: HttpsRedirect | null
   /** Name of the listener in metrics; default: the address in use. */
@@ -36,6 +41,8 @@ export interface Listener {
 
 /** Silence after which TCP keep-alive probes a client's connection, to detect that its machine is gone. */
 const CLIENT_KEEP_ALIVE_MS = 60_000
+/** Name of HTTP/2 in ALPN. */
+const HTTP_2 = 'h2'
 const SOCKET_OPTIONS = {
   allowHalfOpen: true,
   noDelay: true,
@@ -45,7 +52,7 @@ const SOCKET_OPTIONS = {
 
 /** The listeners for clients, and their connections. */
 export class ClientListeners {
-  readonly connections = new Set<ClientConnection>()
+  readonly connections = new Set<ClientPeer>()
   readonly servers = new Set<Server>()
   /** Number of connections accepted so far. */
   accepted = 0
@@ -64,8 +71,8 @@ export class ClientListeners {
 
   /** Accepts connections at an address. Rejects with the error of listening. */
   async listen(address: ListenOn, options: ListenerOptions): Promise<Listener> {
-    const { proxyProtocol = false, tls = null, redirect = null, name } = options
-    const listener = new ClientListener(name, tls, redirect)
+    const { proxyProtocol = false, tls = null, h2c = false, redirect = null, name } = options
+    const listener = new ClientListener(name, tls, h2c, redirect)
     const server = proxyProtocol
       ? this.behindProxyHeader(listener)
       : tls === null
@@ -159,11 +166,11 @@ export class ClientListeners {
         this.handshakes.add(listener.name, secured.isSessionReused() ? 'resumed' : 'full')
         this.takeSecure(secured, protocol, header, tls, listener)
         // It counts as an open connection now.
-        this.closed(listener)
+        this.release(listener)
       },
       onFailed: (failure) => {
         this.handshakes.add(listener.name, failure)
-        this.closed(listener)
+        this.release(listener)
       },
     })
   }
@@ -171,14 +178,20 @@ export class ClientListeners {
   /** The protocol that was negotiated decides who gets a connection. */
   private takeSecure(
     socket: TLSSocket,
-    _protocol: string,
+    protocol: string,
     header: ProxyHeader | null,
     tls: ClientTls,
     listener: ClientListener,
   ): void {
-    const input = new SocketInput()
-    input.follow(socket)
-    this.accept(socket, input, header, tls, listener)
+    if (protocol !== HTTP_2) {
+      const input = new SocketInput()
+      input.follow(socket)
+      this.accept(socket, input, header, tls, listener)
+    } else if (this.mustRefuse(socket, header, listener)) socket.destroy()
+    else {
+      listener.connections++
+      this.serveHttp2(socket, { header, tls, redirect: listener.redirect }, listener)
+    }
   }
 
   /** Whether connections have reached their limit; those that are not open yet count, too. */
@@ -206,14 +219,47 @@ export class ClientListeners {
     }
     listener.connections++
     const arrival = { header, tls, redirect: listener.redirect }
-    const connection = new ClientConnection(socket, input, arrival, this.options, () => {
-      this.connections.delete(connection)
-      this.closed(listener)
-    })
-    this.connections.add(connection)
+    if (listener.h2c && tls === null) this.decide(socket, input, arrival, listener)
+    else this.serve(socket, input, arrival, listener)
   }
 
-  private closed(listener: ClientListener): void {
+  private serve(socket: Socket, input: SocketInput, arrival: Arrival, listener: ClientListener): ClientConnection {
+    const connection = new ClientConnection(socket, input, arrival, this.options, (each) => this.closed(each, listener))
+    this.connections.add(connection)
+    return connection
+  }
+
+  /** Serves a connection whose client speaks HTTP/2. What was read of the socket already is put back with `unshift`. */
+  private serveHttp2(socket: Socket, arrival: Arrival, listener: ClientListener): void {
+    this.connections.add(new Http2Connection(socket, arrival, this.options, (each) => this.closed(each, listener)))
+  }
+
+  /** Waits for the first bytes of a connection, which tell the version of HTTP. */
+  private decide(socket: Socket, input: SocketInput, arrival: Arrival, listener: ClientListener): void {
+    const { deadlines, timeouts } = this.options.inbound
+    const undecided = new UndecidedConnection(socket, input, {
+      deadlines,
+      timeoutMs: timeouts.headMs,
+      onDecided: (isHttp2, first) => {
+        this.connections.delete(undecided)
+        if (isHttp2) {
+          input.leave(socket)
+          socket.unshift(first)
+          this.serveHttp2(socket, arrival, listener)
+        } else this.serve(socket, input, arrival, listener).take(first)
+      },
+      onClosed: () => this.closed(undecided, listener),
+    })
+    this.connections.add(undecided)
+  }
+
+  private closed(connection: ClientPeer, listener: ClientListener): void {
+    this.connections.delete(connection)
+    this.release(listener)
+  }
+
+  /** A connection or handshake of a listener has ended. */
+  private release(listener: ClientListener): void {
     if (--listener.connections === 0 && listener.isClosed) this.listeners.delete(listener)
   }
 }

@@ -59,10 +59,10 @@ function guardTarget({ method }: ClientStream, target: string, { urlBytes }: Req
   return null
 }
 
-function guardFields({ fields, minor }: ClientStream, head: RequestHead): Refusal | null {
+function guardFields({ fields, version }: ClientStream, head: RequestHead): Refusal | null {
   const hosts = fields.countOf(HOST)
   if (hosts > 1) return { status: 400, text: 'More than one Host.' }
-  if (hosts === 0 && minor > 0) return { status: 400, text: 'Host is missing.' }
+  if (hosts === 0 && version !== '1.0') return { status: 400, text: 'Host is missing.' }
   if (hosts === 1 && !isHost(head.host)) return { status: 400, text: 'Host is malformed.' }
   if (head.isAmbiguous) return { status: 400, text: 'A field name could be taken for another.' }
   if (fields.has(EXPECT) && head.expect.toLowerCase() !== '100-continue') {

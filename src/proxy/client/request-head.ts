@@ -5,6 +5,7 @@ import {
   CONTENT_LENGTH,
   EXPECT,
   HOST,
+  TE,
   TRAILER,
   TRANSFER_ENCODING,
   UNKNOWN,
@@ -12,6 +13,7 @@ import {
 } from '../../http1/field-names.ts'
 import type { Fields } from '../../http1/fields.ts'
 import { passedLines } from '../../http1/head-text.ts'
+import type { HttpVersion } from '../../http1/http-version.ts'
 import {
   DATE,
   FORWARDED,
@@ -57,17 +59,16 @@ export class RequestHead {
   readonly upgrade: string
   /** The traceparent for the server, once `linesFor` or `beginTrace` was called. */
   traceparent = ''
-  /** Minor version of HTTP/1. */
-  readonly minor: number
+  readonly version: HttpVersion
   private readonly isOptions: boolean
 
-  constructor(fields: Fields, minor: number, hasBody: boolean, isOptions = false) {
+  constructor(fields: Fields, version: HttpVersion, hasBody: boolean, isOptions = false) {
     this.fields = fields
-    this.minor = minor
+    this.version = version
     this.isOptions = isOptions
     this.hasBody = hasBody
     this.host = lastOf(fields, HOST)
-    this.upgrade = minor > 0 && fields.has(UPGRADE) && fields.has(CONNECTION) ? upgradeOf(fields) : ''
+    this.upgrade = version !== '1.0' && fields.has(UPGRADE) && fields.has(CONNECTION) ? upgradeOf(fields) : ''
   }
 
   /** Value of the first field with this lower-case name; empty = there is none. */
@@ -100,9 +101,14 @@ export class RequestHead {
     return this.fields.joined(EXPECT)
   }
 
+  /** Whether the client says that it takes trailers. RFC 9110 §10.1.4. */
+  get takesTrailers(): boolean {
+    return this.fields.has(TE) && /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(this.fields.joined(TE))
+  }
+
   /** Whether the client waits for 100 Continue before it sends the body. RFC 9110 §10.1.1. */
   get awaitsContinue(): boolean {
-    return this.hasBody && this.minor > 0 && this.fields.has(EXPECT)
+    return this.hasBody && this.version !== '1.0' && this.fields.has(EXPECT)
   }
 
   /**
@@ -151,7 +157,7 @@ export class RequestHead {
     lines += `x-forwarded-host: ${this.kept(trusted, X_FORWARDED_HOST, this.host)}\r\n`
     const port = this.kept(trusted, X_FORWARDED_PORT, localPort)
     if (port !== '') lines += `x-forwarded-port: ${port}\r\n`
-    const via = viaForServer(this.via, this.minor === 1 ? '1.1' : '1.0', trusted)
+    const via = viaForServer(this.via, this.version, trusted)
     lines += `x-request-id: ${requestId}\r\nvia: ${via}\r\n`
     lines += this.traceLines(trusted, policy)
     if (trusted && this.isCopy) lines += `x-cutover-mirror: ${fields.joined(X_CUTOVER_MIRROR)}\r\n`
@@ -163,7 +169,8 @@ export class RequestHead {
     if (tls !== null || fields.has(X_FORWARDED_CLIENT_CERT)) lines += this.certificateLine(trusted, tls)
     if (this.maxForwards !== null) lines += `max-forwards: ${Math.max(0, this.maxForwards - 1)}\r\n`
     if (this.awaitsContinue) lines += 'expect: 100-continue\r\n'
-    if (fields.has(TRAILER) && fields.has(TRANSFER_ENCODING)) lines += `trailer: ${fields.joined(TRAILER)}\r\n`
+    if (fields.has(TRAILER) && this.hasBody && !fields.has(CONTENT_LENGTH))
+      lines += `trailer: ${fields.joined(TRAILER)}\r\n`
     return lines
   }
 

@@ -1,4 +1,4 @@
-import { TRAILER, UPGRADE } from '../../http1/field-names.ts'
+import { CONTENT_LENGTH, TRAILER, UPGRADE } from '../../http1/field-names.ts'
 import type { Fields } from '../../http1/fields.ts'
 import type { ResponseBody } from '../../http1/inbound-request.ts'
 import type { ResponseStart } from '../../http1/outbound-call.ts'
@@ -9,24 +9,28 @@ import { optionFor, responseLines } from '../upstream/response-lines.ts'
 import { DATE, X_REQUEST_ID } from '../wire.ts'
 import type { ClientStream } from './client-stream.ts'
 import type { RequestHead } from './request-head.ts'
-import { OWN_HOP } from './via.ts'
+import { OWN_HOP, viaForServer } from './via.ts'
 
 const CONTINUE = 100
 const VIA_LINE = `via: ${OWN_HOP}\r\n`
+const NO_LENGTH = 'content-length: 0\r\n'
+const VIA_LINE_2 = `via: ${viaForServer('', '2.0', false)}\r\n`
 
 /** Sets the head of a server's response for the client. `subject`: its request. Returns false if a hook has failed. */
 export function respond(
   stream: ClientStream,
-  { status, reason, fields, body }: ResponseStart,
+  { status, version, reason, fields, body }: ResponseStart,
   subject: PolicySubject,
 ): boolean {
   const kind = bodyFor(stream, status, body)
-  let lines = responseLines(fields, status) + VIA_LINE
+  let lines = responseLines(fields, status) + (version === '2.0' ? VIA_LINE_2 : VIA_LINE)
   if (!fields.has(DATE)) lines += dateLine()
+  if (version === '2.0' && endsWithHead(stream, status, kind) && !fields.has(CONTENT_LENGTH)) lines += NO_LENGTH
   if (!fields.has(X_REQUEST_ID)) lines += `x-request-id: ${subject.requestId}\r\n`
   const edited = editResponseLines(lines, subject)
   if (edited === null) return false
-  const trailer = kind === 'chunked' && fields.has(TRAILER) ? `trailer: ${fields.joined(TRAILER)}\r\n` : ''
+  const hasTrailers = kind === 'chunked' || (kind === 'unknown' && stream.version !== '1.0')
+  const trailer = hasTrailers && fields.has(TRAILER) ? `trailer: ${fields.joined(TRAILER)}\r\n` : ''
   const phrase = subject.status === status ? reason : null
   stream.respond(subject.status, phrase, edited + trailer, kind, optionFor(fields, status))
   return true
@@ -38,7 +42,7 @@ export function respond(
  */
 export function passInterim(stream: ClientStream, status: number, fields: Fields, awaitsContinue: boolean): boolean {
   const isContinue = status === CONTINUE
-  if (!stream.takesChunks || (isContinue && !awaitsContinue)) return false
+  if (stream.version === '1.0' || (isContinue && !awaitsContinue)) return false
   stream.interim(status, isContinue ? '' : responseLines(fields, status))
   return isContinue
 }
@@ -71,6 +75,11 @@ export function respondWith(stream: ClientStream, { status, body, lines }: OwnAn
 export function switchLines(fields: Fields, status: number, subject: PolicySubject): string | null {
   const lines = editResponseLines(responseLines(fields, status), subject)
   return lines === null ? null : `${lines}Connection: upgrade\r\nUpgrade: ${fields.joined(UPGRADE)}\r\n`
+}
+
+/** Whether a client of HTTP/1 has to be told that no body follows, which HTTP/2 says with the end of the stream. */
+function endsWithHead({ method, version }: ClientStream, status: number, kind: ResponseBody): boolean {
+  return kind === 'none' && version !== '2.0' && method !== 'HEAD' && status !== 204 && status !== 304
 }
 
 /** Determines the body of the response to the client. */

@@ -53,6 +53,7 @@ function isConnectFailure(error: ProxyError): boolean {
     error.code === 'connection_timeout' ||
     error.code === 'connection_terminated' ||
     error.code === 'dns_error' ||
+    error.code === 'request_refused' ||
     // Another server may have an idle connection.
     error.code === 'proxy_resources_exhausted'
   )

@@ -1,4 +1,4 @@
-import type { ResponseStart } from '../../http1/outbound-call.ts'
+import type { Fields } from '../../http1/fields.ts'
 import type { StoppedMode } from '../../model/service-mode.ts'
 import type { Row } from '../../telemetry/ticks/row.ts'
 import type { ClientStream } from '../client/client-stream.ts'
@@ -121,11 +121,12 @@ export class Tries implements QueuedRequest {
     if (error.code === 'connection_refused' || error.code === 'connection_timeout') target.refused(performance.now())
     if (!mayRetry(error, this.attempt, this.route.table.retry)) return false
     const wasSent = error.sent !== 'no'
-    // A server that broke off may well serve the repeated request; a server that could not be reached is not tried
-    // twice.
-    if (!this.prepareRetry(error.code, wasSent, wasSent)) return false
+    // A server that broke off may well serve the repeated request, and one that refused it serves it on another connection;
+    // a server that could not be reached is not tried twice.
+    const maySame = wasSent || error.code === 'request_refused'
+    if (!this.prepareRetry(error.code, maySame, wasSent)) return false
     if (this.obeyMode()) return true
-    const choice = this.choose(wasSent)
+    const choice = this.choose(maySame)
     if (choice === null) return false
     if (choice.target !== null) this.sendTo(choice.pool, choice.target)
     else if (this.route.table.timeouts.queueMs > 0) this.waitInQueue(choice.pool, true)
@@ -147,8 +148,8 @@ export class Tries implements QueuedRequest {
     return true
   }
 
-  /** A response of the server has begun. */
-  answered({ status, fields }: Pick<ResponseStart, 'status' | 'fields'>): void {
+  /** A response of the server has begun. `status`: as which it is judged. */
+  answered(status: number, fields: Fields): void {
     this.outcome.answered(status)
     this.pool?.versions?.note(fields)
   }

@@ -1,5 +1,14 @@
-import type { OutboundPool } from '../../http1/outbound-pool.ts'
+import type { OutboundCall } from '../../http1/outbound-call.ts'
 import type { ClientEnds } from '../../net/proxy-header.ts'
+
+/** Connections that carry calls, whatever their protocol. */
+export interface CallPool {
+  /** `isSure`: the request must not be sent on a connection that the server may be closing. */
+  start(call: OutboundCall, isSure: boolean): void
+  /** Closes idle connections now, and busy ones as their requests end. */
+  close(): void
+  readonly hasConnections: boolean
+}
 
 /** Number of pools from which on those without connections are removed. */
 const TIDY_FROM = 64
@@ -9,16 +18,16 @@ const TIDY_FROM = 64
  * addresses and ports for everything that follows on the connection. HAProxy reuses such connections by the same rule.
  */
 export class ClientPools {
-  private readonly pools = new Map<string, OutboundPool>()
-  private readonly create: (client: ClientEnds | null) => OutboundPool
+  private readonly pools = new Map<string, CallPool>()
+  private readonly create: (client: ClientEnds | null) => CallPool
   private tidyAt = TIDY_FROM
 
-  constructor(create: (client: ClientEnds | null) => OutboundPool) {
+  constructor(create: (client: ClientEnds | null) => CallPool) {
     this.create = create
   }
 
   /** Returns the connections of a client; null = those of Cutover itself. */
-  of(client: ClientEnds | null): OutboundPool {
+  of(client: ClientEnds | null): CallPool {
     const key = client === null ? '' : keyOf(client)
     const known = this.pools.get(key)
     if (known !== undefined) return known

@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type CallHandler, OutboundCall, type OutboundRequest } from '../../http1/outbound-call.ts'
 import { type Opener, OutboundPool } from '../../http1/outbound-pool.ts'
+import { OutboundSessions, type SessionOpener } from '../../http2/outbound-sessions.ts'
 import type { ServerAddress } from '../../model/server-address.ts'
 import { Endpoint } from '../../net/endpoint.ts'
 import { NAMES as HOST_NAMES, type Names } from '../../net/names.ts'
 import type { ClientEnds } from '../../net/proxy-header.ts'
 import { ProxyError } from '../errors.ts'
 import { DEADLINES, NAMES } from '../wire.ts'
-import { ClientPools } from './client-pools.ts'
+import { type CallPool, ClientPools } from './client-pools.ts'
 
 export interface ConnectionSettings {
   readonly address: ServerAddress
@@ -29,7 +30,7 @@ export class Connections {
   private moves = 0
   private settings: ConnectionSettings
   /** Of a server that gets no PROXY header. */
-  private pool: OutboundPool | null = null
+  private pool: CallPool | null = null
   /** Of one that gets it, by client: a connection belongs to the client that its header names. */
   private clients: ClientPools | null = null
 
@@ -47,6 +48,11 @@ export class Connections {
   /** Whether the server is told of the client by a PROXY header. */
   get tellsClient(): boolean {
     return this.settings.address.proxyProtocol !== undefined
+  }
+
+  /** Whether the server may refuse a request after a part of its body was sent, so that it may be sent again. */
+  get mayRefuse(): boolean {
+    return this.endpoint.isHttp2
   }
 
   /** Makes a call, which begins with `start`. */
@@ -101,16 +107,16 @@ export class Connections {
     this.clients = null
   }
 
-  private createPool(client: ClientEnds | null): OutboundPool {
+  private createPool(client: ClientEnds | null): CallPool {
     const { connectMs, keepAliveMs } = this.settings
-    return new OutboundPool(opener(this.endpoint, client), {
-      names: NAMES,
-      limits: RESPONSE_LIMITS,
-      deadlines: DEADLINES,
-      connectMs,
-      keepAliveMs,
-      connectTimeout: () => new ProxyError('connection_timeout', 'no'),
-    })
+    const connectTimeout = (): Error => new ProxyError('connection_timeout', 'no')
+    const shared = { names: NAMES, deadlines: DEADLINES, connectMs, keepAliveMs, connectTimeout }
+    return this.endpoint.isHttp2
+      ? new OutboundSessions(sessionOpener(this.endpoint, client), {
+          ...shared,
+          fieldBytes: RESPONSE_LIMITS.fieldBytes,
+        })
+      : new OutboundPool(opener(this.endpoint, client), { ...shared, limits: RESPONSE_LIMITS })
   }
 }
 
@@ -127,4 +133,11 @@ function opener(endpoint: Endpoint, client: ClientEnds | null): Opener {
       return socket
     },
   }
+}
+
+/** The same for OutboundSessions. */
+function sessionOpener(endpoint: Endpoint, client: ClientEnds | null): SessionOpener {
+  const { readyEvent, isSecure } = endpoint
+  const from = client === null ? {} : { client }
+  return { readyEvent, isSecure, host: endpoint.hostField(), connect: () => endpoint.connect(from) }
 }

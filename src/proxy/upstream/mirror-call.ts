@@ -94,8 +94,9 @@ export class MirrorCall implements BodyCopy, CallHandler, UnderWay {
       this.finish('mirrorDropped', 'no_server')
       return
     }
-    const { method, path, body, upgrade } = request
-    const call = target.connections.call({ method, path, lines: request.lines + MARK, body, upgrade }, this)
+    const { method, path, body, upgrade, takesTrailers } = request
+    const copy = { method, path, lines: request.lines + MARK, body, upgrade, takesTrailers }
+    const call = target.connections.call(copy, this)
     this.target = target
     this.call = call
     target.beginCopy(this)

@@ -11,6 +11,8 @@ export interface AccessRecord {
   readonly head: LoggedHead | null
   /** Status sent to the client; 499 = the client left before the response. */
   readonly status: number
+  /** Status of a call of gRPC; null = there is none. */
+  readonly grpcStatus: number | null
   /** Body bytes sent to the client. */
   readonly bytes: number
   /** From the header of the request to the last byte of the response. */
@@ -48,8 +50,8 @@ export interface LoggedTls {
 
 /** The head of a request; only formats that show header fields ask it for them. */
 export interface LoggedHead {
-  /** Minor version of HTTP/1. */
-  readonly minor: number
+  /** Version of HTTP: `1.0`, `1.1` or `2.0`. */
+  readonly version: string
   /** Value of the first field with this lower-case name, one character per byte; empty = there is none. */
   firstOf(name: string): string
 }

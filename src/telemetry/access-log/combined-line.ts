@@ -15,7 +15,8 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
  */
 export function combinedLine(record: AccessRecord): string {
   const { client, method, target, head, status, bytes } = record
-  const request = target === '' ? NONE : `${column(method)} ${column(target)} HTTP/1.${head === null ? 1 : head.minor}`
+  const request =
+    target === '' ? NONE : `${column(method)} ${column(target)} HTTP/${head === null ? '1.1' : head.version}`
   const referer = head === null ? NONE : quoted(head.firstOf('referer'))
   const userAgent = head === null ? NONE : quoted(head.firstOf('user-agent'))
   return `${column(client)} - - [${timeText(record.atMs)}] "${request}" ${status} ${bytes} "${referer}" "${userAgent}"\n`

@@ -20,8 +20,8 @@ export function logfmtLine(record: AccessRecord): string {
 
 /** `target`: as it stands in quotes. `tags`: their pairs. */
 function format(record: AccessRecord, target: string, tags: string): string {
-  const { heldMs, connectMs, firstByteMs, error } = record
-  return `time=${timeText(record.atMs)} level=info msg=request${pair(' client=', record.client)}${pair(' method=', record.method)}${pair(' host=', record.host)}${target === '' ? '' : ` target="${target}"`} status=${record.status} bytes=${record.bytes} ms=${rounded(record.durationMs)} queueMs=${rounded(record.queueMs)}${heldMs === 0 ? '' : ` heldMs=${rounded(heldMs)}`}${connectMs === null ? '' : ` connectMs=${rounded(connectMs)}`}${firstByteMs === null ? '' : ` firstByteMs=${rounded(firstByteMs)}`}${pair(' service=', record.service)}${pair(' pool=', record.pool)}${pair(' version=', record.version)}${pair(' server=', record.server)} attempts=${record.attempts}${pair(' requestId=', record.requestId)}${pair(' traceId=', record.traceId)}${pair(' error=', error)}${record.tls === null ? '' : tlsPairs(record.tls)}${tags}\n`
+  const { grpcStatus, heldMs, connectMs, firstByteMs, error } = record
+  return `time=${timeText(record.atMs)} level=info msg=request${pair(' client=', record.client)}${pair(' method=', record.method)}${pair(' host=', record.host)}${target === '' ? '' : ` target="${target}"`} status=${record.status}${grpcStatus === null ? '' : ` grpcStatus=${grpcStatus}`} bytes=${record.bytes} ms=${rounded(record.durationMs)} queueMs=${rounded(record.queueMs)}${heldMs === 0 ? '' : ` heldMs=${rounded(heldMs)}`}${connectMs === null ? '' : ` connectMs=${rounded(connectMs)}`}${firstByteMs === null ? '' : ` firstByteMs=${rounded(firstByteMs)}`}${pair(' service=', record.service)}${pair(' pool=', record.pool)}${pair(' version=', record.version)}${pair(' server=', record.server)} attempts=${record.attempts}${pair(' requestId=', record.requestId)}${pair(' traceId=', record.traceId)}${pair(' error=', error)}${record.tls === null ? '' : tlsPairs(record.tls)}${tags}\n`
 }
 
 function tlsPairs({ version, cipher, serverName }: LoggedTls): string {

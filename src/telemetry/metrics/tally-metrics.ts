@@ -1,11 +1,15 @@
 import type { TallyKind } from '../../model/messages.ts'
 import type { Metric } from './metric.ts'
 
-/** The metric of each kind of tally; `label`: the name of its label beside the service, empty = none. */
+/**
+ * The metric of each kind of tally; `label`: the name of its label beside the service, empty = none. `ofInstance`: it has no
+ * service.
+ */
 const TALLIES: readonly {
   readonly kind: TallyKind
   readonly name: string
   readonly label: string
+  readonly ofInstance?: true
   readonly help: string
 }[] = [
   {
@@ -45,6 +49,19 @@ const TALLIES: readonly {
     help: 'Requests that went to the next server in the order of their hash, because the first had more than 1.25 times the mean load.',
   },
   {
+    kind: 'grpc',
+    name: 'grpc_requests_total',
+    label: 'grpc_status',
+    help: 'Calls of gRPC, by their status: 0 = OK, 14 = UNAVAILABLE, …',
+  },
+  {
+    kind: 'http2Closed',
+    name: 'http2_connections_closed_total',
+    label: 'reason',
+    ofInstance: true,
+    help: 'Connections of HTTP/2 that were closed because of what the client did, by the reason.',
+  },
+  {
     kind: 'mirrored',
     name: 'mirrored_requests_total',
     label: 'code',
@@ -70,14 +87,17 @@ const TALLIES: readonly {
   },
 ]
 
-/** Counts of events of each service. */
-export const TALLY_METRICS: readonly Metric[] = TALLIES.map(({ kind, name, label, help }) => ({
+/** Counts of events of each service, and of those that belong to none. */
+export const TALLY_METRICS: readonly Metric[] = TALLIES.map(({ kind, name, label, help, ofInstance = false }) => ({
   type: 'counter',
   name,
   help,
-  labels: label === '' ? ['service'] : ['service', label],
+  labels: [...(ofInstance ? [] : ['service']), ...(label === '' ? [] : [label])],
   read: ({ report }) =>
     report.tallies
       .filter((tally) => tally.kind === kind)
-      .map((tally) => ({ labels: label === '' ? [tally.service] : [tally.service, tally.label], value: tally.count })),
+      .map((tally) => ({
+        labels: [...(ofInstance ? [] : [tally.service]), ...(label === '' ? [] : [tally.label])],
+        value: tally.count,
+      })),
 }))

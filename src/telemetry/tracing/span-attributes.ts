@@ -17,6 +17,7 @@ import {
   ATTR_URL_SCHEME,
   ATTR_USER_AGENT_ORIGINAL,
 } from '@opentelemetry/semantic-conventions'
+import { asHttp, readServerUrl } from '../../model/server-url.ts'
 import { redactedQuery } from './redacted-query.ts'
 import type { TracedRequest, TracedTry } from './traced-request.ts'
 
@@ -39,7 +40,7 @@ export function requestAttributes(request: TracedRequest): Attributes {
   put(attributes, ATTR_URL_QUERY, redactedQuery(query))
   put(attributes, ATTR_SERVER_ADDRESS, address)
   if (address !== '') attributes[ATTR_SERVER_PORT] = port
-  attributes[ATTR_NETWORK_PROTOCOL_VERSION] = `1.${request.minor}`
+  attributes[ATTR_NETWORK_PROTOCOL_VERSION] = request.version === '2.0' ? '2' : request.version
   put(attributes, ATTR_NETWORK_PEER_ADDRESS, peer)
   if (isIP(entry.client) !== 0) attributes[ATTR_CLIENT_ADDRESS] = entry.client
   put(attributes, ATTR_USER_AGENT_ORIGINAL, request.userAgent)
@@ -72,14 +73,14 @@ export function hasRequestFailed({ entry, status }: TracedRequest): boolean {
 
 /** Attributes of the span of a try, the `index`-th of its request from 0. Source: those for HTTP client spans. */
 export function tryAttributes({ entry, serverTarget }: TracedRequest, each: TracedTry, index: number): Attributes {
-  const { protocol, hostname, port } = new URL(each.url)
+  const { hostname, port, isHttp2 } = readServerUrl(each.url)
   const [path, query] = split(serverTarget)
   const attributes: Attributes = {
     ...methodAttributes(entry.method),
-    [ATTR_URL_FULL]: `${each.url}${path}${query === '' ? '' : `?${redactedQuery(query)}`}`,
-    [ATTR_SERVER_ADDRESS]: hostname.replace(/^\[|\]$/g, ''),
-    [ATTR_SERVER_PORT]: port === '' ? defaultPort(protocol.slice(0, -1)) : Number(port),
-    [ATTR_NETWORK_PROTOCOL_VERSION]: '1.1',
+    [ATTR_URL_FULL]: `${asHttp(each.url)}${path}${query === '' ? '' : `?${redactedQuery(query)}`}`,
+    [ATTR_SERVER_ADDRESS]: hostname,
+    [ATTR_SERVER_PORT]: port,
+    [ATTR_NETWORK_PROTOCOL_VERSION]: isHttp2 ? '2' : '1.1',
   }
   if (index > 0) attributes[ATTR_HTTP_REQUEST_RESEND_COUNT] = index
   if (each.status > 0) attributes[ATTR_HTTP_RESPONSE_STATUS_CODE] = each.status

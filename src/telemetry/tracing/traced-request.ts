@@ -12,8 +12,8 @@ export interface TracedRequest {
   readonly scheme: string
   /** Address of the peer; empty for a peer at a socket file. */
   readonly peer: string
-  /** Minor version of HTTP/1. */
-  readonly minor: number
+  /** Version of HTTP: `1.0`, `1.1` or `2.0`. */
+  readonly version: string
   readonly userAgent: string
   /** Body bytes received. */
   readonly requestBytes: number

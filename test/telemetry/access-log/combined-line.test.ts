@@ -49,7 +49,7 @@ test('is the line of nginx and Apache', () => {
     '192.0.2.1 - - [09/Nov/2026:08:07:06 +0000] "GET /a?b=c HTTP/1.1" 200 7 "https://a.test/?q=\\x221\\x22" "curl/8.0 (\\xE9)"\n',
   )
   expect(combinedLine({ ...record, atMs: record.atMs + 1_000 })).toContain('[09/Nov/2026:08:07:07 +0000]')
-  expect(combinedLine({ ...record, head: { ...head, minor: 0 } })).toContain('"GET /a?b=c HTTP/1.0"')
+  expect(combinedLine({ ...record, head: { ...head, version: '1.0' } })).toContain('"GET /a?b=c HTTP/1.0"')
 })
 
 test('a request without a target or fields has - in their places', () => {

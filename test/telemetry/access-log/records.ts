@@ -8,7 +8,7 @@ export interface Fields {
 }
 
 export function headOf(fields: Fields): LoggedHead {
-  return { minor: 1, firstOf: (name) => fields[name as keyof Fields] }
+  return { version: '1.1', firstOf: (name) => fields[name as keyof Fields] }
 }
 
 /** A record whose texts are all plain. */
@@ -20,6 +20,7 @@ export const PLAIN: AccessRecord = {
   target: '/',
   head: headOf({ referer: '', 'user-agent': '' }),
   status: 200,
+  grpcStatus: null,
   bytes: 7,
   durationMs: 1.5,
   heldMs: 0,
