@@ -9,8 +9,8 @@ import {
   queryOf,
 } from '../model/discovery.ts'
 import { serverPath, serviceNameOf, targetKey } from '../model/names.ts'
-import { serversOf } from '../model/servers.ts'
 import type { ServerAddress } from '../model/server-address.ts'
+import { serversOf } from '../model/servers.ts'
 import type { ServerSpec, ServiceSpec } from '../model/spec.ts'
 import type { Service } from '../model/state.ts'
 import { addressOfFound } from './found-address.ts'

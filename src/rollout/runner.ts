@@ -191,7 +191,8 @@ export class Runner {
   /** Asks the servers of the canary in turn. */
   private async askNext(rollout: Rollout, gate: Parameters<typeof askServer>[1]) {
     const service = this.options.surroundings.service(this.service)
-    const servers = service === undefined ? [] : serversOf(service, rollout.to).filter(({ closed }) => closed === undefined)
+    const servers =
+      service === undefined ? [] : serversOf(service, rollout.to).filter(({ closed }) => closed === undefined)
     const server = servers[rollout.step.failures % Math.max(1, servers.length)]
     if (server === undefined) return { ok: false, detail: `pool ${rollout.to} has no server` }
     return askServer(server, gate, this.ended.signal)

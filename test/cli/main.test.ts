@@ -23,7 +23,10 @@ async function file(name: string, text: string): Promise<string> {
 
 describe('cutover check', () => {
   test.concurrent('says that a good file is fine', async () => {
-    const good = await file('good.yaml', 'services:\n  shop:\n    pools: { blue: { servers: { a: "http://10.0.0.1:1" } } }\n')
+    const good = await file(
+      'good.yaml',
+      'services:\n  shop:\n    pools: { blue: { servers: { a: "http://10.0.0.1:1" } } }\n',
+    )
     expect(await cutover(['check', good])).toEqual({ code: 0, stdout: `${good} is fine: 1 service\n`, stderr: '' })
     const json = await file('good.json', '{"services": {}}')
     expect(await cutover(['check', json])).toEqual({ code: 0, stdout: `${json} is fine: 0 services\n`, stderr: '' })
