@@ -1,5 +1,5 @@
 import { lines, type Panel, states } from './panels.ts'
-import { series } from './select.ts'
+import { rate, series } from './select.ts'
 
 const SERVER = 'service, pool, server'
 const LEGEND = '{{service}} {{pool}} {{server}}'
@@ -52,5 +52,18 @@ export const SERVER_PANELS: readonly Panel[] = [
       [LEGEND]: `min by (${SERVER}) (${series('server_weight')})`,
       'backups in use {{service}} {{pool}}': `max by (service, pool) (${series('backups_in_use')})`,
     },
+  }),
+  lines({
+    title: 'Lookups of names',
+    description:
+      'By outcome. Names that are not found keep their last addresses; the log and /health say which they are.',
+    unit: 'ops',
+    queries: { '{{outcome}}': rate('outcome', 'dns_lookups_total') },
+  }),
+  lines({
+    title: 'Certificates of servers',
+    description: 'Time until the certificate expires that the last check has seen at the server.',
+    unit: 's',
+    queries: { [LEGEND]: `min by (${SERVER}) (${series('server_certificate_not_after_seconds')}) - time()` },
   }),
 ]
