@@ -9,7 +9,7 @@ import * as kind from './kinds.ts'
 export const LISTEN_MESSAGE = 'expected an address such as 127.0.0.1:8080, [::1]:8080, :8080 or unix:/path'
 
 /** A listener as `read` returns it; TLS with the defaults filled in. */
-interface ShortListener {
+export interface ShortListener {
   address: ListenAddress
   mode?: number
   proxyProtocol?: boolean
