@@ -44,14 +44,13 @@ function addRenew(certificates: Command): void {
     .command('renew')
     .description('order certificates by ACME now, whatever failed before')
     .argument('[domain]', 'one of acme.domains; by default all of them')
-    .option('--reason <text>', 'reason, for the log')
   withExamples(withConnection(command), [
     ['cutover certificates renew www.example.com', 'after its DNS was corrected'],
     ['cutover certificates renew', 'every name of the instance'],
   ])
   command.action(
-    act<{ reason?: string }>(async ({ client, terminal, isJson }, [domain], { reason = '' }) => {
-      const answer = await client.certificates.renew({ ...(domain === undefined ? {} : { domain }), reason })
+    act(async ({ client, terminal, isJson }, [domain]) => {
+      const answer = await client.certificates.renew(domain === undefined ? {} : { domain })
       if (isJson) terminal.printJson(answer)
       else terminal.print(`${answer.ordering.join(', ')}: ordering; see cutover certificates`)
       return EXIT.done
