@@ -19,6 +19,18 @@ export const TLS_PANELS: readonly Panel[] = [
     unit: 'reqps',
     queries: { '{{listener}} {{outcome}}': rate('listener, outcome', 'tls_handshakes_total') },
   }),
+  lines({
+    title: 'Connections of HTTP/2 closed for what the client did',
+    description: 'By the reason: floods of frames or resets, malformed frames, limits.',
+    unit: 'short',
+    queries: { '{{reason}}': `sum by (reason) (increase(${series('http2_connections_closed_total')}[$rate]))` },
+  }),
+  lines({
+    title: 'Calls of gRPC',
+    description: 'By service and status: 0 = OK, 14 = UNAVAILABLE.',
+    unit: 'reqps',
+    queries: { '{{service}} {{grpc_status}}': rate('service, grpc_status', 'grpc_requests_total') },
+  }),
   states({
     title: 'Files of certificates',
     description:

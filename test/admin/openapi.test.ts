@@ -81,7 +81,6 @@ PATCH /api/servers/{server}
 POST /api/servers/{server}/disable
 POST /api/servers/{server}/drain
 POST /api/servers/{server}/enable
-GET /api/certificates
 GET /api/config
 GET /api/certificates
 GET /api/events

@@ -14,6 +14,7 @@ test('an empty file is a proxy without services, with the defaults', () => {
         bodyBytes: 0,
         connections: 0,
         requestsPerConnection: 0,
+        streams: 100,
         held: 10_000,
       },
       timeouts: { headerMs: 10_000, requestMs: 0, keepAliveMs: 75_000, idleBodyMs: 60_000, tunnelMs: 3_600_000 },

@@ -71,7 +71,7 @@ test.each([
   ],
   [
     { pools: { blue: { servers: { a: { url: 'unix:/a', tls: {} } } } } },
-    'pools.blue.servers.a.tls: is for https:// servers',
+    'pools.blue.servers.a.tls: is for https:// and h2:// servers',
   ],
 ])('%j is refused', (changes, problem) => {
   expect(problemsOf(changes).join('\n')).toContain(problem)

@@ -33,7 +33,7 @@ test('TLS with its defaults', () => {
       kind: 'tcp',
       host: '',
       port: 8443,
-      tls: { certificates: [files], acme: null, minVersion: '1.2', clientAuth: null, alpn: ['http/1.1'] },
+      tls: { certificates: [files], acme: null, minVersion: '1.2', clientAuth: null, alpn: ['h2', 'http/1.1'] },
     },
   ])
 })
@@ -83,7 +83,7 @@ test.each<[string, () => unknown, readonly RegExp[]]>([
   [
     'another protocol',
     () => ({ certificates: [files], alpn: ['h3'] }),
-    [/^proxy\.listen\.tls\.alpn\[0\]: expected http\/1\.1/],
+    [/^proxy\.listen\.tls\.alpn\[0\]: expected h2 or http\/1\.1/],
   ],
   [
     'files that are not there',
