@@ -2,77 +2,15 @@ import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
-import { Client2 } from '../support/http2.ts'
+import { Load2 } from '../support/http2-load.ts'
 import { FRAME, requestFields } from '../support/raw-http2.ts'
 import { client, rawClient, servicesOf, startHttp2, upstream } from './support.ts'
 
 const listen = [{ address: '127.0.0.1:0', h2c: true }]
 const LAST = 2 ** 31 - 1
 
-/** Clients that each keep several requests in flight, and open another connection once theirs gets a GOAWAY. */
-class Load2 {
-  completed = 0
-  readonly failures: string[] = []
-  connections = 0
-  private isStopping = false
-  private readonly url: string
-  private readonly paths: readonly string[]
-  private readonly done: Promise<unknown>
-
-  constructor(url: string, clients: number, streams: number, paths: readonly string[]) {
-    this.url = url
-    this.paths = paths
-    this.done = Promise.all(Array.from({ length: clients }, () => this.client(streams)))
-  }
-
-  async more(count: number): Promise<void> {
-    const goal = this.completed + count
-    while (this.completed < goal) await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-
-  async stop(): Promise<void> {
-    this.isStopping = true
-    await this.done
-  }
-
-  private async client(streams: number): Promise<void> {
-    let current = await this.connect()
-    let reconnecting: Promise<void> | null = null
-    const reconnect = async (): Promise<void> => {
-      current = await this.connect()
-      reconnecting = null
-    }
-    const one = async (i: number): Promise<void> => {
-      while (!this.isStopping) {
-        while (current.session.closed || current.session.destroyed) {
-          reconnecting ??= reconnect()
-          await reconnecting
-        }
-        const path = this.paths[i % this.paths.length] as string
-        const isPost = i % 2 === 0
-        const used = current
-        const { status, reset, body } = await used.ask(
-          { ':path': path, ':method': isPost ? 'POST' : 'GET' },
-          isPost ? 'x'.repeat(1_000) : undefined,
-        )
-        // A stream that the client's own library could not open any more was never sent.
-        if (status === 0 && used.session.closed) continue
-        if (status === 200 && reset === 0 && body.length > 0) this.completed++
-        else this.failures.push(`${path}: ${status} ${reset} ${body}`)
-      }
-    }
-    await Promise.all(Array.from({ length: streams }, (_, i) => one(i)))
-    current.close()
-  }
-
-  private connect(): Promise<Client2> {
-    this.connections++
-    return Client2.connect(this.url)
-  }
-}
-
 function load(cutover: Cutover, paths: readonly string[]): Load2 {
-  const running = new Load2(cutover.proxy, 4, 5, paths)
+  const running = new Load2({ url: cutover.proxy, clients: 4, streams: 5, paths })
   atEnd(() => running.stop())
   return running
 }
