@@ -34,6 +34,8 @@ export interface ServerDraft {
   readonly weight?: number
   readonly backup?: boolean
   readonly tls?: ServerTls
+  /** Version of the PROXY protocol that the server gets. */
+  readonly proxyProtocol?: 'v1' | 'v2'
   /** Stands behind the server in the file. */
   readonly comment?: string
 }

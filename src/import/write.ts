@@ -64,11 +64,12 @@ function poolOf({ servers }: PoolDraft): object {
   return servers.length === 0 ? {} : { servers: Object.fromEntries(servers.map((each) => [each.name, serverOf(each)])) }
 }
 
-function serverOf({ url, weight, backup, tls }: ServerDraft): unknown {
+function serverOf({ url, weight, backup, tls, proxyProtocol }: ServerDraft): unknown {
   const more = {
     ...(weight === undefined || weight === 1 ? {} : { weight }),
     ...(backup === true ? { backup } : {}),
     ...(tls === undefined ? {} : { tls }),
+    ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
   }
   return Object.keys(more).length === 0 ? url : { url, ...more }
 }

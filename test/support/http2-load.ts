@@ -1,4 +1,4 @@
-import type { ClientSessionOptions, SecureClientSessionOptions } from 'node:http2'
+import type { SecureClientSessionOptions } from 'node:http2'
 import { Client2 } from './http2.ts'
 
 export interface Load2Options {
@@ -7,7 +7,7 @@ export interface Load2Options {
   /** Requests in flight of each client. */
   readonly streams: number
   readonly paths: readonly string[]
-  readonly session?: ClientSessionOptions | SecureClientSessionOptions
+  readonly session?: SecureClientSessionOptions
 }
 
 /** Clients that each keep several requests in flight, and open another connection once theirs gets a GOAWAY. */

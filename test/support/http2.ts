@@ -30,7 +30,10 @@ export class Client2 {
     session.on('error', () => undefined)
   }
 
-  static async connect(url: string, options: http2.ClientSessionOptions = {}): Promise<Client2> {
+  static async connect(
+    url: string,
+    options: http2.ClientSessionOptions | http2.SecureClientSessionOptions = {},
+  ): Promise<Client2> {
     const client = new Client2(http2.connect(url, options))
     await once(client.session, 'remoteSettings')
     return client

@@ -12,7 +12,7 @@ import { parseCaddyfile, type Segment } from './parse.ts'
 import { reportRest } from './reasons.ts'
 import { rulesOfSite } from './sites.ts'
 
-const TLS = 'Cutover does not end TLS yet: end TLS in front of Cutover, and name that machine in proxy.trustedProxies'
+const TLS = 'TLS is not imported: give a listener tls.certificates or tls.acme (docs/tls.md)'
 
 interface Site {
   readonly segment: Segment
@@ -34,7 +34,9 @@ export function readCaddy(file: string, text: string, report: Report): Imported 
   const specificity = ({ hosts }: Site) => (hosts === null ? null : (hosts.toSorted(hostOrder).at(0) ?? null))
   const sorted = sites.toSorted((a, b) => hostOrder(specificity(b), specificity(a)))
   if (proxy.listen.length === 0 && sites.length > 0)
-    proxy.comments.push('Caddy listens for TLS only here. Cutover listens on 127.0.0.1:8080, behind what ends TLS')
+    proxy.comments.push(
+      'Caddy listens for TLS only here. Give a listener tls (docs/tls.md); until then Cutover listens on 127.0.0.1:8080',
+    )
   reportRest(segments, report)
   return { proxy, rules: sorted.flatMap(({ rules }) => rules) }
 }

@@ -3,7 +3,7 @@ import type { Segment } from './parse.ts'
 
 const FILES = 'Cutover serves no files; let an app or a file server do it, as a service with these paths'
 const PATHS = 'Cutover changes no paths, apart from stripPrefix; a hook does (r.setPath, docs/programming.md)'
-const TLS = 'Cutover does not end TLS yet: end TLS in front of Cutover, and name that machine in proxy.trustedProxies'
+const TLS = 'TLS is not imported: give a listener tls.certificates or tls.acme (docs/tls.md)'
 
 /** Why a directive, or a global option, is left out. */
 const LEFT_OUT: Readonly<Record<string, string>> = {

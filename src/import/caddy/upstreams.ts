@@ -57,7 +57,10 @@ export function readReverseProxy(
   const addresses = [...args, ...options.all('to').flatMap(({ words }) => words.slice(1))]
   const dynamic = options.one('dynamic')
   if (dynamic !== undefined)
-    report.leftOut(dynamic, 'Cutover looks names up every 15 s by itself; name the host as a server')
+    report.leftOut(
+      dynamic,
+      'name the host as a server: Cutover looks it up again and again, and dns.all makes each address a server',
+    )
   const transport = readTransport(options, report)
   const base = pool === 'main' ? nameOf(names[0] ?? 'app') : pool
   const weights = (options.one('lb_policy')?.words ?? []).slice(2)
@@ -65,7 +68,7 @@ export function readReverseProxy(
   const servers = addresses.flatMap((address, index): readonly ServerDraft[] => {
     const url = urlOf(address, transport.isTls)
     if (url === null) {
-      report.leftOut(segment, `${address}: Cutover reaches servers by host and port only`)
+      report.leftOut(segment, `${address}: it is no host and port, and no socket file`)
       return []
     }
     const tls = url.startsWith('https:') && Object.keys(transport.tls).length > 0 ? { tls: transport.tls } : {}
@@ -80,7 +83,7 @@ export function readReverseProxy(
   })
   report.take(segment)
   if (servers.length === 0) return null
-  const host = servers.length === 1 ? new URL(servers[0]?.url ?? '').host : null
+  const host = servers.length === 1 && !isSocketFile(servers[0]?.url) ? new URL(servers[0]?.url ?? '').host : null
   for (const line of options.all('header_up')) setField(fields, 'request', line, line.words.slice(1), host, report)
   for (const line of options.all('header_down')) setField(fields, 'response', line, line.words.slice(1), host, report)
   const settings: Settings = {
@@ -94,12 +97,19 @@ export function readReverseProxy(
   return { names: names.filter((name) => !isVersionName(name)), pools: [{ name: pool, servers }], settings }
 }
 
+function isSocketFile(url: string | undefined): boolean {
+  return url?.startsWith('unix:') === true
+}
+
 function serverName(url: string, fallback: string): string {
+  if (isSocketFile(url)) return fallback
   const { hostname } = new URL(url)
   return /^[\d.]+$|^\[/.test(hostname) || hostname === 'localhost' ? fallback : nameOf(hostname)
 }
 
 function urlOf(address: string, isTls: boolean): string | null {
+  const [, file] = /^unix\/(\/[^|{}]+)$/.exec(address) ?? []
+  if (file !== undefined) return isTls ? null : `unix:${file}`
   const [, scheme, rest = address] = /^(\w+):\/\/(.*)$/.exec(address) ?? []
   if (/^(unix|srv|h2c|udp|fd)/.test(address) || /[{}]/.test(address) || /:\d+-\d+$/.test(rest)) return null
   const wanted = scheme ?? (isTls || rest.endsWith(':443') ? 'https' : 'http')

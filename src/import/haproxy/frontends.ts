@@ -166,8 +166,7 @@ function refusals(line: Line, acls: Acls, report: Report): readonly Rule[] {
   }
   if (action === 'redirect' || action === 'return') {
     const isToHttps = line.words.includes('https') && line.words.includes('scheme')
-    if (isToHttps)
-      report.leftOut(line, 'Cutover neither ends TLS nor redirects to it; let what ends TLS in front of it redirect')
+    if (isToHttps) report.leftOut(line, 'not imported: write redirectToHttps: true at the plain listener (docs/tls.md)')
     else if (condition === null) report.leftOut(line, LOST)
     else
       report.leftOut(

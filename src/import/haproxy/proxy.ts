@@ -56,10 +56,7 @@ function readBinds(proxy: ProxyDraft, frontend: ProxySection, report: Report): v
   for (const line of frontend.own('bind')) {
     const [, addresses = '', ...options] = line.words
     if (options.includes('ssl')) {
-      report.leftOut(
-        line,
-        'Cutover does not end TLS yet: end TLS in front of Cutover, and name that machine in proxy.trustedProxies',
-      )
+      report.leftOut(line, 'TLS is not imported: give a listener tls.certificates or tls.acme (docs/tls.md)')
       continue
     }
     for (const given of addresses.split(',')) {

@@ -2,7 +2,7 @@ import type { Report } from '../report.ts'
 import type { Line, Section } from './parse.ts'
 
 const TUNING = 'HAProxy needs it for itself; Cutover has nothing to tune there'
-const TLS = 'Cutover does not end TLS yet: end it in front of Cutover, and name that machine in proxy.trustedProxies'
+const TLS = 'TLS is not imported: give a listener tls.certificates or tls.acme (docs/tls.md)'
 
 /** Why a line is not needed, by its first words. The longest key that fits counts, here and below. */
 const NOT_NEEDED: Readonly<Record<string, string>> = {

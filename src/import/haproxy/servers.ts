@@ -48,13 +48,12 @@ function readServer(line: Line, defaults: ReadonlyMap<string, string>, report: R
   for (const off of ['check', 'backup', 'ssl']) if (options.has(`no-${off}`)) options.delete(off)
   const url = urlOf(address, options.has('ssl') ? 'https' : 'http')
   if (url === null) {
-    report.leftOut(line, 'Cutover reaches servers by host and port only; write them out')
+    report.leftOut(line, 'it is no host and port, and no socket file')
     return null
   }
   for (const option of options.keys()) {
-    if (option.startsWith('send-proxy'))
-      report.leftOut(line, 'Cutover does not send the PROXY protocol yet; it sends X-Forwarded-For')
-    else if (!READ.has(option) && !NOT_NEEDED.has(option)) report.leftOut(line, `a server of Cutover has no ${option}`)
+    if (option.startsWith('send-proxy')) continue
+    if (!READ.has(option) && !NOT_NEEDED.has(option)) report.leftOut(line, `a server of Cutover has no ${option}`)
   }
   const isDisabled = options.has('disabled')
   const weight = isDisabled ? 0 : Number(options.get('weight') ?? 1)
@@ -66,6 +65,7 @@ function readServer(line: Line, defaults: ReadonlyMap<string, string>, report: R
       url,
       weight,
       backup: options.has('backup'),
+      ...proxyProtocolOf(options),
       ...(options.has('ssl') ? { tls: tlsOf(options) } : {}),
       ...(isDisabled ? { comment: 'disabled in HAProxy; a weight above 0 gives it requests' } : {}),
     },
@@ -81,7 +81,15 @@ function optionsOf(words: readonly string[]): ReadonlyMap<string, string> {
   return options
 }
 
+function proxyProtocolOf(options: ReadonlyMap<string, string>): Pick<ServerDraft, 'proxyProtocol'> {
+  const sent = [...options.keys()].find((option) => option.startsWith('send-proxy'))
+  if (sent === undefined) return {}
+  return { proxyProtocol: sent.startsWith('send-proxy-v2') ? 'v2' : 'v1' }
+}
+
 function urlOf(address: string, scheme: 'http' | 'https'): string | null {
+  const [, file] = /^(?:unix@)?(\/[^:]+)$/.exec(address) ?? []
+  if (file !== undefined) return scheme === 'http' ? `unix:${file}` : null
   const plain = address.replace(/^(ipv4|ipv6|tcp4?|tcp6)@/, '')
   const withPort = /:\d+$/.test(plain) ? plain : `${plain}:${scheme === 'https' ? 443 : 80}`
   const url = `${scheme}://${withPort.replace(/^\*:/, '127.0.0.1:')}`

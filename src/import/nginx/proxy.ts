@@ -15,7 +15,7 @@ const TIMEOUTS: Readonly<Record<string, string>> = {
 }
 /** The default of client_max_body_size. */
 const MAX_BODY = '1m'
-const TLS_PLACE = 'end TLS in front of Cutover, and name that machine in proxy.trustedProxies'
+const TLS = 'TLS is not imported: give a listener tls.certificates or tls.acme (docs/tls.md)'
 
 /** Reads what holds for all clients: listeners, limits, time limits, trusted proxies. */
 export function readProxy(
@@ -49,7 +49,7 @@ function readListens(proxy: ProxyDraft, servers: readonly ServerBlock[], report:
   if (without.length > 0) addresses.set(':80', false)
   for (const listen of servers.flatMap(({ listens }) => listens)) {
     const address = addressOf(listen.args[0] ?? '')
-    if (endsTls(listen)) report.leftOut(listen, `Cutover does not end TLS yet: ${TLS_PLACE}`)
+    if (endsTls(listen)) report.leftOut(listen, TLS)
     else if (address === null) report.leftOut(listen, 'Cutover listens on host and port, or on unix:/path')
     else {
       report.take(listen)
@@ -65,7 +65,9 @@ function readListens(proxy: ProxyDraft, servers: readonly ServerBlock[], report:
     ({ address }) => !address.startsWith('[::]:') || !addresses.has(address.slice('[::]'.length)),
   )
   if (proxy.listen.length === 0 && servers.length > 0)
-    proxy.comments.push('nginx listens for TLS only here. Cutover listens on 127.0.0.1:8080, behind what ends TLS')
+    proxy.comments.push(
+      'nginx listens for TLS only here. Give a listener tls (docs/tls.md); until then Cutover listens on 127.0.0.1:8080',
+    )
   const [first, ...more] = servers.filter(({ isTls }) => !isTls)
   const ports = (server: ServerBlock | undefined) =>
     server?.listens

@@ -2,7 +2,7 @@ import type { Report } from '../report.ts'
 import type { Directive } from './parse.ts'
 
 const FILES = 'Cutover serves no files; let an app or a file server do it, as a service with these paths'
-const TLS = 'Cutover does not end TLS yet: end it in front of Cutover, and name that machine in proxy.trustedProxies'
+const TLS = 'TLS is not imported: give a listener tls.certificates or tls.acme (docs/tls.md)'
 const TUNING = 'nginx needs it for itself; Cutover has nothing to tune there'
 const BUFFERS = 'Cutover buffers no more than it must'
 

@@ -38,10 +38,7 @@ export function rulesOfServers(servers: readonly ServerBlock[], context: Context
     if (isRedirectToHttps(server, servers)) {
       const [redirect] = redirectsIn(server)
       if (redirect !== undefined)
-        report.leftOut(
-          redirect,
-          'Cutover neither ends TLS nor redirects to it; let what ends TLS in front of it redirect',
-        )
+        report.leftOut(redirect, 'not imported: write redirectToHttps: true at the plain listener (docs/tls.md)')
       for (const each of server.scope.own('server_name')) report.take(each)
       return []
     }

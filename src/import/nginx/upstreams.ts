@@ -51,7 +51,7 @@ function readServer(line: Directive, name: string, scheme: string, report: Repor
   report.take(line)
   const url = urlOf(address, scheme)
   if (url === null) {
-    report.leftOut(line, 'Cutover reaches servers by host and port only; let this one listen on a port as well')
+    report.leftOut(line, 'it is no host and port, and no socket file without TLS')
     return null
   }
   const options = new Map(parameters.map((parameter) => parameter.split(/=(.*)/s) as [string, string]))
@@ -76,8 +76,9 @@ function readServer(line: Directive, name: string, scheme: string, report: Repor
   }
 }
 
-/** The URL of a server; null = a socket file, or no address. */
+/** The URL of a server, or `unix:` and the path of its socket file; null = no address. */
 export function urlOf(address: string, scheme: string): string | null {
+  if (/^unix:\/[^:$]+$/.test(address)) return scheme === 'http' ? address : null
   const url = `${scheme}://${address}`
   return address.startsWith('unix:') || address.includes('$') || !URL.canParse(url) ? null : new URL(url).origin
 }

@@ -18,9 +18,9 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   replacepathregex: 'Cutover changes no paths, apart from stripPrefix; a hook does (r.setPath, docs/programming.md)',
   stripprefixregex: 'Cutover changes no paths, apart from stripPrefix; a hook does (r.setPath, docs/programming.md)',
   redirectregex: 'Cutover answers no requests itself; a hook redirects (examples/hooks/rewriting.ts)',
-  redirectscheme: 'Cutover neither ends TLS nor redirects to it; let what ends TLS in front of it redirect',
+  redirectscheme: 'not imported: write redirectToHttps: true at the plain listener (docs/tls.md)',
   contenttype: 'Cutover changes no answers',
-  passtlsclientcert: 'Cutover does not end TLS yet',
+  passtlsclientcert: 'with tls.clientAuth, Cutover sends X-Forwarded-Client-Cert by itself (docs/tls.md)',
   plugin: 'write a hook instead (docs/programming.md)',
 }
 const LOCKS: readonly string[] = ['basicauth', 'digestauth', 'forwardauth']

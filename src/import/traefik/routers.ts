@@ -54,10 +54,7 @@ function routerOf(name: string, tree: Tree, report: Report): Router {
   const isTls = tls !== null && tls.text(report) !== 'false'
   if (tls !== null) {
     for (const leaf of tls.leaves)
-      report.leftOut(
-        leaf,
-        'Cutover does not end TLS yet: end TLS in front of Cutover, and name that machine in proxy.trustedProxies',
-      )
+      report.leftOut(leaf, 'TLS is not imported: give a listener tls.certificates or tls.acme (docs/tls.md)')
   }
   const syntax = tree.at('ruleSyntax')
   if (syntax !== null) report.notNeeded(syntax.statement, 'both syntaxes are read')

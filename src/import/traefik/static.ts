@@ -4,7 +4,7 @@ import type { Report } from '../report.ts'
 import { durationOf } from '../units.ts'
 import type { Tree } from './tree.ts'
 
-const TLS = 'Cutover does not end TLS yet: end TLS in front of Cutover, and name that machine in proxy.trustedProxies'
+const TLS = 'TLS is not imported: give a listener tls.certificates or tls.acme (docs/tls.md)'
 
 /** Why parts of a static configuration are left out. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
@@ -59,7 +59,7 @@ function readEntryPoint(name: string, entry: Tree, proxy: ProxyDraft, report: Re
     if (duration !== null && proxy.timeouts[ours] === undefined) proxy.timeouts[ours] = duration
   }
   for (const leaf of entry.at('http', 'redirections')?.leaves ?? [])
-    report.leftOut(leaf, 'Cutover neither ends TLS nor redirects to it; let what ends TLS in front of it redirect')
+    report.leftOut(leaf, 'not imported: write redirectToHttps: true at the plain listener (docs/tls.md)')
   for (const leaf of entry.at('http', 'tls')?.leaves ?? []) report.leftOut(leaf, TLS)
 }
 
