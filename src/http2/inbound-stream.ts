@@ -99,6 +99,8 @@ export class InboundStream {
     if (this.isComplete) return
     // Without it, a reset without an error would be noticed only once the body was read.
     stream.on('aborted', onAborted)
+    // They may arrive before the body is taken, while a connection to the server is being opened.
+    stream.on('trailers', onTrailers)
     this.limitInput(0)
   }
 
@@ -108,7 +110,7 @@ export class InboundStream {
     if (this.brokenFor !== null) taker.onRequestBroken(this.brokenFor)
     else if (this.isComplete) taker.onRequestEnd(this.trailers)
     else {
-      this.stream.on('data', onData).on('trailers', onTrailers).on('end', onEnd)
+      this.stream.on('data', onData).on('end', onEnd)
       this.limitInput(this.connection.options.timeouts.idleBodyMs)
     }
   }

@@ -144,3 +144,13 @@ describe.each(['1.1', '2'])('with a server of HTTP/%s', (version) => {
     await once(stream, 'end')
   })
 })
+
+test('trailers that come before there is a connection to the server reach it', async () => {
+  const server = await upstream((request, response) => {
+    request.resume().on('end', () => response.end(JSON.stringify(request.trailers)))
+  })
+  const cutover = await startHttp2({ app: { servers: [server] } })
+  const head = { ':path': '/app/', ':method': 'POST', trailer: 'x-sum' }
+  const { body } = await (await client(cutover)).ask(head, 'abc', { 'x-sum': '3' })
+  expect(JSON.parse(String(body))).toEqual({ 'x-sum': '3' })
+})

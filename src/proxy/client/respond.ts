@@ -29,7 +29,9 @@ export function respond(
   if (!fields.has(X_REQUEST_ID)) lines += `x-request-id: ${subject.requestId}\r\n`
   const edited = editResponseLines(lines, subject)
   if (edited === null) return false
-  const hasTrailers = kind === 'chunked' || (kind === 'unknown' && stream.version !== '1.0')
+  // What a server of HTTP/1.1 ends by closing its connection has no trailers.
+  const mayHaveTrailers = body.framing.kind === 'chunked' || version === '2.0'
+  const hasTrailers = kind === 'chunked' || (kind === 'unknown' && mayHaveTrailers && stream.version !== '1.0')
   const trailer = hasTrailers && fields.has(TRAILER) ? `trailer: ${fields.joined(TRAILER)}\r\n` : ''
   const phrase = subject.status === status ? reason : null
   stream.respond(subject.status, phrase, edited + trailer, kind, optionFor(fields, status))
