@@ -8,7 +8,15 @@ function close(stream: Http2Stream, code: number): void {
   if (stream.destroyed) return
   // It has closed on the wire, and waits for somebody to read what it has received.
   if (stream.closed) stream.destroy()
-  else stream.close(code)
+  else {
+    stream.close(code)
+    setImmediate(destroy, stream)
+  }
+}
+
+/** If both sides had just ended the stream, node:http2 leaves it until somebody has read what was received. */
+function destroy(stream: Http2Stream): void {
+  stream.destroy()
 }
 
 /**
