@@ -1,4 +1,5 @@
 import type { Http2Stream } from 'node:http2'
+import { NO_ERROR } from './error-codes.ts'
 
 function skip(done: () => void): void {
   done()
@@ -10,7 +11,9 @@ function close(stream: Http2Stream, code: number): void {
   if (stream.closed) stream.destroy()
   else {
     stream.close(code)
-    setImmediate(destroy, stream)
+    // An answer that was given early must still be sent; the rest of the body is discarded.
+    if (code === NO_ERROR) stream.resume()
+    else setImmediate(destroy, stream)
   }
 }
 
