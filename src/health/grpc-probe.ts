@@ -70,7 +70,8 @@ export function beginGrpcProbe(
   })
   call.on('end', () => attempt.end(problemOf(code, text, message)))
   call.end(framed(requestFor(service)))
-  return () => session.destroy()
+  // Not within a callback of the session: node:http2 may then end the process (nodejs/node#38964).
+  return () => void setImmediate(() => session.destroy())
 }
 
 /** `HealthCheckRequest`: the name of the service in field 1, which is left out if it is empty. */

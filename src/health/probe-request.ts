@@ -81,5 +81,6 @@ function sendHttp2(
     session.destroy()
     throw error
   }
-  return () => session.destroy()
+  // Not within a callback of the session: node:http2 may then end the process (nodejs/node#38964).
+  return () => void setImmediate(() => session.destroy())
 }
