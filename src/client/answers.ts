@@ -429,6 +429,50 @@ export interface Instances {
   readonly leftOut?: ReadonlyArray<string>
 }
 
+export interface InstanceStruck {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly changed: boolean
+  /** null: only its id was known. */
+  readonly instance: Instance | null
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Overrides of instances, made with ?scope=local while the store was away. */
+  readonly overrides?: ReadonlyArray<{
+    readonly instance: string
+    readonly at: string
+    readonly by: string
+    readonly reason: string | null
+    /** Such as `drain blue1`. */
+    readonly what: string
+  }>
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface Override {
+  readonly at: string
+  readonly by: string
+  readonly reason: string | null
+  /** Such as `drain blue1`. */
+  readonly what: string
+}
+
+export interface Overrides {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly overrides: ReadonlyArray<Override>
+  /** The store is away: others may have changed the state meanwhile. */
+  readonly stale?: true
+  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
+  readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface WorkersRestarted {
+  /** Whether the replacement continues; ?wait= answers when it is complete. */
+  readonly restarting: boolean
+}
+
 export interface Certificate {
   /** Name of the listener, as in metrics. */
   readonly listener: string
@@ -484,50 +528,6 @@ export interface CertificatesOrdered {
   readonly revision: number
   /** Names whose certificates are ordered now; see GET /api/certificates. */
   readonly ordering: ReadonlyArray<string>
-}
-
-export interface InstanceStruck {
-  /** Revision of the whole state; also in the ETag. */
-  readonly revision: number
-  readonly changed: boolean
-  /** null: only its id was known. */
-  readonly instance: Instance | null
-  /** The store is away: others may have changed the state meanwhile. */
-  readonly stale?: true
-  /** Overrides of instances, made with ?scope=local while the store was away. */
-  readonly overrides?: ReadonlyArray<{
-    readonly instance: string
-    readonly at: string
-    readonly by: string
-    readonly reason: string | null
-    /** Such as `drain blue1`. */
-    readonly what: string
-  }>
-  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
-  readonly leftOut?: ReadonlyArray<string>
-}
-
-export interface Override {
-  readonly at: string
-  readonly by: string
-  readonly reason: string | null
-  /** Such as `drain blue1`. */
-  readonly what: string
-}
-
-export interface Overrides {
-  /** Revision of the whole state; also in the ETag. */
-  readonly revision: number
-  readonly overrides: ReadonlyArray<Override>
-  /** The store is away: others may have changed the state meanwhile. */
-  readonly stale?: true
-  /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
-  readonly leftOut?: ReadonlyArray<string>
-}
-
-export interface WorkersRestarted {
-  /** Whether the replacement continues; ?wait= answers when it is complete. */
-  readonly restarting: boolean
 }
 
 export interface Definition {
