@@ -56,7 +56,8 @@ const DROP: BodyTaker = {
   onRequestEnd: () => undefined,
   onRequestBroken: () => undefined,
 }
-const NO_OWNER: RequestOwner = {
+/** The owner of a request that nobody handles yet. */
+export const NO_OWNER: RequestOwner = {
   onClientGone: () => undefined,
   onClientEnded: () => undefined,
   onClientReady: () => undefined,

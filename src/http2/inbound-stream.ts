@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Deadline } from '../http1/deadlines.ts'
 import { Fields } from '../http1/fields.ts'
 import type { BodyFraming } from '../http1/framing.ts'
-import type { BodyTaker, RequestOwner, ResponseBody } from '../http1/inbound-request.ts'
+import { type BodyTaker, NO_OWNER, type RequestOwner, type ResponseBody } from '../http1/inbound-request.ts'
 import { keep, letGo } from '../http1/input-buffer.ts'
 import { BODY_STALLED, type MessageRefusal, TRAILERS_TOO_LARGE } from '../http1/refusal.ts'
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from './error-codes.ts'
@@ -23,11 +23,6 @@ export interface StreamConnection {
   streamStalled(stream: InboundStream): void
 }
 
-const NO_OWNER: RequestOwner = {
-  onClientGone: () => undefined,
-  onClientEnded: () => undefined,
-  onClientReady: () => undefined,
-}
 const NO_FIELDS = new Fields()
 const MAX_TRAILER_BYTES = 16 * 1024
 /** Max bytes of a response that wait for its head. */

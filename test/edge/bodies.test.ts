@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { residentBytes } from '../support/processes.ts'
 import { binary, inChunks } from '../support/raw-client.ts'
+import { standstill } from '../support/standstill.ts'
 import { until } from '../support/until.ts'
 import { Edge } from './support.ts'
 
@@ -37,18 +38,6 @@ beforeAll(async () => {
   })
 })
 afterAll(() => edge.stop())
-
-/** Resolves once a figure has not moved for a while. */
-async function standstill(figure: () => number): Promise<void> {
-  let last = -1
-  await until(async () => {
-    const now = figure()
-    const isStill = now === last && now > 0
-    last = now
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    return isStill
-  })
-}
 
 test('a large body down to a reader that stops: memory stays bounded, and all of it comes', async () => {
   const pid = edge.cutover.process.pid as number

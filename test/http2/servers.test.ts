@@ -74,7 +74,8 @@ describe('a request that the server has refused before it did anything with it',
       if (isFirst) {
         await raw.requestId(1)
         raw.send(frame(FRAME.goaway, 0, 0, Buffer.concat([uint32(first), uint32(NO_ERROR)])))
-        await new Promise((resolve) => setTimeout(resolve, 100))
+        // The other request begins anew.
+        await until(() => connections === 2)
       }
       raw.send(frame(FRAME.headers, END_STREAM | END_HEADERS, first, OK))
     })
@@ -181,7 +182,16 @@ describe('connections to a server', () => {
     const answers = [connection.get('/app/'), connection.get('/app/')]
     await server.arrived(1)
     const drained = cutover.api('POST', '/api/servers/a/drain?wait=10s')
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    const state = async (): Promise<string> => (await cutover.api('GET', '/api/servers/a')).body.servers[0].state
+    await until(async () => (await state()) === 'drain')
+    // The table without it is in force when it gets no more requests.
+    const before = other.requests.length
+    await until(async () => {
+      const seen = other.requests.length
+      for (let i = 0; i < 2; i++) await connection.get('/app/')
+      return other.requests.length === seen + 2
+    })
+    expect(other.requests.length).toBeGreaterThan(before)
     expect(server.sessions.size).toBe(1)
     waiting[0]?.()
     expect((await Promise.all(answers)).every(({ status }) => status === 200)).toBe(true)

@@ -2,16 +2,8 @@ import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { answerOf } from '../support/http2.ts'
 import { binary } from '../support/raw-client.ts'
+import { standstill } from '../support/standstill.ts'
 import { client, startHttp2, upstream, upstream2 } from './support.ts'
-
-/** Resolves when a value has not changed for a while: all buffers on the way are full. */
-async function standstill(value: () => number): Promise<number> {
-  for (let before = Number.NaN; before !== value(); ) {
-    before = value()
-    await new Promise((resolve) => setTimeout(resolve, 300))
-  }
-  return value()
-}
 
 describe.each(['1.1', '2'])('with a server of HTTP/%s', (version) => {
   test('an event of a stream reaches the client at once, and the head before it', async () => {

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LOCALHOST } from '../support/certificates.ts'
 import { Cutover } from '../support/cutover.ts'
 import { matches, pieces } from '../support/pattern.ts'
+import { standstill } from '../support/standstill.ts'
 import { Listening } from '../support/upstream.ts'
-import { connect, endAll, endWithAll, standstill } from './support.ts'
+import { connect, endAll, endWithAll } from './support.ts'
 
 /** More than the buffers of the system hold, so that a reader that stops makes the proxy wait. */
 const LARGE = 12_000_000

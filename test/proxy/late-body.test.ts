@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import type { RawConnection } from '../support/raw-client.ts'
+import { standstill } from '../support/standstill.ts'
 import type { Listening } from '../support/upstream.ts'
-import { connect, endAll, logged, rawUpstream, standstill, startCutover } from './support.ts'
+import { connect, endAll, logged, rawUpstream, startCutover } from './support.ts'
 
 const KEPT = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
 // A connection of its own for every request, so that each begins with its head.

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import net from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { endAll, standstill, startCutover, upstream } from './support.ts'
+import { standstill } from '../support/standstill.ts'
+import { endAll, startCutover, upstream } from './support.ts'
 
 const TOTAL = 1 << 30
 /** Sent through before anything is measured: a process that has done nothing yet grows by what it needs for anything. */

@@ -116,11 +116,3 @@ export async function until(what: () => boolean | Promise<boolean>, withinMs: nu
     else await once(poll, 'event')
   }
 }
-
-/** Resolves when a value has not changed for a while: all buffers on the way are full. */
-export async function standstill(value: () => number): Promise<void> {
-  for (let before = Number.NaN; before !== value(); ) {
-    before = value()
-    await new Promise((resolve) => setTimeout(resolve, 200))
-  }
-}
