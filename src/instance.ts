@@ -3,15 +3,11 @@ import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import { type Admin, buildAdmin } from './admin/app.ts'
 import { ask } from './admin/in-process.ts'
-import { acmeRemarks } from './config/acme-remarks.ts'
 import type { CheckedConfig } from './config/check-config.ts'
 import { checkService } from './config/check-service.ts'
 import type { Config } from './config/config.ts'
-import { AcmeOrders } from './control/acme/acme-orders.ts'
-import { IssuedCertificates } from './control/acme/issued-certificates.ts'
 import { logVersions } from './control/app-versions.ts'
-import { ListenerCertificates } from './control/certificates/listener-certificates.ts'
-import { TicketKeys } from './control/certificates/ticket-keys.ts'
+import { InstanceTls } from './control/certificates/instance-tls.ts'
 import { ConfigurationFile } from './control/configuration-file.ts'
 import { Control } from './control/control.ts'
 import { Deploys } from './control/deploys/deploys.ts'
@@ -27,7 +23,6 @@ import { logLookup } from './control/lookup-log.ts'
 import type { Identity, Proxies } from './control/proxies.ts'
 import { RememberedNames } from './control/remembered-names.ts'
 import type { Resolve } from './control/resolve.ts'
-import { sealProblem, WrongSecret } from './control/sealed-documents.ts'
 import { servicesLeft } from './control/services-left.ts'
 import { UnreadableLog } from './control/unreadable-log.ts'
 import { Webhooks } from './control/webhooks/webhooks.ts'
@@ -94,11 +89,7 @@ export class Instance {
   private readonly options: InstanceOptions
   private readonly store: Store
   private readonly control: Control
-  private readonly certificates: ListenerCertificates
-  private readonly issued: IssuedCertificates
-  private readonly orders: AcmeOrders
-  private readonly ticketKeys: TicketKeys
-  private readonly box: SecretBox
+  private readonly tls: InstanceTls
   private readonly file: ConfigurationFile
   private readonly lastReadable: LastReadableFile
   private readonly remembered: RememberedMembers
@@ -117,7 +108,7 @@ export class Instance {
     const { config, identity, proxies, resumed, log, resolve: resolveDefinition = checkService } = options
     this.options = options
     this.adminAddress = options.adminAddress ?? ''
-    this.box = new SecretBox(config.store.secret)
+    const box = new SecretBox(config.store.secret)
     const redis = this.redisStore()
     this.store = redis ?? this.embeddedStore()
     const folder = resolve(config.store.path)
@@ -137,7 +128,7 @@ export class Instance {
       resolve: resolveDefinition,
       memory: this.lastReadable,
       hooks: config.hooks,
-      box: this.box,
+      box,
       name: identity.name,
       fleet: {
         others: () => this.fleet.others(),
@@ -169,30 +160,20 @@ export class Instance {
       ...(resumed &&
         options.known && { inForce: servicesLeft(options.known, options.kept ?? null, resolveDefinition) }),
     })
-    const reportFailure = (error: unknown): void =>
-      log.error({ err: error }, 'putting an issued certificate in force failed')
-    this.issued = new IssuedCertificates({
+    this.tls = new InstanceTls({
+      config,
       store: this.store,
-      box: this.box,
-      answer: (answers) => this.control.tls.answer(answers),
-      onIssued: () => void this.certificates.useIssued().catch(reportFailure),
-    })
-    this.certificates = new ListenerCertificates({
-      listen: config.proxy.listen,
-      names: () => proxies.listeners,
+      box,
+      control: this.control,
+      proxies,
+      instance: identity.name,
+      isAlone: redis === null,
       known: options.knownTls ?? [],
       log,
-      use: (listeners) => this.control.tls.use(listeners),
-      issued: (domain, directory) => this.issued.find(domain, directory),
       onChange: (change) => this.events.certificateChanged(change),
+      onOutcome: (outcome) => this.events.certificateOrdered(outcome),
     })
-    const { certificates } = this
-    this.ticketKeys = new TicketKeys({
-      store: this.store,
-      box: this.box,
-      use: (key) => this.control.tls.useTicketKeys(key),
-      onError: (error) => log.error({ err: error }, 'making new keys for TLS sessions failed; the old ones stay'),
-    })
+    const { certificates } = this.tls
     this.file = new ConfigurationFile(this.control, { ...options, isApplied: resumed, certificates })
     this.self = new Self({
       control: this.control,
@@ -223,16 +204,6 @@ export class Instance {
     this.deploys = new Deploys({ control, store, fleet, identity, log })
     this.rollouts = new Rollouts({ control, store, fleet, instance: identity.name, log })
     this.events = new EventSources({ store, control, fleet, self: this.self, version: VERSION })
-    this.orders = new AcmeOrders({
-      store,
-      box: this.box,
-      control,
-      ordering: () => certificates.ordering,
-      isAlone: fleet.isAlone,
-      instance: identity.name,
-      log,
-      onOutcome: (outcome) => this.events.certificateOrdered(outcome),
-    })
     const { webhooks: settings } = config
     this.webhooks = new Webhooks({ settings, store, isAlone: fleet.isAlone, instance: identity.name, log })
     proxies.onWorkerDied = (death) => this.events.workerDied(death)
@@ -297,10 +268,9 @@ export class Instance {
     await this.lastReadable.load()
     await this.remembered.load()
     await this.names.load()
-    this.issued.start()
+    this.tls.followStore()
     await this.control.start()
-    this.issued.follow(this.store.documents())
-    this.checkSecret()
+    this.tls.stateRead(this.options.resumed)
     const { controller } = this.control
     const unreadable = new UnreadableLog(log)
     controller.watch(() => unreadable.tell(controller.cannotFollow))
@@ -313,15 +283,13 @@ export class Instance {
     await this.fleet.join()
     this.deploys.start()
     const revision = await this.configure()
-    await this.certificates.start()
-    if (this.options.config.proxy.listen.some(({ tls }) => tls !== undefined)) this.ticketKeys.start()
+    await this.tls.start()
     await proxies.start(this.control, revision)
     this.control.ticks.start()
     this.events.start()
     this.webhooks.start()
     this.rollouts.start()
-    for (const remark of acmeRemarks(this.options.config)) log.warn(remark)
-    this.orders.start()
+    this.tls.startOrders()
     await this.startAdmin()
     // The address of the admin API is known only now.
     this.fleet.announce()
@@ -347,14 +315,6 @@ export class Instance {
   private async onStoreBack(): Promise<void> {
     await this.overrides.lift('the store is back')
     await this.file.applyOnce()
-  }
-
-  /** Throws WrongSecret if this instance cannot decrypt what the store has, unless workers serve already. */
-  private checkSecret(): void {
-    const problem = sealProblem(this.store.documents(), this.box)
-    if (problem === null) return
-    if (!this.options.resumed) throw new WrongSecret(problem)
-    this.options.log.error(problem)
   }
 
   private embeddedStore(): EmbeddedStore {
@@ -400,9 +360,7 @@ export class Instance {
       webhooks: this.webhooks,
       rollouts: this.rollouts,
       file: this.file,
-      certificates: this.certificates,
-      orders: this.orders,
-      sealProblem: () => sealProblem(this.store.documents(), this.box),
+      tls: this.tls,
       isStopping: () => this.stopping !== null,
     })
     this.admin = admin
@@ -419,14 +377,14 @@ export class Instance {
   }
 
   private async stopGracefully(): Promise<void> {
-    const ordersEnd = this.orders.stop()
+    const tlsEnd = this.tls.stop()
     await this.deploys.stop()
     const { acceptForMs, timeoutMs } = this.options.config.shutdown
     const cut = await this.control.proxies.stop(acceptForMs, timeoutMs)
     if (cut > 0) this.options.log.warn({ cut }, 'requests were still in flight at shutdown.timeout and were cut')
     await this.closeAdmin()
     await this.control.ticks.stop()
-    await ordersEnd
+    await tlsEnd
     await this.rollouts.stop()
     await this.webhooks.stop()
     this.events.leave()
@@ -439,10 +397,8 @@ export class Instance {
   }
 
   private async end(): Promise<void> {
-    this.certificates.stop()
-    this.ticketKeys.stop()
     this.events.stop()
-    await this.orders.stop()
+    await this.tls.stop()
     await this.rollouts.stop()
     await this.webhooks.stop()
     await this.deploys.stop()

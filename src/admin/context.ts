@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { AdminSettings } from '../config/config.ts'
-import type { AcmeOrders } from '../control/acme/acme-orders.ts'
-import type { ListenerCertificates } from '../control/certificates/listener-certificates.ts'
+import type { InstanceTls } from '../control/certificates/instance-tls.ts'
 import type { ConfigurationFile } from '../control/configuration-file.ts'
 import type { Control } from '../control/control.ts'
 import type { Deploys } from '../control/deploys/deploys.ts'
@@ -30,11 +29,7 @@ export interface AdminContext {
   readonly deploys: Deploys
   readonly webhooks: Webhooks
   readonly rollouts: Rollouts
-  readonly certificates: ListenerCertificates
-  /** Orders certificates. */
-  readonly orders: AcmeOrders
-  /** Why this instance cannot decrypt what the store keeps encrypted; null = it can. */
-  sealProblem(): string | null
+  readonly tls: Pick<InstanceTls, 'certificates' | 'orders' | 'sealProblem'>
   /** Whether the process is shutting down. */
   isStopping(): boolean
 }

@@ -20,7 +20,8 @@ const RenewBody = kind.section(
 
 /** The certificates of the listeners for clients. */
 export function certificateRoutes(api: FastifyInstance, context: AdminContext): void {
-  const { certificates, control, orders, log } = context
+  const { control, log } = context
+  const { certificates, orders } = context.tls
   api.get(
     '/api/certificates',
     {

@@ -64,7 +64,7 @@ export function healthRoutes(api: FastifyInstance, context: AdminContext): void 
       }
       const tls = certificatePart(context)
       if (tls !== null) parts.certificates = tls
-      const sealed = context.sealProblem()
+      const sealed = context.tls.sealProblem()
       if (sealed !== null) parts.secrets = { status: 'degraded', detail: sealed }
       const firstChecks = missingChecks(context, waiting)
       if (firstChecks !== null) parts.healthChecks = { status: 'degraded', detail: firstChecks }
@@ -174,7 +174,7 @@ function probes({ control }: AdminContext): Part | null {
 }
 
 /** The certificates of the listeners; null = no listener has TLS. */
-function certificatePart({ certificates, orders }: AdminContext): Part | null {
+function certificatePart({ tls: { certificates, orders } }: AdminContext): Part | null {
   const standings = certificates.standings()
   const ordered = orders.standings()
   if (standings.length === 0 && ordered.length === 0) return null

@@ -66,7 +66,7 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
       processes: proxies.processes(control),
       workerRestarts: proxies.restarts,
       handshakes: control.proxies.handshakes,
-      certificates: context.certificates.standings().map(({ listener, file, facts, error, failures }) => ({
+      certificates: context.tls.certificates.standings().map(({ listener, file, facts, error, failures }) => ({
         listener,
         file,
         notAfterMs: facts.notAfterMs,
@@ -74,8 +74,8 @@ export function metricsRoutes(api: FastifyInstance, context: AdminContext, gate:
         failures,
       })),
       acme: {
-        counts: context.orders.figures,
-        names: context.orders.standings().map(({ domain, failures }) => ({ domain, failures })),
+        counts: context.tls.orders.figures,
+        names: context.tls.orders.standings().map(({ domain, failures }) => ({ domain, failures })),
       },
       accessLogDropped: control.proxies.accessLogDropped,
       traceSpansDropped: control.proxies.traceSpansDropped,
