@@ -121,10 +121,12 @@ export class Instance {
     this.names = new RememberedNames(folder, address, (message) => log.warn(message))
     this.control = new Control({
       store: this.store,
-      dns: new DnsClient(config.dns),
-      knownServers: () => this.names.known,
-      onKnownServers: (known) => this.names.keep(known),
-      onLookupChange: (change) => logLookup(log, change),
+      names: {
+        client: new DnsClient(config.dns),
+        known: () => this.names.known,
+        onKnown: (known) => this.names.keep(known),
+        onLookupChange: (change) => logLookup(log, change),
+      },
       resolve: resolveDefinition,
       memory: this.lastReadable,
       hooks: config.hooks,

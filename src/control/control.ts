@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { LookupChange } from '../discovery/discovery.ts'
 import type { LastProbe } from '../health/check.ts'
 import type { Facts, Request } from '../model/commands.ts'
 import type { AppliedInPart, CannotFollow } from '../model/fleet.ts'
@@ -13,7 +12,6 @@ import { type Server, servingKeys } from '../model/servers.ts'
 import type { HealthSpec } from '../model/spec.ts'
 import type { Health, Service, State, StateName } from '../model/state.ts'
 import { STICKY_PURPOSE } from '../model/sticky-key.ts'
-import type { DnsClient } from '../net/dns-client.ts'
 import type { Store } from '../store/store.ts'
 import type { TickExchange } from '../store/ticks.ts'
 import { AppVersions, type VersionMismatch } from './app-versions.ts'
@@ -32,10 +30,9 @@ import type { ControlEnd } from './link.ts'
 import { Progress } from './progress.ts'
 import { ProxyHooks } from './proxy-hooks.ts'
 import { ProxyLinks } from './proxy-links.ts'
-import type { KnownServers } from './remembered-names.ts'
 import type { Resolve } from './resolve.ts'
 import { RoutingTables, type ServicesInForce } from './routing-tables.ts'
-import { ServerNames } from './server-names.ts'
+import { type NameLookupOptions, ServerNames } from './server-names.ts'
 import { Ticks } from './ticks/ticks.ts'
 import type { Memory } from './unreadable.ts'
 import { whyUnreadable } from './unreadable.ts'
@@ -67,14 +64,8 @@ export interface ControlOptions {
   readonly onKept?: (kept: KeptDefinitions) => void
   /** Called when the servers of a pool begin or cease to report another version than the pool's. */
   readonly onVersionMismatch?: (mismatch: VersionMismatch) => void
-  /** Asks DNS; absent = the servers of the system. */
-  readonly dns?: DnsClient
-  /** What DNS has found for a previous process. */
-  readonly knownServers?: () => KnownServers
-  /** Called with all that DNS has found when some of it has changed. */
-  readonly onKnownServers?: (known: KnownServers) => void
-  /** Called when the lookups of a name go otherwise than before. */
-  readonly onLookupChange?: (change: LookupChange) => void
+  /** How the names of servers are looked up; absent = by the DNS servers of the system. */
+  readonly names?: NameLookupOptions
   /** Called when the fuse of a rollout has tripped in a proxy. */
   readonly onFuse?: (trip: FuseTrip) => void
   /** Called after every check of a server. */
@@ -149,10 +140,7 @@ export class Control {
       onHealth,
     )
     this.names = new ServerNames({
-      client: options.dns,
-      known: options.knownServers,
-      onKnown: options.onKnownServers,
-      onLookupChange: options.onLookupChange,
+      ...options.names,
       health: {
         isUp: (key, at) => this.healthBook.isKnown(key, at) && this.healthBook.health(key).health === 'up',
         isUndecided: (key, at) => !this.healthBook.isKnown(key, at) || this.healthBook.isUndecided(key),

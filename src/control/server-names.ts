@@ -18,15 +18,18 @@ export interface NameInUse {
   readonly problem: string | null
 }
 
-export interface ServerNamesOptions extends Pick<DiscoveredServicesOptions, 'health' | 'isBusy' | 'onChange'> {
-  readonly client?: DnsClient | undefined
+/** How the names of servers are looked up, and what is told of that. */
+export interface NameLookupOptions {
+  readonly client?: DnsClient
   /** What a previous process has found. */
-  readonly known?: (() => KnownServers) | undefined
+  readonly known?: () => KnownServers
   /** Called with all that is known when some of it has changed. */
-  readonly onKnown?: ((known: KnownServers) => void) | undefined
+  readonly onKnown?: (known: KnownServers) => void
   /** Called when the lookups of a name go otherwise than before. */
-  readonly onLookupChange?: ((change: LookupChange) => void) | undefined
+  readonly onLookupChange?: (change: LookupChange) => void
 }
+
+export type ServerNamesOptions = NameLookupOptions & Pick<DiscoveredServicesOptions, 'health' | 'isBusy' | 'onChange'>
 
 const PROBLEMS: Readonly<Record<Exclude<LookupOutcome, 'found'>, string>> = {
   nxdomain: 'the name does not exist',
