@@ -1,10 +1,5 @@
 import { count, instant, listOf, names, object, revision, text } from './schema-parts.ts'
 
-const _file = {
-  hash: { ...text, description: 'Hash of its services.' },
-  version: { type: ['integer', 'null'], description: 'Its configVersion.' },
-}
-
 const instantOrNull = { type: ['string', 'null'], format: 'date-time' }
 
 /** The answers of the routes of certificates. */

@@ -1,7 +1,5 @@
 import { caveats, count, flag, instant, object, ref, revision, text } from './schema-parts.ts'
 
-const _health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail: { type: ['string', 'null'] } })
-
 /** The answer that explains a decision. */
 export const explanationAnswers = {
   Explanation: object(

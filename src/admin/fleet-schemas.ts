@@ -2,6 +2,7 @@ import {
   caveats,
   count,
   flag,
+  health,
   instant,
   leftOut,
   listOf,
@@ -17,8 +18,6 @@ const file = {
   hash: { ...text, description: 'Hash of its services.' },
   version: { type: ['integer', 'null'], description: 'Its configVersion.' },
 }
-
-const health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail: { type: ['string', 'null'] } })
 
 /** The answers of the routes of instances and of what one of them overrides. */
 export const fleetAnswers = {

@@ -75,3 +75,21 @@ export const caveats = {
 export const cannotFollow = {
   cannotFollow: { ...names, description: 'Instances that cannot read a definition, and keep the last readable one.' },
 }
+
+/** How a part of an instance is. */
+export const health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail: { type: ['string', 'null'] } })
+
+/** What a change has drained, and how long that took. */
+export const drained = {
+  drained: { ...names, description: 'Pools and servers that this change drained and that are idle.' },
+  cut: { ...count, description: 'Requests that were cut at the deadline.' },
+  times: {
+    ...object({ applied: count, idle: count }),
+    description:
+      'With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained.',
+  },
+  scope: { const: 'local', description: 'Only this instance was changed.' },
+  ...caveats,
+  ...cannotFollow,
+  mayBeLost: { const: true, description: 'No replica of the store has it yet: a fail-over now would lose it.' },
+}

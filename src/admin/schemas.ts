@@ -5,10 +5,11 @@ import { fleetAnswers } from './fleet-schemas.ts'
 import { problemAnswers } from './problem-schemas.ts'
 import { rolloutAnswers } from './rollout-schemas.ts'
 import {
-  cannotFollow,
   caveats,
   count,
+  drained,
   flag,
+  health,
   instant,
   listOf,
   names,
@@ -23,26 +24,6 @@ import { statsAnswers } from './stats-schemas.ts'
 
 const anything = {
   description: 'A split, server states and weights, deadlines of pools, or the parts of a definition that differ.',
-}
-
-const _file = {
-  hash: { ...text, description: 'Hash of its services.' },
-  version: { type: ['integer', 'null'], description: 'Its configVersion.' },
-}
-
-const health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail: { type: ['string', 'null'] } })
-const drained = {
-  drained: { ...names, description: 'Pools and servers that this change drained and that are idle.' },
-  cut: { ...count, description: 'Requests that were cut at the deadline.' },
-  times: {
-    ...object({ applied: count, idle: count }),
-    description:
-      'With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained.',
-  },
-  scope: { const: 'local', description: 'Only this instance was changed.' },
-  ...caveats,
-  ...cannotFollow,
-  mayBeLost: { const: true, description: 'No replica of the store has it yet: a fail-over now would lose it.' },
 }
 
 const removed = {

@@ -1,7 +1,7 @@
 import {
-  cannotFollow,
   caveats,
   count,
+  drained,
   flag,
   instant,
   listOf,
@@ -15,28 +15,7 @@ import {
 } from './schema-parts.ts'
 
 const percents = { type: 'object', additionalProperties: { type: 'number', minimum: 0, maximum: 100 } }
-const _health = object({ status: { enum: ['ok', 'degraded', 'failing'] }, detail: { type: ['string', 'null'] } })
 const milliseconds = { type: ['integer', 'null'], minimum: 0 }
-const drained = {
-  drained: { ...names, description: 'Pools and servers that this change drained and that are idle.' },
-  cut: { ...count, description: 'Requests that were cut at the deadline.' },
-  times: {
-    ...object({ applied: count, idle: count }),
-    description:
-      'With ?wait=: milliseconds until the change was in force in the whole fleet, and until nothing was in flight any more at what it drained.',
-  },
-  scope: { const: 'local', description: 'Only this instance was changed.' },
-  ...caveats,
-  ...cannotFollow,
-  mayBeLost: { const: true, description: 'No replica of the store has it yet: a fail-over now would lose it.' },
-}
-
-const _removed = {
-  removed: {
-    ...object({ services: names, hint: text }),
-    description: 'Services that the file names and that were removed through the API, and how to bring them back.',
-  },
-}
 
 /** The answers of the routes of services, pools and servers. */
 export const serviceAnswers = {
