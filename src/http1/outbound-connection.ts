@@ -12,6 +12,7 @@ import { HeldInput } from './held-input.ts'
 import { http1Version } from './http-version.ts'
 import { letGo } from './input-buffer.ts'
 import type { CallConnection, CallFailure, OutboundCall } from './outbound-call.ts'
+import { readToEnd } from './read-to-end.ts'
 import { type MessageRefusal, TOO_MANY_INTERIM, UNASKED_UPGRADE } from './refusal.ts'
 import { ResponseReader } from './response-reader.ts'
 import type { InputTaker, NextBuffer, SocketInput } from './socket-input.ts'
@@ -65,6 +66,8 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
   /** The head of the request, until it is written. */
   private head = ''
   private error: Error | null = null
+  /** Lets a failed write end the connection again. */
+  private readonly endReading: () => void
 
   constructor(socket: Socket, input: SocketInput, options: OutboundOptions, keeper: ConnectionKeeper) {
     this.socket = socket
@@ -75,6 +78,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
     this.writer = new SocketWriter(socket, () => this.call?.handler.onServerReady())
     this.deadline = options.deadlines.create(() => this.fail({ kind: 'timeout' }))
     input.taker = this
+    this.endReading = readToEnd(socket)
     socket.on('end', this.onEnd).on('close', this.onClose)
     socket.on('error', this.onError)
   }
@@ -248,6 +252,7 @@ export class OutboundConnection implements BodySink, CallConnection, InputTaker 
     this.call = null
     this.deadline.close()
     this.writer.release()
+    this.endReading()
     this.socket.off('end', this.onEnd).off('close', this.onClose)
     this.input.release(this.socket)
     this.keeper.onClosed(this)
