@@ -1,20 +1,28 @@
 import type { Socket } from 'node:net'
 
+type Callback = (error?: Error | null) => void
+
 /**
- * Keeps a socket open for reading after a write has failed, until it has been read to its end. A server that answers early
- * and closes its connection, with the rest of the request unread, resets it; its answer may have come and not been read by
- * then, and Node would discard it with the failure of the next write. The end of the input, or the error of reading,
- * follows. Returns a function that gives the socket its own behaviour back.
+ * Holds the failure of a write back until the socket has been read to its end. A server that answers early and closes its
+ * connection, with the rest of the request unread, resets it; its answer may have come and not been read by then. A Node
+ * stream that knows of the failure discards it, and never emits 'end'; one that does not waits with what is to be written.
+ * Returns a function that gives the socket its own behaviour back.
  */
 export function readToEnd(socket: Socket): () => void {
-  const { destroy } = socket
-  socket.destroy = (error?: Error) =>
-    isOfWriting(error) && !socket.readableEnded ? socket : destroy.call(socket, error)
+  const { _write, _writev } = socket
+  const hold =
+    (done: Callback): Callback =>
+    (error) => {
+      if (isReset(error) && !socket.readableEnded && !socket.destroyed) socket.once('end', () => done(error))
+      else done(error)
+    }
+  socket._write = (chunk, encoding, done) => _write.call(socket, chunk, encoding, hold(done))
+  socket._writev = (chunks, done) => _writev?.call(socket, chunks, hold(done))
   return () => {
-    socket.destroy = destroy
+    Object.assign(socket, { _write, _writev })
   }
 }
 
-function isOfWriting(error: NodeJS.ErrnoException | undefined): boolean {
-  return error?.syscall === 'write' && (error.code === 'EPIPE' || error.code === 'ECONNRESET')
+function isReset(error: NodeJS.ErrnoException | null | undefined): boolean {
+  return error?.code === 'EPIPE' || error?.code === 'ECONNRESET'
 }
