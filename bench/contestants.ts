@@ -3,9 +3,19 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findOnPath } from './processes.ts'
 
+/** Paths of PEM files. `pair`: the certificate and the key. */
+export interface CertificateFiles {
+  readonly cert: string
+  readonly key: string
+  readonly pair: string
+}
+
 /** Ports and folder for a contestant. All addresses are on the loopback. */
 export interface Place {
   readonly port: number
+  /** For HTTP/1.1 and HTTP/2 over TLS, if the contestant has that. */
+  readonly tlsPort: number
+  readonly certificate: CertificateFiles
   readonly adminPort: number
   readonly upstreamPort: number
   /** Path of an empty folder for its files. */
@@ -23,6 +33,8 @@ export interface Launch {
 /** A proxy to measure: on one core, with one worker, and upstream connections kept alive. */
 export interface Contestant {
   readonly name: string
+  /** Whether it serves TLS at `Place.tlsPort`, with HTTP/2 by ALPN. */
+  readonly hasTls: boolean
   /** Returns the reason why it cannot run on this machine, or undefined. */
   readonly missing: () => string | undefined
   readonly launch: (place: Place) => Launch
@@ -37,7 +49,7 @@ export const contestants: readonly Contestant[] = [
   cutover('cutover-nolog', 'off'),
   onNode('fastify-http-proxy'),
   onNode('http-proxy-3'),
-  installed('nginx', ({ port, upstreamPort, folder }) => {
+  installed('nginx', ({ port, tlsPort, certificate, upstreamPort, folder }) => {
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder};`)
     const config = file(
       folder,
@@ -51,13 +63,17 @@ export const contestants: readonly Contestant[] = [
         upstream bench { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 100000000; }
         server {
           listen 127.0.0.1:${port};
+          listen 127.0.0.1:${tlsPort} ssl http2;
+          ssl_certificate ${certificate.cert};
+          ssl_certificate_key ${certificate.key};
+          ssl_protocols TLSv1.2 TLSv1.3;
           location / { proxy_pass http://bench; proxy_http_version 1.1; proxy_set_header Connection ""; }
         }
       }`,
     )
     return { command: ['nginx', '-p', folder, '-e', 'stderr', '-c', config] }
   }),
-  installed('haproxy', ({ port, upstreamPort, folder }) => {
+  installed('haproxy', ({ port, tlsPort, certificate, upstreamPort, folder }) => {
     const config = file(
       folder,
       'haproxy.cfg',
@@ -72,26 +88,35 @@ export const contestants: readonly Contestant[] = [
         http-reuse always
       listen bench
         bind 127.0.0.1:${port}
+        bind 127.0.0.1:${tlsPort} ssl crt ${certificate.pair} alpn h2,http/1.1
         server upstream 127.0.0.1:${upstreamPort} pool-max-conn 256
       `.replaceAll(/^ {6}/gm, ''),
     )
     return { command: ['haproxy', '-db', '-f', config] }
   }),
-  installed('caddy', ({ port, upstreamPort, folder }) => {
+  installed('caddy', ({ port, tlsPort, certificate, upstreamPort, folder }) => {
     const config = file(
       folder,
       'Caddyfile',
       `{
         admin off
         auto_https off
+        default_sni localhost
       }
-      http://127.0.0.1:${port} {
+      (app) {
         bind 127.0.0.1
         reverse_proxy http://127.0.0.1:${upstreamPort} {
           transport http {
             keepalive_idle_conns_per_host 256
           }
         }
+      }
+      http://127.0.0.1:${port} {
+        import app
+      }
+      https://127.0.0.1:${tlsPort} {
+        tls ${certificate.cert} ${certificate.key}
+        import app
       }`,
     )
     return {
@@ -105,28 +130,40 @@ function onNode(name: string): Contestant {
   const script = fileURLToPath(new URL(`./contestants/${name}.ts`, import.meta.url))
   return {
     name,
+    hasTls: false,
     missing: () => undefined,
     launch: ({ port, upstreamPort }) => ({ command: [process.execPath, script, `${port}`, `${upstreamPort}`] }),
   }
 }
 
 function installed(name: string, launch: Contestant['launch']): Contestant {
-  return { name, missing: () => (findOnPath(name) ? undefined : `${name} is not installed`), launch }
+  return { name, hasTls: true, missing: () => (findOnPath(name) ? undefined : `${name} is not installed`), launch }
 }
 
 /** Cutover with one service, one pool and one server. Its access log goes to the same file as all its output. */
 function cutover(name: string, accessLog: { format: 'json' } | 'off'): Contestant {
   return {
     name,
+    hasTls: true,
     missing: () => (existsSync(main) ? undefined : 'dist/main.js is missing'),
-    launch: ({ port, adminPort, upstreamPort, folder }) => {
+    launch: ({ port, tlsPort, certificate, adminPort, upstreamPort, folder }) => {
       const service = {
         pools: { only: { servers: { one: `http://127.0.0.1:${upstreamPort}` } } },
         split: { only: 100 },
         health: { path: '/healthz', interval: '1s' },
       }
       const config = {
-        proxy: { listen: `127.0.0.1:${port}`, workers: 0, accessLog },
+        proxy: {
+          listen: [
+            `127.0.0.1:${port}`,
+            {
+              address: `127.0.0.1:${tlsPort}`,
+              tls: { certificates: [{ cert: certificate.cert, key: certificate.key }] },
+            },
+          ],
+          workers: 0,
+          accessLog,
+        },
         admin: { listen: `127.0.0.1:${adminPort}` },
         store: { path: join(folder, 'data') },
         services: { bench: service },

@@ -20,7 +20,7 @@ const millisecondsPer: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s:
 
 export const generator = findOnPath('wrk') ? 'wrk' : 'bench/load-client.ts'
 
-interface LoadOptions {
+export interface LoadOptions {
   readonly url: string
   readonly seconds: number
   readonly connections: number
@@ -42,7 +42,7 @@ export async function load(options: LoadOptions): Promise<Load> {
     const command = ['wrk', '-t2', `-c${connections}`, `-d${seconds}s`, '--latency', ...header, ...script, url]
     return parseWrk(await run([...command, '--', `${sendBytes}`], options))
   }
-  if (closes || sendBytes > 0) throw new Error('this needs wrk')
+  if (closes || sendBytes > 0 || url.startsWith('https:')) throw new Error('this needs wrk')
   return JSON.parse(await run([process.execPath, client, url, `${seconds}`, `${connections}`], options))
 }
 

@@ -7,14 +7,18 @@ import { parseArgs } from 'node:util'
 import { type Contestant, contestants, type Launch } from './contestants.ts'
 import { assertCorrect } from './correct.ts'
 import { cpuMicroseconds } from './cpu-time.ts'
+import { h2load } from './h2load.ts'
 import { generator, type Load, load } from './load.ts'
 import { BenchProcess, freePort, twoCores } from './processes.ts'
 import { type Result, type Round, summarize, table } from './report.ts'
 import { type Shape, shapes } from './shapes.ts'
+import { writeCertificate } from './write-certificate.ts'
 
 interface Running {
   readonly name: string
   readonly url: string
+  /** Null = it has no TLS. */
+  readonly tlsUrl: string | null
   readonly process: BenchProcess
 }
 
@@ -24,6 +28,7 @@ const [proxyCore, otherCore] = cores ?? []
 if (!cores) console.warn('Processes are not pinned, which needs taskset and two cores: expect the figures to vary.')
 
 const folder = mkdtempSync(join(tmpdir(), 'cutover-bench-'))
+const certificate = writeCertificate(folder)
 const processes: BenchProcess[] = []
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -61,7 +66,8 @@ async function measure(): Promise<boolean> {
   const results: Record<string, readonly Result[]> = {}
   for (const shape of chosen) {
     console.log(`\n${shape.name}: ${shape.what}`)
-    results[shape.name] = await measureShape(shape, running)
+    const able = running.filter(({ tlsUrl }) => shape.over === undefined || tlsUrl !== null)
+    results[shape.name] = await measureShape(shape, able)
     console.log(`\n${table(results[shape.name] ?? [])}`)
   }
   if (json) {
@@ -79,7 +85,7 @@ async function measure(): Promise<boolean> {
 
 async function measureShape(shape: Shape, running: readonly Running[]): Promise<readonly Result[]> {
   const measured = new Map<Running, Round[]>(running.map((contestant) => [contestant, []]))
-  for (const contestant of running) await ask(contestant.url, Math.min(seconds, 2), shape)
+  for (const contestant of running) await ask(urlOf(contestant, shape), Math.min(seconds, 2), shape)
   for (let round = 1; round <= rounds; round++) {
     for (const [contestant, all] of measured) {
       const one = await measureRound(contestant, shape)
@@ -100,11 +106,12 @@ async function startUpstream(): Promise<number> {
 }
 
 /** Starts a contestant, checks that it answers correctly, and warms it up. */
-async function startContestant({ name, launch }: Contestant, upstreamPort: number): Promise<Running> {
-  const [port, adminPort] = [await freePort(), await freePort()]
+async function startContestant({ name, hasTls, launch }: Contestant, upstreamPort: number): Promise<Running> {
+  const [port, tlsPort, adminPort] = [await freePort(), await freePort(), await freePort()]
   const url = `http://127.0.0.1:${port}/`
   mkdirSync(join(folder, name))
-  const { command, env, readyUrl = url } = launch({ port, adminPort, upstreamPort, folder: join(folder, name) })
+  const place = { port, tlsPort, certificate, adminPort, upstreamPort, folder: join(folder, name) }
+  const { command, env, readyUrl = url } = launch(place)
   const contestant = start(name, command, proxyCore, env)
   try {
     await contestant.ready(readyUrl)
@@ -112,21 +119,26 @@ async function startContestant({ name, launch }: Contestant, upstreamPort: numbe
   } catch (error) {
     throw new Error(`${name} ${error instanceof Error ? error.message : error}`)
   }
-  return { name, url, process: contestant }
+  return { name, url, tlsUrl: hasTls ? `https://127.0.0.1:${tlsPort}/` : null, process: contestant }
 }
 
 async function measureRound(contestant: Running, shape: Shape): Promise<Round> {
   contestant.process.truncateOutput()
   const before = cpuMicroseconds(contestant.process.pid)
-  const seen = await ask(contestant.url, seconds, shape)
+  const seen = await ask(urlOf(contestant, shape), seconds, shape)
   return { ...seen, cpuMicroseconds: (cpuMicroseconds(contestant.process.pid) - before) / seen.requests }
+}
+
+function urlOf({ url, tlsUrl }: Running, { over }: Shape): string {
+  return over === undefined || tlsUrl === null ? url : tlsUrl
 }
 
 /** Puts load on a URL, from the core that the contestant does not use. */
 function ask(url: string, seconds: number, shape: Shape): Promise<Load> {
-  const { path, closes, sendBytes, connections: own = connections } = shape
+  const { path, closes, sendBytes, over, connections: own = connections } = shape
   const target = new URL(path, url).href
-  return load({
+  const put = over === 'http2' ? h2load : load
+  return put({
     url: target,
     seconds,
     connections: own,

@@ -8,6 +8,8 @@ export interface Shape {
   readonly sendBytes: number
   /** Whether each request uses a connection of its own. */
   readonly closes: boolean
+  /** Protocol of the client's connections; default: HTTP/1.1 without TLS. HTTP/2 is over TLS, too. */
+  readonly over?: 'tls' | 'http2'
   /** Number of connections; undefined = as chosen on the command line. */
   readonly connections?: number
 }
@@ -20,4 +22,14 @@ export const shapes: readonly Shape[] = [
   { ...GET, name: 'large', what: 'GET, 1 MiB', path: '/large', connections: 16 },
   { name: 'upload', what: 'POST, 1 MiB', path: '/sink', sendBytes: 1 << 20, closes: false, connections: 16 },
   { ...GET, name: 'connect', what: 'GET, 1 KiB, a connection for each', path: '/', closes: true },
+  { ...GET, name: 'tls', what: 'GET, 1 KiB, over TLS', path: '/', over: 'tls' },
+  { ...GET, name: 'handshake', what: 'GET, 1 KiB, a TLS connection for each', path: '/', closes: true, over: 'tls' },
+  {
+    ...GET,
+    name: 'http2',
+    what: 'GET, 1 KiB, over HTTP/2 and TLS, 16 requests in flight on each of 8 connections',
+    path: '/',
+    over: 'http2',
+    connections: 8,
+  },
 ]

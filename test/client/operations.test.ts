@@ -157,7 +157,7 @@ describe('a refusal is an ApiError with the whole problem:', () => {
   test('a wait that ended too early, with what is missing', async () => {
     const held = shop.ask('/hold')
     await until(() => shop.server('blue1').requests.length + shop.server('blue2').requests.length === 1)
-    const late = client.services.switch('shop', { to: 'green', wait: '50ms' })
+    const late = client.services.switch('shop', { to: 'green', wait: '1s' })
     await expect(late).rejects.toMatchObject({ status: 504, body: { missing: { underWay: [{ inFlight: 1 }] } } })
     shop.held.release()
     await held
