@@ -21,7 +21,7 @@ const servers = async (path: string) => (await shop.done('GET', path)).servers
 test('a server that was deleted is shown as leaving with what it has, and can be waited for', async () => {
   const { server, answer } = await hold('blue1', 'blue2')
   const path = `${POOLS}/blue/servers/${server}`
-  const { missing } = problem(await shop.api('DELETE', `${path}?wait=50ms`), 504, 'Not yet everywhere')
+  const { missing } = problem(await shop.api('DELETE', `${path}?wait=500ms`), 504, 'Not yet everywhere')
   expect(missing.underWay).toEqual([{ name: server, inFlight: 1 }])
   const shown = { name: server, service: 'shop', pool: 'blue', url: shop.server(server).url, state: 'leaving' }
   const leaving = { ...shown, inFlight: 1, weight: 0, drained: false, health: 'unknown', lastProbe: null }
@@ -31,7 +31,7 @@ test('a server that was deleted is shown as leaving with what it has, and can be
   expect(blue).toMatchObject({ up: 1, inFlight: 1, servers: [{ state: 'ready' }, leaving] })
 
   const revision = await shop.revision()
-  const again = problem(await shop.api('DELETE', `${path}?wait=50ms`), 504, 'Not yet everywhere')
+  const again = problem(await shop.api('DELETE', `${path}?wait=500ms`), 504, 'Not yet everywhere')
   expect(again).toMatchObject({ revision, changed: false, missing: { underWay: [{ name: server, inFlight: 1 }] } })
   const waited = shop.done('DELETE', `${path}?wait=20s`)
   await sent()
@@ -82,7 +82,7 @@ test('a PUT that took a server out can be sent again to wait for it', async () =
   const { pools, ...rest } = shop.definition()
   const { [server as 'blue1']: _gone, ...left } = pools.blue.servers
   const definition = { ...rest, pools: { ...pools, blue: { ...pools.blue, servers: left } } }
-  problem(await shop.api('PUT', '/api/services/shop?wait=50ms', definition), 504, 'Not yet everywhere')
+  problem(await shop.api('PUT', '/api/services/shop?wait=500ms', definition), 504, 'Not yet everywhere')
   const waited = shop.done('PUT', '/api/services/shop?wait=20s', definition)
   await sent()
   shop.held.release()
@@ -93,7 +93,7 @@ test('a PUT that took a server out can be sent again to wait for it', async () =
 test('a pool is not drained while a server that was taken out of it has requests', async () => {
   const { server, answer } = await hold('blue1', 'blue2')
   await shop.done('DELETE', `${POOLS}/blue/servers/${server}`)
-  const late = problem(await shop.api('POST', '/api/services/shop/switch?wait=50ms'), 504, 'Not yet everywhere')
+  const late = problem(await shop.api('POST', '/api/services/shop/switch?wait=500ms'), 504, 'Not yet everywhere')
   expect(late.missing.underWay).toEqual([{ name: 'blue', inFlight: 1 }])
   expect((await shop.view()).pools[0]).toMatchObject({ name: 'blue', drained: false, inFlight: 1 })
   shop.held.release()

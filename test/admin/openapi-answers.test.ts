@@ -168,7 +168,7 @@ describe('describes the actual answers:', () => {
     const before = asked()
     const held = shop.ask('/hold')
     await until(() => asked() > before)
-    const late = await shop.api('POST', '/api/services/shop/switch?wait=50ms')
+    const late = await shop.api('POST', '/api/services/shop/switch?wait=500ms')
     expect([late.status, late.body.missing.underWay.length]).toEqual([504, 1])
     await expectDescribed(`POST ${SERVICE}/switch`, late)
 
@@ -198,7 +198,7 @@ describe('describes the actual answers:', () => {
     await expectDescribed(route, busy)
     held.push(shop.ask('/hold'))
     await until(() => shop.server('blue1').requests.length > 0)
-    const late = await shop.api('POST', `${path}?wait=50ms`, { pool: 'violet', ...to('green1') })
+    const late = await shop.api('POST', `${path}?wait=500ms`, { pool: 'violet', ...to('green1') })
     expect([late.status, late.body.missing?.underWay]).toEqual([504, [{ name: 'blue', inFlight: 1 }]])
     await expectDescribed(route, late)
     shop.held.release()

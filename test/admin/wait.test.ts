@@ -34,20 +34,20 @@ describe('?wait=', () => {
   test('after its time names what is missing; the change stands, and another call may continue to wait', async () => {
     const { server, answer } = await hold()
     const revision = await shop.revision()
-    const late = await shop.api('POST', `/api/servers/${server}/disable?wait=100ms`)
+    const late = await shop.api('POST', `/api/servers/${server}/disable?wait=500ms`)
     const body = problem(late, 504, 'Not yet everywhere')
     expect(body).toMatchObject({
       revision: revision + 1,
       changed: true,
       missing: { lagging: [], underWay: [{ name: server, inFlight: 1 }] },
       detail:
-        `The change stands (revision ${revision + 1}), but after 100 ms: ${server} has 1 request in flight. ` +
+        `The change stands (revision ${revision + 1}), but after 500 ms: ${server} has 1 request in flight. ` +
         'Repeat the call with ?wait= to wait longer.',
     })
     expect(late.headers.get('etag')).toBe(`"${revision + 1}"`)
     expect((await shop.done('GET', `/api/servers/${server}`)).servers[0].state).toBe('drain')
 
-    const again = problem(await shop.api('POST', `/api/servers/${server}/disable?wait=50ms`), 504, 'Not yet everywhere')
+    const again = problem(await shop.api('POST', `/api/servers/${server}/disable?wait=500ms`), 504, 'Not yet everywhere')
     expect(again).toMatchObject({ revision: revision + 1, changed: false })
     expect(again.detail).toContain(`Nothing was left to change (revision ${revision + 1})`)
 
@@ -60,7 +60,7 @@ describe('?wait=', () => {
   test('of a switch waits for the whole old pool, and reports its remaining requests', async () => {
     const holds = [await hold(), await hold(), await hold()]
     const body = problem(
-      await shop.api('POST', '/api/services/shop/switch?wait=50ms', { to: 'green' }),
+      await shop.api('POST', '/api/services/shop/switch?wait=500ms', { to: 'green' }),
       504,
       'Not yet everywhere',
     )

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createClient } from '../../src/client/create-client.ts'
 import { ConfigurationError, type Cutover, type CutoverConfig, createCutover } from '../../src/index.ts'
 import { Held } from '../admin/support.ts'
+import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 const TOKEN = 'a-token-for-the-tests-0123456789'
@@ -72,6 +73,7 @@ test('opens the file of the access log again, and closes it at the end', async (
   const c = await create(configOf({ proxy: { listen: '127.0.0.1:0', accessLog: { file, format: 'combined' } } }))
   await c.ready
   await (await fetch(`${c.proxy}/one`)).text()
+  await until(async () => (await readFile(file, 'utf8')).includes('/one'))
   await rename(file, `${file}.1`)
   c.reopenLog()
   await (await fetch(`${c.proxy}/two`)).text()
@@ -150,7 +152,7 @@ test('a command that waits in this process sees its drain', async () => {
   await c.ready
   const request = fetch(`${c.proxy}/hold`)
   await blue.arrived(1)
-  const late = c.services.switch('shop', { to: 'green', wait: '50ms' })
+  const late = c.services.switch('shop', { to: 'green', wait: '500ms' })
   await expect(late).rejects.toMatchObject({ status: 504, body: { missing: { underWay: [{ name: 'blue' }] } } })
   const controller = new AbortController()
   const waiting = c.services.switch('shop', { to: 'green', wait: '20s', signal: controller.signal })

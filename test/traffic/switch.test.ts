@@ -48,7 +48,7 @@ test('T2 when the wait times out, a 504 names what is missing, and the switch st
   const { cutover, blue } = await blueGreen(handler)
   const slow = ask(cutover)
   await blue.arrived(1)
-  const answer = await cutover.api('POST', '/api/services/shop/switch?wait=100ms', { to: 'green' })
+  const answer = await cutover.api('POST', '/api/services/shop/switch?wait=500ms', { to: 'green' })
   expect(answer.status).toBe(504)
   expect(answer.body.detail).toContain('blue has 1 request in flight')
   expect((await ask(cutover)).body).toBe('green1')
