@@ -1,4 +1,4 @@
-import type { LoadFigures } from '../support/load.ts'
+import type { LoadFigures } from '../support/load-counts.ts'
 
 /** The value that `share` of the values do not exceed: 0.5 the median, 1 the greatest. 0 where there is none. */
 export function percentile(values: readonly number[], share: number): number {
@@ -30,6 +30,8 @@ export function sumOf(loads: readonly LoadFigures[]): LoadFigures {
     sent: sum(({ sent }) => sent),
     completed: sum(({ completed }) => completed),
     failed: sum(({ failed }) => failed),
+    brokenOff: sum(({ brokenOff }) => brokenOff),
+    repeated: sum(({ repeated }) => repeated),
     failures: sumByName(loads.map(({ failures }) => failures)),
     answers: sumByName(loads.map(({ answers }) => answers)),
     slowestMs: Math.max(0, ...loads.map(({ slowestMs }) => slowestMs)),

@@ -1,6 +1,6 @@
 import { Latencies } from '../support/latencies.ts'
-import type { LoadFigures } from '../support/load.ts'
 import { Load } from '../support/load.ts'
+import type { LoadFigures } from '../support/load-counts.ts'
 import { sumOf } from './figures.ts'
 
 export interface FleetLoadOptions {
