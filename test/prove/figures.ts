@@ -38,15 +38,15 @@ export function sumOf(loads: readonly LoadFigures[]): LoadFigures {
   }
 }
 
-/** What of the promises to clients was broken; `mayFail`: so many requests may have. */
+/** What of the promises to clients was broken; `mayBreakOff`: so many requests may have failed because their connection broke. */
 export function brokenByLoad(
-  { sent, completed, failed, failures }: Pick<LoadFigures, 'sent' | 'completed' | 'failed' | 'failures'>,
-  mayFail: number,
+  { sent, completed, failed, brokenOff, failures }: LoadFigures,
+  mayBreakOff: number,
   seenByDrained: number,
 ): string[] {
   return [
     ...(sent === completed + failed ? [] : [`of ${sent} requests only ${completed + failed} are accounted for`]),
-    ...(failed > mayFail ? [`${failed} requests failed: ${JSON.stringify(failures)}`] : []),
+    ...(failed > Math.min(brokenOff, mayBreakOff) ? [`${failed} requests failed: ${JSON.stringify(failures)}`] : []),
     ...(seenByDrained > 0 ? [`drained servers saw ${seenByDrained} requests`] : []),
   ]
 }
