@@ -1,11 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AcmeServer, type AcmeServerOptions } from '../support/acme/acme-server.ts'
+import { CertificateFolder } from '../support/certificate-folder.ts'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
 import { RedisServer } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
-import { CertificateFolder, refusalOf, secureTo } from './support.ts'
+import { refusalOf, secureTo } from './support.ts'
 
 export interface StageOptions extends Partial<AcmeServerOptions> {
   /** Several instances share a Redis. */

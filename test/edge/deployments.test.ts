@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { CertificateFolder } from '../support/certificate-folder.ts'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { processesOf } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
-import { AUTHORITY, CertificateFolder } from './support.ts'
+import { AUTHORITY } from './support.ts'
 
 let cutover: Cutover
 let folder: CertificateFolder

@@ -14,6 +14,12 @@ async function client(): Promise<Client2> {
   return Client2.connect(edge.cutover.proxy, TRUST)
 }
 
+/** Clients on four connections. */
+function startLoad(): Load2 {
+  const names = ['upstream', 'green']
+  return new Load2({ url: edge.cutover.proxy, clients: 16, streams: 4, names, session: TRUST })
+}
+
 describe('ALPN', () => {
   test('a client that offers h2 gets it, and the server learns of https', async () => {
     edge = await Edge.start({ handler: (request, response) => void response.end(JSON.stringify(request.headers)) })
@@ -55,7 +61,7 @@ test('switches, and workers that are replaced, under load of HTTP/2 over TLS: no
   const green = await startUpstream(undefined, { name: 'green' })
   const { status } = await edge.cutover.api('PUT', '/api/services/shop/pools/green', { servers: { g1: green.url } })
   expect(status).toBe(200)
-  const load = new Load2({ url: edge.cutover.proxy, clients: 4, streams: 4, paths: ['/a', '/b'], session: TRUST })
+  const load = startLoad()
   await load.more(100)
   for (let i = 0; i < 10; i++) {
     const { status: switched } = await edge.cutover.api('POST', '/api/services/shop/switch?wait=10s', {})
@@ -68,16 +74,16 @@ test('switches, and workers that are replaced, under load of HTTP/2 over TLS: no
   await load.more(100)
   await load.stop()
   await green.close()
-  expect(load.failures).toEqual([])
+  expect(load.figures().failures).toEqual({})
 })
 
 test('a shutdown under load of HTTP/2 over TLS loses no request', async () => {
   edge = await Edge.start({ shutdown: { acceptFor: '1s', timeout: '20s' } })
-  const load = new Load2({ url: edge.cutover.proxy, clients: 4, streams: 4, paths: ['/a'], session: TRUST })
+  const load = startLoad()
   await load.more(100)
   edge.cutover.process.kill('SIGTERM')
   await until(async () => (await edge.cutover.api('GET', '/ready')).status === 503)
   await load.stop()
-  expect(load.failures).toEqual([])
+  expect(load.figures().failures).toEqual({})
   expect(await edge.cutover.exited).toEqual({ code: 0, signal: null })
 })

@@ -4,12 +4,13 @@ import { SecretBox } from '../../src/model/secret-box.ts'
 import { applyChange, type Documents, EMPTY_DOCUMENTS } from '../../src/model/state.ts'
 import { ticketKeysOf } from '../../src/model/ticket-keys.ts'
 import type { Store } from '../../src/store/store.ts'
+import { CertificateFolder } from '../support/certificate-folder.ts'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { RedisServer } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
-import { AUTHORITY, CertificateFolder, GET, secureTo } from './support.ts'
+import { AUTHORITY, GET, secureTo } from './support.ts'
 
 const ending: (() => unknown)[] = []
 afterEach(async () => {

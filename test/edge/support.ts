@@ -1,9 +1,6 @@
 import { once } from 'node:events'
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
-import type { KeyPair } from '../support/certificates.ts'
+import { CertificateFolder } from '../support/certificate-folder.ts'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
 import { Authority } from '../support/issue-certificate.ts'
 import { RawConnection } from '../support/raw-client.ts'
@@ -11,42 +8,6 @@ import { type Handler, startUpstream, type Upstream } from '../support/upstream.
 
 /** The authority of all certificates here, unless a test says otherwise. */
 export const AUTHORITY = new Authority()
-
-/** A folder with certificates in it, as listeners are configured with. */
-export class CertificateFolder {
-  readonly path: string
-
-  private constructor(path: string) {
-    this.path = path
-  }
-
-  static async create(): Promise<CertificateFolder> {
-    return new CertificateFolder(await mkdtemp(join(tmpdir(), 'cutover-edge-')))
-  }
-
-  /** The files of a name, as in the configuration. */
-  files(name: string): { readonly cert: string; readonly key: string } {
-    return { cert: join(this.path, `${name}.pem`), key: join(this.path, `${name}.key`) }
-  }
-
-  /** Writes a certificate and its key; returns the files. */
-  async put(name: string, { cert, key }: KeyPair): Promise<{ readonly cert: string; readonly key: string }> {
-    await this.replace(`${name}.key`, key)
-    await this.replace(`${name}.pem`, cert)
-    return this.files(name)
-  }
-
-  /** Replaces one file in one step. */
-  async replace(file: string, text: string): Promise<void> {
-    const path = join(this.path, file)
-    await writeFile(`${path}.new`, text)
-    await rename(`${path}.new`, path)
-  }
-
-  remove(): Promise<void> {
-    return rm(this.path, { recursive: true, force: true })
-  }
-}
 
 /** A Cutover with a TLS listener for `localhost`, in front of one server. */
 export class Edge {

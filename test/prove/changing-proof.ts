@@ -1,10 +1,13 @@
 import { Cutover } from '../support/cutover.ts'
-import { Load } from '../support/load.ts'
+import type { Load2 } from '../support/http2-load.ts'
+import type { Load } from '../support/load.ts'
 import { type Changes, changeOverAndOver, versionOf } from './changing.ts'
 import { brokenByLoad, type Spread, spreadOf } from './figures.ts'
+import { Frontend, nameOf, type Protocol } from './frontend.ts'
 import { UpstreamProcess } from './upstream-process.ts'
 
 export interface ChangingProofOptions extends Changes {
+  readonly protocol: Protocol
   readonly clients: number
   readonly count: number
   /** Worker processes; 0 = one process does all. */
@@ -16,8 +19,12 @@ export interface ChangingProofOptions extends Changes {
 }
 
 export interface ChangingProof {
+  /** What the clients spoke, in words. */
+  readonly protocol: string
   readonly requestsSent: number
   readonly requestsFailed: number
+  /** How often a request was sent again that had not been processed, as only HTTP/2 can tell. */
+  readonly requestsRepeated: number
   /** Failed requests by what went wrong. */
   readonly failures: Readonly<Record<string, number>>
   readonly requestsPerSecond: number
@@ -33,23 +40,37 @@ export async function proveChanging(options: ChangingProofOptions): Promise<Chan
   const { clients, count, workers, onChange, signal } = options
   const upstreams = new UpstreamProcess()
   let cutover: Cutover | null = null
-  let load: Load | null = null
+  let load: Load | Load2 | null = null
+  let frontend: Frontend | null = null
   try {
+    frontend = await Frontend.create(options.protocol)
     const ports = await upstreams.listen('blue')
     const servers = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `http://127.0.0.1:${port}`]))
     const services = versionOf(options, servers, 0)
-    cutover = await Cutover.start({ services, proxy: { accessLog: 'off', workers } })
-    const under = new Load({ url: `${cutover.proxy}/`, clients, names: Object.keys(servers) })
+    const proxy = { listen: frontend.listen, accessLog: 'off', workers }
+    cutover = await Cutover.start({ services, proxy })
+    const under = frontend.startLoad({ address: cutover.proxy, clients, names: Object.keys(servers) })
     load = under
     await under.more(clients)
     const startedAt = performance.now()
     const everyClient = (): Promise<void> => under.more(clients)
-    const changed = await changeOverAndOver({ ...options, cutover, servers, count, everyClient, onChange, signal })
+    const changed = await changeOverAndOver({
+      ...options,
+      cutover,
+      proxy,
+      servers,
+      count,
+      everyClient,
+      onChange,
+      signal,
+    })
     const figures = await under.stop()
     const seconds = (performance.now() - startedAt) / 1_000
     return {
+      protocol: nameOf(frontend.protocol),
       requestsSent: figures.sent,
       requestsFailed: figures.failed,
+      requestsRepeated: figures.repeated,
       failures: figures.failures,
       requestsPerSecond: figures.completed / seconds,
       slowestRequestMs: figures.slowestMs,
@@ -58,6 +79,6 @@ export async function proveChanging(options: ChangingProofOptions): Promise<Chan
     }
   } finally {
     await load?.stop()
-    await Promise.all([cutover?.stop('SIGKILL'), upstreams.stop()])
+    await Promise.all([cutover?.stop('SIGKILL'), upstreams.stop(), frontend?.remove()])
   }
 }

@@ -12,6 +12,8 @@ export interface Changes {
 
 export interface ChangingOptions extends Changes {
   readonly cutover: Cutover
+  /** The `proxy` section of the file, which stays. */
+  readonly proxy: object
   /** URLs of the servers that serve all the time, by name. */
   readonly servers: Readonly<Record<string, string>>
   readonly count: number
@@ -51,12 +53,12 @@ export function versionOf(
 
 /** Changes the file and has it read again, over and over under load. */
 export async function changeOverAndOver(options: ChangingOptions): Promise<Changed> {
-  const { cutover, servers, count, everyClient, onChange, signal } = options
+  const { cutover, proxy, servers, count, everyClient, onChange, signal } = options
   const times: number[] = []
   const broken: string[] = []
   for (let i = 1; i <= count; i++) {
     signal?.throwIfAborted()
-    await cutover.configure({ services: versionOf(options, servers, i) })
+    await cutover.configure({ services: versionOf(options, servers, i), proxy })
     const askedAt = performance.now()
     const { status, body } = await cutover.api('POST', '/api/config/reload?wait=30s')
     const ms = performance.now() - askedAt

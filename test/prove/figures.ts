@@ -1,4 +1,4 @@
-import type { LoadFigures } from '../support/load.ts'
+import type { LoadFigures } from '../support/load-counts.ts'
 
 /** The value that `share` of the values do not exceed: 0.5 the median, 1 the greatest. 0 where there is none. */
 export function percentile(values: readonly number[], share: number): number {
@@ -30,21 +30,23 @@ export function sumOf(loads: readonly LoadFigures[]): LoadFigures {
     sent: sum(({ sent }) => sent),
     completed: sum(({ completed }) => completed),
     failed: sum(({ failed }) => failed),
+    brokenOff: sum(({ brokenOff }) => brokenOff),
+    repeated: sum(({ repeated }) => repeated),
     failures: sumByName(loads.map(({ failures }) => failures)),
     answers: sumByName(loads.map(({ answers }) => answers)),
     slowestMs: Math.max(0, ...loads.map(({ slowestMs }) => slowestMs)),
   }
 }
 
-/** What of the promises to clients was broken; `mayFail`: so many requests may have. */
+/** What of the promises to clients was broken; `mayBreakOff`: so many requests may have failed because their connection broke. */
 export function brokenByLoad(
-  { sent, completed, failed, failures }: Pick<LoadFigures, 'sent' | 'completed' | 'failed' | 'failures'>,
-  mayFail: number,
+  { sent, completed, failed, brokenOff, failures }: LoadFigures,
+  mayBreakOff: number,
   seenByDrained: number,
 ): string[] {
   return [
     ...(sent === completed + failed ? [] : [`of ${sent} requests only ${completed + failed} are accounted for`]),
-    ...(failed > mayFail ? [`${failed} requests failed: ${JSON.stringify(failures)}`] : []),
+    ...(failed > Math.min(brokenOff, mayBreakOff) ? [`${failed} requests failed: ${JSON.stringify(failures)}`] : []),
     ...(seenByDrained > 0 ? [`drained servers saw ${seenByDrained} requests`] : []),
   ]
 }

@@ -1,11 +1,14 @@
+import type { Load2 } from '../support/http2-load.ts'
 import { Latencies } from '../support/latencies.ts'
-import type { LoadFigures } from '../support/load.ts'
-import { Load } from '../support/load.ts'
+import type { Load } from '../support/load.ts'
+import type { LoadFigures } from '../support/load-counts.ts'
 import { sumOf } from './figures.ts'
+import type { Frontend } from './frontend.ts'
 
 export interface FleetLoadOptions {
+  readonly frontend: Frontend
   /** One for each instance; the clients are shared out evenly. */
-  readonly urls: readonly string[]
+  readonly addresses: readonly string[]
   readonly clients: number
   readonly names: readonly string[]
 }
@@ -19,13 +22,13 @@ export interface Window {
 
 /** Clients at every instance of a fleet. */
 export class FleetLoad {
-  private readonly loads: readonly Load[]
+  private readonly loads: readonly (Load | Load2)[]
   private latencies = new Latencies()
 
-  constructor({ urls, clients, names }: FleetLoadOptions) {
-    this.loads = urls.map((url, i) => {
-      const share = Math.floor(clients / urls.length) + (i < clients % urls.length ? 1 : 0)
-      return new Load({ url, clients: share, names, onAnswer: (ms) => this.latencies.add(ms) })
+  constructor({ frontend, addresses, clients, names }: FleetLoadOptions) {
+    this.loads = addresses.map((address, i) => {
+      const share = Math.floor(clients / addresses.length) + (i < clients % addresses.length ? 1 : 0)
+      return frontend.startLoad({ address, clients: share, names, onAnswer: (ms) => this.latencies.add(ms) })
     })
   }
 

@@ -2,9 +2,18 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { brokenBySleep, proveFleet } from './fleet-proof.ts'
+import { PLAIN } from './frontend.ts'
 
 test('T1 in a fleet of three: switches through changing instances, the old servers stopped when drained: nothing is lost', async () => {
-  const options = { instances: 3, workers: 2, clients: 18, switches: 6, applies: 12, redisSleepSeconds: 1 }
+  const options = {
+    protocol: PLAIN,
+    instances: 3,
+    workers: 2,
+    clients: 18,
+    switches: 6,
+    applies: 12,
+    redisSleepSeconds: 1,
+  }
   const proof = await proveFleet(options)
   // How long a request takes is judged where the machine has nothing else to do.
   expect(proof.broken.filter((promise) => !promise.includes('p99'))).toEqual([])

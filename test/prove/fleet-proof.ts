@@ -4,6 +4,7 @@ import { RedisServer } from '../support/redis.ts'
 import { QUIET, timeApplying, waitForStore } from './applying.ts'
 import { brokenByLoad, percentile, type Spread, spreadOf } from './figures.ts'
 import { FleetLoad, type Window } from './fleet-load.ts'
+import { Frontend, nameOf } from './frontend.ts'
 import type { Proof, ProofOptions } from './proof.ts'
 import { listen, shop, switchToAndFro } from './switching.ts'
 import { UpstreamProcess } from './upstream-process.ts'
@@ -26,6 +27,7 @@ export interface FleetProof extends Omit<Proof, 'connectionsLost'> {
 }
 
 interface Stage {
+  readonly frontend: Frontend
   readonly redis: RedisServer
   readonly fleet: readonly Cutover[]
   readonly upstreams: UpstreamProcess
@@ -40,32 +42,35 @@ export async function proveFleet(options: FleetProofOptions): Promise<FleetProof
   const upstreams = new UpstreamProcess()
   const fleet: Cutover[] = []
   let redis: RedisServer | null = null
+  let frontend: Frontend | null = null
   let load: FleetLoad | null = null
   try {
     redis = await RedisServer.start()
+    frontend = await Frontend.create(options.protocol)
     const pools = await listen(upstreams)
     for (let i = 0; i < options.instances; i++) {
       options.signal?.throwIfAborted()
       const start = {
         services: { shop: shop(pools), quiet: QUIET },
-        proxy: { accessLog: 'off', workers: options.workers },
+        proxy: { listen: frontend.listen, accessLog: 'off', workers: options.workers },
         store: { redis: redis.url },
         fleet: { name: `instance${i + 1}` },
       }
       fleet.push(await Cutover.start(start))
     }
     const names = Object.values(pools).flatMap(Object.keys)
-    load = new FleetLoad({ urls: fleet.map(({ proxy }) => `${proxy}/`), clients: options.clients, names })
-    return await run({ redis, fleet, upstreams, load }, options)
+    const addresses = fleet.map(({ proxy }) => proxy)
+    load = new FleetLoad({ frontend, addresses, clients: options.clients, names })
+    return await run({ frontend, redis, fleet, upstreams, load }, options)
   } finally {
     await load?.stop()
     await Promise.all([...fleet.map((each) => each.stop('SIGKILL')), upstreams.stop()])
-    await redis?.stop()
+    await Promise.all([redis?.stop(), frontend?.remove()])
   }
 }
 
 async function run(stage: Stage, options: FleetProofOptions): Promise<FleetProof> {
-  const { fleet, upstreams, load } = stage
+  const { frontend, fleet, upstreams, load } = stage
   const { instances, clients, switches, workers, applies, redisSleepSeconds, onSwitch, signal } = options
   let redisSleep: FleetProof['redisSleep'] = null
   const startedAt = performance.now()
@@ -82,9 +87,11 @@ async function run(stage: Stage, options: FleetProofOptions): Promise<FleetProof
   })
   const underLoad = await timeApplying(fleet, applies, signal)
   const seconds = (performance.now() - startedAt) / 1000
-  const { sent, completed, failed, failures, answers, slowestMs } = await load.stop()
+  const figures = await load.stop()
+  const { sent, completed, failed, repeated, failures, answers, slowestMs } = figures
   const withoutLoad = await timeApplying(fleet, applies, signal)
   return {
+    protocol: nameOf(frontend.protocol),
     instances,
     clients,
     switches,
@@ -92,6 +99,7 @@ async function run(stage: Stage, options: FleetProofOptions): Promise<FleetProof
     seconds,
     requestsSent: sent,
     requestsFailed: failed,
+    requestsRepeated: repeated,
     failures,
     answers,
     requestsPerSecond: completed / seconds,
@@ -106,7 +114,7 @@ async function run(stage: Stage, options: FleetProofOptions): Promise<FleetProof
       ...broken,
       ...underLoad.broken,
       ...withoutLoad.broken,
-      ...brokenByLoad({ sent, completed, failed, failures }, 0, seen),
+      ...brokenByLoad(figures, 0, seen),
       ...brokenBySleep(redisSleep),
     ],
   }

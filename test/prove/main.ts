@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { type ChangingProofOptions, proveChanging } from './changing-proof.ts'
 import { proveFleet } from './fleet-proof.ts'
+import { nameOf, type Protocol, STREAMS } from './frontend.ts'
 import { prove } from './proof.ts'
 import { print, printChanging, printFleet } from './report.ts'
 
@@ -9,9 +10,10 @@ import { print, printChanging, printFleet } from './report.ts'
 const APPLIES = 200
 const SLEEP_SECONDS = 10
 
-const USAGE = `Usage: npm run prove -- [--clients N] [--switches N] [--workers N] [--kill-worker] [--json]
-       npm run prove -- [--rename] [--health] [--reload] [--changes N] [--clients N] [--workers N] [--json]
-       npm run prove -- --fleet [--instances N] [--redis-sleep] [--clients N] [--switches N] [--workers N] [--json]
+const USAGE = `Usage: npm run prove -- [--clients N] [--switches N] [--workers N] [--kill-worker] [--tls] [--http2] [--json]
+       npm run prove -- [--rename] [--health] [--reload] [--changes N] [--clients N] [--workers N] [--tls] [--http2] [--json]
+       npm run prove -- --fleet [--instances N] [--redis-sleep] [--clients N] [--switches N] [--workers N] [--tls] [--http2]
+                        [--json]
 
 Starts Cutover and two pools of two servers, keeps N clients sending at full speed, and switches between the pools.
 The moment Cutover answers that the old pool is drained, its servers are stopped. No request may fail, and none may
@@ -21,6 +23,9 @@ reach a server that was said to be drained. Exit code: 0 all promises kept, 1 on
   --switches N  how often to switch (default 50)
   --workers N   worker processes of an instance; 0 = one process does all (default 2)
   --kill-worker kill one of them (SIGKILL) in the middle: only requests on its connections may fail
+  --tls         the clients speak TLS with the instances
+  --http2       they speak HTTP/2 (negotiated with --tls, with prior knowledge without it), ${STREAMS} clients to a connection. What
+                an instance says it has not processed (REFUSED_STREAM, GOAWAY) is sent again, and counted
   --fleet       several instances on one Redis (redis-server must be installed): the clients are shared out among them,
                 and each switch is asked of another one. Then ${APPLIES} shifts of a service without requests are timed, from
                 the call to the answer that every worker of every instance has it in force: first with the clients
@@ -43,11 +48,11 @@ process.exitCode = await main()
 async function main(): Promise<number> {
   const options = readOptions()
   if (typeof options === 'number') return options
-  const { clients, switches, workers, killWorker, fleet, instances, redisSleep, changing, json } = options
-  const common = { clients, switches, workers, onSwitch: progress(json), signal: interrupted.signal }
-  if (changing !== null) return changes({ ...changing, clients, workers }, json)
+  const { protocol, clients, switches, workers, killWorker, fleet, instances, redisSleep, changing, json } = options
+  const common = { protocol, clients, switches, workers, onSwitch: progress(json), signal: interrupted.signal }
+  if (changing !== null) return changes({ ...changing, protocol, clients, workers }, json)
   const where = fleet ? ` of ${instances} instances` : ''
-  if (!json) console.log(`${switches} switches${where} under the load of ${clients} clients:`)
+  if (!json) console.log(`${switches} switches${where} ${load(protocol, clients)}:`)
   try {
     const { broken } = fleet
       ? show(
@@ -67,8 +72,14 @@ async function main(): Promise<number> {
   }
 }
 
+/** "over HTTP/1.1 under the load of 200 clients" */
+function load(protocol: Protocol, clients: number): string {
+  const shared = protocol.http2 ? `, ${STREAMS} to a connection` : ''
+  return `over ${nameOf(protocol)} under the load of ${clients} clients${shared}`
+}
+
 async function changes(options: ChangingProofOptions, json: boolean): Promise<number> {
-  if (!json) console.log(`${options.count} changes of the file under the load of ${options.clients} clients:`)
+  if (!json) console.log(`${options.count} changes of the file ${load(options.protocol, options.clients)}:`)
   try {
     const { signal } = interrupted
     const proof = await proveChanging({ ...options, onChange: progress(json), signal })
@@ -87,6 +98,8 @@ function readOptions() {
         switches: { type: 'string', default: '50' },
         workers: { type: 'string', default: '2' },
         'kill-worker': { type: 'boolean', default: false },
+        tls: { type: 'boolean', default: false },
+        http2: { type: 'boolean', default: false },
         fleet: { type: 'boolean', default: false },
         instances: { type: 'string' },
         'redis-sleep': { type: 'boolean', default: false },
@@ -115,6 +128,7 @@ function readOptions() {
     if (!isChanging && values.changes !== undefined) throw new Error('--changes is for --rename, --health and --reload')
     const count = wholeNumber('changes', values.changes ?? '50')
     return {
+      protocol: { tls: values.tls, http2: values.http2 },
       changing: isChanging ? { rename, health, reload, count } : null,
       fleet,
       instances: wholeNumber('instances', values.instances ?? '3'),

@@ -1,10 +1,13 @@
 import { Cutover } from '../support/cutover.ts'
-import { Load } from '../support/load.ts'
+import type { Load2 } from '../support/http2-load.ts'
+import type { Load } from '../support/load.ts'
 import { brokenByLoad, percentile } from './figures.ts'
+import { Frontend, nameOf, type Protocol } from './frontend.ts'
 import { listen, shop, switchToAndFro } from './switching.ts'
 import { UpstreamProcess } from './upstream-process.ts'
 
 export interface ProofOptions {
+  readonly protocol: Protocol
   readonly clients: number
   readonly switches: number
   /** Worker processes; 0 = one process does all. */
@@ -18,15 +21,19 @@ export interface ProofOptions {
 }
 
 export interface Proof {
+  /** What the clients spoke, in words. */
+  readonly protocol: string
   readonly clients: number
   readonly switches: number
   readonly workers: number
   readonly seconds: number
   readonly requestsSent: number
   readonly requestsFailed: number
+  /** How often a request was sent again that had not been processed, as only HTTP/2 can tell. */
+  readonly requestsRepeated: number
   /** Failed requests by what went wrong. */
   readonly failures: Readonly<Record<string, number>>
-  /** Connections that a killed worker had: so many requests may fail, one on each. */
+  /** Connections that a killed worker had: one request may fail on each, and with HTTP/2 one of each client that shares it. */
   readonly connectionsLost: number
   /** Completed requests by the server that answered. */
   readonly answers: Readonly<Record<string, number>>
@@ -41,28 +48,35 @@ export interface Proof {
   readonly broken: readonly string[]
 }
 
+interface Stage {
+  readonly cutover: Cutover
+  readonly upstreams: UpstreamProcess
+  readonly frontend: Frontend
+  readonly load: Load | Load2
+}
+
 /** Switches between two pools of one instance under full load. */
 export async function prove(options: ProofOptions): Promise<Proof> {
   const upstreams = new UpstreamProcess()
   let cutover: Cutover | null = null
-  let load: Load | null = null
+  let load: Load | Load2 | null = null
+  let frontend: Frontend | null = null
   try {
+    frontend = await Frontend.create(options.protocol)
     const pools = await listen(upstreams)
-    const proxy = { accessLog: 'off', workers: options.workers }
+    const proxy = { listen: frontend.listen, accessLog: 'off', workers: options.workers }
     cutover = await Cutover.start({ services: { shop: shop(pools) }, proxy })
     const names = Object.values(pools).flatMap(Object.keys)
-    load = new Load({ url: `${cutover.proxy}/`, clients: options.clients, names })
-    return await run(cutover, upstreams, load, options)
+    load = frontend.startLoad({ address: cutover.proxy, clients: options.clients, names })
+    return await run({ cutover, upstreams, frontend, load }, options)
   } finally {
     await load?.stop()
-    await Promise.all([cutover?.stop('SIGKILL'), upstreams.stop()])
+    await Promise.all([cutover?.stop('SIGKILL'), upstreams.stop(), frontend?.remove()])
   }
 }
 
 async function run(
-  cutover: Cutover,
-  upstreams: UpstreamProcess,
-  load: Load,
+  { cutover, upstreams, frontend, load }: Stage,
   { clients, switches, workers, killWorker = false, onSwitch, signal }: ProofOptions,
 ): Promise<Proof> {
   let connectionsLost = 0
@@ -83,15 +97,18 @@ async function run(
     signal,
   })
   const seconds = (performance.now() - startedAt) / 1000
-  const { sent, completed, failed, failures, answers, slowestMs } = await load.stop()
-  const broken = [...wrongAnswers, ...brokenByLoad({ sent, completed, failed, failures }, connectionsLost, seen)]
+  const figures = await load.stop()
+  const { sent, completed, failed, repeated, failures, answers, slowestMs } = figures
+  const broken = [...wrongAnswers, ...brokenByLoad(figures, connectionsLost * frontend.streams, seen)]
   if (killWorker && connectionsLost === 0) broken.push('no worker with a connection was there to be killed')
   return {
+    protocol: nameOf(frontend.protocol),
     clients,
     switches,
     seconds,
     requestsSent: sent,
     requestsFailed: failed,
+    requestsRepeated: repeated,
     failures,
     connectionsLost,
     workers,

@@ -11,8 +11,7 @@ const APPLY_AIM_MS = 50
 export function print(proof: Proof): void {
   const lost: Line[] =
     proof.connectionsLost > 0 ? [['connections of the killed worker', count(proof.connectionsLost)]] : []
-  const [sent, failed, ...rest] = common(proof)
-  printLines([sent, failed, ...lost, ...rest], proof.broken)
+  printLines([...requests(proof), ...lost, ...switches(proof)], proof.broken)
 }
 
 /** The same of a fleet. */
@@ -30,7 +29,8 @@ export function printFleet(proof: FleetProof): void {
           ['p99 of requests while Redis slept', precise(redisSleep.during.p99Ms)],
         ]
   const lines: Line[] = [
-    ...common(proof),
+    ...requests(proof),
+    ...switches(proof),
     ['p99 switch until drained', whole(proof.p99SwitchMs)],
     ['changes timed until applied', count(underLoad.count)],
     ['median until applied everywhere', precise(underLoad.medianMs)],
@@ -48,8 +48,7 @@ export function printFleet(proof: FleetProof): void {
 /** The same of changes of the file. */
 export function printChanging({ changes, ...proof }: ChangingProof): void {
   const lines: Line[] = [
-    ['requests sent', count(proof.requestsSent)],
-    ['requests failed', count(proof.requestsFailed)],
+    ...requests(proof),
     ['changes', count(changes.count)],
     ['median change until in force', whole(changes.medianMs)],
     ['slowest change until in force', whole(changes.slowestMs)],
@@ -59,10 +58,19 @@ export function printChanging({ changes, ...proof }: ChangingProof): void {
   printLines(lines, proof.broken)
 }
 
-function common(proof: Omit<Proof, 'connectionsLost'>): [Line, Line, ...Line[]] {
+type Requests = Pick<Proof, 'protocol' | 'requestsSent' | 'requestsFailed' | 'requestsRepeated'>
+
+/** Only a client of HTTP/2 can know that a request was not processed. */
+function requests({ protocol, requestsSent, requestsFailed, requestsRepeated }: Requests): Line[] {
   return [
-    ['requests sent', count(proof.requestsSent)],
-    ['requests failed', count(proof.requestsFailed)],
+    ['requests sent', count(requestsSent)],
+    ['requests failed', count(requestsFailed)],
+    ...(protocol.startsWith('HTTP/2') ? [['requests sent again (HTTP/2)', count(requestsRepeated)] as const] : []),
+  ]
+}
+
+function switches(proof: Omit<Proof, 'connectionsLost'>): Line[] {
+  return [
     ['requests seen by a drained server', count(proof.requestsSeenByDrained)],
     ['slowest switch until drained', whole(proof.slowestSwitchMs)],
     ['median switch until drained', whole(proof.medianSwitchMs)],

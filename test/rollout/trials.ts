@@ -4,7 +4,8 @@ import { request } from 'undici'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { EventReader, type SeenEvent } from '../support/event-reader.ts'
-import { Load, type LoadFigures } from '../support/load.ts'
+import { Load } from '../support/load.ts'
+import type { LoadFigures } from '../support/load-counts.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 /** A server whose answers a test decides. */

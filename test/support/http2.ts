@@ -24,19 +24,34 @@ export type Handler2 = (
 /** A client's connection of HTTP/2. */
 export class Client2 {
   readonly session: http2.ClientHttp2Session
+  /** The last stream that the server has processed or may process yet, by its GOAWAY; infinity = it has sent none. */
+  lastStreamId = Number.POSITIVE_INFINITY
 
   private constructor(session: http2.ClientHttp2Session) {
     this.session = session
     session.on('error', () => undefined)
+    session.on('goaway', (_code, lastStreamId) => {
+      this.lastStreamId = lastStreamId
+    })
   }
 
+  /** Resolves once the server's settings have come. Rejects when the connection fails or closes before that. */
   static async connect(
     url: string,
     options: http2.ClientSessionOptions | http2.SecureClientSessionOptions = {},
   ): Promise<Client2> {
     const client = new Client2(http2.connect(url, options))
-    await once(client.session, 'remoteSettings')
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    client.session.once('remoteSettings', () => resolve())
+    client.session.once('error', reject)
+    client.session.once('close', () => reject(new Error('closed before its settings came')))
+    await promise
     return client
+  }
+
+  /** Whether requests can be sent on it. */
+  get isOpen(): boolean {
+    return !this.session.closed && !this.session.destroyed
   }
 
   /** Opens a stream; its body is sent by the caller. */

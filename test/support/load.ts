@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { LoadCounts, type LoadFigures } from './load-counts.ts'
 
 export interface LoadOptions {
   /** `http://HOST:PORT` or `https://HOST:PORT` to send to. */
@@ -20,19 +21,6 @@ export interface LoadOptions {
   readonly onAnswer?: (ms: number) => void
 }
 
-/** What has come of the requests so far. */
-export interface LoadFigures {
-  readonly sent: number
-  readonly completed: number
-  readonly failed: number
-  /** Failed requests by what went wrong. */
-  readonly failures: Readonly<Record<string, number>>
-  /** Completed requests by the server that answered. */
-  readonly answers: Readonly<Record<string, number>>
-  /** Milliseconds from sending to the last byte of the answer. */
-  readonly slowestMs: number
-}
-
 /** How long `stop` waits for answers; a request without one by then has failed. */
 const ANSWER_MS = 30_000
 const HEAD_END = Buffer.from('\r\n\r\n')
@@ -42,8 +30,7 @@ const HEAD_END = Buffer.from('\r\n\r\n')
  * its last byte. Every other client sends POST with a body, which no proxy may quietly repeat. A client opens a new
  * connection when an answer says `Connection: close`; one that ends in any other way is a failure, and is counted.
  */
-export class Load {
-  readonly names: ReadonlySet<string>
+export class Load extends LoadCounts {
   readonly host: string
   readonly port: number
   readonly path: string
@@ -52,12 +39,6 @@ export class Load {
   readonly onlyGet: boolean
   /** null = plain. */
   readonly ca: string | null
-  private readonly onAnswer: ((ms: number) => void) | undefined
-  sent = 0
-  completed = 0
-  slowestMs = 0
-  readonly failures = new Map<string, number>()
-  readonly answers = new Map<string, number>()
   /** Set to false to have clients end instead of connecting again, as they do behind a load balancer that knows. */
   reconnects = true
   private readonly clients: Set<Client>
@@ -67,9 +48,9 @@ export class Load {
   readonly done = new Promise<void>((resolve) => {
     this.allDone = resolve
   }).then(() => this.figures())
-  private readonly waiting = new Map<number, (() => void)[]>()
 
   constructor({ url, clients, names, requests = Number.POSITIVE_INFINITY, hostHeader, ...options }: LoadOptions) {
+    super(names, options.onAnswer)
     const { protocol, hostname, host, port, pathname } = new URL(url)
     this.host = hostname
     this.port = Number(port)
@@ -78,8 +59,6 @@ export class Load {
     this.limit = requests
     this.onlyGet = options.onlyGet ?? false
     this.ca = protocol === 'https:' ? (options.ca ?? '') : null
-    this.onAnswer = options.onAnswer
-    this.names = new Set(names)
     this.clients = new Set(Array.from({ length: clients }, (_, i) => new Client(this, i)))
   }
 
@@ -92,21 +71,6 @@ export class Load {
     return this.clients.size
   }
 
-  figures(): LoadFigures {
-    const failures = Object.fromEntries(this.failures)
-    const failed = [...this.failures.values()].reduce((a, b) => a + b, 0)
-    const { sent, completed, slowestMs } = this
-    return { sent, completed, failed, failures, answers: Object.fromEntries(this.answers), slowestMs }
-  }
-
-  /** Resolves when this many more requests have been completed. */
-  more(count: number): Promise<void> {
-    return new Promise((resolve) => {
-      const at = this.completed + count
-      this.waiting.set(at, [...(this.waiting.get(at) ?? []), resolve])
-    })
-  }
-
   /** Sends nothing new; resolves when what was under way has been answered and every connection is closed. */
   async stop(): Promise<LoadFigures> {
     this.stopping = true
@@ -116,20 +80,6 @@ export class Load {
     await this.done
     clearTimeout(late)
     return this.figures()
-  }
-
-  count(answer: string, ms: number): void {
-    this.completed++
-    this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1)
-    if (ms > this.slowestMs) this.slowestMs = ms
-    this.onAnswer?.(ms)
-    if (this.waiting.size === 0) return
-    for (const resolve of this.waiting.get(this.completed) ?? []) resolve()
-    this.waiting.delete(this.completed)
-  }
-
-  fail(cause: string): void {
-    this.failures.set(cause, (this.failures.get(cause) ?? 0) + 1)
   }
 
   ended(client: Client): void {
@@ -215,10 +165,7 @@ class Client {
 
   private answered(head: string, body: string): void {
     this.partial = null
-    const status = head.slice(9, 12)
-    if (status !== '200') this.load.fail(`status ${status}`)
-    else if (!this.load.names.has(body)) this.load.fail('wrong body')
-    else this.load.count(body, performance.now() - this.sentAt)
+    this.load.judge(Number(head.slice(9, 12)), body, performance.now() - this.sentAt)
     const closes = head.includes('\r\nconnection: close')
     if (this.load.isStopping || (closes && !this.load.reconnects)) this.end()
     else if (closes) this.reopen()
@@ -229,13 +176,13 @@ class Client {
   private lost(connected: boolean, code: string): void {
     if (!connected) {
       this.load.sent++
-      this.drop(`not connected (${code})`)
-    } else if (this.partial !== null) this.drop('truncated')
-    else this.drop(code === '' ? 'closed without an answer' : `reset (${code})`)
+      this.drop(`not connected (${code})`, true)
+    } else if (this.partial !== null) this.drop('truncated', true)
+    else this.drop(code === '' ? 'closed without an answer' : `reset (${code})`, true)
   }
 
-  private drop(cause: string): void {
-    this.load.fail(cause)
+  private drop(cause: string, brokeOff = false): void {
+    this.load.fail(cause, brokeOff)
     if (this.load.isStopping || !this.load.reconnects || this.load.sent >= this.load.limit) this.end()
     else this.reopen()
   }

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
+import { PLAIN } from '../prove/frontend.ts'
 import { prove } from '../prove/proof.ts'
 import { ask, blueGreen, expectFast, holding, poolView, raw, spread, until, watched } from './support.ts'
 
 test('T1 200 clients, 50 switches, the old servers stopped as soon as they are drained: nothing is lost', async () => {
-  const proof = await prove({ clients: 200, switches: 50, workers: 2 })
+  const proof = await prove({ protocol: PLAIN, clients: 200, switches: 50, workers: 2 })
   expect(proof.broken).toEqual([])
   expect(proof).toMatchObject({ requestsFailed: 0, requestsSeenByDrained: 0, failures: {} })
   expect(proof.requestsSent).toBeGreaterThan(50 * 200)
