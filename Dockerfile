@@ -11,7 +11,9 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY scripts ./scripts
 COPY src ./src
-RUN node scripts/bundle.mjs
+COPY dashboard ./dashboard
+COPY tsconfig.json ./
+RUN node scripts/bundle.mjs && node scripts/dashboard.mjs
 
 FROM node:26.10.0-bookworm-slim AS dependencies
 WORKDIR /app

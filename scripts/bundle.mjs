@@ -42,7 +42,8 @@ function takePlace() {
     renameSync(join(fresh, file), join(dist, file))
   }
   rmSync(fresh, { recursive: true })
-  for (const file of filesIn(dist)) if (!files.includes(file)) rmSync(join(dist, file))
+  const isOfDashboard = (file) => file.startsWith('dashboard/')
+  for (const file of filesIn(dist)) if (!files.includes(file) && !isOfDashboard(file)) rmSync(join(dist, file))
 }
 
 function filesIn(folder) {

@@ -1,6 +1,7 @@
 // npm start: runs Cutover and the example apps. npm start -- --config FILE: runs only Cutover, with your own
 // configuration.
 import { join } from 'node:path'
+import { ensureDashboard } from './lib/bundle.mjs'
 import { relaySignals, runNode, startNode } from './lib/child.mjs'
 import { main } from './lib/failure.mjs'
 import { ensureInstalled } from './lib/install.mjs'
@@ -12,6 +13,7 @@ const flushMs = 200
 
 await main(async (args) => {
   await ensureInstalled()
+  await ensureDashboard()
   return args.length > 0 ? (await runNode([cutover, 'run', ...args])).code : runExample()
 })
 // Output that nobody reads would keep this process alive.

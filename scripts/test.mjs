@@ -15,6 +15,7 @@ await main(async (args) => {
   process.chdir(root)
   const steps = [
     ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],
+    ['types of the dashboard', ['node_modules/typescript/bin/tsc', '--project', 'dashboard/tsconfig.json']],
     ['lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '.']],
     ['tests', ['node_modules/vitest/vitest.mjs', 'run', ...args]],
   ]

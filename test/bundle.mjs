@@ -1,2 +1,7 @@
-// Bundles src/ into dist/ before the tests, which start instances from there.
-export { ensureBundle as setup } from '../scripts/lib/bundle.mjs'
+import { ensureBundle, ensureDashboard } from '../scripts/lib/bundle.mjs'
+
+/** Builds what the tests start, once for all of them. */
+export async function setup() {
+  await ensureBundle()
+  await ensureDashboard()
+}

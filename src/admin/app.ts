@@ -9,6 +9,7 @@ import type { Actor } from './auth.ts'
 import { refuseForeign, refuseMisdirected } from './auth.ts'
 import { closeServer } from './connections.ts'
 import type { AdminContext } from './context.ts'
+import { dashboard } from './dashboard.ts'
 import { documentation } from './docs-page.ts'
 import { EventReaders } from './events/event-readers.ts'
 import { MAX_BODY_BYTES, notJson, sendProblem } from './failures.ts'
@@ -40,6 +41,7 @@ import { serverRoutes } from './routes/servers.ts'
 import { serviceRoutes } from './routes/services.ts'
 import { statsRoutes } from './routes/stats.ts'
 import { trafficRoutes } from './routes/traffic.ts'
+import { whoamiRoutes } from './routes/whoami.ts'
 import { workerRoutes } from './routes/workers.ts'
 import { markStale } from './stale.ts'
 
@@ -111,6 +113,7 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
 
   await app.register(swagger, documented(context.version))
   await app.register(documentation)
+  await app.register(dashboard)
   await app.register(async (api) => {
     takeJsonOnly(api)
     api.addHook('preValidation', refuseQuery)
@@ -133,6 +136,7 @@ async function buildApi(context: AdminContext, gate: Gate, access: PreviewAccess
     overrideRoutes(api, context)
     eventRoutes(api, context, readers)
     workerRoutes(api, context)
+    whoamiRoutes(api, context)
     previewLinkRoutes(api, context, access)
     metricsRoutes(api, context, gate, readers)
   })

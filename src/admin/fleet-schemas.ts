@@ -21,6 +21,15 @@ const file = {
 
 /** The answers of the routes of instances and of what one of them overrides. */
 export const fleetAnswers = {
+  Caller: object({
+    name: { ...text, description: 'Name of the token, as in the history; local if there are no tokens.' },
+    role: {
+      enum: ['read', 'operate', 'admin'],
+      description: 'read: it may look; operate: and change services and servers; admin: and instances and workers.',
+    },
+    instance: { ...text, description: 'Name of the instance that answers.' },
+    version: text,
+  }),
   Instance: object(
     {
       id: text,

@@ -90,6 +90,7 @@ const TAGGED: ReadonlySet<AnswerName> = new Set<AnswerName>([
   'Certificates',
   'Instances',
   'Stats',
+  'StatsOverTime',
   'Explanation',
   'InstanceStruck',
   'Rollouts',

@@ -24,8 +24,31 @@ const figures = {
   mirrored: { ...count, description: 'Copies of requests sent to it.' },
 }
 
-/** The answer of GET /api/stats. */
+const column = (description: string): Schema => ({
+  type: 'array',
+  items: { type: ['number', 'null'] },
+  description: `${description} At each of \`times\`; null = there were no requests.`,
+})
+
+/** The answers of the routes of figures. */
 export const statsAnswers = {
+  StatsOverTime: object({
+    revision,
+    service: text,
+    window: text,
+    stepSeconds: count,
+    times: { type: 'array', items: instant, description: 'End of each step.' },
+    pools: listOf('PoolOverTime'),
+  }),
+  PoolOverTime: object({
+    name: text,
+    version: text,
+    rate: column('Requests per second.'),
+    errorRate: column('Share of the requests with a 5xx or a response that broke off.'),
+    p50: column('Duration, ms, that 50 % of the requests did not exceed.'),
+    p95: column('Duration, ms, that 95 % of the requests did not exceed.'),
+    p99: column('Duration, ms, that 99 % of the requests did not exceed.'),
+  }),
   Stats: object({
     revision,
     window: text,

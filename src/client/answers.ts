@@ -344,6 +344,16 @@ export interface ServersWritten {
   readonly mayBeLost?: true
 }
 
+export interface Caller {
+  /** Name of the token, as in the history; local if there are no tokens. */
+  readonly name: string
+  /** read: it may look; operate: and change services and servers; admin: and instances and workers. */
+  readonly role: 'read' | 'operate' | 'admin'
+  /** Name of the instance that answers. */
+  readonly instance: string
+  readonly version: string
+}
+
 export interface Instance {
   readonly id: string
   readonly name: string
@@ -1025,6 +1035,32 @@ export interface NotDeployed {
   }>
   /** Instances that are out of touch: what they have in force and in flight is unknown. They are named until they are back, or struck off by DELETE /api/instances/{id}. */
   readonly leftOut?: ReadonlyArray<string>
+}
+
+export interface StatsOverTime {
+  /** Revision of the whole state; also in the ETag. */
+  readonly revision: number
+  readonly service: string
+  readonly window: string
+  readonly stepSeconds: number
+  /** End of each step. */
+  readonly times: ReadonlyArray<string>
+  readonly pools: ReadonlyArray<PoolOverTime>
+}
+
+export interface PoolOverTime {
+  readonly name: string
+  readonly version: string
+  /** Requests per second. At each of `times`; null = there were no requests. */
+  readonly rate: ReadonlyArray<number | null>
+  /** Share of the requests with a 5xx or a response that broke off. At each of `times`; null = there were no requests. */
+  readonly errorRate: ReadonlyArray<number | null>
+  /** Duration, ms, that 50 % of the requests did not exceed. At each of `times`; null = there were no requests. */
+  readonly p50: ReadonlyArray<number | null>
+  /** Duration, ms, that 95 % of the requests did not exceed. At each of `times`; null = there were no requests. */
+  readonly p95: ReadonlyArray<number | null>
+  /** Duration, ms, that 99 % of the requests did not exceed. At each of `times`; null = there were no requests. */
+  readonly p99: ReadonlyArray<number | null>
 }
 
 export interface Stats {

@@ -38,6 +38,9 @@ function apiOf(caller: Caller, through: string | null) {
     /** Which service, pool and servers a request would get. */
     explain: verb('GET /api/explain'),
     stats: verb('GET /api/stats'),
+    /** Figures of a service step by step. */
+    statsOverTime: verb('GET /api/stats/series'),
+    whoami: verb('GET /api/whoami'),
     services: {
       list: verb('GET /api/services'),
       get: verb('GET /api/services/{service}'),

@@ -1,6 +1,7 @@
 // Written by `npm run client`; do not edit.
 
 import type {
+  Caller,
   Certificates,
   CertificatesOrdered,
   Configuration,
@@ -27,6 +28,7 @@ import type {
   Service,
   Services,
   Stats,
+  StatsOverTime,
   WorkersRestarted,
   Written,
 } from './answers.ts'
@@ -136,6 +138,17 @@ export interface Operations {
       readonly at?: string | undefined
     }
     readonly answer: Stats
+  }
+  /** Rate, errors and durations of the requests of a service, by pool and version, step by step. */
+  'GET /api/stats/series': {
+    readonly names: readonly []
+    readonly options: {
+      /** The service. */
+      readonly service?: string | undefined
+      /** The time that the figures are about. Default: "10m". */
+      readonly window?: '2m' | '10m' | '1h' | '2h' | undefined
+    }
+    readonly answer: StatsOverTime
   }
   /** Move all traffic to one pool, if it has enough servers up. */
   'POST /api/services/{service}/switch': {
@@ -965,6 +978,12 @@ export interface Operations {
     }
     readonly answer: WorkersRestarted
   }
+  /** Name and role of the token that asks, and the instance that answers. */
+  'GET /api/whoami': {
+    readonly names: readonly []
+    readonly options: Record<never, never>
+    readonly answer: Caller
+  }
   /** A link to the preview of a pool, for a browser; works once, within a minute. */
   'POST /api/services/{service}/pools/{pool}/preview': {
     readonly names: readonly [service: string, pool: string]
@@ -998,6 +1017,7 @@ export const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {
   'PUT /api/services/{service}/pools/{pool}/servers/{server}': ['wait', 'force', 'reason'],
   'DELETE /api/services/{service}/pools/{pool}/servers/{server}': ['wait', 'force', 'reason'],
   'GET /api/stats': ['window', 'service', 'scope', 'at'],
+  'GET /api/stats/series': ['service', 'window'],
   'POST /api/services/{service}/switch': ['wait', 'force', 'reason', 'scope'],
   'POST /api/services/{service}/shift': ['wait', 'force', 'reason'],
   'POST /api/services/{service}/rollback': ['wait', 'force', 'reason'],
@@ -1042,6 +1062,7 @@ export const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {
   'GET /api/overrides': [],
   'DELETE /api/overrides': [],
   'POST /api/workers/restart': ['wait', 'reason'],
+  'GET /api/whoami': [],
   'POST /api/services/{service}/pools/{pool}/preview': [],
   'GET /metrics': [],
 }

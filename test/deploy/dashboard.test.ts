@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import { dashboard } from '../../scripts/dashboard.ts'
+import { dashboard } from '../../scripts/grafana.ts'
 import { METRIC_GROUPS, METRIC_PREFIX } from '../../src/telemetry/prometheus.ts'
 import { promtool } from '../support/promtool.ts'
 import { METRIC_NAMES, metricsOf, unknownIn } from './metric-catalog.ts'
@@ -70,7 +70,7 @@ function withValues(expr: string): string {
     .replaceAll(/\$(instance|service)/g, '.*')
 }
 
-test('the file is what npm run dashboard writes', () => {
+test('the file is what npm run grafana writes', () => {
   expect(board).toEqual(dashboard())
 })
 

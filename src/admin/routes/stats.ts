@@ -5,6 +5,7 @@ import { own } from '../../model/names.ts'
 import { serversOf } from '../../model/servers.ts'
 import type { Service } from '../../model/state.ts'
 import { type DefinedService, statsOf } from '../../telemetry/stats.ts'
+import { statsOverTime } from '../../telemetry/stats-over-time.ts'
 import type { Span, TickHistory } from '../../telemetry/ticks/tick-history.ts'
 import type { AdminContext } from '../context.ts'
 import { loadNow } from '../fleet-load.ts'
@@ -32,6 +33,21 @@ const StatsQuery = kind.section(
         description: 'End of the window, a time of the last two hours; by default the last second that is complete.',
       }),
     ),
+  },
+  {},
+)
+
+/** Steps of the figures over time, by window: their length, s, and their number. */
+const STEPS = { '2m': [2, 60], '10m': [10, 60], '1h': [60, 60], '2h': [60, 120] } as const
+type LongWindow = keyof typeof STEPS
+
+const OverTimeQuery = kind.section(
+  {
+    service: kind.text({ description: 'The service.' }),
+    window: kind.choice(Object.keys(STEPS) as [LongWindow, ...LongWindow[]], {
+      description: 'The time that the figures are about.',
+      default: '10m',
+    }),
   },
   {},
 )
@@ -64,6 +80,23 @@ export function statsRoutes(api: FastifyInstance, context: AdminContext): void {
       at: timeOf(span.to),
       services: statsOf(history, span, defined, load, service),
     }
+  })
+
+  const overTime = describe({
+    tag: 'instance',
+    summary: 'Rate, errors and durations of the requests of a service, by pool and version, step by step',
+    query: OverTimeQuery,
+    answer: 'StatsOverTime',
+  })
+  api.get('/api/stats/series', { schema: overTime }, async (request, reply) => {
+    const { service, window } = readInput(OverTimeQuery, request.query)
+    const { services, revision } = control.state
+    const found = own(services, service)
+    if (found === undefined) throw unknownProblem('service', service, Object.keys(services))
+    const [stepSeconds, points] = STEPS[window]
+    const { times, pools } = statsOverTime(control.ticks.fleet, definedService(found), stepSeconds, points)
+    reply.header('etag', `"${revision}"`)
+    return { revision, service, window, stepSeconds, times: times.map(timeOf), pools }
   })
 }
 

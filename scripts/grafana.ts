@@ -1,16 +1,16 @@
-// npm run dashboard: writes deploy/grafana/cutover.json, the dashboard for Grafana.
+// npm run grafana: writes deploy/grafana/cutover.json, the dashboard for Grafana.
 import { writeFileSync } from 'node:fs'
-import { DEPLOYMENT_PANELS } from './dashboard/deployment-panels.ts'
-import { EVENT_PANELS } from './dashboard/event-panels.ts'
-import { FLEET_PANELS } from './dashboard/fleet-panels.ts'
-import { DATA_SOURCE, type Panel } from './dashboard/panels.ts'
-import { POLICY_PANELS } from './dashboard/policy-panels.ts'
-import { PROCESS_PANELS } from './dashboard/process-panels.ts'
-import { REQUEST_PANELS } from './dashboard/request-panels.ts'
-import { ROLLOUT_PANELS } from './dashboard/rollout-panels.ts'
-import { series } from './dashboard/select.ts'
-import { SERVER_PANELS } from './dashboard/server-panels.ts'
-import { TLS_PANELS } from './dashboard/tls-panels.ts'
+import { DEPLOYMENT_PANELS } from './grafana/deployment-panels.ts'
+import { EVENT_PANELS } from './grafana/event-panels.ts'
+import { FLEET_PANELS } from './grafana/fleet-panels.ts'
+import { DATA_SOURCE, type Panel } from './grafana/panels.ts'
+import { POLICY_PANELS } from './grafana/policy-panels.ts'
+import { PROCESS_PANELS } from './grafana/process-panels.ts'
+import { REQUEST_PANELS } from './grafana/request-panels.ts'
+import { ROLLOUT_PANELS } from './grafana/rollout-panels.ts'
+import { series } from './grafana/select.ts'
+import { SERVER_PANELS } from './grafana/server-panels.ts'
+import { TLS_PANELS } from './grafana/tls-panels.ts'
 
 const FILE = new URL('../deploy/grafana/cutover.json', import.meta.url)
 const COLUMNS = 24

@@ -1,0 +1,168 @@
+import { signal } from '@preact/signals'
+import { percent } from '../format.ts'
+import { client } from '../live/session.ts'
+import { type Action, optionsOf } from './action.ts'
+import { conditions, leftovers, poolNow, readiness, serviceNow, withShare } from './sentences.ts'
+
+/** Sends all requests to one pool. */
+export function switchTo(service: string, preferred?: string): Action {
+  const { pools } = serviceNow(service)
+  const standby = pools.filter(({ share }) => share < 100)
+  const to = signal(preferred ?? standby[0]?.name ?? '')
+  const before = withShare(serviceNow(service)).map(({ name }) => name)
+  const left = () => before.filter((name) => name !== to.value)
+  return {
+    title: `Switch ${service}`,
+    service,
+    verb: () => `Switch to ${to.value}`,
+    fields: () => <PoolChoice pools={standby.map(({ name }) => name)} chosen={to} />,
+    obstacle: () => (to.value === '' ? 'There is no other pool to switch to.' : null),
+    consequences: () => {
+      const pool = poolNow(service, to.value)
+      if (pool === undefined) return []
+      return [
+        `${to.value} gets all new requests.`,
+        readiness(pool),
+        ...leftovers(service, left()),
+        ...conditions(serviceNow(service)),
+      ]
+    },
+    run: (how) => client.value.services.switch(service, { to: to.value, ...optionsOf(how) }),
+    drains: () => ({ pools: left(), servers: [] }),
+    undo: () => rollback(service),
+  }
+}
+
+/** Sets the share of one pool. */
+export function shift(service: string): Action {
+  const { pools } = serviceNow(service)
+  const target = pools.find(({ share }) => share < 50) ?? pools[0]
+  const to = signal(target?.name ?? '')
+  const wanted = signal(target?.share === 0 ? 5 : (target?.share ?? 5))
+  return {
+    title: `Shift the traffic of ${service}`,
+    service,
+    verb: () => `Give ${to.value} ${percent(wanted.value)}`,
+    fields: () => (
+      <>
+        <PoolChoice
+          pools={pools.map(({ name }) => name)}
+          chosen={to}
+          onChange={(name) => {
+            wanted.value = poolNow(service, name)?.share ?? 0
+          }}
+        />
+        <Percent value={wanted} />
+      </>
+    ),
+    obstacle: () => {
+      if (pools.length < 2) return 'The service has one pool, which has all requests.'
+      return wanted.value >= 0 && wanted.value <= 100 ? null : 'A share is from 0 to 100 percent.'
+    },
+    consequences: () => {
+      const pool = poolNow(service, to.value)
+      if (pool === undefined) return []
+      const others = withShare(serviceNow(service)).filter(({ name }) => name !== to.value)
+      const left = 100 - wanted.value
+      const sum = others.reduce((all, { share }) => all + share, 0)
+      const shares = others.map(({ name, share }) => `${name} ${percent((share * left) / sum)}`)
+      return [
+        `${to.value} gets ${percent(wanted.value)} of the new requests instead of ${percent(pool.share)}${shares.length > 0 ? `; ${shares.join(', ')}` : ''}.`,
+        readiness(pool),
+        ...(wanted.value === 100
+          ? leftovers(
+              service,
+              others.map(({ name }) => name),
+            )
+          : []),
+        ...conditions(serviceNow(service)),
+      ]
+    },
+    run: (how) => client.value.services.shift(service, { to: to.value, percent: wanted.value, ...optionsOf(how) }),
+    drains: () => ({
+      pools:
+        wanted.value === 100
+          ? pools.filter(({ name, share }) => share > 0 && name !== to.value).map(({ name }) => name)
+          : wanted.value === 0
+            ? [to.value]
+            : [],
+      servers: [],
+    }),
+    undo: () => rollback(service),
+  }
+}
+
+/** Returns to an earlier decision. `entry`: by default the one before this. */
+export function rollback(service: string, entry?: { readonly revision: number; readonly text: string }): Action {
+  const before = withShare(serviceNow(service)).map(({ name }) => name)
+  return {
+    title: entry === undefined ? `Roll ${service} back` : `Take ${service} back to revision ${entry.revision}`,
+    service,
+    verb: () => 'Roll back',
+    consequences: () => [
+      entry === undefined
+        ? 'The routing decision before the present one is in force again.'
+        : `The routing as it was at revision ${entry.revision} is in force again: ${entry.text}.`,
+      'Requests in flight end where they are.',
+      ...conditions(serviceNow(service)),
+    ],
+    run: (how) =>
+      client.value.services.rollback(service, {
+        ...(entry === undefined ? {} : { revision: entry.revision }),
+        ...optionsOf(how),
+      }),
+    drains: () => ({ pools: before.filter((name) => poolNow(service, name)?.share === 0), servers: [] }),
+    undo: () => rollback(service),
+  }
+}
+
+function PoolChoice({
+  pools,
+  chosen,
+  onChange = () => {},
+}: {
+  pools: readonly string[]
+  chosen: { value: string }
+  onChange?: (name: string) => void
+}) {
+  if (pools.length < 2) return null
+  return (
+    <fieldset class="choice">
+      <legend>Pool</legend>
+      {pools.map((name) => (
+        <label key={name}>
+          <input
+            type="radio"
+            name="pool"
+            value={name}
+            checked={chosen.value === name}
+            onChange={() => {
+              chosen.value = name
+              onChange(name)
+            }}
+          />
+          {name}
+        </label>
+      ))}
+    </fieldset>
+  )
+}
+
+function Percent({ value }: { value: { value: number } }) {
+  const set = ({ currentTarget }: { currentTarget: HTMLInputElement }): void => {
+    value.value = Number(currentTarget.value)
+  }
+  return (
+    <div class="percent">
+      <label>
+        <span>Share</span>
+        <input type="range" min="0" max="100" step="1" value={value.value} onInput={set} />
+      </label>
+      <label class="exact">
+        <span class="visually-hidden">Share in percent</span>
+        <input type="number" min="0" max="100" step="any" value={value.value} onInput={set} required />
+        <span aria-hidden="true">%</span>
+      </label>
+    </div>
+  )
+}

@@ -1,0 +1,115 @@
+import { useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import type { StatsOverTime } from '../../../src/client/create-client.ts'
+import { milliseconds, rate, share } from '../format.ts'
+import { useResource } from '../live/resource.ts'
+import { client } from '../live/session.ts'
+import type { Chart } from './chart.ts'
+
+const WINDOWS = { '2m': 2_000, '10m': 10_000, '1h': 30_000 } as const
+type Window = keyof typeof WINDOWS
+
+/** The figures of a service over time, by version. */
+export function Charts({ service, pools }: { service: string; pools: readonly string[] }) {
+  const window = useSignal<Window>('10m')
+  const figures = useResource(
+    (signal) => client.value.statsOverTime({ service, window: window.value, signal }),
+    [service, window.value],
+    WINDOWS[window.value],
+  )
+  const changes = useResource(
+    (signal) => client.value.services.history(service, { signal }),
+    [service],
+    WINDOWS[window.value],
+  )
+  const marks = (changes.value?.history ?? []).map(({ at, action }) => ({ at: Date.parse(at) / 1_000, text: action }))
+  return (
+    <div class="panel charts">
+      <fieldset class="windows">
+        <legend class="visually-hidden">Time shown</legend>
+        {Object.keys(WINDOWS).map((name) => (
+          <label key={name}>
+            <input
+              type="radio"
+              name="window"
+              checked={window.value === name}
+              onChange={() => {
+                window.value = name as Window
+              }}
+            />
+            {name}
+          </label>
+        ))}
+      </fieldset>
+      {figures.error !== null && <p class="refusal">{figures.error.message}</p>}
+      <div class="chart-row">
+        <Plot title="Requests" of="rate" format={rate} {...{ figures: figures.value, pools, marks }} />
+        <Plot title="Errors" of="errorRate" format={share} {...{ figures: figures.value, pools, marks }} />
+        <Plot title="p95" of="p95" format={milliseconds} {...{ figures: figures.value, pools, marks }} />
+      </div>
+    </div>
+  )
+}
+
+interface PlotProps {
+  readonly title: string
+  readonly of: 'rate' | 'errorRate' | 'p95'
+  readonly format: (value: number) => string
+  readonly figures: StatsOverTime | null
+  readonly pools: readonly string[]
+  readonly marks: readonly { readonly at: number; readonly text: string }[]
+}
+
+function Plot({ title, of, format, figures, pools, marks }: PlotProps) {
+  const place = useRef<HTMLDivElement>(null)
+  const chart = useRef<Chart | null>(null)
+  const shown = useRef<PlotProps | null>(null)
+  shown.current = { title, of, format, figures, pools, marks }
+  useEffect(() => {
+    let isGone = false
+    // The library comes with the first chart, not with the page.
+    void import('./chart.ts').then(({ Chart: Made }) => {
+      if (isGone || place.current === null) return
+      chart.current = new Made(place.current, format)
+      show(chart.current, shown.current)
+    })
+    return () => {
+      isGone = true
+      chart.current?.destroy()
+    }
+  }, [format])
+  useEffect(() => show(chart.current, shown.current), [figures, marks])
+  const lines = (figures?.pools ?? []).map((pool) => ({
+    pool,
+    last: pool[of].findLast((value) => value !== null) ?? null,
+  }))
+  return (
+    <figure>
+      <figcaption>{title}</figcaption>
+      <div class="plot" ref={place} aria-hidden="true" />
+      <ul class="legend">
+        {lines.map(({ pool, last }) => (
+          <li key={`${pool.name} ${pool.version}`}>
+            <i class={`swatch color-${colorOf(pools, pool.name)}`} aria-hidden="true" />
+            {pool.name === pool.version ? pool.name : `${pool.name} ${pool.version}`}:{' '}
+            <b>{last === null ? '–' : format(last)}</b>
+          </li>
+        ))}
+      </ul>
+    </figure>
+  )
+}
+
+function show(chart: Chart | null, props: PlotProps | null): void {
+  if (chart === null || props === null || props.figures === null) return
+  const { figures, of, pools, marks } = props
+  chart.show(
+    figures.times.map((at) => Date.parse(at) / 1_000),
+    figures.pools.map((pool) => ({ color: colorOf(pools, pool.name), values: pool[of] })),
+    marks,
+  )
+}
+
+function colorOf(pools: readonly string[], name: string): number {
+  return Math.max(0, pools.indexOf(name)) % 8
+}

@@ -1,0 +1,45 @@
+/** A reading that is repeated. */
+export interface Again {
+  /** Reads now, or as soon as the reading under way is over and `minMs` have passed since the last one. */
+  now(): void
+}
+
+/**
+ * Repeats a reading every `everyMs` while the page can be seen, and whenever it is asked to; never two at a time. A slow answer
+ * makes the pauses longer: a reading takes at most a tenth of the time. `everyMs`: null = only when it is asked to.
+ */
+export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: number | null; minMs: number }): Again {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let isReading = false
+  let isWanted = false
+  let lastAt = Number.NEGATIVE_INFINITY
+  let pauseMs = minMs
+
+  const run = async (): Promise<void> => {
+    isReading = true
+    isWanted = false
+    const begin = performance.now()
+    try {
+      await read()
+    } finally {
+      isReading = false
+      lastAt = performance.now()
+      pauseMs = Math.max(minMs, 10 * (lastAt - begin))
+      if (isWanted) plan(pauseMs)
+      else if (everyMs !== null) plan(Math.max(everyMs, pauseMs))
+    }
+  }
+  const plan = (ms: number): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      if (isWanted || document.visibilityState === 'visible') void run()
+      else plan(ms)
+    }, ms)
+  }
+  return {
+    now: () => {
+      isWanted = true
+      if (!isReading) plan(Math.max(0, lastAt + pauseMs - performance.now()))
+    },
+  }
+}

@@ -1,0 +1,127 @@
+import { computed, signal } from '@preact/signals'
+import type { Instance, SeenEvent, Service, ServiceStats, Services } from '../../../src/client/create-client.ts'
+import { again } from './again.ts'
+import { client, isUnauthorized, signIn } from './session.ts'
+
+/** Number of events that the page keeps. */
+const MAX_EVENTS = 500
+/** Services that are read one by one after events; more are read together. */
+const MAX_SINGLE = 4
+/** Min time from one reading of the state to the next, ms. */
+const STATE_MS = 300
+const STATS_MS = 2_000
+const INSTANCES_MS = 5_000
+/** Pause after a failed reading, ms. */
+const RETRY_MS = 2_000
+
+export const services = signal<ReadonlyMap<string, Service> | null>(null)
+/** What holds for the whole state: whether the store is away, overrides, and instances out of touch. */
+export const caveats = signal<Pick<Services, 'stale' | 'overrides' | 'leftOut'>>({})
+/** Figures of the last ten seconds, by service. */
+export const stats = signal<ReadonlyMap<string, ServiceStats>>(new Map())
+export const instances = signal<readonly Instance[]>([])
+/** Newest first. */
+export const events = signal<readonly SeenEvent[]>([])
+/** When the instance has last answered, ms since the epoch; null = it answers now. */
+export const lostSince = signal<number | null>(null)
+
+export const liveInstances = computed(() => instances.value.filter(({ live }) => live))
+
+const dirty = new Set<string>()
+let isAllDirty = true
+
+const state = again(readState, { everyMs: null, minMs: STATE_MS })
+const figures = again(readStats, { everyMs: STATS_MS, minMs: STATS_MS })
+const fleet = again(readInstances, { everyMs: INSTANCES_MS, minMs: STATE_MS })
+
+/** Reads the state and follows the events for as long as the page is open. */
+export function start(): void {
+  void follow()
+  for (const reading of [state, figures, fleet]) reading.now()
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') for (const reading of [figures, fleet]) reading.now()
+  })
+}
+
+/** Has a service read again, or all, since something was changed. */
+export function refresh(service?: string): void {
+  if (service === undefined) isAllDirty = true
+  else dirty.add(service)
+  state.now()
+}
+
+/** Has the instances read again: which revisions they have in force. */
+export function refreshFleet(): void {
+  fleet.now()
+}
+
+async function follow(): Promise<void> {
+  for (;;) {
+    try {
+      for await (const event of client.value.events()) take(event)
+    } catch (error) {
+      if (isUnauthorized(error)) return void signIn()
+      lost()
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+    refresh()
+  }
+}
+
+function take(event: SeenEvent): void {
+  events.value = [event, ...events.value].slice(0, MAX_EVENTS)
+  refresh('service' in event ? (event.service ?? undefined) : undefined)
+  refreshFleet()
+}
+
+async function readState(): Promise<void> {
+  const names = [...dirty]
+  dirty.clear()
+  const readsAll = isAllDirty || services.value === null || names.length > MAX_SINGLE
+  isAllDirty = false
+  await attempt(
+    async () => {
+      if (readsAll) {
+        const { services: all, revision: _, ...rest } = await client.value.services.list()
+        services.value = new Map(all.map((service) => [service.name, service]))
+        caveats.value = rest
+        return
+      }
+      const read = await Promise.all(names.map((name) => client.value.services.get(name)))
+      services.value = new Map([...(services.value ?? []), ...read.map((service) => [service.name, service] as const)])
+    },
+    () => {
+      // One of them may be gone.
+      isAllDirty = true
+      setTimeout(state.now, RETRY_MS)
+    },
+  )
+}
+
+async function readStats(): Promise<void> {
+  await attempt(async () => {
+    const { services: all } = await client.value.stats({ window: '10s' })
+    stats.value = new Map(all.map((each) => [each.name, each]))
+  })
+}
+
+async function readInstances(): Promise<void> {
+  await attempt(async () => {
+    instances.value = (await client.value.instances.list()).instances
+  })
+}
+
+async function attempt(read: () => Promise<void>, onFailure = (): void => {}): Promise<void> {
+  try {
+    await read()
+    lostSince.value = null
+  } catch (error) {
+    if (isUnauthorized(error)) return void signIn()
+    lost()
+    onFailure()
+  }
+}
+
+function lost(): void {
+  lostSince.value ??= Date.now()
+}

@@ -1,0 +1,56 @@
+import { computed, signal } from '@preact/signals'
+import { ApiError, type Caller, type Client, createClient } from '../../../src/client/create-client.ts'
+
+/** Name under which the tab keeps the token; it is gone when the tab is closed. */
+const KEPT_AS = 'cutover-token'
+
+/** The token to send with each call; empty = none. */
+export const token = signal(sessionStorage.getItem(KEPT_AS) ?? '')
+
+/** The API of the instance that has served the page. */
+export const client = computed((): Client => {
+  const { value } = token
+  return createClient({ url: location.origin, ...(value === '' ? {} : { token: value }) })
+})
+
+/** Name and role of the token, and the instance; null = not known yet. */
+export const caller = signal<Caller | null>(null)
+
+/** Why a token is asked for; null = none is needed. */
+export const tokenProblem = signal<string | null>(null)
+
+/** Whether the token may change services and servers. */
+export const mayOperate = computed(() => caller.value !== null && caller.value.role !== 'read')
+
+/** Finds out who asks. Resolves to false if a token is needed. Throws if the API does not answer. */
+export async function signIn(): Promise<boolean> {
+  try {
+    caller.value = await client.value.whoami()
+    tokenProblem.value = null
+    return true
+  } catch (error) {
+    if (!isUnauthorized(error)) throw error
+    caller.value = null
+    tokenProblem.value = token.value === '' ? 'This instance asks for a token.' : error.detail
+    return false
+  }
+}
+
+/** Takes a token that somebody has entered; it is kept until the tab is closed. */
+export async function useToken(entered: string): Promise<boolean> {
+  token.value = entered.trim()
+  const isGood = await signIn()
+  if (isGood) sessionStorage.setItem(KEPT_AS, token.value)
+  else sessionStorage.removeItem(KEPT_AS)
+  return isGood
+}
+
+export function signOut(): void {
+  sessionStorage.removeItem(KEPT_AS)
+  token.value = ''
+  location.reload()
+}
+
+export function isUnauthorized(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.status === 401
+}

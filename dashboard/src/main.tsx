@@ -1,0 +1,23 @@
+import { render } from 'preact'
+import { App } from './app.tsx'
+import { lostSince, start } from './live/live.ts'
+import { signIn } from './live/session.ts'
+import './styles/page.css'
+
+/** Pause before another attempt to reach the instance, ms. */
+const RETRY_MS = 2_000
+
+render(<App />, document.getElementById('app') as HTMLElement)
+void begin()
+
+async function begin(): Promise<void> {
+  for (;;) {
+    try {
+      if (await signIn()) start()
+      return
+    } catch {
+      lostSince.value ??= Date.now()
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    }
+  }
+}

@@ -1,0 +1,291 @@
+import type { Rollout, RolloutMetric } from '../../../src/client/create-client.ts'
+import { ask } from '../actions/action.ts'
+import { decideGate, promoteFully, rolloutVerb, startRollout } from '../actions/rollouts.tsx'
+import { ago, count, counted, dateTime, listed, milliseconds, percent, share } from '../format.ts'
+import { services } from '../live/live.ts'
+import { useResource } from '../live/resource.ts'
+import { client, mayOperate } from '../live/session.ts'
+import type { Level } from '../live/standing.ts'
+import { Chip } from '../parts/chip.tsx'
+import { now } from '../parts/now.ts'
+import { linkTo } from '../route.ts'
+
+/** Interval at which a running rollout is read, ms. */
+const LOOK_MS = 2_000
+const RECENT = 3
+const LEVELS: Readonly<Record<Rollout['state'], Level>> = {
+  Pending: 'info',
+  Initializing: 'info',
+  Progressing: 'info',
+  Paused: 'warn',
+  Promoting: 'info',
+  Watching: 'info',
+  Succeeded: 'ok',
+  Aborting: 'bad',
+  Aborted: 'bad',
+  Superseded: 'info',
+}
+const VERDICTS: Readonly<Record<RolloutMetric['verdict'], readonly [Level, string]>> = {
+  none: ['info', 'not enough known'],
+  ok: ['ok', 'no worse'],
+  failed: ['bad', 'worse'],
+  overMax: ['bad', 'over its limit'],
+}
+
+/** The last rollouts of a service. */
+export function RecentRollouts({ service, revision }: { service: string; revision: number }) {
+  const { value, error } = useResource((signal) => client.value.rollouts.list(service, { signal }), [service, revision])
+  const rollouts = value?.rollouts ?? []
+  const { pools = [] } = services.value?.get(service) ?? {}
+  const isIdle = rollouts.every(isOver)
+  return (
+    <section aria-labelledby="rollouts">
+      <h2 id="rollouts">Rollouts</h2>
+      {error !== null && <p class="refusal">{error.message}</p>}
+      {rollouts.length === 0 && <p class="muted">None yet.</p>}
+      <ul class="rollouts">
+        {rollouts.slice(0, RECENT).map((rollout) => (
+          <li key={rollout.id}>
+            <a href={linkTo('services', service, 'rollouts', rollout.id)}>
+              {rollout.from} → {rollout.to}
+            </a>{' '}
+            <Chip level={LEVELS[rollout.state]}>
+              {rollout.state}
+              {rollout.reason === null ? '' : `: ${rollout.reason}`}
+            </Chip>{' '}
+            <span class="muted">
+              {rollout.strategy}, by {rollout.by}, {dateTime(rollout.startedAt)}
+            </span>
+          </li>
+        ))}
+      </ul>
+      {mayOperate.value && isIdle && pools.some((pool) => pool.share === 0) && (
+        <div class="buttons">
+          <button type="button" onClick={() => ask(startRollout(service))}>
+            Start a rollout…
+          </button>
+        </div>
+      )}
+    </section>
+  )
+}
+
+/** A rollout: its steps, the evidence against its thresholds, and what it waits for. */
+export function RolloutView({ service, id }: { service: string; id: string }) {
+  const revision = services.value?.get(service)?.revision
+  const { value, error } = useResource(
+    (signal) => client.value.rollouts.get(service, id, { signal }),
+    [service, id, revision],
+    LOOK_MS,
+  )
+  const rollout = value?.rollout
+  return (
+    <>
+      <header class="view-head">
+        <p class="crumbs">
+          <a href={linkTo()}>Services</a> / <a href={linkTo('services', service)}>{service}</a>
+        </p>
+        <h1 tabIndex={-1}>
+          {rollout === undefined ? `Rollout of ${service}` : `Rollout ${rollout.from} → ${rollout.to}`}
+        </h1>
+      </header>
+      {error !== null && <p class="refusal">{error.message}</p>}
+      {rollout !== undefined && <RolloutBody rollout={rollout} />}
+    </>
+  )
+}
+
+function RolloutBody({ rollout }: { rollout: Rollout }) {
+  const {
+    state,
+    reason,
+    detail,
+    weight,
+    convergence,
+    waitingFor,
+    strategy,
+    by,
+    note,
+    startedAt,
+    endedAt,
+    leader,
+    metrics,
+  } = rollout
+  const end = endedAt === null ? now.value : new Date(endedAt).getTime()
+  return (
+    <>
+      <section class="panel" aria-label="State">
+        <p aria-live="polite">
+          <Chip level={LEVELS[state]}>
+            {state}
+            {reason === null ? '' : `: ${reason}`}
+          </Chip>{' '}
+          {detail}
+        </p>
+        {waitingFor !== null && !isOver(rollout) && <p class="waits-for">Waits for: {waitingFor}</p>}
+        <dl class="figures large">
+          <div>
+            <dt>weight of {rollout.to}</dt>
+            <dd>{percent(weight.set)}</dd>
+          </div>
+          <div>
+            <dt>measured</dt>
+            <dd class={weight.drift === 'ok' ? '' : 'warn-text'}>
+              {weight.measured === null ? '–' : percent(weight.measured)}
+            </dd>
+          </div>
+          <div>
+            <dt>in force</dt>
+            <dd>{convergence.applied ? 'everywhere' : `not at ${listed(convergence.lagging)}`}</dd>
+          </div>
+          <div>
+            <dt>{endedAt === null ? 'runs for' : 'took'}</dt>
+            <dd>{ago(startedAt, end)}</dd>
+          </div>
+        </dl>
+        <RolloutActions rollout={rollout} />
+        <p class="muted">
+          {strategy}, started by {by} {dateTime(startedAt)}
+          {leader === null ? '' : `, run by ${leader}`}
+          {note === null ? '' : `: ${note}`}
+        </p>
+      </section>
+      {metrics.length > 0 && (
+        <section aria-labelledby="evidence">
+          <h2 id="evidence">Evidence</h2>
+          {metrics.map((metric) => (
+            <Evidence key={metric.name} metric={metric} rollout={rollout} />
+          ))}
+        </section>
+      )}
+      <section aria-labelledby="steps">
+        <h2 id="steps">Steps</h2>
+        <Steps rollout={rollout} />
+      </section>
+    </>
+  )
+}
+
+function RolloutActions({ rollout }: { rollout: Rollout }) {
+  const { state, step } = rollout
+  if (!mayOperate.value) return null
+  if (isOver(rollout) || state === 'Aborting') {
+    return state === 'Aborted' ? (
+      <div class="buttons">
+        <button type="button" onClick={() => ask(rolloutVerb(rollout, 'retry'))}>
+          Retry…
+        </button>
+      </div>
+    ) : null
+  }
+  const { gate } = step
+  return (
+    <fieldset class="buttons">
+      <legend class="visually-hidden">Actions</legend>
+      {gate !== null && (
+        <>
+          <button type="button" class="primary" onClick={() => ask(decideGate(rollout, gate, true))}>
+            Approve “{gate}”…
+          </button>
+          <button type="button" onClick={() => ask(decideGate(rollout, gate, false))}>
+            Reject…
+          </button>
+        </>
+      )}
+      {state === 'Paused' ? (
+        <button type="button" class="primary" onClick={() => ask(rolloutVerb(rollout, 'resume'))}>
+          Resume…
+        </button>
+      ) : (
+        <button type="button" onClick={() => ask(rolloutVerb(rollout, 'pause'))}>
+          Pause…
+        </button>
+      )}
+      <button type="button" onClick={() => ask(rolloutVerb(rollout, 'promote'))}>
+        Promote this step…
+      </button>
+      <button type="button" onClick={() => ask(promoteFully(rollout))}>
+        Promote fully…
+      </button>
+      <button type="button" class="quiet-danger" onClick={() => ask(rolloutVerb(rollout, 'abort'))}>
+        Abort…
+      </button>
+    </fieldset>
+  )
+}
+
+function Evidence({ metric, rollout }: { metric: RolloutMetric; rollout: Rollout }) {
+  const { name, kind, canary, stable, evidence, threshold, verdict, thresholdMs, value, problem } = metric
+  const [level, text] = VERDICTS[verdict]
+  const part = Math.min(1, Math.max(0, threshold === 0 ? 0 : evidence / threshold))
+  return (
+    <div class="panel evidence">
+      <p>
+        <b>{name}</b> <Chip level={level}>{text}</Chip>{' '}
+        {thresholdMs !== null && <span class="muted">slower than {milliseconds(thresholdMs)} is bad</span>}
+      </p>
+      {kind === 'web' ? (
+        <p>{problem === null ? `measured: ${value ?? '–'}` : `cannot be measured: ${problem}`}</p>
+      ) : (
+        <>
+          <div class="evidence-bar">
+            <meter
+              min={0}
+              max={1}
+              value={part}
+              aria-label={`Evidence that ${rollout.to} is worse, of the threshold`}
+              class={level}
+            />
+            <span class="muted">
+              evidence {evidence.toFixed(2)} of {threshold.toFixed(2)}
+            </span>
+          </div>
+          <p class="muted">
+            {rollout.to}: {count(canary.bad)} bad of {counted(canary.requests, 'request')} ({share(ratio(canary))}) ·{' '}
+            {rollout.from}: {count(stable.bad)} of {count(stable.requests)} ({share(ratio(stable))})
+          </p>
+        </>
+      )}
+    </div>
+  )
+}
+
+function Steps({ rollout }: { rollout: Rollout }) {
+  const { steps, step, state } = rollout
+  const isDone = (index: number): boolean => state === 'Succeeded' || state === 'Watching' || index < step.index
+  return (
+    <ol class="rollout-steps">
+      {steps.map(({ index, kind, text }) => {
+        const isNow = !isOver(rollout) && index === step.index
+        return (
+          <li
+            key={index}
+            class={isNow ? 'now' : isDone(index) ? 'done' : 'to-come'}
+            aria-current={isNow ? 'step' : undefined}
+          >
+            <i aria-hidden="true">{isDone(index) ? '✓' : isNow ? '▸' : '·'}</i>
+            <span>
+              <b>{kind}</b> {text}
+              {isNow && (
+                <span class="muted">
+                  {' '}
+                  since {ago(step.since, now.value)}
+                  {step.attempt > 1 ? `, attempt ${step.attempt}` : ''}
+                  {kind === 'analysis' ? `, judged for ${Math.round(step.soakSeconds)} s` : ''}
+                </span>
+              )}
+            </span>
+          </li>
+        )
+      })}
+    </ol>
+  )
+}
+
+function ratio({ requests, bad }: { readonly requests: number; readonly bad: number }): number | null {
+  return requests === 0 ? null : bad / requests
+}
+
+function isOver({ state }: Rollout): boolean {
+  return state === 'Succeeded' || state === 'Aborted' || state === 'Superseded'
+}
