@@ -21,7 +21,9 @@ async function ensure(failure, sources, result, script) {
   const folders = sources.map((folder) => join(root, folder))
   if (!folders.every(existsSync)) return
   // Folders, too: their times tell what was removed.
-  const files = folders.flatMap((folder) => ['', ...readdirSync(folder, { recursive: true })].map((file) => join(folder, file)))
+  const files = folders.flatMap((folder) =>
+    ['', ...readdirSync(folder, { recursive: true })].map((file) => join(folder, file)),
+  )
   const newest = Math.max(...[...files, join(root, 'package-lock.json'), join(root, script)].map(changedAt))
   if (changedAt(join(root, result)) > newest) return
   const { code } = await runNode([join(root, script)])

@@ -51,7 +51,15 @@ export function statsOverTime(
   return { times, pools: [...pools.values()].map(columnsOf) }
 }
 
-function columnsOf({ name, version, points }: { name: string; version: string; points: readonly Point[] }): PoolOverTime {
+function columnsOf({
+  name,
+  version,
+  points,
+}: {
+  name: string
+  version: string
+  points: readonly Point[]
+}): PoolOverTime {
   const column = (figure: keyof Point): (number | null)[] => points.map((point) => point[figure])
   return {
     name,

@@ -47,7 +47,11 @@ describe('?wait=', () => {
     expect(late.headers.get('etag')).toBe(`"${revision + 1}"`)
     expect((await shop.done('GET', `/api/servers/${server}`)).servers[0].state).toBe('drain')
 
-    const again = problem(await shop.api('POST', `/api/servers/${server}/disable?wait=500ms`), 504, 'Not yet everywhere')
+    const again = problem(
+      await shop.api('POST', `/api/servers/${server}/disable?wait=500ms`),
+      504,
+      'Not yet everywhere',
+    )
     expect(again).toMatchObject({ revision: revision + 1, changed: false })
     expect(again.detail).toContain(`Nothing was left to change (revision ${revision + 1})`)
 
