@@ -41,6 +41,8 @@ async function runExample() {
   proxy.child.stdout.pipe(process.stdout)
   whenReady(proxy.child.stdout, (address, admin) =>
     console.log(`
+The dashboard is at ${admin}/
+
 Try:
   curl ${address}/
   curl -X POST ${admin}/api/services/shop/switch

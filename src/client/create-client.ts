@@ -38,8 +38,6 @@ function apiOf(caller: Caller, through: string | null) {
     /** Which service, pool and servers a request would get. */
     explain: verb('GET /api/explain'),
     stats: verb('GET /api/stats'),
-    /** Figures of a service step by step. */
-    statsOverTime: verb('GET /api/stats/series'),
     whoami: verb('GET /api/whoami'),
     services: {
       list: verb('GET /api/services'),
@@ -61,6 +59,8 @@ function apiOf(caller: Caller, through: string | null) {
       freeze: verb('POST /api/services/{service}/freeze'),
       unfreeze: verb('POST /api/services/{service}/unfreeze'),
       explain: verb('GET /api/services/{service}/explain'),
+      /** Its figures step by step. */
+      series: verb('GET /api/services/{service}/series'),
     },
     rollouts: {
       /** Newest first. */

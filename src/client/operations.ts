@@ -140,11 +140,9 @@ export interface Operations {
     readonly answer: Stats
   }
   /** Rate, errors and durations of the requests of a service, by pool and version, step by step. */
-  'GET /api/stats/series': {
-    readonly names: readonly []
+  'GET /api/services/{service}/series': {
+    readonly names: readonly [service: string]
     readonly options: {
-      /** The service. */
-      readonly service?: string | undefined
       /** The time that the figures are about. Default: "10m". */
       readonly window?: '2m' | '10m' | '1h' | '2h' | undefined
     }
@@ -1017,7 +1015,7 @@ export const QUERIES: Readonly<Record<keyof Operations, readonly string[]>> = {
   'PUT /api/services/{service}/pools/{pool}/servers/{server}': ['wait', 'force', 'reason'],
   'DELETE /api/services/{service}/pools/{pool}/servers/{server}': ['wait', 'force', 'reason'],
   'GET /api/stats': ['window', 'service', 'scope', 'at'],
-  'GET /api/stats/series': ['service', 'window'],
+  'GET /api/services/{service}/series': ['window'],
   'POST /api/services/{service}/switch': ['wait', 'force', 'reason', 'scope'],
   'POST /api/services/{service}/shift': ['wait', 'force', 'reason'],
   'POST /api/services/{service}/rollback': ['wait', 'force', 'reason'],

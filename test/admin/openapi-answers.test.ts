@@ -88,6 +88,8 @@ const CALLS: readonly (readonly [string, number, string, object?])[] = [
   [`GET ${SERVICE}/explain`, 200, '/api/services/shop/explain?header=x-a:1'],
   ['GET /api/explain', 200, '/api/explain?host=shop.test&path=/cart'],
   ['GET /api/stats', 200, '/api/stats?window=10s&service=shop'],
+  [`GET ${SERVICE}/series`, 200, '/api/services/shop/series?window=2m'],
+  ['GET /api/whoami', 200, '/api/whoami'],
   [`POST ${SERVICE}/pause`, 200, '/api/services/shop/pause?wait=5s', { for: '5s' }],
   [`POST ${SERVICE}/stop`, 200, '/api/services/shop/stop', { message: 'Back soon.' }],
   [`POST ${SERVICE}/resume`, 200, '/api/services/shop/resume?wait=5s'],

@@ -85,6 +85,8 @@ GET /api/config
 GET /api/certificates
 GET /api/events
 GET /api/stats
+GET /api/services/{service}/series
+GET /api/whoami
 GET /api/instances
 GET /api/instances/{id}
 DELETE /api/instances/{id}

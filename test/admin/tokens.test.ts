@@ -55,7 +55,7 @@ describe('S7: a token', () => {
     expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="cutover"')
   })
 
-  test.each(['/healthz', '/ready', '/docs/', '/api/openapi.json'])('is not needed for %s', async (path) => {
+  test.each(['/', '/healthz', '/ready', '/docs/', '/api/openapi.json'])('is not needed for %s', async (path) => {
     await until(async () => (await ask('GET', path, null)).status === 200)
   })
 

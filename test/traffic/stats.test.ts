@@ -39,6 +39,39 @@ test('windows that follow each other have every request once, by service, pool a
   )
 })
 
+test('figures step by step have every request once, by pool and version', async () => {
+  const [blue, green] = [await upstream('blue1'), await upstream('green1')]
+  const pools = { blue: { ...pool(blue), version: '1.4' }, green: { ...pool(green), version: '1.5' } }
+  const cutover = await define('steps', { pools, split: { blue: 50, green: 50 } })
+  const series = async () => (await cutover.api('GET', '/api/services/steps/series?window=2m')).body
+  await until(async () => (await series()).times.length > 0)
+  for (let i = 0; i < 40; i++) await (await fetch(`${cutover.proxy}/`)).text()
+  const end = Date.now()
+  const {
+    times,
+    stepSeconds,
+    pools: found,
+  } = await until(async () => {
+    const all = await series()
+    return Date.parse(all.times.at(-1)) > end ? all : null
+  })
+  expect(times.map((at: string) => Date.parse(at) % (stepSeconds * 1_000))).toEqual(times.map(() => 0))
+  const requests = found.map(({ name, version, rate }: { name: string; version: string; rate: number[] }) => [
+    name,
+    version,
+    rate.reduce((sum, perSecond) => sum + perSecond * stepSeconds, 0),
+  ])
+  expect(requests).toEqual([
+    ['blue', '1.4', blue.requests.length],
+    ['green', '1.5', green.requests.length],
+  ])
+  const [first] = found
+  expect(first.p95.map((ms: number | null) => ms === null)).toEqual(first.rate.map((rate: number) => rate === 0))
+  expect(first.errorRate.filter((rate: number | null) => rate !== null && rate > 0)).toEqual([])
+  expect((await cutover.api('GET', '/api/services/nobody/series')).status).toBe(404)
+  expect((await cutover.api('GET', '/api/services/steps/series?window=3m')).status).toBe(422)
+})
+
 test('errors and broken responses are in the error rate; clients that have left are in no rate', async () => {
   const blue = await upstream('blue1', (request, response) => {
     if (request.url === '/503') response.writeHead(503).end()

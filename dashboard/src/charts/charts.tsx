@@ -13,7 +13,7 @@ type Window = keyof typeof WINDOWS
 export function Charts({ service, pools }: { service: string; pools: readonly string[] }) {
   const window = useSignal<Window>('10m')
   const figures = useResource(
-    (signal) => client.value.statsOverTime({ service, window: window.value, signal }),
+    (signal) => client.value.services.series(service, { window: window.value, signal }),
     [service, window.value],
     WINDOWS[window.value],
   )

@@ -6,6 +6,8 @@ const MAX_CHARS = 120
 
 /** What a change has changed, line by line. */
 export function changeLines({ from, to }: Pick<HistoryEntry, 'from' | 'to'>): readonly string[] {
+  if (isNothing(from) && isObject(to)) return members(to)
+  if (isObject(from) && isNothing(to)) return members(from).map((line) => `was ${line}`)
   if (!isObject(from) || !isObject(to)) return from === to ? [] : [`${text(from)} → ${text(to)}`]
   return difference('', from, to)
 }
@@ -15,7 +17,8 @@ function difference(path: string, from: Record<string, unknown>, to: Record<stri
     const [before, after] = [from[key], to[key]]
     const at = path === '' ? key : `${path}.${key}`
     if (isObject(before) && isObject(after)) return difference(at, before, after)
-    if (JSON.stringify(before) === JSON.stringify(after)) return []
+    if (isNothing(before) && isObject(after)) return members({ [at]: after })
+    if (JSON.stringify(before ?? null) === JSON.stringify(after ?? null)) return []
     return [`${at}: ${text(before)} → ${text(after)}`]
   })
 }
@@ -31,8 +34,23 @@ export function splitText(value: unknown): string | null {
     .join(', ')
 }
 
+/** The members of something new that one line can hold. */
+function members(value: Record<string, unknown>): string[] {
+  return Object.entries(value).flatMap(([key, member]) => {
+    if (isNothing(member)) return []
+    if (!isObject(member)) return Array.isArray(member) ? [] : [`${key}: ${text(member)}`]
+    const isPlain = Object.values(member).every((each) => typeof each !== 'object')
+    const parts = Object.entries(member).map(([name, each]) => (isPlain ? `${name} ${text(each)}` : name))
+    return parts.length === 0 ? [] : [`${key}: ${text(parts.join(', '))}`]
+  })
+}
+
+function isNothing(value: unknown): boolean {
+  return value === null || value === undefined
+}
+
 function text(value: unknown): string {
-  if (value === undefined || value === null) return 'none'
+  if (isNothing(value)) return 'none'
   const whole = typeof value === 'object' ? JSON.stringify(value) : String(value)
   return whole.length > MAX_CHARS ? `${whole.slice(0, MAX_CHARS)}…` : whole
 }

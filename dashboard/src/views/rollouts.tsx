@@ -32,6 +32,17 @@ const VERDICTS: Readonly<Record<RolloutMetric['verdict'], readonly [Level, strin
   overMax: ['bad', 'over its limit'],
 }
 
+const KINDS: Readonly<Record<Rollout['steps'][number]['kind'], string>> = {
+  waitHealthy: 'wait for',
+  route: 'route',
+  mirror: 'mirror',
+  hook: 'ask',
+  setWeight: 'weight',
+  pause: 'pause',
+  analysis: 'analysis',
+  healthGate: 'health gate',
+}
+
 /** The last rollouts of a service. */
 export function RecentRollouts({ service, revision }: { service: string; revision: number }) {
   const { value, error } = useResource((signal) => client.value.rollouts.list(service, { signal }), [service, revision])
@@ -217,7 +228,7 @@ function RolloutActions({ rollout }: { rollout: Rollout }) {
 function Evidence({ metric, rollout }: { metric: RolloutMetric; rollout: Rollout }) {
   const { name, kind, canary, stable, evidence, threshold, verdict, thresholdMs, value, problem } = metric
   const [level, text] = VERDICTS[verdict]
-  const part = Math.min(1, Math.max(0, threshold === 0 ? 0 : evidence / threshold))
+  const part = partOf(evidence, threshold)
   return (
     <div class="panel evidence">
       <p>
@@ -237,7 +248,7 @@ function Evidence({ metric, rollout }: { metric: RolloutMetric; rollout: Rollout
               class={level}
             />
             <span class="muted">
-              evidence {evidence.toFixed(2)} of {threshold.toFixed(2)}
+              evidence {number(evidence)} of {number(threshold)}, on a logarithmic scale
             </span>
           </div>
           <p class="muted">
@@ -265,7 +276,7 @@ function Steps({ rollout }: { rollout: Rollout }) {
           >
             <i aria-hidden="true">{isDone(index) ? '✓' : isNow ? '▸' : '·'}</i>
             <span>
-              <b>{kind}</b> {text}
+              {text.startsWith(kind) || kind === 'pause' ? text : `${KINDS[kind]} ${text}`}
               {isNow && (
                 <span class="muted">
                   {' '}
@@ -280,6 +291,16 @@ function Steps({ rollout }: { rollout: Rollout }) {
       })}
     </ol>
   )
+}
+
+/** Odds are compared by their magnitude: evidence below 1 speaks for the canary. */
+function partOf(evidence: number, threshold: number): number {
+  if (threshold <= 1 || evidence <= 1) return 0
+  return Math.min(1, Math.log(evidence) / Math.log(threshold))
+}
+
+function number(value: number): string {
+  return value < 10 ? value.toFixed(1) : count(value)
 }
 
 function ratio({ requests, bad }: { readonly requests: number; readonly bad: number }): number | null {

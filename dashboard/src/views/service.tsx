@@ -236,10 +236,18 @@ function ServerRow({
       <td>
         <ServerState server={{ ...server, inFlight: figures?.inFlight ?? inFlight }} />
       </td>
-      <td class="number">{count(figures?.inFlight ?? inFlight)}</td>
-      <td class="number">{rate(figures?.rate ?? 0)}</td>
-      <td class="number">{share(figures?.errorRate ?? null)}</td>
-      <td class="number">{milliseconds(figures?.p95 ?? null)}</td>
+      <td class="number" data-label="in flight">
+        {count(figures?.inFlight ?? inFlight)}
+      </td>
+      <td class="number" data-label="rate">
+        {rate(figures?.rate ?? 0)}
+      </td>
+      <td class="number" data-label="errors">
+        {share(figures?.errorRate ?? null)}
+      </td>
+      <td class="number" data-label="p95">
+        {milliseconds(figures?.p95 ?? null)}
+      </td>
       <td class="wide-only">
         <LastCheck server={server} />
       </td>

@@ -41,9 +41,8 @@ const StatsQuery = kind.section(
 const STEPS = { '2m': [2, 60], '10m': [10, 60], '1h': [60, 60], '2h': [60, 120] } as const
 type LongWindow = keyof typeof STEPS
 
-const OverTimeQuery = kind.section(
+const SeriesQuery = kind.section(
   {
-    service: kind.text({ description: 'The service.' }),
     window: kind.choice(Object.keys(STEPS) as [LongWindow, ...LongWindow[]], {
       description: 'The time that the figures are about.',
       default: '10m',
@@ -82,22 +81,27 @@ export function statsRoutes(api: FastifyInstance, context: AdminContext): void {
     }
   })
 
-  const overTime = describe({
-    tag: 'instance',
+  const series = describe({
+    tag: 'services',
     summary: 'Rate, errors and durations of the requests of a service, by pool and version, step by step',
-    query: OverTimeQuery,
+    query: SeriesQuery,
     answer: 'StatsOverTime',
   })
-  api.get('/api/stats/series', { schema: overTime }, async (request, reply) => {
-    const { service, window } = readInput(OverTimeQuery, request.query)
-    const { services, revision } = control.state
-    const found = own(services, service)
-    if (found === undefined) throw unknownProblem('service', service, Object.keys(services))
-    const [stepSeconds, points] = STEPS[window]
-    const { times, pools } = statsOverTime(control.ticks.fleet, definedService(found), stepSeconds, points)
-    reply.header('etag', `"${revision}"`)
-    return { revision, service, window, stepSeconds, times: times.map(timeOf), pools }
-  })
+  api.get<{ Params: { service: string } }>(
+    '/api/services/:service/series',
+    { schema: series },
+    async (request, reply) => {
+      const { service } = request.params
+      const { window } = readInput(SeriesQuery, request.query)
+      const { services, revision } = control.state
+      const found = own(services, service)
+      if (found === undefined) throw unknownProblem('service', service, Object.keys(services))
+      const [stepSeconds, points] = STEPS[window]
+      const { times, pools } = statsOverTime(control.ticks.fleet, definedService(found), stepSeconds, points)
+      reply.header('etag', `"${revision}"`)
+      return { revision, service, window, stepSeconds, times: times.map(timeOf), pools }
+    },
+  )
 }
 
 /** The span of a window. Throws 422 for a time without figures. */
