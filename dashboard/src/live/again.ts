@@ -5,7 +5,7 @@ export interface Again {
 }
 
 /**
- * Repeats a reading every `everyMs` while the page can be seen, and whenever it is asked to; never two at a time. A slow answer
+ * Repeats a reading every `everyMs`, and whenever it is asked to, while the page can be seen; never two at a time. A slow answer
  * makes the pauses longer: a reading takes at most a tenth of the time. `everyMs`: null = only when it is asked to.
  */
 export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: number | null; minMs: number }): Again {
@@ -32,8 +32,8 @@ export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: 
   const plan = (ms: number): void => {
     clearTimeout(timer)
     timer = setTimeout(() => {
-      if (isWanted || document.visibilityState === 'visible') void run()
-      else plan(ms)
+      // Nobody looks at a hidden page: it reads when it is shown again.
+      if (document.visibilityState === 'visible') void run()
     }, ms)
   }
   return {

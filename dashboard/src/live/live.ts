@@ -1,5 +1,6 @@
 import { computed, signal } from '@preact/signals'
 import type { Instance, SeenEvent, Service, ServiceStats, Services } from '../../../src/client/create-client.ts'
+import { route } from '../route.ts'
 import { again } from './again.ts'
 import { client, isUnauthorized, signIn } from './session.ts'
 
@@ -10,6 +11,8 @@ const MAX_SINGLE = 4
 /** Min time from one reading of the state to the next, ms. */
 const STATE_MS = 300
 const STATS_MS = 2_000
+/** Time for which events are gathered before they are shown, ms. */
+const SHOW_MS = 200
 const INSTANCES_MS = 5_000
 /** Pause after a failed reading, ms. */
 const RETRY_MS = 2_000
@@ -28,6 +31,7 @@ export const lostSince = signal<number | null>(null)
 export const liveInstances = computed(() => instances.value.filter(({ live }) => live))
 
 const dirty = new Set<string>()
+const taken: SeenEvent[] = []
 let isAllDirty = true
 
 const state = again(readState, { everyMs: null, minMs: STATE_MS })
@@ -38,8 +42,10 @@ const fleet = again(readInstances, { everyMs: INSTANCES_MS, minMs: STATE_MS })
 export function start(): void {
   void follow()
   for (const reading of [state, figures, fleet]) reading.now()
+  // Another view needs other figures.
+  route.subscribe(() => figures.now())
   document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible') for (const reading of [figures, fleet]) reading.now()
+    if (document.visibilityState === 'visible') for (const reading of [state, figures, fleet]) reading.now()
   })
 }
 
@@ -69,9 +75,14 @@ async function follow(): Promise<void> {
 }
 
 function take(event: SeenEvent): void {
-  events.value = [event, ...events.value].slice(0, MAX_EVENTS)
+  if (taken.push(event) === 1) setTimeout(showTaken, SHOW_MS)
   refresh('service' in event ? (event.service ?? undefined) : undefined)
   refreshFleet()
+}
+
+/** Many events at a time are shown together. */
+function showTaken(): void {
+  events.value = [...taken.splice(0).reverse(), ...events.value].slice(0, MAX_EVENTS)
 }
 
 async function readState(): Promise<void> {
@@ -100,8 +111,12 @@ async function readState(): Promise<void> {
 
 async function readStats(): Promise<void> {
   await attempt(async () => {
-    const { services: all } = await client.value.stats({ window: '10s' })
-    stats.value = new Map(all.map((each) => [each.name, each]))
+    const { value: shown } = route
+    // The figures of all services are a megabyte where there are a thousand.
+    const only = 'service' in shown && shown.service !== null ? { service: shown.service } : {}
+    const { services: all } = await client.value.stats({ window: '10s', ...only })
+    const figures = all.map((each) => [each.name, each] as const)
+    stats.value = new Map('service' in only ? [...stats.value, ...figures] : figures)
   })
 }
 

@@ -11,6 +11,8 @@ export interface Remark {
 }
 
 const RANK: Readonly<Record<Level, number>> = { bad: 0, warn: 1, info: 2, ok: 3 }
+/** shop-2 comes before shop-10. */
+const NAMES = new Intl.Collator('en', { numeric: true })
 /** Share of failed requests from which a service needs a look. */
 const ERRORS = { warn: 0.005, bad: 0.05 }
 /** Rollouts that have ended. */
@@ -29,7 +31,7 @@ export function levelOf(remarks: readonly Remark[]): Level {
 
 /** Sorts services: those with problems first, then by name. */
 export function byUrgency(a: { name: string; level: Level }, b: { name: string; level: Level }): number {
-  return urgency(a.level) - urgency(b.level) || (a.name < b.name ? -1 : 1)
+  return urgency(a.level) - urgency(b.level) || NAMES.compare(a.name, b.name)
 }
 
 /** A rollout or a freeze is no reason to change places. */
@@ -57,7 +59,7 @@ function* serverRemarks({ pools }: Service): Generator<Remark> {
   for (const pool of pools) {
     const ready = readyServers(pool)
     const down = ready.filter(({ health }) => health === 'down' || health === 'ejected')
-    if (pool.share > 0 && pool.up === 0) yield { level: 'bad', text: `${pool.name}: no server takes requests` }
+    if (pool.share > 0 && pool.up === 0) yield { level: 'bad', text: `${pool.name}: no server is up` }
     else if (down.length > 0) {
       const text = `${pool.name}: ${counted(down.length, 'server')} of ${ready.length} down`
       yield { level: pool.share > 0 ? 'warn' : 'info', text }

@@ -9,6 +9,7 @@ import { linkTo } from '../route.ts'
 
 /** Events from before the page was opened. */
 const BEFORE = 200
+const MAX_ROWS = 300
 const query = signal('')
 
 /** What has happened, newest first; new events come in at the top. */
@@ -21,6 +22,7 @@ export function EventsView({ service }: { service: string | null }) {
   const shown = merged(events.value, kept.value?.events.toReversed() ?? [])
     .filter((event) => service === null || event.type === 'gap' || ('service' in event && event.service === service))
     .filter((event) => wanted === '' || JSON.stringify(event).toLowerCase().includes(wanted))
+    .slice(0, MAX_ROWS)
   return (
     <>
       <header class="view-head">
@@ -62,7 +64,7 @@ function EventRow({ event }: { event: SeenEvent }) {
   }
   const { type, at, by, reason, service, pool, server, instance, action, forced, before, after } = event
   const about = [service, pool, server].filter((name) => name !== null).join(' / ')
-  const lines = changeLines({ from: before ?? null, to: after ?? null })
+  const lines = linesOf(event, before, after)
   return (
     <li>
       <time dateTime={at} class="muted">
@@ -83,10 +85,19 @@ function EventRow({ event }: { event: SeenEvent }) {
   )
 }
 
+const known = new WeakMap<SeenEvent, readonly string[]>()
+
+/** What an event has changed; events do not change, and are shown again and again. */
+function linesOf(event: SeenEvent, before: unknown, after: unknown): readonly string[] {
+  const found = known.get(event) ?? changeLines({ from: before ?? null, to: after ?? null })
+  known.set(event, found)
+  return found
+}
+
 /** The events that have come in, and those from before them; each once. */
 function merged(recent: readonly SeenEvent[], before: readonly SeenEvent[]): readonly SeenEvent[] {
-  const known = new Set(recent.map(keyOf))
-  return [...recent, ...before.filter((event) => !known.has(keyOf(event)))]
+  const shown = new Set(recent.map(keyOf))
+  return [...recent, ...before.filter((event) => !shown.has(keyOf(event)))]
 }
 
 function keyOf(event: SeenEvent): string {
