@@ -292,7 +292,7 @@ describe('Dockerfile', () => {
     const programs = new Set(started.map((list) => (JSON.parse(list) as string[])[1]))
     expect([...programs]).toEqual(['dist/main.js', 'src/demo/main.ts'])
     expect(restsOf('COPY')).toEqual(expect.arrayContaining(['--from=build /app/dist ./dist', 'src/demo ./src/demo']))
-    expect(restsOf('RUN')[1]).toBe('node scripts/bundle.mjs')
+    expect(restsOf('RUN')[1]).toBe('node scripts/bundle.mjs && node scripts/dashboard.mjs')
     expect(restsOf('CMD')).toEqual(['["--config", "/etc/cutover/cutover.yaml"]'])
   })
 

@@ -125,7 +125,7 @@ test(
 )
 
 test(
-  'runs an instance with workers, which its own command line drives, the pages of problems and the manual with it',
+  'runs an instance with workers, which its own command line drives, the dashboard, the pages of problems and the manual with it',
   async () => {
     const blue = await startUpstream(undefined, { name: 'blue1' })
     const green = await startUpstream(undefined, { name: 'green1' })
@@ -158,6 +158,9 @@ test(
       expect(await (await fetch(proxy)).text()).toBe('green1')
       expect((await run('status')).stdout).toMatch(/shop +blue .*\n.*green/)
       expect(await (await fetch(`${admin}/docs/problems/unknown-service`)).text()).toContain('There is no service')
+      const page = await (await fetch(admin)).text()
+      const script = await fetch(`${admin}${/src="(\/assets\/[^"]+\.js)"/.exec(page)?.[1]}`)
+      expect([script.status, script.headers.get('content-type')]).toEqual([200, expect.stringContaining('javascript')])
       expect(await readFile(join(folder, 'node_modules/cutover/man/cutover.1'), 'utf8')).toContain('.TH CUTOVER 1')
     } finally {
       const ended = once(running, 'exit')

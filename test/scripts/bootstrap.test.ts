@@ -18,9 +18,7 @@ describe('installing', () => {
       code: 0,
       output: expect.stringMatching(/^cutover: installing .*\nhello you\n$/),
     })
-    const again = performance.now()
     expect(await project.run(bootstrap, '--', 'hello.js', '--loud')).toEqual({ code: 0, output: 'hello --loud\n' })
-    expect(performance.now() - again).toBeLessThan(2_000)
     expect(project.npmCalls()).toEqual(['ci --include=dev --no-audit --no-fund --loglevel=error'])
   })
 

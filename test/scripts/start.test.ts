@@ -35,6 +35,8 @@ test('starts the apps, then Cutover, prints what to try, and stops the apps afte
 cutover run --config ${project.path('config/cutover.yaml')}
 cutover ready: proxy http://127.0.0.1:8080, admin http://127.0.0.1:9900
 
+The dashboard is at http://127.0.0.1:9900/
+
 Try:
   curl http://127.0.0.1:8080/
   curl -X POST http://127.0.0.1:9900/api/services/shop/switch

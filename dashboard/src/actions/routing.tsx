@@ -4,6 +4,8 @@ import { client } from '../live/session.ts'
 import { type Action, optionsOf } from './action.ts'
 import { conditions, leftovers, poolNow, readiness, serviceNow, withShare } from './sentences.ts'
 
+const STEPS = [5, 25, 50, 75, 100]
+
 /** Sends all requests to one pool. */
 export function switchTo(service: string, preferred?: string): Action {
   const { pools } = serviceNow(service)
@@ -38,7 +40,7 @@ export function shift(service: string): Action {
   const { pools } = serviceNow(service)
   const target = pools.find(({ share }) => share < 50) ?? pools[0]
   const to = signal(target?.name ?? '')
-  const wanted = signal(target?.share === 0 ? 5 : (target?.share ?? 5))
+  const wanted = signal(nextShare(target?.share ?? 0))
   return {
     title: `Shift the traffic of ${service}`,
     service,
@@ -49,7 +51,7 @@ export function shift(service: string): Action {
           pools={pools.map(({ name }) => name)}
           chosen={to}
           onChange={(name) => {
-            wanted.value = poolNow(service, name)?.share ?? 0
+            wanted.value = nextShare(poolNow(service, name)?.share ?? 0)
           }}
         />
         <Percent value={wanted} />
@@ -90,6 +92,11 @@ export function shift(service: string): Action {
     }),
     undo: () => rollback(service),
   }
+}
+
+/** The usual next share of a pool that takes over step by step. */
+function nextShare(share: number): number {
+  return STEPS.find((step) => step > share) ?? 100
 }
 
 /** Returns to an earlier decision. `entry`: by default the one before this. */

@@ -64,15 +64,22 @@ function Plot({ title, of, format, figures, pools, marks }: PlotProps) {
   const place = useRef<HTMLDivElement>(null)
   const chart = useRef<Chart | null>(null)
   const shown = useRef<PlotProps | null>(null)
+  const isOutdated = useSignal(false)
   shown.current = { title, of, format, figures, pools, marks }
   useEffect(() => {
     let isGone = false
     // The library comes with the first chart, not with the page.
-    void import('./chart.ts').then(({ Chart: Made }) => {
-      if (isGone || place.current === null) return
-      chart.current = new Made(place.current, format)
-      show(chart.current, shown.current)
-    })
+    import('./chart.ts').then(
+      ({ Chart: Made }) => {
+        if (isGone || place.current === null) return
+        chart.current = new Made(place.current, format)
+        show(chart.current, shown.current)
+      },
+      () => {
+        // Another version of Cutover is there, whose files have other names.
+        isOutdated.value = true
+      },
+    )
     return () => {
       isGone = true
       chart.current?.destroy()
@@ -86,6 +93,7 @@ function Plot({ title, of, format, figures, pools, marks }: PlotProps) {
   return (
     <figure>
       <figcaption>{title}</figcaption>
+      {isOutdated.value && <p class="muted">The page has been updated: reload it to see the charts.</p>}
       <div class="plot" ref={place} aria-hidden="true" />
       <ul class="legend">
         {lines.map(({ pool, last }) => (

@@ -49,7 +49,7 @@ export function runningRollout({ rollout }: Service) {
 }
 
 function* modeRemarks({ mode, leftOut = [], stale }: Service): Generator<Remark> {
-  if (mode === 'stopped') yield { level: 'bad', text: 'stopped: every request is refused' }
+  if (mode === 'stopped') yield { level: 'bad', text: 'stopped: requests are refused' }
   if (mode === 'paused') yield { level: 'warn', text: 'paused: requests are held' }
   if (leftOut.length > 0) yield { level: 'warn', text: `out of touch: ${leftOut.join(', ')}` }
   if (stale) yield { level: 'warn', text: 'the store is away' }
