@@ -67,3 +67,9 @@ export function counted(value: number, one: string, several = `${one}s`): string
 export function listed(names: readonly string[]): string {
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 }
+
+/** `, cut in 12 s`; empty = never, or that has passed. */
+export function untilCut(cutAt: string | undefined, now: number): string {
+  const seconds = Math.ceil((Date.parse(cutAt ?? '') - now) / 1_000)
+  return seconds > 0 ? `, cut in ${seconds} s` : ''
+}

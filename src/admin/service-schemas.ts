@@ -17,6 +17,8 @@ import {
 const percents = { type: 'object', additionalProperties: { type: 'number', minimum: 0, maximum: 100 } }
 const milliseconds = { type: ['integer', 'null'], minimum: 0 }
 
+const cutAt = { ...instant, description: 'When its requests in flight are cut; absent = never, or none are left.' }
+
 /** The answers of the routes of services, pools and servers. */
 export const serviceAnswers = {
   Probe: object(
@@ -66,6 +68,7 @@ export const serviceAnswers = {
       lastProbe: { anyOf: [ref('Probe'), { type: 'null' }] },
     },
     {
+      cutAt,
       effectiveWeight: { type: 'number', description: 'In slow start: the part of its weight that it has now.' },
       backup: { const: true, description: 'Gets requests only while no other server of its pool is up.' },
       maxConnections: { ...count, description: 'Max requests in flight there, per instance; absent = no limit.' },
@@ -92,6 +95,7 @@ export const serviceAnswers = {
       servers: listOf('Server'),
     },
     {
+      cutAt,
       reportedVersions: {
         ...names,
         description:

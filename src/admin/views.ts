@@ -6,6 +6,7 @@ import type { LastProbe } from '../health/check.ts'
 import { onDuty } from '../model/backups.ts'
 import { type Deploy, runningDeploy } from '../model/deploys.ts'
 import type { LeavingServer } from '../model/leaving.ts'
+import { own } from '../model/names.ts'
 import { type Rollout, runningRollout } from '../model/rollout/rollout.ts'
 import type { Server, ServerFilter } from '../model/servers.ts'
 import { drainKeys, getsRequests, serversOf } from '../model/servers.ts'
@@ -38,6 +39,8 @@ export interface ServerView {
   readonly health: Health
   readonly drained: boolean
   readonly inFlight: number
+  /** When its requests in flight are cut, ISO 8601; absent = never, or none are left. */
+  readonly cutAt?: string
   readonly lastProbe: Omit<LastProbe, 'isLocal'> | null
   /** What is known of its name; absent = its address is not a name. */
   readonly dns?: DnsView
@@ -59,6 +62,8 @@ export interface PoolView {
   /** It gets no requests, and none is in flight there in the whole fleet. */
   readonly drained: boolean
   readonly inFlight: number
+  /** When its requests in flight are cut, ISO 8601; absent = never, or none are left. */
+  readonly cutAt?: string
   /** Servers that take requests, as counted by `minReady`: ready, with a weight, up, and no backup that is not needed. */
   readonly up: number
   /** Versions that its servers have reported in the last minute; absent = the service has no versionHeader. */
@@ -102,14 +107,15 @@ export function viewService(viewContext: ViewContext, service: Service): Service
       ...leaving.map((server) => viewLeaving(viewContext, server)),
     ]
     const share = shareOf(split, name) / 100
+    const isOut = !getsRequests(service, name)
+    const drained =
+      isOut && leaving.length === 0 && isIdle(viewContext.control, service, drainKeys(serversOf(service, name)))
     return {
       name,
       version,
       share,
-      drained:
-        !getsRequests(service, name) &&
-        leaving.length === 0 &&
-        isIdle(viewContext.control, service, drainKeys(serversOf(service, name))),
+      drained,
+      ...viewCut(isOut ? own(service.poolCuts, name) : null, drained),
       inFlight: servers.reduce((sum, server) => sum + server.inFlight, 0),
       up: onDuty(serversOf(service, name).filter((server) => isUsable(viewContext.control, server))).length,
       ...(service.spec.versionHeader === ''
@@ -150,6 +156,7 @@ export function viewServer({ control, load }: ViewContext, service: Service, ser
   const { health, last } = control.health(server.key)
   const share = control.weightShare(server.key)
   const { name, pool, url, weight, backup, maxConnections, state } = server
+  const drained = state !== 'ready' && isIdle(control, service, [server.key])
   return {
     name,
     service: service.name,
@@ -161,11 +168,16 @@ export function viewServer({ control, load }: ViewContext, service: Service, ser
     ...(maxConnections === 0 ? {} : { maxConnections }),
     state,
     health,
-    drained: state !== 'ready' && isIdle(control, service, [server.key]),
+    drained,
+    ...viewCut(server.cutAt, drained),
     inFlight: load.inFlight[server.key] ?? 0,
     lastProbe: last === null ? null : shownProbe(last),
     ...viewDns(control, service, server),
   }
+}
+
+function viewCut(cutAt: number | null | undefined, drained: boolean): { readonly cutAt?: string } {
+  return typeof cutAt !== 'number' || drained ? {} : { cutAt: new Date(cutAt).toISOString() }
 }
 
 /** What a view says of the name of a server; empty for a server without one. */

@@ -41,6 +41,8 @@ export interface Server {
   /** Requests and tunnels in flight in the whole fleet. */
   readonly inFlight: number
   readonly lastProbe: Probe | null
+  /** When its requests in flight are cut; absent = never, or none are left. */
+  readonly cutAt?: string
   /** In slow start: the part of its weight that it has now. */
   readonly effectiveWeight?: number
   /** Gets requests only while no other server of its pool is up. */
@@ -65,6 +67,8 @@ export interface Pool {
   /** Servers that take requests; backups only while no other one is up. */
   readonly up: number
   readonly servers: ReadonlyArray<Server>
+  /** When its requests in flight are cut; absent = never, or none are left. */
+  readonly cutAt?: string
   /** Versions that its servers have reported in the last minute, in responses and health checks; with versionHeader. */
   readonly reportedVersions?: ReadonlyArray<string>
 }

@@ -70,6 +70,26 @@ test('requests that outlive the deadline are cut: 504 if no answer had begun, an
   for (const { status } of await Promise.all(slow)) expect(status).toBe(504)
 })
 
+test('a pool and a server that drain say when their requests are cut, until none are left', async () => {
+  const { handler, release } = holding()
+  const { cutover, blue } = await blueGreen(handler)
+  const slow = ask(cutover)
+  await blue.arrived(1)
+  const now = Date.now()
+  await cutover.api('POST', '/api/services/shop/switch', { to: 'green', drain: '40s' })
+  const pool = await poolView(cutover, 'blue')
+  expect(Math.abs(Date.parse(pool.cutAt ?? '') - now - 40_000)).toBeLessThan(10_000)
+  await cutover.api('PATCH', '/api/services/shop', { drain: { timeout: '50s' } })
+  await cutover.api('POST', '/api/servers/blue1/drain')
+  const server = (await poolView(cutover, 'blue')).servers[0]
+  expect(Math.abs(Date.parse(server?.cutAt ?? '') - now - 50_000)).toBeLessThan(10_000)
+  release()
+  expect((await slow).status).toBe(200)
+  await until(async () => (await poolView(cutover, 'blue')).drained)
+  const after = await poolView(cutover, 'blue')
+  expect([after.cutAt, after.servers[0]?.cutAt]).toEqual([undefined, undefined])
+})
+
 test('switched back before the deadline, nothing is cut', async () => {
   const { handler, held, release } = holding()
   const { cutover, blue } = await blueGreen(handler)
