@@ -5,7 +5,7 @@ import { freeze, pause, resume, stop, unfreeze } from '../actions/modes.tsx'
 import { rollback, shift, switchTo } from '../actions/routing.tsx'
 import { drain, enable } from '../actions/servers.ts'
 import { Charts } from '../charts/charts.tsx'
-import { ago, count, milliseconds, percent, rate, share } from '../format.ts'
+import { ago, count, milliseconds, percent, rate, share, untilCut } from '../format.ts'
 import { refresh, services, stats } from '../live/live.ts'
 import { mayOperate } from '../live/session.ts'
 import { readyServers, remarksOf, runningRollout } from '../live/standing.ts'
@@ -154,6 +154,7 @@ function PoolPanel({
         <span class="muted">
           {rate(ofPool?.rate ?? 0)} · {share(ofPool?.errorRate ?? null)} errors · p95{' '}
           {milliseconds(ofPool?.p95 ?? null)} · {count(ofPool?.inFlight ?? pool.inFlight)} in flight
+          {untilCut(pool.cutAt, now.value)}
         </span>
         {others.length > 0 && <Chip level="warn">reports version {others.join(', ')}</Chip>}
         {mayOperate.value && part < 100 && (
