@@ -1,7 +1,7 @@
 import { batch, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { ApiError } from '../../../src/client/create-client.ts'
-import { refresh } from '../live/live.ts'
+import { refresh, services } from '../live/live.ts'
 import { type Action, asked, type Done, type Drains } from './action.ts'
 import { Progress } from './progress.tsx'
 
@@ -46,7 +46,9 @@ export function ActionDialog() {
         asked.value = null
       }}
     >
+      {action !== null && !services.value?.has(action.service) && <p class="refusal">{action.service} is gone.</p>}
       {action !== null &&
+        services.value?.has(action.service) &&
         (made.value === null ? (
           <Question key={action.title} action={action} />
         ) : (

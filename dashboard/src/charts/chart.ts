@@ -2,6 +2,7 @@ import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 
 const HEIGHT = 140
+const SCHEME = matchMedia('(prefers-color-scheme: dark)')
 
 /** A line: its color as a number, and its values. */
 export interface Line {
@@ -21,6 +22,7 @@ export class Chart {
   private readonly format: (value: number) => string
   private plot: uPlot | null = null
   private shape = ''
+  private shown: Parameters<Chart['show']> | null = null
   private marks: readonly Mark[] = []
   private readonly observer: ResizeObserver
 
@@ -29,9 +31,17 @@ export class Chart {
     this.format = format
     this.observer = new ResizeObserver(() => this.plot?.setSize({ width: place.clientWidth, height: HEIGHT }))
     this.observer.observe(place)
+    SCHEME.addEventListener('change', this.repaint)
+  }
+
+  /** Colors are those of the scheme in which a plot was made. */
+  private readonly repaint = (): void => {
+    this.shape = ''
+    if (this.shown !== null) this.show(...this.shown)
   }
 
   show(times: readonly number[], lines: readonly Line[], marks: readonly Mark[]): void {
+    this.shown = [times, lines, marks]
     this.marks = marks
     const data = [[...times], ...lines.map(({ values }) => [...values])] as uPlot.AlignedData
     // A plot has its lines for life.
@@ -42,6 +52,7 @@ export class Chart {
   }
 
   destroy(): void {
+    SCHEME.removeEventListener('change', this.repaint)
     this.observer.disconnect()
     this.plot?.destroy()
   }
