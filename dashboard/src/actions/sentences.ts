@@ -1,7 +1,7 @@
 import type { Pool, Service } from '../../../src/client/create-client.ts'
 import { counted } from '../format.ts'
 import { services, stats } from '../live/live.ts'
-import { readyServers } from '../live/standing.ts'
+import { isOver, readyServers } from '../live/standing.ts'
 
 /** A service as it is now. Throws if it is gone. */
 export function serviceNow(name: string): Service {
@@ -39,8 +39,7 @@ export function withShare({ pools }: Service): readonly Pool[] {
 /** What a running rollout, a freeze or a pause means for a change of the routing. */
 export function conditions({ freeze, mode, rollout }: Service): string[] {
   const found: string[] = []
-  if (rollout !== undefined && !['Succeeded', 'Aborted', 'Superseded'].includes(rollout.state))
-    found.push(`The rollout to ${rollout.to} ends with it.`)
+  if (rollout !== undefined && !isOver(rollout)) found.push(`The rollout to ${rollout.to} ends with it.`)
   if (freeze !== undefined)
     found.push(`The service is frozen by ${freeze.by}${freeze.reason === null ? '' : `: ${freeze.reason}`}.`)
   if (mode === 'paused') found.push('The service is paused: requests are held until it is resumed.')

@@ -44,8 +44,13 @@ export function readyServers({ servers }: Pool) {
   return servers.filter(({ state }) => state === 'ready')
 }
 
+/** Whether a rollout has ended. */
+export function isOver({ state }: { readonly state: string }): boolean {
+  return OVER.has(state)
+}
+
 export function runningRollout({ rollout }: Service) {
-  return rollout !== undefined && !OVER.has(rollout.state) ? rollout : null
+  return rollout !== undefined && !isOver(rollout) ? rollout : null
 }
 
 function* modeRemarks({ mode, leftOut = [], stale }: Service): Generator<Remark> {
