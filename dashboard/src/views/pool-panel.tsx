@@ -8,6 +8,7 @@ import { readyServers } from '../live/standing.ts'
 import { Chip } from '../parts/chip.tsx'
 import { now } from '../parts/now.ts'
 import { ServerState } from '../parts/server-state.tsx'
+import { WhereLeft } from '../parts/where-left.tsx'
 
 /** A pool: its version and share, and its servers with what each can be told to do. */
 export function PoolPanel({
@@ -118,6 +119,7 @@ function ServerRow({
       </th>
       <td>
         <ServerState server={{ ...server, inFlight: figures?.inFlight ?? inFlight }} />
+        {(state === 'drain' || state === 'leaving') && !server.drained && <WhereLeft server={server} />}
       </td>
       <td class="number" data-label="in flight">
         {count(figures?.inFlight ?? inFlight)}
