@@ -4,7 +4,7 @@ import { runNode } from './lib/child.mjs'
 import { Failure, main } from './lib/failure.mjs'
 import { ensureInstalled } from './lib/install.mjs'
 import { root } from './lib/paths.mjs'
-import { ensureH2load, ensureOtherProxies, ensurePromtool, ensureRedis } from './lib/test-programs.mjs'
+import { ensureChromium, ensureH2load, ensureOtherProxies, ensurePromtool, ensureRedis } from './lib/test-programs.mjs'
 
 await main(async (args) => {
   await ensureInstalled()
@@ -12,6 +12,7 @@ await main(async (args) => {
   await ensurePromtool()
   await ensureOtherProxies()
   await ensureH2load()
+  await ensureChromium()
   process.chdir(root)
   const steps = [
     ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],

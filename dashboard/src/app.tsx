@@ -140,6 +140,16 @@ function toMain(): void {
   document.getElementById('main')?.focus()
 }
 
+/** At once, so that no letter typed after it is lost; in a view without a search, that of the services. */
+function toSearch(): void {
+  const search = document.getElementById('search')
+  search?.focus()
+  if (search !== null || route.value.view === 'overview') return
+  // The heading of the new view takes the focus before.
+  addEventListener('hashchange', () => setTimeout(() => document.getElementById('search')?.focus()), { once: true })
+  location.hash = linkTo()
+}
+
 const PLACES: Readonly<Record<string, string>> = {
   s: linkTo(),
   f: linkTo('fleet'),
@@ -155,10 +165,8 @@ function onKey(event: KeyboardEvent): void {
   if (isGoing && key in PLACES) location.hash = PLACES[key] as string
   isGoing = key === 'g'
   if (key === '/') {
-    const search = document.getElementById('search')
-    if (search === null) location.hash = linkTo()
-    requestAnimationFrame(() => document.getElementById('search')?.focus())
     event.preventDefault()
+    toSearch()
   }
   if (key === '?') isHelpOpen.value = true
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { run } from './child.mjs'
 import { Failure } from './failure.mjs'
@@ -22,6 +22,39 @@ export async function ensureRedis() {
   Debian, Ubuntu   sudo apt-get install --no-install-recommends redis-server
   Fedora           sudo dnf install redis
   macOS            brew install redis`)
+}
+
+const CHROMIUM_NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
+
+/**
+ * Installs Chromium if it is missing and apt-get can do so: the tests of the dashboard use it in a real browser. Leaves the path
+ * in the variable CHROMIUM for them; set by the user, it names another binary.
+ */
+export async function ensureChromium() {
+  if (process.env.CHROMIUM) {
+    if (existsSync(process.env.CHROMIUM)) return
+    throw new Failure(
+      `there is no ${process.env.CHROMIUM}, which CHROMIUM names as the browser for the tests of the dashboard`,
+    )
+  }
+  if (findChromium()) return
+  const apt = aptGet()
+  if (apt) {
+    console.error('cutover: installing chromium (apt-get), once')
+    await apt('update', '-qq')
+    await apt('install', '-qq', '-y', '--no-install-recommends', 'chromium')
+    if (findChromium()) return
+  }
+  throw new Failure(`the tests need a real Chromium, for the dashboard. Install it and try again:
+
+  Debian           sudo apt-get install --no-install-recommends chromium
+  Fedora           sudo dnf install chromium
+  others           CHROMIUM=/path/of/chromium-or-chrome npm test`)
+}
+
+function findChromium() {
+  process.env.CHROMIUM = CHROMIUM_NAMES.map((name) => findOnPath(name)).find((path) => path !== undefined) ?? ''
+  return process.env.CHROMIUM !== ''
 }
 
 /**

@@ -15,7 +15,7 @@ export interface How {
   readonly force: boolean
 }
 
-/** Pools and servers whose requests in flight end by themselves after a change. */
+/** Pools and servers whose requests in flight end by themselves after a change; of the pools, those that have no share then. */
 export interface Drains {
   readonly pools: readonly string[]
   readonly servers: readonly { readonly pool: string; readonly name: string }[]

@@ -21,7 +21,7 @@ export function Progress({
   const all = liveInstances.value
   const applied = all.filter(({ appliedRevision }) => appliedRevision >= done.revision)
   const lagging = all.filter((instance) => !applied.includes(instance)).map(({ name }) => name)
-  const waits = standingsOf(action.service, drains)
+  const waits = standingsOf(action.service, drains, done.revision)
   const drained = waits.filter(({ isDrained }) => isDrained)
   const isOver = lagging.length === 0 && drained.length === waits.length
   useEffect(() => {
@@ -71,10 +71,11 @@ function Step({ isDone, children }: { isDone: boolean; children: preact.Componen
   )
 }
 
-function standingsOf(service: string, { pools, servers }: Drains) {
-  const found = services.value?.get(service)?.pools ?? []
+/** `revision`: that of the change; until it has been read, the pools may still have the shares from before. */
+function standingsOf(service: string, { pools, servers }: Drains, revision: number) {
+  const { pools: found = [], revision: known = 0 } = services.value?.get(service) ?? {}
   const ofPools = found
-    .filter(({ name }) => pools.includes(name))
+    .filter(({ name, share }) => pools.includes(name) && (share === 0 || known < revision))
     .map(({ name, drained, inFlight }) => ({ name, isDrained: drained, inFlight }))
   const ofServers = servers.flatMap(({ pool, name }) => {
     const server = found.find((each) => each.name === pool)?.servers.find((each) => each.name === name)

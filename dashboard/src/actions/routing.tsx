@@ -101,7 +101,6 @@ function nextShare(share: number): number {
 
 /** Returns to an earlier decision. `entry`: by default the one before this. */
 export function rollback(service: string, entry?: { readonly revision: number; readonly text: string }): Action {
-  const before = withShare(serviceNow(service)).map(({ name }) => name)
   return {
     title: entry === undefined ? `Roll ${service} back` : `Take ${service} back to revision ${entry.revision}`,
     service,
@@ -118,7 +117,7 @@ export function rollback(service: string, entry?: { readonly revision: number; r
         ...(entry === undefined ? {} : { revision: entry.revision }),
         ...optionsOf(how),
       }),
-    drains: () => ({ pools: before.filter((name) => poolNow(service, name)?.share === 0), servers: [] }),
+    drains: () => ({ pools: withShare(serviceNow(service)).map(({ name }) => name), servers: [] }),
     undo: () => rollback(service),
   }
 }

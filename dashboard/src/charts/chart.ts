@@ -1,5 +1,4 @@
 import uPlot from 'uplot'
-import 'uplot/dist/uPlot.min.css'
 
 const HEIGHT = 140
 const SCHEME = matchMedia('(prefers-color-scheme: dark)')

@@ -2,9 +2,12 @@ import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { StatsOverTime } from '../../../src/client/create-client.ts'
 import { milliseconds, rate, share } from '../format.ts'
+import { lostSince } from '../live/live.ts'
 import { useResource } from '../live/resource.ts'
 import { client } from '../live/session.ts'
 import type { Chart } from './chart.ts'
+// With the page, so that a chart which is loaded later has its looks.
+import 'uplot/dist/uPlot.min.css'
 
 const WINDOWS = { '2m': 2_000, '10m': 10_000, '1h': 30_000 } as const
 type Window = keyof typeof WINDOWS
@@ -66,26 +69,28 @@ function Plot({ title, of, format, figures, pools, marks }: PlotProps) {
   const shown = useRef<PlotProps | null>(null)
   const isOutdated = useSignal(false)
   shown.current = { title, of, format, figures, pools, marks }
-  useEffect(() => {
-    let isGone = false
-    // The library comes with the first chart, not with the page.
-    import('./chart.ts').then(
-      ({ Chart: Made }) => {
-        if (isGone || place.current === null) return
-        chart.current = new Made(place.current, format)
-        show(chart.current, shown.current)
-      },
-      () => {
-        // Another version of Cutover is there, whose files have other names.
-        isOutdated.value = true
-      },
-    )
-    return () => {
-      isGone = true
-      chart.current?.destroy()
+  const isLoading = useRef(false)
+  const load = async (): Promise<void> => {
+    isLoading.current = true
+    try {
+      // The library comes with the first chart, not with the page.
+      const { Chart: Made } = await import('./chart.ts')
+      // Else the view is gone.
+      if (place.current !== null) chart.current = new Made(place.current, format)
+      show(chart.current, shown.current)
+    } catch {
+      // The instance does not answer, as the page says, and the next figures try again; or another version of Cutover is
+      // there, whose files have other names.
+      isOutdated.value = lostSince.value === null
+    } finally {
+      isLoading.current = false
     }
-  }, [format])
-  useEffect(() => show(chart.current, shown.current), [figures, marks])
+  }
+  useEffect(() => {
+    if (chart.current === null && !isLoading.current) void load()
+    else show(chart.current, shown.current)
+  }, [figures, marks])
+  useEffect(() => () => chart.current?.destroy(), [])
   const lines = (figures?.pools ?? []).map((pool) => ({
     pool,
     last: pool[of].findLast((value) => value !== null) ?? null,

@@ -12,7 +12,7 @@ const MAX_SINGLE = 4
 const STATE_MS = 300
 const STATS_MS = 2_000
 /** Time for which events are gathered before they are shown, ms. */
-const SHOW_MS = 200
+const SHOW_MS = 400
 const INSTANCES_MS = 5_000
 /** Pause after a failed reading, ms. */
 const RETRY_MS = 2_000
