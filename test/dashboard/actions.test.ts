@@ -38,14 +38,13 @@ test('switches: says before what it will do, then how it goes, and takes it back
   expect(await shop.split()).toEqual({ blue: 0, green: 100 })
   expect(await shop.change()).toMatchObject({ action: 'switch', reason: 'release 2' })
 
-  await button(dialog(page), 'Undo…').click()
+  await button(dialog(page), 'Undo').click()
   await dialog(page).getByRole('heading', { name: 'Roll shop back' }).waitFor()
-  await confirm(page, 'Roll back', 'not yet')
   await dialog(page).getByText('green is drained').waitFor()
   await close(page)
   await splitIs(page, 'blue 100 %')
   expect(await shop.split()).toEqual({ blue: 100, green: 0 })
-  expect(await shop.change()).toMatchObject({ action: 'rollback', reason: 'not yet' })
+  expect(await shop.change()).toMatchObject({ action: 'rollback', reason: 'undo: Switch shop' })
 })
 
 test('shifts to the percentage that is entered, and rolls back', async () => {
@@ -193,7 +192,7 @@ test('stops only after the box is ticked, and resumes', async () => {
   await dialog(page).getByRole('checkbox', { name: 'Yes: requests will fail because of it.' }).check()
   await confirm(page, 'Stop the service', 'leak')
   await close(page)
-  await page.getByText('stopped: every request is refused').waitFor()
+  await page.getByText('stopped: requests are refused').waitFor()
   expect(await status()).toBe(503)
   expect(await shop.change()).toMatchObject({ action: 'stop', reason: 'leak' })
   await button(page, 'Resume…').click()

@@ -38,7 +38,7 @@ test('lists the services with their split and rate, those with problems first', 
   const page = await visits.to(cutover.admin)
   const services = page.getByRole('list', { name: 'Services' })
   const names = () => services.getByRole('link').locator('b:first-child').allInnerTexts()
-  await services.getByRole('link', { name: /search.*no server takes requests/s }).waitFor()
+  await services.getByRole('link', { name: /search.*no server is up/s }).waitFor()
   await expectSoon(names, (found) =>
     expect(found.map((each) => each.split(' ')[0])).toEqual(['search', 'api', 'basket']),
   )

@@ -2,7 +2,7 @@ import { batch, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { ApiError } from '../../../src/client/create-client.ts'
 import { refresh, services } from '../live/live.ts'
-import { type Action, asked, type Done, type Drains } from './action.ts'
+import { type Action, ask, asked, type Done, type Drains, type How } from './action.ts'
 import { Progress } from './progress.tsx'
 
 /** A change that was made. */
@@ -18,11 +18,12 @@ const refusal = signal<unknown>(null)
 const isSure = signal(false)
 const made = signal<Made | null>(null)
 
-function clear(): void {
+/** Begins anew. `refused`: why the action was refused already; null = it was not tried. */
+function clear(refused: unknown): void {
   batch(() => {
     reason.value = ''
     isSending.value = false
-    refusal.value = null
+    refusal.value = refused
     isSure.value = false
     made.value = null
   })
@@ -31,9 +32,9 @@ function clear(): void {
 /** Asks about an action, with what it will do; then shows how it goes. */
 export function ActionDialog() {
   const dialog = useRef<HTMLDialogElement>(null)
-  const action = asked.value
+  const action = asked.value?.action ?? null
   useEffect(() => {
-    clear()
+    clear(asked.value?.refusal ?? null)
     if (action !== null) dialog.current?.showModal()
     else dialog.current?.close()
   }, [action])
@@ -52,7 +53,7 @@ export function ActionDialog() {
         (made.value === null ? (
           <Question key={action.title} action={action} />
         ) : (
-          <Progress {...made.value} close={close} />
+          <Progress {...made.value} undo={undo} close={close} />
         ))}
     </dialog>
   )
@@ -60,6 +61,23 @@ export function ActionDialog() {
 
 function close(): void {
   asked.value = null
+}
+
+/** Makes a change, and shows how it goes. Throws ApiError. */
+async function perform(action: Action, how: How): Promise<void> {
+  const drains = action.drains?.() ?? { pools: [], servers: [] }
+  const done = await action.run(how)
+  refresh(action.service)
+  made.value = { action, done, drains }
+}
+
+/** Goes the way back at once; if it is refused, asks. */
+async function undo(way: Action, from: Action): Promise<void> {
+  try {
+    await perform(way, { reason: `undo: ${from.title}`, force: false })
+  } catch (error) {
+    ask(way, error)
+  }
 }
 
 function Question({ action }: { action: Action }) {
@@ -72,12 +90,8 @@ function Question({ action }: { action: Action }) {
     event.preventDefault()
     if (isSending.value) return
     isSending.value = true
-    const drains = action.drains
-    const before = drains?.()
     try {
-      const done = await action.run({ reason: reason.value, force: mayForce })
-      refresh(action.service)
-      made.value = { action, done, drains: before ?? { pools: [], servers: [] } }
+      await perform(action, { reason: reason.value, force: mayForce })
     } catch (error) {
       isSure.value = false
       refusal.value = error

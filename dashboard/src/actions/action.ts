@@ -43,12 +43,12 @@ export interface Action {
   readonly undo?: () => Action | null
 }
 
-/** The action that is asked about; null = none. */
-export const asked = signal<Action | null>(null)
+/** The action that is asked about, and why it was refused already, if it was; null = none. */
+export const asked = signal<{ readonly action: Action; readonly refusal: unknown } | null>(null)
 
-/** Opens the dialog of an action. */
-export function ask(action: Action): void {
-  asked.value = action
+/** Opens the dialog of an action. `refusal`: the error with which it has failed; null = it was not tried. */
+export function ask(action: Action, refusal: unknown = null): void {
+  asked.value = { action, refusal }
 }
 
 /** The options of a change. */

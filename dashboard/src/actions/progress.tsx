@@ -1,7 +1,7 @@
 import { useEffect } from 'preact/hooks'
 import { counted, listed } from '../format.ts'
 import { liveInstances, refresh, refreshFleet, services } from '../live/live.ts'
-import { type Action, ask, type Done, type Drains } from './action.ts'
+import type { Action, Done, Drains } from './action.ts'
 
 /** Interval at which the state is read while a change is not complete, ms. */
 const LOOK_MS = 500
@@ -11,11 +11,14 @@ export function Progress({
   action,
   done,
   drains,
+  undo,
   close,
 }: {
   action: Action
   done: Done
   drains: Drains
+  /** Goes the way back from an action. */
+  undo: (way: Action, from: Action) => Promise<void>
   close: () => void
 }) {
   const all = liveInstances.value
@@ -32,7 +35,7 @@ export function Progress({
     }, LOOK_MS)
     return () => clearInterval(timer)
   }, [isOver, action.service])
-  const undo = done.changed ? (action.undo?.() ?? null) : null
+  const wayBack = done.changed ? (action.undo?.() ?? null) : null
   return (
     <div class="progress">
       <h2 id="action-title">{action.title}</h2>
@@ -50,9 +53,9 @@ export function Progress({
       </ul>
       <p class="muted">{isOver ? 'Complete.' : 'It goes on by itself; you may close this.'}</p>
       <div class="buttons">
-        {undo !== null && (
-          <button type="button" onClick={() => ask(undo)}>
-            Undo…
+        {wayBack !== null && (
+          <button type="button" onClick={() => undo(wayBack, action)}>
+            Undo
           </button>
         )}
         <button type="button" class="primary" onClick={close} autofocus>

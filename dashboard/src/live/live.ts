@@ -1,5 +1,12 @@
 import { computed, signal } from '@preact/signals'
-import type { Instance, SeenEvent, Service, ServiceStats, Services } from '../../../src/client/create-client.ts'
+import {
+  ApiError,
+  type Instance,
+  type SeenEvent,
+  type Service,
+  type ServiceStats,
+  type Services,
+} from '../../../src/client/create-client.ts'
 import { route } from '../route.ts'
 import { again } from './again.ts'
 import { client, isUnauthorized, signIn } from './session.ts'
@@ -113,7 +120,8 @@ async function readStats(): Promise<void> {
   await attempt(async () => {
     const { value: shown } = route
     // The figures of all services are a megabyte where there are a thousand.
-    const only = 'service' in shown && shown.service !== null ? { service: shown.service } : {}
+    const isOfOne = 'service' in shown && shown.service !== null && services.value?.has(shown.service)
+    const only = isOfOne ? { service: shown.service as string } : {}
     const { services: all } = await client.value.stats({ window: '10s', ...only })
     const figures = all.map((each) => [each.name, each] as const)
     stats.value = new Map('service' in only ? [...stats.value, ...figures] : figures)
@@ -132,7 +140,8 @@ async function attempt(read: () => Promise<void>, onFailure = (): void => {}): P
     lostSince.value = null
   } catch (error) {
     if (isUnauthorized(error)) return void signIn()
-    lost()
+    // A refusal is an answer.
+    if (!(error instanceof ApiError)) lost()
     onFailure()
   }
 }

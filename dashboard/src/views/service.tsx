@@ -24,7 +24,7 @@ export function ServiceView({ name }: { name: string }) {
   useEffect(() => {
     // Checks that go on as before are no events.
     const timer = setInterval(() => {
-      if (document.visibilityState === 'visible') refresh(name)
+      if (document.visibilityState === 'visible' && services.value?.has(name)) refresh(name)
     }, CHECKS_MS)
     return () => clearInterval(timer)
   }, [name])
