@@ -109,7 +109,7 @@ describe('a call that the client gives up', () => {
     call.on('error', () => undefined)
     await once(call, 'data')
     call.cancel()
-    await until(() => server.cancelled === 1, 1_000)
+    await until(() => server.cancelled === 1)
     expect(await logged(cutover, 'list')).toMatchObject({ status: 499, error: 'client_gone' })
   })
 
@@ -119,6 +119,6 @@ describe('a call that the client gives up', () => {
       deadline: Date.now() + 300,
     })
     expect(error?.code).toBe(grpc.status.DEADLINE_EXCEEDED)
-    await until(() => server.cancelled === 1, 1_000)
+    await until(() => server.cancelled === 1)
   })
 })

@@ -61,9 +61,9 @@ describe('grpc-timeout', () => {
     const server = await upstream2(() => undefined)
     const cutover = await startHttp2({ app: { ...WHOLE, servers: [server] } })
     const since = performance.now()
-    const answer = await (await http2Client(cutover)).ask({ ...GRPC, 'grpc-timeout': '300m' }, 'x')
-    expect([answer.headers['grpc-status'], performance.now() - since < 3_000]).toEqual(['4', true])
-    expect(server.requests[0]?.headers['grpc-timeout']).toBe('300m')
+    const answer = await (await http2Client(cutover)).ask({ ...GRPC, 'grpc-timeout': '2S' }, 'x')
+    expect([answer.headers['grpc-status'], performance.now() - since < 10_000]).toEqual(['4', true])
+    expect(server.requests[0]?.headers['grpc-timeout']).toBe('2S')
     await server.ended(0)
     const { services } = (await cutover.api('GET', '/api/services')).body
     expect(services[0].pools[0].servers[0].health).toBe('up')

@@ -90,8 +90,8 @@ test.each<[string, Attack, string]>([
   [
     'rapid reset (CVE-2023-44487)',
     { frames: (i) => Buffer.concat([get(i), frame(FRAME.reset, 0, 2 * i + 1, CANCEL)]), max: 50_000 },
-    // Of its streams, or of those beyond the limit.
-    'protocol_error|refused_streams',
+    // Of its streams, of those beyond the limit, or of answers that are not taken in time.
+    'protocol_error|refused_streams|flood',
   ],
   [
     'resets that the client has the proxy send (CVE-2025-8671)',
@@ -143,7 +143,7 @@ test.each<[string, Attack, string]>([
     'flow_control_error',
   ],
   ['frames of an unknown type', { frames: () => frame(0x55, 0, 0, Buffer.alloc(8)), max: 200_000 }, 'protocol_error'],
-  ['more streams than are allowed', { frames: post, max: 50_000 }, 'protocol_error|refused_streams'],
+  ['more streams than are allowed', { frames: post, max: 50_000 }, 'protocol_error|refused_streams|flood'],
   [
     'malformed requests',
     { frames: (i) => frame(FRAME.headers, END_STREAM | END_HEADERS, 2 * i + 1, block([['X', 'y']])), max: 50_000 },

@@ -17,7 +17,7 @@ beforeAll(async () => {
   const passive = { maxFails: 0 }
   cutover = await startCutover({
     app: { servers: [server], passive },
-    resets: { servers: [resetting], passive, timeouts: { response: '5s' } },
+    resets: { servers: [resetting], passive, timeouts: { response: '60s' } },
   })
 })
 afterAll(endAll)
@@ -58,5 +58,5 @@ test('Q7 a server that answers early and resets the connection: the answer reach
 test('a server that resets the connection while a client still sends: 502 at once, and no wait for an answer', async () => {
   const start = performance.now()
   expect(await uploads('resets.test')).toEqual([['502 502 The server did not answer properly.\n', 320]])
-  expect(performance.now() - start).toBeLessThan(5_000)
+  expect(performance.now() - start).toBeLessThan(55_000)
 })
