@@ -13,6 +13,7 @@ import { Chip } from '../parts/chip.tsx'
 import { now } from '../parts/now.ts'
 import { ServerState } from '../parts/server-state.tsx'
 import { SplitBar } from '../parts/split-bar.tsx'
+import { TableFrame } from '../parts/table-frame.tsx'
 import { linkTo } from '../route.ts'
 import { RecentChanges } from './history.tsx'
 import { RecentRollouts } from './rollouts.tsx'
@@ -169,7 +170,7 @@ function PoolPanel({
       {servers.length === 0 ? (
         <p class="muted">No servers.</p>
       ) : (
-        <div class="table">
+        <TableFrame label={`Servers of ${name}`}>
           <table class="servers">
             <thead>
               <tr>
@@ -207,7 +208,7 @@ function PoolPanel({
               ))}
             </tbody>
           </table>
-        </div>
+        </TableFrame>
       )}
     </section>
   )
