@@ -11,6 +11,7 @@ export function count(value: number): string {
 /** Requests per second. */
 export function rate(perSecond: number): string {
   if (perSecond === 0) return '0/s'
+  if (perSecond < 0.05) return '<0.1/s'
   return `${perSecond < 10 ? perSecond.toFixed(1) : NUMBER.format(perSecond)}/s`
 }
 

@@ -2,7 +2,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Locator, type 
 import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest'
 
 /** How long something may take to appear in the page, ms. Four files run at once, on two cores. */
-const PATIENCE_MS = 25_000
+const PATIENCE_MS = 50_000
 /** What the browser itself logs when an answer is no success. */
 const REFUSED = /^Failed to load resource: the server responded with a status of (\d+)/
 

@@ -3,6 +3,7 @@ import { ago, bytes, count, counted, listed } from '../format.ts'
 import { caveats, instances } from '../live/live.ts'
 import { Chip } from '../parts/chip.tsx'
 import { now } from '../parts/now.ts'
+import { TableFrame } from '../parts/table-frame.tsx'
 
 /** The instances: which are alive, what each has in force, and how they are. */
 export function FleetView() {
@@ -97,7 +98,7 @@ function InstancePanel({ instance, newest }: { instance: Instance; newest: numbe
           {ago(startedAt, now.value)}
         </span>
       </header>
-      <div class="table">
+      <TableFrame label={`Processes of ${name}`}>
         <table>
           <thead>
             <tr>
@@ -138,7 +139,7 @@ function InstancePanel({ instance, newest }: { instance: Instance; newest: numbe
             ))}
           </tbody>
         </table>
-      </div>
+      </TableFrame>
     </li>
   )
 }

@@ -89,7 +89,7 @@ function Change({ entry, service, isPresent }: { entry: HistoryEntry; service: s
         <button
           type="button"
           onClick={() => ask(rollback(service, { revision, text: split }))}
-          aria-label={`Go back to revision ${revision}`}
+          aria-label={`Go back to here: revision ${revision}`}
         >
           Go back to here…
         </button>

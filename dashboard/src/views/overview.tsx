@@ -107,11 +107,11 @@ function Rows({ rows }: { rows: readonly Row[] }) {
   const after = Math.max(0, rows.length - from - shown.length)
   return (
     <ol class="services" ref={list} aria-label="Services">
-      <li class="gap" role="presentation" style={{ height: `calc(var(--row, 64px) * ${from})` }} />
+      <li class="gap" aria-hidden="true" style={{ height: `calc(var(--row, 64px) * ${from})` }} />
       {shown.map((row, i) => (
         <ServiceRow key={row.name} row={row} position={from + i + 1} of={rows.length} />
       ))}
-      <li class="gap" role="presentation" style={{ height: `calc(var(--row, 64px) * ${after})` }} />
+      <li class="gap" aria-hidden="true" style={{ height: `calc(var(--row, 64px) * ${after})` }} />
     </ol>
   )
 }

@@ -8,6 +8,7 @@ import { readyServers } from '../live/standing.ts'
 import { Chip } from '../parts/chip.tsx'
 import { now } from '../parts/now.ts'
 import { ServerState } from '../parts/server-state.tsx'
+import { TableFrame } from '../parts/table-frame.tsx'
 import { WhereLeft } from '../parts/where-left.tsx'
 
 /** A pool: its version and share, and its servers with what each can be told to do. */
@@ -53,7 +54,7 @@ export function PoolPanel({
       {servers.length === 0 ? (
         <p class="muted">No servers.</p>
       ) : (
-        <div class="table">
+        <TableFrame label={`Servers of ${name}`}>
           <table class="servers">
             <thead>
               <tr>
@@ -91,7 +92,7 @@ export function PoolPanel({
               ))}
             </tbody>
           </table>
-        </div>
+        </TableFrame>
       )}
     </section>
   )
