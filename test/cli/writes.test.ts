@@ -139,10 +139,10 @@ describe('deploy', () => {
     const service = await stage.service('undeployed')
     const before = await stage.shop.view(service)
     const nowhere = ['--server', 'g9=http://127.0.0.1:9']
-    const { code, stdout, stderr } = await stage.run(['deploy', service, ...nowhere, '--timeout', '3s'])
+    const { code, stdout, stderr } = await stage.run(['deploy', service, ...nowhere, '--timeout', '6s'])
     expect([code, stdout]).toEqual([4, ''])
     expect(stderr).toMatch(/^\d+s {2}green waits for its servers: g9 \((not checked yet|down: connection refused)\)\n/)
-    expect(stderr).toMatch(/error: After 3000 ms: g9 is down \(connection refused\)\. The traffic is untouched/)
+    expect(stderr).toMatch(/error: After 6000 ms: g9 is down \(connection refused\)\. The traffic is untouched/)
     expect((await stage.shop.view(service)).pools[1].servers.map(({ name }: { name: string }) => name)).toEqual(
       before.pools[1].servers.map(({ name }: { name: string }) => name),
     )

@@ -48,7 +48,7 @@ export class ShopFleet {
   /** Puts the load on. */
   load(): void {
     const urls = INSTANCES.map((name) => `${this.fleet.get(name).proxy}/`)
-    this.loads = urls.map((url) => new Load({ url, clients: 2, names: NAMES }))
+    this.loads = urls.map((url) => new Load({ url, clients: 2, names: NAMES, pauseMs: 15 }))
   }
 
   /** Takes the load off. Fails if a request has failed at any instance. */

@@ -42,14 +42,21 @@ test('events have the same ids at every instance, and each fact of the fleet is 
   const all = await readers()
   await Promise.all(INSTANCES.map((name) => flip(name, 5)))
   const last = await flip('a')
-  const end = (event: SeenEvent) => event.type === 'drain.finished' && event.data.revision === last
-  const [first] = await Promise.all(all.map((each) => each.event(end)))
-  await Promise.all(all.map((each) => each.reached(first?.id ?? '')))
-  const [a, b, c] = all.map(({ events }) => events)
+  // A drain that begins anew before its end is in the log goes on as the same.
+  const drains = (events: readonly SeenEvent[]) => [of('drain.started', events), of('drain.finished', events)] as const
+  const [reader] = all
+  await until(() => {
+    const [started, finished] = drains(reader?.events ?? [])
+    return reader?.events.some(ofRevision(last)) && started.length === finished.length
+  })
+  const end = reader?.lastId ?? ''
+  await Promise.all(all.map((each) => each.reached(end)))
+  const upToEnd = ({ events }: EventReader) => events.slice(0, events.findIndex(({ id }) => id === end) + 1)
+  const [a, b, c] = all.map(upToEnd)
   expect(ids(b ?? [])).toEqual(ids(a ?? []))
   expect(ids(c ?? [])).toEqual(ids(a ?? []))
   expect(of('change', a ?? []).length).toBe(16)
-  expect(of('drain.started', a ?? []).length).toBe(of('drain.finished', a ?? []).length)
+  expect(drains(a ?? []).map(({ length }) => length > 0)).toEqual([true, true])
 })
 
 test('a reader that goes from instance to instance misses nothing and sees nothing twice', async () => {

@@ -6,22 +6,27 @@ import { brokenByLoad } from './figures.ts'
 import { STREAMS } from './frontend.ts'
 import { prove } from './proof.ts'
 
-const short = { clients: 40, switches: 4, workers: 2 }
+const short = { clients: 24, switches: 2, workers: 1 }
 
 test.each([
   ['HTTP/1.1 and TLS', { tls: true, http2: false }],
   ['HTTP/2 and TLS', { tls: true, http2: true }],
-  ['HTTP/2', { tls: false, http2: true }],
 ])('switches over %s lose no request', async (name, protocol) => {
   const proof = await prove({ ...short, protocol })
   expect(proof.broken).toEqual([])
   expect(proof).toMatchObject({ protocol: name, requestsFailed: 0, requestsRepeated: 0, requestsSeenByDrained: 0 })
-  expect(proof.requestsSent).toBeGreaterThan(4 * 40)
+  expect(proof.requestsSent).toBeGreaterThan(2 * 24)
   expect(Object.keys(proof.answers).sort()).toEqual(['blue1', 'blue2', 'green1', 'green2'])
 })
 
 test('a killed worker takes only the streams of its connections with it', async () => {
-  const proof = await prove({ ...short, protocol: { tls: true, http2: true }, killWorker: true })
+  const proof = await prove({
+    clients: 40,
+    switches: 2,
+    workers: 2,
+    protocol: { tls: false, http2: true },
+    killWorker: true,
+  })
   expect(proof.broken).toEqual([])
   expect(proof.connectionsLost).toBeGreaterThan(0)
   expect(proof.requestsFailed).toBeGreaterThan(0)

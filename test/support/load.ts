@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly ca?: string
   /** Every client sends GET. */
   readonly onlyGet?: boolean
+  /** Time for which a client rests after an answer, ms; by default none. */
+  readonly pauseMs?: number
   /** Called with the milliseconds that each right answer took. */
   readonly onAnswer?: (ms: number) => void
 }
@@ -37,6 +39,7 @@ export class Load extends LoadCounts {
   readonly hostHeader: string
   readonly limit: number
   readonly onlyGet: boolean
+  readonly pauseMs: number
   /** null = plain. */
   readonly ca: string | null
   /** Set to false to have clients end instead of connecting again, as they do behind a load balancer that knows. */
@@ -58,6 +61,7 @@ export class Load extends LoadCounts {
     this.hostHeader = hostHeader ?? host
     this.limit = requests
     this.onlyGet = options.onlyGet ?? false
+    this.pauseMs = options.pauseMs ?? 0
     this.ca = protocol === 'https:' ? (options.ca ?? '') : null
     this.clients = new Set(Array.from({ length: clients }, (_, i) => new Client(this, i)))
   }
@@ -96,6 +100,7 @@ class Client {
   private partial: Buffer | null = null
   private sentAt = 0
   private done = false
+  private rests = false
 
   constructor(load: Load, index: number) {
     this.load = load
@@ -110,6 +115,7 @@ class Client {
 
   private end(): void {
     this.done = true
+    this.rests = false
     this.socket.destroy()
     this.load.ended(this)
   }
@@ -169,12 +175,28 @@ class Client {
     const closes = head.includes('\r\nconnection: close')
     if (this.load.isStopping || (closes && !this.load.reconnects)) this.end()
     else if (closes) this.reopen()
+    else if (this.load.pauseMs > 0) this.rest()
     else this.send()
+  }
+
+  private rest(): void {
+    this.rests = true
+    setTimeout(() => {
+      if (!this.rests) return
+      this.rests = false
+      if (this.load.isStopping) this.end()
+      else this.send()
+    }, this.load.pauseMs)
   }
 
   /** The connection has closed, and no answer had said that it would. */
   private lost(connected: boolean, code: string): void {
-    if (!connected) {
+    if (this.rests) {
+      // A connection on which nothing is under way may be closed.
+      this.rests = false
+      if (this.load.isStopping) this.end()
+      else this.reopen()
+    } else if (!connected) {
       this.load.sent++
       this.drop(`not connected (${code})`, true)
     } else if (this.partial !== null) this.drop('truncated', true)
