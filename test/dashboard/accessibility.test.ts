@@ -7,6 +7,9 @@ import { button, dialog, useBrowser } from './support.ts'
 
 const TOKEN = 'operate-token-1'
 const WIDTHS = [1_280, 768, 360]
+/** `npm run test:dashboard` checks all looks, `npm test` two: each takes half a second of axe. */
+const IS_LONG = process.env.LONG === '1'
+const SHORT = ['1280 light', '360 dark']
 const SETTLE_MS = 5_000
 const visits = useBrowser()
 let shop: Shop
@@ -35,7 +38,7 @@ interface Violation {
   readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[]
 }
 
-/** What axe finds serious in the page as it is, in light and dark, at each width; and whether it is wider than the screen. */
+/** What axe finds serious in the page as it is, in light and dark, at the widths; and whether it is wider than the screen. */
 async function faultsOf(page: Page): Promise<string[]> {
   const faults: string[] = []
   await page.evaluate(axe)
@@ -43,6 +46,7 @@ async function faultsOf(page: Page): Promise<string[]> {
     await page.setViewportSize({ width, height: 900 })
     faults.push(...(await sidewaysOf(page)).map((each) => `${width}: ${each}`))
     for (const colorScheme of ['light', 'dark'] as const) {
+      if (!IS_LONG && !SHORT.includes(`${width} ${colorScheme}`)) continue
       await page.emulateMedia({ colorScheme })
       const violations = await page.evaluate<Violation[]>(
         'axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations)',

@@ -34,7 +34,7 @@ test('shows a refusal in the words of the API, and overrides it only after the b
   await dialog(page).getByText('blue1 is drained').waitFor()
   await button(dialog(page), 'Close').click()
   expect(await shop.change()).toMatchObject({ action: 'drain', reason: 'the disk burns', forced: true })
-  await page.getByText('blue: no server takes requests').waitFor()
+  await page.getByText('blue: no server is up').waitFor()
 })
 
 test('opens a dialog anew after a refusal', async () => {
