@@ -11,7 +11,7 @@ import type { PlannedConversation } from './plan.ts'
 import type { FuzzServer } from './server.ts'
 import { Nonsense } from './wire.ts'
 
-/** Much longer than anything takes on a busy machine. */
+/** For so long nothing may come or be sent on any connection of the lane. A whole case takes as long on a busy machine. */
 const HANG_MS = 10_000
 /** Once something has failed, smaller cases of it are looked for, which must not take for ever. */
 const HANG_AGAIN_MS = 2_000
@@ -35,12 +35,16 @@ export class Lane {
   private readonly arena: LaneArena
   private hangMs = HANG_MS
   private failedAt: number | null = null
+  /** Runs out when the lane hangs. */
+  private patience: NodeJS.Timeout | null = null
+  private readonly onMove = (): void => void this.patience?.refresh()
 
   constructor(arena: LaneArena, server: FuzzServer, host: string, kind: LaneKind) {
     this.arena = arena
     this.server = server
     this.host = host
     this.kind = kind
+    server.onMove = this.onMove
   }
 
   /**
@@ -76,6 +80,7 @@ export class Lane {
     server.expect(planned.flatMap(({ exchanges }) => exchanges))
     const port = arena.portFor(this.kind)
     const pipes = await Promise.all(planned.map(() => Pipe.open(port)))
+    for (const pipe of pipes) pipe.onMove = this.onMove
     const conversations = pipes.map((pipe, i) => new Conversation(planned[i] as PlannedConversation, pipe))
     played.push(...conversations)
     const { cutover } = arena
@@ -92,9 +97,8 @@ export class Lane {
   }
 
   private async inTime(work: Promise<unknown>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Violation('it hangs')), this.hangMs)
+      this.patience = setTimeout(() => reject(new Violation('it hangs')), this.hangMs)
     })
     try {
       await Promise.race([work, late])
@@ -102,7 +106,8 @@ export class Lane {
       this.hangMs = HANG_AGAIN_MS
       throw error
     } finally {
-      clearTimeout(timer)
+      if (this.patience !== null) clearTimeout(this.patience)
+      this.patience = null
     }
   }
 }

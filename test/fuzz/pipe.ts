@@ -9,6 +9,8 @@ export class Pipe {
   private readonly tcp: net.Socket
   received = Buffer.alloc(0)
   ended: 'fin' | 'reset' | null = null
+  /** Called when something comes, or is sent. */
+  onMove = (): void => undefined
   private waiting: (() => void)[] = []
 
   constructor(socket: net.Socket, tcp: net.Socket = socket) {
@@ -43,6 +45,7 @@ export class Pipe {
     for (const [i, piece] of pieces.entries()) {
       if (i > 0) await nextTurn()
       if (this.socket.destroyed || !this.socket.writable) return
+      this.onMove()
       this.socket.write(piece)
     }
   }
@@ -59,6 +62,7 @@ export class Pipe {
   }
 
   private wake(): void {
+    this.onMove()
     const waiting = this.waiting
     this.waiting = []
     for (const resolve of waiting) resolve()

@@ -10,6 +10,8 @@ export class FuzzServer implements Recorder {
   /** Descriptions of messages that no client has sent. */
   readonly violations: string[] = []
   readonly port: number
+  /** Called when something comes on a connection, or is sent. */
+  onMove = (): void => undefined
   private readonly listening: Listening
   private readonly plans = new Map<string, PlannedExchange>()
   private readonly heads = new Map<string, Message[]>()
@@ -110,6 +112,7 @@ export class FuzzServer implements Recorder {
 
   opened(connection: ServerConnection): void {
     this.open.add(connection)
+    connection.pipe.onMove = () => this.onMove()
   }
 
   ended(connection: ServerConnection): void {
