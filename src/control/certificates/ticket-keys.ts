@@ -28,7 +28,10 @@ interface TicketKeysOptions {
  */
 export class TicketKeys {
   private readonly options: TicketKeysOptions
-  /** Used while the store has none that can be read here, so that at least the workers of this instance share some. */
+  /**
+   * Used while the store has none that can be read here, so that at least the workers of this instance share some; if this instance
+   * makes the first ones, it makes these, so that tickets from before stay good.
+   */
   private readonly own = newKey()
   private timer: NodeJS.Timeout | null = null
   private isMaking = false
@@ -86,7 +89,8 @@ export class TicketKeys {
     const { store, box } = this.options
     while (this.isDue) {
       const madeAtMs = store.nowMs()
-      const keys = { key: box.seal(newKey(), TICKET_PURPOSE), madeAtMs }
+      const key = ticketKeysOf(store.documents()) === null ? this.own : newKey()
+      const keys = { key: box.seal(key, TICKET_PURPOSE), madeAtMs }
       const revision = store.documents().revision + 1
       const outcome = await store.commit(ticketKeysChange(keys, revision, new Date(madeAtMs).toISOString()))
       if (outcome !== 'stale') return
