@@ -2,7 +2,7 @@ import { useEffect } from 'preact/hooks'
 import { ActionDialog } from './actions/action-dialog.tsx'
 import { ago } from './format.ts'
 import { Help, isHelpOpen } from './help.tsx'
-import { lostSince, services } from './live/live.ts'
+import { services, trouble } from './live/live.ts'
 import { caller, signOut, token, tokenProblem } from './live/session.ts'
 import { now } from './parts/now.ts'
 import { linkTo, type Route, route } from './route.ts'
@@ -113,15 +113,14 @@ function View({ route: shown }: { route: Route }) {
   }
 }
 
-/** Says that the instance does not answer, and how old the figures are. */
+/** Says why the page is not up to date, and how old it is. */
 function Connection() {
-  const since = lostSince.value
+  const { text, since } = trouble.value ?? {}
   return (
     <div role="status" aria-live="polite">
-      {since !== null && (
+      {since !== undefined && (
         <p class="connection">
-          This instance does not answer; trying again.{' '}
-          {services.value === null ? '' : `What you see is from ${ago(since, now.value)} ago.`}
+          {text} Trying again. {services.value === null ? '' : `What you see is from ${ago(since, now.value)} ago.`}
         </p>
       )}
     </div>

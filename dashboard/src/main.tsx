@@ -1,6 +1,6 @@
 import { render } from 'preact'
 import { App } from './app.tsx'
-import { lostSince, start } from './live/live.ts'
+import { say, start } from './live/live.ts'
 import { signIn } from './live/session.ts'
 import './styles/page.css'
 
@@ -15,8 +15,8 @@ async function begin(): Promise<void> {
     try {
       if (await signIn()) start()
       return
-    } catch {
-      lostSince.value ??= Date.now()
+    } catch (error) {
+      say(error)
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
   }

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import { useToken } from './live/session.ts'
+import { takeToken } from './live/session.ts'
 
 /** Asks for a token. */
 export function TokenForm({ problem }: { problem: string }) {
@@ -10,7 +10,7 @@ export function TokenForm({ problem }: { problem: string }) {
     const entered = String(new FormData(event.currentTarget as HTMLFormElement).get('token') ?? '')
     isAsking.value = true
     try {
-      if (await useToken(entered)) location.reload()
+      if (await takeToken(entered)) location.reload()
     } catch (error) {
       failure.value = (error as Error).message
     } finally {

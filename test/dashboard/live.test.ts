@@ -39,7 +39,7 @@ test('says that the instance does not answer, and catches up with what was chang
   const page = await visits.to(`http://127.0.0.1:${relay.port}`, SHOP, { provoked: AWAY })
   await splitIs(page, 'blue 100 %')
   await relay.cut()
-  await page.getByText(/This instance does not answer; trying again\. What you see is from \d+ s ago/).waitFor()
+  await page.getByText(/This instance does not answer\. Trying again\. What you see is from \d+ s ago/).waitFor()
   await splitIs(page, 'blue 100 %')
   await shop.switch('green')
   await relay.heal()
@@ -48,6 +48,22 @@ test('says that the instance does not answer, and catches up with what was chang
   // The events are followed again, too.
   await shop.switch('blue')
   await splitIs(page, 'blue 100 %')
+})
+
+test('goes on within seconds after a network that was silent for longer than a request may take', async () => {
+  const relay = await Relay.start(Number(new URL(shop.url).port))
+  atEnd(() => relay.stop())
+  const page = await visits.to(`http://127.0.0.1:${relay.port}`, SHOP, { provoked: AWAY })
+  await splitIs(page, 'blue 100 %')
+  relay.freeze()
+  await page.getByText('This instance does not answer.').waitFor()
+  await shop.switch('green')
+  relay.thaw()
+  const begin = performance.now()
+  await splitIs(page, 'green 100 %')
+  // A reading that has begun in the silence is over, and the pause after it.
+  expect(performance.now() - begin).toBeLessThan(17_000)
+  await page.getByText(/does not answer/).waitFor({ state: 'hidden' })
 })
 
 test('goes on when the instance was killed and started again', async () => {
@@ -78,8 +94,21 @@ test('says so if the instance does not answer when the page is opened anew, and 
   const page = await visits.blank(url, { provoked: AWAY })
   await page.route('**/api/**', (route) => route.abort())
   await page.goto(url)
-  await page.getByText('This instance does not answer; trying again.').waitFor()
+  await page.getByText('This instance does not answer. Trying again.').waitFor()
   await page.unroute('**/api/**')
   await splitIs(page, 'blue 100 %')
   await page.getByText(/does not answer/).waitFor({ state: 'hidden' })
+})
+
+test('shows in the words of the API why the page cannot begin, and begins once it can', async () => {
+  const page = await visits.blank(shop.url, { statuses: [503] })
+  const problem = { type: 'about:blank', title: 'Not ready', status: 503, detail: 'It is still starting.' }
+  await page.route('**/api/**', (route) =>
+    route.fulfill({ status: 503, contentType: 'application/problem+json', body: JSON.stringify(problem) }),
+  )
+  await page.goto(shop.url)
+  await page.getByText('Not ready: It is still starting. Trying again.').waitFor()
+  await page.unroute('**/api/**')
+  await splitIs(page, 'blue 100 %')
+  await page.getByText(/Not ready/).waitFor({ state: 'hidden' })
 })

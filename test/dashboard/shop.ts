@@ -33,7 +33,7 @@ export class Shop {
 
   async post(path: string, body?: object): Promise<void> {
     const { status } = await this.cutover.api('POST', `/api/${path}`, body)
-    if (status !== 200) throw new Error(`POST ${path}: ${status}`)
+    if (status >= 300) throw new Error(`POST ${path}: ${status}`)
   }
 
   switch(to: string): Promise<void> {

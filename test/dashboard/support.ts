@@ -101,10 +101,10 @@ export function consequences(page: Page): Promise<string[]> {
 }
 
 /** Enters a reason in the open dialog, does what it asks about, and waits until it is in force everywhere and nothing drains. */
-export async function confirm(page: Page, verb: string, reason: string): Promise<void> {
+export async function confirm(page: Page, verb: string, reason: string, instances = '3 of 3 instances'): Promise<void> {
   await dialog(page).getByLabel('Reason').fill(reason)
   await button(dialog(page), verb).click()
-  await dialog(page).getByText('in force at 3 of 3 instances').waitFor()
+  await dialog(page).getByText(`in force at ${instances}`).waitFor()
   await dialog(page).getByText('Complete.').waitFor()
 }
 

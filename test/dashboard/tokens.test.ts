@@ -23,7 +23,7 @@ async function enter(page: Page, token: string): Promise<void> {
 }
 
 test('asks for a token, and refuses a wrong one in words', async () => {
-  const page = await visits.to(shop.url, SHOP, { statuses: [401] })
+  const page = await visits.to(shop.url, SHOP, { statuses: [401, 429] })
   await page.getByRole('alert').getByText('This instance asks for a token.').waitFor()
   expect(await page.getByText('blue').count()).toBe(0)
   await enter(page, 'wrong-token')
@@ -33,8 +33,23 @@ test('asks for a token, and refuses a wrong one in words', async () => {
   await splitIs(page, 'blue 100 %')
 })
 
+test('asks again after too many wrong tokens, in the words of the API, and lets a right one in', async () => {
+  const answers = Array.from({ length: 30 }, () =>
+    shop.cutover.api('GET', '/api/whoami', undefined, { authorization: 'Bearer guessed' }),
+  )
+  expect((await Promise.all(answers)).map(({ status }) => status)).toContain(429)
+  const page = await visits.to(shop.url, SHOP, { statuses: [401, 429] })
+  await enter(page, 'wrong-token')
+  await page
+    .getByRole('alert')
+    .getByText(/nor were many before it from this address/)
+    .waitFor()
+  await enter(page, TOKENS.read)
+  await splitIs(page, 'blue 100 %')
+})
+
 test('shows no buttons of actions to a token that may only read', async () => {
-  const page = await visits.to(shop.url, SHOP, { statuses: [401] })
+  const page = await visits.to(shop.url, SHOP, { statuses: [401, 429] })
   await enter(page, TOKENS.read)
   await page.getByText(/screen \(read\)/).waitFor()
   await splitIs(page, 'blue 100 %')
@@ -48,7 +63,7 @@ test('shows no buttons of actions to a token that may only read', async () => {
 })
 
 test('shows them to one that may operate, keeps it in the tab alone, and forgets it at the end', async () => {
-  const page = await visits.to(shop.url, SHOP, { statuses: [401] })
+  const page = await visits.to(shop.url, SHOP, { statuses: [401, 429] })
   await enter(page, TOKENS.operate)
   await page.getByText(/ops \(operate\)/).waitFor()
   for (const action of ['Switch…', 'Stop…', 'Drain blue1']) await button(page, action).waitFor()

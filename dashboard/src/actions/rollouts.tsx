@@ -3,6 +3,7 @@ import type { Rollout, RolloutPlan, RolloutWritten } from '../../../src/client/c
 import { percent } from '../format.ts'
 import { client } from '../live/session.ts'
 import { type Action, type Done, type How, optionsOf } from './action.ts'
+import { PercentField, percentProblem } from './percent-field.tsx'
 import { poolNow, readiness, serviceNow } from './sentences.ts'
 
 type Verb = 'pause' | 'resume' | 'promote' | 'skip' | 'back' | 'abort' | 'retry'
@@ -14,10 +15,13 @@ const SENTENCES: Readonly<Record<Verb, (rollout: Rollout) => string>> = {
   resume: ({ step }) => `It goes on with step ${step.index} of ${step.of}.`,
   promote: ({ to }) =>
     `The present step counts as passed, whatever the figures say; the next one follows. After the last one ${to} has all requests.`,
-  skip: ({ step }) => `Step ${step.index} of ${step.of} is left out.`,
-  back: ({ step }) => `It goes back to the step before step ${step.index}.`,
+  skip: ({ step }) => `Step ${step.index} of ${step.of} is left as if it had passed.`,
+  back: ({ to }) => `${to} gets the share that it had before the present one, and is judged with that.`,
   abort: ({ from, to }) => `${from} gets all requests again at once; those in flight at ${to} end by themselves.`,
-  retry: ({ to }) => `It starts again from its first step, towards ${to}.`,
+  retry: ({ to, step, state }) =>
+    state === 'Aborted'
+      ? `It starts again from its first step, towards ${to}.`
+      : `Step ${step.index} of ${step.of} begins again, with new evidence.`,
 }
 
 const LABELS: Readonly<Record<Verb, string>> = {
@@ -41,6 +45,28 @@ export function rolloutVerb(rollout: Rollout, verb: Verb): Action {
     run: (how) => client.value.rollouts[verb](service, id, optionsOf(how)),
     ...(verb === 'abort' ? { drains: () => ({ pools: [to], servers: [] }) } : {}),
     ...(verb === 'pause' ? { undo: () => rolloutVerb({ ...rollout, from }, 'resume') } : {}),
+  }
+}
+
+/** Gives the canary another share within the present step. */
+export function setWeight(rollout: Rollout): Action {
+  const { service, id, to, from, weight } = rollout
+  const wanted = signal(weight.set)
+  return {
+    title: `Set the weight: rollout of ${service}`,
+    service,
+    verb: () => `Give ${to} ${percent(wanted.value)}`,
+    fields: () => <PercentField value={wanted} />,
+    obstacle: () => percentProblem(wanted.value),
+    consequences: () => {
+      const pool = poolNow(service, to)
+      return [
+        `${to} gets ${percent(wanted.value)} of the new requests instead of ${percent(weight.set)}; ${from} ${percent(100 - wanted.value)}.`,
+        ...(pool === undefined ? [] : [readiness(pool)]),
+      ]
+    },
+    run: (how) => client.value.rollouts.setWeight(service, id, { percent: wanted.value, ...optionsOf(how) }),
+    undo: () => setWeight(rollout),
   }
 }
 

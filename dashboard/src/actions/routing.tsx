@@ -2,6 +2,7 @@ import { signal } from '@preact/signals'
 import { percent } from '../format.ts'
 import { client } from '../live/session.ts'
 import { type Action, optionsOf } from './action.ts'
+import { PercentField, percentProblem } from './percent-field.tsx'
 import { conditions, leftovers, poolNow, readiness, serviceNow, withShare } from './sentences.ts'
 
 const STEPS = [5, 25, 50, 75, 100]
@@ -54,12 +55,12 @@ export function shift(service: string): Action {
             wanted.value = nextShare(poolNow(service, name)?.share ?? 0)
           }}
         />
-        <Percent value={wanted} />
+        <PercentField value={wanted} />
       </>
     ),
     obstacle: () => {
       if (pools.length < 2) return 'The service has one pool, which has all requests.'
-      return wanted.value >= 0 && wanted.value <= 100 ? null : 'A share is from 0 to 100 percent.'
+      return percentProblem(wanted.value)
     },
     consequences: () => {
       const pool = poolNow(service, to.value)
@@ -151,24 +152,5 @@ function PoolChoice({
         </label>
       ))}
     </fieldset>
-  )
-}
-
-function Percent({ value }: { value: { value: number } }) {
-  const set = ({ currentTarget }: { currentTarget: HTMLInputElement }): void => {
-    value.value = Number(currentTarget.value)
-  }
-  return (
-    <div class="percent">
-      <label>
-        <span>Share</span>
-        <input type="range" min="0" max="100" step="1" value={value.value} onInput={set} />
-      </label>
-      <label class="exact">
-        <span class="visually-hidden">Share in percent</span>
-        <input type="number" min="0" max="100" step="any" value={value.value} onInput={set} required />
-        <span aria-hidden="true">%</span>
-      </label>
-    </div>
   )
 }

@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import type { StatsOverTime } from '../../../src/client/create-client.ts'
+import type { HistoryEntry, StatsOverTime } from '../../../src/client/create-client.ts'
 import { milliseconds, rate, share } from '../format.ts'
-import { lostSince } from '../live/live.ts'
+import { trouble } from '../live/live.ts'
 import { useResource } from '../live/resource.ts'
 import { client } from '../live/session.ts'
 import type { Chart } from './chart.ts'
@@ -13,19 +13,22 @@ const WINDOWS = { '2m': 2_000, '10m': 10_000, '1h': 30_000 } as const
 type Window = keyof typeof WINDOWS
 
 /** The figures of a service over time, by version. */
-export function Charts({ service, pools }: { service: string; pools: readonly string[] }) {
+export function Charts({
+  service,
+  pools,
+  changes,
+}: {
+  service: string
+  pools: readonly string[]
+  changes: readonly HistoryEntry[]
+}) {
   const window = useSignal<Window>('10m')
   const figures = useResource(
     (signal) => client.value.services.series(service, { window: window.value, signal }),
     [service, window.value],
     WINDOWS[window.value],
   )
-  const changes = useResource(
-    (signal) => client.value.services.history(service, { signal }),
-    [service],
-    WINDOWS[window.value],
-  )
-  const marks = (changes.value?.history ?? []).map(({ at, action }) => ({ at: Date.parse(at) / 1_000, text: action }))
+  const marks = changes.map(({ at, action }) => ({ at: Date.parse(at) / 1_000, text: action }))
   return (
     <div class="panel charts">
       <fieldset class="windows">
@@ -81,7 +84,7 @@ function Plot({ title, of, format, figures, pools, marks }: PlotProps) {
     } catch {
       // The instance does not answer, as the page says, and the next figures try again; or another version of Cutover is
       // there, whose files have other names.
-      isOutdated.value = lostSince.value === null
+      isOutdated.value = trouble.value === null
     } finally {
       isLoading.current = false
     }

@@ -1,3 +1,6 @@
+/** Max pause after a slow reading, ms: somebody looks at the page and waits for an instance that is slow or away. */
+const MAX_PAUSE_MS = 5_000
+
 /** A reading that is repeated. */
 export interface Again {
   /** Reads now, or as soon as the reading under way is over and `minMs` have passed since the last one. */
@@ -6,7 +9,8 @@ export interface Again {
 
 /**
  * Repeats a reading every `everyMs`, and whenever it is asked to, while the page can be seen; never two at a time. A slow answer
- * makes the pauses longer: a reading takes at most a tenth of the time. `everyMs`: null = only when it is asked to.
+ * makes the pauses longer, so that a reading takes a tenth of the time, unless it takes very long. `everyMs`: null = only when it is
+ * asked to.
  */
 export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: number | null; minMs: number }): Again {
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -24,7 +28,7 @@ export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: 
     } finally {
       isReading = false
       lastAt = performance.now()
-      pauseMs = Math.max(minMs, 10 * (lastAt - begin))
+      pauseMs = Math.max(minMs, Math.min(10 * (lastAt - begin), MAX_PAUSE_MS))
       if (isWanted) plan(pauseMs)
       else if (everyMs !== null) plan(Math.max(everyMs, pauseMs))
     }

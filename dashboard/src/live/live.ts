@@ -9,7 +9,7 @@ import {
 } from '../../../src/client/create-client.ts'
 import { route } from '../route.ts'
 import { again } from './again.ts'
-import { client, isUnauthorized, signIn } from './session.ts'
+import { client, isTokenRefused } from './session.ts'
 
 /** Number of events that the page keeps. */
 const MAX_EVENTS = 500
@@ -20,7 +20,6 @@ const STATE_MS = 300
 const STATS_MS = 2_000
 /** Time for which events are gathered before they are shown, ms. */
 const SHOW_MS = 400
-const INSTANCES_MS = 5_000
 /** Pause after a failed reading, ms. */
 const RETRY_MS = 2_000
 
@@ -32,8 +31,8 @@ export const stats = signal<ReadonlyMap<string, ServiceStats>>(new Map())
 export const instances = signal<readonly Instance[]>([])
 /** Newest first. */
 export const events = signal<readonly SeenEvent[]>([])
-/** When the instance has last answered, ms since the epoch; null = it answers now. */
-export const lostSince = signal<number | null>(null)
+/** Why the page is not up to date, and since when, ms since the epoch; null = it is. */
+export const trouble = signal<{ readonly text: string; readonly since: number } | null>(null)
 
 export const liveInstances = computed(() => instances.value.filter(({ live }) => live))
 
@@ -43,7 +42,7 @@ let isAllDirty = true
 
 const state = again(readState, { everyMs: null, minMs: STATE_MS })
 const figures = again(readStats, { everyMs: STATS_MS, minMs: STATS_MS })
-const fleet = again(readInstances, { everyMs: INSTANCES_MS, minMs: STATE_MS })
+const fleet = again(readInstances, { everyMs: null, minMs: STATE_MS })
 
 /** Reads the state and follows the events for as long as the page is open. */
 export function start(): void {
@@ -63,7 +62,7 @@ export function refresh(service?: string): void {
   state.now()
 }
 
-/** Has the instances read again: which revisions they have in force. */
+/** Has the instances read again: which revisions they have in force, and how they are. */
 export function refreshFleet(): void {
   fleet.now()
 }
@@ -73,8 +72,8 @@ async function follow(): Promise<void> {
     try {
       for await (const event of client.value.events()) take(event)
     } catch (error) {
-      if (isUnauthorized(error)) return void signIn()
-      lost()
+      if (isTokenRefused(error)) return
+      say(error)
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
     refresh()
@@ -137,15 +136,17 @@ async function readInstances(): Promise<void> {
 async function attempt(read: () => Promise<void>, onFailure = (): void => {}): Promise<void> {
   try {
     await read()
-    lostSince.value = null
+    trouble.value = null
   } catch (error) {
-    if (isUnauthorized(error)) return void signIn()
-    // A refusal is an answer.
-    if (!(error instanceof ApiError)) lost()
+    if (isTokenRefused(error)) return
+    // A service that is gone is no trouble.
+    if (!(error instanceof ApiError) || error.status !== 404) say(error)
     onFailure()
   }
 }
 
-function lost(): void {
-  lostSince.value ??= Date.now()
+/** Says at the top of the page why it is not up to date. */
+export function say(error: unknown): void {
+  const text = error instanceof ApiError ? `${error.title}: ${error.detail}` : 'This instance does not answer.'
+  trouble.value = { text, since: trouble.value?.since ?? Date.now() }
 }

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import { isUnauthorized, signIn } from './session.ts'
+import { isTokenRefused } from './session.ts'
 
 /** Something that is read from the API when a view shows it. */
 export interface Resource<T> {
@@ -24,7 +24,7 @@ export function useResource<T>(
         if (document.visibilityState === 'visible') state.value = { value: await read(ended.signal), error: null }
       } catch (error) {
         if (ended.signal.aborted) return
-        if (isUnauthorized(error)) return void signIn()
+        if (isTokenRefused(error)) return
         state.value = { value: state.value.value, error: error as Error }
       }
       if (everyMs !== null && !ended.signal.aborted) timer = setTimeout(turn, everyMs)

@@ -22,22 +22,20 @@ export const tokenProblem = signal<string | null>(null)
 /** Whether the token may change services and servers. */
 export const mayOperate = computed(() => caller.value !== null && caller.value.role !== 'read')
 
-/** Finds out who asks. Resolves to false if a token is needed. Throws if the API does not answer. */
+/** Finds out who asks. Resolves to false if a token is needed. Throws if the API does not answer, or fails. */
 export async function signIn(): Promise<boolean> {
   try {
     caller.value = await client.value.whoami()
     tokenProblem.value = null
     return true
   } catch (error) {
-    if (!isUnauthorized(error)) throw error
-    caller.value = null
-    tokenProblem.value = token.value === '' ? 'This instance asks for a token.' : error.detail
+    if (!isTokenRefused(error)) throw error
     return false
   }
 }
 
 /** Takes a token that somebody has entered; it is kept until the tab is closed. */
-export async function useToken(entered: string): Promise<boolean> {
+export async function takeToken(entered: string): Promise<boolean> {
   token.value = entered.trim()
   const isGood = await signIn()
   if (isGood) sessionStorage.setItem(KEPT_AS, token.value)
@@ -51,6 +49,11 @@ export function signOut(): void {
   location.reload()
 }
 
-export function isUnauthorized(error: unknown): error is ApiError {
-  return error instanceof ApiError && error.status === 401
+/** Whether the API has refused the token, or that there is none; then the page asks for another. */
+export function isTokenRefused(error: unknown): boolean {
+  // 429: many wrong tokens came from this address; a right one is let in at any time.
+  if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 429)) return false
+  caller.value = null
+  tokenProblem.value = token.value === '' ? 'This instance asks for a token.' : error.detail
+  return true
 }

@@ -5,6 +5,8 @@ import { events } from '../live/live.ts'
 import { useResource } from '../live/resource.ts'
 import { client } from '../live/session.ts'
 import { changeLines } from '../parts/change-text.ts'
+import { Crumbs } from '../parts/crumbs.tsx'
+import { SearchField } from '../parts/search-field.tsx'
 import { linkTo } from '../route.ts'
 
 /** Events from before the page was opened. */
@@ -26,26 +28,9 @@ export function EventsView({ service }: { service: string | null }) {
   return (
     <>
       <header class="view-head">
-        <p class="crumbs">
-          {service !== null && (
-            <>
-              <a href={linkTo()}>Services</a> / <a href={linkTo('services', service)}>{service}</a>
-            </>
-          )}
-        </p>
+        {service !== null && <Crumbs service={service} />}
         <h1 tabIndex={-1}>{service === null ? 'Events' : `Events of ${service}`}</h1>
-        <label class="search">
-          <span class="visually-hidden">Search events</span>
-          <input
-            id="search"
-            type="search"
-            placeholder="Search: type, name, author, reason   ( / )"
-            value={query.value}
-            onInput={({ currentTarget }) => {
-              query.value = currentTarget.value
-            }}
-          />
-        </label>
+        <SearchField label="Search events" placeholder="Search: type, name, author, reason" query={query} />
       </header>
       {kept.error !== null && <p class="refusal">{kept.error.message}</p>}
       {shown.length === 0 && <p class="nothing">{wanted === '' ? 'Nothing has happened yet.' : 'No event matches.'}</p>}

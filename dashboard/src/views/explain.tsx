@@ -3,7 +3,7 @@ import type { Explanation } from '../../../src/client/create-client.ts'
 import { percent } from '../format.ts'
 import { client } from '../live/session.ts'
 import { Chip } from '../parts/chip.tsx'
-import { linkTo } from '../route.ts'
+import { Crumbs } from '../parts/crumbs.tsx'
 
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']
 
@@ -40,13 +40,7 @@ export function ExplainView({ service }: { service: string | null }) {
   return (
     <>
       <header class="view-head">
-        <p class="crumbs">
-          {service !== null && (
-            <>
-              <a href={linkTo()}>Services</a> / <a href={linkTo('services', service)}>{service}</a>
-            </>
-          )}
-        </p>
+        {service !== null && <Crumbs service={service} />}
         <h1 tabIndex={-1}>What would a request get?</h1>
       </header>
       <form class="panel explain" onSubmit={submit}>

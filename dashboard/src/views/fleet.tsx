@@ -1,12 +1,22 @@
+import { useEffect } from 'preact/hooks'
 import type { Instance } from '../../../src/client/create-client.ts'
 import { ago, bytes, count, counted, listed } from '../format.ts'
-import { caveats, instances } from '../live/live.ts'
+import { caveats, instances, refreshFleet } from '../live/live.ts'
 import { Chip } from '../parts/chip.tsx'
 import { now } from '../parts/now.ts'
+import { NumberColumn } from '../parts/number-column.tsx'
 import { TableFrame } from '../parts/table-frame.tsx'
+
+/** Interval at which figures of the processes are read, ms. */
+const LOOK_MS = 5_000
 
 /** The instances: which are alive, what each has in force, and how they are. */
 export function FleetView() {
+  useEffect(() => {
+    refreshFleet()
+    const timer = setInterval(refreshFleet, LOOK_MS)
+    return () => clearInterval(timer)
+  }, [])
   const all = [...instances.value].sort((a, b) => (a.name < b.name ? -1 : 1))
   const live = all.filter((instance) => instance.live)
   const newest = Math.max(...live.map(({ appliedRevision }) => appliedRevision))
@@ -103,24 +113,12 @@ function InstancePanel({ instance, newest }: { instance: Instance; newest: numbe
           <thead>
             <tr>
               <th scope="col">Process</th>
-              <th scope="col" class="number">
-                Revision
-              </th>
-              <th scope="col" class="number">
-                In flight
-              </th>
-              <th scope="col" class="number">
-                Connections
-              </th>
-              <th scope="col" class="number">
-                CPU
-              </th>
-              <th scope="col" class="number">
-                Memory
-              </th>
-              <th scope="col" class="number">
-                Loop delay
-              </th>
+              <NumberColumn name="Revision" />
+              <NumberColumn name="In flight" />
+              <NumberColumn name="Connections" />
+              <NumberColumn name="CPU" />
+              <NumberColumn name="Memory" />
+              <NumberColumn name="Loop delay" />
             </tr>
           </thead>
           <tbody>

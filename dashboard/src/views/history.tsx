@@ -6,19 +6,30 @@ import { services } from '../live/live.ts'
 import { useResource } from '../live/resource.ts'
 import { client, mayOperate } from '../live/session.ts'
 import { changeLines, splitText } from '../parts/change-text.ts'
+import { Crumbs } from '../parts/crumbs.tsx'
 import { linkTo } from '../route.ts'
 
 const RECENT = 5
 /** Changes of the routing: decisions that can be returned to. */
 const DECISIONS = new Set(['switch', 'shift', 'rollback', 'deploy', 'create'])
 
-/** The last changes of a service. */
-export function RecentChanges({ service, revision }: { service: string; revision: number }) {
+/** The changes of a service that are kept, newest first. `revision`: that of the service, or undefined if it is not known. */
+export function useHistory(service: string, revision: number | undefined) {
   const { value, error } = useResource(
     (signal) => client.value.services.history(service, { signal }),
     [service, revision],
   )
-  const entries = value?.history ?? []
+  return { entries: value?.history ?? [], error }
+}
+
+/** The last changes of a service. */
+export function RecentChanges({
+  service,
+  history: { entries, error },
+}: {
+  service: string
+  history: ReturnType<typeof useHistory>
+}) {
   return (
     <section aria-labelledby="changes">
       <h2 id="changes">Changes</h2>
@@ -36,20 +47,15 @@ export function RecentChanges({ service, revision }: { service: string; revision
 /** All changes of a service that are kept. */
 export function HistoryView({ service }: { service: string }) {
   const revision = services.value?.get(service)?.revision
-  const { value, error } = useResource(
-    (signal) => client.value.services.history(service, { signal }),
-    [service, revision],
-  )
+  const { entries, error } = useHistory(service, revision)
   return (
     <>
       <header class="view-head">
-        <p class="crumbs">
-          <a href={linkTo()}>Services</a> / <a href={linkTo('services', service)}>{service}</a>
-        </p>
+        <Crumbs service={service} />
         <h1 tabIndex={-1}>Changes of {service}</h1>
       </header>
       {error !== null && <p class="refusal">{error.message}</p>}
-      <Changes entries={value?.history ?? []} service={service} />
+      <Changes entries={entries} service={service} />
     </>
   )
 }

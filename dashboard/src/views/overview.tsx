@@ -5,6 +5,7 @@ import { count, milliseconds, rate, share } from '../format.ts'
 import { services, stats } from '../live/live.ts'
 import { byUrgency, levelOf, type Remark, remarksOf } from '../live/standing.ts'
 import { Chip } from '../parts/chip.tsx'
+import { SearchField } from '../parts/search-field.tsx'
 import { SplitBar } from '../parts/split-bar.tsx'
 import { linkTo } from '../route.ts'
 
@@ -37,18 +38,7 @@ export function Overview() {
           {count(rows.length)} in all,{' '}
           {troubled === 0 ? 'all well' : `${count(troubled)} ${troubled === 1 ? 'needs' : 'need'} a look`}
         </p>
-        <label class="search">
-          <span class="visually-hidden">Search services</span>
-          <input
-            id="search"
-            type="search"
-            placeholder="Search: name, host, pool, server, version   ( / )"
-            value={query.value}
-            onInput={({ currentTarget }) => {
-              query.value = currentTarget.value
-            }}
-          />
-        </label>
+        <SearchField label="Search services" placeholder="Search: name, host, pool, server, version" query={query} />
       </header>
       {rows.length === 0 ? (
         <Empty />

@@ -7,6 +7,7 @@ import { mayOperate } from '../live/session.ts'
 import { readyServers } from '../live/standing.ts'
 import { Chip } from '../parts/chip.tsx'
 import { now } from '../parts/now.ts'
+import { NumberColumn } from '../parts/number-column.tsx'
 import { ServerState } from '../parts/server-state.tsx'
 import { TableFrame } from '../parts/table-frame.tsx'
 import { WhereLeft } from '../parts/where-left.tsx'
@@ -60,18 +61,10 @@ export function PoolPanel({
               <tr>
                 <th scope="col">Server</th>
                 <th scope="col">State</th>
-                <th scope="col" class="number">
-                  In flight
-                </th>
-                <th scope="col" class="number">
-                  Rate
-                </th>
-                <th scope="col" class="number">
-                  Errors
-                </th>
-                <th scope="col" class="number">
-                  p95
-                </th>
+                <NumberColumn name="In flight" />
+                <NumberColumn name="Rate" />
+                <NumberColumn name="Errors" />
+                <NumberColumn name="p95" />
                 <th scope="col" class="wide-only">
                   Last check
                 </th>

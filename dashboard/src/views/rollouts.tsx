@@ -1,12 +1,13 @@
 import type { Rollout } from '../../../src/client/create-client.ts'
 import { ask } from '../actions/action.ts'
-import { decideGate, promoteFully, rolloutVerb, startRollout } from '../actions/rollouts.tsx'
+import { decideGate, promoteFully, rolloutVerb, setWeight, startRollout } from '../actions/rollouts.tsx'
 import { ago, dateTime, listed, percent } from '../format.ts'
 import { services } from '../live/live.ts'
 import { useResource } from '../live/resource.ts'
 import { client, mayOperate } from '../live/session.ts'
 import { isOver, type Level } from '../live/standing.ts'
 import { Chip } from '../parts/chip.tsx'
+import { Crumbs } from '../parts/crumbs.tsx'
 import { now } from '../parts/now.ts'
 import { linkTo } from '../route.ts'
 import { Evidence, Steps } from './rollout-evidence.tsx'
@@ -76,9 +77,7 @@ export function RolloutView({ service, id }: { service: string; id: string }) {
   return (
     <>
       <header class="view-head">
-        <p class="crumbs">
-          <a href={linkTo()}>Services</a> / <a href={linkTo('services', service)}>{service}</a>
-        </p>
+        <Crumbs service={service} />
         <h1 tabIndex={-1}>
           {rollout === undefined ? `Rollout of ${service}` : `Rollout ${rollout.from} → ${rollout.to}`}
         </h1>
@@ -204,6 +203,23 @@ function RolloutActions({ rollout }: { rollout: Rollout }) {
       <button type="button" class="quiet-danger" onClick={() => ask(rolloutVerb(rollout, 'abort'))}>
         Abort…
       </button>
+      <details class="more-actions">
+        <summary>More</summary>
+        <div class="buttons">
+          <button type="button" onClick={() => ask(setWeight(rollout))}>
+            Set the weight…
+          </button>
+          <button type="button" onClick={() => ask(rolloutVerb(rollout, 'skip'))}>
+            Skip this step…
+          </button>
+          <button type="button" onClick={() => ask(rolloutVerb(rollout, 'back'))}>
+            Go a step back…
+          </button>
+          <button type="button" onClick={() => ask(rolloutVerb(rollout, 'retry'))}>
+            Begin this step again…
+          </button>
+        </div>
+      </details>
     </fieldset>
   )
 }

@@ -9,36 +9,41 @@ import { refresh, services, stats } from '../live/live.ts'
 import { mayOperate } from '../live/session.ts'
 import { remarksOf, runningRollout } from '../live/standing.ts'
 import { Chip } from '../parts/chip.tsx'
+import { Crumbs } from '../parts/crumbs.tsx'
 import { SplitBar } from '../parts/split-bar.tsx'
 import { linkTo } from '../route.ts'
-import { RecentChanges } from './history.tsx'
+import { RecentChanges, useHistory } from './history.tsx'
 import { PoolPanel } from './pool-panel.tsx'
 import { RecentRollouts } from './rollouts.tsx'
 
 /** Interval at which the last health checks are read, ms. */
 const CHECKS_MS = 3_000
 
-/** A service: its split, pools and servers, what it can be told to do, and how its requests go. */
+/** A service, if there is one of this name. */
 export function ServiceView({ name }: { name: string }) {
   const service = services.value?.get(name)
+  if (services.value === null) return <h1 tabIndex={-1}>{name}</h1>
+  return service === undefined ? <Gone name={name} /> : <ServiceBody service={service} />
+}
+
+/** A service: its split, pools and servers, what it can be told to do, and how its requests go. */
+function ServiceBody({ service }: { service: Service }) {
+  const { name } = service
+  const history = useHistory(name, service.revision)
   useEffect(() => {
     // Checks that go on as before are no events.
     const timer = setInterval(() => {
-      if (document.visibilityState === 'visible' && services.value?.has(name)) refresh(name)
+      if (document.visibilityState === 'visible') refresh(name)
     }, CHECKS_MS)
     return () => clearInterval(timer)
   }, [name])
-  if (services.value === null) return <h1 tabIndex={-1}>{name}</h1>
-  if (service === undefined) return <Gone name={name} />
   const figures = stats.value.get(name)
   const remarks = remarksOf(service, figures)
   const rollout = runningRollout(service)
   return (
     <>
       <header class="view-head">
-        <p class="crumbs">
-          <a href={linkTo()}>Services</a>
-        </p>
+        <Crumbs />
         <h1 tabIndex={-1}>{name}</h1>
         <p class="muted">
           {[...service.hosts, ...service.paths.filter((path) => path !== '/')].join(', ') || 'any host'}
@@ -75,10 +80,10 @@ export function ServiceView({ name }: { name: string }) {
       </section>
       <section aria-labelledby="charts">
         <h2 id="charts">Requests by version</h2>
-        <Charts service={name} pools={service.pools.map((pool) => pool.name)} />
+        <Charts service={name} pools={service.pools.map((pool) => pool.name)} changes={history.entries} />
       </section>
       <RecentRollouts service={name} revision={service.revision} />
-      <RecentChanges service={name} revision={service.revision} />
+      <RecentChanges service={name} history={history} />
       <p class="more">
         <a href={linkTo('explain', name)}>What would a request get?</a>{' '}
         <a href={linkTo('events', name)}>Events of {name}</a>

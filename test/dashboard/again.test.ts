@@ -1,0 +1,78 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { again } from '../../dashboard/src/live/again.ts'
+
+/** When the readings began, ms since the start of the test, and how long each takes. */
+let begins: number[]
+let tookMs: number
+const page = { visibilityState: 'visible' }
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  vi.stubGlobal('document', page)
+  page.visibilityState = 'visible'
+  begins = []
+  tookMs = 0
+})
+afterEach(() => {
+  vi.useRealTimers()
+  vi.unstubAllGlobals()
+})
+
+function reading(): () => Promise<void> {
+  const start = performance.now()
+  return async () => {
+    begins.push(performance.now() - start)
+    if (tookMs > 0) await new Promise((resolve) => setTimeout(resolve, tookMs))
+  }
+}
+
+test('reads at once when asked, and repeats at its interval', async () => {
+  again(reading(), { everyMs: 2_000, minMs: 300 }).now()
+  await vi.advanceTimersByTimeAsync(4_500)
+  expect(begins).toEqual([0, 2_000, 4_000])
+})
+
+test('without an interval reads only when it is asked, and never more often than minMs', async () => {
+  const each = again(reading(), { everyMs: null, minMs: 300 })
+  for (let i = 0; i < 100; i++) {
+    each.now()
+    await vi.advanceTimersByTimeAsync(10)
+  }
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(begins).toEqual([0, 300, 600, 900, 1_200])
+})
+
+test('never reads twice at a time; what was asked meanwhile is read afterwards', async () => {
+  tookMs = 50
+  const each = again(reading(), { everyMs: null, minMs: 300 })
+  each.now()
+  await vi.advanceTimersByTimeAsync(20)
+  each.now()
+  each.now()
+  await vi.advanceTimersByTimeAsync(10_000)
+  // Ten times as long as the reading took, after its end.
+  expect(begins).toEqual([0, 550])
+})
+
+test('makes longer pauses after slow readings, of five seconds at most', async () => {
+  tookMs = 400
+  again(reading(), { everyMs: 2_000, minMs: 300 }).now()
+  await vi.advanceTimersByTimeAsync(4_500)
+  expect(begins).toEqual([0, 4_400])
+  tookMs = 10_000
+  await vi.advanceTimersByTimeAsync(25_000)
+  expect(begins).toEqual([0, 4_400, 8_800, 23_800])
+})
+
+test('does not read while the page is hidden, and goes on when it is shown again', async () => {
+  const each = again(reading(), { everyMs: 2_000, minMs: 300 })
+  each.now()
+  await vi.advanceTimersByTimeAsync(1_000)
+  page.visibilityState = 'hidden'
+  await vi.advanceTimersByTimeAsync(60_000)
+  expect(begins).toEqual([0])
+  page.visibilityState = 'visible'
+  each.now()
+  await vi.advanceTimersByTimeAsync(2_500)
+  expect(begins).toEqual([0, 61_000, 63_000])
+})

@@ -1,0 +1,173 @@
+/** `npm run soak:dashboard`: the dashboard open for an hour under 100 events a second, and whether its memory stays flat. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { type Browser, type CDPSession, chromium } from 'playwright-core'
+import { createClient } from '../../src/client/create-client.ts'
+import { Cutover } from '../support/cutover.ts'
+import { startUpstream } from '../support/upstream.ts'
+
+const USAGE = `Usage: npm run soak:dashboard -- [--seconds N] [--rate N]
+
+Opens three views of the dashboard in Chromium, and changes weights of servers so that events come in all the time. Prints
+the memory of each page after a collection of garbage, once a minute. Exit code: 0 = in the last third of the time no page
+needs more than in the first third, but for ten percent; 1 = one does; 2 = unusable arguments.
+
+  --seconds N   how long (default 3600)
+  --rate N      events a second (default 100)
+  --help        this text`
+
+const SERVICES = 20
+const VIEWS = { overview: '', service: '#/services/service-0', events: '#/events' }
+/** Pages settle before the first figure counts, ms. */
+const WARM_UP_MS = 30_000
+const LOOKS = { everyMs: 60_000, min: 6 }
+const MAX_GROWTH = 1.1
+
+interface Figures {
+  readonly heapMb: number
+  readonly nodes: number
+}
+
+process.exit(await main())
+
+async function main(): Promise<number> {
+  let seconds: number
+  let rate: number
+  try {
+    const { values } = parseArgs({
+      options: {
+        seconds: { type: 'string', default: '3600' },
+        rate: { type: 'string', default: '100' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+    if (values.help) {
+      console.log(USAGE)
+      return 0
+    }
+    seconds = atLeastOne('seconds', values.seconds)
+    rate = atLeastOne('rate', values.rate)
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`)
+    return 2
+  }
+  return (await soak(seconds, rate)) ? 0 : 1
+}
+
+function atLeastOne(name: string, text: string): number {
+  const value = Number(text)
+  if (!(value >= 1)) throw new Error(`--${name} is a number from 1, not ${JSON.stringify(text)}`)
+  return value
+}
+
+/** Resolves to whether the memory of each page stayed flat. */
+async function soak(seconds: number, rate: number): Promise<boolean> {
+  const server = await startUpstream()
+  const pools = { blue: { servers: { b1: server.url } }, green: { servers: { g1: server.url } } }
+  const services = Object.fromEntries(
+    Array.from({ length: SERVICES }, (_, i) => [
+      `service-${i}`,
+      { hosts: [`s${i}.test`], pools, split: { blue: 100 } },
+    ]),
+  )
+  const cutover = await Cutover.start({ services })
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  })
+  const events = new EventsSource(cutover.admin, rate)
+  try {
+    const pages = await Promise.all(
+      Object.entries(VIEWS).map(
+        async ([name, view]) => [name, await open(browser, `${cutover.admin}/${view}`)] as const,
+      ),
+    )
+    await pause(WARM_UP_MS)
+    const looks = Math.max(LOOKS.min, Math.round((seconds * 1_000) / LOOKS.everyMs))
+    const found: Record<string, Figures>[] = []
+    for (let i = 0; i < looks; i++) {
+      await pause((seconds * 1_000) / looks)
+      const figures = Object.fromEntries(
+        await Promise.all(pages.map(async ([name, page]) => [name, await measure(page)])),
+      )
+      found.push(figures as Record<string, Figures>)
+      console.log(`${Math.round(((i + 1) * seconds) / looks)} s, ${events.made} events: ${text(figures)}`)
+    }
+    return Object.keys(VIEWS).every((name) =>
+      isFlat(
+        name,
+        found.map((each) => (each[name] as Figures).heapMb),
+      ),
+    )
+  } finally {
+    await events.stop()
+    await browser.close()
+    await cutover.stop('SIGKILL')
+    await server.close()
+  }
+}
+
+/** Makes events: changes of weights, at a rate. */
+class EventsSource {
+  made = 0
+  private isOver = false
+  private readonly ended: Promise<void>
+
+  constructor(admin: string, rate: number) {
+    this.ended = this.run(admin, rate)
+  }
+
+  async stop(): Promise<void> {
+    this.isOver = true
+    await this.ended
+  }
+
+  private async run(admin: string, rate: number): Promise<void> {
+    const { servers } = createClient({ url: admin })
+    const since = performance.now()
+    while (!this.isOver) {
+      const due = ((performance.now() - since) / 1_000) * rate
+      if (this.made >= due) await pause(1_000 / rate)
+      else {
+        const service = `service-${this.made % SERVICES}`
+        const weight = 1 + (Math.floor(this.made / SERVICES) % 100)
+        await servers.patch('b1', { weight }, { service, pool: 'blue' })
+        this.made++
+      }
+    }
+  }
+}
+
+async function open(browser: Browser, url: string): Promise<CDPSession> {
+  const page = await (await browser.newContext()).newPage()
+  await page.goto(url)
+  await page.getByRole('heading').first().waitFor()
+  return page.context().newCDPSession(page)
+}
+
+async function measure(page: CDPSession): Promise<Figures> {
+  await page.send('HeapProfiler.collectGarbage')
+  const { usedSize } = await page.send('Runtime.getHeapUsage')
+  const { nodes } = await page.send('Memory.getDOMCounters')
+  return { heapMb: usedSize / 1_048_576, nodes }
+}
+
+function text(figures: Record<string, Figures>): string {
+  return Object.entries(figures)
+    .map(([name, { heapMb, nodes }]) => `${name} ${heapMb.toFixed(1)} MB, ${nodes} nodes`)
+    .join('; ')
+}
+
+function isFlat(name: string, heaps: readonly number[]): boolean {
+  const third = Math.floor(heaps.length / 3)
+  const [first, last] = [median(heaps.slice(0, third)), median(heaps.slice(-third))]
+  const flat = last <= first * MAX_GROWTH
+  console.log(
+    `${name}: ${first.toFixed(2)} MB in the first third, ${last.toFixed(2)} in the last: ${flat ? 'flat' : 'it grows'}`,
+  )
+  return flat
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
