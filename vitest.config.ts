@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // npm run test:rollouts runs these, too; they take five minutes.
     exclude: process.env.LONG === undefined ? ['test/fleet/rollout-{leader,many,store-away}.test.ts'] : [],
-    globalSetup: ['test/bundle.mjs'],
+    globalSetup: ['test/global-setup.mjs'],
     setupFiles: ['test/setup.ts'],
     reporters: ['default', new SummaryReporter()],
     // Real sockets and real processes, on machines with two cores. Most tests wait for most of their time: two workers a core.

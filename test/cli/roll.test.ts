@@ -100,7 +100,7 @@ function begin(args: readonly string[]): CommandLine {
 }
 
 test('the servers are deployed in turn, each while it is idle; under load no request fails', async () => {
-  const load = new Load({ url: `${cutover.proxy}/`, clients: 8, names: NAMES })
+  const load = new Load({ url: `${cutover.proxy}/`, clients: 8, pauseMs: 0, names: NAMES })
   const log = join(folder, 'log')
   const exec = `${deploy()} && echo {server} {host} {pool} {service} $CUTOVER_SERVER $CUTOVER_URL >> ${log}; echo restarted`
   const { code, stdout, stderr } = await begin(['--exec', exec, '--watch', '2s', '--reason', 'v2']).ended

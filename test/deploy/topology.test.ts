@@ -90,14 +90,14 @@ beforeAll(async () => {
   const host = (name: string) => ['src/demo/main.ts', '--host', addressOf(name), '--only', name]
   await Promise.all(apps.map((name) => run(process.execPath, host(name), {}, /version/)))
   await Promise.all(INSTANCES.map(startInstance))
-}, 60_000)
+})
 
 afterAll(async () => {
   const ended = children.filter(({ exitCode }) => exitCode === null).map((child) => once(child, 'exit'))
   for (const child of children) child.kill('SIGTERM')
   await Promise.all(ended)
   await rm(folder, { recursive: true, force: true })
-}, 30_000)
+})
 
 test('the fleet of docker-compose.yml, run as processes: what is done at one instance is in force at both', async () => {
   for (const [at, to, version] of [

@@ -30,7 +30,7 @@ beforeEach(async () => {
     },
   })
   await until(async () => (await cutover.api('GET', '/ready')).status === 200)
-  load = new Load({ url: `${cutover.proxy}/`, clients: 30, names: ['blue', 'green'], ca: AUTHORITY.cert })
+  load = new Load({ url: `${cutover.proxy}/`, clients: 30, pauseMs: 0, names: ['blue', 'green'], ca: AUTHORITY.cert })
   await load.more(300)
 })
 afterEach(async () => {

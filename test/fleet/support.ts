@@ -4,6 +4,7 @@ import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import type { LoadFigures } from '../support/load-counts.ts'
 import { Looks } from '../support/looks.ts'
+import { patience } from '../support/patience.ts'
 import type { RedisOptions } from '../support/redis.ts'
 import { RedisServer } from '../support/redis.ts'
 import { App, BLUE, GREEN } from './app.ts'
@@ -219,7 +220,7 @@ export async function hold(fleet: Fleet, at: Cutover, server: string, count: num
 
 /** Asks again and again until the answer is truthy, and returns it; a question that fails counts as no. */
 export async function until<T>(question: () => T | Promise<T>, withinMs = PATIENCE_MS): Promise<NonNullable<T>> {
-  const deadline = performance.now() + withinMs
+  const deadline = performance.now() + patience(withinMs)
   const looks = new Looks()
   for (;;) {
     let cause: unknown

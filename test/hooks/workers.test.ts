@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { pids } from '../process/support.ts'
+import { until } from '../support/until.ts'
 import { HookedShop } from './support.ts'
 
 let shop: HookedShop
@@ -21,10 +22,6 @@ async function expectEverywhere(text: string): Promise<void> {
     expect(said).toBe(text)
     missing.delete(pid)
   }
-}
-
-async function until(question: () => Promise<boolean>): Promise<void> {
-  while (!(await question()));
 }
 
 test('every worker has the hooks of the start, and each reload is in all of them when it is answered', async () => {

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
+import { patience } from '../support/patience.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { endAll, endWithAll, isAlive, pids, pool, processes, start, until, upstream } from './support.ts'
 
@@ -21,7 +22,7 @@ test('killing a worker breaks its own connections only, and a new worker serves 
     const now = await pids(cutover, 'worker')
     return now.length === 2 && !now.includes(pid)
   })
-  expect(tookMs).toBeLessThan(2_000)
+  expect(tookMs).toBeLessThan(patience(2_000))
   await load.more(500)
   const { failed } = await load.stop()
   expect(failed).toBeGreaterThan(0)
@@ -91,8 +92,7 @@ test('killing the control process fails no request, and the next one knows its s
   // first try may still go over a pooled connection to the killed process, and is repeated.
   const ask = () => cutover.api('GET', '/api/services/shop')
   const { status, body: after } = await ask().catch(ask)
-  // Takes less than 2 s on an idle machine.
-  expect(performance.now() - since).toBeLessThan(8_000)
+  expect(performance.now() - since).toBeLessThan(patience(4_000))
   expect(status).toBe(200)
   const shown = ({ revision, split }: { revision: number; split: object }) => ({ revision, split })
   expect(shown(after)).toEqual(shown(before))
@@ -181,7 +181,7 @@ test('the socket of a worker is adopted each time the worker dies', async () => 
     await until(async () => (await pids(cutover, 'worker')).length === 2)
   }
   expect(statuses).toEqual(new Set([200]))
-}, 60_000)
+})
 
 test('an instance that was killed starts again at once on the same port and store', async () => {
   const service = { pools: { blue: pool(await upstream('blue1')) }, health: 'off' }

@@ -11,7 +11,7 @@ test('SIGUSR2 replaces every worker under load, and no request fails', async () 
   const servers = [await upstream('blue1'), await upstream('blue2')]
   const cutover = await start({ service: { pools: { blue: pool(...servers) }, health: 'off' } })
   const before = await pids(cutover, 'worker')
-  const load = new Load({ url: `${cutover.proxy}/`, clients: 60, names: ['blue1', 'blue2'] })
+  const load = new Load({ url: `${cutover.proxy}/`, clients: 60, pauseMs: 0, names: ['blue1', 'blue2'] })
   await load.more(1_000)
   cutover.process.kill('SIGUSR2')
   await until(async () => {

@@ -104,7 +104,7 @@ test('a removed folder is written again with the next change, which survives a k
   )
   const { failed } = await load.stop()
   expect(failed).toBe(0)
-}, 60_000)
+})
 
 test('while another process has the folder, the next control process serves the known state, and says why no change is possible', async () => {
   const { cutover, load } = await serving()
@@ -131,7 +131,7 @@ test('while another process has the folder, the next control process serves the 
   expect([here.status, here.body.scope]).toEqual([200, 'local'])
   const { failed } = await load.stop()
   expect(failed).toBe(0)
-}, 60_000)
+})
 
 test('a control process keeps the state over a kill while Redis is emptied or away and the last known state is removed', async () => {
   const redis = await RedisServer.start({ persist: true })

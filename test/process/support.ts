@@ -1,5 +1,6 @@
 import { Cutover } from '../support/cutover.ts'
 import { Looks } from '../support/looks.ts'
+import { patience } from '../support/patience.ts'
 import { type Handler, startUpstream, type Upstream } from '../support/upstream.ts'
 
 const ending: (() => unknown)[] = []
@@ -79,7 +80,7 @@ export async function until(question: () => unknown, withinMs = 20_000): Promise
     const answer = await Promise.resolve(question()).catch(() => false)
     const took = performance.now() - since
     if (answer) return took
-    if (took > withinMs) throw new Error(`not within ${withinMs} ms: ${question}`)
+    if (took > patience(withinMs)) throw new Error(`not within ${withinMs} ms: ${question}`)
     await looks.wait()
   }
 }

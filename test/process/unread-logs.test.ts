@@ -19,7 +19,7 @@ async function logging({ workers, outputs }: Setting): Promise<{ cutover: Cutove
   const cutover = await Cutover.start({ services, proxy: { workers } })
   endWithAll(() => cutover.stop('SIGKILL'))
   outputs(cutover)
-  return { cutover, load: new Load({ url: `${cutover.proxy}${LONG_PATH}`, clients: 20, names: ['blue1'] }) }
+  return { cutover, load: new Load({ url: `${cutover.proxy}${LONG_PATH}`, clients: 20, pauseMs: 0, names: ['blue1'] }) }
 }
 
 /** Stops reading standard output and standard error; the pipes stay open. */

@@ -24,7 +24,7 @@ test('T1 in a fleet of three: switches through changing instances, the old serve
   expect(proof.applying.underLoad).toMatchObject({ count: 12 })
   expect(proof.applying.underLoad.slowestMs).toBeLessThan(5_000)
   expect(proof.redisSleep?.during.completed).toBeGreaterThan(0)
-}, 60_000)
+})
 
 test('what is broken while Redis sleeps is said', () => {
   const well = { completed: 1_000, failed: 0, p99Ms: 10 }

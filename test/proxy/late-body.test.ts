@@ -37,7 +37,7 @@ beforeAll(async () => {
   cutover = await startCutover({
     app: { servers: [server], timeouts: { response: '1s' }, retry: { attempts: 3, methods: ['POST'] } },
   })
-}, 60_000)
+})
 
 afterAll(endAll)
 

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type net from 'node:net'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
 import { Looks } from '../support/looks.ts'
+import { patience } from '../support/patience.ts'
 import { RawConnection, type RawMessage } from '../support/raw-client.ts'
 import { type Handler, type Listening, startRawUpstream, startUpstream, type Upstream } from '../support/upstream.ts'
 
@@ -111,7 +112,8 @@ export async function until(what: () => boolean | Promise<boolean>, withinMs: nu
   const looks = new Looks()
   for (;;) {
     if (await what()) return performance.now() - since
-    if (performance.now() - since > withinMs) throw new Error(`did not come about within ${withinMs} ms: ${what}`)
+    if (performance.now() - since > patience(withinMs))
+      throw new Error(`did not come about within ${withinMs} ms: ${what}`)
     if (poll === undefined) await looks.wait()
     else await once(poll, 'event')
   }

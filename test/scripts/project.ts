@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { patience } from '../support/patience.ts'
 
 const scripts = fileURLToPath(new URL('../../scripts', import.meta.url))
 
@@ -84,7 +85,7 @@ export class Project {
 
 /** Waits until the condition holds, at most ten seconds. */
 export async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + patience(10_000)
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`never came true: ${condition}`)
     await sleep(20)

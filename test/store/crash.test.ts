@@ -42,7 +42,7 @@ test('S1 kill -9 among 1,000 writes: every acknowledged revision is there, and a
     acknowledged = revision
   }
   expect(acknowledged).toBeGreaterThan(1_000)
-}, 60_000)
+})
 
 test('a last line cut off at any byte is dropped, and the next commit takes its place', async () => {
   const path = await directoryWith(changesTo(3))
@@ -59,7 +59,7 @@ test('a last line cut off at any byte is dropped, and the next commit takes its 
     await store.close()
     expect(await readFile(log)).toEqual(whole)
   }
-}, 20_000)
+})
 
 test('zeros that a power cut left in place of the last line are dropped like a torn line', async () => {
   const path = await directoryWith(changesTo(3))
@@ -87,7 +87,7 @@ test('a log with any byte changed is refused, with file, line and remedy', async
   }
   await rm(log)
   expect(await attempt(path), 'the advice works').toEqual({ revision: 0, warnings: [] })
-}, 20_000)
+})
 
 test('a snapshot with any byte changed is refused, with file and remedy', async () => {
   const path = await directoryWith(changesTo(3), 3)
@@ -101,7 +101,7 @@ test('a snapshot with any byte changed is refused, with file and remedy', async 
     expect(message, `byte ${at}`).toContain(`${state}: `)
     expect(message).toContain(`mv ${state} ${state}.damaged`)
   }
-}, 20_000)
+})
 
 const nonsense = '{"documents":{"revision":1},"history":[]}'
 

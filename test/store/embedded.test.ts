@@ -191,4 +191,4 @@ test('whatever is committed and reopened, in whatever order, equals a model in m
     }),
     { numRuns: 60, seed: 20260715 },
   )
-}, 20_000)
+})

@@ -42,7 +42,7 @@ test('at most one of several processes that start together keeps the directory',
     await Promise.all(starts.map(({ child }) => (child.exitCode === null ? kill(child) : undefined)))
     expect(await attempt(path)).toMatchObject({ revision: expect.any(Number) })
   }
-}, 20_000)
+})
 
 test.runIf(process.platform === 'linux')('a lock whose pid has come round again is stale', async () => {
   const path = await temporaryDirectory()

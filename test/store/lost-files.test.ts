@@ -6,20 +6,12 @@ import { isDeepStrictEqual } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { type Snapshot, StoreUnwritable, takesChanges } from '../../src/store/store.ts'
+import { until } from '../support/until.ts'
 import { changeFor, changesTo, documentsAt } from './changes.ts'
 import { copyOf, directoryWith, kill, openStore, startCommitter, temporaryDirectory } from './directory.ts'
 
 /** Often enough for a test not to wait long. */
 const CHECK_MS = 100
-
-/** Resolves when something is so. */
-async function until(isSo: () => unknown, withinMs = 20_000): Promise<void> {
-  const end = performance.now() + withinMs
-  while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${isSo}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
 
 async function openedAt(revision: number) {
   const path = join(await temporaryDirectory(), 'data')

@@ -5,6 +5,7 @@ import type { Change } from '../../src/model/state.ts'
 import type { RegisterSettings } from '../../src/store/redis/redis-register.ts'
 import type { RedisTls, RedisTopology } from '../../src/store/redis/redis-settings.ts'
 import { RedisStore } from '../../src/store/redis/redis-store.ts'
+import { patience } from '../support/patience.ts'
 import { changeFor } from './changes.ts'
 
 const ending: (() => unknown)[] = []
@@ -81,7 +82,7 @@ export function at(store: RedisStore, revision: number): Promise<void> {
 
 /** Resolves when something is true of a store, asked again whenever it has changed or somewhat later. */
 export async function when(store: RedisStore, isSo: () => boolean, withinMs = 10_000): Promise<void> {
-  const until = performance.now() + withinMs
+  const until = performance.now() + patience(withinMs)
   while (!isSo()) {
     if (performance.now() > until)
       throw new Error(`not within ${withinMs} ms: ${isSo}; ${JSON.stringify(store.status())}`)

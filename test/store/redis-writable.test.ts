@@ -87,7 +87,7 @@ test('rights taken away from a connected user are noticed and reported', async (
   expect(a.store.status().up).toBe(true)
   await redis.cli('ACL', 'SETUSER', 'some', '+hset')
   await when(a.store, () => takesChanges(a.store), 20_000)
-}, 60_000)
+})
 
 test('a store that starts while Redis is out of memory reads the state, and reports that it cannot be changed', async () => {
   const a = await open(redis.url)
@@ -127,7 +127,7 @@ test('a key of instances or reports of the wrong type is deleted, reported once,
     await at(b.store, a.store.documents().revision)
   }
   expect(b.store.status()).toEqual({ up: true })
-}, 60_000)
+})
 
 test('the state can be read while the key of reports has the wrong type', async () => {
   const a = await open(redis.url)
@@ -170,4 +170,4 @@ test('a removed last known state is written again, and reported while that is im
   await rm(a.path)
   await when(a.store, () => a.store.troubles().length === 0, 20_000)
   expect(await readFile(file, 'utf8')).toContain('"revision":1')
-}, 60_000)
+})

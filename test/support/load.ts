@@ -17,19 +17,24 @@ export interface LoadOptions {
   readonly ca?: string
   /** Every client sends GET. */
   readonly onlyGet?: boolean
-  /** Time for which a client rests after an answer, ms; by default none. */
+  /**
+   * Time for which a client rests after an answer, ms. By default none if there are so many `requests`, otherwise long enough that
+   * all clients together leave the machine to other tests: what holds at full speed is shown by `prove`.
+   */
   readonly pauseMs?: number
   /** Called with the milliseconds that each right answer took. */
   readonly onAnswer?: (ms: number) => void
 }
 
+/** Most requests a second of a load without an end. */
+const RATE = 500
 /** How long `stop` waits for answers; a request without one by then has failed. */
 const ANSWER_MS = 30_000
 const HEAD_END = Buffer.from('\r\n\r\n')
 
 /**
- * Keep-alive clients that each send their next request as soon as the last one is answered, and check every answer to
- * its last byte. Every other client sends POST with a body, which no proxy may quietly repeat. A client opens a new
+ * Keep-alive clients that each send their next request once the last one is answered, and check every answer to its last
+ * byte. Every other client sends POST with a body, which no proxy may quietly repeat. A client opens a new
  * connection when an answer says `Connection: close`; one that ends in any other way is a failure, and is counted.
  */
 export class Load extends LoadCounts {
@@ -61,7 +66,7 @@ export class Load extends LoadCounts {
     this.hostHeader = hostHeader ?? host
     this.limit = requests
     this.onlyGet = options.onlyGet ?? false
-    this.pauseMs = options.pauseMs ?? 0
+    this.pauseMs = options.pauseMs ?? (Number.isFinite(requests) ? 0 : (clients * 1_000) / RATE)
     this.ca = protocol === 'https:' ? (options.ca ?? '') : null
     this.clients = new Set(Array.from({ length: clients }, (_, i) => new Client(this, i)))
   }

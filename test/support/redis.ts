@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { patience } from './patience.ts'
 import { freePort } from './upstream.ts'
 
 const run = promisify(execFile)
@@ -203,7 +204,7 @@ export class RedisServer {
  * no. Rejects when that takes longer than the limit.
  */
 export async function until(what: string, check: () => Promise<boolean>, limitMs = START_LIMIT_MS): Promise<void> {
-  const end = performance.now() + limitMs
+  const end = performance.now() + patience(limitMs)
   for (;;) {
     let cause: unknown
     const isSo = await check().catch((error: unknown) => {

@@ -1,13 +1,14 @@
 import { Looks } from './looks.ts'
+import { patience } from './patience.ts'
 
 const PATIENCE_MS = 25_000
 
-/** Asks again and again until the answer is truthy; returns it. Rejects when it is not within `withinMs`. */
+/** Asks again and again until the answer is truthy; returns it. Rejects when it is not within `withinMs` of an idle machine. */
 export async function until<T>(
   question: () => T | Promise<T>,
   withinMs: number = PATIENCE_MS,
 ): Promise<NonNullable<T>> {
-  const deadline = performance.now() + withinMs
+  const deadline = performance.now() + patience(withinMs)
   const looks = new Looks()
   for (;;) {
     const answer = await question()

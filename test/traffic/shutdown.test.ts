@@ -51,7 +51,7 @@ test('T19 SIGTERM under load: not ready at once, new connections still accepted,
 test('T19 SIGTERM without an announcement: clients on connections that they have lose nothing', async () => {
   const servers = [await upstream('blue1'), await upstream('blue2')]
   const cutover = await start({ services: shop(...servers) })
-  const load = new Load({ url: `${cutover.proxy}/`, clients: 100, names: NAMES })
+  const load = new Load({ url: `${cutover.proxy}/`, clients: 100, pauseMs: 0, names: NAMES })
   await load.more(1_000)
   load.reconnects = false
   cutover.process.kill('SIGTERM')

@@ -57,7 +57,7 @@ test('a server that comes up, is enabled, gets a weight again, or is added, star
   await cutover.api('PUT', '/api/services/shop/pools/blue/servers/blue3?wait=10s', { url: blue3.url })
   await health(cutover, 'blue3', 'up')
   await expectSlow(cutover, 'blue3')
-}, 30_000)
+})
 
 test('slowStart that is switched on later is for servers that come later', async () => {
   const [blue1, blue2] = [await upstream('blue1'), await upstream('blue2')]
