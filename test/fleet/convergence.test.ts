@@ -43,6 +43,32 @@ test('a switch that was waited for is in force in every worker of every instance
   }
 })
 
+test('what is drained has no requests in flight in the same answer, at any instance', async () => {
+  const [a, b, c] = [fleet.get('a'), fleet.get('b'), fleet.get('c')]
+  for (let round = 0; round < 5; round++) {
+    const asked = await hold(fleet, b, 'blue1', 1)
+    // A heartbeat has told of the request.
+    await until(async () => (await serverView(c, 'blue1')).inFlight === 1)
+    expect((await a.api('POST', '/api/services/shop/switch', { to: 'green' })).status).toBe(200)
+    expect((await a.api('POST', '/api/servers/blue1/drain')).status).toBe(200)
+    fleet.app.release()
+    await Promise.all(asked)
+    await Promise.all(
+      [a, c].map(async (at) => {
+        const drained = await until(async () => {
+          const view = await serverView(at, 'blue1')
+          return view.drained ? view : null
+        })
+        expect(drained).toMatchObject({ inFlight: 0, inFlightByInstance: { a: 0, b: 0, c: 0 } })
+        const { pools } = (await at.api('GET', '/api/services/shop')).body
+        const blue = pools.find(({ name }: { name: string }) => name === 'blue')
+        expect(blue).toMatchObject({ drained: true, inFlight: 0 })
+      }),
+    )
+    await fleet.reset()
+  }
+})
+
 test('a drain waits for a request under way at another instance, and says where it is', async () => {
   const [a, b] = [fleet.get('a'), fleet.get('b')]
   const asked = await hold(fleet, b, 'blue1', 1)

@@ -31,7 +31,10 @@ async function logging({ workers, file, wrapper }: Setting): Promise<{ cutover: 
   const proxy = { workers, accessLog: { file } }
   const cutover = await Cutover.start({ services, proxy, ...(wrapper && { wrapper }) })
   endWithAll(() => cutover.stop('SIGKILL'))
-  return { cutover, load: () => new Load({ url: `${cutover.proxy}${LONG_PATH}`, clients: 20, pauseMs: 0, names: ['blue1'] }) }
+  return {
+    cutover,
+    load: () => new Load({ url: `${cutover.proxy}${LONG_PATH}`, clients: 20, pauseMs: 0, names: ['blue1'] }),
+  }
 }
 
 /** The request ids of all lines in files. Throws if a line is not whole. */

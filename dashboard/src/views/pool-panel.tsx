@@ -98,7 +98,9 @@ function ServerRow({
   server: Server
   figures: ServiceStats['pools'][number]['servers'][number] | undefined
 }) {
-  const { name, url, weight, effectiveWeight, state, backup, inFlight } = server
+  const { name, url, weight, effectiveWeight, state, backup } = server
+  // The figures may be some seconds old.
+  const inFlight = server.drained ? 0 : (figures?.inFlight ?? server.inFlight)
   const notes = [
     weight === 1 ? '' : `weight ${weight}`,
     effectiveWeight === undefined ? '' : `slow start, at ${effectiveWeight}`,
@@ -112,11 +114,11 @@ function ServerRow({
         {notes.length > 0 && <span class="muted"> {notes.join(', ')}</span>}
       </th>
       <td>
-        <ServerState server={{ ...server, inFlight: figures?.inFlight ?? inFlight }} />
+        <ServerState server={{ ...server, inFlight }} />
         {(state === 'drain' || state === 'leaving') && !server.drained && <WhereLeft server={server} />}
       </td>
       <td class="number" data-label="in flight">
-        {count(figures?.inFlight ?? inFlight)}
+        {count(inFlight)}
       </td>
       <td class="number" data-label="rate">
         {rate(figures?.rate ?? 0)}
