@@ -57,7 +57,8 @@ export class LoadCounts {
 
   /** Counts a complete answer as right, or as a failure if its status or its body is not what it should be. */
   judge(status: number, body: string, ms: number): void {
-    if (status !== 200) this.fail(`status ${status}`)
+    // What the proxy answers itself says why.
+    if (status !== 200) this.fail(body.startsWith(`${status} `) ? `status ${body.trim()}` : `status ${status}`)
     else if (!this.names.has(body)) this.fail('wrong body')
     else this.count(body, ms)
   }
