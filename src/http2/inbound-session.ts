@@ -11,6 +11,7 @@ import { InboundStream, type StreamConnection } from './inbound-stream.ts'
 import { MAX_FIELDS, readRequestHead } from './request-head.ts'
 import { resetStream } from './reset-stream.ts'
 import { MAX_SENT_BLOCK_BYTES } from './sent-block.ts'
+import { sendShutdownNotice } from './shutdown-notice.ts'
 
 export interface SessionHandler {
   onRequest(stream: InboundStream): void
@@ -23,8 +24,6 @@ export interface SessionHandler {
 }
 
 const MAX_INT = 2 ** 31 - 1
-/** GOAWAY with the highest stream id and NO_ERROR. RFC 9113 §6.8. */
-const SHUTDOWN_NOTICE = Buffer.from('000008070000000000' + '7fffffff' + '00000000', 'hex')
 /** Time for the client to answer a PING, ms. */
 const ROUND_TRIP_MS = 1_000
 /** Time after the answer to a PING, ms, for requests that were sent before it and came after it: it has priority. */
@@ -72,6 +71,7 @@ export class InboundSession implements StreamConnection {
     this.session.on('error', (error: Error) => {
       this.closedFor ??= closeReason(error)
     })
+    this.session.on('goaway', () => this.onGoaway())
     this.session.on('close', () => this.onClose())
     // The client has left: a connection that is closed on one side is of no use in HTTP/2.
     socket.on('end', () => this.destroy())
@@ -95,26 +95,21 @@ export class InboundSession implements StreamConnection {
 
   /**
    * Asks the client to open no more streams. Those that it has opened meanwhile are served, and the connection closes with
-   * the last one. RFC 9113 §6.8.
+   * the last one. RFC 9113 §6.8. Over TLS, and while the client takes nothing, the notice is left out: streams that the client opens
+   * before it has the GOAWAY of `close` are not served then, and known to be so.
    */
   drain(): void {
     if (this.isDraining || this.session.destroyed) return
     this.isDraining = true
-    this.announceClose()
+    if (!sendShutdownNotice(this.socket)) {
+      this.destroy()
+      return
+    }
     const timer = setTimeout(() => this.close(), ROUND_TRIP_MS)
     this.session.ping(() => {
       clearTimeout(timer)
       setTimeout(() => this.close(), OVERTAKEN_MS)
     })
-  }
-
-  /**
-   * Sends a GOAWAY that names no last stream. It is written past node:http2, which ignores all streams after any GOAWAY of its
-   * own; what node:http2 writes to a socket are whole frames. A TLS socket allows only one writer: there, streams that the
-   * client opens before it has the GOAWAY of `close` are not served, and known to be so.
-   */
-  private announceClose(): void {
-    if (!('encrypted' in this.socket)) this.socket.write(SHUTDOWN_NOTICE)
   }
 
   /** Closes the connection once its streams have ended. Streams that the client opens meanwhile are refused. */
@@ -153,6 +148,12 @@ export class InboundSession implements StreamConnection {
     this.deadline.clear()
     if (head.refusal === null) this.handler.onRequest(request)
     else this.handler.onRefusal(request, head.refusal)
+  }
+
+  /** The client opens no more streams, and node:http2 closes the session after the last one; the client may not. */
+  private onGoaway(): void {
+    this.isEnding = true
+    if (this.streams === 0) this.linger()
   }
 
   private onDeadline(): void {

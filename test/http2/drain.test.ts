@@ -1,9 +1,10 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
 import { Load2 } from '../support/http2-load.ts'
-import { FRAME, requestFields } from '../support/raw-http2.ts'
+import { FRAME, frame, requestFields, uint32 } from '../support/raw-http2.ts'
 import { until } from '../support/until.ts'
 import { client, rawClient, servicesOf, startHttp2, upstream } from './support.ts'
 
@@ -67,6 +68,57 @@ describe('a shutdown', () => {
     expect(none?.status).toBe(504)
     expect((await cutover.exited).code).toBe(0)
   })
+})
+
+test('a client that takes nothing for a while loses nothing when its connection is drained meanwhile', async () => {
+  // More than the buffers of the kernel hold.
+  const body = Buffer.alloc(64_000_000)
+  let sending: Socket | null = null
+  const server = await upstream((request, response) => {
+    sending = request.socket
+    response.end(request.url === '/big' ? body : 'small')
+  })
+  const limits = { requestsPerConnection: 2 }
+  const cutover = await startHttp2({ app: { servers: [server] } }, { proxy: { listen, workers: 1, limits } })
+  const raw = await rawClient(cutover, Buffer.concat([Buffer.from([0, 4]), uint32(LAST)]))
+  raw.send(frame(FRAME.windowUpdate, 0, 0, uint32(LAST - 65_535)))
+  raw.socket.pause()
+  raw.request(1, requestFields('/app/big'))
+  await server.arrived(1)
+  const unsent: number[] = []
+  await until(() => {
+    unsent.push(sending?.writableLength ?? 0)
+    return unsent.length > 10 && unsent.at(-1) === unsent.at(-10)
+  })
+  expect(unsent.at(-1)).toBeGreaterThan(0)
+  // The last request that this connection may have.
+  raw.request(3, requestFields('/app/small'))
+  await server.arrived(2)
+  raw.socket.resume()
+  for (const id of [1, 3]) {
+    expect(await raw.find(({ flags, type, stream }) => type === FRAME.data && stream === id && flags === 1)).not.toBe(
+      null,
+    )
+  }
+  const sizes = raw.frames.filter(({ type, stream }) => type === FRAME.data && stream === 1)
+  expect(sizes.reduce((sum, { payload }) => sum + payload.length, 0)).toBe(body.length)
+  await raw.closed()
+  expect((await cutover.api('GET', '/metrics')).body).toMatch(/^cutover_worker_restarts_total 0$/m)
+})
+
+test('a connection whose client has said that it leaves is closed soon, though the client leaves it open', async () => {
+  const server = await upstream()
+  const cutover = await startHttp2({ app: { servers: [server] } })
+  for (const isBusy of [false, true]) {
+    const raw = await rawClient(cutover)
+    raw.request(1, requestFields('/app/'))
+    if (!isBusy) await raw.find(({ type, flags }) => type === FRAME.data && flags === 1)
+    raw.send(frame(FRAME.goaway, 0, 0, Buffer.concat([uint32(0), uint32(0)])))
+    expect(await raw.find(({ type, flags }) => type === FRAME.data && flags === 1)).not.toBe(null)
+    // It does not see that the other side is closed.
+    raw.socket.pause()
+    await until(async () => /^cutover_connections\{.* 0$/m.test((await cutover.api('GET', '/metrics')).body), 10_000)
+  }
 })
 
 test('workers are replaced, the configuration is read again, and pools are switched 50 times: no request is lost', async () => {
