@@ -2,9 +2,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Browser, type CDPSession, chromium } from 'playwright-core'
-import { createClient } from '../../src/client/create-client.ts'
 import { Cutover } from '../support/cutover.ts'
 import { startUpstream } from '../support/upstream.ts'
+import { EventsSource } from './events-source.ts'
 
 const USAGE = `Usage: npm run soak:dashboard -- [--seconds N] [--rate N]
 
@@ -75,7 +75,7 @@ async function soak(seconds: number, rate: number): Promise<boolean> {
     executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   })
-  const events = new EventsSource(cutover.admin, rate)
+  const events = new EventsSource(cutover.admin, SERVICES, rate)
   try {
     const pages = await Promise.all(
       Object.entries(VIEWS).map(
@@ -104,37 +104,6 @@ async function soak(seconds: number, rate: number): Promise<boolean> {
     await browser.close()
     await cutover.stop('SIGKILL')
     await server.close()
-  }
-}
-
-/** Makes events: changes of weights, at a rate. */
-class EventsSource {
-  made = 0
-  private isOver = false
-  private readonly ended: Promise<void>
-
-  constructor(admin: string, rate: number) {
-    this.ended = this.run(admin, rate)
-  }
-
-  async stop(): Promise<void> {
-    this.isOver = true
-    await this.ended
-  }
-
-  private async run(admin: string, rate: number): Promise<void> {
-    const { servers } = createClient({ url: admin })
-    const since = performance.now()
-    while (!this.isOver) {
-      const due = ((performance.now() - since) / 1_000) * rate
-      if (this.made >= due) await pause(1_000 / rate)
-      else {
-        const service = `service-${this.made % SERVICES}`
-        const weight = 1 + (Math.floor(this.made / SERVICES) % 100)
-        await servers.patch('b1', { weight }, { service, pool: 'blue' })
-        this.made++
-      }
-    }
   }
 }
 
