@@ -1,12 +1,22 @@
 import { defineConfig } from 'vitest/config'
 import { SummaryReporter } from './test/support/summary-reporter.ts'
 
+/** What takes minutes, or a whole machine: `npm run test:all` runs it, too. */
+const LONG = [
+  'test/attack/attack.test.ts',
+  'test/chaos/chaos.test.ts',
+  'test/fleet/{cohorts,rollout-leader,rollout-many,rollout-store-away,rollout-traffic}.test.ts',
+  'test/hooks/leak.test.ts',
+  'test/process/many-servers.test.ts',
+  'test/soak/process.test.ts',
+  'test/traffic/handover-random/handover-random.test.ts',
+]
+
 // biome-ignore lint/style/noDefaultExport: this is where vitest looks for its configuration
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // npm run test:rollouts runs these, too; they take five minutes.
-    exclude: process.env.LONG === undefined ? ['test/fleet/rollout-{leader,many,store-away}.test.ts'] : [],
+    exclude: process.env.LONG === undefined ? LONG : [],
     globalSetup: ['test/global-setup.mjs'],
     setupFiles: ['test/setup.ts'],
     reporters: ['default', new SummaryReporter()],
