@@ -1,8 +1,11 @@
+import type { Control } from '../control/control.ts'
 import { addUp } from '../control/proxies.ts'
+import type { InstanceRecord } from '../model/fleet.ts'
 import type { LeavingServer } from '../model/leaving.ts'
 import { leavingServers } from '../model/leaving.ts'
 import type { RequestLoad } from '../model/messages.ts'
-import { own } from '../model/names.ts'
+import { own, serviceNameOf } from '../model/names.ts'
+import { getsRequests, serversOf } from '../model/servers.ts'
 import type { LoadNow } from '../telemetry/stats.ts'
 import type { AdminContext } from './context.ts'
 
@@ -25,7 +28,7 @@ export async function loadNow(
   const all: RequestLoad[] = [here]
   if (scope === 'fleet')
     for (const { record } of fleet.live())
-      all.push({ inFlight: record.inFlight, queued: record.queued ?? {}, held: record.held ?? {} })
+      all.push({ inFlight: inFlightOf(control, record), queued: record.queued ?? {}, held: record.held ?? {} })
   return {
     inFlight: byName(addUp(all.map(({ inFlight }) => inFlight))),
     queued: byName(addUp(all.map(({ queued }) => queued))),
@@ -51,7 +54,9 @@ function byName(counts: Readonly<Record<string, number>>): Record<string, number
 export async function fleetLoadOf({ control, fleet, self }: AdminContext): Promise<FleetLoad> {
   const [{ inFlight: here }] = await Promise.all([control.proxies.collect(), fleet.readLoads()])
   const members = fleet.live()
-  const others = members.map((member) => [control.convergence.nameOf(member), member.record.inFlight] as const)
+  const others = members.map(
+    (member) => [control.convergence.nameOf(member), inFlightOf(control, member.record)] as const,
+  )
   const byInstance = [[self.name, here] as const, ...others]
   // Requests of others at servers unknown here may be at new servers: of those, only busy targets are leaving.
   const busy = members.flatMap(({ record }) => Object.keys(record.busy))
@@ -61,6 +66,22 @@ export async function fleetLoadOf({ control, fleet, self }: AdminContext): Promi
     byInstance,
     leaving: leavingServers(control.state, keys),
   }
+}
+
+/**
+ * Requests in flight at another instance, by target key. Servers that are drained have none: acknowledgements, which say that,
+ * are newer than the counts of the last heartbeat.
+ */
+function inFlightOf(control: Control, { inFlight }: InstanceRecord): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(inFlight).filter(([key, count]) => count === 0 || !isAtRest(control, key)))
+}
+
+function isAtRest({ state, drains }: Control, key: string): boolean {
+  const service = own(state.services, serviceNameOf(key))
+  const server = service && serversOf(service).find((each) => each.key === key)
+  if (service === undefined || server === undefined) return false
+  const takesNone = server.state !== 'ready' || !getsRequests(service, server.pool)
+  return takesNone && drains.isIdle(service, [key])
 }
 
 /** Requests still in flight at drained targets: for each instance at most as many as when it applied the change. */

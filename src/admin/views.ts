@@ -156,9 +156,7 @@ export function viewServer({ control, load }: ViewContext, service: Service, ser
   const { health, last } = control.health(server.key)
   const share = control.weightShare(server.key)
   const { name, pool, url, weight, backup, maxConnections, state } = server
-  // Known from acknowledgements, which are newer than the counts of heartbeats.
-  const isDone = (state !== 'ready' || !getsRequests(service, pool)) && isIdle(control, service, [server.key])
-  const drained = state !== 'ready' && isDone
+  const drained = state !== 'ready' && isIdle(control, service, [server.key])
   return {
     name,
     service: service.name,
@@ -172,7 +170,7 @@ export function viewServer({ control, load }: ViewContext, service: Service, ser
     health,
     drained,
     ...viewCut(server.cutAt, drained),
-    inFlight: isDone ? 0 : (load.inFlight[server.key] ?? 0),
+    inFlight: load.inFlight[server.key] ?? 0,
     lastProbe: last === null ? null : shownProbe(last),
     ...viewDns(control, service, server),
   }
@@ -235,11 +233,10 @@ function isIdle(control: Control, service: Service, keys: readonly string[]): bo
   return control.drains.isIdle(service, keys)
 }
 
-/** Requests in flight at a server, by the name of the instance; of `inFlight` in all. */
+/** Requests in flight at a server, by the name of the instance. */
 export function byInstance(
   { byInstance: all }: FleetLoad,
   { key }: Pick<Server, 'key'>,
-  inFlight: number,
 ): Readonly<Record<string, number>> {
-  return Object.fromEntries(all.map(([name, counts]) => [name, inFlight === 0 ? 0 : (counts[key] ?? 0)]))
+  return Object.fromEntries(all.map(([name, counts]) => [name, counts[key] ?? 0]))
 }

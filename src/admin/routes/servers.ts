@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type TSchema, Type } from 'typebox'
 import * as kind from '../../config/schema/kinds.ts'
 import type { LocalCommand } from '../../model/overrides.ts'
-import type { Server, ServerFilter } from '../../model/servers.ts'
+import type { ServerFilter } from '../../model/servers.ts'
 import { findServers, unknownName } from '../../model/servers.ts'
 import type { ServerState } from '../../model/state.ts'
 import type { AdminContext } from '../context.ts'
@@ -51,16 +51,14 @@ export function serverRoutes(api: FastifyInstance, context: AdminContext): void 
   const { control } = context
 
   const show = (filter: ServerFilter, viewContext: ViewContext): ServerView[] => {
-    const withInstances = (server: Pick<Server, 'key'>, view: ServerView) => ({
-      ...view,
-      inFlightByInstance: byInstance(viewContext.load, server, view.inFlight),
-    })
-    const servers = findServers(control.state, filter).map(({ service, server }) =>
-      withInstances(server, viewServer(viewContext, service, server)),
-    )
-    const leaving = leavingOf(viewContext, filter).map((server) =>
-      withInstances(server, viewLeaving(viewContext, server)),
-    )
+    const servers = findServers(control.state, filter).map(({ service, server }) => ({
+      ...viewServer(viewContext, service, server),
+      inFlightByInstance: byInstance(viewContext.load, server),
+    }))
+    const leaving = leavingOf(viewContext, filter).map((server) => ({
+      ...viewLeaving(viewContext, server),
+      inFlightByInstance: byInstance(viewContext.load, server),
+    }))
     return [...servers, ...leaving]
   }
 
