@@ -99,7 +99,7 @@ export class InboundSession implements StreamConnection {
    * before it has the GOAWAY of `close` are not served then, and known to be so.
    */
   drain(): void {
-    if (this.isDraining || this.session.destroyed) return
+    if (this.isDraining || this.session.closed || this.session.destroyed) return
     this.isDraining = true
     if (!sendShutdownNotice(this.socket)) {
       this.destroy()
@@ -150,8 +150,12 @@ export class InboundSession implements StreamConnection {
     else this.handler.onRefusal(request, head.refusal)
   }
 
-  /** The client opens no more streams, and node:http2 closes the session after the last one; the client may not. */
+  /**
+   * The client opens no more streams, and node:http2 closes the session after the last one. The client may leave its side open, so
+   * `linger` limits the wait.
+   */
   private onGoaway(): void {
+    this.isDraining = true
     this.isEnding = true
     if (this.streams === 0) this.linger()
   }

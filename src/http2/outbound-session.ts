@@ -83,6 +83,8 @@ export class OutboundSession implements OutboundStreamConnection {
     this.session.on('goaway', (_code, lastStreamId) => {
       this.lastStreamId = lastStreamId
       this.gone(null)
+      // The server may leave its side open.
+      if (this.active === 0) this.idle()
     })
     this.session.on('error', (error: Error) => {
       this.error = error

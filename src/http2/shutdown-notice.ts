@@ -14,11 +14,13 @@ interface SocketHandle {
 
 /**
  * Tells a client that its connection will close, with a GOAWAY that names no last stream, if the socket takes it at once. Returns
- * false if the connection is of no use any more.
+ * false if the system took only a part of it, or the connection broke: nothing can follow then.
  *
- * It goes past node:http2, which ignores all streams after any GOAWAY of its own. What node:http2 writes to a socket are whole
- * frames, so with an empty queue this frame stands between two of them. It does not go through `socket.write`: when a write has
- * to wait, node:http2 takes its end for that of a write of its own, and the process aborts. A TLS socket allows only one writer.
+ * The frame goes past node:http2, which ignores all streams after any GOAWAY of its own. What node:http2 writes to a socket are
+ * whole frames, so with an empty queue this frame stands between two of them. It does not go through `socket.write`: when a write
+ * has to wait, node:http2 takes the completion of that write for one of its own, and the process aborts.
+ *
+ * Only one writer may use a TLS socket, so the notice is left out there.
  */
 export function sendShutdownNotice(socket: Socket): boolean {
   const handle = (socket as { _handle?: SocketHandle | null })._handle

@@ -4,12 +4,17 @@ import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
 import { Load2 } from '../support/http2-load.ts'
-import { FRAME, frame, requestFields, uint32 } from '../support/raw-http2.ts'
+import { FRAME, frame, type RawHttp2, requestFields, uint32 } from '../support/raw-http2.ts'
 import { until } from '../support/until.ts'
 import { client, rawClient, servicesOf, startHttp2, upstream } from './support.ts'
 
 const listen = [{ address: '127.0.0.1:0', h2c: true }]
 const LAST = 2 ** 31 - 1
+
+/** The last streams that the GOAWAYs of the other side have named, in order. */
+function lastStreamsOf(raw: RawHttp2): number[] {
+  return raw.frames.filter(({ type }) => type === FRAME.goaway).map(({ payload }) => payload.readUInt32BE(0))
+}
 
 /** Clients on four connections. */
 function load(cutover: Cutover, path: string): Load2 {
@@ -103,20 +108,40 @@ test('a client that takes nothing for a while loses nothing when its connection 
   const sizes = raw.frames.filter(({ type, stream }) => type === FRAME.data && stream === 1)
   expect(sizes.reduce((sum, { payload }) => sum + payload.length, 0)).toBe(body.length)
   await raw.closed()
+  // There was no room for the first GOAWAY, which names no stream.
+  expect(lastStreamsOf(raw)).not.toContain(LAST)
   expect((await cutover.api('GET', '/metrics')).body).toMatch(/^cutover_worker_restarts_total 0$/m)
+})
+
+test('a drain after the GOAWAY of the client takes nothing back: what it has opened is answered', async () => {
+  const answers: (() => void)[] = []
+  const server = await upstream((_request, response) => answers.push(() => response.end('late')))
+  const cutover = await startHttp2({ app: { servers: [server] } })
+  const raw = await rawClient(cutover)
+  raw.request(1, requestFields('/app/'))
+  await server.arrived(1)
+  raw.send(frame(FRAME.goaway, 0, 0, Buffer.concat([uint32(0), uint32(0)])))
+  expect(await raw.find(({ type }) => type === FRAME.goaway)).not.toBe(null)
+  cutover.process.kill('SIGTERM')
+  await until(() => cutover.stderr.includes('stopping') || cutover.stdout.includes('stopping'))
+  for (const answer of answers) answer()
+  expect(await raw.find(({ type, flags }) => type === FRAME.data && flags === 1)).not.toBe(null)
+  await raw.closed()
+  // RFC 9113 section 6.8: no GOAWAY names a later stream than one before.
+  const streams = lastStreamsOf(raw)
+  expect(streams).toEqual(streams.toSorted((a, b) => b - a))
+  expect(await cutover.exited).toEqual({ code: 0, signal: null })
 })
 
 test('a connection whose client has said that it leaves is closed soon, though the client leaves it open', async () => {
   const server = await upstream()
   const cutover = await startHttp2({ app: { servers: [server] } })
   for (const isBusy of [false, true]) {
-    const raw = await rawClient(cutover)
+    const raw = await rawClient(cutover, undefined, true)
     raw.request(1, requestFields('/app/'))
     if (!isBusy) await raw.find(({ type, flags }) => type === FRAME.data && flags === 1)
     raw.send(frame(FRAME.goaway, 0, 0, Buffer.concat([uint32(0), uint32(0)])))
     expect(await raw.find(({ type, flags }) => type === FRAME.data && flags === 1)).not.toBe(null)
-    // It does not see that the other side is closed.
-    raw.socket.pause()
     await until(async () => /^cutover_connections\{.* 0$/m.test((await cutover.api('GET', '/metrics')).body), 10_000)
   }
 })

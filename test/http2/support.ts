@@ -44,8 +44,8 @@ export async function client(cutover: Cutover, options: http2.ClientSessionOptio
   return connection
 }
 
-export async function rawClient(cutover: Cutover, settings?: Buffer): Promise<RawHttp2> {
-  const raw = await RawHttp2.connect(cutover.proxy, settings)
+export async function rawClient(cutover: Cutover, settings?: Buffer, allowHalfOpen = false): Promise<RawHttp2> {
+  const raw = await RawHttp2.connect(cutover.proxy, settings, allowHalfOpen)
   atEnd(() => raw.destroy())
   return raw
 }

@@ -85,10 +85,13 @@ export class RawHttp2 {
     })
   }
 
-  /** Connects to `http://HOST:PORT`. `settings`: payload of the first SETTINGS frame. */
-  static async connect(url: string, settings: Buffer = Buffer.alloc(0)): Promise<RawHttp2> {
+  /**
+   * Connects to `http://HOST:PORT`. `settings`: payload of the first SETTINGS frame. `allowHalfOpen`: it stays open when the
+   * other side has closed.
+   */
+  static async connect(url: string, settings: Buffer = Buffer.alloc(0), allowHalfOpen = false): Promise<RawHttp2> {
     const { hostname, port } = new URL(url)
-    const raw = new RawHttp2(net.connect(Number(port), hostname))
+    const raw = new RawHttp2(net.connect({ port: Number(port), host: hostname, allowHalfOpen }))
     await once(raw.socket, 'connect')
     raw.send(PREFACE, frame(FRAME.settings, 0, 0, settings))
     return raw
