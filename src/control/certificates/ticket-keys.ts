@@ -11,6 +11,8 @@ import { type Store, takesChanges } from '../../store/store.ts'
 
 /** Time after which keys are replaced. */
 const ROTATE_MS = 12 * 3_600_000
+/** Age up to which an instance stores the keys that it has used alone. */
+const OWN_MS = 60_000
 /** Interval at which their age is looked at. */
 const LOOK_MS = 60_000
 
@@ -29,10 +31,11 @@ interface TicketKeysOptions {
 export class TicketKeys {
   private readonly options: TicketKeysOptions
   /**
-   * Used while the store has none that can be read here, so that at least the workers of this instance share some; if this instance
-   * makes the first ones, it makes these, so that tickets from before stay good.
+   * Used while the store has none that can be read here, so that at least the workers of this instance share some. An instance that
+   * makes the first keys of a fleet stores its own, so that the tickets it has given out stay good.
    */
   private readonly own = newKey()
+  private readonly ownMadeAt = performance.now()
   private timer: NodeJS.Timeout | null = null
   private isMaking = false
 
@@ -89,7 +92,8 @@ export class TicketKeys {
     const { store, box } = this.options
     while (this.isDue) {
       const madeAtMs = store.nowMs()
-      const key = ticketKeysOf(store.documents()) === null ? this.own : newKey()
+      const keepsOwn = ticketKeysOf(store.documents()) === null && performance.now() - this.ownMadeAt < OWN_MS
+      const key = keepsOwn ? this.own : newKey()
       const keys = { key: box.seal(key, TICKET_PURPOSE), madeAtMs }
       const revision = store.documents().revision + 1
       const outcome = await store.commit(ticketKeysChange(keys, revision, new Date(madeAtMs).toISOString()))
