@@ -1,6 +1,6 @@
 import { render } from 'preact'
 import { App } from './app.tsx'
-import { say, start } from './live/live.ts'
+import { reportSuccess, reportTrouble, start } from './live/live.ts'
 import { signIn } from './live/session.ts'
 import './styles/page.css'
 
@@ -13,10 +13,12 @@ void begin()
 async function begin(): Promise<void> {
   for (;;) {
     try {
-      if (await signIn()) start()
+      const isIn = await signIn()
+      reportSuccess('sign-in')
+      if (isIn) start()
       return
     } catch (error) {
-      say(error)
+      reportTrouble('sign-in', error)
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
   }

@@ -203,7 +203,7 @@ test('stops only after the box is ticked, and resumes', async () => {
   expect(await shop.change()).toMatchObject({ action: 'resume', reason: 'mended' })
 })
 
-test('starts a rollout, pauses it and aborts it', async () => {
+test('starts a rollout, pauses it, resumes it and aborts it', async () => {
   shop.load()
   const page = await visits.to(shop.url, SHOP)
   const rollout = async () => (await shop.fleet.get('c').api('GET', '/api/services/shop/rollouts')).body.rollouts[0]
@@ -225,6 +225,13 @@ test('starts a rollout, pauses it and aborts it', async () => {
   await close(page)
   await state.getByText(/^Paused/).waitFor()
   expect(await rollout()).toMatchObject({ state: 'Paused' })
+  await button(page, 'Resume…').click()
+  await dialog(page)
+    .getByText(/^It goes on with step \d+ of \d+\.$/)
+    .waitFor()
+  await confirm(page, 'Resume', 'back again')
+  await close(page)
+  await state.getByText(/^Progressing/).waitFor()
   await button(page, 'Abort…').click()
   await dialog(page)
     .getByText('blue gets all requests again at once; those in flight at green end by themselves.')

@@ -10,6 +10,8 @@ export class EventsSource {
   /** `admin`: address of the API; `services`: their number; `rate`: events a second. */
   constructor(admin: string, services: number, rate: number) {
     this.ended = this.run(admin, services, rate)
+    // `stop` rejects with it.
+    this.ended.catch(() => undefined)
   }
 
   async stop(): Promise<void> {

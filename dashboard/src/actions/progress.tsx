@@ -26,7 +26,8 @@ export function Progress({
   const lagging = all.filter((instance) => !applied.includes(instance)).map(({ name }) => name)
   const waits = standingsOf(action.service, drains, done.revision)
   const drained = waits.filter(({ isDrained }) => isDrained)
-  const isOver = lagging.length === 0 && drained.length === waits.length
+  // Without an instance, they have not been read yet.
+  const isOver = all.length > 0 && lagging.length === 0 && drained.length === waits.length
   useEffect(() => {
     if (isOver) return
     const timer = setInterval(() => {
@@ -40,7 +41,7 @@ export function Progress({
     <div class="progress">
       <h2 id="action-title">{action.title}</h2>
       <ul class="steps" aria-live="polite">
-        <Step isDone={lagging.length === 0}>
+        <Step isDone={all.length > 0 && lagging.length === 0}>
           {done.changed ? `Revision ${done.revision}` : `Nothing had to be changed (revision ${done.revision})`}: in
           force at {applied.length} of {counted(all.length, 'instance')}
           {lagging.length > 0 && `; waiting for ${listed(lagging)}`}

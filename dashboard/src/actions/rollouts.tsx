@@ -37,10 +37,11 @@ const LABELS: Readonly<Record<Verb, string>> = {
 /** One of the verbs of a rollout. */
 export function rolloutVerb(rollout: Rollout, verb: Verb): Action {
   const { service, id, from, to } = rollout
+  const label = verb === 'retry' && rollout.state !== 'Aborted' ? 'Begin this step again' : LABELS[verb]
   return {
-    title: `${LABELS[verb]}: rollout of ${service}`,
+    title: `${label}: rollout of ${service}`,
     service,
-    verb: () => LABELS[verb],
+    verb: () => label,
     consequences: () => [SENTENCES[verb](rollout)],
     run: (how) => client.value.rollouts[verb](service, id, optionsOf(how)),
     ...(verb === 'abort' ? { drains: () => ({ pools: [to], servers: [] }) } : {}),
@@ -66,7 +67,6 @@ export function setWeight(rollout: Rollout): Action {
       ]
     },
     run: (how) => client.value.rollouts.setWeight(service, id, { percent: wanted.value, ...optionsOf(how) }),
-    undo: () => setWeight(rollout),
   }
 }
 

@@ -9,8 +9,8 @@ export interface Again {
 
 /**
  * Repeats a reading every `everyMs`, and whenever it is asked to, while the page can be seen; never two at a time. A slow answer
- * makes the pauses longer, so that a reading takes a tenth of the time, unless it takes very long. `everyMs`: null = only when it is
- * asked to.
+ * makes the pauses longer, up to five seconds, so that a reading takes a tenth of the time. `everyMs`: null = only when it is asked
+ * to.
  */
 export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: number | null; minMs: number }): Again {
   let timer: ReturnType<typeof setTimeout> | undefined

@@ -2,6 +2,7 @@ import { computed, signal } from '@preact/signals'
 import {
   ApiError,
   type Instance,
+  NoAnswerError,
   type SeenEvent,
   type Service,
   type ServiceStats,
@@ -9,7 +10,7 @@ import {
 } from '../../../src/client/create-client.ts'
 import { route } from '../route.ts'
 import { again } from './again.ts'
-import { client, isTokenRefused } from './session.ts'
+import { client, noteRefusedToken, tokenProblem } from './session.ts'
 
 /** Number of events that the page keeps. */
 const MAX_EVENTS = 500
@@ -31,8 +32,20 @@ export const stats = signal<ReadonlyMap<string, ServiceStats>>(new Map())
 export const instances = signal<readonly Instance[]>([])
 /** Newest first. */
 export const events = signal<readonly SeenEvent[]>([])
-/** Why the page is not up to date, and since when, ms since the epoch; null = it is. */
-export const trouble = signal<{ readonly text: string; readonly since: number } | null>(null)
+
+interface Trouble {
+  readonly text: string
+  /** ms since the epoch. */
+  readonly since: number
+}
+
+/** Readings that fail, by name. */
+const failing = signal<Readonly<Record<string, Trouble>>>({})
+/** Why the page is not up to date, and since when; null = it is. */
+export const trouble = computed((): Trouble | null => {
+  const all = Object.values(failing.value)
+  return all.toSorted((a, b) => a.since - b.since)[0] ?? null
+})
 
 export const liveInstances = computed(() => instances.value.filter(({ live }) => live))
 
@@ -72,11 +85,11 @@ async function follow(): Promise<void> {
     try {
       for await (const event of client.value.events()) take(event)
     } catch (error) {
-      if (isTokenRefused(error)) return
-      say(error)
+      if (noteRefusedToken(error)) return
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
     }
     refresh()
+    refreshFleet()
   }
 }
 
@@ -97,6 +110,7 @@ async function readState(): Promise<void> {
   const readsAll = isAllDirty || services.value === null || names.length > MAX_SINGLE
   isAllDirty = false
   await attempt(
+    'state',
     async () => {
       if (readsAll) {
         const { services: all, revision: _, ...rest } = await client.value.services.list()
@@ -116,7 +130,7 @@ async function readState(): Promise<void> {
 }
 
 async function readStats(): Promise<void> {
-  await attempt(async () => {
+  await attempt('figures', async () => {
     const { value: shown } = route
     // The figures of all services are a megabyte where there are a thousand.
     const isOfOne = 'service' in shown && shown.service !== null && services.value?.has(shown.service)
@@ -128,25 +142,43 @@ async function readStats(): Promise<void> {
 }
 
 async function readInstances(): Promise<void> {
-  await attempt(async () => {
-    instances.value = (await client.value.instances.list()).instances
-  })
+  await attempt(
+    'instances',
+    async () => {
+      instances.value = (await client.value.instances.list()).instances
+    },
+    () => setTimeout(fleet.now, RETRY_MS),
+  )
 }
 
-async function attempt(read: () => Promise<void>, onFailure = (): void => {}): Promise<void> {
+/** Reads something, unless a token is asked for. `name`: that of the reading. */
+async function attempt(name: string, read: () => Promise<void>, onFailure = (): unknown => undefined): Promise<void> {
+  if (tokenProblem.value !== null) return
   try {
     await read()
-    trouble.value = null
+    reportSuccess(name)
   } catch (error) {
-    if (isTokenRefused(error)) return
+    if (noteRefusedToken(error)) return
     // A service that is gone is no trouble.
-    if (!(error instanceof ApiError) || error.status !== 404) say(error)
+    if (error instanceof ApiError && error.status === 404) reportSuccess(name)
+    else reportTrouble(name, error)
     onFailure()
   }
 }
 
-/** Says at the top of the page why it is not up to date. */
-export function say(error: unknown): void {
-  const text = error instanceof ApiError ? `${error.title}: ${error.detail}` : 'This instance does not answer.'
-  trouble.value = { text, since: trouble.value?.since ?? Date.now() }
+/** Says at the top of the page why it is not up to date. `name`: that of the reading that has failed. */
+export function reportTrouble(name: string, error: unknown): void {
+  const text = error instanceof ApiError ? `${error.title}: ${error.detail}` : textOf(error)
+  failing.value = { ...failing.value, [name]: { text, since: failing.value[name]?.since ?? Date.now() } }
+}
+
+/** Takes back what was reported of a reading. */
+export function reportSuccess(name: string): void {
+  if (!(name in failing.value)) return
+  const { [name]: _, ...others } = failing.value
+  failing.value = others
+}
+
+function textOf(error: unknown): string {
+  return error instanceof NoAnswerError ? 'This instance does not answer.' : `The page has failed: ${error}.`
 }

@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import { isTokenRefused } from './session.ts'
+import { noteRefusedToken } from './session.ts'
 
 /** Something that is read from the API when a view shows it. */
 export interface Resource<T> {
@@ -9,7 +9,13 @@ export interface Resource<T> {
   readonly error: Error | null
 }
 
-/** Reads something when the view appears, and again when one of `keys` changes, or every `everyMs`. Keeps the last value meanwhile. */
+/** Pause after a failed reading, ms. */
+const RETRY_MS = 3_000
+
+/**
+ * Reads something when the view appears, and again when one of `keys` changes, every `everyMs`, and soon after a failure. Keeps
+ * the last value meanwhile. A hidden page reads once it is shown.
+ */
 export function useResource<T>(
   read: (signal: AbortSignal) => Promise<T>,
   keys: readonly unknown[],
@@ -20,14 +26,19 @@ export function useResource<T>(
     const ended = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     const turn = async (): Promise<void> => {
-      try {
-        if (document.visibilityState === 'visible') state.value = { value: await read(ended.signal), error: null }
-      } catch (error) {
-        if (ended.signal.aborted) return
-        if (isTokenRefused(error)) return
-        state.value = { value: state.value.value, error: error as Error }
+      if (document.visibilityState !== 'visible') {
+        document.addEventListener('visibilitychange', turn, { once: true, signal: ended.signal })
+        return
       }
-      if (everyMs !== null && !ended.signal.aborted) timer = setTimeout(turn, everyMs)
+      let pauseMs = everyMs
+      try {
+        state.value = { value: await read(ended.signal), error: null }
+      } catch (error) {
+        if (ended.signal.aborted || noteRefusedToken(error)) return
+        state.value = { value: state.value.value, error: error as Error }
+        pauseMs = everyMs ?? RETRY_MS
+      }
+      if (pauseMs !== null && !ended.signal.aborted) timer = setTimeout(turn, pauseMs)
     }
     void turn()
     return () => {

@@ -29,7 +29,7 @@ export async function signIn(): Promise<boolean> {
     tokenProblem.value = null
     return true
   } catch (error) {
-    if (!isTokenRefused(error)) throw error
+    if (!noteRefusedToken(error)) throw error
     return false
   }
 }
@@ -49,8 +49,8 @@ export function signOut(): void {
   location.reload()
 }
 
-/** Whether the API has refused the token, or that there is none; then the page asks for another. */
-export function isTokenRefused(error: unknown): boolean {
+/** If the API has refused the token, or that there is none, has the page ask for another, and returns true. */
+export function noteRefusedToken(error: unknown): boolean {
   // 429: many wrong tokens came from this address; a right one is let in at any time.
   if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 429)) return false
   caller.value = null

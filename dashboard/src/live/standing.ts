@@ -44,6 +44,14 @@ export function readyServers({ servers }: Pool) {
   return servers.filter(({ state }) => state === 'ready')
 }
 
+/** Requests in flight at a pool or server. The figures, which are read more often, may be a little older than what is drained. */
+export function inFlightOf(
+  { drained, inFlight }: Pick<Pool, 'drained' | 'inFlight'>,
+  figures: { readonly inFlight: number } | undefined,
+): number {
+  return drained ? 0 : (figures?.inFlight ?? inFlight)
+}
+
 /** Whether a rollout has ended. */
 export function isOver({ state }: { readonly state: string }): boolean {
   return OVER.has(state)

@@ -4,7 +4,7 @@ import { switchTo } from '../actions/routing.tsx'
 import { drain, enable } from '../actions/servers.ts'
 import { ago, count, milliseconds, percent, rate, share, untilCut } from '../format.ts'
 import { mayOperate } from '../live/session.ts'
-import { readyServers } from '../live/standing.ts'
+import { inFlightOf, readyServers } from '../live/standing.ts'
 import { Chip } from '../parts/chip.tsx'
 import { now } from '../parts/now.ts'
 import { NumberColumn } from '../parts/number-column.tsx'
@@ -38,7 +38,7 @@ export function PoolPanel({
         </span>
         <span class="muted">
           {rate(ofPool?.rate ?? 0)} · {share(ofPool?.errorRate ?? null)} errors · p95{' '}
-          {milliseconds(ofPool?.p95 ?? null)} · {count(ofPool?.inFlight ?? pool.inFlight)} in flight
+          {milliseconds(ofPool?.p95 ?? null)} · {count(inFlightOf(pool, ofPool))} in flight
           {untilCut(pool.cutAt, now.value)}
         </span>
         {others.length > 0 && <Chip level="warn">reports version {others.join(', ')}</Chip>}
@@ -99,8 +99,7 @@ function ServerRow({
   figures: ServiceStats['pools'][number]['servers'][number] | undefined
 }) {
   const { name, url, weight, effectiveWeight, state, backup } = server
-  // The figures may be some seconds old.
-  const inFlight = server.drained ? 0 : (figures?.inFlight ?? server.inFlight)
+  const inFlight = inFlightOf(server, figures)
   const notes = [
     weight === 1 ? '' : `weight ${weight}`,
     effectiveWeight === undefined ? '' : `slow start, at ${effectiveWeight}`,

@@ -172,6 +172,7 @@ function RolloutActions({ rollout }: { rollout: Rollout }) {
     ) : null
   }
   const { gate } = step
+  const isPastSteps = state === 'Promoting' || state === 'Watching'
   return (
     <fieldset class="buttons">
       <legend class="visually-hidden">Actions</legend>
@@ -185,41 +186,53 @@ function RolloutActions({ rollout }: { rollout: Rollout }) {
           </button>
         </>
       )}
-      {state === 'Paused' ? (
-        <button type="button" class="primary" onClick={() => ask(rolloutVerb(rollout, 'resume'))}>
-          Resume…
-        </button>
-      ) : (
-        <button type="button" onClick={() => ask(rolloutVerb(rollout, 'pause'))}>
-          Pause…
-        </button>
+      {gate === null &&
+        (state === 'Paused' ? (
+          <button type="button" class="primary" onClick={() => ask(rolloutVerb(rollout, 'resume'))}>
+            Resume…
+          </button>
+        ) : (
+          <button type="button" onClick={() => ask(rolloutVerb(rollout, 'pause'))}>
+            Pause…
+          </button>
+        ))}
+      {!isPastSteps && (
+        <>
+          <button type="button" onClick={() => ask(rolloutVerb(rollout, 'promote'))}>
+            Promote this step…
+          </button>
+          <button type="button" onClick={() => ask(promoteFully(rollout))}>
+            Promote fully…
+          </button>
+        </>
       )}
-      <button type="button" onClick={() => ask(rolloutVerb(rollout, 'promote'))}>
-        Promote this step…
-      </button>
-      <button type="button" onClick={() => ask(promoteFully(rollout))}>
-        Promote fully…
-      </button>
       <button type="button" class="quiet-danger" onClick={() => ask(rolloutVerb(rollout, 'abort'))}>
         Abort…
       </button>
-      <details class="more-actions">
-        <summary>More</summary>
-        <div class="buttons">
-          <button type="button" onClick={() => ask(setWeight(rollout))}>
-            Set the weight…
-          </button>
-          <button type="button" onClick={() => ask(rolloutVerb(rollout, 'skip'))}>
-            Skip this step…
-          </button>
-          <button type="button" onClick={() => ask(rolloutVerb(rollout, 'back'))}>
-            Go a step back…
-          </button>
-          <button type="button" onClick={() => ask(rolloutVerb(rollout, 'retry'))}>
-            Begin this step again…
-          </button>
-        </div>
-      </details>
+      {!isPastSteps && <MoreActions rollout={rollout} />}
     </fieldset>
+  )
+}
+
+/** What is needed less often. */
+function MoreActions({ rollout }: { rollout: Rollout }) {
+  return (
+    <details class="more-actions">
+      <summary>More</summary>
+      <div class="buttons">
+        <button type="button" onClick={() => ask(setWeight(rollout))}>
+          Set the weight…
+        </button>
+        <button type="button" onClick={() => ask(rolloutVerb(rollout, 'skip'))}>
+          Skip this step…
+        </button>
+        <button type="button" onClick={() => ask(rolloutVerb(rollout, 'back'))}>
+          Go a step back…
+        </button>
+        <button type="button" onClick={() => ask(rolloutVerb(rollout, 'retry'))}>
+          Begin this step again…
+        </button>
+      </div>
+    </details>
   )
 }
