@@ -103,6 +103,7 @@ function Plot({ title, of, format, figures, pools, marks }: PlotProps) {
       <figcaption>{title}</figcaption>
       {isOutdated.value && <p class="muted">The page has been updated: reload it to see the charts.</p>}
       <div class="plot" ref={place} aria-hidden="true" />
+      {figures !== null && lines.length === 0 && <p class="muted legend">No requests in this time yet.</p>}
       <ul class="legend">
         {lines.map(({ pool, last }) => (
           <li key={`${pool.name} ${pool.version}`}>

@@ -115,7 +115,9 @@ function RolloutBody({ rollout }: { rollout: Rollout }) {
           </Chip>{' '}
           {detail}
         </p>
-        {waitingFor !== null && !isOver(rollout) && <p class="waits-for">Waits for: {waitingFor}</p>}
+        {waitingFor !== null && waitingFor !== detail && !isOver(rollout) && (
+          <p class="waits-for">Waits for: {waitingFor}</p>
+        )}
         <dl class="figures large">
           <div>
             <dt>weight of {rollout.to}</dt>
