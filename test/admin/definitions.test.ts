@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
-import { problem, send, until, useShop } from './support.ts'
+import { problem, send, useShop } from './support.ts'
 
 const shop = useShop()
 const SERVER = '/api/services/shop/pools/blue/servers'

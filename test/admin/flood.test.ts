@@ -4,8 +4,9 @@ import net from 'node:net'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
-import { Held, problem, send, until } from './support.ts'
+import { Held, problem, send } from './support.ts'
 
 const TOKENS = [
   { name: 'boss', role: 'admin', token: 'right-token-1' },

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { send, until, useShop } from './support.ts'
+import { until } from '../support/until.ts'
+import { send, useShop } from './support.ts'
 
 const shop = useShop({ proxy: { workers: 1 } })
 const PATH = '/api/services/shop/rollouts'

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { EmbeddedStore } from '../../src/store/embedded/embedded-store.ts'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
-import { HEALTH, problem, send, until, useShop } from './support.ts'
+import { until } from '../support/until.ts'
+import { HEALTH, problem, send, useShop } from './support.ts'
 
 const shop = useShop()
 

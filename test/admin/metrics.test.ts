@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { until, useShop } from './support.ts'
+import { until } from '../support/until.ts'
+import { useShop } from './support.ts'
 
 const shop = useShop()
 

@@ -1,7 +1,8 @@
 import { Compile } from 'typebox/schema'
 import { describe, expect, test } from 'vitest'
 import type { Answer } from '../support/cutover.ts'
-import { until, useShop } from './support.ts'
+import { until } from '../support/until.ts'
+import { useShop } from './support.ts'
 
 const shop = useShop({ proxy: { workers: 1 }, admin: { preview: '127.0.0.1:0' } })
 

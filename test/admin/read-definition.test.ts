@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { problem, until, useShop } from './support.ts'
+import { until } from '../support/until.ts'
+import { problem, useShop } from './support.ts'
 
 const shop = useShop()
 const PATH = '/api/services/shop/definition'

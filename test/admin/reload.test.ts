@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { CutoverOptions } from '../support/cutover.ts'
-import { problem, Shop, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { problem, Shop } from './support.ts'
 
 const shop = new Shop()
 beforeAll(() => shop.start({}))

@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
-import { HEALTH, problem, until, useShop } from './support.ts'
+import { until } from '../support/until.ts'
+import { HEALTH, problem, useShop } from './support.ts'
 
 const shop = useShop()
 const SOLO = '/api/services/solo'

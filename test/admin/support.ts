@@ -9,8 +9,6 @@ import { type Answer, Cutover, type CutoverOptions } from '../support/cutover.ts
 import { until } from '../support/until.ts'
 import { type Handler, startUpstream, type Upstream } from '../support/upstream.ts'
 
-export { until }
-
 /** Probes often enough for a test to wait for. */
 export const HEALTH = { interval: '20ms' }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
-import { problem, send, until } from './support.ts'
+import { problem, send } from './support.ts'
 
 const TOKENS = { read: 'read-token-1', operate: 'operate-token-1', admin: 'admin-token-1', hashed: 'hashed-token-1' }
 type Who = keyof typeof TOKENS

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { problem, type ServerName, until, useShop } from './support.ts'
+import { until } from '../support/until.ts'
+import { problem, type ServerName, useShop } from './support.ts'
 
 const shop = useShop()
 

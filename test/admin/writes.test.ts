@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { curl, problem, until, useShop } from './support.ts'
+import { until } from '../support/until.ts'
+import { curl, problem, useShop } from './support.ts'
 
 const shop = useShop()
 

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Shop, until } from '../admin/support.ts'
+import { Shop } from '../admin/support.ts'
 import type { CutoverOptions } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { CommandLine, type Ran } from './support.ts'
 
 /** An instance for all tests of a file, with a service of its own for each of them, and the command line for it. */

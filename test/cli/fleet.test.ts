@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { until } from '../admin/support.ts'
 import { Fleet } from '../fleet/support.ts'
+import { until } from '../support/until.ts'
 import { CommandLine, type Ran } from './support.ts'
 
 let fleet: Fleet

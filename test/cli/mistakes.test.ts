@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { until } from '../admin/support.ts'
 import { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { type Ran, runCutover } from './support.ts'
 

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
-import { until } from '../admin/support.ts'
 import { atEnd } from '../support/endings.ts'
+import { until } from '../support/until.ts'
 import { CommandLine, type Ran } from './support.ts'
 
 const CLEAR_BELOW = '\u001b[J'

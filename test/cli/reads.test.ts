@@ -1,7 +1,7 @@
 import { appendFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { until } from '../admin/support.ts'
+import { until } from '../support/until.ts'
 import { CliStage, hostOf } from './cli-stage.ts'
 
 const stage = new CliStage()

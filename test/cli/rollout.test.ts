@@ -1,7 +1,7 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { until } from '../admin/support.ts'
+import { until } from '../support/until.ts'
 import { RolloutStage } from './rollout-stage.ts'
 
 let stage: RolloutStage

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { until } from '../admin/support.ts'
+import { until } from '../support/until.ts'
 import { CliStage } from './cli-stage.ts'
 import { PseudoTerminal } from './pseudo-terminal.ts'
 

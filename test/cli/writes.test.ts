@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { until } from '../admin/support.ts'
+import { until } from '../support/until.ts'
 import { CliStage } from './cli-stage.ts'
 
 const stage = new CliStage()

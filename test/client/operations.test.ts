@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Client, createClient, type ServiceDefinition } from '../../src/client/create-client.ts'
-import { until, useShop } from '../admin/support.ts'
+import { useShop } from '../admin/support.ts'
+import { until } from '../support/until.ts'
 
 const shop = useShop({ proxy: { workers: 1 }, admin: { preview: '127.0.0.1:0' } })
 let client: Client

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BLUE, GREEN } from '../fleet/app.ts'
-import { expectNoneFailed, Fleet, INSTANCES, until } from '../fleet/support.ts'
+import { expectNoneFailed, Fleet, INSTANCES } from '../fleet/support.ts'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 
 /** How long a server takes for an answer, so that clients which wait for it leave the machine time for a browser, ms. */

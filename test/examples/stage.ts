@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { until } from '../admin/support.ts'
 import { Cutover } from '../support/cutover.ts'
 import { PROGRAM } from '../support/program.ts'
+import { until } from '../support/until.ts'
 import { type Handler, startUpstream, type Upstream } from '../support/upstream.ts'
 
 export const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))

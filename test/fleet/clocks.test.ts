@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { type ask, Fleet, hold, killControl, serverView, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { type ask, Fleet, hold, killControl, serverView } from './support.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Answer, Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { BLUE } from './app.ts'
 import { expectEqual } from './equal.ts'
-import { Fleet, INSTANCES, killControl, pids, reached, serverView, shop, until } from './support.ts'
+import { Fleet, INSTANCES, killControl, pids, reached, serverView, shop } from './support.ts'
 
 let fleet: Fleet
 let a: Cutover

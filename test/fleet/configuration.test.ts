@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { expectEqual } from './equal.ts'
 import type { InstanceName, InstanceOptions } from './support.ts'
-import { Fleet, INSTANCES, instanceView, serverView, shop, until } from './support.ts'
+import { Fleet, INSTANCES, instanceView, serverView, shop } from './support.ts'
 
 const started = Fleet.empty()
 let fleet: Fleet

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { BLUE, GREEN } from './app.ts'
 import {
   ask,
@@ -15,7 +16,6 @@ import {
   serverView,
   shop,
   timed,
-  until,
 } from './support.ts'
 
 let fleet: Fleet

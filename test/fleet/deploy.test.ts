@@ -4,9 +4,10 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { Answer, Cutover } from '../support/cutover.ts'
 import { DnsServer } from '../support/dns-server.ts'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import { startUpstream, type Upstream } from '../support/upstream.ts'
 import { BLUE, GREEN } from './app.ts'
-import { expectNoneFailed, Fleet, INSTANCES, type InstanceName, isStale, killWhole, shop, until } from './support.ts'
+import { expectNoneFailed, Fleet, INSTANCES, type InstanceName, isStale, killWhole, shop } from './support.ts'
 
 /** The host of the new server: at instance c it has an address of its own, so that c can find it down while a and b do not. */
 const HOST = 'green9.test'

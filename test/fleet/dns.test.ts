@@ -3,8 +3,9 @@ import { Cutover } from '../support/cutover.ts'
 import type { DnsServer } from '../support/dns-server.ts'
 import { atEnd } from '../support/endings.ts'
 import { RedisServer } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 import { App, dnsServer, serversOf, serviceOf, upIn } from '../traffic/dns-support.ts'
-import { ask, holding, until } from '../traffic/support.ts'
+import { ask, holding } from '../traffic/support.ts'
 
 const [A, B] = ['127.0.6.1', '127.0.6.2'] as const
 

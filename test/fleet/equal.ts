@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import type { Fleet } from './support.ts'
-import { until } from './support.ts'
 
 /** Every instance has the same revision and the same routing, servers included. */
 export async function expectEqual(fleet: Fleet): Promise<void> {

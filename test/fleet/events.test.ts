@@ -1,7 +1,8 @@
 import { afterEach, expect, onTestFinished, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { EventReader, type SeenEvent } from '../support/event-reader.ts'
-import { Fleet, hold, INSTANCES, type InstanceName, killControl, killWhole, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { Fleet, hold, INSTANCES, type InstanceName, killControl, killWhole } from './support.ts'
 
 let fleet: Fleet
 afterEach(() => fleet.stop())

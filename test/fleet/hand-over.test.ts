@@ -1,7 +1,8 @@
 import { request } from 'node:http'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import type { Answer, Cutover } from '../support/cutover.ts'
-import { Fleet, hold, INSTANCES, instanceView, killWhole, shop, timed, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { Fleet, hold, INSTANCES, instanceView, killWhole, shop, timed } from './support.ts'
 
 const TOKENS = { reader: 'reader-token', operator: 'operator-token', boss: 'boss-token', fleet: 'fleet-token-1' }
 const admin = {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from '../support/until.ts'
 import { freePort, startUpstream } from '../support/upstream.ts'
-import { Fleet, shop, until } from './support.ts'
+import { Fleet, shop } from './support.ts'
 
 let fleet: Fleet
 beforeAll(async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import { LARGE_FLEET } from '../support/large-fleet.ts'
-import { Fleet, hold, INSTANCES, killWhole, reached, serverView, timed, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { Fleet, hold, INSTANCES, killWhole, reached, serverView, timed } from './support.ts'
 
 // As in a fleet of hundreds: no instance sends its progress to the others; they read summaries of it.
 const started = Fleet.start({ env: LARGE_FLEET }, { persist: true })

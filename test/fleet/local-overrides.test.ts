@@ -2,8 +2,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { patience } from '../support/patience.ts'
 import { Relay } from '../support/relay.ts'
+import { until } from '../support/until.ts'
 import { BLUE } from './app.ts'
-import { Fleet, isStale, killControl, reached, serverView, until } from './support.ts'
+import { Fleet, isStale, killControl, reached, serverView } from './support.ts'
 
 let fleet: Fleet
 let relay: Relay

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Answer, Cutover } from '../support/cutover.ts'
 import { Relay } from '../support/relay.ts'
-import { Fleet, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { Fleet } from './support.ts'
 
 let fleet: Fleet
 let relay: Relay

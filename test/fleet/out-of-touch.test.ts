@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { BLUE } from './app.ts'
-import { Fleet, instanceView, killWhole, pids, reached, until } from './support.ts'
+import { Fleet, instanceView, killWhole, pids, reached } from './support.ts'
 
 const VIEWS = ['services', 'services/shop', 'servers', 'servers/blue1', 'instances']
 

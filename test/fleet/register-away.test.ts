@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Relay } from '../support/relay.ts'
+import { until } from '../support/until.ts'
 import { BLUE } from './app.ts'
-import { Fleet, isStale, reached, until } from './support.ts'
+import { Fleet, isStale, reached } from './support.ts'
 
 let fleet: Fleet
 let relay: Relay

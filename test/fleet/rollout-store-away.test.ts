@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { Relay } from '../support/relay.ts'
+import { until } from '../support/until.ts'
 import { begin, RolloutStage, seen, tell, view, writesOf } from './rollout-stage.ts'
-import { INSTANCES, isStale, until } from './support.ts'
+import { INSTANCES, isStale } from './support.ts'
 
 /** Time to notice that Redis is away and to tell the workers what follows, on a busy machine, ms. */
 const SLACK_MS = 5_000

@@ -1,8 +1,9 @@
 import { Pool } from 'undici'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { begin, host, NEW, QUICK, RolloutStage, seen, tell, view } from './rollout-stage.ts'
-import { INSTANCES, until } from './support.ts'
+import { INSTANCES } from './support.ts'
 
 const IDS = Array.from({ length: 10_000 }, (_, i) => `${i.toString(36)}-client`)
 const SOME = IDS.filter((_, i) => i % 10 === 0)

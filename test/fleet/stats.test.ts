@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Load } from '../support/load.ts'
 import { figuresOf, requestsByWindow, stats, statsUntilNow } from '../support/stats.ts'
+import { until } from '../support/until.ts'
 import { BLUE, GREEN } from './app.ts'
-import { expectNoneFailed, Fleet, isStale, killControl, until } from './support.ts'
+import { expectNoneFailed, Fleet, isStale, killControl } from './support.ts'
 
 let fleet: Fleet
 beforeAll(async () => {

@@ -3,19 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import { BLUE, GREEN } from './app.ts'
 import { expectEqual } from './equal.ts'
-import {
-  expectNoneFailed,
-  Fleet,
-  INSTANCES,
-  isStale,
-  killControl,
-  reached,
-  serverView,
-  shop,
-  until,
-} from './support.ts'
+import { expectNoneFailed, Fleet, INSTANCES, isStale, killControl, reached, serverView, shop } from './support.ts'
 
 let fleet: Fleet
 let dataOfC: string

@@ -3,13 +3,10 @@ import type { Answer, CutoverOptions } from '../support/cutover.ts'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import type { LoadFigures } from '../support/load-counts.ts'
-import { Looks } from '../support/looks.ts'
-import { patience } from '../support/patience.ts'
 import type { RedisOptions } from '../support/redis.ts'
 import { RedisServer } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 import { App, BLUE, GREEN } from './app.ts'
-
-const PATIENCE_MS = 30_000
 
 export type InstanceName = 'a' | 'b' | 'c'
 export const INSTANCES: readonly InstanceName[] = ['a', 'b', 'c']
@@ -216,23 +213,6 @@ export async function hold(fleet: Fleet, at: Cutover, server: string, count: num
     await until(() => fleet.app.held() > total)
   }
   return asked
-}
-
-/** Asks again and again until the answer is truthy, and returns it; a question that fails counts as no. */
-export async function until<T>(question: () => T | Promise<T>, withinMs = PATIENCE_MS): Promise<NonNullable<T>> {
-  const deadline = performance.now() + patience(withinMs)
-  const looks = new Looks()
-  for (;;) {
-    let cause: unknown
-    try {
-      const answer = await question()
-      if (answer) return answer as NonNullable<T>
-    } catch (error) {
-      cause = error
-    }
-    if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${question}`, { cause })
-    await looks.wait()
-  }
 }
 
 /** Calls the API, and says how long it took until the answer was there, ms. */

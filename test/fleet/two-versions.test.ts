@@ -10,7 +10,8 @@ import type { JsonObject, ServiceDocument } from '../../src/model/state.ts'
 import { LocalProxy } from '../../src/process/local-proxy.ts'
 import { RedisStore } from '../../src/store/redis/redis-store.ts'
 import type { Answer, Cutover } from '../support/cutover.ts'
-import { ask, Fleet, instanceView, killControl, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { ask, Fleet, instanceView, killControl } from './support.ts'
 
 const started = Fleet.empty()
 let fleet: Fleet

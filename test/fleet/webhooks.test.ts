@@ -1,6 +1,7 @@
 import { afterEach, expect, onTestFinished, test } from 'vitest'
+import { until } from '../support/until.ts'
 import { SECRET, WebhookReceiver } from '../support/webhook-receiver.ts'
-import { Fleet, INSTANCES, type InstanceName, killWhole, until } from './support.ts'
+import { Fleet, INSTANCES, type InstanceName, killWhole } from './support.ts'
 
 let fleet: Fleet
 afterEach(() => fleet.stop())

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { metric, until } from '../proxy/support.ts'
+import { metric } from '../proxy/support.ts'
+import { until } from '../support/until.ts'
 import { Arena } from './arena.ts'
 import { cases } from './cases.ts'
 import type { Lane } from './lane.ts'

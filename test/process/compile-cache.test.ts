@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
-import { endAll, endWithAll, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { endAll, endWithAll } from './support.ts'
 
 afterEach(endAll)
 

@@ -1,8 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import { freePort, startRawUpstream, type Upstream } from '../support/upstream.ts'
-import { endAll, endWithAll, pids, pool, start, until, upstream } from './support.ts'
+import { endAll, endWithAll, pids, pool, start, upstream } from './support.ts'
 
 afterEach(endAll)
 
@@ -76,11 +77,12 @@ test('killing the control process in the middle: no request fails, and the next 
   const [pid] = await pids(cutover, 'control')
   process.kill(pid as number, 'SIGKILL')
   expect(await call).toBeInstanceOf(Error)
-  const tookMs = await until(async () => {
+  const since = performance.now()
+  await until(async () => {
     const { body: view } = await cutover.api('GET', '/api/services/shop')
     return view.name === 'shop' && view.deploying === undefined
   })
-  expect(tookMs).toBeLessThan(10_000)
+  expect(performance.now() - since).toBeLessThan(10_000)
   expect(await definition(cutover)).toEqual(before)
   const { history } = (await cutover.api('GET', '/api/services/shop/history')).body
   expect(history.slice(0, 2)).toMatchObject([

@@ -2,8 +2,9 @@ import { expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import { App, dnsServer, serversOf, serviceOf, startWith, upIn } from '../traffic/dns-support.ts'
-import { ask, until } from '../traffic/support.ts'
+import { ask } from '../traffic/support.ts'
 
 const [A, B] = ['127.0.5.1', '127.0.5.2'] as const
 

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
-import { endAll, endWithAll, isAlive, pids, pool, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { endAll, endWithAll, isAlive, pids, pool, upstream } from './support.ts'
 
 afterEach(endAll)
 

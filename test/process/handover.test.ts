@@ -1,8 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import { freePort, startUpstream } from '../support/upstream.ts'
-import { endAll, endWithAll, isAlive, pids, pool, until, upstream } from './support.ts'
+import { endAll, endWithAll, isAlive, pids, pool, upstream } from './support.ts'
 
 afterEach(endAll)
 

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
-import { endAll, endWithAll, pids, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { endAll, endWithAll, pids } from './support.ts'
 
 const SERVICES = 1_000
 const SERVERS = 3

@@ -3,8 +3,9 @@ import { setTimeout } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { endAll, endWithAll, pids, pool, start, until, upstream } from './support.ts'
+import { endAll, endWithAll, pids, pool, start, upstream } from './support.ts'
 
 afterEach(endAll)
 

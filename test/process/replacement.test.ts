@@ -3,7 +3,8 @@ import { afterEach, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { Load } from '../support/load.ts'
 import { RawConnection } from '../support/raw-client.ts'
-import { endAll, endWithAll, isAlive, pids, pool, start, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { endAll, endWithAll, isAlive, pids, pool, start, upstream } from './support.ts'
 
 afterEach(endAll)
 

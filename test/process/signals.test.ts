@@ -13,8 +13,9 @@ import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { processesOf } from '../support/processes.ts'
 import { RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { endAll, endWithAll, isAlive, pids, pool, start, until, upstream } from './support.ts'
+import { endAll, endWithAll, isAlive, pids, pool, start, upstream } from './support.ts'
 
 afterEach(endAll)
 

@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
-import { endAll, isAlive, pids, pool, start, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { endAll, isAlive, pids, pool, start, upstream } from './support.ts'
 
 afterEach(endAll)
 

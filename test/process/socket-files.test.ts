@@ -6,7 +6,8 @@ import { Agent, request } from 'undici'
 import { afterEach, expect, test } from 'vitest'
 import { clearSocketFile } from '../../src/net/socket-file.ts'
 import { Cutover } from '../support/cutover.ts'
-import { endAll, endWithAll, isAlive, type Process, pool, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { endAll, endWithAll, isAlive, type Process, pool, upstream } from './support.ts'
 
 afterEach(endAll)
 

@@ -8,7 +8,8 @@ import { afterEach, expect, test } from 'vitest'
 import { Load } from '../support/load.ts'
 import { PROGRAM } from '../support/program.ts'
 import { RawConnection } from '../support/raw-client.ts'
-import { endAll, endWithAll, pool, start, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { endAll, endWithAll, pool, start, upstream } from './support.ts'
 
 afterEach(endAll)
 

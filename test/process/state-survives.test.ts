@@ -6,7 +6,8 @@ import { startCommitter } from '../store/directory.ts'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { RedisServer } from '../support/redis.ts'
-import { endAll, endWithAll, isAlive, pids, pool, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { endAll, endWithAll, isAlive, pids, pool, upstream } from './support.ts'
 
 afterEach(endAll)
 

@@ -2,8 +2,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { endAll, endWithAll, isAlive, pids, pool, until, upstream } from './support.ts'
+import { endAll, endWithAll, isAlive, pids, pool, upstream } from './support.ts'
 
 afterEach(endAll)
 

@@ -1,6 +1,4 @@
 import { Cutover } from '../support/cutover.ts'
-import { Looks } from '../support/looks.ts'
-import { patience } from '../support/patience.ts'
 import { type Handler, startUpstream, type Upstream } from '../support/upstream.ts'
 
 const ending: (() => unknown)[] = []
@@ -68,19 +66,5 @@ export function isAlive(pid: number): boolean {
     return true
   } catch {
     return false
-  }
-}
-
-/** Repeats `question` until the answer is truthy; rejects after `withinMs`. Resolves with the time it took, ms. */
-export async function until(question: () => unknown, withinMs = 20_000): Promise<number> {
-  const since = performance.now()
-  const looks = new Looks()
-  for (;;) {
-    // A rejection counts as no: the control process does not answer while it is being replaced.
-    const answer = await Promise.resolve(question()).catch(() => false)
-    const took = performance.now() - since
-    if (answer) return took
-    if (took > patience(withinMs)) throw new Error(`not within ${withinMs} ms: ${question}`)
-    await looks.wait()
   }
 }

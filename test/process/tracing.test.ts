@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { OtlpReceiver } from '../tracing/otlp-receiver.ts'
-import { endAll, endWithAll, pids, pool, until, upstream } from './support.ts'
+import { endAll, endWithAll, pids, pool, upstream } from './support.ts'
 
 let cutover: Cutover
 let receiver: OtlpReceiver

@@ -1,7 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
-import { endAll, endWithAll, isAlive, pids, pool, processes, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { endAll, endWithAll, isAlive, pids, pool, processes, upstream } from './support.ts'
 
 afterEach(endAll)
 

@@ -3,7 +3,8 @@ import { afterEach, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
 import { RawConnection } from '../support/raw-client.ts'
-import { endAll, endWithAll, isAlive, pool, processes, start, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { endAll, endWithAll, isAlive, pool, processes, start, upstream } from './support.ts'
 
 afterEach(endAll)
 

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { binary, RawConnection } from '../support/raw-client.ts'
-import { ask, connect, endAll, logged, metric, speaking, startCutover, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { ask, connect, endAll, logged, metric, speaking, startCutover } from './support.ts'
 
 const SEVEN = 'seven b'
 /** More than goes out in one write with the head. */

@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { FullBacklog } from '../support/full-backlog.ts'
 import type { RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { connect, endAll, endWithAll, logged, metric, startCutover, until, upstream } from './support.ts'
+import { connect, endAll, endWithAll, logged, metric, startCutover, upstream } from './support.ts'
 
 let cutover: Cutover
 let server: Upstream

@@ -6,8 +6,9 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { isProblem, readProgram } from '../../src/hooks/read-program.ts'
 import type { TableService } from '../../src/model/table.ts'
 import { NO_POLICIES, type TrafficPolicies } from '../../src/model/traffic-policies.ts'
+import { until } from '../support/until.ts'
 import { asAsked, bodies, holding, type RolloutStage, trippingAtOnce } from './rollout-stage.ts'
-import { endAll, endWithAll, until, upstream } from './support.ts'
+import { endAll, endWithAll, upstream } from './support.ts'
 
 afterAll(endAll)
 

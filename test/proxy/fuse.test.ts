@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
+import { until } from '../support/until.ts'
 import { freePort, type Handler, type Upstream } from '../support/upstream.ts'
 import { asAsked, bodies, fails, holding, RolloutStage, stableServer, trippingAtOnce } from './rollout-stage.ts'
-import { endAll, rawUpstream, until, upstream } from './support.ts'
+import { endAll, rawUpstream, upstream } from './support.ts'
 
 afterAll(endAll)
 

@@ -8,8 +8,9 @@ import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ADDRESS, AUTHORITY, CLIENT, type KeyPair, LOCALHOST, UP_TEST } from '../support/certificates.ts'
 import { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { Listening } from '../support/upstream.ts'
-import { ask, connect, endAll, endWithAll, logged, until } from './support.ts'
+import { ask, connect, endAll, endWithAll, logged } from './support.ts'
 
 interface Seen {
   /** Name that was asked for in the TLS handshake; false = none. */

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import type { RawConnection } from '../support/raw-client.ts'
-import { connect, endAll, logged, metric, rawUpstream, startCutover, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { connect, endAll, logged, metric, rawUpstream, startCutover } from './support.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'

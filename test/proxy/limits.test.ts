@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { connect, endAll, metric, startCutover, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { connect, endAll, metric, startCutover, upstream } from './support.ts'
 
 afterAll(endAll)
 

@@ -2,8 +2,9 @@ import type { ServerResponse } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import type { RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import { freePort } from '../support/upstream.ts'
-import { ask, connect, endAll, endWithAll, logged, metric, startCutover, until, upstream } from './support.ts'
+import { ask, connect, endAll, endWithAll, logged, metric, startCutover, upstream } from './support.ts'
 
 afterAll(endAll)
 

@@ -8,8 +8,9 @@ import { Connections } from '../../src/proxy/upstream/connections.ts'
 import { Cutover } from '../support/cutover.ts'
 import { DnsServer } from '../support/dns-server.ts'
 import { RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import { Listening } from '../support/upstream.ts'
-import { ask, endAll, endWithAll, until } from './support.ts'
+import { ask, endAll, endWithAll } from './support.ts'
 
 afterAll(endAll)
 

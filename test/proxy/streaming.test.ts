@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import { type Listening, startRawUpstream } from '../support/upstream.ts'
-import { connect, endAll, endWithAll, logged, metric, startCutover, until } from './support.ts'
+import { connect, endAll, endWithAll, logged, metric, startCutover } from './support.ts'
 
 let cutover: Cutover
 let server: Listening

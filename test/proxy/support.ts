@@ -1,8 +1,5 @@
-import { once } from 'node:events'
 import type net from 'node:net'
 import { Cutover, type CutoverOptions } from '../support/cutover.ts'
-import { Looks } from '../support/looks.ts'
-import { patience } from '../support/patience.ts'
 import { RawConnection, type RawMessage } from '../support/raw-client.ts'
 import { type Handler, type Listening, startRawUpstream, startUpstream, type Upstream } from '../support/upstream.ts'
 
@@ -104,17 +101,4 @@ export async function metric(cutover: Cutover, name: string, labels = ''): Promi
     .split('\n')
     .filter((line) => line.startsWith(`${name}{`) && line.includes(labels))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
-}
-
-/** Asks until it holds; rejects when it does not within `withinMs`. */
-export async function until(what: () => boolean | Promise<boolean>, withinMs: number, poll?: NodeJS.EventEmitter) {
-  const since = performance.now()
-  const looks = new Looks()
-  for (;;) {
-    if (await what()) return performance.now() - since
-    if (performance.now() - since > patience(withinMs))
-      throw new Error(`did not come about within ${withinMs} ms: ${what}`)
-    if (poll === undefined) await looks.wait()
-    else await once(poll, 'event')
-  }
 }

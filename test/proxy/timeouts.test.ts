@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { FullBacklog } from '../support/full-backlog.ts'
 import type { RawConnection, RawMessage } from '../support/raw-client.ts'
-import { ask, connect, endAll, endWithAll, logged, metric, rawUpstream, startCutover, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { ask, connect, endAll, endWithAll, logged, metric, rawUpstream, startCutover } from './support.ts'
 
 const HEAD = 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n'
 

@@ -6,8 +6,9 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { CLOSE_TO_CLIENT, CLOSE_TO_SERVER, FrameCursor } from '../../src/proxy/websocket-frames.ts'
 import { RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import { type Listening, startRawUpstream } from '../support/upstream.ts'
-import { endAll, endWithAll, until } from './support.ts'
+import { endAll, endWithAll } from './support.ts'
 
 afterAll(endAll)
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { until } from '../traffic/support.ts'
+import { until } from '../support/until.ts'
 import { dial, echoing } from '../traffic/websocket-peers.ts'
 import { endedWell, Trials } from './trials.ts'
 

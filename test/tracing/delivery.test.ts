@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
-import { connect, endAll, endWithAll, startCutover, until, upstream } from '../proxy/support.ts'
+import { connect, endAll, endWithAll, startCutover, upstream } from '../proxy/support.ts'
 import type { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { freePort } from '../support/upstream.ts'
 import { OtlpReceiver } from './otlp-receiver.ts'
 import { startTraced } from './support.ts'

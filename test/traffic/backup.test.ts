@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import type { Handler, Upstream } from '../support/upstream.ts'
-import { ask, define, health, holding, poolView, serverView, spread, until, upstream } from './support.ts'
+import { ask, define, health, holding, poolView, serverView, spread, upstream } from './support.ts'
 
 const NAMES = ['main1', 'main2', 'spare']
 const fails: Handler = (_request, response) => response.writeHead(500).end()

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer, Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
+import { until } from '../support/until.ts'
 import { freePort, startRawUpstream, type Upstream } from '../support/upstream.ts'
-import { ask, blueGreen, define, HEALTH, holding, pool, poolView, start, until, upstream, watched } from './support.ts'
+import { ask, blueGreen, define, HEALTH, holding, pool, poolView, start, upstream, watched } from './support.ts'
 
 const DEPLOY = '/api/services/shop/deploy'
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { until } from '../support/until.ts'
 import { App, dnsServer, serversOf, serviceOf, startWith, upIn } from './dns-support.ts'
-import { ask, holding, serverView, until } from './support.ts'
+import { ask, holding, serverView } from './support.ts'
 
 const [A, B, C] = ['127.0.1.1', '127.0.1.2', '127.0.1.3'] as const
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { until } from '../support/until.ts'
 import { App, dnsServer, serversOf, startWith } from './dns-support.ts'
-import { ask, holding, until } from './support.ts'
+import { ask, holding } from './support.ts'
 
 const [A, B, C] = ['127.0.4.1', '127.0.4.2', '127.0.4.3'] as const
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import { App, dnsServer, serversOf, startWith, upIn } from './dns-support.ts'
-import { until } from './support.ts'
 
 const addressesOf = (first: number, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `127.0.2.${first + i}`)

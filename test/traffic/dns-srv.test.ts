@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import { App, dnsServer, serversOf, startWith, upIn } from './dns-support.ts'
-import { ask, until } from './support.ts'
+import { ask } from './support.ts'
 
 const NAME = '_http._tcp.web.test'
 const [A, B, C] = ['127.0.3.1', '127.0.3.2', '127.0.3.3'] as const

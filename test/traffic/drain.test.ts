@@ -3,8 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import type { Handler, Upstream } from '../support/upstream.ts'
-import { ask, define, health, holding, pool, raw, serverView, spread, until, upstream, watched } from './support.ts'
+import { ask, define, health, holding, pool, raw, serverView, spread, upstream, watched } from './support.ts'
 
 /** A service whose active pool has two servers: the first answers as told, the second with its name. */
 async function twoServers(handler?: Handler, service: object = {}) {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { ask, blueGreen, define, health, holding, pool, raw, serverView, start, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { ask, blueGreen, define, health, holding, pool, raw, serverView, start, upstream } from './support.ts'
 
 const explain = async (cutover: Cutover, query = '') => {
   const { status, body } = await cutover.api('GET', `/api/services/shop/explain${query}`)

@@ -9,8 +9,9 @@ import { AUTHORITY, type KeyPair, LOCALHOST, UP_TEST } from '../support/certific
 import type { Answer, Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import { freePort, startUpstream } from '../support/upstream.ts'
-import { ask, expectNoneFailed, HEALTH, health, start, until, upstream } from './support.ts'
+import { ask, expectNoneFailed, HEALTH, health, start, upstream } from './support.ts'
 
 /** A service; a failed request shows, since nothing is tried twice. */
 const service = (pools: object, rest: object = {}) => ({ pools, health: HEALTH, retry: { attempts: 1 }, ...rest })

@@ -2,20 +2,10 @@ import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import type { Upstream } from '../support/upstream.ts'
 import { freePort, startUpstream } from '../support/upstream.ts'
-import {
-  ask,
-  define,
-  expectNoneFailed,
-  HEALTH,
-  holding,
-  pool,
-  serverView,
-  until,
-  upstream,
-  watched,
-} from './support.ts'
+import { ask, define, expectNoneFailed, HEALTH, holding, pool, serverView, upstream, watched } from './support.ts'
 
 const PLAIN = { health: HEALTH, retry: { attempts: 1 } }
 const NOBODY = 'http://127.0.0.1:9'

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { ask, define, holding, pool, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { ask, define, holding, pool, upstream } from './support.ts'
 
 const servers = (count: number) => Promise.all(Array.from({ length: count }, (_, i) => upstream(`s${i}`)))
 const KEYS = Array.from({ length: 600 }, (_, i) => `key-${i}`)

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import { freePort } from '../support/upstream.ts'
-import { ask, define, expectNoneFailed, health, holding, pool, serverView, start, until, upstream } from './support.ts'
+import { ask, define, expectNoneFailed, health, holding, pool, serverView, start, upstream } from './support.ts'
 
 /** Long enough that within a test only the first check of a server takes place. */
 const ONCE = { interval: '1h' }

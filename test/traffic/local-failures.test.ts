@@ -4,7 +4,8 @@ import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
-import { pool, raw, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { pool, raw, upstream } from './support.ts'
 
 const run = promisify(execFile)
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { until } from '../support/until.ts'
 import type { Handler } from '../support/upstream.ts'
 import { answering, figuresOf, keepingBodies, mirrored } from './mirror-support.ts'
-import { ask, holding, pool, raw, start, until, upstream } from './support.ts'
+import { ask, holding, pool, raw, start, upstream } from './support.ts'
 
 const post = (body: string): RequestInit => ({ method: 'POST', body })
 const POSTS = { methods: ['GET', 'POST'] }

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
+import { until } from '../support/until.ts'
 import type { Handler } from '../support/upstream.ts'
 import { figuresOf, mirrored } from './mirror-support.ts'
-import { ask, define, holding, pool, serverView, until, upstream, watched } from './support.ts'
+import { ask, define, holding, pool, serverView, upstream, watched } from './support.ts'
 
 const isCopy: (...of: Parameters<Handler>) => boolean = ({ headers }) => headers['x-cutover-mirror'] !== undefined
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { until } from '../support/until.ts'
 import type { Handler, RecordedRequest } from '../support/upstream.ts'
 import { figuresOf, keepingBodies, mirrored } from './mirror-support.ts'
-import { ask, define, holding, pool, raw, serverView, spread, start, until, upstream } from './support.ts'
+import { ask, define, holding, pool, raw, serverView, spread, start, upstream } from './support.ts'
 
 const post = (body: string | Buffer): RequestInit => ({ method: 'POST', body })
 const POSTS = { methods: ['GET', 'POST'] }

@@ -5,8 +5,9 @@ import type { Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
 import { FullBacklog } from '../support/full-backlog.ts'
 import type { RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import type { Handler, Upstream } from '../support/upstream.ts'
-import { ask, define, health, holding, pool, raw, serverView, spread, until, upstream } from './support.ts'
+import { ask, define, health, holding, pool, raw, serverView, spread, upstream } from './support.ts'
 
 /** Ejected is ejected until the test says otherwise; every failure shows. */
 const FOREVER = { maxFails: 3, failTimeout: '1h' }

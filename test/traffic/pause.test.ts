@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { ask, blueGreen, define, holding, pool, raw, start, until, upstream, watched } from './support.ts'
+import { until } from '../support/until.ts'
+import { ask, blueGreen, define, holding, pool, raw, start, upstream, watched } from './support.ts'
 
 const post = (cutover: Cutover, verb: string, body?: object, query = '') =>
   cutover.api('POST', `/api/services/shop/${verb}${query}`, body)

@@ -2,7 +2,8 @@ import http from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { LOCALHOST } from '../support/certificates.ts'
 import { RawConnection } from '../support/raw-client.ts'
-import { define, HEALTH, start, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { define, HEALTH, start, upstream } from './support.ts'
 import { toldUpstream } from './told-upstream.ts'
 
 const one = (server: object) => ({ main: { servers: { a: server } } })

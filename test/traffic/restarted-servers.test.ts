@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { define, expectNoneFailed, pool, serverView, until, upstream } from './support.ts'
+import { define, expectNoneFailed, pool, serverView, upstream } from './support.ts'
 
 /** Longer than it takes to eject a server, and than a check that has just been passed says anything. */
 const DOWN_MS = 1_500

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { ask, blueGreen, HEALTH, pool, start, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { ask, blueGreen, HEALTH, pool, start, upstream } from './support.ts'
 
 const post = (cutover: Cutover, verb: string, body: object = {}) =>
   cutover.api('POST', `/api/services/shop/${verb}?wait=10s`, body)

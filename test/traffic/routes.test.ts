@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { ask, blueGreen, health, holding, until } from './support.ts'
+import { until } from '../support/until.ts'
+import { ask, blueGreen, health, holding } from './support.ts'
 
 const beta = (match: object, more: object = {}): object => ({ routes: [{ name: 'beta', match, to: 'green', ...more }] })
 

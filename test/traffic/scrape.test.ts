@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { promtool } from '../support/promtool.ts'
-import { HEALTH, pool, start, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { HEALTH, pool, start, upstream } from './support.ts'
 
 test('promtool finds no fault in the metrics of an instance with workers and all kinds of traffic', async () => {
   const blue = await upstream('blue1', (request, response) => {

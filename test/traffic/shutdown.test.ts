@@ -3,8 +3,9 @@ import { writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { Load } from '../support/load.ts'
+import { until } from '../support/until.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { ask, expectNoneFailed, HEALTH, holding, pool, raw, start, until, upstream } from './support.ts'
+import { ask, expectNoneFailed, HEALTH, holding, pool, raw, start, upstream } from './support.ts'
 import { dial, echoing } from './websocket-peers.ts'
 
 const NAMES = ['blue1', 'blue2']

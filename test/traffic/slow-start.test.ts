@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
-import { define, health, pool, serverView, spread, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { define, health, pool, serverView, spread, upstream } from './support.ts'
 
 const NAMES = ['blue1', 'blue2', 'blue3']
 const weightOf = async (cutover: Cutover, name: string) => (await serverView(cutover, name)).effectiveWeight

@@ -4,7 +4,8 @@ import { metric } from '../proxy/support.ts'
 import { atEnd } from '../support/endings.ts'
 import { RawConnection } from '../support/raw-client.ts'
 import { figuresOf, requestsByWindow, stats, statsUntilNow } from '../support/stats.ts'
-import { define, HEALTH, holding, pool, start, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { define, HEALTH, holding, pool, start, upstream } from './support.ts'
 
 test('windows that follow each other have every request once, by service, pool and server', async () => {
   const servers = await Promise.all(['blue1', 'blue2', 'green1'].map((name) => upstream(name)))

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
+import { until } from '../support/until.ts'
 import type { Upstream } from '../support/upstream.ts'
-import { ask, define, health, holding, pool, raw, spread, start, until, upstream, watched } from './support.ts'
+import { ask, define, health, holding, pool, raw, spread, start, upstream, watched } from './support.ts'
 import { echoing } from './websocket-peers.ts'
 
 const STICKY = { sticky: { cookie: 'server' } }

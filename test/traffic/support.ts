@@ -10,8 +10,6 @@ import { until } from '../support/until.ts'
 import type { Handler, Upstream, UpstreamOptions } from '../support/upstream.ts'
 import { startUpstream } from '../support/upstream.ts'
 
-export { until }
-
 /** The instance that the tests of a file share. */
 let shared: Promise<Cutover> | undefined
 

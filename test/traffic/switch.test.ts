@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { PLAIN } from '../prove/frontend.ts'
 import { prove } from '../prove/proof.ts'
-import { ask, blueGreen, expectFast, holding, poolView, raw, spread, until, watched } from './support.ts'
+import { until } from '../support/until.ts'
+import { ask, blueGreen, expectFast, holding, poolView, raw, spread, watched } from './support.ts'
 
 test('T1 200 clients, 50 switches, the old servers stopped as soon as they are drained: nothing is lost', async () => {
   const proof = await prove({ protocol: PLAIN, clients: 200, switches: 50, workers: 2 })

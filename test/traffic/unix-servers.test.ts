@@ -7,8 +7,9 @@ import { expect, test } from 'vitest'
 import { localFailure } from '../../src/net/local-failure.ts'
 import { classify } from '../../src/proxy/errors.ts'
 import { atEnd } from '../support/endings.ts'
+import { until } from '../support/until.ts'
 import { type RecordedRequest, Upstream } from '../support/upstream.ts'
-import { ask, define, health, holding, serverView, start, until, upstream } from './support.ts'
+import { ask, define, health, holding, serverView, start, upstream } from './support.ts'
 import { dial, echoing } from './websocket-peers.ts'
 
 async function folder(): Promise<string> {

@@ -2,9 +2,10 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
 import { RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { rawService } from './raw-service.ts'
-import { poolView, raw, serverView, until } from './support.ts'
+import { poolView, raw, serverView } from './support.ts'
 
 const request = (protocol = 'chat', target = '/live') =>
   `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`

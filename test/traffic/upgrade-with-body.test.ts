@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { atEnd } from '../support/endings.ts'
 import { binary, inChunks, RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import { freePort, startRawUpstream } from '../support/upstream.ts'
 import { rawService } from './raw-service.ts'
-import { poolView, raw, start, until } from './support.ts'
+import { poolView, raw, start } from './support.ts'
 
 const HEAD = 'POST /attach HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n'
 const AGREED = 'HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n'

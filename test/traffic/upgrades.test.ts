@@ -4,8 +4,9 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { Cutover } from '../support/cutover.ts'
 import { binary, type RawConnection } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import { rawService } from './raw-service.ts'
-import { poolView, raw, until } from './support.ts'
+import { poolView, raw } from './support.ts'
 
 const request = (protocol = 'chat') =>
   `GET /live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`

@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { metric } from '../proxy/support.ts'
 import { atEnd } from '../support/endings.ts'
 import { EventReader } from '../support/event-reader.ts'
-import { define, HEALTH, pool, start, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { define, HEALTH, pool, start, upstream } from './support.ts'
 
 /** A server that reports a version, or none. */
 async function reporting(name: string, version: () => string | null) {

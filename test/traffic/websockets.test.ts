@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { RawConnection } from '../support/raw-client.ts'
-import { ask, blueGreen, define, holding, pool, poolView, raw, serverView, until, upstream } from './support.ts'
+import { until } from '../support/until.ts'
+import { ask, blueGreen, define, holding, pool, poolView, raw, serverView, upstream } from './support.ts'
 import { accepting, dial, echoing, type Peer } from './websocket-peers.ts'
 
 async function echoPools(service: object = {}, blueHandler = holding().handler) {

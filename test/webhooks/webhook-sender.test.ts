@@ -5,8 +5,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { signature } from '../../src/control/webhooks/signature.ts'
 import { WebhookSender } from '../../src/control/webhooks/webhook-sender.ts'
 import { KEEP_EVENTS } from '../../src/store/kept-events.ts'
-import { until } from '../fleet/support.ts'
 import { MemoryLog } from '../support/memory-log.ts'
+import { until } from '../support/until.ts'
 import { SECRET, WebhookReceiver } from '../support/webhook-receiver.ts'
 
 async function sending(log: MemoryLog, position?: string) {

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { killControl, until } from '../fleet/support.ts'
+import { killControl } from '../fleet/support.ts'
 import { Cutover } from '../support/cutover.ts'
+import { until } from '../support/until.ts'
 import { SECRET, WebhookReceiver } from '../support/webhook-receiver.ts'
 
 const SHOP = {

@@ -3,8 +3,9 @@ import { expect, test } from 'vitest'
 import { Chance } from '../../support/chance.ts'
 import { atEnd } from '../../support/endings.ts'
 import { Load } from '../../support/load.ts'
+import { until } from '../../support/until.ts'
 import { freePort, startUpstream, type Upstream } from '../../support/upstream.ts'
-import { ask, start, until } from '../support.ts'
+import { ask, start } from '../support.ts'
 import { Definitions, type Drawing, PATHS, servicesOf } from './definitions.ts'
 
 const SECONDS = Number(process.env.HANDOVER_SECONDS ?? 12)
