@@ -1,11 +1,11 @@
 /** `npm run soak:dashboard`: the dashboard open for an hour under 100 events a second, and whether its memory stays flat. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { type Browser, type CDPSession, chromium } from 'playwright-core'
 import { Cutover } from '../support/cutover.ts'
 import { atEnd, endTest } from '../support/endings.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { EventsSource } from './events-source.ts'
+import { PlainChromium, type PlainPage } from './plain-chromium.ts'
 
 const USAGE = `Usage: npm run soak:dashboard -- [--seconds N] [--rate N]
 
@@ -23,12 +23,14 @@ const VIEWS = { overview: '', service: '#/services/service-0', events: '#/events
 const WARM_UP_MS = 30_000
 const LOOKS = { everyMs: 60_000, min: 6 }
 const MAX_GROWTH = 1.1
+/** A page that shows nothing has fewer. */
+const MIN_NODES = 300
 /** The least part of the rate that has to be reached. */
 const MIN_RATE = 0.9
 
 interface OpenPage {
   readonly name: string
-  readonly session: CDPSession
+  readonly page: PlainPage
 }
 
 interface Figures {
@@ -78,15 +80,15 @@ async function soak(seconds: number, rate: number): Promise<boolean> {
     const services = Object.fromEntries(Array.from({ length: SERVICES }, (_, i) => [`service-${i}`, definition(i)]))
     const cutover = await Cutover.start({ services })
     atEnd(() => cutover.stop('SIGKILL'))
-    const browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-dev-shm-usage'],
-    })
-    atEnd(() => browser.close())
+    const browser = await PlainChromium.start()
+    atEnd(() => browser.stop())
     const events = new EventsSource(cutover.admin, SERVICES, rate)
     atEnd(() => events.stop())
-    const opened = Object.entries(VIEWS).map(([name, view]) => open(browser, name, `${cutover.admin}/${view}`))
-    return await watch(await Promise.all(opened), events, seconds, rate)
+    const pages: OpenPage[] = []
+    for (const [name, view] of Object.entries(VIEWS)) {
+      pages.push({ name, page: await browser.open(`${cutover.admin}/${view}`) })
+    }
+    return await watch(pages, events, seconds, rate)
   } finally {
     await endTest()
   }
@@ -104,7 +106,7 @@ async function watch(
   const found: Record<string, Figures>[] = []
   for (let i = 1; i <= looks; i++) {
     await pause((seconds * 1_000) / looks)
-    const figures = await Promise.all(pages.map(async ({ name, session }) => [name, await measure(session)] as const))
+    const figures = await Promise.all(pages.map(async ({ name, page }) => [name, await measure(page)] as const))
     found.push(Object.fromEntries(figures))
     console.log(`${Math.round((i * seconds) / looks)} s, ${events.made} events: ${text(figures)}`)
   }
@@ -114,18 +116,12 @@ async function watch(
   return pages.map(({ name }) => isFlat(name, heapsOf(name))).every((flat) => flat)
 }
 
-async function open(browser: Browser, name: string, url: string): Promise<OpenPage> {
-  const page = await (await browser.newContext()).newPage()
-  await page.goto(url)
-  await page.getByRole('heading').first().waitFor()
-  return { name, session: await page.context().newCDPSession(page) }
-}
-
-async function measure(page: CDPSession): Promise<Figures> {
+async function measure(page: PlainPage): Promise<Figures> {
   await page.send('HeapProfiler.collectGarbage')
   const { usedSize } = await page.send('Runtime.getHeapUsage')
   const { nodes } = await page.send('Memory.getDOMCounters')
-  return { heapMb: usedSize / 1_048_576, nodes }
+  if (Number(nodes) < MIN_NODES) throw new Error(`a page has ${nodes} nodes: it does not show what it should`)
+  return { heapMb: Number(usedSize) / 1_048_576, nodes: Number(nodes) }
 }
 
 function text(figures: readonly (readonly [name: string, Figures])[]): string {
