@@ -64,6 +64,18 @@ test('makes longer pauses after slow readings, of five seconds at most', async (
   expect(begins).toEqual([0, 4_400, 8_800, 23_800])
 })
 
+test('reads no more once it is stopped, though a reading was asked for or under way', async () => {
+  tookMs = 50
+  const each = again(reading(), { everyMs: 2_000, minMs: 300 })
+  each.now()
+  await vi.advanceTimersByTimeAsync(20)
+  each.now()
+  each.stop()
+  each.now()
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(begins).toEqual([0])
+})
+
 test('does not read while the page is hidden, and goes on when it is shown again', async () => {
   const each = again(reading(), { everyMs: 2_000, minMs: 300 })
   each.now()

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { beforeEach, expect, test } from 'vitest'
 import { Cutover } from '../support/cutover.ts'
 import { atEnd } from '../support/endings.ts'
@@ -32,6 +33,30 @@ test('shows what somebody else has changed, without a reload', async () => {
   expect(await watching.evaluate('window.isSamePage')).toBe(true)
   await dialog(acting).getByText('Complete.').waitFor()
   await close(acting)
+})
+
+test('shows changes that come faster than the history can be read', async () => {
+  const page = await visits.blank(shop.url)
+  await page.route('**/history*', async (route) => {
+    await pause(1_000)
+    await route.continue()
+  })
+  await page.goto(`${shop.url}/${SHOP}`)
+  await splitIs(page, 'blue 100 %')
+  let goesOn = true
+  const changing = (async () => {
+    for (let i = 0; goesOn; i = (i + 1) % 90) {
+      await shop.post('services/shop/shift?wait=10s', { to: 'green', percent: 1 + i })
+      await pause(200)
+    }
+  })()
+  try {
+    await page.getByRole('listitem').filter({ hasText: 'shift' }).first().waitFor()
+  } finally {
+    goesOn = false
+    await changing
+  }
+  await page.unrouteAll({ behavior: 'wait' })
 })
 
 test('says that the instance does not answer, and catches up with what was changed meanwhile', async () => {

@@ -26,7 +26,7 @@ export function Charts({
   const figures = useResource(
     (signal) => client.value.services.series(service, { window: window.value, signal }),
     [service, window.value],
-    WINDOWS[window.value],
+    { everyMs: WINDOWS[window.value] },
   )
   const marks = changes.map(({ at, action }) => ({ at: Date.parse(at) / 1_000, text: action }))
   return (

@@ -5,6 +5,8 @@ const MAX_PAUSE_MS = 5_000
 export interface Again {
   /** Reads now, or as soon as the reading under way is over and `minMs` have passed since the last one. */
   now(): void
+  /** Ends it; a reading under way goes on to its end. */
+  stop(): void
 }
 
 /**
@@ -16,6 +18,7 @@ export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: 
   let timer: ReturnType<typeof setTimeout> | undefined
   let isReading = false
   let isWanted = false
+  let isStopped = false
   let lastAt = Number.NEGATIVE_INFINITY
   let pauseMs = minMs
 
@@ -35,6 +38,7 @@ export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: 
   }
   const plan = (ms: number): void => {
     clearTimeout(timer)
+    if (isStopped) return
     timer = setTimeout(() => {
       // Nobody looks at a hidden page: it reads when it is shown again.
       if (document.visibilityState === 'visible') void run()
@@ -44,6 +48,10 @@ export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: 
     now: () => {
       isWanted = true
       if (!isReading) plan(Math.max(0, lastAt + pauseMs - performance.now()))
+    },
+    stop: () => {
+      isStopped = true
+      clearTimeout(timer)
     },
   }
 }

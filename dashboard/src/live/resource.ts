@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
-import { noteRefusedToken } from './session.ts'
+import { useEffect, useRef } from 'preact/hooks'
+import { type Again, again } from './again.ts'
+import { noteRefusedToken, tokenProblem } from './session.ts'
 
 /** Something that is read from the API when a view shows it. */
 export interface Resource<T> {
@@ -9,42 +10,44 @@ export interface Resource<T> {
   readonly error: Error | null
 }
 
+/** Min time from one reading to the next, ms. */
+const MIN_MS = 300
 /** Pause after a failed reading, ms. */
 const RETRY_MS = 3_000
 
 /**
- * Reads something when the view appears, and again when one of `keys` changes, every `everyMs`, and soon after a failure. Keeps
- * the last value meanwhile. A hidden page reads once it is shown.
+ * Reads something when the view appears, and again when one of `keys` changes; soon after `version` has changed, every `everyMs`, and
+ * after a failure. Keeps the last value meanwhile. Only a change of `keys` ends a reading: versions may change faster than they can
+ * be read.
  */
 export function useResource<T>(
   read: (signal: AbortSignal) => Promise<T>,
   keys: readonly unknown[],
-  everyMs: number | null = null,
+  { everyMs = null, version }: { readonly everyMs?: number | null; readonly version?: unknown } = {},
 ): Resource<T> {
   const state = useSignal<Resource<T>>({ value: null, error: null })
+  const reading = useRef<Again | null>(null)
   useEffect(() => {
     const ended = new AbortController()
-    let timer: ReturnType<typeof setTimeout> | undefined
+    const { signal } = ended
     const turn = async (): Promise<void> => {
-      if (document.visibilityState !== 'visible') {
-        document.addEventListener('visibilitychange', turn, { once: true, signal: ended.signal })
-        return
-      }
-      let pauseMs = everyMs
+      if (tokenProblem.value !== null) return
       try {
-        state.value = { value: await read(ended.signal), error: null }
+        state.value = { value: await read(signal), error: null }
       } catch (error) {
-        if (ended.signal.aborted || noteRefusedToken(error)) return
+        if (signal.aborted || noteRefusedToken(error)) return
         state.value = { value: state.value.value, error: error as Error }
-        pauseMs = everyMs ?? RETRY_MS
+        setTimeout(each.now, RETRY_MS)
       }
-      if (pauseMs !== null && !ended.signal.aborted) timer = setTimeout(turn, pauseMs)
     }
-    void turn()
+    const each = again(turn, { everyMs, minMs: MIN_MS })
+    reading.current = each
+    document.addEventListener('visibilitychange', each.now, { signal })
     return () => {
       ended.abort()
-      clearTimeout(timer)
+      each.stop()
     }
   }, keys)
+  useEffect(() => reading.current?.now(), [...keys, version])
   return state.value
 }

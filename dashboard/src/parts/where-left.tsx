@@ -12,7 +12,7 @@ export function WhereLeft({ server: { name, service, pool } }: { server: Pick<Se
   const { value } = useResource(
     (signal) => client.value.servers.get(name, { service, pool, signal }),
     [name, service, pool],
-    LOOK_MS,
+    { everyMs: LOOK_MS },
   )
   const found = Object.entries(value?.servers[0]?.inFlightByInstance ?? {}).filter(([, inFlight]) => inFlight > 0)
   if (instances.value.length < 2 || found.length === 0) return null

@@ -15,10 +15,9 @@ const DECISIONS = new Set(['switch', 'shift', 'rollback', 'deploy', 'create'])
 
 /** The changes of a service that are kept, newest first. `revision`: that of the service, or undefined if it is not known. */
 export function useHistory(service: string, revision: number | undefined) {
-  const { value, error } = useResource(
-    (signal) => client.value.services.history(service, { signal }),
-    [service, revision],
-  )
+  const { value, error } = useResource((signal) => client.value.services.history(service, { signal }), [service], {
+    version: revision,
+  })
   return { entries: value?.history ?? [], error }
 }
 

@@ -29,7 +29,9 @@ const LEVELS: Readonly<Record<Rollout['state'], Level>> = {
 }
 /** The last rollouts of a service. */
 export function RecentRollouts({ service, revision }: { service: string; revision: number }) {
-  const { value, error } = useResource((signal) => client.value.rollouts.list(service, { signal }), [service, revision])
+  const { value, error } = useResource((signal) => client.value.rollouts.list(service, { signal }), [service], {
+    version: revision,
+  })
   const rollouts = value?.rollouts ?? []
   const { pools = [] } = services.value?.get(service) ?? {}
   const isIdle = rollouts.every(isOver)
@@ -68,11 +70,10 @@ export function RecentRollouts({ service, revision }: { service: string; revisio
 /** A rollout: its steps, the evidence against its thresholds, and what it waits for. */
 export function RolloutView({ service, id }: { service: string; id: string }) {
   const revision = services.value?.get(service)?.revision
-  const { value, error } = useResource(
-    (signal) => client.value.rollouts.get(service, id, { signal }),
-    [service, id, revision],
-    LOOK_MS,
-  )
+  const { value, error } = useResource((signal) => client.value.rollouts.get(service, id, { signal }), [service, id], {
+    everyMs: LOOK_MS,
+    version: revision,
+  })
   const rollout = value?.rollout
   return (
     <>
