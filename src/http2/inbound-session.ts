@@ -8,6 +8,7 @@ import { closeSession, destroySession } from './end-session.ts'
 import { INTERNAL_ERROR } from './error-codes.ts'
 import type { InboundOptions2 } from './inbound-options.ts'
 import { InboundStream, type StreamConnection } from './inbound-stream.ts'
+import { type Native, nativeOf } from './native.ts'
 import { MAX_FIELDS, readRequestHead } from './request-head.ts'
 import { resetStream } from './reset-stream.ts'
 import { MAX_SENT_BLOCK_BYTES } from './sent-block.ts'
@@ -37,6 +38,7 @@ const FIELD_OVERHEAD = 32
 /** The connection of one client that speaks HTTP/2. */
 export class InboundSession implements StreamConnection {
   readonly options: InboundOptions2
+  readonly native: Native | null
   /** Number of open streams. */
   streams = 0
   private readonly socket: Socket
@@ -67,6 +69,7 @@ export class InboundSession implements StreamConnection {
       // Servers may repeat a field that should stand once, as with HTTP/1.1.
       strictSingleValueFields: false,
     })
+    this.native = nativeOf(this.session)
     this.session.on('stream', this.onStream)
     this.session.on('error', (error: Error) => {
       this.closedFor ??= closeReason(error)

@@ -9,6 +9,7 @@ import { BODY_STALLED, type MessageRefusal, TRAILERS_TOO_LARGE } from '../http1/
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from './error-codes.ts'
 import { fieldsOf } from './head.ts'
 import type { InboundOptions2 } from './inbound-options.ts'
+import { freeAfter, type Native, nativeOf } from './native.ts'
 import { appendFields, fieldObject } from './raw-fields.ts'
 import type { RequestHead2 } from './request-head.ts'
 import { resetStream } from './reset-stream.ts'
@@ -17,6 +18,7 @@ import { StreamWriter } from './stream-writer.ts'
 /** The connection of a stream. */
 export interface StreamConnection {
   readonly options: InboundOptions2
+  readonly native: Native | null
   /** The stream has closed. */
   streamClosed(stream: InboundStream): void
   /** The client has taken nothing of a response for too long. */
@@ -51,6 +53,7 @@ export class InboundStream {
   readonly mustSwitch: boolean
   private readonly connection: StreamConnection
   private readonly stream: Owned
+  private readonly native: Native | null
   private readonly writer: StreamWriter
   private taker: BodyTaker | null = null
   private trailers: Fields = NO_FIELDS
@@ -79,6 +82,7 @@ export class InboundStream {
   constructor(connection: StreamConnection, stream: ServerHttp2Stream, head: RequestHead2, isWhole: boolean) {
     this.connection = connection
     this.stream = stream
+    this.native = nativeOf(stream)
     this.method = head.method
     this.target = head.target
     this.fields = head.fields
@@ -244,6 +248,7 @@ export class InboundStream {
 
   closed(): void {
     this.isClosed = true
+    if (!this.stream.writableFinished) freeAfter(this.connection.native, this.native)
     this.inputDeadline?.close()
     this.stall?.close()
     this.letGoOfEarly()

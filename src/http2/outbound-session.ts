@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Deadline } from '../http1/deadlines.ts'
 import type { OutboundCall } from '../http1/outbound-call.ts'
 import { closeSession, destroySession } from './end-session.ts'
+import { type Native, nativeOf } from './native.ts'
 import { OutboundStream, type OutboundStreamConnection, type OutboundStreamOptions } from './outbound-stream.ts'
 import { MAX_SENT_BLOCK_BYTES } from './sent-block.ts'
 
@@ -34,6 +35,7 @@ const LINGER_MS = 2_000
 /** A connection to a server, which carries many calls at once. */
 export class OutboundSession implements OutboundStreamConnection {
   readonly session: ClientHttp2Session
+  readonly native: Native | null
   readonly isSecure: boolean
   lastStreamId = Number.POSITIVE_INFINITY
   opensWebSockets = false
@@ -74,6 +76,7 @@ export class OutboundSession implements OutboundStreamConnection {
       strictSingleValueFields: false,
     }
     this.session = connect(`${isSecure ? 'https' : 'http'}://${authority}`, settings)
+    this.native = nativeOf(this.session)
     this.session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
     this.session.on('remoteSettings', ({ maxConcurrentStreams, enableConnectProtocol }) => {
       this.capacity = Math.min(MAX_STREAMS, maxConcurrentStreams ?? MAX_STREAMS)

@@ -10,6 +10,7 @@ import type { CallConnection, CallFailure, OutboundCall } from '../http1/outboun
 import { HEAD_TOO_LARGE, TOO_MANY_INTERIM } from '../http1/refusal.ts'
 import { CANCEL, REFUSED_STREAM } from './error-codes.ts'
 import { fieldsOf } from './head.ts'
+import { freeAfter, type Native, nativeOf } from './native.ts'
 import { type OutboundHead, outboundHead } from './outbound-head.ts'
 import { fieldObject } from './raw-fields.ts'
 import { resetStream } from './reset-stream.ts'
@@ -19,6 +20,7 @@ import { acceptedFields } from './web-socket.ts'
 /** The connection of a stream. */
 export interface OutboundStreamConnection {
   readonly session: ClientHttp2Session
+  readonly native: Native | null
   readonly isSecure: boolean
   /** Last stream that the server has accepted, by its GOAWAY; infinity = it has sent none. */
   readonly lastStreamId: number
@@ -52,6 +54,7 @@ export class OutboundStream implements CallConnection {
   private readonly deadline: Deadline
   private call: OutboundCall | null = null
   private stream: Owned | null = null
+  private native: Native | null = null
   private writer: StreamWriter | null = null
   private isWebSocket = false
   /** Removes the framing of chunks; null = the body has none. */
@@ -99,6 +102,7 @@ export class OutboundStream implements CallConnection {
       waitForTrailers,
     })
     this.stream = stream
+    this.native = nativeOf(stream)
     this.writer = new StreamWriter(stream, ignore)
     stream[OWNER] = this
     stream.push = push
@@ -206,6 +210,7 @@ export class OutboundStream implements CallConnection {
   closed(): void {
     this.connection.streamClosed()
     const { stream, call } = this
+    if (stream?.writableFinished === false) freeAfter(this.connection.native, this.native)
     if (call === null || stream === null) return
     if (this.hasEnded && this.hasResponse) this.complete()
     else this.fail(this.failureOf(stream))
