@@ -80,6 +80,10 @@ export class InboundSession implements StreamConnection {
     socket.on('end', () => this.destroy())
   }
 
+  get sendWindow(): number {
+    return this.session.state.remoteWindowSize ?? 0
+  }
+
   streamClosed(): void {
     this.streams--
     this.handler.onStreamClosed()

@@ -19,6 +19,8 @@ import { StreamWriter } from './stream-writer.ts'
 export interface StreamConnection {
   readonly options: InboundOptions2
   readonly native: Native | null
+  /** Bytes of bodies that the client takes now on the whole connection; changes with each piece that is sent. */
+  readonly sendWindow: number
   /** The stream has closed. */
   streamClosed(stream: InboundStream): void
   /** The client has taken nothing of a response for too long. */
@@ -76,6 +78,8 @@ export class InboundStream {
   /** Created when one is needed. */
   private inputDeadline: Deadline | null = null
   private stall: Deadline | null = null
+  /** That of the connection when it was looked at last; null = it was not. */
+  private sendWindow: number | null = null
   /** End of `requestMs`, monotonic ms. */
   private readonly endsAt: number
 
@@ -169,7 +173,7 @@ export class InboundStream {
     if (!this.canSend) return
     if (this.headIsSent) this.stream.end()
     else this.sendWhole(trailers)
-    if (this.writer.isPending) this.limitOutput()
+    this.limitOutput()
     // The client need not send the rest of the body. RFC 9113 §8.1.
     if (!this.isComplete) this.discardBody()
   }
@@ -236,8 +240,12 @@ export class InboundStream {
 
   drained(): void {
     this.awaitsDrain = false
+    if (this.isAnswered) {
+      this.limitOutput()
+      return
+    }
     this.stall?.clear()
-    if (!this.isAnswered) this.owner.onClientReady()
+    this.owner.onClientReady()
   }
 
   /** The response is sent; the client may go on sending its body. */
@@ -328,11 +336,24 @@ export class InboundStream {
 
   private limitOutput(): void {
     const { idleBodyMs } = this.connection.options.timeouts
-    this.stall ??= this.connection.options.deadlines.create(() => {
+    this.stall ??= this.connection.options.deadlines.create(() => this.onOutputStalled())
+    this.stall.set(idleBodyMs)
+  }
+
+  private onOutputStalled(): void {
+    if (this.isAnswered && !this.writer.isPending && this.isTaken()) this.limitOutput()
+    else {
       this.connection.streamStalled(this)
       this.reset(CANCEL)
-    })
-    this.stall.set(idleBodyMs)
+    }
+  }
+
+  /** Whether the client has taken something since the last call. It is all that tells of the rest of a response, which node:http2 holds. */
+  private isTaken(): boolean {
+    const { sendWindow } = this.connection
+    const before = this.sendWindow
+    this.sendWindow = sendWindow
+    return sendWindow !== before
   }
 }
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { constants } from 'node:http2'
 import { expect, test } from 'vitest'
 import { answerOf } from '../support/http2.ts'
@@ -155,4 +156,25 @@ test('streams that begin a body and never go on leave room for others after time
   await raw.resetOf(9)
   raw.request(11, requestFields('/app/'))
   expect(await raw.find(({ type, stream }) => type === FRAME.headers && stream === 11)).not.toBe(null)
+})
+
+test('a response whose end the client gives no room for is reset, and the connection closes', async () => {
+  const WINDOW = 65_535
+  const responses: ServerResponse[] = []
+  const server = await upstream((_request, response) => {
+    responses.push(response)
+    response.write(Buffer.alloc(WINDOW))
+  })
+  const timeouts = { idleBody: '500ms', keepAlive: '500ms' }
+  const cutover = await startHttp2({ app: { servers: [server] } }, { proxy: { listen, timeouts } })
+  const raw = await rawClient(cutover)
+  raw.request(1, requestFields('/app/'))
+  await until(() => {
+    const data = raw.frames.filter(({ type }) => type === FRAME.data)
+    return data.reduce((sum, { payload }) => sum + payload.length, 0) === WINDOW
+  })
+  // The window of the connection is used up, and node:http2 sends not even an empty frame.
+  for (const response of responses) response.end()
+  expect(await raw.resetOf(1)).toBe(8)
+  await raw.closed()
 })
