@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 
+/** Longest time that a test waits for the next event, ms: below its own limit. */
+const MAX_SILENCE_MS = 90_000
+
 /** A message of a stream of Server-Sent Events. */
 export interface SeenEvent {
   /** Empty = the message has none. */
@@ -72,9 +75,16 @@ export class EventReader {
     return new Promise((resolve, reject) => {
       if (this.response.destroyed) reject(new Error(`the stream has ended after ${this.events.length} events`))
       const done = (): void => {
+        clearTimeout(timer)
         this.#waiting.delete(done)
         resolve()
       }
+      const timer = setTimeout(() => {
+        const seen = this.events.map(
+          ({ type, data }) => `${type} ${data?.server ?? data?.instance ?? data?.revision ?? ''}`,
+        )
+        reject(new Error(`no event for ${MAX_SILENCE_MS} ms after: ${seen.slice(-20).join(', ')}`))
+      }, MAX_SILENCE_MS)
       this.#waiting.add(done)
     })
   }
