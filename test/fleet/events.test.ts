@@ -22,13 +22,13 @@ async function readers(lastId = ''): Promise<EventReader[]> {
 /** Switches from one pool to the other and back at an instance; returns the last revision. */
 async function flip(at: InstanceName, times = 1): Promise<number> {
   let revision = 0
-  for (let left = times; left > 0; ) {
-    const { status, body } = await fleet.get(at).api('POST', '/api/services/shop/switch', {})
-    // 409: another instance was first.
-    expect(status).toBeOneOf([200, 409])
-    if (status === 409) continue
-    revision = body.revision
-    left -= 1
+  for (let i = 0; i < times; i++) {
+    revision = await until(async () => {
+      const { status, body } = await fleet.get(at).api('POST', '/api/services/shop/switch', {})
+      // 409: another instance was first.
+      expect([200, 409], body.detail).toContain(status)
+      return status === 200 ? body.revision : null
+    })
   }
   return revision
 }
