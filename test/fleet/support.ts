@@ -122,9 +122,10 @@ export async function pids(cutover: Cutover, role?: 'control' | 'worker' | 'supe
   return processes.filter((each) => role === undefined || each.role === role).map(({ pid }) => pid)
 }
 
-/** Kills every process of an instance at once. */
+/** Kills every process of an instance at once. The supervisor comes first: it starts others anew, and may not be listed yet. */
 export async function killWhole(cutover: Cutover): Promise<void> {
-  for (const pid of await pids(cutover)) process.kill(pid, 'SIGKILL')
+  const all = new Set([cutover.process.pid as number, ...(await pids(cutover))])
+  for (const pid of all) process.kill(pid, 'SIGKILL')
   await cutover.exited
 }
 
