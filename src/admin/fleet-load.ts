@@ -6,6 +6,7 @@ import { leavingServers } from '../model/leaving.ts'
 import type { RequestLoad } from '../model/messages.ts'
 import { own, serviceNameOf } from '../model/names.ts'
 import { getsRequests, serversOf } from '../model/servers.ts'
+import type { Service } from '../model/state.ts'
 import type { LoadNow } from '../telemetry/stats.ts'
 import type { AdminContext } from './context.ts'
 
@@ -78,10 +79,20 @@ function inFlightOf(control: Control, { inFlight }: InstanceRecord): Readonly<Re
 
 function isAtRest({ state, drains }: Control, key: string): boolean {
   const service = own(state.services, serviceNameOf(key))
-  const server = service && serversOf(service).find((each) => each.key === key)
-  if (service === undefined || server === undefined) return false
-  const takesNone = server.state !== 'ready' || !getsRequests(service, server.pool)
-  return takesNone && drains.isIdle(service, [key])
+  return service !== undefined && keysOutOf(service).has(key) && drains.isIdle(service, [key])
+}
+
+/** By service; a service that changes is another object. */
+const keysOut = new WeakMap<Service, ReadonlySet<string>>()
+
+/** Keys of the servers of a service that take no new requests. */
+function keysOutOf(service: Service): ReadonlySet<string> {
+  const known = keysOut.get(service)
+  if (known !== undefined) return known
+  const out = serversOf(service).filter(({ state, pool }) => state !== 'ready' || !getsRequests(service, pool))
+  const keys = new Set(out.map(({ key }) => key))
+  keysOut.set(service, keys)
+  return keys
 }
 
 /** Requests still in flight at drained targets: for each instance at most as many as when it applied the change. */

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { again } from '../../dashboard/src/live/again.ts'
 
-/** When the readings began, ms since the start of the test, and how long each takes. */
+/** When the readings began, ms since the start of the test, how long each takes, and whether it succeeds. */
 let begins: number[]
 let tookMs: number
+let succeeds: boolean
 const page = { visibilityState: 'visible' }
 
 beforeEach(() => {
@@ -12,17 +13,19 @@ beforeEach(() => {
   page.visibilityState = 'visible'
   begins = []
   tookMs = 0
+  succeeds = true
 })
 afterEach(() => {
   vi.useRealTimers()
   vi.unstubAllGlobals()
 })
 
-function reading(): () => Promise<void> {
+function reading(): () => Promise<boolean> {
   const start = performance.now()
   return async () => {
     begins.push(performance.now() - start)
     if (tookMs > 0) await new Promise((resolve) => setTimeout(resolve, tookMs))
+    return succeeds
   }
 }
 
@@ -62,6 +65,20 @@ test('makes longer pauses after slow readings, of five seconds at most', async (
   tookMs = 10_000
   await vi.advanceTimersByTimeAsync(25_000)
   expect(begins).toEqual([0, 4_400, 8_800, 23_800])
+})
+
+test('reads again soon after a failure, and no more often the longer it fails', async () => {
+  succeeds = false
+  const rare = again(reading(), { everyMs: 30_000, minMs: 300 })
+  rare.now()
+  await vi.advanceTimersByTimeAsync(3_000)
+  // Somebody else asks for it, too.
+  rare.now()
+  await vi.advanceTimersByTimeAsync(5_500)
+  expect(begins).toEqual([0, 2_000, 3_000, 5_000, 7_000])
+  succeeds = true
+  await vi.advanceTimersByTimeAsync(40_000)
+  expect(begins.slice(5)).toEqual([9_000, 39_000])
 })
 
 test('reads no more once it is stopped, though a reading was asked for or under way', async () => {

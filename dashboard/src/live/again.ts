@@ -1,6 +1,9 @@
 /** Max pause after a slow reading, ms: somebody looks at the page and waits for an instance that is slow or away. */
 const MAX_PAUSE_MS = 5_000
 
+/** Pause after a reading that has failed, ms. */
+const RETRY_MS = 2_000
+
 /** A reading that is repeated. */
 export interface Again {
   /** Reads now, or as soon as the reading under way is over and `minMs` have passed since the last one. */
@@ -10,11 +13,14 @@ export interface Again {
 }
 
 /**
- * Repeats a reading every `everyMs`, and whenever it is asked to, while the page can be seen; never two at a time. A slow answer
- * makes the pauses longer, up to five seconds, so that a reading takes a tenth of the time. `everyMs`: null = only when it is asked
- * to.
+ * Repeats a reading every `everyMs`, soon after it has failed, and whenever it is asked to, while the page can be seen; never two at a
+ * time. A slow answer makes the pauses longer, up to five seconds, so that a reading takes a tenth of the time. `read`: resolves to
+ * whether it has succeeded, and never rejects. `everyMs`: null = only when it is asked to.
  */
-export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: number | null; minMs: number }): Again {
+export function again(
+  read: () => Promise<boolean>,
+  { everyMs, minMs }: { everyMs: number | null; minMs: number },
+): Again {
   let timer: ReturnType<typeof setTimeout> | undefined
   let isReading = false
   let isWanted = false
@@ -26,15 +32,13 @@ export function again(read: () => Promise<void>, { everyMs, minMs }: { everyMs: 
     isReading = true
     isWanted = false
     const begin = performance.now()
-    try {
-      await read()
-    } finally {
-      isReading = false
-      lastAt = performance.now()
-      pauseMs = Math.max(minMs, Math.min(10 * (lastAt - begin), MAX_PAUSE_MS))
-      if (isWanted) plan(pauseMs)
-      else if (everyMs !== null) plan(Math.max(everyMs, pauseMs))
-    }
+    const isRead = await read()
+    isReading = false
+    lastAt = performance.now()
+    pauseMs = Math.max(minMs, Math.min(10 * (lastAt - begin), MAX_PAUSE_MS))
+    if (isWanted) plan(pauseMs)
+    else if (!isRead) plan(Math.max(RETRY_MS, pauseMs))
+    else if (everyMs !== null) plan(Math.max(everyMs, pauseMs))
   }
   const plan = (ms: number): void => {
     clearTimeout(timer)

@@ -104,33 +104,28 @@ function showTaken(): void {
   events.value = [...taken.splice(0).reverse(), ...events.value].slice(0, MAX_EVENTS)
 }
 
-async function readState(): Promise<void> {
+async function readState(): Promise<boolean> {
   const names = [...dirty]
   dirty.clear()
   const readsAll = isAllDirty || services.value === null || names.length > MAX_SINGLE
   isAllDirty = false
-  await attempt(
-    'state',
-    async () => {
-      if (readsAll) {
-        const { services: all, revision: _, ...rest } = await client.value.services.list()
-        services.value = new Map(all.map((service) => [service.name, service]))
-        caveats.value = rest
-        return
-      }
-      const read = await Promise.all(names.map((name) => client.value.services.get(name)))
-      services.value = new Map([...(services.value ?? []), ...read.map((service) => [service.name, service] as const)])
-    },
-    () => {
-      // One of them may be gone.
-      isAllDirty = true
-      setTimeout(state.now, RETRY_MS)
-    },
-  )
+  const isRead = await attempt('state', async () => {
+    if (readsAll) {
+      const { services: all, revision: _, ...rest } = await client.value.services.list()
+      services.value = new Map(all.map((service) => [service.name, service]))
+      caveats.value = rest
+      return
+    }
+    const read = await Promise.all(names.map((name) => client.value.services.get(name)))
+    services.value = new Map([...(services.value ?? []), ...read.map((service) => [service.name, service] as const)])
+  })
+  // One of them may be gone.
+  if (!isRead) isAllDirty = true
+  return isRead
 }
 
-async function readStats(): Promise<void> {
-  await attempt('figures', async () => {
+function readStats(): Promise<boolean> {
+  return attempt('figures', async () => {
     const { value: shown } = route
     // The figures of all services are a megabyte where there are a thousand.
     const isOfOne = 'service' in shown && shown.service !== null && services.value?.has(shown.service)
@@ -141,28 +136,26 @@ async function readStats(): Promise<void> {
   })
 }
 
-async function readInstances(): Promise<void> {
-  await attempt(
-    'instances',
-    async () => {
-      instances.value = (await client.value.instances.list()).instances
-    },
-    () => setTimeout(fleet.now, RETRY_MS),
-  )
+function readInstances(): Promise<boolean> {
+  return attempt('instances', async () => {
+    instances.value = (await client.value.instances.list()).instances
+  })
 }
 
-/** Reads something, unless a token is asked for. `name`: that of the reading. */
-async function attempt(name: string, read: () => Promise<void>, onFailure = (): unknown => undefined): Promise<void> {
-  if (tokenProblem.value !== null) return
+/** Reads something, unless a token is asked for. `name`: that of the reading. Returns whether it has succeeded. */
+async function attempt(name: string, read: () => Promise<void>): Promise<boolean> {
+  // The page is loaded again with the token.
+  if (tokenProblem.value !== null) return true
   try {
     await read()
     reportSuccess(name)
+    return true
   } catch (error) {
-    if (noteRefusedToken(error)) return
+    if (noteRefusedToken(error)) return true
     // A service that is gone is no trouble.
     if (error instanceof ApiError && error.status === 404) reportSuccess(name)
     else reportTrouble(name, error)
-    onFailure()
+    return false
   }
 }
 

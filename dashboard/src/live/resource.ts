@@ -12,8 +12,6 @@ export interface Resource<T> {
 
 /** Min time from one reading to the next, ms. */
 const MIN_MS = 300
-/** Pause after a failed reading, ms. */
-const RETRY_MS = 3_000
 
 /**
  * Reads something when the view appears, and again when one of `keys` changes; soon after `version` has changed, every `everyMs`, and
@@ -30,14 +28,15 @@ export function useResource<T>(
   useEffect(() => {
     const ended = new AbortController()
     const { signal } = ended
-    const turn = async (): Promise<void> => {
-      if (tokenProblem.value !== null) return
+    const turn = async (): Promise<boolean> => {
+      if (tokenProblem.value !== null) return true
       try {
         state.value = { value: await read(signal), error: null }
+        return true
       } catch (error) {
-        if (signal.aborted || noteRefusedToken(error)) return
+        if (signal.aborted || noteRefusedToken(error)) return true
         state.value = { value: state.value.value, error: error as Error }
-        setTimeout(each.now, RETRY_MS)
+        return false
       }
     }
     const each = again(turn, { everyMs, minMs: MIN_MS })
