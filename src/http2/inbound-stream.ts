@@ -10,6 +10,7 @@ import { CANCEL, INTERNAL_ERROR, NO_ERROR } from './error-codes.ts'
 import { fieldsOf } from './head.ts'
 import type { InboundOptions2 } from './inbound-options.ts'
 import { freeAfter, type Native, nativeOf } from './native.ts'
+import { type LimitedOutput, OutputLimit } from './output-limit.ts'
 import { appendFields, fieldObject } from './raw-fields.ts'
 import type { RequestHead2 } from './request-head.ts'
 import { resetStream } from './reset-stream.ts'
@@ -19,7 +20,7 @@ import { StreamWriter } from './stream-writer.ts'
 export interface StreamConnection {
   readonly options: InboundOptions2
   readonly native: Native | null
-  /** Bytes of bodies that the client takes now on the whole connection; changes with each piece that is sent. */
+  /** See `LimitedOutput`. */
   readonly sendWindow: number
   /** The stream has closed. */
   streamClosed(stream: InboundStream): void
@@ -39,7 +40,7 @@ interface Owned extends ServerHttp2Stream {
 }
 
 /** One request of a client over HTTP/2, with the functions to respond to it. */
-export class InboundStream {
+export class InboundStream implements LimitedOutput {
   readonly version = '2.0'
   /** Bodies are sent without chunks. */
   readonly takesChunks = false
@@ -77,9 +78,7 @@ export class InboundStream {
   private resetCode: number | null = null
   /** Created when one is needed. */
   private inputDeadline: Deadline | null = null
-  private stall: Deadline | null = null
-  /** That of the connection when it was looked at last; null = it was not. */
-  private sendWindow: number | null = null
+  private outputLimit: OutputLimit | null = null
   /** End of `requestMs`, monotonic ms. */
   private readonly endsAt: number
 
@@ -238,13 +237,26 @@ export class InboundStream {
     this.taker?.onRequestEnd(this.trailers)
   }
 
+  get isHandedOver(): boolean {
+    return this.isAnswered && !this.writer.isPending
+  }
+
+  get sendWindow(): number {
+    return this.connection.sendWindow
+  }
+
+  onStalled(): void {
+    this.connection.streamStalled(this)
+    this.reset(CANCEL)
+  }
+
   drained(): void {
     this.awaitsDrain = false
     if (this.isAnswered) {
       this.limitOutput()
       return
     }
-    this.stall?.clear()
+    this.outputLimit?.clear()
     this.owner.onClientReady()
   }
 
@@ -258,7 +270,7 @@ export class InboundStream {
     this.isClosed = true
     if (!this.stream.writableFinished) freeAfter(this.connection.native, this.native)
     this.inputDeadline?.close()
-    this.stall?.close()
+    this.outputLimit?.close()
     this.letGoOfEarly()
     this.connection.streamClosed(this)
     if (this.isAnswered) return
@@ -309,11 +321,11 @@ export class InboundStream {
     const leftMs = this.endsAt === Number.POSITIVE_INFINITY ? 0 : Math.max(1, this.endsAt - performance.now())
     const timeoutMs = idleMs === 0 || leftMs === 0 ? idleMs + leftMs : Math.min(idleMs, leftMs)
     if (timeoutMs === 0 && this.inputDeadline === null) return
-    this.inputDeadline ??= this.connection.options.deadlines.create(() => this.onStalled())
+    this.inputDeadline ??= this.connection.options.deadlines.create(() => this.onInputStalled())
     this.inputDeadline.set(timeoutMs)
   }
 
-  private onStalled(): void {
+  private onInputStalled(): void {
     // While the server answers, its own timeout says how long both may be silent.
     if (this.headIsSent && this.endsAt === Number.POSITIVE_INFINITY) return
     this.breakBody(BODY_STALLED)
@@ -335,25 +347,9 @@ export class InboundStream {
   }
 
   private limitOutput(): void {
-    const { idleBodyMs } = this.connection.options.timeouts
-    this.stall ??= this.connection.options.deadlines.create(() => this.onOutputStalled())
-    this.stall.set(idleBodyMs)
-  }
-
-  private onOutputStalled(): void {
-    if (this.isAnswered && !this.writer.isPending && this.isTaken()) this.limitOutput()
-    else {
-      this.connection.streamStalled(this)
-      this.reset(CANCEL)
-    }
-  }
-
-  /** Whether the client has taken something since the last call. It is all that tells of the rest of a response, which node:http2 holds. */
-  private isTaken(): boolean {
-    const { sendWindow } = this.connection
-    const before = this.sendWindow
-    this.sendWindow = sendWindow
-    return sendWindow !== before
+    const { timeouts, deadlines } = this.connection.options
+    this.outputLimit ??= new OutputLimit(this, timeouts.idleBodyMs, deadlines)
+    this.outputLimit.set()
   }
 }
 
